@@ -1,0 +1,15 @@
+# One test program per folder of src/, from the *_test.cpp files that stand beside the source.
+include(GoogleTest)
+file(GLOB folders RELATIVE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/src/*)
+foreach(folder ${folders})
+  file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*_test.cpp
+       ${PROJECT_SOURCE_DIR}/src/${folder}/*/*_test.cpp)
+  if(tests)
+    set(target nxv_${folder}_test)
+    add_executable(${target} ${tests})
+    target_link_libraries(${target} PRIVATE nxv_core nxv_testing GTest::gtest_main)
+    # Each program is one ctest entry: a device opens once per process.
+    add_test(NAME ${folder} COMMAND ${target} --gtest_brief=1)
+    set_tests_properties(${folder} PROPERTIES TIMEOUT 1200)
+  endif()
+endforeach()

@@ -1,0 +1,44 @@
+#include "base/env.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "base/error.h"
+
+namespace nxv::env {
+
+std::optional<std::string> get(std::string_view name) {
+  const bool listed = std::any_of(kVariables.begin(), kVariables.end(),
+                                  [&](const Variable& v) { return v.name == name; });
+  if (!listed) throw std::logic_error("unlisted environment variable " + std::string(name));
+  const char* value = std::getenv(std::string(name).c_str());
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return std::string(value);
+}
+
+bool flag(std::string_view name) {
+  const auto value = get(name);
+  return value && *value != "0";
+}
+
+std::optional<uint64_t> bytes(std::string_view name) {
+  const auto value = get(name);
+  if (!value) return std::nullopt;
+  char* end = nullptr;
+  const uint64_t number = std::strtoull(value->c_str(), &end, 10);
+  int shift = 0;
+  switch (*end) {
+    case 'k': case 'K': shift = 10; ++end; break;
+    case 'm': case 'M': shift = 20; ++end; break;
+    case 'g': case 'G': shift = 30; ++end; break;
+    default: break;
+  }
+  if (end == value->c_str() || *end != '\0') {
+    throw Error(Status::invalid_argument, std::string(name) + "=" + *value +
+                                              " is not a number of bytes (such as 268435456 or 256m)");
+  }
+  return number << shift;
+}
+
+}  // namespace nxv::env

@@ -1,0 +1,35 @@
+// Every environment variable the library reads. No other file calls getenv; the table in
+// docs/environment.md lists the same rows (a test compares the two).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace nxv::env {
+
+struct Variable {
+  std::string_view name;
+  std::string_view meaning;
+};
+
+inline constexpr std::array kVariables = {
+    Variable{"NXV_DEVICE", "device to open: an index, a part of its name, or 'cpu'"},
+    Variable{"NXV_DISABLE", "capabilities to treat as absent, comma separated: f64,int64,..."},
+    Variable{"NXV_PROFILE", "tuning profile to use: cpu, integrated or discrete"},
+    Variable{"NXV_MEMORY_BUDGET", "bytes of device memory to use at most; k, m, g suffixes"},
+    Variable{"NXV_VALIDATION", "1: enable the Vulkan validation layers and count their messages"},
+    Variable{"NXV_CHECK_HAZARDS", "1: the recorder proves that conflicting dispatches have a barrier"},
+    Variable{"NXV_CACHE_DIR", "folder of the pipeline caches; 'off' keeps none"},
+    Variable{"NXV_NO_FUSION", "1: one kernel per operation"},
+};
+
+// Value of a listed variable, or nothing when it is unset or empty.
+std::optional<std::string> get(std::string_view name);
+bool flag(std::string_view name);
+// Bytes with an optional k, m or g suffix (powers of 1024); throws Error when malformed.
+std::optional<uint64_t> bytes(std::string_view name);
+
+}  // namespace nxv::env

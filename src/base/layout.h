@@ -1,0 +1,52 @@
+// Shapes, and the strided layouts that views are made of.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace nxv {
+
+using Shape = std::vector<int64_t>;
+using Axes = std::vector<int64_t>;
+
+int64_t element_count(std::span<const int64_t> shape);
+// "{2, 3}", as Nx prints shapes.
+std::string to_string(std::span<const int64_t> shape);
+std::vector<int64_t> row_major_strides(std::span<const int64_t> shape);
+
+// Element (i0, i1, ...) of a view lies at offset + sum(ik * strides[k]), counted in elements of its
+// storage. A stride may be 0 (broadcast) or negative (reverse).
+struct Layout {
+  Shape shape;
+  std::vector<int64_t> strides;
+  int64_t offset = 0;
+
+  static Layout contiguous(Shape shape);
+
+  int64_t rank() const { return static_cast<int64_t>(shape.size()); }
+  int64_t count() const { return element_count(shape); }
+  // Row-major without gaps; unit dimensions may have any stride.
+  bool is_contiguous() const;
+  bool operator==(const Layout&) const = default;
+
+  Layout transpose(std::span<const int64_t> axes) const;
+  // Output axis axes[i] is input axis i; other output axes repeat the input.
+  Layout broadcast(std::span<const int64_t> to, std::span<const int64_t> axes) const;
+  // Elements start, start + step, ... of each axis; `lengths` counts results, step may be negative.
+  Layout slice(std::span<const int64_t> starts, std::span<const int64_t> lengths,
+               std::span<const int64_t> steps) const;
+  Layout reverse(std::span<const int64_t> axes) const;
+  // Same elements in row-major order with another shape, if strides can express that.
+  std::optional<Layout> reshape(std::span<const int64_t> to) const;
+};
+
+// Merges adjacent dimensions that every layout steps through as one, and drops unit dimensions.
+// All layouts have the same shape. At least one dimension remains. The shape that is left:
+Shape collapse(std::span<Layout*> layouts);
+
+}  // namespace nxv

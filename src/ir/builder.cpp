@@ -1,0 +1,254 @@
+#include "ir/builder.h"
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace nxv::ir {
+namespace {
+
+void require(bool condition, const char* what) {
+  if (!condition) throw Error(Status::internal, std::string("kernel builder: ") + what);
+}
+
+Type bool_like(Type t) { return {Scalar::boolean, t.lanes}; }
+
+Value binary_op(Opcode op, Value a, Value b) { return a.builder().binary(op, a, b); }
+Value compare_op(Opcode op, Value a, Value b) { return a.builder().compare(op, a, b); }
+bool is_bool(Value v) { return v.type().scalar == Scalar::boolean; }
+
+}  // namespace
+
+Value Var::get() const { return builder_->emit(Opcode::var_load, type_, {Value(builder_, id_, type_)}); }
+
+void Var::set(Value v) const {
+  require(v.type() == type_, "a variable is set to a value of another type");
+  builder_->emit(Opcode::var_store, type_, {Value(builder_, id_, type_), v});
+}
+
+Builder::Builder(std::string name, uint32_t local_size) {
+  kernel_.name = std::move(name);
+  kernel_.local_size = local_size;
+}
+
+Value Builder::emit(Opcode op, Type type, std::initializer_list<Value> args, uint64_t imm) {
+  Inst inst{op, type, {kNone, kNone, kNone, kNone}, imm};
+  size_t i = 0;
+  for (Value v : args) {
+    require(v && &v.builder() == this, "an operand belongs to no builder or to another one");
+    inst.args[i++] = v.id();
+  }
+  kernel_.body.push_back(inst);
+  return {this, static_cast<uint32_t>(kernel_.body.size() - 1), type};
+}
+
+Value Builder::param(std::string name, Type type) {
+  kernel_.params.push_back({std::move(name), type});
+  return emit(Opcode::param, type, {}, kernel_.params.size() - 1);
+}
+
+Value Builder::buffer(std::string name, Access access, bool is_restrict) {
+  kernel_.params.push_back({std::move(name), kU64, true, access, is_restrict});
+  return emit(Opcode::param, kU64, {}, kernel_.params.size() - 1);
+}
+
+Shared Builder::shared(std::string name, Type type, uint32_t count) {
+  kernel_.shared.push_back({std::move(name), type, count});
+  return {static_cast<uint32_t>(kernel_.shared.size() - 1), type};
+}
+
+Value Builder::constant(Type type, uint64_t lane_bits) {
+  return emit(Opcode::constant, type, {}, lane_bits);
+}
+
+Value Builder::number(Type type, double v) {
+  switch (type.scalar) {
+    case Scalar::f32: return constant(type, std::bit_cast<uint32_t>(static_cast<float>(v)));
+    case Scalar::f64: return constant(type, std::bit_cast<uint64_t>(v));
+    case Scalar::u32: return constant(type, static_cast<uint32_t>(static_cast<int64_t>(v)));
+    case Scalar::s32: return constant(type, static_cast<uint32_t>(static_cast<int32_t>(v)));
+    case Scalar::u64: return constant(type, v < 0 ? static_cast<uint64_t>(static_cast<int64_t>(v)) : static_cast<uint64_t>(v));
+    case Scalar::s64: return constant(type, static_cast<uint64_t>(static_cast<int64_t>(v)));
+    case Scalar::boolean: return constant(type, v != 0);
+    default: throw Error(Status::internal, "kernel builder: no constants of type " + to_string(type));
+  }
+}
+
+Value Builder::zero(Type type) {
+  // One u64 param serves every width; it stands first in the body of the scope that asked, which
+  // is fine because params dominate everything.
+  uint32_t index = kNone;
+  for (uint32_t i = 0; i < kernel_.params.size(); ++i) {
+    if (kernel_.params[i].name == "zero") index = i;
+  }
+  if (index == kNone) {
+    kernel_.params.push_back({"zero", kU32});
+    index = static_cast<uint32_t>(kernel_.params.size() - 1);
+  }
+  const Value bits = emit(Opcode::param, kU32, {}, index);
+  switch (type.scalar) {
+    case Scalar::u32: return bits;
+    case Scalar::f32:
+    case Scalar::s32: return bitcast(bits, type);
+    case Scalar::f64: return bitcast(pack({bits, bits}), type);
+    default: return convert(bits, type);
+  }
+}
+
+Value Builder::builtin(Builtin which) {
+  return emit(Opcode::builtin, kU32, {}, static_cast<uint64_t>(which));
+}
+
+Value Builder::unary(Opcode op, Value a) {
+  const bool counts = op == Opcode::clz || op == Opcode::popcount;
+  return emit(op, counts ? kU32 : a.type(), {a});
+}
+
+Value Builder::binary(Opcode op, Value a, Value b) {
+  const bool shift = op == Opcode::shl || op == Opcode::shr;
+  require(shift ? b.type().scalar == Scalar::u32 : a.type() == b.type(),
+          "operands of a binary operation differ in type");
+  return emit(op, a.type(), {a, b});
+}
+
+Value Builder::compare(Opcode op, Value a, Value b) {
+  require(a.type() == b.type(), "operands of a comparison differ in type");
+  return emit(op, bool_like(a.type()), {a, b});
+}
+
+Value Builder::fma(Value a, Value b, Value c) {
+  require(a.type() == b.type() && a.type() == c.type(), "operands of fma differ in type");
+  return emit(Opcode::fma, a.type(), {a, b, c});
+}
+
+Value Builder::select(Value condition, Value when_true, Value when_false) {
+  require(when_true.type() == when_false.type(), "branches of select differ in type");
+  return emit(Opcode::select, when_true.type(), {condition, when_true, when_false});
+}
+
+Value Builder::convert(Value v, Type to) {
+  if (v.type() == to) return v;
+  return emit(Opcode::convert, to, {v});
+}
+
+Value Builder::bitcast(Value v, Type to) {
+  if (v.type() == to) return v;
+  return emit(Opcode::bitcast, to, {v});
+}
+
+Value Builder::pack(std::span<const Value> lanes) {
+  const Type type = vec(lanes[0].type(), static_cast<int>(lanes.size()));
+  Inst inst{Opcode::pack, type, {kNone, kNone, kNone, kNone}, 0};
+  for (size_t i = 0; i < lanes.size(); ++i) inst.args[i] = lanes[i].id();
+  kernel_.body.push_back(inst);
+  return {this, static_cast<uint32_t>(kernel_.body.size() - 1), type};
+}
+
+Value Builder::extract(Value v, int lane) {
+  return emit(Opcode::extract, element(v.type()), {v}, static_cast<uint64_t>(lane));
+}
+
+Var Builder::var(Value initial) {
+  const Var v = var(initial.type());
+  v.set(initial);
+  return v;
+}
+
+Var Builder::var(Type type) {
+  const Value declared = emit(Opcode::var_decl, type, {});
+  return {this, declared.id(), type};
+}
+
+Value Builder::load(Value buffer, Value index, Type type) {
+  return emit(Opcode::load, type, {buffer, index});
+}
+
+void Builder::store(Value buffer, Value index, Value v) {
+  emit(Opcode::store, v.type(), {buffer, index, v});
+}
+
+Value Builder::atomic(Opcode op, Value buffer, Value index, Value v) {
+  return emit(op, v.type(), {buffer, index, v});
+}
+
+Value Builder::shared_load(Shared s, Value index) {
+  return emit(Opcode::shared_load, s.type, {index}, s.index);
+}
+
+void Builder::shared_store(Shared s, Value index, Value v) {
+  require(v.type() == s.type, "a shared array is written with a value of another type");
+  emit(Opcode::shared_store, s.type, {index, v}, s.index);
+}
+
+void Builder::barrier() { emit(Opcode::barrier, kBool, {}); }
+
+Value Builder::subgroup(Opcode op, Value v, uint32_t mask) {
+  return emit(op, op == Opcode::subgroup_ballot ? vec(kU32, 4) : v.type(), {v}, mask);
+}
+
+Value Builder::subgroup_shuffle(Value v, Value lane) {
+  return emit(Opcode::subgroup_shuffle, v.type(), {v, lane});
+}
+
+void Builder::if_(Value condition, const std::function<void()>& then,
+                  const std::function<void()>& otherwise) {
+  emit(Opcode::if_begin, kBool, {condition});
+  then();
+  if (otherwise) {
+    emit(Opcode::if_else, kBool, {});
+    otherwise();
+  }
+  emit(Opcode::if_end, kBool, {});
+}
+
+void Builder::loop(const std::function<void()>& body) {
+  emit(Opcode::loop_begin, kBool, {});
+  body();
+  emit(Opcode::loop_end, kBool, {});
+}
+
+void Builder::break_if(Value condition) { emit(Opcode::break_if, kBool, {condition}); }
+
+void Builder::for_range(Value begin, Value end, Value step, const std::function<void(Value)>& body) {
+  const Var i = var(begin);
+  loop([&] {
+    const Value now = i.get();
+    break_if(!(now < end));
+    body(now);
+    i.set(now + step);
+  });
+}
+
+Kernel Builder::finish() {
+  verify(kernel_);
+  return std::move(kernel_);
+}
+
+Value operator+(Value a, Value b) { return binary_op(Opcode::add, a, b); }
+Value operator-(Value a, Value b) { return binary_op(Opcode::sub, a, b); }
+Value operator*(Value a, Value b) { return binary_op(Opcode::mul, a, b); }
+Value operator/(Value a, Value b) { return binary_op(Opcode::div, a, b); }
+Value operator%(Value a, Value b) { return binary_op(Opcode::rem, a, b); }
+Value operator-(Value a) { return a.builder().unary(Opcode::neg, a); }
+Value operator&(Value a, Value b) {
+  return binary_op(is_bool(a) ? Opcode::logical_and : Opcode::bit_and, a, b);
+}
+Value operator|(Value a, Value b) {
+  return binary_op(is_bool(a) ? Opcode::logical_or : Opcode::bit_or, a, b);
+}
+Value operator^(Value a, Value b) { return is_bool(a) ? a != b : binary_op(Opcode::bit_xor, a, b); }
+Value operator~(Value a) { return a.builder().unary(Opcode::bit_not, a); }
+Value operator!(Value a) { return a.builder().unary(Opcode::logical_not, a); }
+Value operator<<(Value a, Value b) { return binary_op(Opcode::shl, a, b); }
+Value operator>>(Value a, Value b) { return binary_op(Opcode::shr, a, b); }
+Value operator==(Value a, Value b) { return compare_op(Opcode::eq, a, b); }
+Value operator!=(Value a, Value b) { return compare_op(Opcode::ne, a, b); }
+Value operator<(Value a, Value b) { return compare_op(Opcode::lt, a, b); }
+Value operator<=(Value a, Value b) { return compare_op(Opcode::le, a, b); }
+Value operator>(Value a, Value b) { return compare_op(Opcode::gt, a, b); }
+Value operator>=(Value a, Value b) { return compare_op(Opcode::ge, a, b); }
+Value operator<<(Value a, int amount) { return a << a.builder().u32(static_cast<uint32_t>(amount)); }
+Value operator>>(Value a, int amount) { return a >> a.builder().u32(static_cast<uint32_t>(amount)); }
+Value like(Value v, double number) { return v.builder().number(v.type(), number); }
+
+}  // namespace nxv::ir
