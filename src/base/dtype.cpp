@@ -61,7 +61,7 @@ DType merge(DType a, DType b) {
   if (is_integer(b)) return a;
   if (!is_complex(a) && !is_complex(b)) return merge_reals(a, b);
   return a == DType::c128 || b == DType::c128 || a == DType::f64 || b == DType::f64 ? DType::c128
-                                                                                      : DType::c64;
+                                                                                    : DType::c64;
 }
 
 DType to_floating(DType t) { return is_integer(t) ? DType::f32 : t; }

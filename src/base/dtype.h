@@ -9,10 +9,26 @@ namespace nxv {
 
 // Order is part of the C ABI (nxv_dtype).
 enum class DType : uint8_t {
-  u2, u4, u8, u16, u32, u64,
-  s2, s4, s8, s16, s32, s64,
-  f8_e4m3fn, f8_e5m2, bf16, f16, f32, f64,
-  c64, c128,
+  u2,
+  u4,
+  u8,
+  u16,
+  u32,
+  u64,
+  s2,
+  s4,
+  s8,
+  s16,
+  s32,
+  s64,
+  f8_e4m3fn,
+  f8_e5m2,
+  bf16,
+  f16,
+  f32,
+  f64,
+  c64,
+  c128,
 };
 inline constexpr int kDTypeCount = 20;
 
@@ -39,7 +55,8 @@ inline bool is_complex(DType t) { return info(t).kind == Kind::complex; }
 
 // Type of a binary operation's result (Nx.Type.merge/2).
 DType merge(DType a, DType b);
-// Floating type that holds the values of t: integers become f32, others stay (Nx.Type.to_floating/1).
+// Floating type that holds the values of t: integers become f32, others stay
+// (Nx.Type.to_floating/1).
 DType to_floating(DType t);
 // Accumulator type of sum and product (Nx.Type.to_aggregate/1).
 DType to_aggregate(DType t);

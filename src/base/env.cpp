@@ -29,14 +29,28 @@ std::optional<uint64_t> bytes(std::string_view name) {
   const uint64_t number = std::strtoull(value->c_str(), &end, 10);
   int shift = 0;
   switch (*end) {
-    case 'k': case 'K': shift = 10; ++end; break;
-    case 'm': case 'M': shift = 20; ++end; break;
-    case 'g': case 'G': shift = 30; ++end; break;
-    default: break;
+    case 'k':
+    case 'K':
+      shift = 10;
+      ++end;
+      break;
+    case 'm':
+    case 'M':
+      shift = 20;
+      ++end;
+      break;
+    case 'g':
+    case 'G':
+      shift = 30;
+      ++end;
+      break;
+    default:
+      break;
   }
   if (end == value->c_str() || *end != '\0') {
-    throw Error(Status::invalid_argument, std::string(name) + "=" + *value +
-                                              " is not a number of bytes (such as 268435456 or 256m)");
+    throw Error(
+        Status::invalid_argument,
+        std::string(name) + "=" + *value + " is not a number of bytes (such as 268435456 or 256m)");
   }
   return number << shift;
 }

@@ -21,7 +21,8 @@ inline constexpr std::array kVariables = {
     Variable{"NXV_PROFILE", "tuning profile to use: cpu, integrated or discrete"},
     Variable{"NXV_MEMORY_BUDGET", "bytes of device memory to use at most; k, m, g suffixes"},
     Variable{"NXV_VALIDATION", "1: enable the Vulkan validation layers and count their messages"},
-    Variable{"NXV_CHECK_HAZARDS", "1: the recorder proves that conflicting dispatches have a barrier"},
+    Variable{"NXV_CHECK_HAZARDS",
+             "1: the recorder proves that conflicting dispatches have a barrier"},
     Variable{"NXV_CACHE_DIR", "folder of the pipeline caches; 'off' keeps none"},
     Variable{"NXV_NO_FUSION", "1: one kernel per operation"},
 };

@@ -13,16 +13,16 @@ namespace nxv {
 // Mirrors nxv_status of include/nxv/nxv.h (checked by static_assert in src/capi).
 enum class Status : int {
   ok = 0,
-  invalid_argument = 1,   // shape, dtype, axis or option that the operation does not accept
-  size_mismatch = 2,      // shapes or byte counts that do not belong together
-  empty_tensor = 3,       // a dimension of zero
-  alloc_failed = 4,       // device memory or budget exhausted
-  device_lost = 5,        // the engine is dead; open another
-  no_device = 6,          // no Vulkan loader, or no device above the floor
-  unsupported = 7,        // the device lacks a capability, named in the message
-  out_of_bounds = 8,      // a data-dependent index
-  arithmetic = 9,         // integer division by zero, negative shift, singular matrix
-  deallocated = 10,       // the tensor's storage was given back
+  invalid_argument = 1,  // shape, dtype, axis or option that the operation does not accept
+  size_mismatch = 2,     // shapes or byte counts that do not belong together
+  empty_tensor = 3,      // a dimension of zero
+  alloc_failed = 4,      // device memory or budget exhausted
+  device_lost = 5,       // the engine is dead; open another
+  no_device = 6,         // no Vulkan loader, or no device above the floor
+  unsupported = 7,       // the device lacks a capability, named in the message
+  out_of_bounds = 8,     // a data-dependent index
+  arithmetic = 9,        // integer division by zero, negative shift, singular matrix
+  deallocated = 10,      // the tensor's storage was given back
   internal = 11,
 };
 

@@ -19,7 +19,9 @@ bool is_bool(Value v) { return v.type().scalar == Scalar::boolean; }
 
 }  // namespace
 
-Value Var::get() const { return builder_->emit(Opcode::var_load, type_, {Value(builder_, id_, type_)}); }
+Value Var::get() const {
+  return builder_->emit(Opcode::var_load, type_, {Value(builder_, id_, type_)});
+}
 
 void Var::set(Value v) const {
   require(v.type() == type_, "a variable is set to a value of another type");
@@ -63,14 +65,23 @@ Value Builder::constant(Type type, uint64_t lane_bits) {
 
 Value Builder::number(Type type, double v) {
   switch (type.scalar) {
-    case Scalar::f32: return constant(type, std::bit_cast<uint32_t>(static_cast<float>(v)));
-    case Scalar::f64: return constant(type, std::bit_cast<uint64_t>(v));
-    case Scalar::u32: return constant(type, static_cast<uint32_t>(static_cast<int64_t>(v)));
-    case Scalar::s32: return constant(type, static_cast<uint32_t>(static_cast<int32_t>(v)));
-    case Scalar::u64: return constant(type, v < 0 ? static_cast<uint64_t>(static_cast<int64_t>(v)) : static_cast<uint64_t>(v));
-    case Scalar::s64: return constant(type, static_cast<uint64_t>(static_cast<int64_t>(v)));
-    case Scalar::boolean: return constant(type, v != 0);
-    default: throw Error(Status::internal, "kernel builder: no constants of type " + to_string(type));
+    case Scalar::f32:
+      return constant(type, std::bit_cast<uint32_t>(static_cast<float>(v)));
+    case Scalar::f64:
+      return constant(type, std::bit_cast<uint64_t>(v));
+    case Scalar::u32:
+      return constant(type, static_cast<uint32_t>(static_cast<int64_t>(v)));
+    case Scalar::s32:
+      return constant(type, static_cast<uint32_t>(static_cast<int32_t>(v)));
+    case Scalar::u64:
+      return constant(
+          type, v < 0 ? static_cast<uint64_t>(static_cast<int64_t>(v)) : static_cast<uint64_t>(v));
+    case Scalar::s64:
+      return constant(type, static_cast<uint64_t>(static_cast<int64_t>(v)));
+    case Scalar::boolean:
+      return constant(type, v != 0);
+    default:
+      throw Error(Status::internal, "kernel builder: no constants of type " + to_string(type));
   }
 }
 
@@ -87,11 +98,15 @@ Value Builder::zero(Type type) {
   }
   const Value bits = emit(Opcode::param, kU32, {}, index);
   switch (type.scalar) {
-    case Scalar::u32: return bits;
+    case Scalar::u32:
+      return bits;
     case Scalar::f32:
-    case Scalar::s32: return bitcast(bits, type);
-    case Scalar::f64: return bitcast(pack({bits, bits}), type);
-    default: return convert(bits, type);
+    case Scalar::s32:
+      return bitcast(bits, type);
+    case Scalar::f64:
+      return bitcast(pack({bits, bits}), type);
+    default:
+      return convert(bits, type);
   }
 }
 
@@ -209,7 +224,8 @@ void Builder::loop(const std::function<void()>& body) {
 
 void Builder::break_if(Value condition) { emit(Opcode::break_if, kBool, {condition}); }
 
-void Builder::for_range(Value begin, Value end, Value step, const std::function<void(Value)>& body) {
+void Builder::for_range(Value begin, Value end, Value step,
+                        const std::function<void(Value)>& body) {
   const Var i = var(begin);
   loop([&] {
     const Value now = i.get();
@@ -247,8 +263,12 @@ Value operator<(Value a, Value b) { return compare_op(Opcode::lt, a, b); }
 Value operator<=(Value a, Value b) { return compare_op(Opcode::le, a, b); }
 Value operator>(Value a, Value b) { return compare_op(Opcode::gt, a, b); }
 Value operator>=(Value a, Value b) { return compare_op(Opcode::ge, a, b); }
-Value operator<<(Value a, int amount) { return a << a.builder().u32(static_cast<uint32_t>(amount)); }
-Value operator>>(Value a, int amount) { return a >> a.builder().u32(static_cast<uint32_t>(amount)); }
+Value operator<<(Value a, int amount) {
+  return a << a.builder().u32(static_cast<uint32_t>(amount));
+}
+Value operator>>(Value a, int amount) {
+  return a >> a.builder().u32(static_cast<uint32_t>(amount));
+}
 Value like(Value v, double number) { return v.builder().number(v.type(), number); }
 
 }  // namespace nxv::ir

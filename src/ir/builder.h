@@ -85,7 +85,9 @@ class Builder {
   Value select(Value condition, Value when_true, Value when_false);
   Value convert(Value v, Type to);
   Value bitcast(Value v, Type to);
-  Value pack(std::initializer_list<Value> lanes) { return pack(std::span(lanes.begin(), lanes.size())); }
+  Value pack(std::initializer_list<Value> lanes) {
+    return pack(std::span(lanes.begin(), lanes.size()));
+  }
   Value pack(std::span<const Value> lanes);
   Value extract(Value v, int lane);
 
@@ -125,11 +127,11 @@ Value operator*(Value a, Value b);
 Value operator/(Value a, Value b);
 Value operator%(Value a, Value b);
 Value operator-(Value a);
-Value operator&(Value a, Value b);   // logical on booleans
+Value operator&(Value a, Value b);  // logical on booleans
 Value operator|(Value a, Value b);
 Value operator^(Value a, Value b);
 Value operator~(Value a);
-Value operator!(Value a);            // boolean
+Value operator!(Value a);  // boolean
 Value operator<<(Value a, Value b);
 Value operator>>(Value a, Value b);
 Value operator==(Value a, Value b);
@@ -143,21 +145,63 @@ Value operator>=(Value a, Value b);
 template <typename T>
 concept Number = std::integral<T> || std::floating_point<T>;
 Value like(Value v, double number);
-template <Number T> Value operator+(Value a, T b) { return a + like(a, static_cast<double>(b)); }
-template <Number T> Value operator-(Value a, T b) { return a - like(a, static_cast<double>(b)); }
-template <Number T> Value operator*(Value a, T b) { return a * like(a, static_cast<double>(b)); }
-template <Number T> Value operator/(Value a, T b) { return a / like(a, static_cast<double>(b)); }
-template <Number T> Value operator%(Value a, T b) { return a % like(a, static_cast<double>(b)); }
-template <std::integral T> Value operator&(Value a, T b) { return a & like(a, static_cast<double>(b)); }
-template <std::integral T> Value operator|(Value a, T b) { return a | like(a, static_cast<double>(b)); }
-template <std::integral T> Value operator^(Value a, T b) { return a ^ like(a, static_cast<double>(b)); }
+template <Number T>
+Value operator+(Value a, T b) {
+  return a + like(a, static_cast<double>(b));
+}
+template <Number T>
+Value operator-(Value a, T b) {
+  return a - like(a, static_cast<double>(b));
+}
+template <Number T>
+Value operator*(Value a, T b) {
+  return a * like(a, static_cast<double>(b));
+}
+template <Number T>
+Value operator/(Value a, T b) {
+  return a / like(a, static_cast<double>(b));
+}
+template <Number T>
+Value operator%(Value a, T b) {
+  return a % like(a, static_cast<double>(b));
+}
+template <std::integral T>
+Value operator&(Value a, T b) {
+  return a & like(a, static_cast<double>(b));
+}
+template <std::integral T>
+Value operator|(Value a, T b) {
+  return a | like(a, static_cast<double>(b));
+}
+template <std::integral T>
+Value operator^(Value a, T b) {
+  return a ^ like(a, static_cast<double>(b));
+}
 Value operator<<(Value a, int amount);
 Value operator>>(Value a, int amount);
-template <Number T> Value operator==(Value a, T b) { return a == like(a, static_cast<double>(b)); }
-template <Number T> Value operator!=(Value a, T b) { return a != like(a, static_cast<double>(b)); }
-template <Number T> Value operator<(Value a, T b) { return a < like(a, static_cast<double>(b)); }
-template <Number T> Value operator<=(Value a, T b) { return a <= like(a, static_cast<double>(b)); }
-template <Number T> Value operator>(Value a, T b) { return a > like(a, static_cast<double>(b)); }
-template <Number T> Value operator>=(Value a, T b) { return a >= like(a, static_cast<double>(b)); }
+template <Number T>
+Value operator==(Value a, T b) {
+  return a == like(a, static_cast<double>(b));
+}
+template <Number T>
+Value operator!=(Value a, T b) {
+  return a != like(a, static_cast<double>(b));
+}
+template <Number T>
+Value operator<(Value a, T b) {
+  return a < like(a, static_cast<double>(b));
+}
+template <Number T>
+Value operator<=(Value a, T b) {
+  return a <= like(a, static_cast<double>(b));
+}
+template <Number T>
+Value operator>(Value a, T b) {
+  return a > like(a, static_cast<double>(b));
+}
+template <Number T>
+Value operator>=(Value a, T b) {
+  return a >= like(a, static_cast<double>(b));
+}
 
 }  // namespace nxv::ir

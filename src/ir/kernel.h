@@ -47,66 +47,103 @@ std::string to_string(Type t);
 
 enum class Opcode : uint8_t {
   // Values without operands.
-  constant,    // imm: the bits of one lane (all lanes equal)
-  param,       // imm: index into Kernel::params; for a buffer the type is u64 (its address)
-  builtin,     // imm: Builtin
+  constant,  // imm: the bits of one lane (all lanes equal)
+  param,     // imm: index into Kernel::params; for a buffer the type is u64 (its address)
+  builtin,   // imm: Builtin
   // Numbers. Unary: one operand of the result's type.
-  neg, abs, sqrt, floor, ceil, trunc, round_even,
+  neg,
+  abs,
+  sqrt,
+  floor,
+  ceil,
+  trunc,
+  round_even,
   // Binary: two operands of the result's type. Float min/max: NaN behaviour is undefined.
-  add, sub, mul, div, rem, min, max,
-  mul_hi,      // u32, s32: upper half of the double-width product
-  fma,         // a * b + c
+  add,
+  sub,
+  mul,
+  div,
+  rem,
+  min,
+  max,
+  mul_hi,  // u32, s32: upper half of the double-width product
+  fma,     // a * b + c
   // Bits. Shift amounts are u32, below the width.
-  bit_and, bit_or, bit_xor, bit_not, shl, shr,
-  clz, popcount,  // u32 and u64 -> u32
+  bit_and,
+  bit_or,
+  bit_xor,
+  bit_not,
+  shl,
+  shr,
+  clz,
+  popcount,  // u32 and u64 -> u32
   // Comparisons -> boolean. Ordered: false when an operand is NaN, except ne: true.
-  eq, ne, lt, le, gt, ge,
-  logical_and, logical_or, logical_not,  // boolean
-  select,      // condition, when true, when false
+  eq,
+  ne,
+  lt,
+  le,
+  gt,
+  ge,
+  logical_and,
+  logical_or,
+  logical_not,  // boolean
+  select,       // condition, when true, when false
   // Float to integer truncates and is defined only where the value fits; emitters clamp before.
   // f64 -> f32 rounds to nearest even. boolean -> number is 0 or 1.
   convert,
-  bitcast,     // same total width, e.g. f32 <-> u32, f64 <-> vec2 u32, f16x2 never
-  pack,        // lanes scalars -> vector
-  extract,     // vector, imm: lane
+  bitcast,  // same total width, e.g. f32 <-> u32, f64 <-> vec2 u32, f16x2 never
+  pack,     // lanes scalars -> vector
+  extract,  // vector, imm: lane
   // Local variables, one a declaration; type is the variable's type.
-  var_decl,    // defines a variable, not a value
-  var_load,    // variable
-  var_store,   // variable, value
+  var_decl,   // defines a variable, not a value
+  var_load,   // variable
+  var_store,  // variable, value
   // Memory. Buffer operands are param values; indices count elements of the access type, u32 or
   // u64, and are below 2^31 when u32. Accesses are aligned to the access type's size.
-  load,        // buffer, index
-  store,       // buffer, index, value
-  atomic_add, atomic_min, atomic_max, atomic_or,  // buffer, index, u32 value -> the old value
+  load,   // buffer, index
+  store,  // buffer, index, value
+  atomic_add,
+  atomic_min,
+  atomic_max,
+  atomic_or,     // buffer, index, u32 value -> the old value
   shared_load,   // index; imm: index into Kernel::shared
   shared_store,  // index, value; imm: index into Kernel::shared
-  barrier,     // workgroup execution and shared-memory barrier; uniform control flow only
+  barrier,       // workgroup execution and shared-memory barrier; uniform control flow only
   // Subgroup operations; uniform control flow within the subgroup.
-  subgroup_add, subgroup_min, subgroup_max,  // reduction over all lanes, in no stated order
+  subgroup_add,
+  subgroup_min,
+  subgroup_max,          // reduction over all lanes, in no stated order
   subgroup_shuffle_xor,  // value; imm: mask
   subgroup_shuffle,      // value, u32 lane
   subgroup_broadcast_first,
-  subgroup_ballot,       // boolean -> vec4 u32
+  subgroup_ballot,  // boolean -> vec4 u32
   // Markers.
-  if_begin,    // boolean
-  if_else, if_end,
+  if_begin,  // boolean
+  if_else,
+  if_end,
   loop_begin,  // repeats until a break_if is taken
   break_if,    // boolean; directly inside the loop's body, not inside a nested if
   loop_end,
 };
 
 enum class Builtin : uint8_t {
-  local_index,    // invocation within the workgroup
-  group_x, group_y, group_z,
-  groups_x, groups_y, groups_z,
-  subgroup_lane, subgroup_index, subgroup_size,
+  local_index,  // invocation within the workgroup
+  group_x,
+  group_y,
+  group_z,
+  groups_x,
+  groups_y,
+  groups_z,
+  subgroup_lane,
+  subgroup_index,
+  subgroup_size,
 };
 
 inline constexpr uint32_t kNone = 0xffffffff;
 
 struct Inst {
   Opcode op;
-  Type type;                                    // of the result; boolean for markers
+  Type type;  // of the result; boolean for markers
   std::array<uint32_t, 4> args = {kNone, kNone, kNone, kNone};
   uint64_t imm = 0;
 };

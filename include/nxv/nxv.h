@@ -1,0 +1,282 @@
+/* nxv: lazy, fused tensor operations on Vulkan compute. The C interface.
+ *
+ * Every function is thread-safe and reports failure through its status; nxv_last_error() then
+ * holds a message for the calling thread. Nothing here blocks on the device but nxv_read,
+ * nxv_engine_open, nxv_engine_close and nxv_wait. Arrays are copied before a call returns unless
+ * stated.
+ *
+ * A tensor is a reference to a lazy value: operations build a graph and return at once; reading
+ * computes what the value needs. Shapes are arrays of `rank` dimensions, each at least 1. Axes
+ * count from 0; negative axes count from the end.
+ */
+#ifndef NXV_NXV_H_
+#define NXV_NXV_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#if defined(NXV_BUILD)
+#define NXV_API __declspec(dllexport)
+#else
+#define NXV_API __declspec(dllimport)
+#endif
+#else
+#define NXV_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#define NXV_NOEXCEPT noexcept
+#else
+#define NXV_NOEXCEPT
+#endif
+
+#define NXV_VERSION_MAJOR 0
+#define NXV_VERSION_MINOR 1
+#define NXV_VERSION_PATCH 0
+
+typedef struct nxv_engine nxv_engine; /* a device, opened */
+typedef struct nxv_tensor nxv_tensor; /* one reference to a lazy value */
+
+typedef enum nxv_status {
+  NXV_OK = 0,
+  NXV_INVALID_ARGUMENT = 1, /* shape, type, axis or option that the operation does not accept */
+  NXV_SIZE_MISMATCH = 2,    /* shapes or byte counts that do not belong together */
+  NXV_EMPTY_TENSOR = 3,     /* a dimension of zero */
+  NXV_ALLOC_FAILED = 4,     /* device memory or the budget is exhausted; the device stays usable */
+  NXV_DEVICE_LOST = 5,      /* the engine is dead; its tensors answer this; open another */
+  NXV_NO_DEVICE = 6,        /* no Vulkan loader, or no device above the floor */
+  NXV_UNSUPPORTED = 7,      /* the device lacks a capability, named in the message */
+  NXV_OUT_OF_BOUNDS = 8,    /* a data-dependent index */
+  NXV_ARITHMETIC = 9,       /* integer division by zero, negative shift amount, singular matrix */
+  NXV_DEALLOCATED = 10,     /* the tensor's storage was given back */
+  NXV_INTERNAL = 11
+} nxv_status;
+
+typedef enum nxv_dtype {
+  NXV_U2,
+  NXV_U4,
+  NXV_U8,
+  NXV_U16,
+  NXV_U32,
+  NXV_U64,
+  NXV_S2,
+  NXV_S4,
+  NXV_S8,
+  NXV_S16,
+  NXV_S32,
+  NXV_S64,
+  NXV_F8_E4M3FN,
+  NXV_F8_E5M2,
+  NXV_BF16,
+  NXV_F16,
+  NXV_F32,
+  NXV_F64,
+  NXV_C64,
+  NXV_C128
+} nxv_dtype;
+
+/* Message of the last failure on this thread; "" if there was none. Valid until the next call. */
+NXV_API const char* nxv_last_error(void) NXV_NOEXCEPT;
+/* "alloc_failed", "device_lost", ... */
+NXV_API const char* nxv_status_name(nxv_status status) NXV_NOEXCEPT;
+NXV_API const char* nxv_dtype_name(nxv_dtype type) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_dtype_from_name(const char* name, nxv_dtype* out) NXV_NOEXCEPT;
+/* Bytes of `count` elements in the host layout: little endian, complex as re, im; u2, u4, s2, s4
+ * bit-packed with the most significant bits first. */
+NXV_API size_t nxv_host_bytes(nxv_dtype type, int64_t count) NXV_NOEXCEPT;
+
+/* ---- Operations as data: the op table ---- */
+
+typedef struct nxv_op_row {
+  const char* name;
+  int arity;          /* -1: any number of operands */
+  int is_elementwise; /* unary, binary or ternary operation of nxv_apply */
+} nxv_op_row;
+
+NXV_API int nxv_op_count(void) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_op_info(int op, nxv_op_row* out) NXV_NOEXCEPT;
+/* Index of the operation of that name, or -1. */
+NXV_API int nxv_op_find(const char* name) NXV_NOEXCEPT;
+
+/* ---- Devices and engines ---- */
+
+typedef struct nxv_device_info {
+  char name[256];
+  char driver[256];
+  uint32_t vendor_id;
+  uint32_t api_version; /* as VkPhysicalDeviceProperties::apiVersion */
+  int is_cpu;
+  int is_supported;      /* above the floor */
+  uint64_t memory_bytes; /* of the device-local heaps */
+} nxv_device_info;
+
+NXV_API nxv_status nxv_device_count(int* out) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_device_get(int index, nxv_device_info* out) NXV_NOEXCEPT;
+
+typedef struct nxv_engine_options {
+  size_t struct_size;     /* sizeof(nxv_engine_options) */
+  int device_index;       /* -1: NXV_DEVICE, else the best device there is */
+  uint64_t memory_budget; /* bytes; 0: NXV_MEMORY_BUDGET, else from the device */
+  int validation;         /* validation layers, as NXV_VALIDATION */
+  int check_hazards;      /* the recorder proves its barriers, as NXV_CHECK_HAZARDS */
+} nxv_engine_options;
+
+NXV_API nxv_status nxv_engine_open(const nxv_engine_options* options,
+                                   nxv_engine** out) NXV_NOEXCEPT;
+/* Finishes what was asked for and closes the device. Tensors stay valid handles: they answer
+ * NXV_DEVICE_LOST to reads and must still be released. */
+NXV_API void nxv_engine_close(nxv_engine* engine) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_engine_device(nxv_engine* engine, nxv_device_info* out) NXV_NOEXCEPT;
+
+typedef struct nxv_memory_stats {
+  uint64_t in_use; /* bytes of live storage */
+  uint64_t cached; /* bytes held for reuse */
+  uint64_t peak;   /* highest in_use so far */
+  uint64_t budget;
+  uint64_t blocks; /* live allocations */
+  int64_t nodes;   /* live lazy values */
+} nxv_memory_stats;
+
+NXV_API nxv_status nxv_memory_stats_get(nxv_engine* engine, nxv_memory_stats* out) NXV_NOEXCEPT;
+/* Finishes submitted work, frees what is no longer referenced and gives cached memory back. */
+NXV_API nxv_status nxv_trim(nxv_engine* engine) NXV_NOEXCEPT;
+
+typedef struct nxv_counters {
+  uint64_t dispatches; /* kernels run */
+  uint64_t submissions;
+  uint64_t barriers;
+  uint64_t kernels_compiled;
+  uint64_t cache_hits;  /* compiled pipelines the driver reports as found in its cache */
+  uint64_t evaluations; /* roots evaluated */
+  uint64_t bytes_read;  /* by kernels, as their operands declare */
+  uint64_t bytes_written;
+  uint64_t validation_messages;
+  double compile_milliseconds;
+} nxv_counters;
+
+NXV_API nxv_status nxv_counters_get(nxv_engine* engine, nxv_counters* out) NXV_NOEXCEPT;
+
+/* Bytes that callers hold through tensors, counting values that will need storage. Non-zero when it
+ * has passed the engine's adaptive threshold since the last call to nxv_pressure_relieved: a
+ * garbage collected language should then collect. */
+NXV_API int nxv_pressure(nxv_engine* engine) NXV_NOEXCEPT;
+NXV_API void nxv_pressure_relieved(nxv_engine* engine) NXV_NOEXCEPT;
+
+/* ---- Tensors ---- */
+
+NXV_API void nxv_retain(nxv_tensor* tensor) NXV_NOEXCEPT;
+/* Never blocks, from any thread. NULL is allowed. */
+NXV_API void nxv_release(nxv_tensor* tensor) NXV_NOEXCEPT;
+NXV_API nxv_dtype nxv_tensor_dtype(const nxv_tensor* tensor) NXV_NOEXCEPT;
+NXV_API int nxv_tensor_rank(const nxv_tensor* tensor) NXV_NOEXCEPT;
+/* rank dimensions; valid while the tensor lives. */
+NXV_API const int64_t* nxv_tensor_shape(const nxv_tensor* tensor) NXV_NOEXCEPT;
+NXV_API int64_t nxv_tensor_count(const nxv_tensor* tensor) NXV_NOEXCEPT;
+
+typedef void (*nxv_release_fn)(void* context);
+
+/* A tensor from host bytes in the host layout; `size` must be nxv_host_bytes(...). Up to 64 KiB the
+ * bytes are copied before the call returns, beyond that on the library's threads: `data` must stay
+ * until `release` is called, exactly once, from any thread, also when the call fails. With release
+ * == NULL the call copies first. */
+NXV_API nxv_status nxv_from_host(nxv_engine* engine, nxv_dtype type, int rank, const int64_t* shape,
+                                 const void* data, size_t size, nxv_release_fn release,
+                                 void* context, nxv_tensor** out) NXV_NOEXCEPT;
+/* Copies the value into `data` (nxv_host_bytes of it); waits for it. */
+NXV_API nxv_status nxv_read(nxv_tensor* tensor, void* data, size_t size) NXV_NOEXCEPT;
+
+/* Called exactly once for each accepted read, on a library thread, also at device loss and
+ * shutdown. On failure `data` is NULL and `message` says why. `data` is valid during the call only.
+ */
+typedef void (*nxv_read_fn)(void* context, nxv_status status, const void* data, size_t size,
+                            const char* message);
+/* The first `limit` elements in row-major order, limit < 0: all. `done` may be called before this
+ * returns. When the status is not NXV_OK, `done` is not called. */
+NXV_API nxv_status nxv_read_async(nxv_tensor* tensor, int64_t limit, nxv_read_fn done,
+                                  void* context) NXV_NOEXCEPT;
+/* Starts computing the value; nxv_wait also waits until it is stored. */
+NXV_API nxv_status nxv_evaluate(nxv_tensor* tensor) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_wait(nxv_tensor* tensor) NXV_NOEXCEPT;
+/* Gives the storage back now. NXV_DEALLOCATED if that was done before; other uses then fail so too.
+ */
+NXV_API nxv_status nxv_deallocate(nxv_tensor* tensor) NXV_NOEXCEPT;
+
+/* ---- Creation ---- */
+
+NXV_API nxv_status nxv_constant_f64(nxv_engine* engine, nxv_dtype type, double value, double imag,
+                                    int rank, const int64_t* shape, nxv_tensor** out) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_constant_s64(nxv_engine* engine, nxv_dtype type, int64_t value, int rank,
+                                    const int64_t* shape, nxv_tensor** out) NXV_NOEXCEPT;
+/* Counts along `axis`, or over the flat index when has_axis is 0. */
+NXV_API nxv_status nxv_iota(nxv_engine* engine, nxv_dtype type, int rank, const int64_t* shape,
+                            int has_axis, int axis, nxv_tensor** out) NXV_NOEXCEPT;
+/* Ones where the last two indices agree. rank >= 2. */
+NXV_API nxv_status nxv_eye(nxv_engine* engine, nxv_dtype type, int rank, const int64_t* shape,
+                           nxv_tensor** out) NXV_NOEXCEPT;
+/* Philox 4x32-10 (Salmon et al., SC 2011): key = seed, counter = offset + index / 4. Uniform in
+ * [low, high); normal by Box and Muller. Real types. */
+NXV_API nxv_status nxv_random_uniform(nxv_engine* engine, nxv_dtype type, int rank,
+                                      const int64_t* shape, uint64_t seed, uint64_t offset,
+                                      double low, double high, nxv_tensor** out) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_random_normal(nxv_engine* engine, nxv_dtype type, int rank,
+                                     const int64_t* shape, uint64_t seed, uint64_t offset,
+                                     double mean, double deviation, nxv_tensor** out) NXV_NOEXCEPT;
+
+/* ---- Operations ---- */
+
+/* An elementwise operation of the table on `count` operands, which broadcast as in numpy. */
+NXV_API nxv_status nxv_apply(int op, int count, nxv_tensor* const* operands,
+                             nxv_tensor** out) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_cast(nxv_tensor* tensor, nxv_dtype type, nxv_tensor** out) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_reshape(nxv_tensor* tensor, int rank, const int64_t* shape,
+                               nxv_tensor** out) NXV_NOEXCEPT;
+/* Input axis i becomes output axis axes[i] (ascending); axes == NULL: the last ones. */
+NXV_API nxv_status nxv_broadcast(nxv_tensor* tensor, int rank, const int64_t* shape,
+                                 const int64_t* axes, nxv_tensor** out) NXV_NOEXCEPT;
+/* Output axis i is input axis axes[i]; axes == NULL reverses the order. */
+NXV_API nxv_status nxv_transpose(nxv_tensor* tensor, const int64_t* axes,
+                                 nxv_tensor** out) NXV_NOEXCEPT;
+/* start[i] .. start[i] + length[i] in steps of stride[i]; starts are clamped so that the slice
+ * fits. strides == NULL: all 1. */
+NXV_API nxv_status nxv_slice(nxv_tensor* tensor, const int64_t* starts, const int64_t* lengths,
+                             const int64_t* strides, nxv_tensor** out) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_reverse(nxv_tensor* tensor, int count, const int64_t* axes,
+                               nxv_tensor** out) NXV_NOEXCEPT;
+/* Removes the given axes of length 1; count < 0: all of them. */
+NXV_API nxv_status nxv_squeeze(nxv_tensor* tensor, int count, const int64_t* axes,
+                               nxv_tensor** out) NXV_NOEXCEPT;
+/* interior[i] values between elements, then low[i] before and high[i] after; negative low and high
+ * crop. `value` has one element. */
+NXV_API nxv_status nxv_pad(nxv_tensor* tensor, nxv_tensor* value, const int64_t* low,
+                           const int64_t* high, const int64_t* interior,
+                           nxv_tensor** out) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_concatenate(int count, nxv_tensor* const* tensors, int axis,
+                                   nxv_tensor** out) NXV_NOEXCEPT;
+/* sum, product, reduce_max, reduce_min, all, any over `axes`; count < 0: over all of them. */
+NXV_API nxv_status nxv_reduce(int op, nxv_tensor* tensor, int count, const int64_t* axes,
+                              int keep_axes, nxv_tensor** out) NXV_NOEXCEPT;
+/* Contracts contract_a[i] of a with contract_b[i] of b; batch axes pair up and come first:
+ * out = batch, free axes of a, free axes of b. */
+NXV_API nxv_status nxv_dot(nxv_tensor* a, nxv_tensor* b, int contract_count,
+                           const int64_t* contract_a, const int64_t* contract_b, int batch_count,
+                           const int64_t* batch_a, const int64_t* batch_b,
+                           nxv_tensor** out) NXV_NOEXCEPT;
+/* Matrix product of the last two axes; leading axes broadcast. Vectors as in numpy. */
+NXV_API nxv_status nxv_matmul(nxv_tensor* a, nxv_tensor* b, nxv_tensor** out) NXV_NOEXCEPT;
+
+/* ---- Text for people ---- */
+
+/* Regions, split reasons, KernelIR and SPIR-V of what evaluating `tensor` would run; free with
+ * nxv_free_text. */
+NXV_API nxv_status nxv_explain(nxv_tensor* tensor, char** out) NXV_NOEXCEPT;
+/* Device, driver, plan, capabilities, limits, probes and memory of an engine. */
+NXV_API nxv_status nxv_engine_describe(nxv_engine* engine, char** out) NXV_NOEXCEPT;
+NXV_API void nxv_free_text(char* text) NXV_NOEXCEPT;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NXV_NXV_H_ */

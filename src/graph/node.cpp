@@ -1,0 +1,92 @@
+#include "graph/node.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace nxv {
+
+NodeRef NodeRef::share(Node* node) {
+  node->references_.fetch_add(1, std::memory_order_relaxed);
+  return adopt(node);
+}
+
+NodeRef::NodeRef(const NodeRef& other) : node_(other.node_) {
+  if (node_ != nullptr) node_->references_.fetch_add(1, std::memory_order_relaxed);
+}
+
+NodeRef::~NodeRef() {
+  if (node_ == nullptr) return;
+  if (node_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    // The graveyard outlives the push even if this node held the last share of it.
+    const std::shared_ptr<Graveyard> graveyard = node_->graveyard_;
+    graveyard->push(node_);
+  }
+}
+
+Node::Node(std::shared_ptr<Graveyard> graveyard, Op op, DType dtype, Shape shape,
+           std::vector<NodeRef> inputs, Attributes attributes)
+    : op(op),
+      dtype(dtype),
+      shape(std::move(shape)),
+      count(element_count(this->shape)),
+      attributes(std::move(attributes)),
+      inputs(std::move(inputs)),
+      graveyard_(std::move(graveyard)) {
+  graveyard_->live_.fetch_add(1, std::memory_order_relaxed);
+  uint32_t longest = 0;
+  uint64_t pinned = 0;
+  for (const NodeRef& input : this->inputs) {
+    if (!input->is_pending()) continue;
+    longest = std::max(longest, input->depth.load(std::memory_order_relaxed));
+    pinned += input->pinned_bytes.load(std::memory_order_relaxed);
+  }
+  depth.store(longest + 1, std::memory_order_relaxed);
+  pinned_bytes.store(pinned, std::memory_order_relaxed);
+}
+
+Node::~Node() { graveyard_->live_.fetch_sub(1, std::memory_order_relaxed); }
+
+void Node::set_scheduled(std::shared_ptr<Storage> storage) {
+  storage_ = std::move(storage);
+  state_.store(State::scheduled, std::memory_order_release);
+}
+
+void Node::set_failed(Failure failure) {
+  failure_ = std::move(failure);
+  state_.store(State::failed, std::memory_order_release);
+}
+
+Graveyard::~Graveyard() { drain(); }
+
+void Graveyard::push(Node* node) noexcept {
+  node->next_ = head_.load(std::memory_order_relaxed);
+  while (!head_.compare_exchange_weak(node->next_, node, std::memory_order_release,
+                                      std::memory_order_relaxed)) {
+  }
+  if (closed_.load(std::memory_order_acquire)) drain();
+}
+
+size_t Graveyard::drain() noexcept {
+  // Destroying a node releases its inputs, which pushes them here again: no recursion however
+  // long the chain.
+  thread_local bool draining = false;
+  if (draining) return 0;
+  draining = true;
+  size_t destroyed = 0;
+  while (Node* node = head_.exchange(nullptr, std::memory_order_acquire)) {
+    while (node != nullptr) {
+      std::unique_ptr<Node> dead(node);
+      node = node->next_;
+      ++destroyed;
+    }
+  }
+  draining = false;
+  return destroyed;
+}
+
+void Graveyard::close() noexcept {
+  closed_.store(true, std::memory_order_release);
+  drain();
+}
+
+}  // namespace nxv

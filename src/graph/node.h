@@ -1,0 +1,179 @@
+// A lazy value.
+//
+// Everything but the state, the failure and the storage is set while the node is built and never
+// changes, except that the engine's thread drops the inputs once the value is ready. Any thread may
+// hold a NodeRef; only the engine's thread follows `inputs` of a node that is not its own.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/layout.h"
+#include "base/scalar.h"
+#include "ops/op_table.h"
+
+namespace nxv {
+
+class Node;
+
+// Where nodes go when their last reference is dropped: a lock-free list the engine's thread
+// empties, so that a release on any thread costs the same and walks nothing. All nodes of an engine
+// share one; its identity tells engines apart. After `close`, nodes are destroyed where they are
+// released.
+class Graveyard {
+ public:
+  Graveyard() = default;
+  Graveyard(const Graveyard&) = delete;
+  Graveyard& operator=(const Graveyard&) = delete;
+  ~Graveyard();
+
+  void push(Node* node) noexcept;
+  // Destroys what was pushed, and what that was the last to hold. Returns how many nodes.
+  size_t drain() noexcept;
+  void close() noexcept;
+  int64_t live_nodes() const noexcept { return live_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class Node;
+  std::atomic<Node*> head_{nullptr};
+  std::atomic<bool> closed_{false};
+  std::atomic<int64_t> live_{0};
+};
+
+class NodeRef {
+ public:
+  NodeRef() = default;
+  // Takes over one reference.
+  static NodeRef adopt(Node* node) {
+    NodeRef r;
+    r.node_ = node;
+    return r;
+  }
+  static NodeRef share(Node* node);
+  NodeRef(const NodeRef& other);
+  NodeRef(NodeRef&& other) noexcept : node_(other.node_) { other.node_ = nullptr; }
+  NodeRef& operator=(NodeRef other) noexcept {
+    std::swap(node_, other.node_);
+    return *this;
+  }
+  ~NodeRef();
+
+  Node* get() const { return node_; }
+  Node* operator->() const { return node_; }
+  Node& operator*() const { return *node_; }
+  explicit operator bool() const { return node_ != nullptr; }
+  // Gives the reference away.
+  Node* release() { return std::exchange(node_, nullptr); }
+
+ private:
+  Node* node_ = nullptr;
+};
+
+// Attributes, by operation. Axes are non-negative and in range, shapes already known to fit.
+struct ConstantAttr {
+  Scalar value;
+};
+struct IotaAttr {
+  int64_t axis;
+};  // -1: the flat index
+// Philox 4x32-10 stream: key = seed, counter = index / 4 + offset. Uniform in [low, high), or
+// normal with mean low and standard deviation high.
+struct RandomAttr {
+  uint64_t seed;
+  uint64_t offset;
+  double low;
+  double high;
+};
+struct AxesAttr {
+  Axes axes;
+};  // transpose, broadcast (output axis of each input axis), reverse
+struct SliceAttr {
+  std::vector<int64_t> starts, strides;
+};  // lengths follow from the shape
+struct PadAttr {
+  std::vector<int64_t> low, high, interior;
+};
+struct ConcatenateAttr {
+  int64_t axis;
+};
+struct ReduceAttr {
+  Axes axes;
+  bool keep_axes;
+};  // ascending
+struct DotAttr {
+  Axes contract_a, batch_a, contract_b, batch_b;
+};
+using Attributes = std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAttr, AxesAttr,
+                                SliceAttr, PadAttr, ConcatenateAttr, ReduceAttr, DotAttr>;
+
+enum class State : uint8_t { pending, scheduled, ready, failed };
+
+// What a ready node owns on the device; defined by the runtime.
+class Storage {
+ public:
+  virtual ~Storage() = default;
+};
+
+class Node {
+ public:
+  Node(std::shared_ptr<Graveyard> graveyard, Op op, DType dtype, Shape shape,
+       std::vector<NodeRef> inputs, Attributes attributes = {});
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  const Op op;
+  const DType dtype;
+  const Shape shape;
+  const int64_t count;
+  const Attributes attributes;
+  std::vector<NodeRef> inputs;
+
+  // Set by the builder: longest path to a node that was not pending, and the bytes of storage the
+  // pending graph below holds on to (counted once a path). Zero once an evaluation was asked for.
+  std::atomic<uint32_t> depth{0};
+  std::atomic<uint64_t> pinned_bytes{0};
+
+  State state() const noexcept { return state_.load(std::memory_order_acquire); }
+  // Engine's thread only.
+  void set_scheduled(std::shared_ptr<Storage> storage);
+  void set_ready() noexcept { state_.store(State::ready, std::memory_order_release); }
+  void set_failed(Failure failure);
+  // Valid once scheduled; engine's thread only.
+  const std::shared_ptr<Storage>& storage() const noexcept { return storage_; }
+  void drop_storage() noexcept { storage_.reset(); }
+  const Failure& failure() const noexcept { return failure_; }  // valid when failed
+
+  // Elements as stored on the device, when the host knows them (small uploads).
+  std::shared_ptr<const std::vector<std::byte>> host_data;
+
+  const Graveyard* graveyard() const noexcept { return graveyard_.get(); }
+  const std::shared_ptr<Graveyard>& shared_graveyard() const noexcept { return graveyard_; }
+  bool is_pending() const noexcept { return state() == State::pending; }
+  // References held by handles and by other nodes.
+  uint32_t references() const noexcept { return references_.load(std::memory_order_acquire); }
+  int64_t storage_size() const { return count * storage_bytes(dtype); }
+  template <typename T>
+  const T& attribute() const {
+    return std::get<T>(attributes);
+  }
+
+ private:
+  friend class NodeRef;
+  friend class Graveyard;
+  std::atomic<uint32_t> references_{1};
+  std::atomic<State> state_{State::pending};
+  Node* next_ = nullptr;  // in the graveyard
+  std::shared_ptr<Storage> storage_;
+  Failure failure_;
+  std::shared_ptr<Graveyard> graveyard_;
+};
+
+}  // namespace nxv
