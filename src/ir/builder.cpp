@@ -116,7 +116,7 @@ Value Builder::builtin(Builtin which) {
 
 Value Builder::unary(Opcode op, Value a) {
   const bool counts = op == Opcode::clz || op == Opcode::popcount;
-  return emit(op, counts ? kU32 : a.type(), {a});
+  return emit(op, counts ? vec(kU32, a.type().lanes) : a.type(), {a});
 }
 
 Value Builder::binary(Opcode op, Value a, Value b) {

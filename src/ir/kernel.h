@@ -17,6 +17,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nxv::ir {
@@ -98,8 +99,9 @@ enum class Opcode : uint8_t {
   var_decl,   // defines a variable, not a value
   var_load,   // variable
   var_store,  // variable, value
-  // Memory. Buffer operands are param values; indices count elements of the access type, u32 or
-  // u64, and are below 2^31 when u32. Accesses are aligned to the access type's size.
+  // Memory. Buffer operands are param values and have no other use. Indices count elements of the
+  // access type, u32 (below 2^31), u64, or vec2 u32 (low and high half, where u64 is missing).
+  // Accesses are aligned to the access type's size. Index of a shared array: u32.
   load,   // buffer, index
   store,  // buffer, index, value
   atomic_add,
@@ -141,12 +143,17 @@ enum class Builtin : uint8_t {
 
 inline constexpr uint32_t kNone = 0xffffffff;
 
+std::string_view name(Opcode op);
+std::string_view name(Builtin builtin);
+bool defines_value(Opcode op);  // false for stores, barriers, markers and variables
+
 struct Inst {
   Opcode op;
   Type type;  // of the result; boolean for markers
   std::array<uint32_t, 4> args = {kNone, kNone, kNone, kNone};
   uint64_t imm = 0;
 };
+int operand_count(const Inst& inst);
 
 enum class Access : uint8_t { read, write, read_write };
 
@@ -189,8 +196,9 @@ struct Requirements {
 };
 Requirements requirements(const Kernel& kernel);
 
-// Readable text, one instruction a line.
+// Readable text, one instruction a line; params, constants and builtins appear as operands.
 std::string to_string(const Kernel& kernel);
+std::string to_string(const Kernel& kernel, uint32_t inst);
 
 // Throws Error(internal) naming the instruction when the kernel breaks a rule above, uses a float
 // literal of value 0, Inf or NaN in arithmetic, or stores to a buffer that is read-only.

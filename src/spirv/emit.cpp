@@ -1,0 +1,757 @@
+#include "spirv/emit.h"
+
+#include <spirv/unified1/GLSL.std.450.h>
+#include <bit>
+
+#include "spirv/module.h"
+
+namespace nxv::spirv {
+namespace {
+
+using ir::Inst;
+using ir::Opcode;
+using ir::Scalar;
+using ir::Type;
+using spv::Op;
+using spv::StorageClass;
+
+bool is_bool(Type t) { return t.scalar == Scalar::boolean; }
+bool is_64_bit(Type t) { return !is_bool(t) && ir::bytes(ir::element(t)) == 8; }
+bool same_storage(Type a, Type b) {
+  return a.lanes == b.lanes && is_bool(a) == is_bool(b) && ir::is_float(a) == ir::is_float(b) &&
+         (is_bool(a) || ir::bytes(a) == ir::bytes(b));
+}
+Type with_scalar(Type t, Scalar s) { return {s, t.lanes}; }
+
+// The three variants that most operations have.
+Op by_type(Type t, Op of_float, Op of_signed, Op of_unsigned) {
+  return ir::is_float(t) ? of_float : ir::is_signed(t) ? of_signed : of_unsigned;
+}
+
+class Emitter {
+ public:
+  Emitter(const ir::Kernel& kernel, const EmitOptions& options)
+      : k_(kernel), options_(options), ids_(kernel.body.size()), params_(kernel.params.size()) {}
+
+  Words run() {
+    m_.execution_mode(spv::ExecutionMode::LocalSize, {k_.local_size, 1, 1});
+    emit_params();
+    shared_.resize(k_.shared.size());
+    for (uint32_t i = 0; i < k_.body.size(); ++i) ids_[i] = emit_inst(i);
+    emit_float_controls();
+    return m_.finish();
+  }
+
+ private:
+  // A buffer seen as an array of one access type.
+  struct View {
+    uint32_t param;
+    Type type;
+    Id block_pointer_type;
+    Id element_pointer_type;
+    Id pointer;
+  };
+  struct Scope {
+    bool is_loop;
+    Id merge;
+    Id header = 0;
+    size_t false_target = 0;  // where the branch of an if names its else label
+  };
+
+  Id result(Type t, Op op, std::initializer_list<uint32_t> operands) {
+    return result_of(m_.type(t), op, operands);
+  }
+  Id result_of(Id type, Op op, std::initializer_list<uint32_t> operands) {
+    return result_in(m_.code, type, op, operands);
+  }
+  Id result_in(Words& out, Id type, Op op, std::initializer_list<uint32_t> operands) {
+    const Id id = m_.new_id();
+    out.push_back(static_cast<uint32_t>((operands.size() + 3) << 16) | word(op));
+    out.push_back(type);
+    out.push_back(id);
+    out.insert(out.end(), operands);
+    return id;
+  }
+  Id glsl(Type t, GLSLstd450 which, std::initializer_list<uint32_t> operands) {
+    const Id id = m_.new_id();
+    const Id type = m_.type(t);
+    m_.code.push_back(static_cast<uint32_t>((operands.size() + 5) << 16) | word(Op::OpExtInst));
+    m_.code.push_back(type);
+    m_.code.push_back(id);
+    m_.code.push_back(m_.glsl());
+    m_.code.push_back(which);
+    m_.code.insert(m_.code.end(), operands);
+    return id;
+  }
+  // No float result may be contracted or reassociated.
+  Id exact(Type t, Id id) {
+    if (ir::is_float(t)) m_.decorate(id, spv::Decoration::NoContraction);
+    return id;
+  }
+  void label(Id id) { append(m_.code, Op::OpLabel, {id}); }
+  void branch(Id target) { append(m_.code, Op::OpBranch, {target}); }
+
+  // ---- Params
+
+  // The block of all params: struct type with offsets, in the order of Kernel::params.
+  Id param_struct(bool read_only) {
+    const std::vector<uint32_t> offsets = k_.param_offsets();
+    std::vector<Id> members;
+    for (const ir::Param& p : k_.params) {
+      members.push_back(m_.type(p.is_buffer ? ir::vec(ir::kU32, 2) : p.type));
+    }
+    const Id block = m_.new_id();
+    m_.declarations.push_back(static_cast<uint32_t>((members.size() + 2) << 16) |
+                              word(Op::OpTypeStruct));
+    m_.declarations.push_back(block);
+    m_.declarations.insert(m_.declarations.end(), members.begin(), members.end());
+    m_.decorate(block, spv::Decoration::Block);
+    for (uint32_t i = 0; i < members.size(); ++i) {
+      m_.decorate_member(block, i, spv::Decoration::Offset, {offsets[i]});
+      if (read_only) {
+        m_.decorate_member(block, i, spv::Decoration::NonWritable);
+        m_.decorate_member(block, i, spv::Decoration::Restrict);
+      }
+    }
+    return block;
+  }
+
+  // Loads every param that the body names, once, before the body.
+  void emit_params() {
+    if (k_.params.empty()) return;
+    const bool in_block = k_.params_in_block();
+    Id base;
+    StorageClass storage = StorageClass::PushConstant;
+    const Id block = param_struct(in_block);
+    if (in_block) {
+      const Type address = ir::vec(ir::kU32, 2);
+      const Id push = m_.new_id();
+      append(m_.declarations, Op::OpTypeStruct, {push, m_.type(address)});
+      m_.decorate(push, spv::Decoration::Block);
+      m_.decorate_member(push, 0, spv::Decoration::Offset, {0});
+      const Id variable = m_.global(storage, m_.pointer(storage, push));
+      const Id member = result_in(m_.prologue, m_.pointer(storage, m_.type(address)),
+                                  Op::OpAccessChain, {variable, m_.u32(0)});
+      const Id loaded = result_in(m_.prologue, m_.type(address), Op::OpLoad, {member});
+      storage = StorageClass::PhysicalStorageBuffer;
+      base = result_in(m_.prologue, m_.pointer(storage, block), Op::OpBitcast, {loaded});
+    } else {
+      base = m_.global(storage, m_.pointer(storage, block));
+    }
+    for (const Inst& inst : k_.body) {
+      if (inst.op != Opcode::param || params_[inst.imm]) continue;
+      const ir::Param& p = k_.params[inst.imm];
+      const Id type = m_.type(p.is_buffer ? ir::vec(ir::kU32, 2) : p.type);
+      const Id member = result_in(m_.prologue, m_.pointer(storage, type), Op::OpAccessChain,
+                                  {base, m_.u32(static_cast<uint32_t>(inst.imm))});
+      if (in_block) {
+        const uint32_t aligned = std::min(16u, static_cast<uint32_t>(ir::bytes(p.type)));
+        params_[inst.imm] = result_in(m_.prologue, type, Op::OpLoad,
+                                      {member, word(spv::MemoryAccessMask::Aligned), aligned});
+      } else {
+        params_[inst.imm] = result_in(m_.prologue, type, Op::OpLoad, {member});
+      }
+    }
+  }
+
+  // ---- Memory
+
+  // The pointer of a buffer at an access type; made at the start of the function, where it
+  // dominates every use.
+  const View& view(uint32_t param, Type t) {
+    if (t.scalar == Scalar::s32) t.scalar = Scalar::u32;
+    if (t.scalar == Scalar::s64) t.scalar = Scalar::u64;
+    for (const View& v : views_) {
+      if (v.param == param && v.type == t) return v;
+    }
+    const ir::Param& p = k_.params[param];
+    const Id element = m_.type(t);
+    // Buffers of equal access share their types.
+    View made{param, t, 0, 0, 0};
+    for (const View& v : views_) {
+      const ir::Param& other = k_.params[v.param];
+      if (v.type == t && other.access == p.access && other.is_restrict == p.is_restrict) {
+        made.block_pointer_type = v.block_pointer_type;
+        made.element_pointer_type = v.element_pointer_type;
+        break;
+      }
+    }
+    if (!made.block_pointer_type) {
+      const Id array = m_.new_id();
+      append(m_.declarations, Op::OpTypeRuntimeArray, {array, element});
+      m_.decorate(array, spv::Decoration::ArrayStride, {static_cast<uint32_t>(ir::bytes(t))});
+      const Id block = m_.new_id();
+      append(m_.declarations, Op::OpTypeStruct, {block, array});
+      m_.decorate(block, spv::Decoration::Block);
+      m_.decorate_member(block, 0, spv::Decoration::Offset, {0});
+      if (p.access == ir::Access::read) {
+        m_.decorate_member(block, 0, spv::Decoration::NonWritable);
+      } else if (p.access == ir::Access::write) {
+        m_.decorate_member(block, 0, spv::Decoration::NonReadable);
+      }
+      if (p.is_restrict) m_.decorate_member(block, 0, spv::Decoration::Restrict);
+      made.block_pointer_type = m_.pointer(StorageClass::PhysicalStorageBuffer, block);
+      made.element_pointer_type = m_.pointer(StorageClass::PhysicalStorageBuffer, element);
+    }
+    made.pointer = result_in(m_.prologue, made.block_pointer_type, Op::OpBitcast, {params_[param]});
+    views_.push_back(made);
+    return views_.back();
+  }
+
+  Id element_pointer(const Inst& inst) {
+    const auto param = static_cast<uint32_t>(k_.body[inst.args[0]].imm);
+    const View v = view(param, inst.type);
+    const Type index_type = k_.body[inst.args[1]].type;
+    if (index_type.lanes == 1) {
+      return result_of(v.element_pointer_type, Op::OpAccessChain,
+                       {v.pointer, m_.u32(0), ids_[inst.args[1]]});
+    }
+    const Id address = add_to_address(params_[param], ids_[inst.args[1]],
+                                      static_cast<uint32_t>(ir::bytes(inst.type)));
+    const Id moved = result_of(v.block_pointer_type, Op::OpBitcast, {address});
+    return result_of(v.element_pointer_type, Op::OpAccessChain, {moved, m_.u32(0), m_.u32(0)});
+  }
+
+  // address + index * size on pairs of halves.
+  Id add_to_address(Id address, Id index, uint32_t size) {
+    const auto shift = static_cast<uint32_t>(std::countr_zero(size));
+    const Id low = result(ir::kU32, Op::OpCompositeExtract, {index, 0});
+    const Id high = result(ir::kU32, Op::OpCompositeExtract, {index, 1});
+    const Id low_bytes = result(ir::kU32, Op::OpShiftLeftLogical, {low, m_.u32(shift)});
+    const Id spill = result(ir::kU32, Op::OpShiftRightLogical, {low, m_.u32(32 - shift)});
+    const Id high_shifted = result(ir::kU32, Op::OpShiftLeftLogical, {high, m_.u32(shift)});
+    const Id high_bytes = result(ir::kU32, Op::OpBitwiseOr, {high_shifted, spill});
+    const Id base_low = result(ir::kU32, Op::OpCompositeExtract, {address, 0});
+    const Id base_high = result(ir::kU32, Op::OpCompositeExtract, {address, 1});
+    const Id sum = result_of(m_.pair_type(ir::kU32), Op::OpIAddCarry, {base_low, low_bytes});
+    const Id sum_low = result(ir::kU32, Op::OpCompositeExtract, {sum, 0});
+    const Id carry = result(ir::kU32, Op::OpCompositeExtract, {sum, 1});
+    const Id high_sum = result(ir::kU32, Op::OpIAdd, {base_high, high_bytes});
+    const Id sum_high = result(ir::kU32, Op::OpIAdd, {high_sum, carry});
+    return result(ir::vec(ir::kU32, 2), Op::OpCompositeConstruct, {sum_low, sum_high});
+  }
+
+  Id load(const Inst& inst) {
+    const Id pointer = element_pointer(inst);
+    return result(inst.type, Op::OpLoad,
+                  {pointer, word(spv::MemoryAccessMask::Aligned),
+                   static_cast<uint32_t>(ir::bytes(inst.type))});
+  }
+
+  Id store(const Inst& inst) {
+    const Id pointer = element_pointer(inst);
+    append(m_.code, Op::OpStore,
+           {pointer, ids_[inst.args[2]], word(spv::MemoryAccessMask::Aligned),
+            static_cast<uint32_t>(ir::bytes(inst.type))});
+    return 0;
+  }
+
+  Id atomic(const Inst& inst) {
+    const bool is_signed = ir::is_signed(inst.type);
+    const Op op = inst.op == Opcode::atomic_add  ? Op::OpAtomicIAdd
+                  : inst.op == Opcode::atomic_or ? Op::OpAtomicOr
+                  : inst.op == Opcode::atomic_min
+                      ? (is_signed ? Op::OpAtomicSMin : Op::OpAtomicUMin)
+                      : (is_signed ? Op::OpAtomicSMax : Op::OpAtomicUMax);
+    const Id pointer = element_pointer(inst);
+    const Id device = m_.u32(word(spv::Scope::Device));
+    const Id relaxed = m_.u32(0);
+    return result(inst.type, op, {pointer, device, relaxed, ids_[inst.args[2]]});
+  }
+
+  Id shared_pointer(const Inst& inst) {
+    Id& variable = shared_[inst.imm];
+    if (!variable) {
+      const ir::SharedArray& s = k_.shared[inst.imm];
+      const Id element = m_.type(s.type);
+      const Id count = m_.u32(s.count);
+      const Id array = m_.new_id();
+      append(m_.declarations, Op::OpTypeArray, {array, element, count});
+      variable = m_.global(StorageClass::Workgroup, m_.pointer(StorageClass::Workgroup, array));
+    }
+    return result_of(m_.variable_pointer(StorageClass::Workgroup, inst.type), Op::OpAccessChain,
+                     {variable, ids_[inst.args[0]]});
+  }
+
+  // ---- Values
+
+  Id builtin(ir::Builtin which) {
+    using ir::Builtin;
+    Id& id = builtins_[static_cast<size_t>(which)];
+    if (id) return id;
+    switch (which) {
+      case Builtin::local_index:
+        return id = input(spv::BuiltIn::LocalInvocationIndex);
+      case Builtin::group_x:
+      case Builtin::group_y:
+      case Builtin::group_z:
+        if (!workgroup_id_) workgroup_id_ = input3(spv::BuiltIn::WorkgroupId);
+        return id = result_in(m_.prologue, m_.type(ir::kU32), Op::OpCompositeExtract,
+                              {workgroup_id_, word(which) - word(Builtin::group_x)});
+      case Builtin::groups_x:
+      case Builtin::groups_y:
+      case Builtin::groups_z:
+        if (!workgroups_) workgroups_ = input3(spv::BuiltIn::NumWorkgroups);
+        return id = result_in(m_.prologue, m_.type(ir::kU32), Op::OpCompositeExtract,
+                              {workgroups_, word(which) - word(Builtin::groups_x)});
+      case Builtin::subgroup_lane:
+        m_.capability(spv::Capability::GroupNonUniform);
+        return id = input(spv::BuiltIn::SubgroupLocalInvocationId);
+      case Builtin::subgroup_index:
+        m_.capability(spv::Capability::GroupNonUniform);
+        return id = input(spv::BuiltIn::SubgroupId);
+      case Builtin::subgroup_size:
+        m_.capability(spv::Capability::GroupNonUniform);
+        return id = input(spv::BuiltIn::SubgroupSize);
+    }
+    return 0;
+  }
+
+  Id input_of(Id type, spv::BuiltIn which) {
+    const Id variable = m_.global(StorageClass::Input, m_.pointer(StorageClass::Input, type));
+    m_.decorate(variable, spv::Decoration::BuiltIn, {word(which)});
+    return result_in(m_.prologue, type, Op::OpLoad, {variable});
+  }
+  Id input(spv::BuiltIn which) { return input_of(m_.type(ir::kU32), which); }
+  Id input3(spv::BuiltIn which) {
+    if (!uvec3_) {
+      const Id u32 = m_.type(ir::kU32);
+      uvec3_ = m_.new_id();
+      append(m_.declarations, Op::OpTypeVector, {uvec3_, u32, 3});
+    }
+    return input_of(uvec3_, which);
+  }
+
+  Id unary(const Inst& inst, Op op) { return result(inst.type, op, {ids_[inst.args[0]]}); }
+  Id binary(const Inst& inst, Op op) {
+    return result(inst.type, op, {ids_[inst.args[0]], ids_[inst.args[1]]});
+  }
+  Id glsl_unary(const Inst& inst, GLSLstd450 op) {
+    return glsl(inst.type, op, {ids_[inst.args[0]]});
+  }
+  Id min_max(const Inst& inst, GLSLstd450 f, GLSLstd450 s, GLSLstd450 u) {
+    return glsl(inst.type,
+                ir::is_float(inst.type)    ? f
+                : ir::is_signed(inst.type) ? s
+                                           : u,
+                {ids_[inst.args[0]], ids_[inst.args[1]]});
+  }
+
+  Id compare(const Inst& inst, Op of_float, Op of_signed, Op of_unsigned) {
+    return binary(inst, by_type(k_.body[inst.args[0]].type, of_float, of_signed, of_unsigned));
+  }
+
+  Id equality(const Inst& inst) {
+    const bool eq = inst.op == Opcode::eq;
+    if (is_bool(k_.body[inst.args[0]].type)) {
+      return binary(inst, eq ? Op::OpLogicalEqual : Op::OpLogicalNotEqual);
+    }
+    const Op of_integer = eq ? Op::OpIEqual : Op::OpINotEqual;
+    return compare(inst, eq ? Op::OpFOrdEqual : Op::OpFUnordNotEqual, of_integer, of_integer);
+  }
+
+  Id shift(const Inst& inst, Op op) {
+    return result(inst.type, op,
+                  {ids_[inst.args[0]],
+                   splat(ids_[inst.args[1]], k_.body[inst.args[1]].type, inst.type.lanes)});
+  }
+
+  Id splat(Id value, Type t, uint8_t lanes) {
+    if (t.lanes == lanes) return value;
+    if (lanes == 2) return result(ir::vec(t, 2), Op::OpCompositeConstruct, {value, value});
+    return result(ir::vec(t, 4), Op::OpCompositeConstruct, {value, value, value, value});
+  }
+
+  Id mul_hi(const Inst& inst) {
+    const Op op = ir::is_signed(inst.type) ? Op::OpSMulExtended : Op::OpUMulExtended;
+    const Id both =
+        result_of(m_.pair_type(inst.type), op, {ids_[inst.args[0]], ids_[inst.args[1]]});
+    return result(inst.type, Op::OpCompositeExtract, {both, 1});
+  }
+
+  // FindUMsb(0) is -1, which makes the count of an empty word 32.
+  Id clz32(Type t, Id word32) {
+    return result(t, Op::OpISub, {m_.constant(t, 31), glsl(t, GLSLstd450FindUMsb, {word32})});
+  }
+  struct Halves {
+    Id low, high;
+  };
+  Halves halves(Type wide, Id value) {
+    const Type narrow = with_scalar(wide, Scalar::u32);
+    const Id amount = m_.constant(narrow, 32);
+    const Id low = result(narrow, Op::OpUConvert, {value});
+    const Id shifted = result(wide, Op::OpShiftRightLogical, {value, amount});
+    return {low, result(narrow, Op::OpUConvert, {shifted})};
+  }
+  Id clz(const Inst& inst) {
+    const Type from = k_.body[inst.args[0]].type;
+    if (!is_64_bit(from)) return clz32(inst.type, ids_[inst.args[0]]);
+    const Halves h = halves(from, ids_[inst.args[0]]);
+    const Id of_high = clz32(inst.type, h.high);
+    const Id of_low = clz32(inst.type, h.low);
+    const Id through = result(inst.type, Op::OpIAdd, {of_low, m_.constant(inst.type, 32)});
+    const Id empty = result(with_scalar(inst.type, Scalar::boolean), Op::OpIEqual,
+                            {h.high, m_.constant(inst.type, 0)});
+    return result(inst.type, Op::OpSelect, {empty, through, of_high});
+  }
+  Id popcount(const Inst& inst) {
+    const Type from = k_.body[inst.args[0]].type;
+    if (!is_64_bit(from)) return unary(inst, Op::OpBitCount);
+    const Halves h = halves(from, ids_[inst.args[0]]);
+    const Id low = result(inst.type, Op::OpBitCount, {h.low});
+    const Id high = result(inst.type, Op::OpBitCount, {h.high});
+    return result(inst.type, Op::OpIAdd, {low, high});
+  }
+
+  Id convert(const Inst& inst) {
+    const Type to = inst.type;
+    const Type from = k_.body[inst.args[0]].type;
+    const Id value = ids_[inst.args[0]];
+    if (from == to) return value;
+    if (is_bool(from)) {
+      const uint64_t one = to.scalar == Scalar::f32   ? std::bit_cast<uint32_t>(1.0f)
+                           : to.scalar == Scalar::f64 ? std::bit_cast<uint64_t>(1.0)
+                                                      : 1;
+      return result(to, Op::OpSelect, {value, m_.constant(to, one), m_.constant(to, 0)});
+    }
+    if (is_bool(to)) return is_nonzero(from, value);
+    const bool from_float = ir::is_float(from);
+    const bool to_float = ir::is_float(to);
+    if (from_float && to_float) return result(to, Op::OpFConvert, {value});
+    if (from_float) {
+      return result(to, ir::is_signed(to) ? Op::OpConvertFToS : Op::OpConvertFToU, {value});
+    }
+    if (to_float) {
+      return result(to, ir::is_signed(from) ? Op::OpConvertSToF : Op::OpConvertUToF, {value});
+    }
+    if (is_64_bit(from) == is_64_bit(to)) return value;
+    const bool widens_signed = is_64_bit(to) && ir::is_signed(from);
+    return result(to, widens_signed ? Op::OpSConvert : Op::OpUConvert, {value});
+  }
+
+  // Integer comparison for f32: a device that flushes subnormals would call them zero.
+  Id is_nonzero(Type from, Id value) {
+    const Type to = with_scalar(from, Scalar::boolean);
+    if (from.scalar == Scalar::f64) {
+      return result(to, Op::OpFUnordNotEqual, {value, m_.constant(from, 0)});
+    }
+    if (from.scalar == Scalar::f32) {
+      from.scalar = Scalar::u32;
+      value = result(from, Op::OpBitcast, {value});
+      value = result(from, Op::OpShiftLeftLogical, {value, m_.constant(from, 1)});
+    }
+    return result(to, Op::OpINotEqual, {value, m_.constant(from, 0)});
+  }
+
+  Id bitcast(const Inst& inst) {
+    if (same_storage(inst.type, k_.body[inst.args[0]].type)) return ids_[inst.args[0]];
+    return unary(inst, Op::OpBitcast);
+  }
+
+  Id pack(const Inst& inst) {
+    const auto& a = inst.args;
+    if (inst.type.lanes == 2) {
+      return result(inst.type, Op::OpCompositeConstruct, {ids_[a[0]], ids_[a[1]]});
+    }
+    return result(inst.type, Op::OpCompositeConstruct,
+                  {ids_[a[0]], ids_[a[1]], ids_[a[2]], ids_[a[3]]});
+  }
+
+  // Vulkan 1.2 allows a scalar condition for vectors, but not every compiler of it does.
+  Id select(const Inst& inst) {
+    const Id condition = splat(ids_[inst.args[0]], k_.body[inst.args[0]].type, inst.type.lanes);
+    return result(inst.type, Op::OpSelect, {condition, ids_[inst.args[1]], ids_[inst.args[2]]});
+  }
+
+  Id variable(Type t) {
+    const Id pointer = m_.variable_pointer(StorageClass::Function, t);
+    return result_in(m_.variables, pointer, Op::OpVariable, {word(StorageClass::Function)});
+  }
+
+  Id subgroup(const Inst& inst, spv::Capability capability, Op op,
+              std::initializer_list<uint32_t> operands) {
+    m_.capability(spv::Capability::GroupNonUniform);
+    m_.capability(capability);
+    const Id scope = m_.u32(word(spv::Scope::Subgroup));
+    const Id id = m_.new_id();
+    const Id type = m_.type(inst.type);
+    m_.code.push_back(static_cast<uint32_t>((operands.size() + 4) << 16) | word(op));
+    m_.code.push_back(type);
+    m_.code.push_back(id);
+    m_.code.push_back(scope);
+    m_.code.insert(m_.code.end(), operands);
+    return id;
+  }
+  Id reduce(const Inst& inst, Op f, Op s, Op u) {
+    return subgroup(inst, spv::Capability::GroupNonUniformArithmetic, by_type(inst.type, f, s, u),
+                    {word(spv::GroupOperation::Reduce), ids_[inst.args[0]]});
+  }
+
+  // ---- Control flow
+
+  void begin_if(const Inst& inst) {
+    const Id then = m_.new_id();
+    const Id merge = m_.new_id();
+    append(m_.code, Op::OpSelectionMerge, {merge, 0});
+    append(m_.code, Op::OpBranchConditional, {ids_[inst.args[0]], then, merge});
+    scopes_.push_back({false, merge, 0, m_.code.size() - 1});
+    label(then);
+  }
+  void begin_else() {
+    const Id otherwise = m_.new_id();
+    m_.code[scopes_.back().false_target] = otherwise;
+    branch(scopes_.back().merge);
+    label(otherwise);
+  }
+  void end_if() {
+    branch(scopes_.back().merge);
+    label(scopes_.back().merge);
+    scopes_.pop_back();
+  }
+  // The continue target is the block before the back edge; its id follows the header's.
+  void begin_loop() {
+    const Id header = m_.new_id();
+    const Id next = m_.new_id();
+    const Id merge = m_.new_id();
+    const Id body = m_.new_id();
+    branch(header);
+    label(header);
+    append(m_.code, Op::OpLoopMerge, {merge, next, 0});
+    branch(body);
+    label(body);
+    scopes_.push_back({true, merge, header});
+  }
+  void break_if(const Inst& inst) {
+    const Id stay = m_.new_id();
+    append(m_.code, Op::OpBranchConditional, {ids_[inst.args[0]], scopes_.back().merge, stay});
+    label(stay);
+  }
+  void end_loop() {
+    const Scope& loop = scopes_.back();
+    const Id next = loop.header + 1;
+    branch(next);
+    label(next);
+    branch(loop.header);
+    label(loop.merge);
+    scopes_.pop_back();
+  }
+
+  Id emit_inst(uint32_t i) {
+    const Inst& inst = k_.body[i];
+    const Type t = inst.type;
+    const auto arg = [&](int n) { return ids_[inst.args[static_cast<size_t>(n)]]; };
+    switch (inst.op) {
+      case Opcode::constant:
+        return m_.constant(t, inst.imm);
+      case Opcode::param:
+        return params_[inst.imm];
+      case Opcode::builtin:
+        return builtin(static_cast<ir::Builtin>(inst.imm));
+
+      case Opcode::neg:
+        return exact(t, unary(inst, by_type(t, Op::OpFNegate, Op::OpSNegate, Op::OpSNegate)));
+      case Opcode::abs:
+        if (!ir::is_signed(t)) return arg(0);
+        return glsl_unary(inst, ir::is_float(t) ? GLSLstd450FAbs : GLSLstd450SAbs);
+      case Opcode::sqrt:
+        return exact(t, glsl_unary(inst, GLSLstd450Sqrt));
+      case Opcode::floor:
+        return glsl_unary(inst, GLSLstd450Floor);
+      case Opcode::ceil:
+        return glsl_unary(inst, GLSLstd450Ceil);
+      case Opcode::trunc:
+        return glsl_unary(inst, GLSLstd450Trunc);
+      case Opcode::round_even:
+        return glsl_unary(inst, GLSLstd450RoundEven);
+      case Opcode::add:
+        return exact(t, binary(inst, by_type(t, Op::OpFAdd, Op::OpIAdd, Op::OpIAdd)));
+      case Opcode::sub:
+        return exact(t, binary(inst, by_type(t, Op::OpFSub, Op::OpISub, Op::OpISub)));
+      case Opcode::mul:
+        return exact(t, binary(inst, by_type(t, Op::OpFMul, Op::OpIMul, Op::OpIMul)));
+      case Opcode::div:
+        return exact(t, binary(inst, by_type(t, Op::OpFDiv, Op::OpSDiv, Op::OpUDiv)));
+      case Opcode::rem:
+        return exact(t, binary(inst, by_type(t, Op::OpFRem, Op::OpSRem, Op::OpUMod)));
+      case Opcode::min:
+        return min_max(inst, GLSLstd450FMin, GLSLstd450SMin, GLSLstd450UMin);
+      case Opcode::max:
+        return min_max(inst, GLSLstd450FMax, GLSLstd450SMax, GLSLstd450UMax);
+      case Opcode::mul_hi:
+        return mul_hi(inst);
+      case Opcode::fma:
+        return exact(t, glsl(t, GLSLstd450Fma, {arg(0), arg(1), arg(2)}));
+
+      case Opcode::bit_and:
+        return binary(inst, Op::OpBitwiseAnd);
+      case Opcode::bit_or:
+        return binary(inst, Op::OpBitwiseOr);
+      case Opcode::bit_xor:
+        return binary(inst, Op::OpBitwiseXor);
+      case Opcode::bit_not:
+        return unary(inst, Op::OpNot);
+      case Opcode::shl:
+        return shift(inst, Op::OpShiftLeftLogical);
+      case Opcode::shr:
+        return shift(inst, ir::is_signed(t) ? Op::OpShiftRightArithmetic : Op::OpShiftRightLogical);
+      case Opcode::clz:
+        return clz(inst);
+      case Opcode::popcount:
+        return popcount(inst);
+
+      case Opcode::eq:
+      case Opcode::ne:
+        return equality(inst);
+      case Opcode::lt:
+        return compare(inst, Op::OpFOrdLessThan, Op::OpSLessThan, Op::OpULessThan);
+      case Opcode::le:
+        return compare(inst, Op::OpFOrdLessThanEqual, Op::OpSLessThanEqual, Op::OpULessThanEqual);
+      case Opcode::gt:
+        return compare(inst, Op::OpFOrdGreaterThan, Op::OpSGreaterThan, Op::OpUGreaterThan);
+      case Opcode::ge:
+        return compare(inst, Op::OpFOrdGreaterThanEqual, Op::OpSGreaterThanEqual,
+                       Op::OpUGreaterThanEqual);
+      case Opcode::logical_and:
+        return binary(inst, Op::OpLogicalAnd);
+      case Opcode::logical_or:
+        return binary(inst, Op::OpLogicalOr);
+      case Opcode::logical_not:
+        return unary(inst, Op::OpLogicalNot);
+      case Opcode::select:
+        return select(inst);
+      case Opcode::convert:
+        return convert(inst);
+      case Opcode::bitcast:
+        return bitcast(inst);
+      case Opcode::pack:
+        return pack(inst);
+      case Opcode::extract:
+        return result(t, Op::OpCompositeExtract, {arg(0), static_cast<uint32_t>(inst.imm)});
+
+      case Opcode::var_decl:
+        return variable(t);
+      case Opcode::var_load:
+        return unary(inst, Op::OpLoad);
+      case Opcode::var_store:
+        append(m_.code, Op::OpStore, {arg(0), arg(1)});
+        return 0;
+
+      case Opcode::load:
+        return load(inst);
+      case Opcode::store:
+        return store(inst);
+      case Opcode::atomic_add:
+      case Opcode::atomic_min:
+      case Opcode::atomic_max:
+      case Opcode::atomic_or:
+        return atomic(inst);
+      case Opcode::shared_load:
+        return result(t, Op::OpLoad, {shared_pointer(inst)});
+      case Opcode::shared_store:
+        append(m_.code, Op::OpStore, {shared_pointer(inst), arg(1)});
+        return 0;
+      case Opcode::barrier: {
+        const Id workgroup = m_.u32(word(spv::Scope::Workgroup));
+        const Id semantics = m_.u32(word(spv::MemorySemanticsMask::AcquireRelease) |
+                                    word(spv::MemorySemanticsMask::WorkgroupMemory));
+        append(m_.code, Op::OpControlBarrier, {workgroup, workgroup, semantics});
+        return 0;
+      }
+
+      case Opcode::subgroup_add:
+        return reduce(inst, Op::OpGroupNonUniformFAdd, Op::OpGroupNonUniformIAdd,
+                      Op::OpGroupNonUniformIAdd);
+      case Opcode::subgroup_min:
+        return reduce(inst, Op::OpGroupNonUniformFMin, Op::OpGroupNonUniformSMin,
+                      Op::OpGroupNonUniformUMin);
+      case Opcode::subgroup_max:
+        return reduce(inst, Op::OpGroupNonUniformFMax, Op::OpGroupNonUniformSMax,
+                      Op::OpGroupNonUniformUMax);
+      case Opcode::subgroup_shuffle_xor:
+        return subgroup(inst, spv::Capability::GroupNonUniformShuffle,
+                        Op::OpGroupNonUniformShuffleXor,
+                        {arg(0), m_.u32(static_cast<uint32_t>(inst.imm))});
+      case Opcode::subgroup_shuffle:
+        return subgroup(inst, spv::Capability::GroupNonUniformShuffle, Op::OpGroupNonUniformShuffle,
+                        {arg(0), arg(1)});
+      case Opcode::subgroup_broadcast_first:
+        return subgroup(inst, spv::Capability::GroupNonUniformBallot,
+                        Op::OpGroupNonUniformBroadcastFirst, {arg(0)});
+      case Opcode::subgroup_ballot:
+        return subgroup(inst, spv::Capability::GroupNonUniformBallot, Op::OpGroupNonUniformBallot,
+                        {arg(0)});
+
+      case Opcode::if_begin:
+        begin_if(inst);
+        return 0;
+      case Opcode::if_else:
+        begin_else();
+        return 0;
+      case Opcode::if_end:
+        end_if();
+        return 0;
+      case Opcode::loop_begin:
+        begin_loop();
+        return 0;
+      case Opcode::break_if:
+        break_if(inst);
+        return 0;
+      case Opcode::loop_end:
+        end_loop();
+        return 0;
+    }
+    return 0;
+  }
+
+  // The modes of a width are declared when the kernel computes with that width.
+  void emit_float_controls() {
+    bool f32 = false;
+    bool f64 = false;
+    for (const Inst& inst : k_.body) {
+      f32 |= inst.type.scalar == Scalar::f32;
+      f64 |= inst.type.scalar == Scalar::f64;
+    }
+    const auto declare = [&](bool wanted, spv::Capability c, spv::ExecutionMode mode,
+                             uint32_t width) {
+      if (!wanted) return;
+      m_.capability(c);
+      m_.execution_mode(mode, {width});
+    };
+    using spv::Capability;
+    using spv::ExecutionMode;
+    const EmitOptions& o = options_;
+    declare(f32 && o.signed_zero_inf_nan_f32, Capability::SignedZeroInfNanPreserve,
+            ExecutionMode::SignedZeroInfNanPreserve, 32);
+    declare(f64 && o.signed_zero_inf_nan_f64, Capability::SignedZeroInfNanPreserve,
+            ExecutionMode::SignedZeroInfNanPreserve, 64);
+    declare(f32 && o.denorm_preserve_f32, Capability::DenormPreserve, ExecutionMode::DenormPreserve,
+            32);
+    declare(f64 && o.denorm_preserve_f64, Capability::DenormPreserve, ExecutionMode::DenormPreserve,
+            64);
+    declare(f32 && o.round_to_even_f32, Capability::RoundingModeRTE, ExecutionMode::RoundingModeRTE,
+            32);
+    declare(f64 && o.round_to_even_f64, Capability::RoundingModeRTE, ExecutionMode::RoundingModeRTE,
+            64);
+  }
+
+  const ir::Kernel& k_;
+  const EmitOptions& options_;
+  Module m_;
+  std::vector<Id> ids_;     // by instruction; 0 where nothing is defined
+  std::vector<Id> params_;  // by param
+  std::vector<Id> shared_;  // by shared array
+  std::vector<View> views_;
+  std::vector<Scope> scopes_;
+  std::array<Id, 10> builtins_{};
+  Id workgroup_id_ = 0;
+  Id workgroups_ = 0;
+  Id uvec3_ = 0;
+};
+
+}  // namespace
+
+std::vector<uint32_t> emit(const ir::Kernel& kernel, const EmitOptions& options) {
+  return Emitter(kernel, options).run();
+}
+
+}  // namespace nxv::spirv

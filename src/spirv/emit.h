@@ -1,0 +1,29 @@
+// KernelIR to SPIR-V 1.5 (Vulkan 1.2), without a shader compiler.
+//
+// The module has one GLCompute entry point, "main". Buffers are device addresses: each is an uvec2
+// in the parameter block that is bitcast to a PhysicalStorageBuffer pointer, so addresses need no
+// 64-bit integers. The parameter block is the push constants while it fits in kPushBytes;
+// otherwise the push constants hold its 16-byte-aligned address, and the layout stays the same.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ir/kernel.h"
+
+namespace nxv::spirv {
+
+// Float controls that the device supports (VkPhysicalDeviceFloatControlsProperties).
+struct EmitOptions {
+  bool signed_zero_inf_nan_f32 = true;
+  bool signed_zero_inf_nan_f64 = true;
+  bool denorm_preserve_f32 = false;
+  bool denorm_preserve_f64 = false;
+  bool round_to_even_f32 = false;
+  bool round_to_even_f64 = false;
+};
+
+// The kernel must have passed ir::verify.
+std::vector<uint32_t> emit(const ir::Kernel& kernel, const EmitOptions& options = {});
+
+}  // namespace nxv::spirv

@@ -1,0 +1,83 @@
+// A SPIR-V module under construction: sections, ids, and types and constants declared once.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <spirv/unified1/spirv.hpp11>
+#include <vector>
+
+#include "ir/kernel.h"
+
+namespace nxv::spirv {
+
+using Id = uint32_t;
+using Words = std::vector<uint32_t>;
+
+inline void append(Words& out, spv::Op op, std::initializer_list<uint32_t> operands) {
+  out.push_back(static_cast<uint32_t>((operands.size() + 1) << 16) | static_cast<uint32_t>(op));
+  out.insert(out.end(), operands);
+}
+
+template <typename Enum>
+constexpr uint32_t word(Enum e) {
+  return static_cast<uint32_t>(e);
+}
+
+class Module {
+ public:
+  Module();
+
+  Id new_id() { return next_id_++; }
+
+  void capability(spv::Capability c);
+  void execution_mode(spv::ExecutionMode mode, std::initializer_list<uint32_t> literals);
+  void decorate(Id target, spv::Decoration d, std::initializer_list<uint32_t> literals = {});
+  void decorate_member(Id target, uint32_t member, spv::Decoration d,
+                       std::initializer_list<uint32_t> literals = {});
+
+  Id type(ir::Type t);
+  Id void_type();
+  Id pointer(spv::StorageClass storage, Id pointee);           // one declaration a call
+  Id variable_pointer(spv::StorageClass storage, ir::Type t);  // deduplicated
+  Id pair_type(ir::Type t);  // struct of two: result of extended multiplication and carry
+  Id constant(ir::Type t, uint64_t lane_bits);
+  Id u32(uint32_t v) { return constant(ir::kU32, v); }
+  Id global(spv::StorageClass storage, Id pointer_type);  // part of the entry point's interface
+  Id glsl();                                              // the GLSL.std.450 instruction set
+
+  Words declarations;  // types, constants and global variables
+  Words variables;     // of the function; they open its first block
+  Words prologue;      // the rest of the first block before the body
+  Words code;
+
+  Id entry_point() const { return main_; }
+  Words finish();
+
+ private:
+  struct ConstantSlot {
+    Id type = 0;
+    Id id = 0;
+    uint64_t bits = 0;
+  };
+
+  Id scalar_constant(ir::Type t, uint64_t bits);
+  ConstantSlot& constant_slot(Id type, uint64_t bits);
+
+  Id next_id_ = 1;
+  Id main_;
+  Id glsl_ = 0;
+  Id void_ = 0;
+  std::array<std::array<Id, 5>, 9> types_{};
+  std::array<std::array<Id, 5>, 9> pairs_{};
+  std::array<std::array<Id, 5>, 9> function_pointers_{};
+  std::array<std::array<Id, 5>, 9> workgroup_pointers_{};
+  std::vector<ConstantSlot> constants_;  // open addressing, a power of two in size
+  uint32_t constant_count_ = 0;
+  std::vector<spv::Capability> capabilities_;
+  std::vector<Id> interface_;
+  Words modes_;
+  Words annotations_;
+};
+
+}  // namespace nxv::spirv
