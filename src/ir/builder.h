@@ -143,25 +143,25 @@ Value operator>=(Value a, Value b);
 
 // A number on the right is converted to the type of the value on the left (shift amounts: u32).
 template <typename T>
-concept Number = std::integral<T> || std::floating_point<T>;
+concept Numeric = std::integral<T> || std::floating_point<T>;
 Value like(Value v, double number);
-template <Number T>
+template <Numeric T>
 Value operator+(Value a, T b) {
   return a + like(a, static_cast<double>(b));
 }
-template <Number T>
+template <Numeric T>
 Value operator-(Value a, T b) {
   return a - like(a, static_cast<double>(b));
 }
-template <Number T>
+template <Numeric T>
 Value operator*(Value a, T b) {
   return a * like(a, static_cast<double>(b));
 }
-template <Number T>
+template <Numeric T>
 Value operator/(Value a, T b) {
   return a / like(a, static_cast<double>(b));
 }
-template <Number T>
+template <Numeric T>
 Value operator%(Value a, T b) {
   return a % like(a, static_cast<double>(b));
 }
@@ -179,27 +179,27 @@ Value operator^(Value a, T b) {
 }
 Value operator<<(Value a, int amount);
 Value operator>>(Value a, int amount);
-template <Number T>
+template <Numeric T>
 Value operator==(Value a, T b) {
   return a == like(a, static_cast<double>(b));
 }
-template <Number T>
+template <Numeric T>
 Value operator!=(Value a, T b) {
   return a != like(a, static_cast<double>(b));
 }
-template <Number T>
+template <Numeric T>
 Value operator<(Value a, T b) {
   return a < like(a, static_cast<double>(b));
 }
-template <Number T>
+template <Numeric T>
 Value operator<=(Value a, T b) {
   return a <= like(a, static_cast<double>(b));
 }
-template <Number T>
+template <Numeric T>
 Value operator>(Value a, T b) {
   return a > like(a, static_cast<double>(b));
 }
-template <Number T>
+template <Numeric T>
 Value operator>=(Value a, T b) {
   return a >= like(a, static_cast<double>(b));
 }
