@@ -17,7 +17,7 @@ inline constexpr size_t kThreadStackBytes = size_t{8} << 20;
 // Joins on destruction. An exception that leaves `body` terminates, as with std::thread.
 class Thread {
  public:
-  Thread() = default;
+  Thread() noexcept;
   Thread(const char* name, std::function<void()> body);
   ~Thread();
   Thread(Thread&&) noexcept;

@@ -59,7 +59,7 @@ class Device {
 
  private:
   struct Impl;
-  explicit Device(std::unique_ptr<Impl> impl);
+  explicit Device(const DeviceOptions& options);
   std::unique_ptr<Impl> impl_;
 };
 

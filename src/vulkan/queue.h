@@ -35,7 +35,7 @@ struct Access {
 
 // A kernel that reads and writes the same bytes lists them under both.
 struct Dispatch {
-  const Kernel* kernel = nullptr;  // ready
+  const Kernel* kernel = nullptr;  // waited for if it is still compiling
   std::span<const std::byte> parameters;
   std::array<uint32_t, 3> groups = {1, 1, 1};  // each at most 65 535
   std::span<const Access> reads;
@@ -79,7 +79,7 @@ class Queue {
   struct Stats {
     uint64_t submissions = 0;
     uint64_t commands = 0;
-    uint64_t barriers = 0;
+    uint64_t barriers = 0;  // between commands of one submission
   };
   Stats stats() const;
 
