@@ -1,0 +1,523 @@
+#include "testing/interpreter.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "testing/interpreter_ops.h"
+
+namespace nxv::testing {
+namespace {
+
+using ir::Inst;
+using ir::Opcode;
+using ir::Type;
+
+constexpr uint32_t kNobody = 0xffffffff;
+constexpr uint32_t kMany = 0xfffffffe;
+
+class Interpreter {
+ public:
+  Interpreter(const ir::Kernel& kernel, Groups groups, std::span<const Argument> arguments,
+              const InterpreterOptions& options)
+      : k_(kernel),
+        groups_(groups),
+        arguments_(arguments),
+        options_(options),
+        width_(kernel.local_size),
+        active_(width_),
+        iterations_(width_) {
+    subgroup_size_ = options.subgroup_size ? options.subgroup_size
+                     : k_.subgroup_size    ? k_.subgroup_size
+                                           : 32;
+    check_arguments();
+    decode();
+  }
+
+  void run() {
+    uint32_t linear = 0;
+    for (group_[2] = 0; group_[2] < groups_.z; ++group_[2]) {
+      for (group_[1] = 0; group_[1] < groups_.y; ++group_[1]) {
+        for (group_[0] = 0; group_[0] < groups_.x; ++group_[0]) {
+          first_invocation_ = width_ * linear++;
+          run_group();
+        }
+      }
+    }
+  }
+
+ private:
+  struct SharedElement {
+    uint32_t writer = kNobody;
+    uint32_t written_at = 0;  // barrier epoch
+    uint32_t reader = kNobody;
+    uint32_t read_at = 0;
+  };
+  struct SharedMemory {
+    std::vector<uint64_t> lanes;  // element by element
+    std::vector<SharedElement> elements;
+  };
+
+  [[noreturn]] void fail(Status status, const std::string& what) const {
+    throw Error(status, "kernel " + k_.name + ", workgroup " + std::to_string(group_[0]) + " " +
+                            std::to_string(group_[1]) + " " + std::to_string(group_[2]) + ": `" +
+                            to_string(k_, at_) + "` " + what);
+  }
+  [[noreturn]] void fail_at(Status status, uint32_t invocation, const std::string& what) const {
+    fail(status, what + " (invocation " + std::to_string(invocation) + ")");
+  }
+
+  void check_arguments() const {
+    const auto refuse = [this](const std::string& what) {
+      throw Error(Status::invalid_argument, "kernel " + k_.name + ": " + what);
+    };
+    if (arguments_.size() != k_.params.size()) {
+      refuse("takes " + std::to_string(k_.params.size()) + " arguments, was given " +
+             std::to_string(arguments_.size()));
+    }
+    for (size_t i = 0; i < arguments_.size(); ++i) {
+      const ir::Param& p = k_.params[i];
+      if (!p.is_buffer && arguments_[i].is_buffer()) refuse(p.name + " is no buffer");
+      if (p.is_buffer && p.access != ir::Access::read && arguments_[i].size() &&
+          !arguments_[i].is_writable()) {
+        refuse(p.name + " is written but its argument is const");
+      }
+    }
+    if (k_.subgroup_size && k_.subgroup_size != subgroup_size_) {
+      refuse("was generated for subgroups of " + std::to_string(k_.subgroup_size));
+    }
+  }
+
+  // ---- Preparation
+
+  void decode() {
+    const size_t n = k_.body.size();
+    slots_.resize(n);
+    ends_.resize(n);
+    size_t at = 0;
+    std::vector<uint32_t> open;
+    for (uint32_t i = 0; i < n; ++i) {
+      const Inst& inst = k_.body[i];
+      slots_[i] = at;
+      if (defines_value(inst.op) || inst.op == Opcode::var_decl) at += inst.type.lanes * width_;
+      switch (inst.op) {
+        case Opcode::if_begin:
+        case Opcode::loop_begin:
+          open.push_back(i);
+          break;
+        case Opcode::if_else:
+        case Opcode::if_end:
+        case Opcode::loop_end:
+          ends_[open.back()] = i;
+          open.pop_back();
+          if (inst.op == Opcode::if_else) open.push_back(i);
+          break;
+        default:
+          break;
+      }
+    }
+    values_.resize(at);
+    for (uint32_t i = 0; i < n; ++i) {
+      const Inst& inst = k_.body[i];
+      for (int lane = 0; lane < inst.type.lanes; ++lane) {
+        uint64_t bits;
+        if (inst.op == Opcode::constant) {
+          bits = inst.imm;
+        } else if (inst.op == Opcode::param && !k_.params[inst.imm].is_buffer) {
+          bits = arguments_[inst.imm].lane(lane);
+        } else {
+          continue;
+        }
+        std::fill_n(value(i) + static_cast<uint32_t>(lane) * width_, width_, bits);
+      }
+    }
+    shared_.resize(k_.shared.size());
+    writers_.resize(k_.params.size());
+    for (size_t i = 0; i < k_.params.size(); ++i) {
+      if (k_.params[i].access != ir::Access::read) {
+        writers_[i].assign(arguments_[i].size() / 4, kNobody);
+      }
+    }
+  }
+
+  void run_group() {
+    for (size_t i = 0; i < shared_.size(); ++i) {
+      shared_[i].lanes.assign(size_t{k_.shared[i].count} * k_.shared[i].type.lanes, kPoison);
+      shared_[i].elements.assign(k_.shared[i].count, {});
+    }
+    epoch_ = 1;
+    std::fill(active_.begin(), active_.end(), uint8_t{1});
+    std::fill(iterations_.begin(), iterations_.end(), 0u);
+    execute(0, static_cast<uint32_t>(k_.body.size()));
+  }
+
+  // ---- Control flow
+
+  bool any_active() const { return std::find(active_.begin(), active_.end(), 1) != active_.end(); }
+
+  // Keeps the active invocations whose condition has the value.
+  void narrow(uint32_t condition, uint64_t wanted) {
+    const uint64_t* c = value(condition);
+    for (uint32_t i = 0; i < width_; ++i) active_[i] &= c[i] == wanted;
+  }
+
+  // The instructions [begin, end) of one body; ends early when no invocation is left in it.
+  void execute(uint32_t begin, uint32_t end) {
+    for (uint32_t i = begin; i < end; ++i) {
+      const Inst& inst = k_.body[i];
+      at_ = i;
+      switch (inst.op) {
+        case Opcode::if_begin:
+          i = execute_if(i);
+          break;
+        case Opcode::loop_begin:
+          execute_loop(i);
+          i = ends_[i];
+          break;
+        case Opcode::break_if:
+          narrow(inst.args[0], 0);
+          if (!any_active()) return;
+          break;
+        default:
+          execute_inst(i);
+      }
+    }
+  }
+
+  uint32_t execute_if(uint32_t begin) {
+    const uint32_t condition = k_.body[begin].args[0];
+    const std::vector<uint8_t> before = active_;
+    const uint32_t middle = ends_[begin];
+    narrow(condition, 1);
+    if (any_active()) execute(begin + 1, middle);
+    active_ = before;
+    if (k_.body[middle].op == Opcode::if_end) return middle;
+    narrow(condition, 0);
+    if (any_active()) execute(middle + 1, ends_[middle]);
+    active_ = before;
+    return ends_[middle];
+  }
+
+  void execute_loop(uint32_t begin) {
+    const std::vector<uint8_t> before = active_;
+    while (any_active()) {
+      for (uint32_t i = 0; i < width_; ++i) {
+        iterations_[i] += active_[i];
+        if (iterations_[i] > options_.max_iterations) {
+          at_ = begin;
+          fail_at(Status::internal, i,
+                  "runs more than " + std::to_string(options_.max_iterations) + " iterations");
+        }
+      }
+      execute(begin + 1, ends_[begin]);
+    }
+    active_ = before;
+  }
+
+  // ---- Instructions
+
+  uint64_t* value(uint32_t id) { return &values_[slots_[id]]; }
+
+  // Pure operations are computed for inactive invocations too: nobody sees their results.
+  void execute_inst(uint32_t i) {
+    const Inst& inst = k_.body[i];
+    if (is_pure(inst.op)) {
+      Evaluation e{inst.op, inst.type, inst.imm, {}, value(i), width_};
+      for (int a = 0; a < operand_count(inst); ++a) {
+        const uint32_t id = inst.args[static_cast<size_t>(a)];
+        e.args[static_cast<size_t>(a)] = {value(id), k_.body[id].type};
+      }
+      evaluate(e, options_);
+      return;
+    }
+    switch (inst.op) {
+      case Opcode::builtin:
+        return builtin(inst, value(i));
+      case Opcode::var_decl: {
+        const uint64_t undefined =
+            inst.type.scalar == ir::Scalar::boolean ? 1 : kPoison & lane_mask(inst.type);
+        return each_active_lane(inst.type, [&](size_t at) { value(i)[at] = undefined; });
+      }
+      case Opcode::var_load:
+        std::copy_n(value(inst.args[0]), inst.type.lanes * width_, value(i));
+        return;
+      case Opcode::var_store:
+        return each_active_lane(inst.type, [to = value(inst.args[0]), from = value(inst.args[1])](
+                                               size_t at) { to[at] = from[at]; });
+      case Opcode::load:
+      case Opcode::store:
+      case Opcode::atomic_add:
+      case Opcode::atomic_min:
+      case Opcode::atomic_max:
+      case Opcode::atomic_or:
+        for (uint32_t w = 0; w < width_; ++w) {
+          if (active_[w]) access_buffer(i, w);
+        }
+        return;
+      case Opcode::shared_load:
+      case Opcode::shared_store:
+        for (uint32_t w = 0; w < width_; ++w) {
+          if (active_[w]) access_shared(i, w);
+        }
+        return;
+      case Opcode::barrier:
+        for (uint32_t w = 0; w < width_; ++w) {
+          if (!active_[w]) fail_at(Status::internal, w, "is not reached by every invocation");
+        }
+        ++epoch_;
+        return;
+      case Opcode::subgroup_add:
+      case Opcode::subgroup_min:
+      case Opcode::subgroup_max:
+      case Opcode::subgroup_shuffle_xor:
+      case Opcode::subgroup_shuffle:
+      case Opcode::subgroup_broadcast_first:
+      case Opcode::subgroup_ballot:
+        for (uint32_t first = 0; first < width_; first += subgroup_size_) subgroup(i, first);
+        return;
+      default:
+        return;  // constants and params were filled in; ends of bodies do nothing
+    }
+  }
+
+  static uint64_t lane_mask(Type t) {
+    return ir::bytes(element(t)) == 8 ? ~uint64_t{0} : 0xffffffff;
+  }
+
+  template <typename F>
+  void each_active_lane(Type t, F f) {
+    for (uint32_t lane = 0; lane < t.lanes; ++lane) {
+      for (uint32_t w = 0; w < width_; ++w) {
+        if (active_[w]) f(lane * width_ + w);
+      }
+    }
+  }
+
+  void builtin(const Inst& inst, uint64_t* out) const {
+    using ir::Builtin;
+    for (uint32_t w = 0; w < width_; ++w) {
+      switch (static_cast<Builtin>(inst.imm)) {
+        case Builtin::local_index:
+          out[w] = w;
+          break;
+        case Builtin::group_x:
+        case Builtin::group_y:
+        case Builtin::group_z:
+          out[w] = group_[inst.imm - static_cast<uint64_t>(Builtin::group_x)];
+          break;
+        case Builtin::groups_x:
+          out[w] = groups_.x;
+          break;
+        case Builtin::groups_y:
+          out[w] = groups_.y;
+          break;
+        case Builtin::groups_z:
+          out[w] = groups_.z;
+          break;
+        case Builtin::subgroup_lane:
+          out[w] = w % subgroup_size_;
+          break;
+        case Builtin::subgroup_index:
+          out[w] = w / subgroup_size_;
+          break;
+        case Builtin::subgroup_size:
+          out[w] = subgroup_size_;
+          break;
+      }
+    }
+  }
+
+  // ---- Memory
+
+  uint64_t element_index(uint32_t id, uint32_t w) {
+    const Type t = k_.body[id].type;
+    const uint64_t low = value(id)[w];
+    if (t.lanes == 2) return low | value(id)[width_ + w] << 32;
+    if (t == ir::kU32 && low >> 31) {
+      fail_at(Status::out_of_bounds, w, "has a 32-bit index of " + std::to_string(low));
+    }
+    return low;
+  }
+
+  void access_buffer(uint32_t i, uint32_t w) {
+    const Inst& inst = k_.body[i];
+    const auto param = static_cast<uint32_t>(k_.body[inst.args[0]].imm);
+    const Argument& buffer = arguments_[param];
+    const auto size = static_cast<size_t>(ir::bytes(inst.type));
+    const uint64_t index = element_index(inst.args[1], w);
+    if (index >= buffer.size() / size) {
+      fail_at(Status::out_of_bounds, w,
+              "accesses element " + std::to_string(index) + " of " +
+                  std::to_string(buffer.size() / size));
+    }
+    std::byte* at = buffer.data() + index * size;
+    const size_t lane_size = size / inst.type.lanes;
+    if (inst.op == Opcode::load) {
+      if (written_by_others(param, index * size, size, w)) {
+        fail_at(Status::internal, w, "reads what another invocation writes");
+      }
+      for (uint32_t lane = 0; lane < inst.type.lanes; ++lane) {
+        uint64_t bits = 0;
+        std::memcpy(&bits, at + lane * lane_size, lane_size);
+        value(i)[lane * width_ + w] = bits;
+      }
+      return;
+    }
+    const uint64_t* stored = value(inst.args[2]);
+    if (inst.op == Opcode::store) {
+      const bool is_shared = written_by_others(param, index * size, size, w);
+      for (uint32_t lane = 0; lane < inst.type.lanes; ++lane) {
+        const uint64_t* bits = &stored[lane * width_ + w];
+        if (is_shared && std::memcmp(at + lane * lane_size, bits, lane_size) != 0) {
+          fail_at(Status::internal, w, "writes another value than another invocation");
+        }
+        std::memcpy(at + lane * lane_size, bits, lane_size);
+      }
+      std::vector<uint32_t>& writers = writers_[param];
+      const size_t end = std::min((index + 1) * size / 4, writers.size());
+      for (size_t word = index * size / 4; word < end; ++word) {
+        writers[word] = first_invocation_ + w;
+      }
+      return;
+    }
+    uint64_t old = 0;
+    std::memcpy(&old, at, 4);
+    const Opcode op = inst.op == Opcode::atomic_add   ? Opcode::add
+                      : inst.op == Opcode::atomic_min ? Opcode::min
+                      : inst.op == Opcode::atomic_max ? Opcode::max
+                                                      : Opcode::bit_or;
+    const uint64_t updated = combine(op, inst.type, old, stored[w], options_);
+    std::memcpy(at, &updated, 4);
+    value(i)[w] = old;
+  }
+
+  // Nothing orders the accesses of two invocations to a buffer within one dispatch.
+  bool written_by_others(uint32_t param, size_t offset, size_t size, uint32_t w) const {
+    const std::vector<uint32_t>& writers = writers_[param];
+    const size_t end = std::min((offset + size) / 4, writers.size());
+    for (size_t word = offset / 4; word < end; ++word) {
+      if (writers[word] != kNobody && writers[word] != first_invocation_ + w) return true;
+    }
+    return false;
+  }
+
+  void access_shared(uint32_t i, uint32_t w) {
+    const Inst& inst = k_.body[i];
+    SharedMemory& memory = shared_[inst.imm];
+    const uint64_t index = value(inst.args[0])[w];
+    if (index >= memory.elements.size()) {
+      fail_at(Status::out_of_bounds, w,
+              "accesses element " + std::to_string(index) + " of " +
+                  std::to_string(memory.elements.size()));
+    }
+    SharedElement& element = memory.elements[index];
+    uint64_t* lanes = &memory.lanes[index * inst.type.lanes];
+    const bool others_wrote =
+        element.writer != kNobody && element.writer != w && element.written_at == epoch_;
+    if (inst.op == Opcode::shared_load) {
+      if (element.writer == kNobody) fail_at(Status::internal, w, "reads what nobody wrote");
+      if (others_wrote) {
+        fail_at(Status::internal, w, "reads what another invocation wrote without a barrier");
+      }
+      element.reader = element.read_at == epoch_ && element.reader != w ? kMany : w;
+      element.read_at = epoch_;
+      for (uint32_t lane = 0; lane < inst.type.lanes; ++lane) {
+        value(i)[lane * width_ + w] = lanes[lane];
+      }
+      return;
+    }
+    if (element.read_at == epoch_ && element.reader != w) {
+      fail_at(Status::internal, w, "overwrites what another invocation read without a barrier");
+    }
+    const uint64_t* stored = value(inst.args[1]);
+    for (uint32_t lane = 0; lane < inst.type.lanes; ++lane) {
+      const uint64_t bits = stored[lane * width_ + w];
+      if (others_wrote && lanes[lane] != bits) {
+        fail_at(Status::internal, w, "overwrites what another invocation wrote without a barrier");
+      }
+      lanes[lane] = bits;
+    }
+    element.writer = w;
+    element.written_at = epoch_;
+  }
+
+  // ---- Subgroups
+
+  void subgroup(uint32_t i, uint32_t first) {
+    const uint32_t end = std::min(first + subgroup_size_, width_);
+    for (uint32_t w = first; w < end; ++w) {
+      if (active_[w] != active_[first]) {
+        fail_at(Status::internal, w, "is not reached by every invocation of the subgroup");
+      }
+    }
+    if (!active_[first]) return;
+    const Inst& inst = k_.body[i];
+    const uint64_t* in = value(inst.args[0]);
+    uint64_t* out = value(i);
+    if (inst.op == Opcode::subgroup_ballot) {
+      std::array<uint64_t, 4> mask{};
+      for (uint32_t w = first; w < end; ++w) mask[(w - first) / 32] |= in[w] << (w - first) % 32;
+      for (uint32_t lane = 0; lane < 4; ++lane) {
+        std::fill(out + lane * width_ + first, out + lane * width_ + end, mask[lane]);
+      }
+      return;
+    }
+    for (uint32_t lane = 0; lane < inst.type.lanes; ++lane, in += width_, out += width_) {
+      switch (inst.op) {
+        case Opcode::subgroup_broadcast_first:
+          std::fill(out + first, out + end, in[first]);
+          break;
+        case Opcode::subgroup_shuffle_xor:
+        case Opcode::subgroup_shuffle:
+          for (uint32_t w = first; w < end; ++w) {
+            const uint64_t source = inst.op == Opcode::subgroup_shuffle
+                                        ? first + value(inst.args[1])[w]
+                                        : first + ((w - first) ^ inst.imm);
+            out[w] = source < end ? in[source] : kPoison & lane_mask(inst.type);
+          }
+          break;
+        default: {
+          const Opcode op = inst.op == Opcode::subgroup_add   ? Opcode::add
+                            : inst.op == Opcode::subgroup_min ? Opcode::min
+                                                              : Opcode::max;
+          uint64_t sum = in[first];
+          for (uint32_t w = first + 1; w < end; ++w) {
+            sum = combine(op, inst.type, sum, in[w], options_);
+          }
+          std::fill(out + first, out + end, sum);
+        }
+      }
+    }
+  }
+
+  const ir::Kernel& k_;
+  const Groups groups_;
+  const std::span<const Argument> arguments_;
+  const InterpreterOptions& options_;
+  const uint32_t width_;  // invocations of a workgroup
+  uint32_t subgroup_size_;
+
+  std::vector<size_t> slots_;   // where the values of an instruction start in values_
+  std::vector<uint32_t> ends_;  // of an if_begin or if_else: the next marker of the same if
+  std::vector<uint64_t> values_;
+
+  std::array<uint32_t, 3> group_{};
+  uint32_t first_invocation_ = 0;  // of the workgroup, in the dispatch
+  uint32_t at_ = 0;                // instruction, for messages
+  uint32_t epoch_ = 0;             // barriers passed
+  std::vector<uint8_t> active_;
+  std::vector<uint32_t> iterations_;
+  std::vector<SharedMemory> shared_;
+  std::vector<std::vector<uint32_t>> writers_;  // by param and 32-bit word
+};
+
+}  // namespace
+
+void run(const ir::Kernel& kernel, Groups groups, std::span<const Argument> arguments,
+         const InterpreterOptions& options) {
+  Interpreter(kernel, groups, arguments, options).run();
+}
+
+}  // namespace nxv::testing
