@@ -72,7 +72,7 @@ Integral integral(Value x, const Arithmetic& arithmetic) {
   const int shift = exponent_shift(base);
   const Value top = top_word(x);
   const Value kept = top & ((1u << shift) - 1);
-  const Value field = static_cast<uint32_t>(exponent_bias(base) + digits) << shift;
+  const uint32_t field = static_cast<uint32_t>(exponent_bias(base) + digits) << shift;
   return {with_top_word(x, kept | field), b.bitcast(top >> shift, kS32) - bias};
 }
 

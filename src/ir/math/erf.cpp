@@ -49,7 +49,7 @@ Value erf(Value x, const MathOptions& options) {
   const Extended far =
       constant(b, arithmetic, 1) - scale(tail.mantissa, power_of_two(tail.n, arithmetic.base()));
   const Value is_near = magnitude < 0.5;
-  return b.select(is_near, narrow(near.value(), t), copy_sign(narrow(far.value(), t), x));
+  return copy_sign(narrow(b.select(is_near, near.value(), far.value()), t), x);
 }
 
 Value erfc(Value x, const MathOptions& options) {

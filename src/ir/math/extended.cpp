@@ -60,7 +60,7 @@ Extended correct(const Extended& a, Value correction) {
 
 Extended operator+(const Extended& a, const Extended& b) {
   const Extended sum = two_sum(a.arithmetic, a.hi, b.hi);
-  if (!a.arithmetic.is_pair() || (!a.lo && !b.lo)) return sum;
+  if (!a.arithmetic.is_pair() || (!a.has_lo() && !b.has_lo())) return sum;
   return correct(sum, a.lo && b.lo ? a.lo + b.lo : a.lo ? a.lo : b.lo);
 }
 
@@ -72,9 +72,9 @@ Extended operator-(const Extended& a, const Extended& b) { return a + -b; }
 
 Extended operator*(const Extended& a, const Extended& b) {
   const Extended product = two_product(a.arithmetic, a.hi, b.hi);
-  if (!a.arithmetic.is_pair() || (!a.lo && !b.lo)) return product;
-  if (!a.lo) return correct(product, a.hi * b.lo);
-  if (!b.lo) return correct(product, a.lo * b.hi);
+  if (!a.arithmetic.is_pair() || (!a.has_lo() && !b.has_lo())) return product;
+  if (!a.has_lo()) return correct(product, a.hi * b.lo);
+  if (!b.has_lo()) return correct(product, a.lo * b.hi);
   return correct(product, a.hi * b.lo + a.lo * b.hi);
 }
 

@@ -35,6 +35,7 @@ struct Extended {
   Value lo = {};  // absent: exactly zero, and always for Carrier::f64
 
   Builder& builder() const { return hi.builder(); }
+  bool has_lo() const { return static_cast<bool>(lo); }
   // The number hi + lo of the result's type; for Carrier::f64 still f64.
   Value value() const { return lo ? hi + lo : hi; }
 };

@@ -30,7 +30,7 @@ Value sqrt_by_integers(Value x) {
   root = root + b.convert(rest > b.bitcast(root, kS32), kU32);
   const Value half_exponent = b.bitcast(b.bitcast(exponent + 127 - (b.u32(1) - odd), kS32) >> 1, kU32);
   const Value result = b.bitcast((half_exponent << 23) + (root - 0x800000), kF32);
-  const Value special = !(x > 0) | !(x < infinity(b, kF32));
+  const Value special = !((x > 0) & (x < infinity(b, kF32)));
   return b.select(special, b.select((x == 0) | (x > 0), x, nan(b, kF32)), result);
 }
 
