@@ -1,0 +1,191 @@
+// Division, remainder, rounding, signs, minimum and maximum.
+#include "ir/math/bits.h"
+#include "ir/math/extended.h"
+
+namespace nxv::ir::math {
+namespace {
+
+// A finite nonzero f32 as significand * 2^(exponent - 150) with a significand of 24 bits.
+struct Decoded {
+  Value significand, exponent;  // u32, s32
+};
+
+Decoded decode_f32(Value magnitude) {
+  Builder& b = magnitude.builder();
+  const Value shift = b.unary(Opcode::clz, magnitude & 0x7fffff) - 8;
+  const Value subnormal = magnitude < 0x800000;
+  const Value significand =
+      b.select(subnormal, magnitude << (shift & 31), (magnitude & 0x7fffff) | 0x800000);
+  const Value exponent = b.select(subnormal, b.u32(1) - shift, magnitude >> 23);
+  return {significand, b.bitcast(exponent, kS32)};
+}
+
+// Long division of the significands, 8 bits a step, rounded to nearest even in integers.
+Value div_by_integers(Value x, Value y) {
+  Builder& b = x.builder();
+  const Value x_bits = b.bitcast(x, kU32), y_bits = b.bitcast(y, kU32);
+  const Value x_magnitude = x_bits & 0x7fffffff, y_magnitude = y_bits & 0x7fffffff;
+  const Decoded n = decode_f32(x_magnitude), d = decode_f32(y_magnitude);
+  const Value less = n.significand < d.significand;
+  Value rest = b.select(less, n.significand << 1, n.significand) - d.significand;
+  Value quotient = b.u32(1);  // 1 and 24 more bits
+  for (int step = 0; step < 3; ++step) {
+    const Value shifted = rest << 8;
+    const Value digit = shifted / d.significand;
+    rest = shifted - digit * d.significand;
+    quotient = (quotient << 8) | digit;
+  }
+  const Value exponent = n.exponent - d.exponent + 127 - b.convert(less, kS32);
+  // One bit is dropped, more where the result is subnormal.
+  const Value dropped = b.bitcast(
+      b.binary(Opcode::min, b.binary(Opcode::max, b.s32(2) - exponent, b.s32(1)), b.s32(26)), kU32);
+  const Value kept = quotient >> dropped;
+  const Value half = b.u32(1) << (dropped - 1);
+  const Value below = quotient - (kept << dropped);
+  const Value odd_or_rest = ((kept & 1) != 0) | (rest != 0);
+  const Value up = (below > half) | ((below == half) & odd_or_rest);
+  const Value field = b.bitcast(b.binary(Opcode::max, exponent - 1, b.s32(0)), kU32);
+  const Value finite = kept + (field << 23) + b.convert(up, kU32);
+  const Value magnitude = b.select(exponent > 254, b.u32(0x7f800000), finite);
+  const Value sign = (x_bits ^ y_bits) & 0x80000000u;
+  auto is_special = [&](Value m) { return (m - 1) >= 0x7f7fffff; };  // 0, infinity, NaN
+  return b.select(is_special(x_magnitude) | is_special(y_magnitude), x / y,
+                  b.bitcast(magnitude | sign, kF32));
+}
+
+// x = significand * 2^exponent with an integer significand in its base type's full width.
+struct Integral {
+  Value significand, exponent;  // base type, s32
+};
+
+Integral integral(Value x, const Arithmetic& arithmetic) {
+  Builder& b = x.builder();
+  const Type base = arithmetic.base();
+  const bool pair_f64 = arithmetic.carrier == Carrier::pair_f64;
+  const int digits = pair_f64 ? 52 : 23;
+  Value bias = b.s32(exponent_bias(base) + digits);
+  if (arithmetic.is_pair()) {
+    const Value subnormal = x < (pair_f64 ? 0x1p-1022 : 0x1p-126);
+    x = b.select(subnormal, x * 0x1p60, x);
+    bias = b.select(subnormal, bias + 60, bias);
+  }
+  const int shift = exponent_shift(base);
+  const Value top = top_word(x);
+  const Value kept = top & ((1u << shift) - 1);
+  const uint32_t field = static_cast<uint32_t>(exponent_bias(base) + digits) << shift;
+  return {with_top_word(x, kept | field), b.bitcast(top >> shift, kS32) - bias};
+}
+
+// Residues of an integer m, kept within [-m/2, m/2] so that every product is exact.
+class Residues {
+ public:
+  Residues(Value modulus, const Arithmetic& arithmetic, const MathOptions& options)
+      : modulus_(modulus), half_(modulus * 0.5), arithmetic_(arithmetic), options_(options) {}
+
+  Value multiply(Value a, Value b) const { return reduce(two_product(arithmetic_, a, b)); }
+  Value reduce(const Extended& p) const {
+    Builder& b = modulus_.builder();
+    const Value quotient = b.unary(Opcode::round_even, div(p.hi, modulus_, options_));
+    const Extended back = two_product(arithmetic_, quotient, modulus_);
+    if (!p.arithmetic.is_pair()) return p.hi - back.hi;
+    const Value low = p.lo ? p.lo - back.lo : -back.lo;
+    return center((p.hi - back.hi) + low);
+  }
+  Value center(Value r) const {
+    Builder& b = r.builder();
+    return b.select(r > half_, r - modulus_, b.select(r < -half_, r + modulus_, r));
+  }
+
+ private:
+  Value modulus_, half_;
+  Arithmetic arithmetic_;
+  MathOptions options_;
+};
+
+}  // namespace
+
+Value div(Value a, Value b, const MathOptions& options) {
+  if (is_f64(a.type()) || options.exact_f32_div_sqrt) return a / b;
+  if (!options.f64) return div_by_integers(a, b);
+  Builder& builder = a.builder();
+  return builder.convert(builder.convert(a, kF64) / builder.convert(b, kF64), kF32);
+}
+
+// With a = A 2^i and b = B 2^j, the remainder is (A 2^(i - j) mod B) 2^j. The power of two modulo
+// B is found by squaring: its exponent's leading bits at once, a squaring for each further bit.
+Value fmod(Value x, Value y, const MathOptions& options) {
+  Builder& b = x.builder();
+  const Type t = x.type();
+  const Arithmetic arithmetic(t, options);
+  const Value magnitude = b.unary(Opcode::abs, x), divisor = b.unary(Opcode::abs, y);
+  const Integral n = integral(widen(magnitude, arithmetic), arithmetic);
+  const Integral d = integral(widen(divisor, arithmetic), arithmetic);
+  const Residues residues(d.significand, arithmetic, options);
+
+  const int squarings = is_f64(t) ? 6 : 3;
+  const Value k = b.binary(Opcode::max, n.exponent - d.exponent, b.s32(0));
+  Value power = residues.reduce({arithmetic, power_of_two(k >> squarings, arithmetic.base())});
+  for (int bit = squarings - 1; bit >= 0; --bit) {
+    power = residues.multiply(power, power);
+    const Value set = ((k >> bit) & 1) != 0;
+    power = residues.center(b.select(set, power + power, power));
+  }
+  const Value start = residues.center(residues.center(n.significand));
+  Value rest = residues.multiply(start, power);
+  rest = b.select(rest < 0, rest + d.significand, rest);
+  Value result = copy_sign(narrow(scale_by_power(rest, d.exponent), t), x);
+
+  const Value inf = infinity(b, t);
+  result = b.select((n.exponent < d.exponent) | (divisor == inf) | (magnitude == 0), x, result);
+  const Value valid = (magnitude < inf) & (divisor > 0);
+  return b.select(valid, result, nan(b, t));
+}
+
+Value round_half_away(Value x) {
+  Builder& b = x.builder();
+  const Value whole = b.unary(Opcode::trunc, x);
+  const Value away = b.unary(Opcode::abs, x - whole) >= 0.5;
+  return b.select(away, whole + copy_sign(like(x, 1), x), whole);
+}
+
+Value sign(Value x) {
+  Builder& b = x.builder();
+  if (!is_float(x.type())) {
+    const Value positive = b.select(x > 0, like(x, 1), like(x, 0));
+    return is_signed(x.type()) ? b.select(x < 0, like(x, -1), positive) : positive;
+  }
+  const Value top = top_word(x) << 1;
+  const Value zero = (is_f64(x.type()) ? top | low_word(x) : top) == 0;
+  const Value one = like(x, 1);
+  return b.select(zero, x, b.select(is_nan(x), one, copy_sign(one, x)));
+}
+
+Value min(Value a, Value b) {
+  Builder& builder = a.builder();
+  const Value least = builder.select(b < a, b, a);
+  if (!is_float(a.type())) return least;
+  return builder.select(a != a, a, builder.select(b != b, b, least));
+}
+
+Value max(Value a, Value b) {
+  Builder& builder = a.builder();
+  const Value greatest = builder.select(b > a, b, a);
+  if (!is_float(a.type())) return greatest;
+  return builder.select(a != a, a, builder.select(b != b, b, greatest));
+}
+
+Value is_nan(Value x) { return x != x; }
+
+Value is_infinity(Value x) {
+  const Value top = top_word(x) << 1;
+  if (!is_f64(x.type())) return top == 0xff000000u;
+  return (top == 0xffe00000u) & (low_word(x) == 0);
+}
+
+Value copy_sign(Value magnitude, Value sign) {
+  return with_top_word(magnitude, (top_word(magnitude) & 0x7fffffff) | (top_word(sign) & 0x80000000u));
+}
+
+Value abs(Value x) { return with_top_word(x, top_word(x) & 0x7fffffff); }
+
+}  // namespace nxv::ir::math

@@ -1,0 +1,122 @@
+#include "ir/math/cast.h"
+
+#include "base/error.h"
+#include "ir/math/bits.h"
+
+namespace nxv::ir::math {
+namespace {
+
+// A 64-bit integer in two words, so that no 64-bit arithmetic is needed.
+struct Words {
+  Value low, high;
+};
+
+Value as_u32(Value v) { return v.builder().bitcast(v, kU32); }
+
+// Shift amounts below 64.
+Words shift_left(Words w, Value n) {
+  Builder& b = n.builder();
+  const Value by_word = n >= 32, bits = n & 31, zero = b.u32(0);
+  const Value low = w.low << bits;
+  const Value high = (w.high << bits) | ((w.low >> 1) >> (b.u32(31) - bits));
+  return {b.select(by_word, zero, low), b.select(by_word, low, high)};
+}
+
+Words shift_right(Words w, Value n) {
+  Builder& b = n.builder();
+  const Value by_word = n >= 32, bits = n & 31, zero = b.u32(0);
+  const Value high = w.high >> bits;
+  const Value low = (w.low >> bits) | ((w.high << 1) << (b.u32(31) - bits));
+  return {b.select(by_word, high, low), b.select(by_word, zero, high)};
+}
+
+Words negated(Words w) {
+  Builder& b = w.low.builder();
+  const Value low = ~w.low + 1;
+  return {low, ~w.high + b.convert(low == 0, kU32)};
+}
+
+Words select(Value condition, Words a, Words c) {
+  Builder& b = condition.builder();
+  return {b.select(condition, a.low, c.low), b.select(condition, a.high, c.high)};
+}
+
+Words constant(Builder& b, uint64_t v) {
+  return {b.u32(static_cast<uint32_t>(v)), b.u32(static_cast<uint32_t>(v >> 32))};
+}
+
+// Any u32 to f32, rounded once.
+Value u32_to_f32(Value v) {
+  Builder& b = v.builder();
+  return b.convert(v >> 16, kF32) * 65536 + b.convert(v & 0xffff, kF32);
+}
+
+}  // namespace
+
+Value float_to_int(Value v, DType to) {
+  Builder& b = v.builder();
+  if (!is_integer(to)) throw Error(Status::internal, "float_to_int: not an integer type");
+  const bool wide = is_f64(v.type());
+  const int shift = exponent_shift(v.type()), digits = wide ? 52 : 23;
+  const Value top = top_word(v);
+  const Value exponent = (top >> shift) & (wide ? 0x7ff : 0xff);
+  const Value significand = (top & ((1u << shift) - 1)) | (1u << shift);
+  const Words magnitude = wide ? Words{low_word(v), significand} : Words{significand, b.u32(0)};
+
+  // |v| = magnitude * 2^left; a subnormal counts as some number below 1.
+  const Value left = b.bitcast(exponent, kS32) - (exponent_bias(v.type()) + digits);
+  const Value limit = b.s32(63), none = b.s32(0);
+  const Value up = as_u32(b.binary(Opcode::min, b.binary(Opcode::max, left, none), limit));
+  const Value down = as_u32(b.binary(Opcode::min, b.binary(Opcode::max, -left, none), limit));
+  Words result = select(left > 0, shift_left(magnitude, up), shift_right(magnitude, down));
+  result = select(left > 63, constant(b, 0), result);
+  const Value negative = b.bitcast(top, kS32) < 0;
+  result = select(negative, negated(result), result);
+
+  const int width = bits(to);
+  const uint64_t mask = width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
+  const uint64_t largest = is_signed_int(to) ? mask >> 1 : mask;
+  const uint64_t smallest = is_signed_int(to) ? ~(mask >> 1) : 0;
+  const Words limit_words = select(negative, constant(b, smallest), constant(b, largest));
+  const Value special = exponent == (wide ? 0x7ff : 0xff);
+  result = select(special, select(v == v, limit_words, constant(b, 0)), result);
+
+  if (width == 64) {
+    return b.bitcast(b.pack({result.low, result.high}), is_signed_int(to) ? kS64 : kU64);
+  }
+  if (is_signed_int(to)) {
+    const Value word = b.bitcast(result.low, kS32);
+    return width == 32 ? word : (word << (32 - width)) >> (32 - width);
+  }
+  return width == 32 ? result.low : result.low & static_cast<uint32_t>(mask);
+}
+
+Value int_to_float(Value v, Type to) {
+  Builder& b = v.builder();
+  const Type from = v.type();
+  if (from == kU32) return to == kF64 ? b.convert(v, kF64) : u32_to_f32(v);
+  if (from == kS32) {
+    if (to == kF64) return b.convert(v, kF64);
+    return b.convert(v >> 16, kF32) * 65536 + b.convert(v & 0xffff, kF32);
+  }
+  const Value words = b.bitcast(v, vec(kU32, 2));
+  const Words w{b.extract(words, 0), b.extract(words, 1)};
+  const bool is_signed = from == kS64;
+  if (to == kF64) {
+    const Value high = b.convert(is_signed ? b.bitcast(w.high, kS32) : w.high, kF64);
+    return high * 0x1p32 + b.convert(w.low, kF64);
+  }
+  // The leading 32 bits with a sticky last bit round as the whole number does.
+  const Value negative = is_signed ? b.bitcast(w.high, kS32) < 0 : b.boolean(false);
+  const Words magnitude = is_signed ? select(negative, negated(w), w) : w;
+  const Value zeros =
+      b.select(magnitude.high == 0, b.binary(Opcode::min, b.unary(Opcode::clz, magnitude.low) + 32, b.u32(63)),
+               b.unary(Opcode::clz, magnitude.high));
+  const Words leading = shift_left(magnitude, zeros);
+  const Value sticky = leading.high | b.convert(leading.low != 0, kU32);
+  const Value power = power_of_two(b.s32(32) - b.bitcast(zeros, kS32), kF32);
+  const Value result = u32_to_f32(sticky) * power;
+  return is_signed ? b.select(negative, -result, result) : result;
+}
+
+}  // namespace nxv::ir::math

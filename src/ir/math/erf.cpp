@@ -1,0 +1,94 @@
+// erf, erfc, erf_inv.
+#include "ir/math/bits.h"
+#include "ir/math/coefficients.h"
+#include "ir/math/kernels.h"
+
+namespace nxv::ir::math {
+namespace {
+
+// erf(x) for |x| <= 1/2.
+Extended erf_near_zero(const Extended& x) {
+  const Value z = x.hi * x.hi;
+  const auto c = kErf.of(x.arithmetic);
+  // The constant term times x is the larger part of the correction.
+  const Extended first = x * constant(x.builder(), x.arithmetic, c[0].hi, c[0].lo);
+  const Value rest = x.hi * (z * polynomial(z, c.subspan(1)));
+  return correct(x + first, rest);
+}
+
+// erfc(x) = mantissa * 2^n for x >= 1/2.
+struct Scaled {
+  Extended mantissa;
+  Value n;
+};
+
+Scaled erfc_tail(const Extended& x) {
+  Builder& b = x.builder();
+  const Arithmetic& arithmetic = x.arithmetic;
+  const Extended t{arithmetic, (x.hi - 3) / (x.hi + 3)};
+  const Exponential e = exp_kernel(-(x * x));
+  const Extended denominator = constant(b, arithmetic, 1) + scale(x, like(x.hi, 2));
+  return {e.mantissa() * extended_polynomial(t, kErfc) / denominator, e.n};
+}
+
+// |x|, within [1/2, the point from which erfc is 0].
+Value tail_argument(Value magnitude, const Arithmetic& arithmetic) {
+  return clamp(magnitude, 0.5, arithmetic.pick(10.5, 10.5, 27.5));
+}
+
+}  // namespace
+
+Value erf(Value x, const MathOptions& options) {
+  Builder& b = x.builder();
+  const Type t = x.type();
+  const Arithmetic arithmetic(t, options);
+  const Value wide = widen(x, arithmetic);
+  const Value magnitude = b.unary(Opcode::abs, wide);
+  const Extended near = erf_near_zero({arithmetic, clamp(wide, -1, 1)});
+  const Scaled tail = erfc_tail({arithmetic, clamp(magnitude, 0.5, arithmetic.pick(6.0, 6.0, 7.0))});
+  const Extended far =
+      constant(b, arithmetic, 1) - scale(tail.mantissa, power_of_two(tail.n, arithmetic.base()));
+  const Value is_near = magnitude < 0.5;
+  return copy_sign(narrow(b.select(is_near, near.value(), far.value()), t), x);
+}
+
+Value erfc(Value x, const MathOptions& options) {
+  Builder& b = x.builder();
+  const Type t = x.type();
+  const Arithmetic arithmetic(t, options);
+  const Value wide = widen(x, arithmetic);
+  const Value magnitude = b.unary(Opcode::abs, wide);
+  const Extended near =
+      constant(b, arithmetic, 1) - erf_near_zero({arithmetic, clamp(wide, -1, 1)});
+  const Scaled tail = erfc_tail({arithmetic, tail_argument(magnitude, arithmetic)});
+  const Value positive = scale_by_power(tail.mantissa.value(), tail.n);
+  // Of 2 - erfc(|x|) only the leading bits of erfc matter.
+  const Value n = b.binary(Opcode::max, tail.n, b.s32(-100));
+  const Extended negative =
+      constant(b, arithmetic, 2) - scale(tail.mantissa, power_of_two(n, arithmetic.base()));
+  const Value far = b.select(wide < 0, negative.value(), positive);
+  return narrow(b.select(magnitude < 0.5, near.value(), far), t);
+}
+
+// x p(w) with w = -log(1 - x^2): a polynomial in w, in sqrt(w) for the tails.
+Value erf_inv(Value x, const MathOptions& options) {
+  Builder& b = x.builder();
+  const Type t = x.type();
+  const Arithmetic arithmetic(t, options);
+  const Extended limited{arithmetic, widen(b.select(b.unary(Opcode::abs, x) < 1, x, like(x, 0.5)), arithmetic)};
+  const Extended one = constant(b, arithmetic, 1);
+  const Extended w = -log_kernel({(one - limited) * (one + limited)});
+  const Extended center = constant(b, arithmetic, arithmetic.pick(3.0, 3.0, 4.0));
+  const Value in_tail = w.hi > arithmetic.pick(5.0, 5.0, 6.25);
+  // Either argument leads to some number where the other is taken.
+  const Extended root = sqrt(select(in_tail, w, constant(b, arithmetic, 9))) - center;
+  const Extended body = select(in_tail, one, w);
+  const Extended p = select(in_tail, extended_polynomial(root, kErfInvTail),
+                            extended_polynomial(body, kErfInv));
+  const Value inside = narrow((limited * p).value(), t);
+  const Value magnitude = b.unary(Opcode::abs, x);
+  const Value edge = b.select(magnitude == 1, copy_sign(infinity(b, t), x), nan(b, t));
+  return b.select(magnitude < 1, inside, edge);
+}
+
+}  // namespace nxv::ir::math

@@ -1,0 +1,119 @@
+// exp, exp2, expm1, sigmoid: x = n ln 2 + r, e^x = 2^n e^r with a polynomial for e^r.
+#include "ir/math/bits.h"
+#include "ir/math/coefficients.h"
+#include "ir/math/kernels.h"
+
+namespace nxv::ir::math {
+namespace {
+
+constexpr double kLog2E = 0x1.71547652b82fep+0;
+constexpr Coefficient kLn2 = {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56};
+// ln 2 with room for a product by n, and the rest.
+constexpr Coefficient kLn2Short = {0x1.62e4p-1, 0x1.7f7d1cf79abcap-20};
+constexpr Coefficient kLn2Long = {0x1.62e42fefa3p-1, 0x1.3de6af278ece6p-42};
+
+struct Nearest {
+  Value number;   // in x's type
+  Value integer;  // s32
+};
+
+// The integer nearest to x, |x| < 2^21. Adding 1.5 * 2^p leaves it in the low bits of the sum.
+Nearest nearest_integer(Value x) {
+  Builder& b = x.builder();
+  const bool wide = is_f64(x.type());
+  const Value magic = like(x, wide ? 0x1.8p52 : 0x1.8p23);
+  const Value shifted = x + magic;
+  const Value integer = wide ? b.bitcast(low_word(shifted), kS32)
+                             : b.bitcast(shifted, kS32) - b.bitcast(magic, kS32);
+  return {shifted - magic, integer};
+}
+
+// e^r - 1 for |r| <= ln(2) / 2.
+Extended expm1_fraction(const Extended& r) {
+  const Value tail = r.hi * r.hi * polynomial(r.hi, kExp.of(r.arithmetic));
+  return correct(r, tail);
+}
+
+// Values of x beyond which e^x is 0 or infinite in the result's type.
+Value clamp_exponent(Value x, const Arithmetic& arithmetic, double per_octave = 1) {
+  const double high = arithmetic.pick(130.0, 130.0, 1026.0) * per_octave;
+  const double low = arithmetic.pick(-155.0, -155.0, -1080.0) * per_octave;
+  return clamp(x, low, high);
+}
+
+// mantissa * 2^n in the result's type.
+Value assemble(const Exponential& e, Type t) {
+  const Value mantissa = e.mantissa().value();
+  const bool wide_range = e.fraction.arithmetic.carrier == Carrier::f64;
+  return narrow(wide_range ? mantissa * power_of_two(e.n, kF64) : scale_by_power(mantissa, e.n), t);
+}
+
+}  // namespace
+
+Extended Exponential::mantissa() const {
+  const Arithmetic& arithmetic = fraction.arithmetic;
+  const Extended sum = fast_two_sum(arithmetic, like(fraction.hi, 1), fraction.hi);
+  return fraction.lo ? correct(sum, fraction.lo) : sum;
+}
+
+Exponential exp_kernel(const Extended& x) {
+  const Arithmetic& arithmetic = x.arithmetic;
+  const Nearest n = nearest_integer(x.hi * kLog2E);
+  const Coefficient ln2 = arithmetic.pick(kLn2Long, kLn2Short, kLn2Long);
+  const Value high = x.hi - n.number * ln2.hi;
+  Extended r = two_sum(arithmetic, high, -(n.number * ln2.lo));
+  if (x.lo) r = correct(r, x.lo);
+  return {expm1_fraction(r), n.integer};
+}
+
+Exponential exp2_kernel(const Extended& x) {
+  const Arithmetic& arithmetic = x.arithmetic;
+  const Nearest n = nearest_integer(x.hi);
+  Extended r{arithmetic, x.hi - n.number, x.lo};
+  return {expm1_fraction(r * constant(x.builder(), arithmetic, kLn2.hi, kLn2.lo)), n.integer};
+}
+
+Value exp(Value x, const MathOptions& options) {
+  const Arithmetic arithmetic(x.type(), options);
+  const Value limited = clamp_exponent(widen(x, arithmetic), arithmetic, kLn2.hi);
+  return assemble(exp_kernel({arithmetic, limited}), x.type());
+}
+
+Value exp2(Value x, const MathOptions& options) {
+  const Arithmetic arithmetic(x.type(), options);
+  return assemble(exp2_kernel({arithmetic, clamp_exponent(widen(x, arithmetic), arithmetic)}), x.type());
+}
+
+Value expm1(Value x, const MathOptions& options) {
+  Builder& b = x.builder();
+  const Arithmetic arithmetic(x.type(), options);
+  const Value limited = clamp(widen(x, arithmetic), -60, arithmetic.pick(128.4, 128.4, 1024.4) * kLn2.hi);
+  const Exponential e = exp_kernel({arithmetic, limited});
+  // (2^n - 1 + 2^n fraction), halved so that 2^n itself cannot overflow.
+  const Value power = power_of_two(e.n - 1, arithmetic.base());
+  const Extended half =
+      two_sum(arithmetic, power, like(power, -0.5)) + scale(e.fraction, power);
+  const Value result = narrow(half.value() * 2, x.type());
+  const Value magnitude = b.unary(Opcode::abs, x);
+  return b.select(magnitude < arithmetic.pick(0x1p-60, 0x1p-40, 0x1p-80), x, result);
+}
+
+// Of -|x|, so that nothing overflows: 1 / (1 + e^-|x|), times e^-|x| for negative x. The power of
+// two is applied last, for subnormal results.
+Value sigmoid(Value x, const MathOptions& options) {
+  Builder& b = x.builder();
+  const Arithmetic arithmetic(x.type(), options);
+  const Value wide = widen(x, arithmetic);
+  const Value limited = clamp_exponent(-b.unary(Opcode::abs, wide), arithmetic, kLn2.hi);
+  const Exponential e = exp_kernel({arithmetic, limited});
+  const Extended mantissa = e.mantissa();
+  const Extended one = constant(b, arithmetic, 1);
+  const Extended tail{arithmetic, scale_by_power(mantissa.hi, e.n),
+                      mantissa.lo ? scale_by_power(mantissa.lo, e.n) : Value()};
+  const Value negative = wide < 0;
+  const Extended quotient = select(negative, mantissa, one) / (one + tail);
+  const Value n = b.select(negative, e.n, b.s32(0));
+  return narrow(scale_by_power(quotient.value(), n), x.type());
+}
+
+}  // namespace nxv::ir::math

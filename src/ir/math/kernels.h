@@ -1,0 +1,37 @@
+// The few functions that all others are made of, over Extended.
+#pragma once
+
+#include "ir/math/extended.h"
+
+namespace nxv::ir::math {
+
+// e^x = 2^n (1 + fraction), |fraction| < 0.42.
+struct Exponential {
+  Extended fraction;
+  Value n;  // s32
+
+  Extended mantissa() const;  // 1 + fraction
+};
+// |x| <= 1100 (carriers of f64) or 110. NaN gives a NaN fraction and some n.
+Exponential exp_kernel(const Extended& x);
+// 2^x likewise.
+Exponential exp2_kernel(const Extended& x);
+
+// log(a 2^k) for positive finite a. `minus_one` is a - 1 where the caller knows it better than a
+// shows it. `precise` carries the polynomial in the extended precision too (for pow).
+struct LogArgument {
+  Extended a;
+  Value minus_one = {};
+  Value k = {};  // in the base type
+  bool precise = false;
+};
+Extended log_kernel(const LogArgument& argument);
+
+// atan(y / x) in [0, pi/2] for y, x >= 0, not both 0, neither infinite; pi - that where `negative`
+// is true.
+Extended atan_kernel(const Extended& y, const Extended& x, Value negative = {});
+
+// x that is too small for f(x) = x + O(x^3) to differ from x.
+Value is_tiny(Value x, const Arithmetic& arithmetic);
+
+}  // namespace nxv::ir::math

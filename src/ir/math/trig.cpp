@@ -1,0 +1,79 @@
+// sin, cos, tan: reduction to a quadrant, then polynomials on [-pi/4, pi/4].
+#include "ir/math/bits.h"
+#include "ir/math/coefficients.h"
+#include "ir/math/kernels.h"
+#include "ir/math/two_over_pi.h"
+
+namespace nxv::ir::math {
+namespace {
+
+Extended sin_kernel(const Extended& r) {
+  const Value z = r.hi * r.hi;
+  return correct(r, r.hi * (z * polynomial(z, kSin.of(r.arithmetic))));
+}
+
+Extended cos_kernel(const Extended& r) {
+  const Arithmetic& arithmetic = r.arithmetic;
+  const Extended z = r * r;
+  const Value tail = z.hi * z.hi * polynomial(z.hi, kCos.of(arithmetic));
+  const Extended sum = fast_two_sum(arithmetic, like(z.hi, 1), z.hi * -0.5);
+  return correct(sum, z.lo ? z.lo * -0.5 + tail : tail);
+}
+
+struct Reduced {
+  Value quadrant;
+  Extended angle;
+  Value negative;  // boolean: x < 0
+};
+
+Reduced reduce(Value x, const Arithmetic& arithmetic) {
+  Builder& b = x.builder();
+  const Value magnitude = b.unary(Opcode::abs, x);
+  const QuadrantAngle reduced = reduce_by_half_pi(magnitude, arithmetic);
+  const Value small = magnitude < 0.75;
+  const Extended direct{arithmetic, widen(magnitude, arithmetic)};
+  return {b.select(small, b.u32(0), reduced.quadrant), select(small, direct, reduced.angle), x < 0};
+}
+
+Value odd(Value quadrant) { return (quadrant & 1) != 0; }
+
+// v, negated where the boolean says so; NaN for infinite and NaN x.
+Value finish(Value v, Value negate, Value x) {
+  Builder& b = x.builder();
+  const Value result = narrow(v, x.type());
+  const Value finite = b.unary(Opcode::abs, x) < infinity(b, x.type());
+  return b.select(finite, b.select(negate, -result, result), nan(b, x.type()));
+}
+
+}  // namespace
+
+Value is_tiny(Value x, const Arithmetic& arithmetic) {
+  return x.builder().unary(Opcode::abs, x) < arithmetic.pick(0x1p-15, 0x1p-13, 0x1p-28);
+}
+
+Value sin(Value x, const MathOptions& options) {
+  const Arithmetic arithmetic(x.type(), options);
+  const Reduced r = reduce(x, arithmetic);
+  const Extended result = select(odd(r.quadrant), cos_kernel(r.angle), sin_kernel(r.angle));
+  const Value negate = ((r.quadrant & 2) != 0) ^ r.negative;
+  return x.builder().select(is_tiny(x, arithmetic), x, finish(result.value(), negate, x));
+}
+
+Value cos(Value x, const MathOptions& options) {
+  const Arithmetic arithmetic(x.type(), options);
+  const Reduced r = reduce(x, arithmetic);
+  const Extended result = select(odd(r.quadrant), sin_kernel(r.angle), cos_kernel(r.angle));
+  return finish(result.value(), ((r.quadrant + 1) & 2) != 0, x);
+}
+
+Value tan(Value x, const MathOptions& options) {
+  const Arithmetic arithmetic(x.type(), options);
+  const Reduced r = reduce(x, arithmetic);
+  const Extended sine = sin_kernel(r.angle), cosine = cos_kernel(r.angle);
+  const Value swapped = odd(r.quadrant);
+  const Extended result = select(swapped, cosine, sine) / select(swapped, sine, cosine);
+  return x.builder().select(is_tiny(x, arithmetic), x,
+                            finish(result.value(), swapped ^ r.negative, x));
+}
+
+}  // namespace nxv::ir::math

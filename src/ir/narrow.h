@@ -1,0 +1,22 @@
+// Types narrower than 32 bits, by integer arithmetic on 32-bit words: no device feature is needed
+// and subnormals survive on devices whose float arithmetic flushes them.
+#pragma once
+
+#include "base/dtype.h"
+#include "ir/builder.h"
+
+namespace nxv::ir {
+
+// The element in the low bits of a u32 word (other bits are ignored): u2 .. u16 as u32, s2 .. s16
+// as s32, f8_e4m3fn, f8_e5m2, bf16 and f16 as f32, exactly. u32, s32 and f32 pass through.
+Value decode(Value word, DType type);
+
+// The inverse, as a u32 that holds the element in its low bits and zeros above. Integers (u32 or
+// s32) wrap. Floats (f32 or f64) round once to nearest even; beyond the range they become infinity,
+// or +-448 in f8_e4m3fn, which has none. NaN has one representation a type, as Nx writes it.
+Value encode(Value v, DType type);
+
+// The f32 number that the float type would hold.
+inline Value round_to(Value v, DType type) { return decode(encode(v, type), type); }
+
+}  // namespace nxv::ir
