@@ -57,7 +57,7 @@ enum class Addressing : uint8_t {
   linear,   // the point's linear index
   uniform,  // one element for all points; words: offset
   strided,  // words: offset, then a stride for each dimension of the level's space
-  mapped,   // through the steps of `path`
+  mapped,   // through the steps of `path`; words: row-major strides of the node's axes
 };
 
 // One step from the coordinates of a view to those of its input. Words by operation:
@@ -117,6 +117,7 @@ struct Region {
   Space row_base;           // coordinates of mapped paths that start at a row
   Space element_base;       // coordinates of mapped paths that start at an element
   std::vector<Expr> exprs;  // the last one is the root's value
+  size_t element_row_rank = 0;  // how many dimensions of element_base are those of rows
   // Axis i of the reductions' input is coordinate element_axes[i] of element_base.
   Axes element_axes;
   std::vector<Operand> operands;

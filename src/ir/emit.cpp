@@ -155,23 +155,18 @@ class Emitter {
     return b_.select(minus_one, -x, x / b_.select(zero | minus_one, one, y));
   }
 
-  // By squaring, modulo the width. A negative exponent is a fault.
+  // By squaring, modulo the width, without a loop. A negative exponent is a fault.
   Value power(Value base, Value exponent) {
     if (is_signed(exponent.type())) context_.fault(exponent < 0);
-    const Type type = base.type();
-    const Type bits_type = bytes(type) == 8 ? kU64 : kU32;
-    const Var result = b_.var(like(base, 1));
-    const Var square = b_.var(base);
-    const Var left = b_.var(b_.bitcast(exponent, bits_type));
-    b_.loop([&] {
-      const Value e = left.get();
-      b_.break_if(e == 0);
-      const Value s = square.get(), r = result.get();
-      result.set(b_.select((e & 1) != 0, r * s, r));
-      square.set(s * s);
-      left.set(e >> 1);
-    });
-    return result.get();
+    const int steps = bits(args_[1].dtype) - (is_signed(exponent.type()) ? 1 : 0);
+    const Value one = like(base, 1);
+    Value result = one, square = base;
+    for (int i = 0; i < steps; ++i) {
+      const Value set = b_.convert((exponent >> i) & 1, kU32) != 0u;
+      result = result * b_.select(set, square, one);
+      if (i + 1 < steps) square = square * square;
+    }
+    return result;
   }
 
   // Amounts at or above the width shift everything out. A negative amount is a fault.

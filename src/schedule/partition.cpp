@@ -231,7 +231,10 @@ class Partitioner {
       return inline_into(i, reader.region, kElementBase);
     }
     const int64_t columns = node.inputs[0]->count / node.count;
-    if (columns > options_.max_row_program_columns) return start_region(i, SplitReason::reduction);
+    if (columns > options_.max_row_program_columns ||
+        cut.reductions >= options_.max_row_program_reductions || straddles_words(root, columns)) {
+      return start_region(i, SplitReason::reduction);
+    }
     if (cut.layout == Shape2D::none || cut.layout == Shape2D::elements) {
       if (at == kRootBase && node.inputs[0]->shape == root.shape && same_columns(cut, node) &&
           is_row_broadcast(*layout, node)) {
@@ -248,6 +251,11 @@ class Partitioner {
       }
     }
     start_region(i, SplitReason::reduction);
+  }
+
+  // Rows of narrow elements that share a word of the output cannot be stored apart.
+  static bool straddles_words(const Node& root, int64_t columns) {
+    return storage_bytes(root.dtype) < 4 && columns % 4 != 0;
   }
 
   // Row programs fold the last axes, and all their reductions the same ones.

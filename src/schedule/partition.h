@@ -11,6 +11,8 @@ struct Options {
   bool fuse = true;
   // Longest row that one workgroup folds while others wait for its result.
   int64_t max_row_program_columns = 32768;
+  // Reductions of one row program: each is a loop, and an invocation's loops are bounded.
+  int max_row_program_reductions = 4;
 };
 
 // Where a reduction's elements lie relative to the root's.

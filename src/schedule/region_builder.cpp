@@ -60,6 +60,7 @@ class RegionBuilder {
     }
     row_dims_ = order.size();
     order.insert(order.end(), axes.begin(), axes.end());
+    region_.element_row_rank = row_dims_;
     region_.element_axes.resize(order.size());
     for (size_t i = 0; i < order.size(); ++i) {
       element_shape_.push_back(input[order[i]]);
@@ -377,7 +378,7 @@ class RegionBuilder {
     for (size_t i = 0; i < region_.operands.size(); ++i) {
       Operand& operand = region_.operands[i];
       const Address& address = operand_addresses_[i];
-      operand.words = push_address(address);
+      operand.words = push_address(address, operand.node->shape);
       operand.unit_columns = address.level == Level::element && !address.layout.strides.empty() &&
                              address.addressing == Addressing::strided &&
                              region_.element_cols.dims.size() == 1 &&
@@ -433,13 +434,16 @@ class RegionBuilder {
     }
   }
 
-  WordIndex push_address(const Address& address) {
+  WordIndex push_address(const Address& address, const Shape& shape) {
     const WordIndex at = next_word();
     if (address.addressing == Addressing::uniform || address.addressing == Addressing::strided) {
       push_word(address.layout.offset);
     }
     if (address.addressing == Addressing::strided) {
       for (int64_t s : address.layout.strides) push_word(s);
+    }
+    if (address.addressing == Addressing::mapped) {
+      for (int64_t s : row_major_strides(shape)) push_word(s);
     }
     return at;
   }
@@ -449,7 +453,7 @@ class RegionBuilder {
       e.words = push_scalar(e.node->attribute<ConstantAttr>().value);
       return;
     }
-    e.words = push_address(address);
+    e.words = push_address(address, e.node->shape);
     const Shape& shape = e.node->shape;
     e.extra = next_word();
     if (e.op == Op::iota) {
@@ -575,6 +579,7 @@ class RegionBuilder {
                                &region_.row_base, &region_.element_base}) {
       byte(static_cast<int>(space->dims.size()));
     }
+    byte(static_cast<int64_t>(region_.element_row_rank));
     for (int64_t a : region_.element_axes) byte(a);
     byte(static_cast<int>(region_.operands.size()));
     for (const Operand& o : region_.operands) {
