@@ -36,7 +36,7 @@ ir::Kernel generate_plain(const Region& region, const Target& target) {
   const Value a = b.buffer("a", ir::Access::read), bb = b.buffer("b", ir::Access::read);
   const Value c = b.buffer("c", ir::Access::read_write);
   std::vector<Value> w;
-  for (int i = 0; i < kRegionWords + kWordCount; ++i) {
+  for (int i = 0; i < int{kRegionWords} + int{kWordCount}; ++i) {
     w.push_back(b.param("w" + std::to_string(i), ir::kU32));
   }
   const auto word = [&](int i) { return w[kRegionWords + i]; };

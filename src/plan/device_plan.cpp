@@ -240,7 +240,7 @@ DevicePlan make_plan(const Snapshot& d, const PlanOptions& options) {
   disable(p.has, options.disable);
 
   const Limits& l = d.limits;
-  p.push_bytes = std::min(l.push_constant_bytes, 256u) / 16 * 16;
+  p.push_bytes = 128;  // the least that Vulkan allows; ir::kPushBytes
   p.shared_memory_bytes = std::min(l.shared_memory_bytes, kMaxSharedBytes);
   p.max_workgroup_invocations = std::min(l.max_workgroup_invocations, l.max_workgroup_size[0]);
   p.max_group_count = std::min(
