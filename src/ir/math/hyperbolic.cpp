@@ -12,7 +12,7 @@ struct Quarters {
 
 Quarters quarters(Value magnitude, const Arithmetic& arithmetic) {
   Builder& b = magnitude.builder();
-  const Value limited = clamp(magnitude, -1, arithmetic.pick(90.0, 90.0, 711.0));
+  const Value limited = clamp(magnitude, -1, arithmetic.pick(89.6, 89.6, 710.6));
   const Exponential e = exp_kernel({arithmetic, limited});
   const Extended rising = scale(e.mantissa(), power_of_two(e.n - 2, arithmetic.base()));
   // Beyond 2^62 the falling part does not matter, and large divisors overflow.
