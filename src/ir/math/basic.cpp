@@ -77,8 +77,8 @@ Integral integral(Value x, const Arithmetic& arithmetic) {
 }
 
 // Residues of an integer m, kept within [-m/2, m/2] so that every product is exact. A native
-// quotient that is off by 2.5 ULP still leaves a remainder below 1.3 m, which is then centred before
-// its two parts are added.
+// quotient that is off by 2.5 ULP still leaves a remainder below 1.3 m, which is then centred
+// before its two parts are added.
 class Residues {
  public:
   Residues(Value modulus, const Arithmetic& arithmetic)
@@ -93,8 +93,8 @@ class Residues {
     if (!arithmetic_.is_pair()) return high;
     const Value low = p.lo ? p.lo - back.lo : -back.lo;
     const Value rest = high + low;
-    const Value centred = b.select(rest > half_, high - modulus_,
-                                   b.select(rest < -half_, high + modulus_, high));
+    const Value centred =
+        b.select(rest > half_, high - modulus_, b.select(rest < -half_, high + modulus_, high));
     return centred + low;
   }
   Value center(Value r) const {
@@ -188,7 +188,8 @@ Value is_infinity(Value x) {
 }
 
 Value copy_sign(Value magnitude, Value sign) {
-  return with_top_word(magnitude, (top_word(magnitude) & 0x7fffffff) | (top_word(sign) & 0x80000000u));
+  return with_top_word(magnitude,
+                       (top_word(magnitude) & 0x7fffffff) | (top_word(sign) & 0x80000000u));
 }
 
 Value abs(Value x) { return with_top_word(x, top_word(x) & 0x7fffffff); }

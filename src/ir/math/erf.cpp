@@ -60,7 +60,8 @@ Value erf(Value x, const MathOptions& options) {
   const Value magnitude = b.unary(Opcode::abs, wide);
   const Rescaled small = away_from_subnormals(clamp(wide, -1, 1), arithmetic);
   const Value near = erf_near_zero({arithmetic, small.x}).value() * small.power;
-  const Scaled tail = erfc_tail({arithmetic, clamp(magnitude, 0.5, arithmetic.pick(6.0, 6.0, 7.0))});
+  const Scaled tail =
+      erfc_tail({arithmetic, clamp(magnitude, 0.5, arithmetic.pick(6.0, 6.0, 7.0))});
   const Extended far =
       constant(b, arithmetic, 1) - scale(tail.mantissa, power_of_two(tail.n, arithmetic.base()));
   const Value is_near = magnitude < 0.5;
@@ -101,8 +102,8 @@ Value erf_inv(Value x, const MathOptions& options) {
   // Either argument leads to some number where the other is taken.
   const Extended root = sqrt(select(in_tail, w, constant(b, arithmetic, 9))) - center;
   const Extended body = select(in_tail, one, w);
-  const Extended p = select(in_tail, extended_polynomial(root, kErfInvTail),
-                            extended_polynomial(body, kErfInv));
+  const Extended p =
+      select(in_tail, extended_polynomial(root, kErfInvTail), extended_polynomial(body, kErfInv));
   const Value inside = narrow((limited * p).value() * rescaled.power, t);
   const Value edge = b.select(magnitude == 1, infinity(b, t), nan(b, t));
   return copy_sign(b.select(magnitude < 1, inside, edge), x);

@@ -17,7 +17,8 @@ Quarters quarters(Value magnitude, const Arithmetic& arithmetic) {
   const Extended rising = scale(e.mantissa(), power_of_two(e.n - 2, arithmetic.base()));
   // Beyond 2^62 the falling part does not matter, and large divisors overflow.
   const Extended large = constant(b, arithmetic, 0x1p62);
-  const Extended divisor = arithmetic.is_pair() ? select(rising.hi > 0x1p62, large, rising) : rising;
+  const Extended divisor =
+      arithmetic.is_pair() ? select(rising.hi > 0x1p62, large, rising) : rising;
   return {rising, constant(b, arithmetic, 0.0625) / divisor};
 }
 
@@ -100,7 +101,8 @@ Value atanh(Value x, const MathOptions& options) {
   const Value one = like(wide, 1);
   const Extended quotient = two_sum(arithmetic, one, wide) / two_sum(arithmetic, one, -wide);
   const Value result = narrow(log_kernel({quotient}).value() * 0.5, t);
-  const Value inside = b.select(magnitude < 1, result, b.select(magnitude == 1, infinity(b, t), nan(b, t)));
+  const Value inside =
+      b.select(magnitude < 1, result, b.select(magnitude == 1, infinity(b, t), nan(b, t)));
   return b.select(is_tiny(x, arithmetic), x, copy_sign(inside, x));
 }
 

@@ -1,9 +1,16 @@
 // The few functions that all others are made of, over Extended.
 #pragma once
 
-#include "ir/math/extended.h"
+#include "ir/math/polynomial.h"
 
 namespace nxv::ir::math {
+
+// ln 2 in two parts; the product of the first with a binary exponent is exact.
+inline Coefficient short_ln2(const Arithmetic& arithmetic) {
+  constexpr Coefficient f32 = {0x1.62e4p-1, 0x1.7f7d1cf79abcap-20};
+  constexpr Coefficient f64 = {0x1.62e42fefa3p-1, 0x1.3de6af278ece6p-42};
+  return arithmetic.pick(f64, f32, f64);
+}
 
 // e^x = 2^n (1 + fraction), |fraction| < 0.42.
 struct Exponential {
