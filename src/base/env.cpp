@@ -55,4 +55,20 @@ std::optional<uint64_t> bytes(std::string_view name) {
   return number << shift;
 }
 
+std::string cache_folder() {
+  if (const auto chosen = get("NXV_CACHE_DIR")) return *chosen == "off" ? "" : *chosen;
+  const auto under = [](const char* variable, const char* rest) {
+    const char* value = std::getenv(variable);
+    return value == nullptr || *value == '\0' ? std::string() : std::string(value) + rest;
+  };
+#if defined(_WIN32)
+  return under("LOCALAPPDATA", "\\nxv");
+#elif defined(__APPLE__)
+  return under("HOME", "/Library/Caches/nxv");
+#else
+  const std::string xdg = under("XDG_CACHE_HOME", "/nxv");
+  return xdg.empty() ? under("HOME", "/.cache/nxv") : xdg;
+#endif
+}
+
 }  // namespace nxv::env

@@ -32,5 +32,8 @@ std::optional<std::string> get(std::string_view name);
 bool flag(std::string_view name);
 // Bytes with an optional k, m or g suffix (powers of 1024); throws Error when malformed.
 std::optional<uint64_t> bytes(std::string_view name);
+// Folder for what is kept between runs: NXV_CACHE_DIR, else "nxv" in the platform's cache folder;
+// empty when it is switched off or there is none.
+std::string cache_folder();
 
 }  // namespace nxv::env

@@ -151,6 +151,9 @@ class Node {
   void drop_storage() noexcept { storage_.reset(); }
   const Failure& failure() const noexcept { return failure_; }  // valid when failed
 
+  // Free for the engine's thread while it makes a schedule; -1 otherwise.
+  int32_t scratch = -1;
+
   // Elements as stored on the device, when the host knows them (small uploads).
   std::shared_ptr<const std::vector<std::byte>> host_data;
 

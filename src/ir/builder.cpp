@@ -72,7 +72,7 @@ Value Builder::number(Type type, double v) {
     case Scalar::u32:
       return constant(type, static_cast<uint32_t>(static_cast<int64_t>(v)));
     case Scalar::s32:
-      return constant(type, static_cast<uint32_t>(static_cast<int32_t>(v)));
+      return constant(type, static_cast<uint32_t>(static_cast<int64_t>(v)));
     case Scalar::u64:
       return constant(
           type, v < 0 ? static_cast<uint64_t>(static_cast<int64_t>(v)) : static_cast<uint64_t>(v));
@@ -83,6 +83,10 @@ Value Builder::number(Type type, double v) {
     default:
       throw Error(Status::internal, "kernel builder: no constants of type " + to_string(type));
   }
+}
+
+Value Builder::integer(Type type, uint64_t bits) {
+  return constant(type, bytes(element(type)) == 8 ? bits : bits & 0xffffffff);
 }
 
 Value Builder::zero(Type type) {
@@ -269,6 +273,5 @@ Value operator<<(Value a, int amount) {
 Value operator>>(Value a, int amount) {
   return a >> a.builder().u32(static_cast<uint32_t>(amount));
 }
-Value like(Value v, double number) { return v.builder().number(v.type(), number); }
 
 }  // namespace nxv::ir

@@ -74,6 +74,8 @@ class Builder {
   Value boolean(bool v) { return constant(kBool, v ? 1 : 0); }
   // The number v in any type; floats round to nearest.
   Value number(Type type, double v);
+  // The integer of the given two's complement bits, cut to the width of the type.
+  Value integer(Type type, uint64_t bits);
   Value zero(Type type);
   Value builtin(Builtin which);
 
@@ -143,65 +145,73 @@ Value operator>=(Value a, Value b);
 
 // A number on the right is converted to the type of the value on the left (shift amounts: u32).
 template <typename T>
-concept Number = std::integral<T> || std::floating_point<T>;
-Value like(Value v, double number);
-template <Number T>
+concept Numeric = std::integral<T> || std::floating_point<T>;
+template <Numeric T>
+Value like(Value v, T number) {
+  if constexpr (std::integral<T>) {
+    if (is_integer(v.type())) {
+      return v.builder().integer(v.type(), static_cast<uint64_t>(number));
+    }
+  }
+  return v.builder().number(v.type(), static_cast<double>(number));
+}
+template <Numeric T>
 Value operator+(Value a, T b) {
-  return a + like(a, static_cast<double>(b));
+  return a + like(a, b);
 }
-template <Number T>
+template <Numeric T>
 Value operator-(Value a, T b) {
-  return a - like(a, static_cast<double>(b));
+  return a - like(a, b);
 }
-template <Number T>
+template <Numeric T>
 Value operator*(Value a, T b) {
-  return a * like(a, static_cast<double>(b));
+  return a * like(a, b);
 }
-template <Number T>
+template <Numeric T>
 Value operator/(Value a, T b) {
-  return a / like(a, static_cast<double>(b));
+  return a / like(a, b);
 }
-template <Number T>
+template <Numeric T>
 Value operator%(Value a, T b) {
-  return a % like(a, static_cast<double>(b));
+  return a % like(a, b);
 }
 template <std::integral T>
 Value operator&(Value a, T b) {
-  return a & like(a, static_cast<double>(b));
+  return a & like(a, b);
 }
 template <std::integral T>
 Value operator|(Value a, T b) {
-  return a | like(a, static_cast<double>(b));
+  return a | like(a, b);
 }
 template <std::integral T>
 Value operator^(Value a, T b) {
-  return a ^ like(a, static_cast<double>(b));
+  return a ^ like(a, b);
 }
 Value operator<<(Value a, int amount);
 Value operator>>(Value a, int amount);
-template <Number T>
+template <Numeric T>
 Value operator==(Value a, T b) {
-  return a == like(a, static_cast<double>(b));
+  return a == like(a, b);
 }
-template <Number T>
+template <Numeric T>
 Value operator!=(Value a, T b) {
-  return a != like(a, static_cast<double>(b));
+  return a != like(a, b);
 }
-template <Number T>
+template <Numeric T>
 Value operator<(Value a, T b) {
-  return a < like(a, static_cast<double>(b));
+  return a < like(a, b);
 }
-template <Number T>
+template <Numeric T>
 Value operator<=(Value a, T b) {
-  return a <= like(a, static_cast<double>(b));
+  return a <= like(a, b);
 }
-template <Number T>
+template <Numeric T>
 Value operator>(Value a, T b) {
-  return a > like(a, static_cast<double>(b));
+  return a > like(a, b);
 }
-template <Number T>
+template <Numeric T>
 Value operator>=(Value a, T b) {
-  return a >= like(a, static_cast<double>(b));
+  return a >= like(a, b);
 }
 
 }  // namespace nxv::ir

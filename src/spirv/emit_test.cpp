@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "ir/builder.h"
+#include "ir/legalize_int64.h"
 #include "spirv/module.h"
 #include "testing/spirv_validate.h"
 
@@ -134,7 +135,9 @@ TEST_P(EmitNumbers, EveryOpcodeOfTheTypeIsValid) {
   b.barrier();
   use(b.shared_load(tile, i ^ b.u32(1)));
   b.store(out, i, sum.get());
-  check(b.finish());
+  const ir::Kernel kernel = b.finish();
+  check(kernel);
+  EXPECT_FALSE(has_capability(check(legalize_int64(kernel)), spv::Capability::Int64));
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, EmitNumbers,

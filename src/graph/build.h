@@ -1,0 +1,58 @@
+// Builds nodes, checking shapes and types as Nx does. Every function throws Error(invalid_argument
+// or size_mismatch) naming the operation and the shapes, and does no work beyond making the node.
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <span>
+
+#include "graph/node.h"
+
+namespace nxv {
+
+using GraveyardRef = std::shared_ptr<Graveyard>;
+
+// Throws Error(empty_tensor) for a dimension below 1.
+void check_shape(std::string_view what, std::span<const int64_t> shape);
+
+NodeRef constant(const GraveyardRef& owner, const Scalar& value, Shape shape);
+// axis -1: the flat index.
+NodeRef iota(const GraveyardRef& owner, DType type, Shape shape, int64_t axis);
+NodeRef eye(const GraveyardRef& owner, DType type, Shape shape);
+NodeRef random(const GraveyardRef& owner, Op op, DType type, Shape shape, const RandomAttr& stream);
+// Bytes as stored on the device, kept by the node. The runtime makes nodes of larger data itself.
+NodeRef host_value(const GraveyardRef& owner, DType type, Shape shape,
+                   std::vector<std::byte> stored);
+
+// Any pointwise operation but cast; operands broadcast against each other as in numpy.
+NodeRef elementwise(Op op, std::span<const NodeRef> operands);
+inline NodeRef elementwise(Op op, std::initializer_list<NodeRef> operands) {
+  return elementwise(op, std::span(operands.begin(), operands.size()));
+}
+NodeRef cast(const NodeRef& x, DType type);
+
+NodeRef reshape(const NodeRef& x, Shape shape);
+// Output axis axes[i] is input axis i, ascending; an input dimension is 1 or equal to the output's.
+NodeRef broadcast(const NodeRef& x, Shape shape, Axes axes);
+// Against the last axes, as numpy does.
+NodeRef broadcast(const NodeRef& x, Shape shape);
+NodeRef transpose(const NodeRef& x, Axes axes);
+// Starts are clamped so that start + length fits; result dimension ceil(length / stride).
+NodeRef slice(const NodeRef& x, std::span<const int64_t> starts, std::span<const int64_t> lengths,
+              std::span<const int64_t> strides);
+NodeRef reverse(const NodeRef& x, Axes axes);
+NodeRef squeeze(const NodeRef& x, Axes axes);  // empty: every axis of length 1
+NodeRef pad(const NodeRef& x, const NodeRef& value, PadAttr amounts);
+NodeRef concatenate(std::span<const NodeRef> parts, int64_t axis);
+
+// No axes: all of them.
+NodeRef reduce(Op op, const NodeRef& x, std::optional<Axes> axes, bool keep_axes);
+
+struct DotAxes {
+  Axes contract_a, contract_b, batch_a, batch_b;
+};
+NodeRef dot(const NodeRef& a, const NodeRef& b, const DotAxes& axes);
+// numpy's matmul: the last two axes multiply, leading ones broadcast, vectors gain an axis.
+NodeRef matmul(const NodeRef& a, const NodeRef& b);
+
+}  // namespace nxv

@@ -1,0 +1,139 @@
+// A Region: the body of one kernel, as data.
+//
+// A region computes one stored value (its root) from stored values (its operands). Its expressions
+// form a DAG in topological order. Each is evaluated either once a row or once an element: the row
+// space has one point for each result of the region's reductions (without reductions: for each
+// element of the root), the element space has `row_count` x `col_count` points, the columns being
+// what the reductions fold. The root lives in one of the two spaces.
+//
+// Everything that a kernel's code depends on goes into `key`; everything else (sizes, strides,
+// offsets, scalars) is a 32-bit word in `words`, passed at run time. Expressions and operands refer
+// to their words by index, so kernels are generated once a key and filled in on each use.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/node.h"
+
+namespace nxv {
+
+enum class RegionKind : uint8_t { pointwise, reduction, row_program, matmul };
+
+// Why a value became a region of its own instead of part of its reader's.
+enum class SplitReason : uint8_t {
+  root,              // somebody asked for it
+  contraction,       // matmul
+  reduction,         // a reduction that its readers cannot take in
+  shared,            // read by several regions, dearer to recompute than to store
+  too_many_ops,      // its reader is at the limit of operations
+  too_many_buffers,  // its reader is at the limit of buffers
+  materialized,      // its reader needs a strided operand
+  no_fusion,         // fusion is switched off
+};
+std::string_view name(SplitReason reason);
+std::string_view name(RegionKind kind);
+
+inline constexpr int kMaxRegionOps = 64;
+inline constexpr int kMaxRegionBuffers = 8;
+
+enum class Level : uint8_t { row, element };
+
+// Index of the first of a run of words.
+using WordIndex = uint32_t;
+
+// A space of points with mixed-radix coordinates. Words: for each dimension but the first its
+// size, and the multiplier and shift that divide by it (see divisor_words).
+struct Space {
+  Shape dims;
+  WordIndex words = 0;
+};
+
+// How an operand's element is found from a point of its level's space.
+enum class Addressing : uint8_t {
+  linear,   // the point's linear index
+  uniform,  // one element for all points; words: offset
+  strided,  // words: offset, then a stride for each dimension of the level's space
+  mapped,   // through the steps of `path`; words: row-major strides of the node's axes
+};
+
+// One step from the coordinates of a view to those of its input. Words by operation:
+//   slice: start and stride of each axis; reverse: size of each reversed axis;
+//   reshape: row-major stride of each axis of the view, then a divisor of each axis of the input;
+//   pad: low, divisor of interior + 1, size of the input, for each axis; concatenate: first
+//   coordinate and size of the part.
+struct PathStep {
+  const Node* view = nullptr;
+  uint8_t input = 0;    // which input of the view is followed
+  int32_t parent = -1;  // the step before, -1: the region's space
+  WordIndex words = 0;
+};
+
+enum class ExprKind : uint8_t {
+  load,      // operand
+  generate,  // constant, iota, eye, random: from the element's index
+  compute,   // pointwise operation of `args`
+  inside,    // pad, concatenate: u8, whether the point lies inside the part (`path`)
+  choose,    // args[0] ? args[1] : args[2], of one type
+  reduce,    // reduction of args[0] over the columns
+};
+
+struct Expr {
+  ExprKind kind;
+  Level level;
+  Op op = Op::data;
+  DType dtype = DType::f32;
+  std::array<int16_t, 3> args = {-1, -1, -1};  // earlier expressions
+  int16_t operand = -1;                        // load
+  Addressing addressing = Addressing::linear;  // generate, inside
+  int32_t path = -1;                           // generate, inside: when mapped
+  WordIndex words = 0;  // generate: index words as for an operand; constant: the scalar's bits
+  WordIndex extra = 0;  // iota axis: stride divisor and size divisor; eye: column and row divisors;
+                        // random: key lo, hi, counter lo, hi, then scalars low and high
+  const Node* node = nullptr;
+};
+
+struct Operand {
+  NodeRef node;
+  Level level = Level::row;
+  Addressing addressing = Addressing::linear;
+  WordIndex words = 0;
+  int32_t path = -1;
+  bool unit_columns = false;  // strided: consecutive columns are adjacent elements
+};
+
+struct Region {
+  RegionKind kind = RegionKind::pointwise;
+  SplitReason reason = SplitReason::root;
+  NodeRef root;
+  Level root_level = Level::row;
+  int64_t row_count = 1, col_count = 1;
+  Space rows;               // for row-level operands
+  Space element_rows;       // for element-level operands: their row part
+  Space element_cols;       // and their column part
+  Space row_base;           // coordinates of mapped paths that start at a row
+  Space element_base;       // coordinates of mapped paths that start at an element
+  std::vector<Expr> exprs;  // the last one is the root's value
+  size_t element_row_rank = 0;  // how many dimensions of element_base are those of rows
+  // Axis i of the reductions' input is coordinate element_axes[i] of element_base.
+  Axes element_axes;
+  std::vector<Operand> operands;
+  std::vector<PathStep> paths;
+  std::vector<uint32_t> words;
+  std::string key;
+  bool can_fault = false;
+};
+
+// Words that divide a number n < 2^31 by d: {d, multiplier, shift} with
+// n / d == (mul_hi(n, multiplier) + n) >> shift (Granlund and Montgomery, PLDI 1994, figure 4.1).
+inline std::array<uint32_t, 3> divisor_words(uint64_t d) {
+  uint32_t shift = 0;
+  while ((uint64_t{1} << shift) < d) ++shift;
+  const uint64_t multiplier = ((((uint64_t{1} << shift) - d) << 32) / d) + 1;
+  return {static_cast<uint32_t>(d), static_cast<uint32_t>(multiplier), shift};
+}
+
+}  // namespace nxv

@@ -1,0 +1,223 @@
+#include "kernels/fold.h"
+
+#include "base/error.h"
+#include "ir/math/cast.h"
+#include "ir/math/extended.h"
+
+namespace nxv::kernels {
+
+using ir::Builder;
+using ir::Number;
+using ir::Opcode;
+using ir::Type;
+using ir::Value;
+using ir::Var;
+
+Fold::Fold(Builder& builder, Op op, DType input, DType output, const ir::math::MathOptions& math)
+    : b_(builder), op_(op), input_(input), output_(output), math_(math) {
+  switch (op) {
+    case Op::all:
+    case Op::any:
+      kind_ = Kind::logical;
+      parts_ = {ir::kU32};
+      return;
+    case Op::reduce_max:
+    case Op::reduce_min:
+      kind_ = Kind::extreme;
+      parts_ = {ir::compute_type(input)};
+      if (!is_integer(input)) parts_.push_back(ir::kU32);
+      return;
+    default:
+      break;
+  }
+  if (is_complex(output)) {
+    throw Error(Status::unsupported,
+                std::string(name(op)) + " of " + std::string(name(input)) + " is not available");
+  }
+  if (is_integer(output)) {
+    kind_ = Kind::integer;
+    parts_ = {ir::compute_type(output)};
+  } else if (output == DType::f64 || math.f64) {
+    kind_ = Kind::plain;
+    parts_ = {ir::kF64};
+  } else {
+    kind_ = Kind::pair;
+    parts_ = {ir::kF32, ir::kF32, ir::kF32};
+  }
+}
+
+int Fold::part_count(Op op, DType input, DType output, const ir::math::MathOptions& math) {
+  if (op == Op::all || op == Op::any) return 1;
+  if (op == Op::reduce_max || op == Op::reduce_min) return is_integer(input) ? 1 : 2;
+  return is_integer(output) || output == DType::f64 || math.f64 ? 1 : 3;
+}
+
+Accumulator Fold::identity() const {
+  const bool product = op_ == Op::product;
+  switch (kind_) {
+    case Kind::logical:
+      return {b_.u32(op_ == Op::all ? 1 : 0)};
+    case Kind::integer:
+      return {b_.number(parts_[0], product ? 1 : 0)};
+    case Kind::plain:
+      return {product ? b_.number(parts_[0], 1) : b_.zero(parts_[0])};
+    case Kind::pair: {
+      const Value zero = b_.zero(ir::kF32);
+      const Value start = product ? b_.f32(1) : zero;
+      return {start, zero, start};
+    }
+    case Kind::extreme:
+      break;
+  }
+  // Of no elements; insert and combine see it by its index or, for integers, it is the bound.
+  if (parts_.size() == 2) return {b_.zero(parts_[0]), b_.u32(0xffffffff)};
+  const bool is_max = op_ == Op::reduce_max;
+  const Type t = parts_[0];
+  const uint64_t top = ir::is_signed(t) ? uint64_t{1} << (8 * ir::bytes(t) - 1) : 0;
+  const uint64_t mask = ir::bytes(t) == 8 ? ~uint64_t{0} : 0xffffffff;
+  return {b_.constant(t, (is_max ? top : ~top) & mask)};
+}
+
+Accumulator Fold::insert(const Accumulator& to, const Number& x, Value index) const {
+  switch (kind_) {
+    case Kind::logical:
+      return combine(to, {b_.convert(ir::is_truthy(x), ir::kU32)});
+    case Kind::integer:
+      return combine(to, {ir::cast(x, output_, math_).re});
+    case Kind::plain:
+      return combine(to, {ir::widen(x.re, ir::kF64)});
+    case Kind::pair:
+      return combine(to, {x.re, b_.zero(ir::kF32), x.re});
+    case Kind::extreme:
+      break;
+  }
+  if (parts_.size() == 1) return combine(to, {x.re});
+  return combine(to, {x.re, index});
+}
+
+Accumulator Fold::combine(const Accumulator& left, const Accumulator& right) const {
+  if (kind_ == Kind::logical) return {op_ == Op::all ? left[0] & right[0] : left[0] | right[0]};
+  if (kind_ == Kind::extreme) {
+    const bool is_max = op_ == Op::reduce_max;
+    if (parts_.size() == 1)
+      return {b_.binary(is_max ? Opcode::max : Opcode::min, left[0], right[0])};
+    // NaN wins; then the larger; of equal ones the first. Index 2^32 - 1 means nothing yet.
+    const Value empty = left[1] == 0xffffffffu, other_real = right[1] != 0xffffffffu;
+    const Value left_nan = left[0] != left[0], right_nan = right[0] != right[0];
+    const Value better = is_max ? right[0] > left[0] : right[0] < left[0];
+    const Value tie = (right[0] == left[0]) & (right[1] < left[1]);
+    const Value wins = (right_nan | better | tie) & !left_nan;
+    const Value take = other_real & (empty | wins);
+    return select(take, right, left);
+  }
+  return arithmetic(left, right);
+}
+
+Accumulator Fold::arithmetic(const Accumulator& a, const Accumulator& b) const {
+  const bool product = op_ == Op::product;
+  if (kind_ != Kind::pair) return {product ? a[0] * b[0] : a[0] + b[0]};
+  const ir::math::Arithmetic f32(ir::kF32, math_);
+  const ir::math::Extended x{f32, a[0], a[1]}, y{f32, b[0], b[1]};
+  const ir::math::Extended r = product ? x * y : x + y;
+  return {r.hi, r.lo ? r.lo : b_.zero(ir::kF32), product ? a[2] * b[2] : a[2] + b[2]};
+}
+
+Number Fold::result(const Accumulator& a) const {
+  if (kind_ == Kind::pair) {
+    const Value sum = a[0] + a[1];
+    const Value special = ir::math::is_nan(a[2]) | ir::math::is_infinity(a[2]);
+    return {output_, ir::wrap(b_.select(special | (sum != sum), a[2], sum), output_), {}};
+  }
+  if (kind_ == Kind::plain) return {output_, ir::wrap(a[0], output_), {}};
+  return {output_, a[0], {}};
+}
+
+void Fold::store(Value buffer, Value index, const Accumulator& a) const {
+  const auto parts = static_cast<uint32_t>(parts_.size());
+  for (uint32_t i = 0; i < parts; ++i) {
+    const Value at = parts == 1 ? index : index * parts + i;
+    if (ir::bytes(parts_[i]) == 8) {
+      b_.store(buffer, at, a[i]);
+    } else {
+      b_.store(buffer, at << 1, a[i]);
+    }
+  }
+}
+
+Accumulator Fold::load(Value buffer, Value index) const {
+  const auto parts = static_cast<uint32_t>(parts_.size());
+  Accumulator a;
+  for (uint32_t i = 0; i < parts; ++i) {
+    const Value at = parts == 1 ? index : index * parts + i;
+    a.push_back(b_.load(buffer, ir::bytes(parts_[i]) == 8 ? at : at << 1, parts_[i]));
+  }
+  return a;
+}
+
+Accumulator Fold::select(Value condition, const Accumulator& a, const Accumulator& b) const {
+  Accumulator result;
+  for (size_t i = 0; i < a.size(); ++i) result.push_back(b_.select(condition, a[i], b[i]));
+  return result;
+}
+
+std::vector<Var> Fold::variables(const Accumulator& initial) const {
+  std::vector<Var> vars;
+  for (const Value& v : initial) vars.push_back(b_.var(v));
+  return vars;
+}
+
+Accumulator Fold::read(const std::vector<Var>& variables) {
+  Accumulator a;
+  for (const Var& v : variables) a.push_back(v.get());
+  return a;
+}
+
+void Fold::write(const std::vector<Var>& variables, const Accumulator& a) {
+  for (size_t i = 0; i < a.size(); ++i) variables[i].set(a[i]);
+}
+
+Accumulator Fold::exchange(const Accumulator& a, uint32_t mask) const {
+  Accumulator other;
+  for (const Value& v : a) other.push_back(b_.subgroup(Opcode::subgroup_shuffle_xor, v, mask));
+  // Addition and multiplication commute, and what does not decides by index: both lanes agree.
+  return combine(a, other);
+}
+
+PairwiseTree::PairwiseTree(const Fold& fold, int levels)
+    : fold_(fold), b_(fold.identity()[0].builder()), count_(b_.var(b_.u32(0))) {
+  for (int k = 0; k <= levels; ++k) digits_.push_back(fold.variables(fold.identity()));
+}
+
+void PairwiseTree::reset() const {
+  count_.set(b_.u32(0));
+  for (const auto& digit : digits_) Fold::write(digit, fold_.identity());
+}
+
+void PairwiseTree::push(const Accumulator& leaf) const {
+  const Value count = count_.get();
+  // Carry while the digits below are full.
+  Accumulator carried = leaf;
+  Value carrying = b_.boolean(true);
+  for (size_t k = 0; k < digits_.size(); ++k) {
+    const Value full = (count & (1u << k)) != 0u;
+    const Accumulator digit = Fold::read(digits_[k]);
+    const Value rests = carrying & !full;
+    Fold::write(digits_[k], fold_.select(rests, carried, digit));
+    carrying = carrying & full;
+    carried = fold_.select(carrying, fold_.combine(digit, carried), carried);
+  }
+  count_.set(count + 1u);
+}
+
+Accumulator PairwiseTree::finish() const {
+  // Missing leaves are identities, so a partial subtree is its digits folded from the right.
+  const Value count = count_.get();
+  Accumulator total = fold_.identity();
+  for (size_t k = 0; k < digits_.size(); ++k) {
+    const Value full = (count & (1u << k)) != 0u;
+    total = fold_.select(full, fold_.combine(Fold::read(digits_[k]), total), total);
+  }
+  return total;
+}
+
+}  // namespace nxv::kernels

@@ -1,0 +1,75 @@
+#include <string>
+
+#include "base/error.h"
+#include "kernels/grid.h"
+#include "kernels/lowering.h"
+
+namespace nxv::kernels {
+namespace {
+
+// 32-bit indices reach this many elements.
+constexpr int64_t kMaxElements = int64_t{1} << 31;
+
+void check(const Region& region, const plan::DevicePlan& plan) {
+  const auto needs = [&](DType t) {
+    if (to_real(t) == DType::f64 && !plan.has.f64) {
+      throw Error(Status::unsupported, "the device has no f64 (capability shaderFloat64), which " +
+                                           std::string(name(t)) + " needs");
+    }
+  };
+  const auto fits = [&](const Node& n) {
+    if (n.count >= kMaxElements) {
+      throw Error(Status::unsupported, "a tensor of " + std::to_string(n.count) +
+                                           " elements is larger than one kernel can index (2^31)");
+    }
+  };
+  needs(region.root->dtype);
+  fits(*region.root);
+  for (const Expr& e : region.exprs) needs(e.dtype);
+  for (const Operand& o : region.operands) {
+    needs(o.node->dtype);
+    fits(*o.node);
+  }
+  if (region.row_count * region.col_count >= kMaxElements) {
+    throw Error(Status::unsupported, "a reduction over 2^31 elements or more needs splitting");
+  }
+}
+
+}  // namespace
+
+Target make_target(const plan::DevicePlan& plan) {
+  Target t;
+  t.plan = &plan;
+  t.math.f64 = plan.has.fast_f64;
+  t.math.exact_f32_div_sqrt = plan.has.native_div && plan.has.native_sqrt;
+  t.math.subnormals_preserved = plan.has.f32_subnormals;
+  t.math.fma_fused_f32 = plan.has.fused_fma;
+  return t;
+}
+
+std::array<uint32_t, 3> fold_groups(uint64_t groups, const plan::DevicePlan& plan) {
+  const uint64_t limit = plan.max_group_count;
+  if (groups <= limit) return {static_cast<uint32_t>(groups), 1, 1};
+  return {static_cast<uint32_t>(limit), static_cast<uint32_t>((groups + limit - 1) / limit), 1};
+}
+
+ir::Value linear_group(ir::Builder& b) {
+  return b.builtin(ir::Builtin::group_y) * b.builtin(ir::Builtin::groups_x) +
+         b.builtin(ir::Builtin::group_x);
+}
+
+Lowering lower(const Region& region, const Target& target) {
+  check(region, *target.plan);
+  switch (region.kind) {
+    case RegionKind::pointwise:
+      return lower_pointwise(region, target);
+    case RegionKind::reduction:
+    case RegionKind::row_program:
+      return lower_reduction(region, target);
+    case RegionKind::matmul:
+      return lower_matmul(region, target);
+  }
+  throw Error(Status::internal, "a region of no kind");
+}
+
+}  // namespace nxv::kernels

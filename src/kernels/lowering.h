@@ -1,0 +1,55 @@
+// From a Region to the dispatches that compute it: a pure function of the region and the plan.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/region.h"
+#include "ir/kernel.h"
+#include "ir/math/math.h"
+#include "plan/device_plan.h"
+
+namespace nxv::kernels {
+
+// What kernels are generated for.
+struct Target {
+  const plan::DevicePlan* plan = nullptr;
+  ir::math::MathOptions math;
+};
+Target make_target(const plan::DevicePlan& plan);
+
+// One dispatch. The kernel's arguments are the addresses of the region's operands, the output, the
+// fault slot (if the region can fail) and the listed workspaces, then the region's words and
+// `extra_words`; what follows is zero.
+struct Dispatch {
+  std::string key;
+  // Makes the kernel; called on another thread, at most once a key, while the region's nodes live.
+  std::function<ir::Kernel(const Region&)> generate;
+  std::array<uint32_t, 3> groups = {1, 1, 1};
+  std::vector<uint32_t> extra_words;
+  std::vector<int> workspaces;  // indices into Lowering::workspaces
+  bool reads_operands = true;
+  bool writes_output = true;
+  int reads_workspace = -1, writes_workspace = -1;
+  uint64_t work = 0;  // element operations, estimated
+};
+
+struct Lowering {
+  std::vector<Dispatch> dispatches;
+  std::vector<uint64_t> workspaces;  // bytes
+};
+
+// Throws Error(unsupported) naming the capability that the device lacks.
+Lowering lower(const Region& region, const Target& target);
+
+Lowering lower_pointwise(const Region& region, const Target& target);
+Lowering lower_reduction(const Region& region, const Target& target);
+Lowering lower_matmul(const Region& region, const Target& target);
+
+// Workgroups folded so that no dimension passes the plan's limit.
+std::array<uint32_t, 3> fold_groups(uint64_t groups, const plan::DevicePlan& plan);
+
+}  // namespace nxv::kernels

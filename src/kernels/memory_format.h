@@ -1,0 +1,31 @@
+// How elements of each DType lie in memory, seen from a kernel.
+//
+// Memory is accessed in 32-bit words and multiples of them: elements narrower than a word are
+// extracted and packed, so that no kernel needs 8- or 16-bit storage. A group is four consecutive
+// elements whose first index is a multiple of four; storage is padded so that the last group of a
+// value lies inside it.
+#pragma once
+
+#include <array>
+
+#include "ir/number.h"
+
+namespace nxv::kernels {
+
+inline constexpr int kGroup = 4;
+using Group = std::array<ir::Number, kGroup>;
+
+// Elements that share a word, and so must be stored together: 4, 2 or 1.
+int elements_per_word(DType t);
+
+ir::Number load_element(ir::Value buffer, ir::Value index, DType t);
+// Elements 4 * group .. 4 * group + 3.
+Group load_group(ir::Value buffer, ir::Value group, DType t);
+
+// Types of at least a word.
+void store_element(ir::Value buffer, ir::Value index, const ir::Number& x);
+void store_group(ir::Value buffer, ir::Value group, const Group& elements);
+// The bits of a number narrower than a word, in the low end of a u32.
+ir::Value stored_bits(const ir::Number& x);
+
+}  // namespace nxv::kernels

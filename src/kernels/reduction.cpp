@@ -1,0 +1,418 @@
+// Reductions and row programs.
+//
+// A unit of work is a row, or a block of 1 024 columns of a row when the rows alone would not fill
+// the device: then stages of partial results follow each other until one block is left. A unit is
+// folded by one subgroup, whose lanes share the accumulators of a block, or by one invocation where
+// rows are short, where neighbouring rows rather than columns are adjacent in memory, or where the
+// device has no usable subgroups. All variants follow the tree of fold.h.
+#include <algorithm>
+
+#include "base/error.h"
+#include "kernels/fold.h"
+#include "kernels/grid.h"
+#include "kernels/lowering.h"
+#include "kernels/region_emitter.h"
+
+namespace nxv::kernels {
+namespace {
+
+using ir::Builder;
+using ir::Number;
+using ir::Opcode;
+using ir::Value;
+
+// Blocks that one unit folds: up to 128 reach the second level's accumulators in order; a single
+// invocation stays below the bound on loop iterations (288 a block).
+constexpr uint32_t kMaxBlocksOfSubgroup = 128;
+constexpr uint32_t kMaxBlocksOfInvocation = 64;
+constexpr uint32_t kShortRow = 64;  // columns up to which an invocation takes a row
+
+// How one kernel of the family is laid out; part of its key.
+struct Layout {
+  uint32_t lanes = 1;  // that share a unit
+  uint32_t workgroup = 64;
+  bool from_partials = false;  // folds accumulators of an earlier stage
+  bool to_partials = false;    // units are blocks, results are accumulators
+  bool aligned = false;        // rows start at multiples of four elements
+  uint32_t rows_per_word = 1;  // of the output: an invocation owns whole words
+
+  std::string key() const {
+    std::string k = "r";
+    for (uint32_t v :
+         {lanes, workgroup, static_cast<uint32_t>(from_partials),
+          static_cast<uint32_t>(to_partials), static_cast<uint32_t>(aligned), rows_per_word}) {
+      k += std::to_string(v) + ",";
+    }
+    return k;
+  }
+};
+
+enum Word {
+  kUnits,
+  kRows,
+  kColumns,
+  kBlocks,
+  kBlocksMultiplier,
+  kBlocksShift,
+  kRowsDivisor,
+  kRowsMultiplier,
+  kRowsShift,
+  kWordCount
+};
+
+class Generator {
+ public:
+  Generator(const Region& region, const Target& target, const Layout& layout)
+      : region_(region),
+        layout_(layout),
+        b_(region.kind == RegionKind::reduction ? "reduction" : "row_program", layout.workgroup),
+        emitter_(b_, region, target.math, buffers(layout), kWordCount) {
+    b_.set_subgroup_size(layout.lanes > 1 ? layout.lanes : 0);
+    for (int id : emitter_.reductions()) {
+      const Expr& e = region.exprs[id];
+      folds_.emplace_back(b_, e.op, region.exprs[e.args[0]].dtype, e.dtype, target.math);
+    }
+  }
+
+  ir::Kernel run() {
+    const Value unit = unit_index();
+    b_.if_(unit < word(kUnits), [&] {
+      if (layout_.to_partials) {
+        partial(unit);
+      } else {
+        rows(unit);
+      }
+    });
+    return b_.finish();
+  }
+
+ private:
+  static std::vector<std::string> buffers(const Layout& layout) {
+    std::vector<std::string> names;
+    if (layout.from_partials) names.push_back("partials_in");
+    if (layout.to_partials) names.push_back("partials_out");
+    return names;
+  }
+
+  Value word(int i) { return emitter_.extra_word(i); }
+  Value partials_out() const { return emitter_.extra_buffer(layout_.from_partials ? 1 : 0); }
+
+  Value unit_index() {
+    if (layout_.lanes == 1) {
+      lane_ = b_.u32(0);
+      return linear_group(b_) * layout_.workgroup + b_.builtin(ir::Builtin::local_index);
+    }
+    lane_ = b_.builtin(ir::Builtin::subgroup_lane);
+    return linear_group(b_) * (layout_.workgroup / layout_.lanes) +
+           b_.builtin(ir::Builtin::subgroup_index);
+  }
+
+  // A block of a row -> one accumulator. Single invocations take neighbouring rows, subgroups
+  // neighbouring blocks.
+  void partial(Value unit) {
+    Value row, block;
+    if (layout_.lanes == 1) {
+      block = emitter_.divide(unit, extra(kRowsDivisor));
+      row = unit - block * word(kRows);
+    } else {
+      row = emitter_.divide(unit, extra(kBlocks));
+      block = unit - row * word(kBlocks);
+    }
+    hoist(0, row);
+    const Accumulator a = fold_block(0, row, block);
+    const auto store = [&] { folds_[0].store(partials_out(), row * word(kBlocks) + block, a); };
+    if (layout_.lanes == 1) {
+      store();
+    } else {
+      b_.if_(lane_ == 0u, store);
+    }
+  }
+
+  WordIndex extra(int i) const { return static_cast<WordIndex>(region_.words.size()) + i; }
+
+  // The rows that share a word of the output.
+  void rows(Value unit) {
+    const uint32_t per_word = layout_.rows_per_word;
+    if (per_word == 1) {
+      finish_row(unit,
+                 [&](Value row, const Number& x) { store_element(emitter_.output(), row, x); });
+      return;
+    }
+    const ir::Var bits = b_.var(b_.u32(0));
+    const uint32_t width = 32 / per_word;
+    b_.for_range(b_.u32(0), b_.u32(per_word), b_.u32(1), [&](Value i) {
+      const Value row = b_.binary(Opcode::min, unit * per_word + i, word(kRows) - 1u);
+      finish_row(row, [&](Value, const Number& x) {
+        bits.set(bits.get() | (stored_bits(x) << (i * width)));
+      });
+    });
+    const auto store = [&] { b_.store(emitter_.output(), unit, bits.get()); };
+    if (layout_.lanes == 1) {
+      store();
+    } else {
+      b_.if_(lane_ == 0u, store);
+    }
+  }
+
+  template <typename Sink>
+  void finish_row(Value row, Sink sink) {
+    const std::vector<int> reductions = emitter_.reductions();
+    for (size_t i = 0; i < reductions.size(); ++i) {
+      hoist(i, row);
+      emitter_.set(reductions[i], folds_[i].result(fold_row(i, row)));
+    }
+    const int root = static_cast<int>(region_.exprs.size()) - 1;
+    if (region_.root_level == Level::row) {
+      Points points = row_points(row);
+      emitter_.evaluate(root, points);
+      const auto store = [&] { sink(row, emitter_.value(root, 0)); };
+      if (layout_.lanes == 1 || layout_.rows_per_word > 1) {
+        store();
+      } else {
+        b_.if_(lane_ == 0u, store);
+      }
+    } else {
+      hoist_into(root, row);
+      store_elements(root, row);
+    }
+    emitter_.forget_all();
+  }
+
+  // The elements of a row-wide root, lanes adjacent.
+  void store_elements(int root, Value row) {
+    const Value first = lane_ << 2;
+    b_.for_range(first, word(kColumns), b_.u32(kGroup * layout_.lanes), [&](Value column) {
+      const Points points = element_points(row, column);
+      emitter_.evaluate(root, points);
+      if (layout_.aligned) {
+        Group group;
+        for (int i = 0; i < kGroup; ++i) group[i] = emitter_.value(root, i);
+        store_group(emitter_.output(), points.element_group, group);
+      } else {
+        for (uint32_t i = 0; i < kGroup; ++i) {
+          b_.if_(column + i < word(kColumns), [&] {
+            store_element(emitter_.output(), points.element_base + points.cols[i],
+                          emitter_.value(root, static_cast<int>(i)));
+          });
+        }
+      }
+      emitter_.forget(Level::element);
+    });
+  }
+
+  Points row_points(Value row) {
+    Points points;
+    points.rows = {row};
+    points.row_end = word(kRows);
+    return points;
+  }
+
+  Points element_points(Value row, Value column) {
+    Points points = row_points(row);
+    points.element_base = row * word(kColumns);
+    for (uint32_t i = 0; i < kGroup; ++i) {
+      Value at = i == 0 ? column : column + i;
+      if (!layout_.aligned) at = b_.binary(Opcode::min, at, word(kColumns) - 1u);
+      points.cols.push_back(at);
+    }
+    if (layout_.aligned) points.element_group = (points.element_base + column) >> 2;
+    return points;
+  }
+
+  // Evaluates, outside of the loops over columns, what does not change along a row.
+  void hoist(size_t reduction, Value row) {
+    if (layout_.from_partials) return;
+    hoist_into(region_.exprs[emitter_.reductions()[reduction]].args[0], row);
+  }
+
+  void hoist_into(int expr, Value row) {
+    const Expr& e = region_.exprs[expr];
+    if (e.kind == ExprKind::reduce) return;
+    if (e.level == Level::row) {
+      const Points points = row_points(row);
+      emitter_.evaluate(expr, points);
+      return;
+    }
+    for (int16_t arg : e.args) {
+      if (arg >= 0) hoist_into(arg, row);
+    }
+  }
+
+  // All blocks of a row, and the tree over their results.
+  Accumulator fold_row(size_t reduction, Value row) {
+    const Fold& fold = folds_[reduction];
+    const Value blocks = word(kBlocks);
+    const PairwiseTree tree(fold, 5);
+    const auto four = fold.variables(fold.identity());  // an accumulator takes four blocks in order
+    b_.for_range(b_.u32(0), blocks, b_.u32(1), [&](Value block) {
+      Fold::write(four, fold.combine(Fold::read(four), fold_block(reduction, row, block)));
+      const Value complete = ((block & 3u) == 3u) | (block + 1u == blocks);
+      b_.if_(complete, [&] {
+        tree.push(Fold::read(four));
+        Fold::write(four, fold.identity());
+      });
+    });
+    return tree.finish();
+  }
+
+  Accumulator fold_block(size_t reduction, Value row, Value block) {
+    const Fold& fold = folds_[reduction];
+    const Value begin = block * kFoldBlock;
+    const Value end = b_.binary(Opcode::min, begin + kFoldBlock, word(kColumns));
+    const uint32_t own = kFoldAccumulators / layout_.lanes;
+    Accumulator result;
+    if (own == 1) {
+      result = fold_accumulator(reduction, row, begin + (lane_ << 2), end);
+    } else {
+      const PairwiseTree tree(fold, 5);
+      const Value first = begin + lane_ * (own * kGroup);
+      const Value last = b_.binary(Opcode::min, first + own * kGroup, end);
+      b_.for_range(first, last, b_.u32(kGroup),
+                   [&](Value start) { tree.push(fold_accumulator(reduction, row, start, end)); });
+      result = tree.finish();
+    }
+    for (uint32_t mask = 1; mask < layout_.lanes; mask *= 2) result = fold.exchange(result, mask);
+    return result;
+  }
+
+  // Elements start .. start + 3, start + 128 .., ... below end, in order.
+  Accumulator fold_accumulator(size_t reduction, Value row, Value start, Value end) {
+    const Fold& fold = folds_[reduction];
+    const auto sum = fold.variables(fold.identity());
+    b_.for_range(start, end, b_.u32(kFoldStride), [&](Value column) {
+      Accumulator a = Fold::read(sum);
+      if (layout_.from_partials) {
+        for (uint32_t i = 0; i < kGroup; ++i) {
+          const Value at = b_.binary(Opcode::min, column + i, end - 1u);
+          const Accumulator next =
+              fold.combine(a, fold.load(emitter_.extra_buffer(0), row * word(kColumns) + at));
+          a = fold.select(column + i < end, next, a);
+        }
+      } else {
+        const int x = region_.exprs[emitter_.reductions()[reduction]].args[0];
+        const Points points = element_points(row, column);
+        emitter_.evaluate(x, points);
+        for (uint32_t i = 0; i < kGroup; ++i) {
+          const Accumulator next =
+              fold.insert(a, emitter_.value(x, static_cast<int>(i)), points.cols[i]);
+          a = layout_.aligned ? next : fold.select(column + i < end, next, a);
+        }
+        emitter_.forget(Level::element);
+      }
+      Fold::write(sum, a);
+    });
+    return Fold::read(sum);
+  }
+
+  const Region& region_;
+  const Layout layout_;
+  Builder b_;
+  RegionEmitter emitter_;
+  std::vector<Fold> folds_;
+  Value lane_;
+};
+
+// Whether neighbouring rows, not neighbouring columns, are adjacent in memory.
+bool rows_are_adjacent(const Region& region) {
+  bool any = false;
+  for (const Operand& o : region.operands) {
+    if (o.level != Level::element) continue;
+    if (o.addressing != Addressing::strided || o.unit_columns) return false;
+    any = true;
+  }
+  return any;
+}
+
+int parts_of_reduction(const Region& region, const Target& target) {
+  for (const Expr& e : region.exprs) {
+    if (e.kind == ExprKind::reduce) {
+      return Fold::part_count(e.op, region.exprs[e.args[0]].dtype, e.dtype, target.math);
+    }
+  }
+  throw Error(Status::internal, "a reduction region without a reduction");
+}
+
+uint32_t divide_up(uint64_t n, uint64_t d) { return static_cast<uint32_t>((n + d - 1) / d); }
+
+}  // namespace
+
+Lowering lower_reduction(const Region& region, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  const auto rows = static_cast<uint64_t>(region.row_count);
+  const bool subgroups = plan.has.subgroup_shuffle && plan.fixed_subgroup_size &&
+                         plan.subgroup_size >= 4 && plan.subgroup_size <= kFoldAccumulators;
+  // Work items that keep every core busy.
+  const uint64_t enough = plan.profile == plan::Profile::cpu ? 8 : 2048;
+
+  Layout layout;
+  const auto choose_lanes = [&](uint64_t columns, bool adjacent_rows) {
+    // A long row in one invocation would run too many iterations.
+    const bool short_enough = region.kind == RegionKind::reduction || columns <= kFoldBlock;
+    layout.lanes = subgroups && columns > kShortRow && !(adjacent_rows && short_enough)
+                       ? plan.subgroup_size
+                       : 1;
+    const bool cpu = plan.profile == plan::Profile::cpu;
+    layout.workgroup = cpu ? std::max(plan.subgroup_size, 1u) : (layout.lanes > 1 ? 256 : 64);
+  };
+
+  const uint32_t per_word =
+      region.root_level == Level::element ? 1 : elements_per_word(region.root->dtype);
+  const auto max_blocks = [&]() -> uint64_t {
+    return layout.lanes > 1 ? kMaxBlocksOfSubgroup : kMaxBlocksOfInvocation / per_word;
+  };
+
+  Lowering lowering;
+  auto columns = static_cast<uint64_t>(region.col_count);
+  int source = -1;
+  const auto add = [&](bool to_partials) {
+    const uint64_t blocks = divide_up(columns, kFoldBlock);
+    const uint32_t units_of_rows = divide_up(rows, layout.rows_per_word);
+    const uint64_t units = to_partials ? rows * blocks : units_of_rows;
+    Dispatch d;
+    d.key = layout.key() + region.key;
+    d.generate = [target, layout](const Region& r) { return Generator(r, target, layout).run(); };
+    d.groups = fold_groups(divide_up(units, layout.workgroup / layout.lanes), plan);
+    const auto by_blocks = divisor_words(blocks), by_rows = divisor_words(rows);
+    d.extra_words = {static_cast<uint32_t>(units),
+                     static_cast<uint32_t>(rows),
+                     static_cast<uint32_t>(columns),
+                     by_blocks[0],
+                     by_blocks[1],
+                     by_blocks[2],
+                     by_rows[0],
+                     by_rows[1],
+                     by_rows[2]};
+    d.reads_operands = !layout.from_partials || !to_partials;
+    d.writes_output = !to_partials;
+    d.work = rows * columns * std::max<uint64_t>(1, layout.from_partials ? 1 : region.exprs.size());
+    if (source >= 0) {
+      d.workspaces.push_back(source);
+      d.reads_workspace = source;
+    }
+    if (to_partials) {
+      lowering.workspaces.push_back(rows * blocks * 8 * parts_of_reduction(region, target));
+      d.writes_workspace = static_cast<int>(lowering.workspaces.size()) - 1;
+      d.workspaces.push_back(d.writes_workspace);
+      source = d.writes_workspace;
+    }
+    lowering.dispatches.push_back(std::move(d));
+    return blocks;
+  };
+
+  bool adjacent_rows = rows_are_adjacent(region);
+  while (true) {
+    choose_lanes(columns, adjacent_rows);
+    layout.from_partials = source >= 0;
+    layout.aligned = !layout.from_partials && columns % kGroup == 0;
+    const bool split = region.kind == RegionKind::reduction && columns > kFoldBlock &&
+                       (columns > kFoldBlock * max_blocks() || rows < enough);
+    layout.to_partials = split;
+    layout.rows_per_word = split ? 1 : per_word;
+    columns = add(split);
+    if (!split) break;
+    adjacent_rows = false;
+  }
+  return lowering;
+}
+
+}  // namespace nxv::kernels

@@ -1,0 +1,336 @@
+#include "kernels/region_emitter.h"
+
+#include "base/error.h"
+#include "ir/random.h"
+
+namespace nxv::kernels {
+
+using ir::Number;
+using ir::Value;
+
+RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
+                             const ir::math::MathOptions& math,
+                             std::span<const std::string> extra_buffers, int extra_words)
+    : b_(builder), region_(region), math_(math), values_(region.exprs.size()) {
+  for (size_t i = 0; i < region.operands.size(); ++i) {
+    operands_.push_back(b_.buffer("in" + std::to_string(i), ir::Access::read));
+  }
+  output_ = b_.buffer("out", ir::Access::read_write);
+  if (region.can_fault) fault_ = b_.buffer("fault", ir::Access::read_write);
+  for (const std::string& name : extra_buffers) {
+    extra_buffers_.push_back(b_.buffer(name, ir::Access::read_write));
+  }
+  const size_t words = region.words.size() + extra_words;
+  for (size_t i = 0; i < words; ++i) words_.push_back(b_.param("w" + std::to_string(i), ir::kU32));
+}
+
+Value RegionEmitter::divide(Value n, WordIndex i) {
+  return (b_.binary(ir::Opcode::mul_hi, n, words_[i + 1]) + n) >> words_[i + 2];
+}
+
+Value RegionEmitter::modulo(Value n, WordIndex i) { return n - divide(n, i) * words_[i]; }
+
+int RegionEmitter::lanes(Level level, const Points& points) const {
+  return static_cast<int>(level == Level::row ? points.rows.size() : points.cols.size());
+}
+
+const Number& RegionEmitter::value(int expr, int lane) const {
+  const Lanes& lanes = values_[expr];
+  return lanes[lanes.size() == 1 ? 0 : lane];
+}
+
+void RegionEmitter::set(int expr, Number value) { values_[expr] = {value}; }
+
+void RegionEmitter::forget(Level level) {
+  for (size_t i = 0; i < values_.size(); ++i) {
+    if (region_.exprs[i].level == level) values_[i].clear();
+  }
+  std::erase_if(coordinates_, [&](const Coordinates& c) { return c.level == level; });
+}
+
+void RegionEmitter::forget_all() {
+  for (Lanes& lanes : values_) lanes.clear();
+  coordinates_.clear();
+}
+
+std::vector<int> RegionEmitter::reductions() const {
+  std::vector<int> found;
+  for (size_t i = 0; i < region_.exprs.size(); ++i) {
+    if (region_.exprs[i].kind == ExprKind::reduce) found.push_back(static_cast<int>(i));
+  }
+  return found;
+}
+
+void RegionEmitter::evaluate(int wanted, const Points& points) {
+  if (!values_[wanted].empty()) return;
+  const Expr& e = region_.exprs[wanted];
+  for (int16_t arg : e.args) {
+    if (arg >= 0 && e.kind != ExprKind::reduce) evaluate(arg, points);
+  }
+  make(wanted, points);
+}
+
+void RegionEmitter::make(int id, const Points& points) {
+  const Expr& e = region_.exprs[id];
+  Lanes result;
+  switch (e.kind) {
+    case ExprKind::load:
+      result = load(e, points);
+      break;
+    case ExprKind::generate:
+      result = generate(e, points);
+      break;
+    case ExprKind::inside:
+      for (int lane = 0; lane < lanes(e.level, points); ++lane) {
+        const Value inside = coordinates(e.path, e.level, points, lane).inside;
+        result.push_back({DType::u8, b_.convert(inside, ir::kU32), {}});
+      }
+      break;
+    case ExprKind::choose:
+      for (int lane = 0; lane < lanes(e.level, points); ++lane) {
+        const Value condition = value(e.args[0], lane).re != 0u;
+        const Number &yes = value(e.args[1], lane), &no = value(e.args[2], lane);
+        Number n{e.dtype, b_.select(condition, yes.re, no.re), {}};
+        if (yes.im) n.im = b_.select(condition, yes.im, no.im);
+        result.push_back(n);
+      }
+      break;
+    case ExprKind::compute:
+      for (int lane = 0; lane < lanes(e.level, points); ++lane) {
+        std::vector<Number> args;
+        bool uniform = true;  // operands that serve every lane give a result that does
+        for (int16_t arg : e.args) {
+          if (arg < 0) continue;
+          args.push_back(value(arg, lane));
+          uniform &= values_[arg].size() == 1;
+        }
+        const ir::EmitContext context{math_, [&](Value c) { fault(c, points, lane); }};
+        result.push_back(ir::emit(e.op, e.dtype, args, context));
+        if (uniform) break;
+      }
+      break;
+    case ExprKind::reduce:
+      throw Error(Status::internal, "a reduction is read before it is computed");
+  }
+  values_[id] = std::move(result);
+}
+
+RegionEmitter::Lanes RegionEmitter::load(const Expr& e, const Points& points) {
+  const Operand& operand = region_.operands[e.operand];
+  const Value buffer = operands_[e.operand];
+  const DType t = operand.node->dtype;
+  if (operand.addressing == Addressing::uniform) {
+    return {load_element(buffer, words_[operand.words], t)};
+  }
+  if (operand.addressing == Addressing::linear) {
+    const Value group = operand.level == Level::row ? points.row_group : points.element_group;
+    if (group) {
+      const Group g = load_group(buffer, group, t);
+      return {g.begin(), g.end()};
+    }
+  }
+  Lanes result;
+  for (int lane = 0; lane < lanes(operand.level, points); ++lane) {
+    const Value index = index_of(operand.level, operand.addressing, operand.words, operand.path,
+                                 operand.node->shape.size(), points, lane);
+    result.push_back(load_element(buffer, index, t));
+  }
+  return result;
+}
+
+Value RegionEmitter::index_of(Level level, Addressing addressing, WordIndex words, int path,
+                              size_t rank, const Points& points, int lane) {
+  const Value row = level == Level::row ? points.rows[lane] : points.rows[0];
+  switch (addressing) {
+    case Addressing::uniform:
+      return words_[words];
+    case Addressing::linear:
+      return level == Level::row ? row : points.element_base + points.cols[lane];
+    case Addressing::mapped: {
+      const std::vector<Value>& at = coordinates(path, level, points, lane).at;
+      Value index = b_.u32(0);
+      for (size_t d = 0; d < rank; ++d) index = index + at[d] * words_[words + d];
+      return index;
+    }
+    case Addressing::strided:
+      break;
+  }
+  const auto add = [&](Value index, const std::vector<Value>& at, WordIndex strides) {
+    for (size_t d = 0; d < at.size(); ++d) index = index + at[d] * words_[strides + d];
+    return index;
+  };
+  if (level == Level::row) {
+    return add(words_[words], unravel(row, region_.rows, 0, region_.rows.dims.size()), words + 1);
+  }
+  const size_t row_dims = region_.element_rows.dims.size();
+  const Value base = add(words_[words], unravel(row, region_.element_rows, 0, row_dims), words + 1);
+  return add(base,
+             unravel(points.cols[lane], region_.element_cols, 0, region_.element_cols.dims.size()),
+             words + 1 + static_cast<WordIndex>(row_dims));
+}
+
+// Coordinates first .. last - 1 of a space from the linear index over them.
+std::vector<Value> RegionEmitter::unravel(Value index, const Space& space, size_t first,
+                                          size_t last) {
+  std::vector<Value> at(last - first);
+  for (size_t d = last; d-- > first;) {
+    if (d == first) {
+      at[0] = index;
+    } else {
+      const WordIndex divisor = space.words + 3 * static_cast<WordIndex>(d - 1);
+      const Value quotient = divide(index, divisor);
+      at[d - first] = index - quotient * words_[divisor];
+      index = quotient;
+    }
+  }
+  return at;
+}
+
+const RegionEmitter::Coordinates& RegionEmitter::coordinates(int path, Level level,
+                                                             const Points& points, int lane) {
+  for (const Coordinates& c : coordinates_) {
+    if (c.path == path && c.lane == lane && c.level == level) return c;
+  }
+  Coordinates c{path, lane, level, {}, {}};
+  if (path < 0) {
+    if (level == Level::row) {
+      c.at = unravel(points.rows[lane], region_.row_base, 0, region_.row_base.dims.size());
+    } else {
+      const Space& base = region_.element_base;
+      const size_t row_dims = region_.element_row_rank;
+      std::vector<Value> at = unravel(points.rows[0], base, 0, row_dims);
+      const std::vector<Value> cols = unravel(points.cols[lane], base, row_dims, base.dims.size());
+      at.insert(at.end(), cols.begin(), cols.end());
+      for (int64_t from : region_.element_axes) c.at.push_back(at[from]);
+    }
+  } else {
+    const PathStep& s = region_.paths[path];
+    const std::vector<Value> from = coordinates(s.parent, level, points, lane).at;
+    step(s, c, from);
+  }
+  coordinates_.push_back(std::move(c));
+  return coordinates_.back();
+}
+
+void RegionEmitter::step(const PathStep& s, Coordinates& to, const std::vector<Value>& from) {
+  const Node& view = *s.view;
+  const Shape& input = view.inputs[s.input]->shape;
+  const size_t rank = input.size();
+  std::vector<Value>& at = to.at;
+  to.inside = b_.boolean(true);
+  switch (view.op) {
+    case Op::broadcast: {
+      const Axes& axes = view.attribute<AxesAttr>().axes;
+      for (size_t d = 0; d < rank; ++d) at.push_back(input[d] == 1 ? b_.u32(0) : from[axes[d]]);
+      break;
+    }
+    case Op::transpose: {
+      at.resize(rank);
+      const Axes& axes = view.attribute<AxesAttr>().axes;
+      for (size_t d = 0; d < rank; ++d) at[axes[d]] = from[d];
+      break;
+    }
+    case Op::slice:
+      for (size_t d = 0; d < rank; ++d) {
+        const WordIndex w = s.words + 2 * static_cast<WordIndex>(d);
+        at.push_back(from[d] * words_[w + 1] + words_[w]);
+      }
+      break;
+    case Op::reverse: {
+      at = from;
+      const Axes& axes = view.attribute<AxesAttr>().axes;
+      for (size_t i = 0; i < axes.size(); ++i) {
+        at[axes[i]] = words_[s.words + i] - 1u - from[axes[i]];
+      }
+      break;
+    }
+    case Op::reshape: {
+      Value index = b_.u32(0);
+      for (size_t d = 0; d < from.size(); ++d) index = index + from[d] * words_[s.words + d];
+      at.resize(rank);
+      const WordIndex divisors = s.words + static_cast<WordIndex>(from.size());
+      for (size_t d = rank; d-- > 0;) {
+        const WordIndex divisor = divisors + 3 * static_cast<WordIndex>(d);
+        const Value quotient = divide(index, divisor);
+        at[d] = index - quotient * words_[divisor];
+        index = quotient;
+      }
+      break;
+    }
+    case Op::pad:
+      if (s.input == 1) break;  // the value's only element
+      for (size_t d = 0; d < rank; ++d) {
+        const WordIndex w = s.words + 5 * static_cast<WordIndex>(d);
+        // Before the first element the difference wraps to a huge number.
+        const Value shifted = from[d] - words_[w];
+        const Value below = (shifted >> 31) != 0u;
+        const Value safe = b_.select(below, b_.u32(0), shifted);
+        const Value quotient = divide(safe, w + 1);
+        const Value exact = safe == quotient * words_[w + 1];
+        const Value inside = exact & (quotient < words_[w + 4]) & !below;
+        to.inside = to.inside & inside;
+        at.push_back(b_.select(inside, quotient, b_.u32(0)));
+      }
+      break;
+    case Op::concatenate: {
+      at = from;
+      const int64_t axis = view.attribute<ConcatenateAttr>().axis;
+      const Value shifted = from[axis] - words_[s.words];
+      to.inside = shifted < words_[s.words + 1];
+      at[axis] = b_.select(to.inside, shifted, b_.u32(0));
+      break;
+    }
+    default:
+      throw Error(Status::internal, "not a view: " + std::string(name(view.op)));
+  }
+}
+
+RegionEmitter::Lanes RegionEmitter::generate(const Expr& e, const Points& points) {
+  if (e.op == Op::constant) {
+    const int count = ir::scalar_words(e.dtype);
+    return {ir::from_words(b_, e.dtype, std::span(words_).subspan(e.words, count))};
+  }
+  Lanes result;
+  for (int lane = 0; lane < lanes(e.level, points); ++lane) {
+    const Value index =
+        index_of(e.level, e.addressing, e.words, e.path, e.node->shape.size(), points, lane);
+    result.push_back(generated(e, index));
+    if (e.addressing == Addressing::uniform) break;
+  }
+  return result;
+}
+
+Number RegionEmitter::generated(const Expr& e, Value index) {
+  const auto number = [&](Value u) { return ir::cast({DType::u32, u, {}}, e.dtype, math_); };
+  if (e.op == Op::iota) {
+    if (e.node->attribute<IotaAttr>().axis < 0) return number(index);
+    return number(modulo(divide(index, e.extra), e.extra + 3));
+  }
+  if (e.op == Op::eye) {
+    const Value outer = divide(index, e.extra);
+    const Value column = index - outer * words_[e.extra];
+    const Value row = modulo(outer, e.extra + 3);
+    return number(b_.convert(row == column, ir::kU32));
+  }
+  const ir::Philox stream{words_[e.extra], words_[e.extra + 1], words_[e.extra + 2],
+                          words_[e.extra + 3]};
+  const DType compute = e.dtype == DType::f64 ? DType::f64 : DType::f32;
+  const ir::Type type = ir::compute_type(compute);
+  const int scalar = ir::scalar_words(compute);
+  const auto parameter = [&](int i) {
+    const WordIndex first = e.extra + 4 + i * scalar;
+    return ir::from_words(b_, compute, std::span(words_).subspan(first, scalar)).re;
+  };
+  const Value sample = e.op == Op::random_uniform ? ir::random_uniform(stream, index, type)
+                                                  : ir::random_normal(stream, index, type, math_);
+  return {e.dtype, ir::wrap(sample * parameter(1) + parameter(0), e.dtype), {}};
+}
+
+void RegionEmitter::fault(Value condition, const Points& points, int lane) {
+  const bool by_row = points.cols.empty();
+  const Value row = by_row ? points.rows[points.rows.size() == 1 ? 0 : lane] : points.rows[0];
+  const Value real = points.row_end ? condition & (row < points.row_end) : condition;
+  b_.if_(real, [&] { b_.atomic(ir::Opcode::atomic_min, fault_, b_.u32(0), row); });
+}
+
+}  // namespace nxv::kernels

@@ -1,0 +1,87 @@
+// Emits the expressions of a Region at given points of its spaces.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "graph/region.h"
+#include "ir/emit.h"
+#include "kernels/memory_format.h"
+
+namespace nxv::kernels {
+
+// Points at which expressions are evaluated together.
+struct Points {
+  std::vector<ir::Value> rows;  // one or kGroup linear row indices
+  std::vector<ir::Value> cols;  // empty, one or kGroup linear column indices of rows[0]
+  // The kGroup rows (or, when there are columns, elements) are one aligned group; its index.
+  ir::Value row_group;
+  ir::Value element_group;
+  ir::Value element_base;  // rows[0] * column count, when there are columns
+  // Lanes at or beyond these are not real: loads there are harmless, faults are not reported.
+  ir::Value row_end;
+};
+
+class RegionEmitter {
+ public:
+  // Declares the kernel's arguments: a buffer for each operand, the output, a fault slot if the
+  // region can fail, then `extra_buffers`, the region's words and `extra_words` more.
+  RegionEmitter(ir::Builder& builder, const Region& region, const ir::math::MathOptions& math,
+                std::span<const std::string> extra_buffers = {}, int extra_words = 0);
+
+  ir::Value output() const { return output_; }
+  ir::Value extra_buffer(int i) const { return extra_buffers_[i]; }
+  ir::Value extra_word(int i) { return word(static_cast<uint32_t>(region_.words.size()) + i); }
+  ir::Value word(WordIndex i) const { return words_[i]; }
+
+  // Evaluates the expressions `wanted` names and what they need, of one level: row-level ones at
+  // points.rows, element-level ones at points.cols. Values of earlier calls are kept until
+  // forgotten; reductions must have been given their result by set().
+  void evaluate(int wanted, const Points& points);
+  // Value of an expression at a lane of its level; row-level values serve every column.
+  const ir::Number& value(int expr, int lane) const;
+  void set(int expr, ir::Number value);  // of a reduction, for points.rows[0]
+  void forget(Level level);
+  void forget_all();
+
+  // Reductions in an order in which each needs only earlier ones.
+  std::vector<int> reductions() const;
+  bool depends_on_elements(int expr) const { return region_.exprs[expr].level == Level::element; }
+
+  // n / d and n % d for a divisor at words i, i + 1, i + 2; n < 2^31.
+  ir::Value divide(ir::Value n, WordIndex i);
+  ir::Value modulo(ir::Value n, WordIndex i);
+
+ private:
+  using Lanes = std::vector<ir::Number>;
+  struct Coordinates {
+    int path;
+    int lane;
+    Level level;
+    std::vector<ir::Value> at;
+    ir::Value inside;
+  };
+
+  void make(int expr, const Points& points);
+  Lanes load(const Expr& e, const Points& points);
+  Lanes generate(const Expr& e, const Points& points);
+  ir::Number generated(const Expr& e, ir::Value index);
+  ir::Value index_of(Level level, Addressing addressing, WordIndex words, int path, size_t rank,
+                     const Points& points, int lane);
+  std::vector<ir::Value> unravel(ir::Value index, const Space& space, size_t first, size_t last);
+  const Coordinates& coordinates(int path, Level level, const Points& points, int lane);
+  void step(const PathStep& s, Coordinates& to, const std::vector<ir::Value>& from);
+  int lanes(Level level, const Points& points) const;
+  void fault(ir::Value condition, const Points& points, int lane);
+
+  ir::Builder& b_;
+  const Region& region_;
+  const ir::math::MathOptions& math_;
+  std::vector<ir::Value> operands_;
+  ir::Value output_, fault_;
+  std::vector<ir::Value> extra_buffers_, words_;
+  std::vector<Lanes> values_;  // by expression; empty: not evaluated
+  std::vector<Coordinates> coordinates_;
+};
+
+}  // namespace nxv::kernels

@@ -1,0 +1,262 @@
+#include "plan/device_plan.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "base/env.h"
+#include "base/error.h"
+
+namespace nxv::plan {
+namespace {
+
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+constexpr uint32_t kMaxSharedBytes = 49152;
+
+// In the order of Capabilities.
+constexpr CapabilityInfo kTable[] = {
+    {"f64", &Capabilities::f64},
+    {"fast_f64", &Capabilities::fast_f64},
+    {"int64", &Capabilities::int64},
+    {"int16", &Capabilities::int16},
+    {"int8", &Capabilities::int8},
+    {"f16", &Capabilities::f16},
+    {"bf16", &Capabilities::bf16},
+    {"storage_8bit", &Capabilities::storage_8bit},
+    {"storage_16bit", &Capabilities::storage_16bit},
+    {"int64_atomics", &Capabilities::int64_atomics},
+    {"memory_model", &Capabilities::memory_model},
+    {"subgroup_size_control", &Capabilities::subgroup_size_control},
+    {"subgroup_arithmetic", &Capabilities::subgroup_arithmetic},
+    {"subgroup_ballot", &Capabilities::subgroup_ballot},
+    {"subgroup_shuffle", &Capabilities::subgroup_shuffle},
+    {"coopmat", &Capabilities::coopmat},
+    {"coopmat2", &Capabilities::coopmat2},
+    {"preserve_f16", &Capabilities::preserve_f16},
+    {"preserve_f32", &Capabilities::preserve_f32},
+    {"preserve_f64", &Capabilities::preserve_f64},
+    {"denorm_preserve_f16", &Capabilities::denorm_preserve_f16},
+    {"denorm_preserve_f32", &Capabilities::denorm_preserve_f32},
+    {"denorm_preserve_f64", &Capabilities::denorm_preserve_f64},
+    {"native_div", &Capabilities::native_div},
+    {"native_sqrt", &Capabilities::native_sqrt},
+    {"f32_subnormals", &Capabilities::f32_subnormals},
+    {"fused_fma", &Capabilities::fused_fma},
+    {"forward_progress", &Capabilities::forward_progress},
+    {"host_import", &Capabilities::host_import},
+    {"memory_budget", &Capabilities::memory_budget},
+    {"timestamps", &Capabilities::timestamps},
+    {"pipeline_statistics", &Capabilities::pipeline_statistics},
+};
+static_assert(std::size(kTable) == sizeof(Capabilities) / sizeof(bool));
+
+Capabilities reported(const Snapshot& d) {
+  const Features& f = d.features;
+  Capabilities c;
+  c.f64 = f.f64;
+  c.fast_f64 = d.probes.f64_rate >= 1.0 / 8;
+  c.int64 = f.int64;
+  c.int16 = f.int16;
+  c.int8 = f.int8;
+  c.f16 = f.f16;
+  c.bf16 = f.bfloat16;
+  c.storage_8bit = f.storage_8bit;
+  c.storage_16bit = f.storage_16bit;
+  c.int64_atomics = f.int64_atomics;
+  c.memory_model = f.vulkan_memory_model;
+  c.subgroup_size_control = f.subgroup_size_control && f.full_subgroups;
+  c.subgroup_arithmetic = d.subgroup.arithmetic;
+  c.subgroup_ballot = d.subgroup.ballot;
+  c.subgroup_shuffle = d.subgroup.shuffle;
+  // Wrong matrix units are switched off; before the self-test they count as right.
+  const bool matrix_units = !d.probes.done || d.probes.matrix_units_exact;
+  c.coopmat = f.cooperative_matrix && matrix_units;
+  c.coopmat2 = f.cooperative_matrix2;
+  c.preserve_f16 = d.float16.signed_zero_inf_nan_preserve;
+  c.preserve_f32 = d.float32.signed_zero_inf_nan_preserve;
+  c.preserve_f64 = d.float64.signed_zero_inf_nan_preserve;
+  c.denorm_preserve_f16 = d.float16.denorm_preserve;
+  c.denorm_preserve_f32 = d.float32.denorm_preserve;
+  c.denorm_preserve_f64 = d.float64.denorm_preserve;
+  c.native_div = d.probes.f32_div_exact;
+  c.native_sqrt = d.probes.f32_sqrt_exact;
+  c.f32_subnormals = d.probes.f32_subnormals;
+  c.fused_fma = d.probes.f32_fma_fused;
+  // Vulkan promises none; NVIDIA's schedulers keep running what has started.
+  c.forward_progress = d.vendor_id == 0x10de;
+  c.host_import = f.external_memory_host && d.limits.host_import_alignment > 0;
+  c.memory_budget = f.memory_budget;
+  c.timestamps = d.limits.timestamp_period_ns > 0;
+  c.pipeline_statistics = f.pipeline_executable_properties;
+  return c;
+}
+
+void disable(Capabilities& c, const std::vector<std::string>& names) {
+  for (const std::string& n : names) {
+    const auto row = std::find_if(std::begin(kTable), std::end(kTable),
+                                  [&](const CapabilityInfo& i) { return i.name == n; });
+    if (row == std::end(kTable)) {
+      std::string all;
+      for (const CapabilityInfo& i : kTable) all += (all.empty() ? "" : ", ") + std::string(i.name);
+      throw Error(Status::invalid_argument,
+                  "cannot disable '" + n + "': no such capability; there are " + all);
+    }
+    c.*row->flag = false;
+  }
+  // What builds on a capability goes with it.
+  c.fast_f64 &= c.f64;
+  c.preserve_f64 &= c.f64;
+  c.denorm_preserve_f64 &= c.f64;
+  c.preserve_f16 &= c.f16;
+  c.denorm_preserve_f16 &= c.f16;
+  c.int64_atomics &= c.int64;
+  // Cooperative matrices need the Vulkan memory model and f16 in memory.
+  c.coopmat &= c.memory_model && c.f16 && c.storage_16bit;
+  c.coopmat2 &= c.coopmat;
+  c.bf16 &= c.coopmat && c.storage_16bit;
+}
+
+Profile suggested_profile(const Snapshot& d) {
+  switch (d.type) {
+    case DeviceType::cpu:
+      return Profile::cpu;
+    case DeviceType::integrated:
+      return Profile::integrated;
+    case DeviceType::other:
+    case DeviceType::discrete:
+    case DeviceType::virtual_gpu:
+      return Profile::discrete;
+  }
+  return Profile::discrete;
+}
+
+// Can blocks for device use be read and written by the host at full speed?
+bool has_unified_memory(const Snapshot& d) {
+  return std::any_of(d.memory_types.begin(), d.memory_types.end(), [](const MemoryType& t) {
+    return t.device_local && t.host_visible && t.host_coherent && t.host_cached;
+  });
+}
+
+// Bytes to use by default: most of what the driver leaves us in its largest device-local heap. A
+// CPU device's heap is the machine's memory, which others need too.
+uint64_t default_budget(const Snapshot& d, Profile profile) {
+  uint64_t available = 0;
+  for (const MemoryHeap& h : d.heaps) {
+    if (!h.device_local) continue;
+    available = std::max(available, h.budget > 0 ? std::min(h.budget, h.bytes) : h.bytes);
+  }
+  const double share = profile == Profile::discrete ? 0.9 : 0.6;
+  return static_cast<uint64_t>(static_cast<double>(available) * share) / kMiB * kMiB;
+}
+
+void tune(DevicePlan& p) {
+  const auto workgroup = [&](uint32_t n) { return std::min(n, p.max_workgroup_invocations); };
+  if (p.profile == Profile::cpu) {
+    // One subgroup a workgroup: barriers cost more than the work they part.
+    const uint32_t lanes = workgroup(std::max(p.subgroup_size, 1u));
+    p.pointwise = {lanes, 1, 8192};
+    p.reduction_workgroup = p.row_workgroup = p.sort_workgroup = lanes;
+    p.submit_work = uint64_t{1} << 26;
+    p.submit_dispatches = 128;
+  } else if (p.profile == Profile::integrated) {
+    const uint32_t lanes = workgroup(256);
+    p.pointwise = {lanes, 4, lanes * 4};
+    p.reduction_workgroup = p.row_workgroup = p.sort_workgroup = lanes;
+    p.submit_work = uint64_t{1} << 30;
+    p.submit_dispatches = 256;
+  } else {
+    const uint32_t lanes = workgroup(256);
+    p.pointwise = {lanes, 4, lanes * 4};
+    p.reduction_workgroup = lanes;
+    p.row_workgroup = workgroup(512);
+    p.sort_workgroup = lanes;
+    // About 10 ms of memory-bound work: below what watchdogs tolerate, far above a submit's cost.
+    p.submit_work = uint64_t{1} << 33;
+    p.submit_dispatches = 512;
+  }
+}
+
+}  // namespace
+
+std::string_view name(Profile p) {
+  switch (p) {
+    case Profile::cpu:
+      return "cpu";
+    case Profile::integrated:
+      return "integrated";
+    case Profile::discrete:
+      return "discrete";
+  }
+  return "";
+}
+
+std::span<const CapabilityInfo> capability_table() { return kTable; }
+
+PlanOptions PlanOptions::from_environment() {
+  PlanOptions o;
+  if (const auto list = env::get("NXV_DISABLE")) {
+    std::istringstream in(*list);
+    for (std::string item; std::getline(in, item, ',');) {
+      if (!item.empty()) o.disable.push_back(item);
+    }
+  }
+  if (const auto profile = env::get("NXV_PROFILE")) {
+    for (Profile p : {Profile::cpu, Profile::integrated, Profile::discrete}) {
+      if (*profile == name(p)) o.profile = p;
+    }
+    if (!o.profile) {
+      throw Error(Status::invalid_argument,
+                  "NXV_PROFILE=" + *profile + " is not one of cpu, integrated, discrete");
+    }
+  }
+  o.memory_budget = env::bytes("NXV_MEMORY_BUDGET");
+  return o;
+}
+
+std::vector<std::string> missing_requirements(const Snapshot& d) {
+  std::vector<std::string> missing;
+  if (d.api_major() < 1 || (d.api_major() == 1 && d.api_minor() < 2)) {
+    missing.push_back("Vulkan 1.2 (it has " + std::to_string(d.api_major()) + "." +
+                      std::to_string(d.api_minor()) + ")");
+  }
+  if (!d.features.buffer_device_address) missing.emplace_back("bufferDeviceAddress");
+  if (!d.features.timeline_semaphore) missing.emplace_back("timelineSemaphore");
+  if (!d.has_compute_queue) missing.emplace_back("a compute queue");
+  if (std::none_of(d.memory_types.begin(), d.memory_types.end(),
+                   [](const MemoryType& t) { return t.host_visible && t.host_coherent; })) {
+    missing.emplace_back("host-visible coherent memory");
+  }
+  return missing;
+}
+
+DevicePlan make_plan(const Snapshot& d, const PlanOptions& options) {
+  if (const auto missing = missing_requirements(d); !missing.empty()) {
+    std::string list;
+    for (const std::string& m : missing) list += (list.empty() ? "" : ", ") + m;
+    throw Error(Status::no_device, "device '" + d.name + "' cannot be used: it lacks " + list);
+  }
+  DevicePlan p;
+  p.profile = options.profile.value_or(suggested_profile(d));
+  p.has = reported(d);
+  disable(p.has, options.disable);
+
+  const Limits& l = d.limits;
+  p.push_bytes = 128;  // the least that Vulkan allows; ir::kPushBytes
+  p.shared_memory_bytes = std::min(l.shared_memory_bytes, kMaxSharedBytes);
+  p.max_workgroup_invocations = std::min(l.max_workgroup_invocations, l.max_workgroup_size[0]);
+  p.max_group_count = std::min(
+      65535u, *std::min_element(l.max_workgroup_count.begin(), l.max_workgroup_count.end()));
+  p.subgroup_size = std::max(l.subgroup_size, 1u);
+  p.fixed_subgroup_size = p.has.subgroup_size_control || l.min_subgroup_size == l.max_subgroup_size;
+  if (p.has.coopmat) p.matrix_shapes = d.matrix_shapes;
+
+  p.use_staging = p.profile == Profile::discrete || !has_unified_memory(d);
+  p.memory_budget = options.memory_budget.value_or(default_budget(d, p.profile));
+  p.max_allocation_bytes = std::min(l.max_allocation_bytes, l.max_buffer_bytes);
+  p.max_slab_bytes = std::min(p.max_allocation_bytes, 256 * kMiB);
+  p.staging_chunk_bytes = std::min<uint64_t>(8 * kMiB, p.max_slab_bytes);
+  p.staging_bytes = 64 * kMiB;
+  tune(p);
+  return p;
+}
+
+}  // namespace nxv::plan

@@ -1,0 +1,134 @@
+// What a device and its driver report, and what the opening probes found: plain data without
+// Vulkan.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace nxv::plan {
+
+enum class DeviceType : uint8_t { other, integrated, discrete, virtual_gpu, cpu };
+
+struct Limits {
+  uint64_t max_allocation_bytes = 0;  // of one vkAllocateMemory
+  uint64_t max_buffer_bytes = 0;
+  uint32_t push_constant_bytes = 0;
+  uint32_t shared_memory_bytes = 0;  // of one workgroup
+  uint32_t max_workgroup_invocations = 0;
+  std::array<uint32_t, 3> max_workgroup_size = {};
+  std::array<uint32_t, 3> max_workgroup_count = {};
+  uint32_t subgroup_size = 0;
+  uint32_t min_subgroup_size = 0;  // equal to subgroup_size without subgroup size control
+  uint32_t max_subgroup_size = 0;
+  uint64_t host_import_alignment = 0;  // of imported host pointers; 0: import is not possible
+  double timestamp_period_ns = 0;      // nanoseconds a tick; 0: the queue has no timestamps
+};
+
+// Subgroup operations that compute shaders may use.
+struct SubgroupOps {
+  bool vote = false;
+  bool arithmetic = false;
+  bool ballot = false;
+  bool shuffle = false;
+  bool shuffle_relative = false;
+  bool clustered = false;
+};
+
+// Float controls of one width.
+struct FloatControls {
+  bool signed_zero_inf_nan_preserve = false;
+  bool denorm_preserve = false;
+  bool denorm_flush = false;
+  bool rounding_rte = false;
+};
+
+struct Features {
+  bool buffer_device_address = false;  // part of the floor
+  bool timeline_semaphore = false;     // part of the floor
+  bool f64 = false;
+  bool int64 = false;
+  bool int16 = false;
+  bool int8 = false;
+  bool f16 = false;
+  bool storage_8bit = false;
+  bool storage_16bit = false;
+  bool vulkan_memory_model = false;
+  bool int64_atomics = false;
+  bool subgroup_size_control = false;
+  bool full_subgroups = false;
+  bool cooperative_matrix = false;   // VK_KHR_cooperative_matrix
+  bool cooperative_matrix2 = false;  // VK_NV_cooperative_matrix2, workgroup scope and tensor loads
+  bool bfloat16 = false;             // VK_KHR_shader_bfloat16
+  bool memory_budget = false;
+  bool external_memory_host = false;
+  bool pipeline_executable_properties = false;
+  bool pipeline_creation_feedback = false;
+};
+
+struct MemoryHeap {
+  uint64_t bytes = 0;
+  uint64_t budget = 0;  // what this process may use now; `bytes` where the driver does not say
+  bool device_local = false;
+};
+
+struct MemoryType {
+  uint32_t heap = 0;
+  bool device_local = false;
+  bool host_visible = false;
+  bool host_coherent = false;
+  bool host_cached = false;
+};
+
+enum class MatrixType : uint8_t { f16, bf16, f32, f64, s8, u8, s32, u32 };
+
+// One supported shape of a cooperative matrix: C (m x n) += A (m x k) * B (k x n), subgroup scope.
+struct MatrixShape {
+  uint32_t m = 0, n = 0, k = 0;
+  MatrixType a = MatrixType::f16, b = MatrixType::f16;
+  MatrixType accumulator = MatrixType::f32;
+};
+
+// Results of the small kernels that run when a device opens. The defaults are the answers that are
+// safe to assume on a device that was not probed.
+struct Probes {
+  bool done = false;
+  bool f32_div_exact = false;       // native f32 division is correctly rounded
+  bool f32_sqrt_exact = false;      // so is the square root
+  bool f32_subnormals = false;      // arithmetic keeps subnormals
+  bool f32_fma_fused = false;       // fma rounds once
+  double f64_rate = 0;              // f64 throughput divided by f32 throughput
+  bool matrix_units_exact = false;  // cooperative matrices passed their self-test
+  bool operator==(const Probes&) const = default;
+};
+
+struct Snapshot {
+  std::string name;
+  std::string driver_name;  // "llvmpipe", "NVIDIA"
+  std::string driver_info;  // "Mesa 22.3.6 (LLVM 15.0.6)"
+  uint32_t vendor_id = 0;
+  uint32_t device_id = 0;
+  uint32_t driver_version = 0;  // in the vendor's own encoding
+  uint32_t api_version = 0;     // as VK_MAKE_API_VERSION packs it
+  DeviceType type = DeviceType::other;
+  std::array<uint8_t, 16> uuid = {};         // of the device
+  std::array<uint8_t, 16> driver_uuid = {};  // equal only for drivers that are alike
+  std::array<uint8_t, 16> cache_uuid = {};   // changes whenever cached pipelines become invalid
+
+  Limits limits;
+  SubgroupOps subgroup;
+  Features features;
+  FloatControls float16, float32, float64;
+  std::vector<MemoryHeap> heaps;
+  std::vector<MemoryType> memory_types;
+  std::vector<MatrixShape> matrix_shapes;
+  bool has_compute_queue = false;
+
+  Probes probes;  // filled in by the runtime, which can generate kernels
+
+  uint32_t api_major() const { return (api_version >> 22) & 0x7f; }
+  uint32_t api_minor() const { return (api_version >> 12) & 0x3ff; }
+};
+
+}  // namespace nxv::plan

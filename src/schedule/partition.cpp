@@ -1,0 +1,308 @@
+#include "schedule/partition.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "schedule/paths.h"
+
+namespace nxv::schedule {
+namespace {
+
+constexpr int kNoPath = -3;     // not read yet
+constexpr int kManyPaths = -4;  // read at several places of the region
+
+// What the walk from the readers to their inputs knows of an entry.
+struct Reader {
+  int region = -1;
+  bool several = false;        // regions
+  bool needs_storage = false;  // a matmul or an alias reads it
+  int path = kNoPath;
+};
+
+struct Growing {
+  std::vector<const Node*> frontier;  // values it reads that are not inside (yet)
+  int ops = 0;
+};
+
+bool is_boundary(const Node& n) { return n.op == Op::data || !n.is_pending(); }
+
+class Partitioner {
+ public:
+  Partitioner(Node& root, const Options& options) : options_(options) {
+    collect(root);
+    readers_.resize(entries().size());
+  }
+
+  Partition run() {
+    start_region(static_cast<int>(entries().size()) - 1, SplitReason::root);
+    for (int i = static_cast<int>(entries().size()) - 2; i >= 0; --i) place(i);
+    return std::move(result_);
+  }
+
+ private:
+  std::vector<Entry>& entries() { return result_.entries; }
+
+  // Postorder without recursion: chains may be long.
+  void collect(Node& root) {
+    std::vector<std::pair<Node*, size_t>> stack;
+    const auto visit = [&](Node* n) {
+      if (n->state() == State::failed) throw Error(n->failure().status, n->failure().message);
+      if (is_boundary(*n) || n->scratch >= 0) return;
+      n->scratch = kVisiting;
+      stack.emplace_back(n, 0);
+    };
+    try {
+      visit(&root);
+      while (!stack.empty()) {
+        auto& [node, next] = stack.back();
+        if (next < node->inputs.size()) {
+          visit(node->inputs[next++].get());
+        } else {
+          node->scratch = static_cast<int32_t>(entries().size());
+          entries().push_back({node});
+          stack.pop_back();
+        }
+      }
+    } catch (...) {
+      for (auto& [node, next] : stack) node->scratch = -1;
+      release(result_);
+      throw;
+    }
+  }
+
+  // A view that only renames its input's elements.
+  static bool is_rename(const Node& n) { return n.op == Op::reshape; }
+
+  void start_region(int i, SplitReason reason) {
+    Entry& entry = entries()[i];
+    entry.region = static_cast<int>(result_.cuts.size());
+    entry.is_stored = true;
+    entry.is_alias = is_rename(*entry.node);
+    result_.cuts.push_back({i, reason});
+    growing_.emplace_back();
+    const bool is_reduction = info(entry.node->op).fusion == Fusion::reduction;
+    if (is_reduction) open_columns(entry.region, *entry.node, Shape2D::rows);
+    take(i, is_reduction ? kElementBase : kRootBase);
+  }
+
+  void open_columns(int region, const Node& reduction, Shape2D layout) {
+    Cut& cut = result_.cuts[region];
+    if (cut.first_reduction == nullptr) {
+      cut.layout = layout;
+      cut.first_reduction = &reduction;
+    }
+    ++cut.reductions;
+  }
+
+  // Entry i joins its region; its inputs are read at `input_path`, extended if it is a view.
+  void take(int i, int input_path) {
+    const Entry& entry = entries()[i];
+    const Node& node = *entry.node;
+    Growing& region = growing_[entry.region];
+    std::erase(region.frontier, &node);
+    ++region.ops;
+    const Entry& root = entries()[result_.cuts[entry.region].root];
+    const bool needs_storage = root.is_alias || info(root.node->op).fusion == Fusion::contraction;
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      Node* input = node.inputs[k].get();
+      if (info(input->op).fusion != Fusion::generator &&
+          std::find(region.frontier.begin(), region.frontier.end(), input) ==
+              region.frontier.end()) {
+        region.frontier.push_back(input);
+      }
+      if (is_boundary(*input)) continue;
+      Reader& reader = readers_[input->scratch];
+      int at = input_path;
+      if (info(node.op).fusion == Fusion::view) at = extend(input_path, node, static_cast<int>(k));
+      if (entry.is_shared) at = kManyPaths;
+      if (reader.region == -1) {
+        reader = {entry.region, entry.is_shared, false, at};
+      } else {
+        reader.several |= entry.is_shared || reader.region != entry.region;
+        if (reader.path != at) reader.path = kManyPaths;
+      }
+      reader.needs_storage |= needs_storage;
+    }
+  }
+
+  int extend(int path, const Node& view, int input) {
+    if (path == kManyPaths) return kManyPaths;
+    paths_.push_back({&view, static_cast<uint8_t>(input), path, 0});
+    bases_.push_back(path < 0 ? path : bases_[path]);
+    if (path < 0) paths_.back().parent = -1;
+    return static_cast<int>(paths_.size()) - 1;
+  }
+  int base(int path) const { return path < 0 ? path : bases_[path]; }
+
+  void place(int i) {
+    Entry& entry = entries()[i];
+    const Node& node = *entry.node;
+    const Reader reader = readers_[i];
+    const Fusion fusion = info(node.op).fusion;
+    if (fusion == Fusion::generator && !reader.needs_storage) {
+      entry.is_shared = true;  // costs nothing to name twice
+      return;
+    }
+    if (fusion == Fusion::contraction) return start_region(i, SplitReason::contraction);
+    if (!options_.fuse) return start_region(i, SplitReason::no_fusion);
+    if (reader.needs_storage) {
+      // A matmul reads views by their strides; an alias has no kernel to inline into.
+      const Entry& root = entries()[result_.cuts[reader.region].root];
+      if (!root.is_alias && !reader.several && is_strided_view(node.op) &&
+          reader.path != kManyPaths && composes(node, reader.path)) {
+        return inline_into(i, reader.region, reader.path);
+      }
+      return start_region(i, root.is_alias ? root_reason(root) : SplitReason::materialized);
+    }
+    if (fusion == Fusion::reduction) return place_reduction(i, reader);
+    if (reader.several) {
+      if (is_cheap(node)) {
+        entry.is_shared = true;
+        entry.region = reader.region;
+        return take(i, kManyPaths);
+      }
+      return start_region(i, SplitReason::shared);
+    }
+    if (!fits(reader.region, node)) {
+      const bool ops = growing_[reader.region].ops >= kMaxRegionOps;
+      return start_region(i, ops ? SplitReason::too_many_ops : SplitReason::too_many_buffers);
+    }
+    inline_into(i, reader.region, reader.path);
+  }
+
+  SplitReason root_reason(const Entry& root) const { return result_.cuts[root.region].reason; }
+
+  void inline_into(int i, int region, int input_path) {
+    entries()[i].region = region;
+    take(i, input_path);
+  }
+
+  bool composes(const Node& view, int path) {
+    std::vector<PathStep> chain = paths_;
+    chain.push_back({&view, 0, path < 0 ? -1 : path, 0});
+    const Node& input = *view.inputs[0];
+    return compose(chain, static_cast<int>(chain.size()) - 1, input.shape).has_value();
+  }
+
+  // Views of what is stored anyway, and one cheap operation on stored values.
+  static bool is_cheap(const Node& node) {
+    if (info(node.op).fusion == Fusion::view) return true;
+    return info(node.op).cost <= 2 &&
+           std::all_of(node.inputs.begin(), node.inputs.end(), [](const NodeRef& input) {
+             return is_boundary(*input) || info(input->op).fusion == Fusion::generator ||
+                    (info(input->op).fusion == Fusion::view && is_boundary(*input->inputs[0]));
+           });
+  }
+
+  bool fits(int region, const Node& node) const {
+    const Growing& growing = growing_[region];
+    if (growing.ops >= kMaxRegionOps) return false;
+    size_t buffers = growing.frontier.size();
+    if (std::find(growing.frontier.begin(), growing.frontier.end(), &node) !=
+        growing.frontier.end()) {
+      --buffers;
+    }
+    for (const NodeRef& input : node.inputs) {
+      const bool known = std::find(growing.frontier.begin(), growing.frontier.end(), input.get()) !=
+                         growing.frontier.end();
+      if (!known && info(input->op).fusion != Fusion::generator) ++buffers;
+    }
+    return buffers <= static_cast<size_t>(kMaxRegionBuffers);
+  }
+
+  // A reduction joins its reader when each row of the reader needs its result for that row alone.
+  void place_reduction(int i, const Reader& reader) {
+    const Node& node = *entries()[i].node;
+    if (reader.several || reader.path == kManyPaths || !fits(reader.region, node)) {
+      return start_region(i, SplitReason::reduction);
+    }
+    Cut& cut = result_.cuts[reader.region];
+    const Node& root = *entries()[cut.root].node;
+    const int path = reader.path < 0 ? -1 : reader.path;
+    const std::optional<Layout> layout = compose(paths_, path, node.shape);
+    if (!layout) return start_region(i, SplitReason::reduction);
+
+    const int at = base(reader.path);
+    const bool at_row = at == kRootBase && cut.layout != Shape2D::elements &&
+                        layout->is_contiguous() && layout->offset == 0 &&
+                        layout->count() == node.count;
+    if (cut.layout == Shape2D::none && at_row) {
+      open_columns(reader.region, node, Shape2D::rows);
+      return inline_into(i, reader.region, kElementBase);
+    }
+    const int64_t columns = node.inputs[0]->count / node.count;
+    if (columns > options_.max_row_program_columns ||
+        cut.reductions >= options_.max_row_program_reductions || straddles_words(root, columns)) {
+      return start_region(i, SplitReason::reduction);
+    }
+    if (cut.layout == Shape2D::none || cut.layout == Shape2D::elements) {
+      if (at == kRootBase && node.inputs[0]->shape == root.shape && same_columns(cut, node) &&
+          is_row_broadcast(*layout, node)) {
+        open_columns(reader.region, node, Shape2D::elements);
+        return inline_into(i, reader.region, kRootBase);
+      }
+    } else if (same_columns(cut, node) &&
+               node.inputs[0]->shape == cut.first_reduction->inputs[0]->shape &&
+               cut.first_reduction->inputs[0]->count / cut.first_reduction->count <=
+                   options_.max_row_program_columns) {
+      if (at_row || (at == kElementBase && is_row_broadcast(*layout, node))) {
+        open_columns(reader.region, node, Shape2D::rows);
+        return inline_into(i, reader.region, kElementBase);
+      }
+    }
+    start_region(i, SplitReason::reduction);
+  }
+
+  // Rows of narrow elements that share a word of the output cannot be stored apart.
+  static bool straddles_words(const Node& root, int64_t columns) {
+    return storage_bytes(root.dtype) < 4 && columns % 4 != 0;
+  }
+
+  // Row programs fold the last axes, and all their reductions the same ones.
+  static bool same_columns(const Cut& cut, const Node& reduction) {
+    const Axes& axes = reduction.attribute<ReduceAttr>().axes;
+    const auto rank = static_cast<int64_t>(reduction.inputs[0]->shape.size());
+    for (size_t k = 0; k < axes.size(); ++k) {
+      if (axes[axes.size() - 1 - k] != rank - 1 - static_cast<int64_t>(k)) return false;
+    }
+    return cut.first_reduction == nullptr ||
+           cut.first_reduction->attribute<ReduceAttr>().axes == axes;
+  }
+
+  // The reduction's result, over the shape of its input: each row's own, the same in all columns.
+  static bool is_row_broadcast(const Layout& layout, const Node& reduction) {
+    const Shape& shape = reduction.inputs[0]->shape;
+    if (layout.shape != shape || layout.offset != 0) return false;
+    const size_t rows = shape.size() - reduction.attribute<ReduceAttr>().axes.size();
+    int64_t expected = 1;
+    for (size_t d = shape.size(); d-- > 0;) {
+      if (shape[d] == 1) continue;
+      if (d >= rows) {
+        if (layout.strides[d] != 0) return false;
+      } else {
+        if (layout.strides[d] != expected) return false;
+        expected *= shape[d];
+      }
+    }
+    return true;
+  }
+
+  static constexpr int32_t kVisiting = 0x7fffffff;
+
+  const Options& options_;
+  Partition result_;
+  std::vector<Reader> readers_;
+  std::vector<Growing> growing_;
+  std::vector<PathStep> paths_;
+  std::vector<int> bases_;
+};
+
+}  // namespace
+
+Partition partition(Node& root, const Options& options) { return Partitioner(root, options).run(); }
+
+void release(const Partition& partition) {
+  for (const Entry& entry : partition.entries) entry.node->scratch = -1;
+}
+
+}  // namespace nxv::schedule

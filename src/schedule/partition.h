@@ -1,0 +1,56 @@
+// Cuts the pending graph below a root into regions. A pure function of the graph.
+#pragma once
+
+#include <vector>
+
+#include "graph/region.h"
+
+namespace nxv::schedule {
+
+struct Options {
+  bool fuse = true;
+  // Longest row that one workgroup folds while others wait for its result.
+  int64_t max_row_program_columns = 32768;
+  // Reductions of one row program: each is a loop, and an invocation's loops are bounded.
+  int max_row_program_reductions = 4;
+};
+
+// Where a reduction's elements lie relative to the root's.
+enum class Shape2D : uint8_t {
+  none,     // no reduction
+  rows,     // the root has a point for each row
+  elements  // the root has a point for each element
+};
+
+// Paths start at the root's space (-1) or, when the root is one of rows, at the elements (-2).
+inline constexpr int kRootBase = -1;
+inline constexpr int kElementBase = -2;
+
+// A node of the pending graph.
+struct Entry {
+  Node* node = nullptr;
+  int region = -1;         // that it belongs to
+  bool is_stored = false;  // it is that region's root
+  bool is_alias = false;   // stored, but shares its input's storage
+  bool is_shared = false;  // inlined into every region that reads it
+};
+
+struct Cut {
+  int root = -1;  // entry
+  SplitReason reason = SplitReason::root;
+  Shape2D layout = Shape2D::none;
+  const Node* first_reduction = nullptr;  // defines rows and columns
+  int reductions = 0;
+};
+
+struct Partition {
+  std::vector<Entry> entries;  // inputs before their readers
+  std::vector<Cut> cuts;       // readers before their inputs
+};
+
+// Throws the failure of a failed or deallocated node that the root depends on.
+Partition partition(Node& root, const Options& options);
+// Gives the nodes' scratch fields back.
+void release(const Partition& partition);
+
+}  // namespace nxv::schedule

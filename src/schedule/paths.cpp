@@ -1,0 +1,41 @@
+#include "schedule/paths.h"
+
+namespace nxv::schedule {
+
+bool is_strided_view(Op op) {
+  return op == Op::reshape || op == Op::broadcast || op == Op::transpose || op == Op::slice ||
+         op == Op::reverse;
+}
+
+std::optional<Layout> apply_view(const Node& view, int input, const Layout& of_input) {
+  switch (view.op) {
+    case Op::reshape:
+      return of_input.reshape(view.shape);
+    case Op::broadcast:
+      return of_input.broadcast(view.shape, view.attribute<AxesAttr>().axes);
+    case Op::transpose:
+      return of_input.transpose(view.attribute<AxesAttr>().axes);
+    case Op::reverse:
+      return of_input.reverse(view.attribute<AxesAttr>().axes);
+    case Op::slice: {
+      const auto& attr = view.attribute<SliceAttr>();
+      return of_input.slice(attr.starts, view.shape, attr.strides);
+    }
+    case Op::pad:
+      // The padding value is one element for every point.
+      if (input == 1) return of_input.broadcast(view.shape, {});
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, const Shape& shape) {
+  std::optional<Layout> layout = Layout::contiguous(shape);
+  for (; layout && path >= 0; path = paths[path].parent) {
+    layout = apply_view(*paths[path].view, paths[path].input, *layout);
+  }
+  return layout;
+}
+
+}  // namespace nxv::schedule

@@ -1,0 +1,21 @@
+// Composition of views: the layout through which a region's space reads a node.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "graph/region.h"
+
+namespace nxv::schedule {
+
+// Views whose elements lie at an affine function of the coordinates.
+bool is_strided_view(Op op);
+
+// The layout of `view` over its own shape, given the layout of its input; nothing where strides
+// cannot express it.
+std::optional<Layout> apply_view(const Node& view, int input, const Layout& of_input);
+
+// Layout, over the space that `path` starts from, of the row-major elements of a node of `shape`.
+std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, const Shape& shape);
+
+}  // namespace nxv::schedule

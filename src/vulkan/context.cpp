@@ -1,0 +1,192 @@
+#include "vulkan/context.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "vulkan/device.h"
+
+namespace nxv::vulkan {
+namespace {
+
+std::string lower(std::string s) {
+  std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return std::tolower(c); });
+  return s;
+}
+
+int preference(plan::DeviceType t) {
+  switch (t) {
+    case plan::DeviceType::discrete:
+      return 4;
+    case plan::DeviceType::integrated:
+      return 3;
+    case plan::DeviceType::virtual_gpu:
+      return 2;
+    case plan::DeviceType::other:
+      return 1;
+    case plan::DeviceType::cpu:
+      return 0;
+  }
+  return 0;
+}
+
+// Index of the device that `select` names.
+size_t choose(const std::vector<plan::Snapshot>& devices, const std::string& select) {
+  if (devices.empty()) {
+    throw Error(Status::no_device,
+                "there is no Vulkan device: install a driver, or Mesa's "
+                "lavapipe to compute on the CPU");
+  }
+  const std::string want = lower(select);
+  const bool is_index =
+      !want.empty() && want.size() < 6 && want.find_first_not_of("0123456789") == std::string::npos;
+  if (is_index && std::stoul(want) < devices.size()) return std::stoul(want);
+  size_t best = devices.size();
+  const auto rank = [](const plan::Snapshot& d) {
+    return preference(d.type) + (plan::missing_requirements(d).empty() ? 10 : 0);
+  };
+  for (size_t i = 0; i < devices.size(); ++i) {
+    const bool matches = want.empty() || lower(devices[i].name).find(want) != std::string::npos ||
+                         (want == "cpu" && devices[i].type == plan::DeviceType::cpu);
+    if (!is_index && matches &&
+        (best == devices.size() || rank(devices[i]) > rank(devices[best]))) {
+      best = i;
+    }
+  }
+  if (best == devices.size()) {
+    std::string list;
+    for (size_t i = 0; i < devices.size(); ++i) {
+      list += (i ? ", " : "") + std::to_string(i) + ": " + devices[i].name;
+    }
+    throw Error(Status::no_device, "no Vulkan device matches '" + select + "'; there are " + list);
+  }
+  return best;
+}
+
+// Everything the plan relies on, and nothing else, so that the validation layers notice a kernel
+// that uses a capability which was switched off.
+VkDevice create_device(const Context& c, uint32_t family) {
+  const plan::Capabilities& has = c.plan.has;
+  const plan::Features& f = c.snapshot.features;
+  const auto available = device_extensions(*c.instance, c.physical);
+  std::vector<const char*> extensions;
+  const auto enable = [&](const char* name) {
+    const bool present = std::find(available.begin(), available.end(), name) != available.end();
+    if (present) extensions.push_back(name);
+    return present;
+  };
+
+  VkPhysicalDeviceFeatures2 all{};
+  all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
+  all.features.shaderFloat64 = has.f64;
+  all.features.shaderInt64 = f.int64;  // device addresses are 64-bit integers
+  all.features.shaderInt16 = has.int16;
+  VkPhysicalDeviceVulkan11Features v11{};
+  v11.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES;
+  v11.storageBuffer16BitAccess = has.storage_16bit;
+  VkPhysicalDeviceVulkan12Features v12{};
+  v12.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES;
+  v12.bufferDeviceAddress = VK_TRUE;
+  v12.timelineSemaphore = VK_TRUE;
+  v12.shaderInt8 = has.int8;
+  v12.shaderFloat16 = has.f16;
+  v12.storageBuffer8BitAccess = has.storage_8bit;
+  v12.vulkanMemoryModel = has.memory_model;
+  v12.vulkanMemoryModelDeviceScope = has.memory_model;
+  v12.shaderBufferInt64Atomics = has.int64_atomics;
+  VkPhysicalDeviceSubgroupSizeControlFeaturesEXT sizes{};
+  sizes.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT;
+  sizes.subgroupSizeControl = VK_TRUE;
+  sizes.computeFullSubgroups = VK_TRUE;
+  VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix{};
+  matrix.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
+  matrix.cooperativeMatrix = VK_TRUE;
+  VkPhysicalDeviceCooperativeMatrix2FeaturesNV matrix2{};
+  matrix2.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV;
+  matrix2.cooperativeMatrixWorkgroupScope = VK_TRUE;
+  matrix2.cooperativeMatrixFlexibleDimensions = VK_TRUE;
+  matrix2.cooperativeMatrixTensorAddressing = VK_TRUE;
+  VkPhysicalDeviceShaderBfloat16FeaturesKHR bf16{};
+  bf16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR;
+  bf16.shaderBFloat16Type = VK_TRUE;
+  bf16.shaderBFloat16CooperativeMatrix = VK_TRUE;
+
+  all.pNext = &v11;
+  v11.pNext = &v12;
+  void** tail = &v12.pNext;
+  const auto chain = [&](auto& s) {
+    *tail = &s;
+    tail = &s.pNext;
+  };
+  const bool has_13 = c.snapshot.api_version >= VK_API_VERSION_1_3;
+  if (has.subgroup_size_control) {
+    if (!has_13) enable(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+    chain(sizes);
+  }
+  if (has.coopmat && enable(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)) chain(matrix);
+  if (has.coopmat2 && enable(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME)) chain(matrix2);
+  if (has.bf16 && enable(VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME)) chain(bf16);
+  if (has.memory_budget) enable(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+  if (f.pipeline_creation_feedback && !has_13) {
+    enable(VK_EXT_PIPELINE_CREATION_FEEDBACK_EXTENSION_NAME);
+  }
+  enable("VK_KHR_portability_subset");  // must be enabled where it exists
+
+  const float priority = 1;
+  VkDeviceQueueCreateInfo queue{};
+  queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
+  queue.queueFamilyIndex = family;
+  queue.queueCount = 1;
+  queue.pQueuePriorities = &priority;
+  VkDeviceCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
+  info.pNext = &all;
+  info.queueCreateInfoCount = 1;
+  info.pQueueCreateInfos = &queue;
+  info.enabledExtensionCount = static_cast<uint32_t>(extensions.size());
+  info.ppEnabledExtensionNames = extensions.data();
+  VkDevice device = VK_NULL_HANDLE;
+  checked(c.vk().CreateDevice, c.physical, &info, nullptr, &device);
+  return device;
+}
+
+}  // namespace
+
+std::unique_ptr<Context> Context::open(const DeviceOptions& options) {
+  auto c = std::make_unique<Context>();
+  c->instance = Instance::open(options.validation, options.inject);
+  const auto devices = physical_devices(*c->instance);
+  std::vector<plan::Snapshot> snapshots;
+  for (VkPhysicalDevice d : devices) snapshots.push_back(take_snapshot(*c->instance, d));
+  const size_t chosen = choose(snapshots, options.select);
+  c->physical = devices[chosen];
+  c->snapshot = std::move(snapshots[chosen]);
+  c->plan = plan::make_plan(c->snapshot, options.plan);
+
+  VkPhysicalDeviceMemoryProperties2 memory{};
+  memory.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2;
+  c->vk().GetPhysicalDeviceMemoryProperties2(c->physical, &memory);
+  c->memory = memory.memoryProperties;
+
+  c->queue_family = compute_family(*c->instance, c->physical).index;
+  c->device = create_device(*c, c->queue_family);
+  load_device_functions(c->instance->vk, c->device);
+  c->vk().GetDeviceQueue(c->device, c->queue_family, 0, &c->queue);
+
+  VkPushConstantRange range{};
+  range.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT;
+  range.size = c->plan.push_bytes;
+  VkPipelineLayoutCreateInfo layout{};
+  layout.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO;
+  layout.pushConstantRangeCount = 1;
+  layout.pPushConstantRanges = &range;
+  checked(c->vk().CreatePipelineLayout, c->device, &layout, nullptr, &c->layout);
+  return c;
+}
+
+Context::~Context() {
+  if (device == VK_NULL_HANDLE) return;
+  if (layout != VK_NULL_HANDLE) vk().DestroyPipelineLayout(device, layout, nullptr);
+  vk().DestroyDevice(device, nullptr);
+}
+
+}  // namespace nxv::vulkan

@@ -1,0 +1,198 @@
+// What happens when Vulkan calls fail: errors are reported, nothing crashes, leaks or hangs.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <optional>
+
+#include "testing/fake_driver.h"
+#include "vulkan/device_fixture_test.h"
+
+namespace nxv::vulkan {
+namespace {
+
+using testing::FakeDriver;
+
+// Opens a device, adds, reads; every call that can fail is made at least once.
+std::vector<uint32_t> open_add_read(const DeviceOptions& options) {
+  const auto device = Device::open(options);
+  const BlockRef a = device->memory().allocate(256), b = device->memory().allocate(256);
+  upload_words(*device, std::vector<uint32_t>(64, 3), *a);
+  const Kernel& kernel = device->kernels().request("add", [] { return add_module(); });
+  if (device->plan().has.timestamps) device->queue().set_profiling(true);
+  record_add(device->queue(), kernel, *a, *b, 64, 4);
+  auto result = download_words(*device, b, 64);
+  device->queue().take_profile();
+  return result;
+}
+
+void fail_every_call(DeviceOptions options, int result) {
+  FakeDriver driver;
+  options.inject = driver.hook();
+  driver.heal();
+  std::vector<uint32_t> expected;
+  try {
+    expected = open_add_read(options);
+  } catch (const Error& e) {
+    if (e.status() == Status::no_device) GTEST_SKIP() << e.what();
+    throw;
+  }
+  ASSERT_EQ(expected, std::vector<uint32_t>(64, 7));
+  const int calls = driver.calls();
+  ASSERT_GT(calls, 20);
+  int reported = 0;
+  for (int n = 0; n < calls; ++n) {
+    driver.fail_call(n, result);
+    std::optional<std::vector<uint32_t>> got;
+    try {
+      got = open_add_read(options);
+    } catch (const Error& e) {
+      ++reported;
+      EXPECT_NE(e.status(), Status::ok);
+      EXPECT_STRNE(e.what(), "");
+    }
+    // A failure that does not matter (or a retry that helped) leaves a right answer.
+    if (got) {
+      EXPECT_EQ(*got, expected) << "call " << n << ": " << driver.failed_call();
+    }
+    driver.heal();
+  }
+  EXPECT_GT(reported, calls / 2);
+}
+
+TEST(Failure, TheNthCallRunsOutOfMemory) {
+  fail_every_call(test_options(), testing::kOutOfDeviceMemory);
+}
+
+TEST(Failure, TheNthCallLosesTheDevice) { fail_every_call(test_options(), testing::kDeviceLost); }
+
+TEST(Failure, TheNthCallFailsWithStaging) {
+  DeviceOptions o = test_options();
+  o.plan.profile = plan::Profile::discrete;
+  fail_every_call(o, testing::kOutOfHostMemory);
+}
+
+TEST(Failure, EverythingFailsFromTheNthCallOn) {
+  FakeDriver driver;
+  DeviceOptions o = test_options();
+  o.inject = driver.hook();
+  if (!open_or_null(o)) GTEST_SKIP() << "no Vulkan device";
+  driver.heal();
+  open_add_read(o);
+  const int calls = driver.calls();
+  for (int n = 0; n < calls; ++n) {
+    driver.fail_from(n, testing::kDeviceLost);
+    try {
+      open_add_read(o);
+    } catch (const Error& e) {
+      EXPECT_NE(e.status(), Status::ok);
+    }
+    driver.heal();
+  }
+}
+
+struct Told {
+  std::atomic<int> ok{0};
+  std::atomic<int> lost{0};
+  Completion completion() {
+    return [this](const Failure& f) {
+      ++(f ? lost : ok);
+      if (f) {
+        EXPECT_EQ(f.status, Status::device_lost);
+      }
+    };
+  }
+};
+
+TEST(Failure, ALostDeviceAnswersEveryLaterCallAndEveryPendingCompletion) {
+  FakeDriver driver;
+  DeviceOptions o = test_options();
+  o.inject = driver.hook();
+  Told told;
+  {
+    NXV_OPEN_OR_SKIP(device, o);
+    Queue& queue = device->queue();
+    const BlockRef a = device->memory().allocate(256);
+    queue.fill(*a, 0, 256, 1);
+    const uint64_t good = queue.submit();
+    ASSERT_FALSE(queue.wait(good));
+    queue.on_complete(good, told.completion());
+
+    driver.fail_next("vkQueueSubmit", testing::kDeviceLost);
+    const uint64_t bad = queue.fill(*a, 0, 256, 2);
+    for (uint64_t e = bad; e < bad + 5; ++e) queue.on_complete(e, told.completion());
+    EXPECT_THROW(queue.submit(), Error);
+    driver.heal();
+
+    EXPECT_EQ(queue.failure().status, Status::device_lost);
+    EXPECT_FALSE(queue.wait(good)) << "what had completed stays so";
+    EXPECT_EQ(queue.wait(bad).status, Status::device_lost);
+    EXPECT_EQ(queue.wait(bad + 100).status, Status::device_lost);
+    const auto is_lost = [](auto&& call) {
+      try {
+        call();
+        return false;
+      } catch (const Error& e) {
+        return e.status() == Status::device_lost;
+      }
+    };
+    EXPECT_TRUE(is_lost([&] { queue.fill(*a, 0, 256, 3); }));
+    EXPECT_TRUE(is_lost([&] { queue.copy(*a, 0, *a, 128, 64); }));
+    EXPECT_TRUE(is_lost([&] { queue.submit(); }));
+    queue.on_complete(bad, told.completion());
+  }
+  EXPECT_EQ(told.ok, 1);
+  EXPECT_EQ(told.lost, 6);
+  // A new device opens in the same process.
+  EXPECT_EQ(open_add_read(o), std::vector<uint32_t>(64, 7));
+}
+
+TEST(Failure, LossWhileWaitingReachesWaitersAndCompletions) {
+  for (const char* call : {"vkGetSemaphoreCounterValue", "vkWaitSemaphores"}) {
+    FakeDriver driver;
+    DeviceOptions o = test_options();
+    o.inject = driver.hook();
+    Told told;
+    {
+      NXV_OPEN_OR_SKIP(device, o);
+      Queue& queue = device->queue();
+      const BlockRef a = device->memory().allocate(32 << 20);
+      for (uint32_t i = 0; i < 20; ++i) queue.fill(*a, 0, 32 << 20, i);  // takes a while
+      driver.fail_next(call, testing::kDeviceLost);
+      const uint64_t epoch = queue.submit();
+      for (int i = 0; i < 10; ++i) queue.on_complete(epoch, told.completion());
+      queue.wait(epoch);
+    }
+    EXPECT_EQ(told.ok + told.lost, 10) << call;
+    EXPECT_TRUE(told.lost == 10 || driver.failed_call().empty()) << call;
+  }
+}
+
+TEST(Failure, FailureOfACompilationIsNotTheQueues) {
+  FakeDriver driver;
+  DeviceOptions o = test_options();
+  o.inject = driver.hook();
+  NXV_OPEN_OR_SKIP(device, o);
+  driver.fail_next("vkCreateComputePipelines", testing::kOutOfDeviceMemory);
+  const Kernel& bad = device->kernels().request("bad", [] { return add_module(); });
+  EXPECT_EQ(bad.wait().status, Status::alloc_failed);
+  const BlockRef a = device->memory().allocate(256), b = device->memory().allocate(256);
+  EXPECT_THROW(record_add(device->queue(), bad, *a, *b, 64, 1), Error);
+  EXPECT_FALSE(device->queue().failure());
+  const Kernel& good = device->kernels().request("good", [] { return add_module(); });
+  device->queue().fill(*a, 0, 256, 1);
+  record_add(device->queue(), good, *a, *b, 64, 1);
+  EXPECT_EQ(download_words(*device, b, 64), std::vector<uint32_t>(64, 2));
+}
+
+TEST(Failure, AFailedAllocationIsRetriedAfterTrimming) {
+  FakeDriver driver;
+  DeviceOptions o = test_options();
+  o.inject = driver.hook();
+  NXV_OPEN_OR_SKIP(device, o);
+  driver.fail_next("vkAllocateMemory", testing::kOutOfDeviceMemory);
+  EXPECT_TRUE(device->memory().allocate(1000));
+  EXPECT_EQ(driver.failed_call(), "vkAllocateMemory");
+}
+
+}  // namespace
+}  // namespace nxv::vulkan

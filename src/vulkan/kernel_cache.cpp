@@ -1,0 +1,207 @@
+#include "vulkan/kernel_cache.h"
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "base/thread.h"
+#include "vulkan/driver_cache.h"
+
+namespace nxv::vulkan {
+namespace {
+
+constexpr uint64_t kSaveEvery = 32;  // compilations
+
+int compiler_threads() {
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) - 1, 1, 8);
+}
+
+// Throws what the driver might not notice: some crash later instead.
+void check_module(const Module& m, const plan::DevicePlan& plan) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(Status::unsupported, "kernel '" + m.name + "' " + why);
+  };
+  if (m.shared_bytes > plan.shared_memory_bytes) {
+    refuse("needs " + std::to_string(m.shared_bytes) + " bytes of shared memory; the limit is " +
+           std::to_string(plan.shared_memory_bytes));
+  }
+  if (m.push_bytes > plan.push_bytes) {
+    refuse("takes " + std::to_string(m.push_bytes) + " bytes of push constants; the limit is " +
+           std::to_string(plan.push_bytes));
+  }
+  const uint64_t invocations = uint64_t{m.local_size[0]} * m.local_size[1] * m.local_size[2];
+  if (invocations == 0 || invocations > plan.max_workgroup_invocations) {
+    refuse("has workgroups of " + std::to_string(invocations) + " invocations; the limit is " +
+           std::to_string(plan.max_workgroup_invocations));
+  }
+  if (m.required_subgroup_size != 0 && !plan.has.subgroup_size_control &&
+      m.required_subgroup_size != plan.subgroup_size) {
+    refuse("needs subgroups of " + std::to_string(m.required_subgroup_size) +
+           "; the device has subgroups of " + std::to_string(plan.subgroup_size));
+  }
+}
+
+struct TextHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+};
+
+}  // namespace
+
+struct KernelCache::Impl {
+  Impl(Context& c, const plan::DevicePlan& p, const std::string& folder)
+      : context(c), plan(p), driver(c, folder), pool("nxv-compile", compiler_threads()) {}
+
+  void compile(Kernel& kernel, const std::function<Module()>& generate);
+  VkPipeline create(const Module& m, bool& was_cached) const;
+
+  Context& context;
+  const plan::DevicePlan& plan;
+  DriverCache driver;
+  mutable std::mutex mutex;
+  std::unordered_map<std::string, std::unique_ptr<Kernel>, TextHash, std::equal_to<>> kernels;
+  KernelStats stats;
+  ThreadPool pool;  // last: its threads use all of the above
+};
+
+VkPipeline KernelCache::Impl::create(const Module& m, bool& was_cached) const {
+  const Functions& vk = context.vk();
+  VkShaderModuleCreateInfo code{};
+  code.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
+  code.codeSize = m.words.size() * sizeof(uint32_t);
+  code.pCode = m.words.data();
+  VkShaderModule shader = VK_NULL_HANDLE;
+  checked(vk.CreateShaderModule, context.device, &code, nullptr, &shader);
+
+  VkPipelineCreationFeedback whole{};
+  VkPipelineCreationFeedback stage{};
+  VkPipelineCreationFeedbackCreateInfo feedback{};
+  feedback.sType = VK_STRUCTURE_TYPE_PIPELINE_CREATION_FEEDBACK_CREATE_INFO;
+  feedback.pPipelineCreationFeedback = &whole;
+  feedback.pipelineStageCreationFeedbackCount = 1;
+  feedback.pPipelineStageCreationFeedbacks = &stage;
+  VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup{};
+  subgroup.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO;
+  subgroup.requiredSubgroupSize = m.required_subgroup_size;
+  VkComputePipelineCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
+  info.layout = context.layout;
+  info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
+  info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
+  info.stage.module = shader;
+  info.stage.pName = "main";
+  if (context.snapshot.features.pipeline_creation_feedback) info.pNext = &feedback;
+  if (m.required_subgroup_size != 0 && plan.has.subgroup_size_control) {
+    info.stage.pNext = &subgroup;
+    // Lanes are then numbered along x without gaps.
+    if (m.local_size[0] % m.required_subgroup_size == 0) {
+      info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+    }
+  }
+  VkPipeline pipeline = VK_NULL_HANDLE;
+  const VkResult result =
+      vk.CreateComputePipelines(context.device, driver.handle(), 1, &info, nullptr, &pipeline);
+  vk.DestroyShaderModule(context.device, shader, nullptr);
+  if (result < 0) {
+    throw Error(status_of(result),
+                "the driver could not compile kernel '" + m.name + "': " + result_name(result));
+  }
+  constexpr VkPipelineCreationFeedbackFlags kHit =
+      VK_PIPELINE_CREATION_FEEDBACK_VALID_BIT |
+      VK_PIPELINE_CREATION_FEEDBACK_APPLICATION_PIPELINE_CACHE_HIT_BIT;
+  was_cached = (whole.flags & kHit) == kHit;
+  return pipeline;
+}
+
+void KernelCache::Impl::compile(Kernel& kernel, const std::function<Module()>& generate) {
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    const Module m = generate();
+    kernel.name_ = m.name;
+    check_module(m, plan);
+    kernel.push_bytes_ = m.push_bytes;
+    kernel.pipeline_ = reinterpret_cast<uint64_t>(create(m, kernel.was_cached_));
+  } catch (const Error& e) {
+    kernel.failure_ = {e.status(), e.what()};
+  } catch (const std::exception& e) {
+    kernel.failure_ = {Status::internal, std::string("generating a kernel failed: ") + e.what()};
+  }
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+  kernel.milliseconds_ = took.count();
+  bool save = false;
+  {
+    const std::lock_guard lock(mutex);
+    stats.milliseconds += took.count();
+    if (kernel.failure_) {
+      ++stats.failed;
+    } else {
+      ++stats.compiled;
+      stats.driver_hits += kernel.was_cached_;
+      save = stats.compiled % kSaveEvery == 0;
+    }
+  }
+  kernel.state_.store(1, std::memory_order_release);
+  kernel.state_.notify_all();
+  if (save) driver.save();
+}
+
+const Failure& Kernel::wait() const {
+  state_.wait(0, std::memory_order_acquire);
+  return failure_;
+}
+
+const Kernel& Kernel::get() const {
+  if (const Failure& f = wait()) throw Error(f.status, f.message);
+  return *this;
+}
+
+KernelCache::KernelCache(Context& context, const plan::DevicePlan& plan, const std::string& folder)
+    : impl_(std::make_unique<Impl>(context, plan, folder)) {}
+
+KernelCache::~KernelCache() {
+  impl_->pool.wait_idle();
+  if (impl_->stats.compiled % kSaveEvery != 0) save();
+  const Context& c = impl_->context;
+  for (const auto& [key, kernel] : impl_->kernels) {
+    if (kernel->pipeline_ != 0) {
+      c.vk().DestroyPipeline(c.device, reinterpret_cast<VkPipeline>(kernel->pipeline_), nullptr);
+    }
+  }
+}
+
+const Kernel& KernelCache::request(std::string_view key, std::function<Module()> generate) {
+  Kernel* kernel = nullptr;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    ++impl_->stats.requests;
+    if (const auto found = impl_->kernels.find(key); found != impl_->kernels.end()) {
+      ++impl_->stats.hits;
+      return *found->second;
+    }
+    auto made = std::make_unique<Kernel>();
+    kernel = made.get();
+    kernel->key_ = key;
+    impl_->kernels.emplace(std::string(key), std::move(made));
+  }
+  impl_->pool.submit([impl = impl_.get(), kernel, generate = std::move(generate)] {
+    impl->compile(*kernel, generate);
+  });
+  return *kernel;
+}
+
+const Kernel* KernelCache::find(std::string_view key) const {
+  const std::lock_guard lock(impl_->mutex);
+  const auto found = impl_->kernels.find(key);
+  return found == impl_->kernels.end() ? nullptr : found->second.get();
+}
+
+KernelStats KernelCache::stats() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->stats;
+}
+
+bool KernelCache::save() { return impl_->driver.save(); }
+
+}  // namespace nxv::vulkan

@@ -1,0 +1,91 @@
+// KernelCache: structural key -> pipeline. Each key is generated and compiled once, on threads of
+// ours, however many callers ask for it; the driver's own cache is kept on disk between runs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "plan/device_plan.h"
+
+namespace nxv::vulkan {
+
+struct Context;
+
+// A compute shader ready for the driver: entry point "main", no descriptors, parameters by push
+// constants (or, beyond the plan's push_bytes, an 8-byte address of them).
+struct Module {
+  std::string name;  // shown by the profiler and in errors
+  std::vector<uint32_t> words;
+  uint32_t push_bytes = 0;
+  uint32_t local_size[3] = {1, 1, 1};
+  uint32_t required_subgroup_size = 0;  // 0: the driver chooses
+  uint32_t shared_bytes = 0;
+};
+
+// A kernel that was requested. Lives as long as its cache, so work in flight needs no reference.
+class Kernel {
+ public:
+  const std::string& key() const { return key_; }
+  bool ready() const { return state_.load(std::memory_order_acquire) != 0; }
+  // Waits for the compilation; throws its Error if it failed (again on every call).
+  const Kernel& get() const;
+  // Waits; ok or what went wrong.
+  const Failure& wait() const;
+
+  // What follows is valid once get() has returned.
+  const std::string& name() const { return name_; }
+  uint32_t push_bytes() const { return push_bytes_; }
+  uint64_t pipeline() const { return pipeline_; }  // a VkPipeline
+  bool was_cached() const { return was_cached_; }
+  double milliseconds() const { return milliseconds_; }
+
+ private:
+  friend class KernelCache;
+  std::atomic<int> state_{0};
+  std::string key_;
+  std::string name_;
+  Failure failure_;
+  uint32_t push_bytes_ = 0;
+  uint64_t pipeline_ = 0;
+  bool was_cached_ = false;
+  double milliseconds_ = 0;
+};
+
+struct KernelStats {
+  uint64_t requests = 0;
+  uint64_t hits = 0;      // requests for a key that was there
+  uint64_t compiled = 0;  // pipelines created
+  uint64_t failed = 0;
+  uint64_t driver_hits = 0;  // created from the driver's cache (VkPipelineCreationFeedback)
+  double milliseconds = 0;   // spent in generating and compiling, summed over threads
+};
+
+class KernelCache {
+ public:
+  // `folder` holds the persisted caches; empty keeps none.
+  KernelCache(Context& context, const plan::DevicePlan& plan, const std::string& folder);
+  ~KernelCache();
+  KernelCache(const KernelCache&) = delete;
+  KernelCache& operator=(const KernelCache&) = delete;
+
+  // The kernel of `key`, compiled in the background; `generate` runs on a thread of the cache, at
+  // most once per key. Any thread; returns at once.
+  const Kernel& request(std::string_view key, std::function<Module()> generate);
+  // The kernel of `key` if it was requested before.
+  const Kernel* find(std::string_view key) const;
+  KernelStats stats() const;
+  // Writes the driver's cache to disk now; false when there is no folder or it cannot be written.
+  bool save();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace nxv::vulkan

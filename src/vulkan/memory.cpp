@@ -1,0 +1,371 @@
+#include "vulkan/memory.h"
+
+#include <algorithm>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "vulkan/free_lists.h"
+#include "vulkan/slab.h"
+
+namespace nxv::vulkan {
+namespace {
+
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+
+uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
+
+uint64_t first_slab_bytes(Use use) { return use == Use::parameters ? kMiB / 4 : 4 * kMiB; }
+
+}  // namespace
+
+// What the pool and the blocks share; lives until the last block is released.
+class PoolCore {
+ public:
+  PoolCore(Context& c, const plan::DevicePlan& p, std::function<uint64_t()> completed,
+           std::function<void()> finish)
+      : context_(c),
+        staging_(p.use_staging),
+        max_slab_(p.max_slab_bytes / kGranule * kGranule),
+        max_allocation_(p.max_allocation_bytes),
+        completed_(std::move(completed)),
+        finish_(std::move(finish)),
+        budget_(p.memory_budget) {
+    for (int u = 0; u < kUseCount; ++u) {
+      arenas_[u].next_slab = first_slab_bytes(static_cast<Use>(u));
+    }
+  }
+
+  BlockRef allocate(const std::shared_ptr<PoolCore>& self, uint64_t size, Use use);
+  uint64_t trim();
+  // The memory goes; blocks that are still referenced keep their description only.
+  void close() { slabs_.clear(); }
+  MemoryStats stats() const;
+  void set_budget(uint64_t bytes) { budget_ = bytes; }
+
+  // Any thread.
+  void release(Block* block) noexcept {
+    const bool counted = is_budgeted(block->use_);
+    (counted ? in_use_ : staging_in_use_).fetch_sub(block->capacity_);
+    block->next_ = released_.load(std::memory_order_relaxed);
+    while (!released_.compare_exchange_weak(block->next_, block, std::memory_order_release,
+                                            std::memory_order_relaxed)) {
+    }
+  }
+  static std::shared_ptr<PoolCore> take_core(Block* block) { return std::move(block->core_); }
+
+ private:
+  struct Links {
+    static Block*& previous(Block* b) { return b->previous_; }
+    static Block*& next(Block* b) { return b->next_; }
+    static uint64_t capacity(const Block* b) { return b->capacity_; }
+  };
+  struct Arena {
+    FreeLists<Block, Links> free;
+    std::vector<Block*> free_dedicated;  // whole slabs, each of one block
+    std::deque<Block*> waiting;          // released; the device may still use them
+    uint64_t next_slab = 0;
+  };
+
+  Arena& arena(Use use) { return arenas_[static_cast<int>(use)]; }
+  bool is_budgeted(Use use) const {
+    return !staging_ || use == Use::device || use == Use::parameters;
+  }
+  bool is_dedicated(uint64_t bytes) const { return bytes > max_slab_ / 4; }
+
+  Block* take_free(uint64_t bytes, Use use);
+  Block* take_dedicated(uint64_t bytes, Arena& a);
+  Block* grow(uint64_t bytes, Use use);
+  Block* add_slab(uint64_t bytes, Use use, bool dedicated);
+  void split(Block* block, uint64_t bytes);
+  void collect();
+  void give_back(Block* block);
+  Block* merge(Block* low, Block* high);
+  Block* new_node();
+  [[noreturn]] void throw_exhausted(uint64_t size, const std::string& why) const;
+
+  Context& context_;
+  const bool staging_;
+  const uint64_t max_slab_;
+  const uint64_t max_allocation_;
+  const std::function<uint64_t()> completed_;
+  const std::function<void()> finish_;
+
+  Arena arenas_[kUseCount];
+  std::vector<std::unique_ptr<Slab>> slabs_;
+  std::deque<Block> nodes_;
+  std::vector<Block*> spare_nodes_;
+
+  std::atomic<Block*> released_{nullptr};
+  std::atomic<uint64_t> in_use_{0};
+  std::atomic<uint64_t> staging_in_use_{0};
+  std::atomic<uint64_t> reserved_{0};  // bytes of slabs within the budget
+  std::atomic<uint64_t> staging_reserved_{0};
+  std::atomic<uint64_t> peak_{0};
+  std::atomic<uint64_t> budget_;
+};
+
+BlockRef PoolCore::allocate(const std::shared_ptr<PoolCore>& self, uint64_t size, Use use) {
+  // A request near 2^64 must not wrap to a small one.
+  if (size > max_allocation_) {
+    throw_exhausted(size, "the device allows at most " + std::to_string(max_allocation_) +
+                              " bytes in one allocation");
+  }
+  const uint64_t bytes = round_up(padded(size), kGranule);
+  collect();
+  Block* block = take_free(bytes, use);
+  if (block == nullptr) block = grow(bytes, use);
+  if (block == nullptr) {
+    trim();
+    block = grow(bytes, use);
+  }
+  if (block == nullptr) {
+    finish_();
+    collect();
+    block = take_free(bytes, use);
+    if (block == nullptr) {
+      trim();
+      block = grow(bytes, use);
+    }
+  }
+  if (block == nullptr) throw_exhausted(size, "");
+  block->size_ = size;
+  block->use_ = use;
+  block->references_.store(1, std::memory_order_relaxed);
+  block->core_ = self;
+  if (is_budgeted(use)) {
+    const uint64_t now = in_use_.fetch_add(block->capacity_) + block->capacity_;
+    if (now > peak_.load(std::memory_order_relaxed)) peak_.store(now);
+  } else {
+    staging_in_use_.fetch_add(block->capacity_);
+  }
+  return BlockRef(block);
+}
+
+Block* PoolCore::take_free(uint64_t bytes, Use use) {
+  Arena& a = arena(use);
+  if (is_dedicated(bytes)) return take_dedicated(bytes, a);
+  Block* block = a.free.find(bytes);
+  if (block == nullptr) return nullptr;
+  a.free.remove(block);
+  block->free_ = false;
+  split(block, bytes);
+  return block;
+}
+
+// The tightest one that wastes at most an eighth.
+Block* PoolCore::take_dedicated(uint64_t bytes, Arena& a) {
+  auto best = a.free_dedicated.end();
+  for (auto i = a.free_dedicated.begin(); i != a.free_dedicated.end(); ++i) {
+    const uint64_t have = (*i)->capacity_;
+    if (have < bytes || have > bytes + bytes / 8) continue;
+    if (best == a.free_dedicated.end() || have < (*best)->capacity_) best = i;
+  }
+  if (best == a.free_dedicated.end()) return nullptr;
+  Block* block = *best;
+  *best = a.free_dedicated.back();
+  a.free_dedicated.pop_back();
+  block->free_ = false;
+  return block;
+}
+
+// A block from new memory, or null when the budget or the driver has none.
+Block* PoolCore::grow(uint64_t bytes, Use use) {
+  Arena& a = arena(use);
+  if (is_dedicated(bytes)) return add_slab(bytes, use, true);
+  const uint64_t wanted = std::min(std::max(a.next_slab, round_up(bytes, kMiB / 4)), max_slab_);
+  Block* block = add_slab(std::max(wanted, bytes), use, false);
+  if (block != nullptr) {
+    a.next_slab = std::min(2 * wanted, max_slab_);
+  } else if (wanted > bytes) {
+    block = add_slab(bytes, use, false);
+  }
+  if (block != nullptr) split(block, bytes);
+  return block;
+}
+
+Block* PoolCore::add_slab(uint64_t bytes, Use use, bool dedicated) {
+  const bool counted = is_budgeted(use);
+  const uint64_t budget = budget_.load();
+  const uint64_t reserved = reserved_.load();
+  if (counted && (reserved > budget || bytes > budget - reserved)) return nullptr;
+  std::unique_ptr<Slab> slab;
+  try {
+    slab = std::make_unique<Slab>(context_, bytes, use, staging_);
+  } catch (const Error& e) {
+    if (e.status() == Status::alloc_failed) return nullptr;
+    throw;
+  }
+  slab->dedicated = dedicated;
+  Block* block = new_node();
+  block->capacity_ = bytes;
+  block->slab_ = slab.get();
+  block->address_ = slab->address;
+  block->host_ = slab->host;
+  slab->first = block;
+  slabs_.push_back(std::move(slab));
+  (counted ? reserved_ : staging_reserved_).fetch_add(bytes);
+  return block;
+}
+
+// Cuts what is beyond `bytes` off a block that is in no list.
+void PoolCore::split(Block* block, uint64_t bytes) {
+  if (block->capacity_ == bytes) return;
+  Block* rest = new_node();
+  rest->slab_ = block->slab_;
+  rest->offset_ = block->offset_ + bytes;
+  rest->capacity_ = block->capacity_ - bytes;
+  rest->address_ = block->address_ + bytes;
+  rest->host_ = block->host_ ? block->host_ + bytes : nullptr;
+  rest->last_use_.store(block->last_use(), std::memory_order_relaxed);
+  rest->touched_ = block->touched_;
+  rest->before_ = block;
+  rest->after_ = block->after_;
+  if (rest->after_) rest->after_->before_ = rest;
+  block->after_ = rest;
+  block->capacity_ = bytes;
+  rest->free_ = true;
+  arena(rest->slab_->use).free.add(rest);
+}
+
+// Takes in what was released since the last call.
+void PoolCore::collect() {
+  Block* block = released_.exchange(nullptr, std::memory_order_acquire);
+  while (block != nullptr) {
+    Block* const next = block->next_;
+    const Use use = block->slab_->use;
+    if (use == Use::device) {
+      give_back(block);
+    } else {
+      arena(use).waiting.push_back(block);
+    }
+    block = next;
+  }
+  uint64_t completed = 0;
+  bool asked = false;
+  for (Arena& a : arenas_) {
+    while (!a.waiting.empty()) {
+      Block* const oldest = a.waiting.front();
+      if (oldest->last_use() > completed && !asked) {
+        completed = completed_();
+        asked = true;
+      }
+      if (oldest->last_use() > completed) break;
+      a.waiting.pop_front();
+      give_back(oldest);
+    }
+  }
+}
+
+void PoolCore::give_back(Block* block) {
+  Arena& a = arena(block->slab_->use);
+  if (block->slab_->dedicated) {
+    block->free_ = true;
+    a.free_dedicated.push_back(block);
+    return;
+  }
+  if (Block* after = block->after_; after && after->free_) {
+    a.free.remove(after);
+    block = merge(block, after);
+  }
+  if (Block* before = block->before_; before && before->free_) {
+    a.free.remove(before);
+    block = merge(before, block);
+  }
+  block->free_ = true;
+  a.free.add(block);
+}
+
+Block* PoolCore::merge(Block* low, Block* high) {
+  low->capacity_ += high->capacity_;
+  low->after_ = high->after_;
+  if (low->after_) low->after_->before_ = low;
+  low->last_use_.store(std::max(low->last_use(), high->last_use()), std::memory_order_relaxed);
+  low->touched_ = std::max(low->touched_, high->touched_);
+  spare_nodes_.push_back(high);
+  return low;
+}
+
+Block* PoolCore::new_node() {
+  Block* node = nullptr;
+  if (spare_nodes_.empty()) {
+    node = &nodes_.emplace_back();
+  } else {
+    node = spare_nodes_.back();
+    spare_nodes_.pop_back();
+  }
+  node->free_ = false;
+  node->offset_ = 0;
+  node->last_use_.store(0, std::memory_order_relaxed);
+  node->touched_ = 0;
+  node->before_ = node->after_ = nullptr;
+  return node;
+}
+
+uint64_t PoolCore::trim() {
+  collect();
+  const uint64_t completed = completed_();
+  uint64_t given = 0;
+  for (size_t i = 0; i < slabs_.size();) {
+    Slab& slab = *slabs_[i];
+    Block* const block = slab.first;
+    const bool idle =
+        block->free_ && block->capacity_ == slab.bytes && block->last_use() <= completed;
+    if (!idle) {
+      ++i;
+      continue;
+    }
+    Arena& a = arena(slab.use);
+    if (slab.dedicated) {
+      std::erase(a.free_dedicated, block);
+    } else {
+      a.free.remove(block);
+    }
+    spare_nodes_.push_back(block);
+    given += slab.bytes;
+    (is_budgeted(slab.use) ? reserved_ : staging_reserved_).fetch_sub(slab.bytes);
+    slabs_[i] = std::move(slabs_.back());
+    slabs_.pop_back();
+  }
+  for (int u = 0; u < kUseCount; ++u) {
+    arenas_[u].next_slab = first_slab_bytes(static_cast<Use>(u));
+  }
+  return given;
+}
+
+MemoryStats PoolCore::stats() const {
+  MemoryStats s;
+  s.in_use = in_use_.load();
+  const uint64_t reserved = reserved_.load();
+  s.cached = reserved > s.in_use ? reserved - s.in_use : 0;
+  s.peak = peak_.load();
+  s.budget = budget_.load();
+  s.staging = staging_reserved_.load();
+  return s;
+}
+
+void PoolCore::throw_exhausted(uint64_t size, const std::string& why) const {
+  const MemoryStats s = stats();
+  throw Error(Status::alloc_failed, "out of device memory: requested " + std::to_string(size) +
+                                        " bytes, in use " + std::to_string(s.in_use) + ", cached " +
+                                        std::to_string(s.cached) + ", budget " +
+                                        std::to_string(s.budget) + (why.empty() ? "" : "; " + why));
+}
+
+void BlockRef::release(Block* block) noexcept {
+  const std::shared_ptr<PoolCore> core = PoolCore::take_core(block);
+  core->release(block);
+}
+
+MemoryPool::MemoryPool(Context& context, const plan::DevicePlan& plan,
+                       std::function<uint64_t()> completed, std::function<void()> finish)
+    : core_(std::make_shared<PoolCore>(context, plan, std::move(completed), std::move(finish))) {}
+
+MemoryPool::~MemoryPool() { core_->close(); }
+
+BlockRef MemoryPool::allocate(uint64_t size, Use use) { return core_->allocate(core_, size, use); }
+uint64_t MemoryPool::trim() { return core_->trim(); }
+MemoryStats MemoryPool::stats() const { return core_->stats(); }
+void MemoryPool::set_budget(uint64_t bytes) { core_->set_budget(bytes); }
+
+}  // namespace nxv::vulkan

@@ -1,0 +1,439 @@
+#include "vulkan/queue.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+
+#include "vulkan/hazards.h"
+#include "vulkan/slab.h"
+#include "vulkan/timeline.h"
+
+namespace nxv::vulkan {
+namespace {
+
+constexpr size_t kMaxSlots = 64;                // submissions in flight at most
+constexpr uint64_t kParameterBytes = 64 << 10;  // of a parameter block
+constexpr uint32_t kMaxTimed = 1024;            // timed commands in a command buffer
+// Accesses to remember between barriers: a barrier is cheaper than comparing more.
+constexpr size_t kMaxTracked = 2048;
+
+constexpr VkPipelineStageFlags kWorkStages =
+    VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+
+// A command buffer with what its commands need; used again once its epoch has completed.
+struct Slot {
+  VkCommandPool pool = VK_NULL_HANDLE;
+  VkCommandBuffer buffer = VK_NULL_HANDLE;
+  uint64_t epoch = 0;
+  std::vector<BlockRef> parameter_blocks;
+  size_t parameter_block = 0;  // the one being filled
+  uint64_t parameter_used = 0;
+  VkQueryPool queries = VK_NULL_HANDLE;
+  std::vector<std::string> timed;  // names of timed commands; the n-th has queries 2n and 2n+1
+};
+
+}  // namespace
+
+struct Queue::Impl {
+  Impl(Context& c, MemoryPool& m, const plan::DevicePlan& p, bool check)
+      : context(c),
+        vk(c.vk()),
+        memory(m),
+        plan(p),
+        checking(check),
+        timeline(c, p.poll_microseconds) {}
+  ~Impl();
+
+  void throw_if_failed() {
+    if (!timeline.failed()) return;
+    const Failure f = timeline.failure();
+    throw Error(f.status, f.message);
+  }
+  // Runs a piece of recording; any Vulkan error in it fails the queue.
+  template <class F>
+  void guarded(F&& body);
+
+  void open();
+  Slot& next_slot();
+  Slot& new_slot();
+  void ensure_open() {
+    throw_if_failed();
+    if (slot == nullptr) guarded([&] { open(); });
+  }
+  void barrier();
+  void require(std::span<const Access> reads, std::span<const Access> writes, const char* name);
+  bool is_hazard(std::span<const Access> reads, std::span<const Access> writes) const;
+  uint64_t parameters(std::span<const std::byte> bytes);
+  void begin_timing(const char* name);
+  void end_timing();
+  uint64_t finish_command(uint64_t work);
+  uint64_t submit();
+  void collect_times(Slot& s);
+
+  Context& context;
+  const Functions& vk;
+  MemoryPool& memory;
+  const plan::DevicePlan& plan;
+  const bool checking;
+  Timeline timeline;
+
+  std::deque<std::unique_ptr<Slot>> slots;  // oldest submission first
+  Slot* slot = nullptr;                     // being recorded: the last of slots
+  uint64_t epoch = 1;                       // of the open command buffer
+  VkPipeline bound = VK_NULL_HANDLE;
+  bool host_reads = false;  // something in the buffer writes memory that the host may read
+  uint64_t work = 0;
+  uint32_t commands = 0;
+
+  HazardTracker hazards;
+  HazardChecker checker;
+  uint64_t interval = 1;  // counts barriers; blocks remember the interval that last touched them
+
+  bool profiling = false;
+  std::vector<KernelTime> times;
+  Stats stats;
+};
+
+template <class F>
+void Queue::Impl::guarded(F&& body) {
+  try {
+    body();
+  } catch (const Error& e) {
+    timeline.fail({e.status(), e.what()}, e.status() == Status::device_lost);
+    throw;
+  }
+}
+
+Queue::Impl::~Impl() {
+  // Not through the hook: an injected failure must not let us destroy what is in use.
+  vk.DeviceWaitIdle.function(context.device);
+  timeline.completed();
+  for (const auto& s : slots) {
+    if (s->queries != VK_NULL_HANDLE) vk.DestroyQueryPool(context.device, s->queries, nullptr);
+    if (s->pool != VK_NULL_HANDLE) vk.DestroyCommandPool(context.device, s->pool, nullptr);
+  }
+}
+
+Slot& Queue::Impl::new_slot() {
+  auto s = std::make_unique<Slot>();
+  VkCommandPoolCreateInfo pool{};
+  pool.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
+  pool.flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT;
+  pool.queueFamilyIndex = context.queue_family;
+  checked(vk.CreateCommandPool, context.device, &pool, nullptr, &s->pool);
+  slots.push_back(std::move(s));  // from here on the destructor takes care of it
+  Slot& slot = *slots.back();
+  VkCommandBufferAllocateInfo buffer{};
+  buffer.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
+  buffer.commandPool = slot.pool;
+  buffer.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
+  buffer.commandBufferCount = 1;
+  checked(vk.AllocateCommandBuffers, context.device, &buffer, &slot.buffer);
+  return slot;
+}
+
+// The oldest slot if the device is done with it, else a new one.
+Slot& Queue::Impl::next_slot() {
+  if (slots.size() >= kMaxSlots) {
+    if (const Failure f = timeline.wait(slots.front()->epoch)) throw Error(f.status, f.message);
+  }
+  if (slots.empty() || slots.front()->epoch > timeline.completed()) return new_slot();
+  throw_if_failed();
+  slots.push_back(std::move(slots.front()));
+  slots.pop_front();
+  Slot& s = *slots.back();
+  collect_times(s);
+  checked(vk.ResetCommandPool, context.device, s.pool, VkCommandPoolResetFlags{0});
+  s.parameter_block = 0;
+  s.parameter_used = 0;
+  return s;
+}
+
+void Queue::Impl::open() {
+  Slot& s = next_slot();
+  VkCommandBufferBeginInfo begin{};
+  begin.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
+  begin.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT;
+  checked(vk.BeginCommandBuffer, s.buffer, &begin);
+  s.epoch = epoch;
+  slot = &s;
+  bound = VK_NULL_HANDLE;
+  host_reads = false;
+  work = 0;
+  commands = 0;
+  if (profiling) {
+    if (s.queries == VK_NULL_HANDLE) {
+      VkQueryPoolCreateInfo queries{};
+      queries.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO;
+      queries.queryType = VK_QUERY_TYPE_TIMESTAMP;
+      queries.queryCount = 2 * kMaxTimed;
+      checked(vk.CreateQueryPool, context.device, &queries, nullptr, &s.queries);
+    }
+    vk.CmdResetQueryPool(s.buffer, s.queries, 0, 2 * kMaxTimed);
+  }
+  barrier();
+  checker.reset();
+}
+
+void Queue::Impl::barrier() {
+  VkMemoryBarrier all{};
+  all.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
+  all.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+  all.dstAccessMask = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
+                      VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+  vk.CmdPipelineBarrier(slot->buffer, kWorkStages, kWorkStages, 0, 1, &all, 0, nullptr, 0, nullptr);
+  hazards.barrier();
+  ++interval;
+  if (checking) checker.barrier();
+}
+
+bool Queue::Impl::is_hazard(std::span<const Access> reads, std::span<const Access> writes) const {
+  // A block that nothing has touched since the last barrier cannot conflict: blocks do not overlap,
+  // and one made of the memory of others inherits their marks.
+  for (const Access& a : reads) {
+    if (a.block->touched_ == interval &&
+        hazards.reads_conflict({a.block->address_ + a.begin, a.block->address_ + a.end})) {
+      return true;
+    }
+  }
+  for (const Access& a : writes) {
+    if (a.block->touched_ == interval &&
+        hazards.writes_conflict({a.block->address_ + a.begin, a.block->address_ + a.end})) {
+      return true;
+    }
+  }
+  return hazards.size() > kMaxTracked;
+}
+
+// Notes the accesses of the next command, after a barrier if one is needed.
+void Queue::Impl::require(std::span<const Access> reads, std::span<const Access> writes,
+                          const char* name) {
+  if (is_hazard(reads, writes)) {
+    barrier();
+    ++stats.barriers;
+  }
+  const auto note = [&](const Access& a) {
+    a.block->touched_ = interval;
+    a.block->last_use_.store(epoch, std::memory_order_release);
+    return Range{a.block->address_ + a.begin, a.block->address_ + a.end};
+  };
+  for (const Access& a : reads) hazards.add_read(note(a));
+  for (const Access& a : writes) {
+    hazards.add_write(note(a));
+    host_reads |= a.block->host_ != nullptr;
+  }
+  if (checking) {
+    std::vector<Range> r, w;
+    for (const Access& a : reads) r.push_back(note(a));
+    for (const Access& a : writes) w.push_back(note(a));
+    checker.command(name, r, w);
+  }
+}
+
+// Copies the bytes to memory that lives until the epoch retires; its address.
+uint64_t Queue::Impl::parameters(std::span<const std::byte> bytes) {
+  const uint64_t size = (bytes.size() + 15) / 16 * 16;
+  for (;;) {
+    ensure_open();
+    auto& blocks = slot->parameter_blocks;
+    for (; slot->parameter_block < blocks.size(); ++slot->parameter_block) {
+      if (slot->parameter_used + size <= blocks[slot->parameter_block]->capacity()) break;
+      slot->parameter_used = 0;
+    }
+    if (slot->parameter_block < blocks.size()) break;
+    // At its budget the pool submits what is open; then there is another slot to fill.
+    BlockRef block = memory.allocate(std::max(size, kParameterBytes), Use::parameters);
+    ensure_open();
+    slot->parameter_blocks.push_back(std::move(block));
+  }
+  Block& block = *slot->parameter_blocks[slot->parameter_block];
+  const uint64_t at = slot->parameter_used;
+  std::memcpy(block.host() + at, bytes.data(), bytes.size());
+  block.last_use_.store(epoch, std::memory_order_release);
+  slot->parameter_used += size;
+  return block.address() + at;
+}
+
+void Queue::Impl::begin_timing(const char* name) {
+  if (!profiling) return;
+  const auto query = static_cast<uint32_t>(2 * slot->timed.size());
+  slot->timed.emplace_back(name);
+  vk.CmdWriteTimestamp(slot->buffer, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, slot->queries, query);
+}
+
+void Queue::Impl::end_timing() {
+  if (!profiling) return;
+  const auto query = static_cast<uint32_t>(2 * slot->timed.size() - 1);
+  vk.CmdWriteTimestamp(slot->buffer, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, slot->queries, query);
+}
+
+void Queue::Impl::collect_times(Slot& s) {
+  if (s.timed.empty()) return;
+  std::vector<uint64_t> ticks(2 * s.timed.size());
+  checked(vk.GetQueryPoolResults, context.device, s.queries, 0u,
+          static_cast<uint32_t>(ticks.size()), ticks.size() * sizeof(uint64_t),
+          static_cast<void*>(ticks.data()), VkDeviceSize{sizeof(uint64_t)},
+          VkQueryResultFlags{VK_QUERY_RESULT_64_BIT});
+  const double period = context.snapshot.limits.timestamp_period_ns;
+  for (size_t i = 0; i < s.timed.size(); ++i) {
+    const uint64_t elapsed = ticks[2 * i + 1] - ticks[2 * i];
+    times.push_back({std::move(s.timed[i]), static_cast<double>(elapsed) * period});
+  }
+  s.timed.clear();
+}
+
+uint64_t Queue::Impl::finish_command(uint64_t estimate) {
+  ++stats.commands;
+  ++commands;
+  work += estimate;
+  const uint64_t mine = epoch;
+  if (work >= plan.submit_work || commands >= plan.submit_dispatches ||
+      slot->timed.size() >= kMaxTimed) {
+    submit();
+  }
+  return mine;
+}
+
+uint64_t Queue::Impl::submit() {
+  throw_if_failed();
+  if (slot == nullptr) return epoch - 1;
+  guarded([&] {
+    if (checking) {
+      const std::string violation = checker.find_violation();
+      if (!violation.empty()) throw Error(Status::internal, "missing barrier: " + violation);
+    }
+    if (host_reads) {
+      VkMemoryBarrier to_host{};
+      to_host.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
+      to_host.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+      to_host.dstAccessMask = VK_ACCESS_HOST_READ_BIT;
+      vk.CmdPipelineBarrier(slot->buffer, kWorkStages, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &to_host,
+                            0, nullptr, 0, nullptr);
+    }
+    checked(vk.EndCommandBuffer, slot->buffer);
+    const VkSemaphore semaphore = timeline.semaphore();
+    VkTimelineSemaphoreSubmitInfo values{};
+    values.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
+    values.signalSemaphoreValueCount = 1;
+    values.pSignalSemaphoreValues = &epoch;
+    VkSubmitInfo info{};
+    info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
+    info.pNext = &values;
+    info.commandBufferCount = 1;
+    info.pCommandBuffers = &slot->buffer;
+    info.signalSemaphoreCount = 1;
+    info.pSignalSemaphores = &semaphore;
+    checked(vk.QueueSubmit, context.queue, 1u, &info, VkFence{VK_NULL_HANDLE});
+  });
+  timeline.set_submitted(epoch);
+  ++stats.submissions;
+  slot = nullptr;
+  return epoch++;
+}
+
+Queue::Queue(Context& context, MemoryPool& memory, const plan::DevicePlan& plan, bool check_hazards)
+    : impl_(std::make_unique<Impl>(context, memory, plan, check_hazards)) {}
+
+Queue::~Queue() = default;
+
+uint64_t Queue::dispatch(const Dispatch& d) {
+  Impl& q = *impl_;
+  const Kernel& kernel = d.kernel->get();
+  for (const uint32_t n : d.groups) {
+    if (n == 0 || n > q.plan.max_group_count) {
+      throw Error(Status::internal, "kernel '" + kernel.name() + "': a grid of " +
+                                        std::to_string(d.groups[0]) + " x " +
+                                        std::to_string(d.groups[1]) + " x " +
+                                        std::to_string(d.groups[2]) + " workgroups is not valid");
+    }
+  }
+  uint64_t address = 0;
+  std::span<const std::byte> push = d.parameters;
+  if (push.size() > q.plan.push_bytes) {
+    address = q.parameters(push);
+    push = std::as_bytes(std::span(&address, 1));
+  }
+  if (push.size() != kernel.push_bytes()) {
+    throw Error(Status::internal,
+                "kernel '" + kernel.name() + "' takes " + std::to_string(kernel.push_bytes()) +
+                    " bytes of push constants, not " + std::to_string(push.size()));
+  }
+  q.ensure_open();
+  q.require(d.reads, d.writes, kernel.name().c_str());
+  const VkCommandBuffer buffer = q.slot->buffer;
+  const auto pipeline = reinterpret_cast<VkPipeline>(kernel.pipeline());
+  if (pipeline != q.bound) {
+    q.vk.CmdBindPipeline(buffer, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
+    q.bound = pipeline;
+  }
+  if (!push.empty()) {
+    q.vk.CmdPushConstants(buffer, q.context.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
+                          static_cast<uint32_t>(push.size()), push.data());
+  }
+  q.begin_timing(kernel.name().c_str());
+  q.vk.CmdDispatch(buffer, d.groups[0], d.groups[1], d.groups[2]);
+  q.end_timing();
+  return q.finish_command(d.work);
+}
+
+uint64_t Queue::copy(Block& from, uint64_t from_offset, Block& to, uint64_t to_offset,
+                     uint64_t bytes) {
+  Impl& q = *impl_;
+  if (bytes == 0) return q.epoch - 1;
+  q.ensure_open();
+  const Access read(from, from_offset, from_offset + bytes);
+  const Access write(to, to_offset, to_offset + bytes);
+  q.require({&read, 1}, {&write, 1}, "copy");
+  const VkBufferCopy region{from.offset_ + from_offset, to.offset_ + to_offset, bytes};
+  q.begin_timing("copy");
+  q.vk.CmdCopyBuffer(q.slot->buffer, from.slab_->buffer, to.slab_->buffer, 1, &region);
+  q.end_timing();
+  return q.finish_command(bytes / 4);
+}
+
+uint64_t Queue::fill(Block& to, uint64_t offset, uint64_t bytes, uint32_t value) {
+  Impl& q = *impl_;
+  if (bytes == 0) return q.epoch - 1;
+  q.ensure_open();
+  const Access write(to, offset, offset + bytes);
+  q.require({}, {&write, 1}, "fill");
+  q.begin_timing("fill");
+  q.vk.CmdFillBuffer(q.slot->buffer, to.slab_->buffer, to.offset_ + offset, bytes, value);
+  q.end_timing();
+  return q.finish_command(bytes / 4);
+}
+
+uint64_t Queue::submit() { return impl_->submit(); }
+uint64_t Queue::open_epoch() const { return impl_->epoch; }
+
+void Queue::set_profiling(bool on) {
+  Impl& q = *impl_;
+  if (on == q.profiling) return;
+  if (on && !q.plan.has.timestamps) {
+    throw Error(Status::unsupported, "the device's queue has no timestamps to profile with");
+  }
+  q.submit();
+  q.profiling = on;
+}
+
+std::vector<KernelTime> Queue::take_profile() {
+  Impl& q = *impl_;
+  const uint64_t completed = q.timeline.completed();
+  q.throw_if_failed();
+  q.guarded([&] {
+    for (const auto& s : q.slots) {
+      if (s.get() != q.slot && s->epoch <= completed) q.collect_times(*s);
+    }
+  });
+  return std::exchange(q.times, {});
+}
+
+Queue::Stats Queue::stats() const { return impl_->stats; }
+uint64_t Queue::completed() { return impl_->timeline.completed(); }
+Failure Queue::wait(uint64_t epoch) { return impl_->timeline.wait(epoch); }
+void Queue::on_complete(uint64_t epoch, Completion done) {
+  impl_->timeline.on_complete(epoch, std::move(done));
+}
+Failure Queue::failure() const { return impl_->timeline.failure(); }
+
+}  // namespace nxv::vulkan

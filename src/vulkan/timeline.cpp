@@ -1,0 +1,174 @@
+#include "vulkan/timeline.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace nxv::vulkan {
+namespace {
+
+// A sleeping waiter looks this often whether another thread has seen the device fail.
+constexpr uint64_t kSleepNanoseconds = 100'000'000;
+
+}  // namespace
+
+Timeline::Timeline(const Context& context, uint32_t poll_microseconds)
+    : context_(context), poll_microseconds_(poll_microseconds) {
+  VkSemaphoreTypeCreateInfo type{};
+  type.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO;
+  type.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE;
+  VkSemaphoreCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO;
+  info.pNext = &type;
+  checked(context_.vk().CreateSemaphore, context_.device, &info, nullptr, &semaphore_);
+  try {
+    thread_ = Thread("nxv-complete", [this] { run(); });
+  } catch (...) {
+    context_.vk().DestroySemaphore(context_.device, semaphore_, nullptr);
+    throw;
+  }
+}
+
+Timeline::~Timeline() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+  context_.vk().DestroySemaphore(context_.device, semaphore_, nullptr);
+}
+
+void Timeline::set_submitted(uint64_t epoch) {
+  submitted_.store(epoch);
+  // Pairs with the increment before a waiter's last look at submitted_: one of the two sees the
+  // other.
+  if (waiting_for_submission_.load() > 0) {
+    { const std::lock_guard lock(mutex_); }
+    changed_.notify_all();
+  }
+}
+
+void Timeline::fail(const Failure& failure, bool lost) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = failure;
+    if (lost) lost_.store(true);
+    failed_.store(true, std::memory_order_release);
+  }
+  changed_.notify_all();
+}
+
+Failure Timeline::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+uint64_t Timeline::completed() {
+  uint64_t known = completed_.load(std::memory_order_acquire);
+  const uint64_t submitted = submitted_.load(std::memory_order_acquire);
+  if (known >= submitted || lost_.load(std::memory_order_acquire)) return known;
+  uint64_t value = 0;
+  const auto& ask = context_.vk().GetSemaphoreCounterValue;
+  const VkResult result = ask(context_.device, semaphore_, &value);
+  if (result < 0) {
+    fail({status_of(result), std::string(ask.name) + " failed: " + result_name(result)}, true);
+    return known;
+  }
+  // Some drivers signal everything with the largest value when the device is lost.
+  if (value > submitted_.load(std::memory_order_acquire)) {
+    fail({Status::device_lost, "the device was lost (its timeline ran ahead)"}, true);
+    return known;
+  }
+  while (known < value && !completed_.compare_exchange_weak(known, value)) {
+  }
+  return std::max(known, value);
+}
+
+void Timeline::wait_submitted(uint64_t epoch) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::microseconds(poll_microseconds_);
+  do {
+    if (completed() >= epoch || lost_.load()) return;
+    std::this_thread::yield();
+  } while (Clock::now() < end);
+  const auto& sleep = context_.vk().WaitSemaphores;
+  VkSemaphoreWaitInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO;
+  info.semaphoreCount = 1;
+  info.pSemaphores = &semaphore_;
+  info.pValues = &epoch;
+  while (completed() < epoch && !lost_.load()) {
+    const VkResult result = sleep(context_.device, &info, kSleepNanoseconds);
+    if (result < 0) {
+      fail({status_of(result), std::string(sleep.name) + " failed: " + result_name(result)}, true);
+    }
+  }
+}
+
+bool Timeline::is_decided(uint64_t epoch) const {
+  if (epoch <= completed_.load() || lost_.load()) return true;
+  return epoch > submitted_.load() && (failed_.load() || closing_);
+}
+
+Failure Timeline::outcome(uint64_t epoch) const {
+  if (epoch <= completed_.load()) return {};
+  if (failure_) return failure_;
+  return {Status::device_lost, "the device was closed before this was submitted"};
+}
+
+Failure Timeline::wait(uint64_t epoch) {
+  if (epoch <= completed_.load(std::memory_order_acquire)) return {};
+  if (epoch > submitted_.load()) {
+    std::unique_lock lock(mutex_);
+    waiting_for_submission_.fetch_add(1);
+    changed_.wait(lock, [&] { return epoch <= submitted_.load() || is_decided(epoch); });
+    waiting_for_submission_.fetch_sub(1);
+  }
+  if (epoch <= submitted_.load()) wait_submitted(epoch);
+  const std::lock_guard lock(mutex_);
+  return outcome(epoch);
+}
+
+void Timeline::on_complete(uint64_t epoch, Completion done) {
+  {
+    const std::lock_guard lock(mutex_);
+    pending_.push_back({epoch, next_order_++, std::move(done)});
+    std::push_heap(pending_.begin(), pending_.end());
+  }
+  changed_.notify_all();
+}
+
+void Timeline::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [&] { return closing_ || !pending_.empty(); });
+    if (pending_.empty()) return;
+    const uint64_t epoch = pending_.front().epoch;
+    if (is_decided(epoch)) {
+      std::pop_heap(pending_.begin(), pending_.end());
+      const Completion done = std::move(pending_.back().done);
+      pending_.pop_back();
+      const Failure how = outcome(epoch);
+      lock.unlock();
+      done(how);
+      lock.lock();
+    } else if (epoch <= submitted_.load()) {
+      // The next epoch and not this one: a completion for an earlier one may be asked for
+      // meanwhile.
+      const uint64_t next = completed_.load() + 1;
+      lock.unlock();
+      wait_submitted(next);
+      lock.lock();
+    } else {
+      waiting_for_submission_.fetch_add(1);
+      changed_.wait(lock, [&] {
+        const uint64_t first = pending_.front().epoch;
+        return first <= submitted_.load() || is_decided(first);
+      });
+      waiting_for_submission_.fetch_sub(1);
+    }
+  }
+}
+
+}  // namespace nxv::vulkan

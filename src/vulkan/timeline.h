@@ -1,0 +1,76 @@
+// Private to src/vulkan. Epochs: a timeline semaphore whose value is the last completed submission,
+// who waits for it, and the queue's first failure.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "base/error.h"
+#include "base/thread.h"
+#include "vulkan/context.h"
+#include "vulkan/queue.h"
+
+namespace nxv::vulkan {
+
+class Timeline {
+ public:
+  Timeline(const Context& context, uint32_t poll_microseconds);
+  // Calls every pending completion. Nothing may be running on the device any more.
+  ~Timeline();
+  Timeline(const Timeline&) = delete;
+  Timeline& operator=(const Timeline&) = delete;
+
+  VkSemaphore semaphore() const { return semaphore_; }
+  uint64_t submitted() const { return submitted_.load(std::memory_order_acquire); }
+  // The recording thread: epoch was handed to the device.
+  void set_submitted(uint64_t epoch);
+
+  // Records the first failure. After a loss of contact with the device (any error in asking it, or
+  // a lost device) no further epoch counts as completed; after others, submitted ones still do.
+  void fail(const Failure& failure, bool lost);
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  Failure failure() const;
+
+  uint64_t completed();
+  Failure wait(uint64_t epoch);
+  void on_complete(uint64_t epoch, Completion done);
+
+ private:
+  struct Pending {
+    uint64_t epoch;
+    uint64_t order;  // completions of one epoch run in the order they were asked for
+    Completion done;
+    bool operator<(const Pending& o) const {
+      return epoch != o.epoch ? epoch > o.epoch : order > o.order;
+    }
+  };
+
+  // Returns when the submitted epoch has completed or contact is lost.
+  void wait_submitted(uint64_t epoch);
+  // Will nothing more happen to the epoch? Needs mutex_.
+  bool is_decided(uint64_t epoch) const;
+  Failure outcome(uint64_t epoch) const;
+  void run();
+
+  const Context& context_;
+  const uint32_t poll_microseconds_;
+  VkSemaphore semaphore_ = VK_NULL_HANDLE;
+  std::atomic<uint64_t> submitted_{0};
+  std::atomic<uint64_t> completed_{0};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> lost_{false};
+  std::atomic<int> waiting_for_submission_{0};
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Failure failure_;
+  std::vector<Pending> pending_;  // a heap, earliest epoch first
+  uint64_t next_order_ = 0;
+  bool closing_ = false;
+  Thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace nxv::vulkan
