@@ -234,6 +234,10 @@ double random_point(const MathFunction& f, Type t, std::mt19937_64& random) {
     const double exponent = std::uniform_real_distribution(-30.0, 8.0)(random);
     return rounded(std::exp2(exponent) * (random() % 2 ? 1 : -1), t);
   }
+  if (kind == 6) {  // near 1
+    const double distance = std::exp2(std::uniform_real_distribution(-52.0, -1.0)(random));
+    return rounded((1 + (random() % 2 ? distance : -distance)) * (random() % 4 ? 1 : -1), t);
+  }
   return random_bits(random, t);
 }
 

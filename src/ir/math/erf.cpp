@@ -77,7 +77,7 @@ Value erfc(Value x, const MathOptions& options) {
   const Extended near =
       constant(b, arithmetic, 1) - erf_near_zero({arithmetic, clamp(wide, -1, 1)});
   const Scaled tail = erfc_tail({arithmetic, tail_argument(magnitude, arithmetic)});
-  const Value positive = scale_by_power(tail.mantissa.value(), tail.n);
+  const Value positive = apply_exponent(tail.mantissa.value(), tail.n, arithmetic);
   // Of 2 - erfc(|x|) only the leading bits of erfc matter.
   const Value n = b.binary(Opcode::max, tail.n, b.s32(-100));
   const Extended negative =

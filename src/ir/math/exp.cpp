@@ -40,9 +40,7 @@ Value clamp_exponent(Value x, const Arithmetic& arithmetic, double per_octave = 
 
 // mantissa * 2^n in the result's type.
 Value assemble(const Exponential& e, Type t) {
-  const Value mantissa = e.mantissa().value();
-  const bool wide_range = e.fraction.arithmetic.carrier == Carrier::f64;
-  return narrow(wide_range ? mantissa * power_of_two(e.n, kF64) : scale_by_power(mantissa, e.n), t);
+  return narrow(apply_exponent(e.mantissa().value(), e.n, e.fraction.arithmetic), t);
 }
 
 }  // namespace
@@ -51,6 +49,10 @@ Extended Exponential::mantissa() const {
   const Arithmetic& arithmetic = fraction.arithmetic;
   const Extended sum = fast_two_sum(arithmetic, like(fraction.hi, 1), fraction.hi);
   return fraction.lo ? correct(sum, fraction.lo) : sum;
+}
+
+Value apply_exponent(Value v, Value n, const Arithmetic& arithmetic) {
+  return arithmetic.is_pair() ? scale_by_power(v, n) : v * power_of_two(n, kF64);
 }
 
 Exponential exp_kernel(const Extended& x) {
@@ -106,12 +108,12 @@ Value sigmoid(Value x, const MathOptions& options) {
   const Exponential e = exp_kernel({arithmetic, limited});
   const Extended mantissa = e.mantissa();
   const Extended one = constant(b, arithmetic, 1);
-  const Extended tail{arithmetic, scale_by_power(mantissa.hi, e.n),
-                      mantissa.lo ? scale_by_power(mantissa.lo, e.n) : Value()};
+  const Extended tail{arithmetic, apply_exponent(mantissa.hi, e.n, arithmetic),
+                      mantissa.lo ? apply_exponent(mantissa.lo, e.n, arithmetic) : Value()};
   const Value negative = wide < 0;
   const Extended quotient = select(negative, mantissa, one) / (one + tail);
   const Value n = b.select(negative, e.n, b.s32(0));
-  return narrow(scale_by_power(quotient.value(), n), x.type());
+  return narrow(apply_exponent(quotient.value(), n, arithmetic), x.type());
 }
 
 }  // namespace nxv::ir::math

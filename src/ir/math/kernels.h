@@ -24,6 +24,9 @@ Exponential exp_kernel(const Extended& x);
 // 2^x likewise.
 Exponential exp2_kernel(const Extended& x);
 
+// v * 2^n for v of about 1, rounded once also where the carrier's own range ends.
+Value apply_exponent(Value v, Value n, const Arithmetic& arithmetic);
+
 // log(a 2^k) for positive finite a. `minus_one` is a - 1 where the caller knows it better than a
 // shows it. `precise` carries the polynomial in the extended precision too (for pow).
 struct LogArgument {

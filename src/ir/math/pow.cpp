@@ -29,7 +29,7 @@ Value pow(Value x, Value y, const MathOptions& options) {
     limited.lo = b.select(limited.hi == exponent.hi, exponent.lo, b.zero(t));
   }
   const Exponential e = exp_kernel(limited);
-  Value result = narrow(scale_by_power(e.mantissa().value(), e.n), t);
+  Value result = narrow(apply_exponent(e.mantissa().value(), e.n, arithmetic), t);
 
   // |x| of 0 and infinity.
   const Value y_negative = y < 0;
