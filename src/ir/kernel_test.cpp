@@ -89,8 +89,10 @@ TEST(Print, IsReadable) {
       i < n,
       [&] {
         b.loop([&] {
-          b.break_if(sum.get() > b.f32(2));
-          sum.set(b.load(in, i, kF32) + sum.get());
+          const Value before = sum.get();
+          b.break_if(before > 2);
+          const Value loaded = b.load(in, i, kF32);
+          sum.set(loaded + before);
         });
       },
       [&] { b.shared_store(tile, i, sum.get()); });
