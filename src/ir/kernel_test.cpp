@@ -131,8 +131,8 @@ TEST(Print, IsReadable) {
 TEST(Builder, IntegerLiteralsKeepAllTheirBits) {
   Builder b("bits");
   const Value x = b.u64(1);
-  x & 0x7fffffffffffffffull;
-  b.s32(1) == 0x80000000u;
+  (void)(x & 0x7fffffffffffffffull);
+  (void)(b.s32(1) == 0x80000000u);
   const Kernel k = b.finish();
   EXPECT_EQ(k.body[1].imm, 0x7fffffffffffffffu);
   EXPECT_EQ(k.body[4].imm, 0x80000000u);
