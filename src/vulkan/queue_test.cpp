@@ -106,6 +106,13 @@ TEST(Queue, RefusesGridsAndParametersThatAreNotValid) {
   EXPECT_FALSE(device->queue().failure()) << "a caller's mistake is not the device's failure";
 }
 
+TEST(Queue, CheckingNoticesBytesOutsideABlock) {
+  NXV_OPEN_OR_SKIP(device, test_options());
+  const BlockRef a = device->memory().allocate(64);
+  EXPECT_THROW(device->queue().fill(*a, 32, 64, 0), Error);
+  EXPECT_NO_THROW(device->queue().fill(*a, 32, 32, 0));
+}
+
 TEST(Queue, EnoughWorkGoesOutByItself) {
   NXV_OPEN_OR_SKIP(device, test_options());
   const BlockRef a = device->memory().allocate(4096);
