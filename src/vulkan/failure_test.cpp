@@ -74,7 +74,7 @@ TEST(Failure, NothingOfTheDriversIsLeftBehind) {
     driver.heal();
   }
   const std::string messages = ::testing::internal::GetCapturedStderr();
-  EXPECT_EQ(messages.find("validation"), std::string::npos) << messages;
+  EXPECT_EQ(messages.find("nxv: Vulkan validation"), std::string::npos) << messages;
 }
 
 TEST(Failure, TheNthCallRunsOutOfMemory) {
