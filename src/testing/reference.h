@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -39,8 +38,5 @@ struct HostTensor {
 HostTensor reference_evaluate(const Node& node);
 // Evaluates shared sub-expressions once.
 std::vector<HostTensor> reference_evaluate(std::span<const NodeRef> roots);
-
-// A `data` node that holds the tensor.
-NodeRef make_data_node(std::shared_ptr<Graveyard> graveyard, const HostTensor& value);
 
 }  // namespace nxv

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 
+#include "graph/build.h"
 #include "testing/reference/functions.h"
 #include "testing/reference/number.h"
 #include "testing/reference/pointwise.h"
@@ -34,7 +35,7 @@ class Graph {
   NodeRef data(DType dtype, Shape shape, std::initializer_list<double> values) {
     std::vector<Scalar> elements;
     for (double v : values) elements.push_back(make_scalar(dtype, v));
-    return make_data_node(graveyard_, HostTensor(dtype, std::move(shape), elements));
+    return host_value(graveyard_, dtype, shape, HostTensor(dtype, shape, elements).bytes);
   }
   NodeRef node(Op op, DType dtype, Shape shape, std::vector<NodeRef> inputs,
                Attributes attributes = {}) {

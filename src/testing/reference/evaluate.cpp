@@ -140,11 +140,4 @@ HostTensor reference_evaluate(const Node& node) {
   return values.at(&node);
 }
 
-NodeRef make_data_node(std::shared_ptr<Graveyard> graveyard, const HostTensor& value) {
-  auto node = std::make_unique<Node>(std::move(graveyard), Op::data, value.dtype, value.shape,
-                                     std::vector<NodeRef>{});
-  node->host_data = std::make_shared<const std::vector<std::byte>>(value.bytes);
-  return NodeRef::adopt(node.release());
-}
-
 }  // namespace nxv
