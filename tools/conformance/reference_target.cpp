@@ -55,26 +55,25 @@ class ReferenceTarget : public Target {
  public:
   std::future<Result> start(const VectorCase& c) override {
     std::promise<Result> promise;
-    promise.set_value(evaluate(c));
+    promise.set_value(evaluate_reference(c));
     return promise.get_future();
   }
   bool flushes_subnormals() override { return false; }
   std::string description() override { return "reference evaluator"; }
-
- private:
-  static Result evaluate(const VectorCase& c) {
-    try {
-      NodeBuilder builder;
-      return {Result::Kind::values, reference_evaluate(build_case(builder, c)), ""};
-    } catch (const Unsupported& e) {
-      return {Result::Kind::unsupported, {}, e.what()};
-    } catch (const std::exception& e) {
-      return {Result::Kind::failed, {}, e.what()};
-    }
-  }
 };
 
 }  // namespace
+
+Result evaluate_reference(const VectorCase& c) {
+  try {
+    NodeBuilder builder;
+    return {Result::Kind::values, reference_evaluate(build_case(builder, c)), ""};
+  } catch (const Unsupported& e) {
+    return {Result::Kind::unsupported, {}, e.what()};
+  } catch (const std::exception& e) {
+    return {Result::Kind::failed, {}, e.what()};
+  }
+}
 
 std::unique_ptr<Target> open_reference() { return std::make_unique<ReferenceTarget>(); }
 

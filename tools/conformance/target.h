@@ -27,6 +27,9 @@ class Target {
   virtual std::string description() = 0;
 };
 
+// What the reference evaluator gives.
+Result evaluate_reference(const VectorCase& c);
+
 std::unique_ptr<Target> open_reference();
 // The C interface on a device; -1: the best there is. Throws Error.
 std::unique_ptr<Target> open_device(int index);

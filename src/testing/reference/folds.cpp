@@ -77,6 +77,9 @@ Scalar extremum(std::span<const Scalar> elements, bool want_greatest) {
   return best;
 }
 
+// As Nx has it, any complex number counts as true in all and any, 0 too.
+bool counts(const Scalar& s) { return is_complex(s.dtype) || is_true(s); }
+
 Scalar fold(Op op, DType out, std::span<const Scalar> elements) {
   switch (op) {
     case Op::sum:
@@ -88,9 +91,9 @@ Scalar fold(Op op, DType out, std::span<const Scalar> elements) {
     case Op::reduce_min:
       return extremum(elements, false);
     case Op::all:
-      return make_scalar(out, int64_t{std::ranges::all_of(elements, is_true)});
+      return make_scalar(out, int64_t{std::ranges::all_of(elements, counts)});
     case Op::any:
-      return make_scalar(out, int64_t{std::ranges::any_of(elements, is_true)});
+      return make_scalar(out, int64_t{std::ranges::any_of(elements, counts)});
     default:
       throw Error(Status::internal, std::string(name(op)) + " is not a reduction");
   }

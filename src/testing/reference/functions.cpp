@@ -1,6 +1,7 @@
 #include "testing/reference/functions.h"
 
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <numbers>
 #include <string>
@@ -16,6 +17,9 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 Complex both_nan() { return {kNaN, kNaN}; }
 
 bool has_nan(Complex z) { return std::isnan(z.real()) || std::isnan(z.imag()); }
+
+// -0 beside a real number counts as +0: branch cuts are approached from above.
+Complex above_cut(Complex z) { return {z.real(), z.imag() + 0.0}; }
 
 Complex exponential(Complex z) {
   if (z.real() == -kInfinity) return {0, 0};
@@ -44,11 +48,51 @@ Complex logarithm(Complex z) { return {std::log(magnitude(z)), std::atan2(z.imag
 Complex logarithm_of_one_plus(Complex z) {
   const double x = z.real();
   const double y = z.imag();
-  if (!(std::fabs(x) < 0.5 && std::fabs(y) < 0.5)) return logarithm(1.0 + z);
+  if (!(std::fabs(x) < 0.5 && std::fabs(y) < 0.5)) return logarithm(1.0 + above_cut(z));
   return {0.5 * std::log1p(x * (2 + x) + y * y), std::atan2(y, 1 + x)};
 }
 
-Complex square_root(Complex z) { return has_nan(z) ? both_nan() : std::sqrt(z); }
+Complex square_root(Complex z) { return has_nan(z) ? both_nan() : std::sqrt(above_cut(z)); }
+
+// Of the values an inverse function may take, the one that its textbook formula gives. The formula
+// itself cancels for some arguments; where it breaks down, the first is taken.
+Complex branch(std::initializer_list<Complex> values, Complex formula) {
+  Complex nearest = *values.begin();
+  for (Complex w : values) {
+    if (std::abs(w - formula) < std::abs(nearest - formula)) nearest = w;
+  }
+  return nearest;
+}
+
+constexpr Complex kI{0, 1};
+
+Complex arc_cosine(Complex z) {
+  const Complex w = std::acos(above_cut(z));
+  return branch({w, -w, std::conj(w)}, -kI * logarithm(z + square_root(z * z - 1.0)));
+}
+
+Complex area_cosine(Complex z) {
+  const Complex w = std::acosh(above_cut(z));
+  return branch({w, -w, -std::conj(w)}, logarithm(z + square_root(z * z - 1.0)));
+}
+
+Complex area_sine(Complex z) {
+  const Complex w = std::asinh(z);
+  return branch({w, -std::conj(w)}, logarithm(z + square_root(z * z + 1.0)));
+}
+
+Complex arc_tangent(Complex z) {
+  const double y = z.imag();
+  if (z.real() == 0 && std::fabs(y) == 1) return {kNaN, y * kInfinity};
+  if (z.real() == 0 && std::fabs(y) > 1) return std::atan(Complex(std::copysign(0.0, y), y));
+  return std::atan(z);
+}
+
+Complex area_tangent(Complex z) {
+  if (z == 1.0) return both_nan();
+  if (z == -1.0) return {-kInfinity, kNaN};
+  return std::atanh(above_cut(z));
+}
 
 Complex reciprocal_square_root(Complex z) {
   if (std::isfinite(z.real()) && std::isfinite(z.imag())) return divide(1.0, square_root(z));
@@ -130,7 +174,7 @@ Complex divide(Complex a, Complex b) {
 
 Complex power(Complex base, Complex exponent) {
   if (exponent == 0.0) return {1, 0};
-  if (base == 0.0) return exponent.real() > 0 ? Complex(0, 0) : both_nan();
+  if (base == 0.0) return exponent.real() < 0 ? both_nan() : Complex(0, 0);
   return exponential(multiply(exponent, logarithm(base)));
 }
 
@@ -147,7 +191,7 @@ double real_function(Op op, double x) {
     case Op::floor:
       return std::floor(x);
     case Op::round:
-      return std::round(x);  // half away from zero
+      return std::round(x) + 0.0;  // half away from zero; no -0
     case Op::sqrt:
       return std::sqrt(x);
     case Op::rsqrt:
@@ -207,8 +251,6 @@ Complex complex_function(Op op, Complex z) {
       return -z;
     case Op::sign:
       return {1, 0};  // as Nx has it: no order on complex numbers
-    case Op::conjugate:
-      return {z.real(), -z.imag()};
     case Op::sqrt:
       return square_root(z);
     case Op::rsqrt:
@@ -232,11 +274,11 @@ Complex complex_function(Op op, Complex z) {
     case Op::tan:
       return real_is_finite ? std::tan(z) : both_nan();
     case Op::asin:
-      return is_finite ? std::asin(z) : both_nan();
+      return is_finite ? std::asin(above_cut(z)) : both_nan();
     case Op::acos:
-      return is_finite ? std::acos(z) : both_nan();
+      return is_finite ? arc_cosine(z) : both_nan();
     case Op::atan:
-      return is_finite ? std::atan(z) : both_nan();
+      return is_finite ? arc_tangent(z) : both_nan();
     case Op::sinh:
       return is_finite ? std::sinh(z) : hyperbolic_of_infinity(z, -1);
     case Op::cosh:
@@ -244,11 +286,11 @@ Complex complex_function(Op op, Complex z) {
     case Op::tanh:
       return std::tanh(z);
     case Op::asinh:
-      return is_finite ? std::asinh(z) : both_nan();
+      return is_finite ? area_sine(z) : both_nan();
     case Op::acosh:
-      return is_finite ? std::acosh(z) : both_nan();
+      return is_finite ? area_cosine(z) : both_nan();
     case Op::atanh:
-      return is_finite ? std::atanh(z) : both_nan();
+      return is_finite ? area_tangent(z) : both_nan();
     default:
       no_such(op, "complex");
   }

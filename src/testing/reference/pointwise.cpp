@@ -177,6 +177,13 @@ Scalar clip(DType out, const Scalar& x, const Scalar& low, const Scalar& high) {
   return convert(compare(raised, high) < 0 ? raised : high, out);
 }
 
+// Of a real number the imaginary part is -0, or +0 when the number is not finite.
+Scalar conjugate(DType out, const Scalar& a) {
+  const Complex z = to_complex_double(a);
+  if (is_complex(a.dtype)) return make_scalar(out, std::conj(z));
+  return make_scalar(out, Complex(z.real(), std::isfinite(z.real()) ? -0.0 : 0.0));
+}
+
 // The parts are copied: they are exact, and a NaN stays in its part.
 Scalar part(DType out, const Scalar& a, bool imaginary) {
   const Complex z = to_complex_double(a);
@@ -223,8 +230,9 @@ Scalar pointwise(Op op, DType out, std::span<const Scalar> in) {
     case Op::bitwise_not:
     case Op::population_count:
     case Op::count_leading_zeros:
-    case Op::conjugate:
       return unary(op, out, in[0]);
+    case Op::conjugate:
+      return conjugate(out, in[0]);
     case Op::is_nan:
       return truth(is_nan(in[0]));
     case Op::is_infinity:
