@@ -122,7 +122,8 @@ double sigmoid(double x) {
   return x < 0 ? e / (1 + e) : 1 / (1 + e);
 }
 
-double sign(double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : x; }
+// A zero keeps its sign; NaN counts as positive, as Nx has it.
+double sign(double x) { return x == 0 ? x : x < 0 ? -1.0 : 1.0; }
 
 [[noreturn]] void no_such(Op op, const char* numbers) {
   throw Error(Status::invalid_argument,
