@@ -44,7 +44,7 @@ class Graph {
   }
 
  private:
-  std::shared_ptr<Graveyard> graveyard_ = std::make_shared<Graveyard>();
+  std::shared_ptr<Graveyard> graveyard_ = host_graveyard();
 };
 
 std::vector<double> values(const HostTensor& t) {
