@@ -139,7 +139,7 @@ defmodule Mix.Tasks.Compile.NxvCmake do
   defp diagnostics(output, severity) do
     for [file, line, kind, text] <- Regex.scan(@diagnostic, output, capture: :all_but_first),
         String.ends_with?(kind, Atom.to_string(severity)) do
-      diagnostic(Path.expand(file), String.to_integer(line), severity, text)
+      diagnostic(Path.expand(file, build_dir()), String.to_integer(line), severity, text)
     end
   end
 

@@ -41,9 +41,7 @@ struct ResourceType {
 
   static bool open(ErlNifEnv* env, const char* name) {
     auto destroy = [](ErlNifEnv*, void* object) { static_cast<T*>(object)->~T(); };
-    constexpr auto kFlags =
-        static_cast<ErlNifResourceFlags>(ERL_NIF_RT_CREATE | ERL_NIF_RT_TAKEOVER);
-    type = enif_open_resource_type(env, nullptr, name, destroy, kFlags, nullptr);
+    type = enif_open_resource_type(env, nullptr, name, destroy, ERL_NIF_RT_CREATE, nullptr);
     return type != nullptr;
   }
 };

@@ -3,10 +3,8 @@
 set -uo pipefail
 source "$(dirname "$0")/environment.sh"
 export LP_NUM_THREADS=0
-# Erlang and drivers hold memory until the process ends.
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:suppressions=$root/cmake/asan.supp}
-export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$root/cmake/lsan.supp}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$root/cmake/tsan.supp}
+export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$root/cmake/sanitizers/lsan.supp}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$root/cmake/sanitizers/tsan.supp}
 
 failures=()
 part() {

@@ -228,33 +228,43 @@ defmodule Stress.Sections do
     "#{n} tensors, peak #{div(peak, 1_048_576)} MiB"
   end
 
-  # As many at a time as the budget holds.
   defp kill(_quick?) do
     bytes = :binary.copy(<<0, 0, 128, 63>>, 10 * @mebibyte)
+    section = self()
 
+    # Ten at a time: more would not fit the budget.
     for wave <- 1..20 do
       progress(wave, 20)
-      test = self()
+      victims = for _ <- 1..10, do: spawn_monitor(fn -> be_reading(bytes, section) end)
 
-      pids =
-        for _ <- 1..10 do
-          spawn(fn ->
-            t = V.from_binary!(bytes, {10 * @mebibyte}, :f32)
-            for _ <- 1..3, do: Nx.Vulkan.Native.read(t.ref, -1, make_ref())
-            send(test, {:reading, self()})
-            Process.sleep(:infinity)
-          end)
+      for {{pid, monitor}, i} <- Enum.with_index(victims) do
+        receive do
+          {:reading, ^pid} -> :ok
+          {:DOWN, ^monitor, _, _, reason} -> raise "a process died by itself: #{inspect(reason)}"
         end
 
-      for {pid, i} <- Enum.with_index(pids) do
-        receive do: ({:reading, ^pid} -> :ok)
         if rem(i, 2) == 0, do: Process.sleep(1)
         Process.exit(pid, :kill)
+        receive do: ({:DOWN, ^monitor, _, _, :killed} -> :ok)
       end
     end
 
     expect(V.to_list!(V.add!(V.tensor!([1.0]), 1.0)), [2.0])
     "200 processes killed, and the device lives"
+  end
+
+  # What the wave before held may still be on its way to be freed.
+  defp be_reading(bytes, section, tries \\ 100) do
+    with {:ok, t} <- V.from_binary(bytes, {10 * @mebibyte}, :f32),
+         {:ok, t} <- V.eval(t) do
+      for _ <- 1..3, do: Nx.Vulkan.Native.read(t.ref, -1, make_ref())
+      send(section, {:reading, self()})
+      Process.sleep(:infinity)
+    else
+      {:error, :alloc_failed} when tries > 0 ->
+        Process.sleep(10)
+        be_reading(bytes, section, tries - 1)
+    end
   end
 
   defp expect(same, same), do: :ok
