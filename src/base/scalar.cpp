@@ -1,5 +1,6 @@
 #include "base/scalar.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -59,7 +60,8 @@ uint16_t encode_narrow(DType t, double value) {
     if (finite_only) return 0x7f;
     return static_cast<uint16_t>(max_exponent << mantissa_bits | 1 << (mantissa_bits - 1));
   }
-  const double magnitude = std::fabs(value);
+  // Infinity has no exponent; what this large a number overflows to is the same.
+  const double magnitude = std::min(std::fabs(value), 0x1p200);
   // Spacing of representable numbers around the magnitude; below the smallest normal it is
   // constant.
   int e = magnitude == 0 ? 0 : std::ilogb(magnitude);

@@ -46,9 +46,9 @@ Node::Node(std::shared_ptr<Graveyard> graveyard, Op op, DType dtype, Shape shape
 
 Node::~Node() { graveyard_->live_.fetch_sub(1, std::memory_order_relaxed); }
 
-void Node::set_scheduled(std::shared_ptr<Storage> storage) {
+void Node::set_stored(std::shared_ptr<Storage> storage) {
   storage_ = std::move(storage);
-  state_.store(State::scheduled, std::memory_order_release);
+  state_.store(State::stored, std::memory_order_release);
 }
 
 void Node::set_failed(Failure failure) {

@@ -1,7 +1,7 @@
 // A lazy value.
 //
 // Everything but the state, the failure and the storage is set while the node is built and never
-// changes, except that the engine's thread drops the inputs once the value is ready. Any thread may
+// changes, except that the engine's thread drops the inputs once the value is stored. Any thread may
 // hold a NodeRef; only the engine's thread follows `inputs` of a node that is not its own.
 #pragma once
 
@@ -113,9 +113,11 @@ struct DotAttr {
 using Attributes = std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAttr, AxesAttr,
                                 SliceAttr, PadAttr, ConcatenateAttr, ReduceAttr, DotAttr>;
 
-enum class State : uint8_t { pending, scheduled, ready, failed };
+// pending: to be computed. stored: commands that write its storage are recorded, or it was uploaded;
+// later commands may read it. failed: the error stays.
+enum class State : uint8_t { pending, stored, failed };
 
-// What a ready node owns on the device; defined by the runtime.
+// What a stored node owns on the device; defined by the runtime.
 class Storage {
  public:
   virtual ~Storage() = default;
@@ -143,10 +145,9 @@ class Node {
 
   State state() const noexcept { return state_.load(std::memory_order_acquire); }
   // Engine's thread only.
-  void set_scheduled(std::shared_ptr<Storage> storage);
-  void set_ready() noexcept { state_.store(State::ready, std::memory_order_release); }
+  void set_stored(std::shared_ptr<Storage> storage);
   void set_failed(Failure failure);
-  // Valid once scheduled; engine's thread only.
+  // Valid once stored; engine's thread only.
   const std::shared_ptr<Storage>& storage() const noexcept { return storage_; }
   void drop_storage() noexcept { storage_.reset(); }
   const Failure& failure() const noexcept { return failure_; }  // valid when failed

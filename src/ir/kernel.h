@@ -201,7 +201,8 @@ std::string to_string(const Kernel& kernel);
 std::string to_string(const Kernel& kernel, uint32_t inst);
 
 // Throws Error(internal) naming the instruction when the kernel breaks a rule above, uses a float
-// literal of value 0, Inf or NaN in arithmetic, or stores to a buffer that is read-only.
+// literal of value 0, Inf or NaN in arithmetic, stores to a buffer that is read-only, or loads from
+// one that is write-only.
 void verify(const Kernel& kernel);
 
 }  // namespace nxv::ir

@@ -9,17 +9,22 @@ namespace {
 // A float format with sign, exponent and `mantissa` bits.
 struct Format {
   int bits, mantissa, bias;
-  uint32_t largest;   // magnitude of what overflow gives: infinity, or the largest number
+  uint32_t largest;  // magnitude of what overflow gives: infinity, or the largest number
   uint32_t nan;
 };
 
 Format format(DType type) {
   switch (type) {
-    case DType::f8_e4m3fn: return {8, 3, 7, 0x7e, 0x7f};
-    case DType::f8_e5m2: return {8, 2, 15, 0x7c, 0x7e};
-    case DType::bf16: return {16, 7, 127, 0x7f80, 0x7fc0};
-    case DType::f16: return {16, 10, 15, 0x7c00, 0x7e00};
-    default: throw Error(Status::internal, "no narrow float type: " + std::string(name(type)));
+    case DType::f8_e4m3fn:
+      return {8, 3, 7, 0x7e, 0x7f};
+    case DType::f8_e5m2:
+      return {8, 2, 15, 0x7c, 0x7e};
+    case DType::bf16:
+      return {16, 7, 127, 0x7f80, 0x7fc0};
+    case DType::f16:
+      return {16, 10, 15, 0x7c00, 0x7e00};
+    default:
+      throw Error(Status::internal, "no narrow float type: " + std::string(name(type)));
   }
 }
 
@@ -62,8 +67,8 @@ Value round_to_odd(Value v) {
   const Value raised = b.bitcast(b.binary(Opcode::max, exponent - 1, b.s32(0)), kU32) << 23;
   const Value finite = (kept + raised) | b.convert(lost, kU32);
   const Value limited = b.select(exponent > 254, b.u32(kF32Infinity - 1), finite);
-  const Value magnitude = b.select(
-      field == 0x7ff, b.select(v == v, b.u32(kF32Infinity), b.u32(kF32Nan)), limited);
+  const Value magnitude =
+      b.select(field == 0x7ff, b.select(v == v, b.u32(kF32Infinity), b.u32(kF32Nan)), limited);
   return magnitude | (top & 0x80000000u);
 }
 

@@ -3,6 +3,7 @@
 #include <spirv/unified1/GLSL.std.450.h>
 #include <bit>
 
+#include "spirv/memory.h"
 #include "spirv/module.h"
 
 namespace nxv::spirv {
@@ -31,46 +32,28 @@ Op by_type(Type t, Op of_float, Op of_signed, Op of_unsigned) {
 class Emitter {
  public:
   Emitter(const ir::Kernel& kernel, const EmitOptions& options)
-      : k_(kernel), options_(options), ids_(kernel.body.size()), params_(kernel.params.size()) {}
+      : k_(kernel), options_(options), memory_(m_, kernel), ids_(kernel.body.size()) {}
 
   Words run() {
     m_.execution_mode(spv::ExecutionMode::LocalSize, {k_.local_size, 1, 1});
-    emit_params();
-    shared_.resize(k_.shared.size());
     for (uint32_t i = 0; i < k_.body.size(); ++i) ids_[i] = emit_inst(i);
     emit_float_controls();
     return m_.finish();
   }
 
  private:
-  // A buffer seen as an array of one access type.
-  struct View {
-    uint32_t param;
-    Type type;
-    Id block_pointer_type;
-    Id element_pointer_type;
-    Id pointer;
-  };
   struct Scope {
     bool is_loop;
     Id merge;
-    Id header = 0;
-    size_t false_target = 0;  // where the branch of an if names its else label
+    size_t false_target = 0;  // of an if: where its branch names the else label
+    Id header = 0, next = 0;  // of a loop: its first block, and the block of its back edge
   };
 
   Id result(Type t, Op op, std::initializer_list<uint32_t> operands) {
     return result_of(m_.type(t), op, operands);
   }
   Id result_of(Id type, Op op, std::initializer_list<uint32_t> operands) {
-    return result_in(m_.code, type, op, operands);
-  }
-  Id result_in(Words& out, Id type, Op op, std::initializer_list<uint32_t> operands) {
-    const Id id = m_.new_id();
-    out.push_back(static_cast<uint32_t>((operands.size() + 3) << 16) | word(op));
-    out.push_back(type);
-    out.push_back(id);
-    out.insert(out.end(), operands);
-    return id;
+    return m_.instruction(m_.code, type, op, operands);
   }
   Id glsl(Type t, GLSLstd450 which, std::initializer_list<uint32_t> operands) {
     const Id id = m_.new_id();
@@ -91,155 +74,17 @@ class Emitter {
   void label(Id id) { append(m_.code, Op::OpLabel, {id}); }
   void branch(Id target) { append(m_.code, Op::OpBranch, {target}); }
 
-  // ---- Params
-
-  // The block of all params: struct type with offsets, in the order of Kernel::params.
-  Id param_struct(bool read_only) {
-    const std::vector<uint32_t> offsets = k_.param_offsets();
-    std::vector<Id> members;
-    for (const ir::Param& p : k_.params) {
-      members.push_back(m_.type(p.is_buffer ? ir::vec(ir::kU32, 2) : p.type));
-    }
-    const Id block = m_.new_id();
-    m_.declarations.push_back(static_cast<uint32_t>((members.size() + 2) << 16) |
-                              word(Op::OpTypeStruct));
-    m_.declarations.push_back(block);
-    m_.declarations.insert(m_.declarations.end(), members.begin(), members.end());
-    m_.decorate(block, spv::Decoration::Block);
-    for (uint32_t i = 0; i < members.size(); ++i) {
-      m_.decorate_member(block, i, spv::Decoration::Offset, {offsets[i]});
-      if (read_only) {
-        m_.decorate_member(block, i, spv::Decoration::NonWritable);
-        m_.decorate_member(block, i, spv::Decoration::Restrict);
-      }
-    }
-    return block;
-  }
-
-  // Loads every param that the body names, once, before the body.
-  void emit_params() {
-    if (k_.params.empty()) return;
-    const bool in_block = k_.params_in_block();
-    Id base;
-    StorageClass storage = StorageClass::PushConstant;
-    const Id block = param_struct(in_block);
-    if (in_block) {
-      const Type address = ir::vec(ir::kU32, 2);
-      const Id push = m_.new_id();
-      append(m_.declarations, Op::OpTypeStruct, {push, m_.type(address)});
-      m_.decorate(push, spv::Decoration::Block);
-      m_.decorate_member(push, 0, spv::Decoration::Offset, {0});
-      const Id variable = m_.global(storage, m_.pointer(storage, push));
-      const Id member = result_in(m_.prologue, m_.pointer(storage, m_.type(address)),
-                                  Op::OpAccessChain, {variable, m_.u32(0)});
-      const Id loaded = result_in(m_.prologue, m_.type(address), Op::OpLoad, {member});
-      storage = StorageClass::PhysicalStorageBuffer;
-      base = result_in(m_.prologue, m_.pointer(storage, block), Op::OpBitcast, {loaded});
-    } else {
-      base = m_.global(storage, m_.pointer(storage, block));
-    }
-    for (const Inst& inst : k_.body) {
-      if (inst.op != Opcode::param || params_[inst.imm]) continue;
-      const ir::Param& p = k_.params[inst.imm];
-      const Id type = m_.type(p.is_buffer ? ir::vec(ir::kU32, 2) : p.type);
-      const Id member = result_in(m_.prologue, m_.pointer(storage, type), Op::OpAccessChain,
-                                  {base, m_.u32(static_cast<uint32_t>(inst.imm))});
-      if (in_block) {
-        const uint32_t aligned = std::min(16u, static_cast<uint32_t>(ir::bytes(p.type)));
-        params_[inst.imm] = result_in(m_.prologue, type, Op::OpLoad,
-                                      {member, word(spv::MemoryAccessMask::Aligned), aligned});
-      } else {
-        params_[inst.imm] = result_in(m_.prologue, type, Op::OpLoad, {member});
-      }
-    }
-  }
-
   // ---- Memory
 
-  // The pointer of a buffer at an access type; made at the start of the function, where it
-  // dominates every use.
-  const View& view(uint32_t param, Type t) {
-    if (t.scalar == Scalar::s32) t.scalar = Scalar::u32;
-    if (t.scalar == Scalar::s64) t.scalar = Scalar::u64;
-    for (const View& v : views_) {
-      if (v.param == param && v.type == t) return v;
-    }
-    const ir::Param& p = k_.params[param];
-    const Id element = m_.type(t);
-    // Buffers of equal access share their types.
-    View made{param, t, 0, 0, 0};
-    for (const View& v : views_) {
-      const ir::Param& other = k_.params[v.param];
-      if (v.type == t && other.access == p.access && other.is_restrict == p.is_restrict) {
-        made.block_pointer_type = v.block_pointer_type;
-        made.element_pointer_type = v.element_pointer_type;
-        break;
-      }
-    }
-    if (!made.block_pointer_type) {
-      const Id array = m_.new_id();
-      append(m_.declarations, Op::OpTypeRuntimeArray, {array, element});
-      m_.decorate(array, spv::Decoration::ArrayStride, {static_cast<uint32_t>(ir::bytes(t))});
-      const Id block = m_.new_id();
-      append(m_.declarations, Op::OpTypeStruct, {block, array});
-      m_.decorate(block, spv::Decoration::Block);
-      m_.decorate_member(block, 0, spv::Decoration::Offset, {0});
-      if (p.access == ir::Access::read) {
-        m_.decorate_member(block, 0, spv::Decoration::NonWritable);
-      } else if (p.access == ir::Access::write) {
-        m_.decorate_member(block, 0, spv::Decoration::NonReadable);
-      }
-      if (p.is_restrict) m_.decorate_member(block, 0, spv::Decoration::Restrict);
-      made.block_pointer_type = m_.pointer(StorageClass::PhysicalStorageBuffer, block);
-      made.element_pointer_type = m_.pointer(StorageClass::PhysicalStorageBuffer, element);
-    }
-    made.pointer = result_in(m_.prologue, made.block_pointer_type, Op::OpBitcast, {params_[param]});
-    views_.push_back(made);
-    return views_.back();
-  }
-
-  Id element_pointer(const Inst& inst) {
-    const auto param = static_cast<uint32_t>(k_.body[inst.args[0]].imm);
-    const View v = view(param, inst.type);
-    const Type index_type = k_.body[inst.args[1]].type;
-    if (index_type.lanes == 1) {
-      return result_of(v.element_pointer_type, Op::OpAccessChain,
-                       {v.pointer, m_.u32(0), ids_[inst.args[1]]});
-    }
-    const Id address = add_to_address(params_[param], ids_[inst.args[1]],
-                                      static_cast<uint32_t>(ir::bytes(inst.type)));
-    const Id moved = result_of(v.block_pointer_type, Op::OpBitcast, {address});
-    return result_of(v.element_pointer_type, Op::OpAccessChain, {moved, m_.u32(0), m_.u32(0)});
-  }
-
-  // address + index * size on pairs of halves.
-  Id add_to_address(Id address, Id index, uint32_t size) {
-    const auto shift = static_cast<uint32_t>(std::countr_zero(size));
-    const Id low = result(ir::kU32, Op::OpCompositeExtract, {index, 0});
-    const Id high = result(ir::kU32, Op::OpCompositeExtract, {index, 1});
-    const Id low_bytes = result(ir::kU32, Op::OpShiftLeftLogical, {low, m_.u32(shift)});
-    const Id spill = result(ir::kU32, Op::OpShiftRightLogical, {low, m_.u32(32 - shift)});
-    const Id high_shifted = result(ir::kU32, Op::OpShiftLeftLogical, {high, m_.u32(shift)});
-    const Id high_bytes = result(ir::kU32, Op::OpBitwiseOr, {high_shifted, spill});
-    const Id base_low = result(ir::kU32, Op::OpCompositeExtract, {address, 0});
-    const Id base_high = result(ir::kU32, Op::OpCompositeExtract, {address, 1});
-    const Id sum = result_of(m_.pair_type(ir::kU32), Op::OpIAddCarry, {base_low, low_bytes});
-    const Id sum_low = result(ir::kU32, Op::OpCompositeExtract, {sum, 0});
-    const Id carry = result(ir::kU32, Op::OpCompositeExtract, {sum, 1});
-    const Id high_sum = result(ir::kU32, Op::OpIAdd, {base_high, high_bytes});
-    const Id sum_high = result(ir::kU32, Op::OpIAdd, {high_sum, carry});
-    return result(ir::vec(ir::kU32, 2), Op::OpCompositeConstruct, {sum_low, sum_high});
-  }
-
   Id load(const Inst& inst) {
-    const Id pointer = element_pointer(inst);
+    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
     return result(inst.type, Op::OpLoad,
                   {pointer, word(spv::MemoryAccessMask::Aligned),
                    static_cast<uint32_t>(ir::bytes(inst.type))});
   }
 
   Id store(const Inst& inst) {
-    const Id pointer = element_pointer(inst);
+    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
     append(m_.code, Op::OpStore,
            {pointer, ids_[inst.args[2]], word(spv::MemoryAccessMask::Aligned),
             static_cast<uint32_t>(ir::bytes(inst.type))});
@@ -253,24 +98,10 @@ class Emitter {
                   : inst.op == Opcode::atomic_min
                       ? (is_signed ? Op::OpAtomicSMin : Op::OpAtomicUMin)
                       : (is_signed ? Op::OpAtomicSMax : Op::OpAtomicUMax);
-    const Id pointer = element_pointer(inst);
+    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
     const Id device = m_.u32(word(spv::Scope::Device));
     const Id relaxed = m_.u32(0);
     return result(inst.type, op, {pointer, device, relaxed, ids_[inst.args[2]]});
-  }
-
-  Id shared_pointer(const Inst& inst) {
-    Id& variable = shared_[inst.imm];
-    if (!variable) {
-      const ir::SharedArray& s = k_.shared[inst.imm];
-      const Id element = m_.type(s.type);
-      const Id count = m_.u32(s.count);
-      const Id array = m_.new_id();
-      append(m_.declarations, Op::OpTypeArray, {array, element, count});
-      variable = m_.global(StorageClass::Workgroup, m_.pointer(StorageClass::Workgroup, array));
-    }
-    return result_of(m_.variable_pointer(StorageClass::Workgroup, inst.type), Op::OpAccessChain,
-                     {variable, ids_[inst.args[0]]});
   }
 
   // ---- Values
@@ -286,14 +117,14 @@ class Emitter {
       case Builtin::group_y:
       case Builtin::group_z:
         if (!workgroup_id_) workgroup_id_ = input3(spv::BuiltIn::WorkgroupId);
-        return id = result_in(m_.prologue, m_.type(ir::kU32), Op::OpCompositeExtract,
-                              {workgroup_id_, word(which) - word(Builtin::group_x)});
+        return id = m_.instruction(m_.prologue, m_.type(ir::kU32), Op::OpCompositeExtract,
+                                   {workgroup_id_, word(which) - word(Builtin::group_x)});
       case Builtin::groups_x:
       case Builtin::groups_y:
       case Builtin::groups_z:
         if (!workgroups_) workgroups_ = input3(spv::BuiltIn::NumWorkgroups);
-        return id = result_in(m_.prologue, m_.type(ir::kU32), Op::OpCompositeExtract,
-                              {workgroups_, word(which) - word(Builtin::groups_x)});
+        return id = m_.instruction(m_.prologue, m_.type(ir::kU32), Op::OpCompositeExtract,
+                                   {workgroups_, word(which) - word(Builtin::groups_x)});
       case Builtin::subgroup_lane:
         m_.capability(spv::Capability::GroupNonUniform);
         return id = input(spv::BuiltIn::SubgroupLocalInvocationId);
@@ -310,7 +141,7 @@ class Emitter {
   Id input_of(Id type, spv::BuiltIn which) {
     const Id variable = m_.global(StorageClass::Input, m_.pointer(StorageClass::Input, type));
     m_.decorate(variable, spv::Decoration::BuiltIn, {word(which)});
-    return result_in(m_.prologue, type, Op::OpLoad, {variable});
+    return m_.instruction(m_.prologue, type, Op::OpLoad, {variable});
   }
   Id input(spv::BuiltIn which) { return input_of(m_.type(ir::kU32), which); }
   Id input3(spv::BuiltIn which) {
@@ -465,7 +296,7 @@ class Emitter {
 
   Id variable(Type t) {
     const Id pointer = m_.variable_pointer(StorageClass::Function, t);
-    return result_in(m_.variables, pointer, Op::OpVariable, {word(StorageClass::Function)});
+    return m_.instruction(m_.variables, pointer, Op::OpVariable, {word(StorageClass::Function)});
   }
 
   Id subgroup(const Inst& inst, spv::Capability capability, Op op,
@@ -494,7 +325,7 @@ class Emitter {
     const Id merge = m_.new_id();
     append(m_.code, Op::OpSelectionMerge, {merge, 0});
     append(m_.code, Op::OpBranchConditional, {ids_[inst.args[0]], then, merge});
-    scopes_.push_back({false, merge, 0, m_.code.size() - 1});
+    scopes_.push_back({false, merge, m_.code.size() - 1});
     label(then);
   }
   void begin_else() {
@@ -508,7 +339,6 @@ class Emitter {
     label(scopes_.back().merge);
     scopes_.pop_back();
   }
-  // The continue target is the block before the back edge; its id follows the header's.
   void begin_loop() {
     const Id header = m_.new_id();
     const Id next = m_.new_id();
@@ -519,7 +349,7 @@ class Emitter {
     append(m_.code, Op::OpLoopMerge, {merge, next, 0});
     branch(body);
     label(body);
-    scopes_.push_back({true, merge, header});
+    scopes_.push_back({true, merge, 0, header, next});
   }
   void break_if(const Inst& inst) {
     const Id stay = m_.new_id();
@@ -528,9 +358,8 @@ class Emitter {
   }
   void end_loop() {
     const Scope& loop = scopes_.back();
-    const Id next = loop.header + 1;
-    branch(next);
-    label(next);
+    branch(loop.next);
+    label(loop.next);
     branch(loop.header);
     label(loop.merge);
     scopes_.pop_back();
@@ -544,7 +373,7 @@ class Emitter {
       case Opcode::constant:
         return m_.constant(t, inst.imm);
       case Opcode::param:
-        return params_[inst.imm];
+        return memory_.param(inst.imm);
       case Opcode::builtin:
         return builtin(static_cast<ir::Builtin>(inst.imm));
 
@@ -646,9 +475,9 @@ class Emitter {
       case Opcode::atomic_or:
         return atomic(inst);
       case Opcode::shared_load:
-        return result(t, Op::OpLoad, {shared_pointer(inst)});
+        return result(t, Op::OpLoad, {memory_.shared_element(inst, arg(0))});
       case Opcode::shared_store:
-        append(m_.code, Op::OpStore, {shared_pointer(inst), arg(1)});
+        append(m_.code, Op::OpStore, {memory_.shared_element(inst, arg(0)), arg(1)});
         return 0;
       case Opcode::barrier: {
         const Id workgroup = m_.u32(word(spv::Scope::Workgroup));
@@ -737,10 +566,8 @@ class Emitter {
   const ir::Kernel& k_;
   const EmitOptions& options_;
   Module m_;
-  std::vector<Id> ids_;     // by instruction; 0 where nothing is defined
-  std::vector<Id> params_;  // by param
-  std::vector<Id> shared_;  // by shared array
-  std::vector<View> views_;
+  Memory memory_;
+  std::vector<Id> ids_;  // by instruction; 0 where nothing is defined
   std::vector<Scope> scopes_;
   std::array<Id, 10> builtins_{};
   Id workgroup_id_ = 0;

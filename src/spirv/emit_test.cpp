@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <functional>
 
 #include "ir/builder.h"
 #include "ir/legalize_int64.h"
@@ -265,20 +266,44 @@ TEST(Emit, ConstantsAreDeclaredOnce) {
   EXPECT_EQ(count(check(b.finish()), spv::Op::OpConstant), 101);
 }
 
+// Member decorations of the buffers' blocks: how many have each.
+int count_members(const Words& words, spv::Decoration d) {
+  int n = 0;
+  each_instruction(words, [&](spv::Op op, const uint32_t* operands) {
+    n += op == spv::Op::OpMemberDecorate && operands[2] == word(d);
+  });
+  return n;
+}
+
 TEST(Emit, ReadOnlyRestrictBuffersSaySo) {
   Builder b("restrict", 1);
   const Value in = b.buffer("in", Access::read, true);
-  const Value out = b.buffer("out", Access::write, true);
+  const Value out = b.buffer("out", Access::write);
   b.store(out, b.u32(0), b.load(in, b.u32(0), ir::kU32));
-  bool non_writable = false;
-  bool restricted = false;
-  each_instruction(check(b.finish()), [&](spv::Op op, const uint32_t* operands) {
-    if (op != spv::Op::OpMemberDecorate) return;
-    non_writable |= operands[2] == word(spv::Decoration::NonWritable);
-    restricted |= operands[2] == word(spv::Decoration::Restrict);
-  });
-  EXPECT_TRUE(non_writable);
-  EXPECT_TRUE(restricted);
+  const Words words = check(b.finish());
+  EXPECT_EQ(count_members(words, spv::Decoration::NonWritable), 1);
+  EXPECT_EQ(count_members(words, spv::Decoration::Restrict), 1);
+}
+
+TEST(Emit, WrittenBuffersAreRestrictWhileOnePointerAccessesThem) {
+  const auto restricted = [](const std::function<void(Builder&, Value)>& body) {
+    Builder b("restrict", 1);
+    body(b, b.buffer("out", Access::read_write, true));
+    return count_members(check(b.finish()), spv::Decoration::Restrict);
+  };
+  EXPECT_EQ(restricted([](Builder& b, Value out) {
+              b.store(out, b.u32(0), b.load(out, b.u32(0), ir::kF32));
+            }),
+            1);
+  EXPECT_EQ(restricted([](Builder& b, Value out) {
+              b.store(out, b.u32(0), b.load(out, b.u32(0), vec(ir::kF32, 2)));
+              b.store(out, b.u32(0), b.f32(1));
+            }),
+            0);
+  EXPECT_EQ(restricted([](Builder& b, Value out) {
+              b.store(out, b.pack({b.u32(0), b.u32(0)}), b.f32(1));
+            }),
+            0);
 }
 
 TEST(Emit, ThirtyInstructionsTakeMicroseconds) {

@@ -7,13 +7,6 @@ namespace {
 
 constexpr uint32_t kVersion = 0x00010500;
 
-// Integers have no signedness in the module: it belongs to the instructions.
-ir::Type storage_type(ir::Type t) {
-  if (t.scalar == ir::Scalar::s32) t.scalar = ir::Scalar::u32;
-  if (t.scalar == ir::Scalar::s64) t.scalar = ir::Scalar::u64;
-  return t;
-}
-
 // A literal string: bytes, a terminating zero, padding to words.
 void append_string(Words& out, const char* text) {
   uint32_t w = 0;
@@ -40,6 +33,12 @@ Id& entry(Table& table, ir::Type t) {
 }
 
 }  // namespace
+
+ir::Type storage_type(ir::Type t) {
+  if (t.scalar == ir::Scalar::s32) t.scalar = ir::Scalar::u32;
+  if (t.scalar == ir::Scalar::s64) t.scalar = ir::Scalar::u64;
+  return t;
+}
 
 Module::Module() : main_(new_id()), constants_(64) {
   declarations.reserve(512);
@@ -80,6 +79,24 @@ void Module::decorate_member(Id target, uint32_t member, spv::Decoration d,
   annotations_.push_back(member);
   annotations_.push_back(word(d));
   annotations_.insert(annotations_.end(), literals);
+}
+
+Id Module::instruction(Words& out, Id type, spv::Op op, std::initializer_list<uint32_t> operands) {
+  const Id id = new_id();
+  out.push_back(static_cast<uint32_t>((operands.size() + 3) << 16) | word(op));
+  out.push_back(type);
+  out.push_back(id);
+  out.insert(out.end(), operands);
+  return id;
+}
+
+Id Module::struct_type(const std::vector<Id>& members) {
+  const Id id = new_id();
+  declarations.push_back(static_cast<uint32_t>((members.size() + 2) << 16) |
+                         word(spv::Op::OpTypeStruct));
+  declarations.push_back(id);
+  declarations.insert(declarations.end(), members.begin(), members.end());
+  return id;
 }
 
 Id Module::void_type() {
@@ -146,8 +163,7 @@ Id Module::pair_type(ir::Type t) {
   Id& id = entry(pairs_, t);
   if (!id) {
     const Id member = type(t);
-    id = new_id();
-    append(declarations, spv::Op::OpTypeStruct, {id, member, member});
+    id = struct_type({member, member});
   }
   return id;
 }

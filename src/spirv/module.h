@@ -19,6 +19,9 @@ inline void append(Words& out, spv::Op op, std::initializer_list<uint32_t> opera
   out.insert(out.end(), operands);
 }
 
+// Integers have no signedness in the module: it belongs to the instructions.
+ir::Type storage_type(ir::Type t);
+
 template <typename Enum>
 constexpr uint32_t word(Enum e) {
   return static_cast<uint32_t>(e);
@@ -36,7 +39,11 @@ class Module {
   void decorate_member(Id target, uint32_t member, spv::Decoration d,
                        std::initializer_list<uint32_t> literals = {});
 
+  // Appends an instruction with a result, whose id it gives.
+  Id instruction(Words& out, Id type, spv::Op op, std::initializer_list<uint32_t> operands);
+
   Id type(ir::Type t);
+  Id struct_type(const std::vector<Id>& members);  // one declaration a call
   Id void_type();
   Id pointer(spv::StorageClass storage, Id pointee);           // one declaration a call
   Id variable_pointer(spv::StorageClass storage, ir::Type t);  // deduplicated

@@ -12,7 +12,6 @@
 #include <string>
 
 #include "base/error.h"
-#include "testing/interpreter.h"
 
 namespace nxv::testing {
 namespace {
@@ -176,12 +175,43 @@ double rounded(double v, Type t) { return t == ir::kF64 ? v : static_cast<float>
 std::vector<double> special_values(Type t) {
   const Format f = format(t);
   const double unit = std::ldexp(1.0, 1 - f.digits);
-  std::vector<double> positive = {
-      0, kInfinity, std::ldexp(f.smallest_normal, 1 - f.digits), f.smallest_normal * (1 - unit),
-      f.smallest_normal, f.largest, 1, 1 - unit / 2, 1 + unit, 0.5, 0.5 - unit / 4, 0.75, 1.5, 2, 2.5, 3, 4,
-      10, 33, 100, M_PI, M_PI_2, M_PI_4, std::ldexp(1.0, f.digits - 1) - 0.5, std::ldexp(1.0, f.digits),
-      std::ldexp(1.0, f.digits) - 1, 88.7228394, 103.972084, 709.782712893384, 745.1332191019411, 10.05,
-      26.54, 6381956970095103.0 * 0x1p797, 16367173.0 * 0x1p72, 0x1p-13, 0x1p-15, 0x1p-28};
+  std::vector<double> positive = {0,
+                                  kInfinity,
+                                  std::ldexp(f.smallest_normal, 1 - f.digits),
+                                  f.smallest_normal * (1 - unit),
+                                  f.smallest_normal,
+                                  f.largest,
+                                  1,
+                                  1 - unit / 2,
+                                  1 + unit,
+                                  0.5,
+                                  0.5 - unit / 4,
+                                  0.75,
+                                  1.5,
+                                  2,
+                                  2.5,
+                                  3,
+                                  4,
+                                  10,
+                                  33,
+                                  100,
+                                  M_PI,
+                                  M_PI_2,
+                                  M_PI_4,
+                                  std::ldexp(1.0, f.digits - 1) - 0.5,
+                                  std::ldexp(1.0, f.digits),
+                                  std::ldexp(1.0, f.digits) - 1,
+                                  88.7228394,
+                                  103.972084,
+                                  709.782712893384,
+                                  745.1332191019411,
+                                  10.05,
+                                  26.54,
+                                  6381956970095103.0 * 0x1p797,
+                                  16367173.0 * 0x1p72,
+                                  0x1p-13,
+                                  0x1p-15,
+                                  0x1p-28};
   std::vector<double> all = {std::numeric_limits<double>::quiet_NaN()};
   for (double v : positive) {
     v = rounded(v, t);
@@ -203,6 +233,10 @@ double random_point(const MathFunction& f, Type t, std::mt19937_64& random) {
   if (kind < 6) {
     const double exponent = std::uniform_real_distribution(-30.0, 8.0)(random);
     return rounded(std::exp2(exponent) * (random() % 2 ? 1 : -1), t);
+  }
+  if (kind == 6) {  // near 1
+    const double distance = std::exp2(std::uniform_real_distribution(-52.0, -1.0)(random));
+    return rounded((1 + (random() % 2 ? distance : -distance)) * (random() % 4 ? 1 : -1), t);
   }
   return random_bits(random, t);
 }
@@ -235,7 +269,8 @@ double ulp_error(double got, mpfr_srcptr exact, const Format& f) {
     mpfr_set_d(difference, f.largest, MPFR_RNDN);
     mpfr_nextabove(difference);
     mpfr_set_ui_2exp(difference, 1, mpfr_get_exp(difference), MPFR_RNDN);
-    if (mpfr_cmpabs(exact, difference) >= 0) return std::signbit(got) == (mpfr_sgn(exact) < 0) ? 0 : kInfinity;
+    if (mpfr_cmpabs(exact, difference) >= 0)
+      return std::signbit(got) == (mpfr_sgn(exact) < 0) ? 0 : kInfinity;
     mpfr_mul_si(difference, difference, got < 0 ? -1 : 1, MPFR_RNDN);
     mpfr_sub(difference, difference, exact, MPFR_RNDN);
   } else {
@@ -243,6 +278,16 @@ double ulp_error(double got, mpfr_srcptr exact, const Format& f) {
   }
   mpfr_mul_2si(difference, difference, f.digits - 1 - exponent, MPFR_RNDN);
   return std::fabs(mpfr_get_d(difference, MPFR_RNDN));
+}
+
+Value first_operand(Value x, const MathOptions&) { return x; }
+Value first_operand(Value x, Value, const MathOptions&) { return x; }
+
+size_t instruction_count(const ir::Kernel& kernel) {
+  return static_cast<size_t>(
+      std::count_if(kernel.body.begin(), kernel.body.end(), [](const ir::Inst& inst) {
+        return inst.op != ir::Opcode::constant && inst.op != ir::Opcode::param;
+      }));
 }
 
 }  // namespace
@@ -295,7 +340,8 @@ ir::Kernel elementwise_kernel(const MathFunction& f, Type type, const MathOption
   const Value second = f.binary ? b.buffer("b", ir::Access::read) : Value();
   const Value out = b.buffer("out", ir::Access::write);
   const Value count = b.param("count", ir::kU32);
-  const Value i = b.builtin(ir::Builtin::group_x) * b.u32(256) + b.builtin(ir::Builtin::local_index);
+  const Value i =
+      b.builtin(ir::Builtin::group_x) * b.u32(256) + b.builtin(ir::Builtin::local_index);
   b.if_(i < count, [&] {
     const Value x = b.load(a, i, type);
     b.store(out, i, f.unary ? f.unary(x, options) : f.binary(x, b.load(second, i, type), options));
@@ -303,9 +349,9 @@ ir::Kernel elementwise_kernel(const MathFunction& f, Type type, const MathOption
   return b.finish();
 }
 
-Evaluator interpreter_evaluator(bool flush_subnormals) {
-  return [flush_subnormals](const ir::Kernel& kernel, uint32_t count,
-                            std::span<std::vector<std::byte>> buffers) {
+Evaluator interpreter_evaluator(const InterpreterOptions& options) {
+  return [options](const ir::Kernel& kernel, uint32_t count,
+                   std::span<std::vector<std::byte>> buffers) {
     std::vector<Argument> arguments;
     size_t buffer = 0;
     for (const ir::Param& p : kernel.params) {
@@ -315,39 +361,47 @@ Evaluator interpreter_evaluator(bool flush_subnormals) {
         arguments.push_back(Argument::number<uint32_t>(p.name == "count" ? count : 0));
       }
     }
-    InterpreterOptions options;
-    options.flush_subnormals = flush_subnormals;
     run(kernel, {(count + 255) / 256, 1, 1}, arguments, options);
   };
 }
 
-Accuracy measure(const MathFunction& f, Type type, const MathOptions& options, const Points& points,
-                 const Evaluator& evaluate, bool flushes) {
-  const Format form = format(type);
+std::vector<double> evaluate(const MathFunction& f, Type type, const MathOptions& options,
+                             const Points& points, const Evaluator& evaluator) {
   const size_t count = points.a.size(), width = static_cast<size_t>(ir::bytes(type));
-  const ir::Kernel kernel = elementwise_kernel(f, type, options);
-  std::vector<std::vector<std::byte>> buffers(f.binary ? 3 : 2, std::vector<std::byte>(count * width));
+  std::vector<std::vector<std::byte>> buffers(f.binary ? 3 : 2,
+                                              std::vector<std::byte>(count * width));
   for (size_t i = 0; i < count; ++i) {
     store(buffers[0], i, points.a[i], type);
     if (f.binary) store(buffers[1], i, points.b[i], type);
   }
-  evaluate(kernel, static_cast<uint32_t>(count), buffers);
+  evaluator(elementwise_kernel(f, type, options), static_cast<uint32_t>(count), buffers);
+  std::vector<double> values(count);
+  for (size_t i = 0; i < count; ++i) values[i] = fetch(buffers.back(), i, type);
+  return values;
+}
+
+Accuracy measure(const MathFunction& f, Type type, const MathOptions& options, const Points& points,
+                 const Evaluator& evaluator, bool flushes) {
+  const Format form = format(type);
+  const size_t count = points.a.size();
+  const std::vector<double> values = evaluate(f, type, options, points, evaluator);
 
   Accuracy result;
-  result.instructions = static_cast<size_t>(
-      std::count_if(kernel.body.begin(), kernel.body.end(), [](const ir::Inst& inst) {
-        return inst.op != ir::Opcode::constant && inst.op != ir::Opcode::param;
-      }));
+  MathFunction nothing{"nothing", nullptr, nullptr, 0, 0, 0, 0, 0};
+  if (f.unary) nothing.unary = first_operand;
+  if (f.binary) nothing.binary = first_operand;
+  result.instructions = instruction_count(elementwise_kernel(f, type, options)) -
+                        instruction_count(elementwise_kernel(nothing, type, options));
   const auto reference = row(f.name).reference;
   Real a, b, exact;
   const auto is_subnormal = [&](double v) { return v != 0 && std::fabs(v) < form.smallest_normal; };
   for (size_t i = 0; i < count; ++i) {
-    const double x = points.a[i], y = f.binary ? points.b[i] : 1.0, got = fetch(buffers.back(), i, type);
+    const double x = points.a[i], y = f.binary ? points.b[i] : 1.0, got = values[i];
     mpfr_set_d(a, x, MPFR_RNDN);
     mpfr_set_d(b, y, MPFR_RNDN);
     reference(exact, a, b);
-    const bool small_result = mpfr_number_p(exact) && !mpfr_zero_p(exact) &&
-                              mpfr_get_exp(exact) - 1 <= form.min_exponent;
+    const bool small_result =
+        mpfr_number_p(exact) && !mpfr_zero_p(exact) && mpfr_get_exp(exact) - 1 <= form.min_exponent;
     if (flushes && type == ir::kF32 && (is_subnormal(x) || is_subnormal(y) || small_result)) {
       ++result.flushed;
       continue;

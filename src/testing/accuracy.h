@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ir/math/math.h"
+#include "testing/interpreter.h"
 
 namespace nxv::testing {
 
@@ -46,7 +47,12 @@ ir::Kernel elementwise_kernel(const MathFunction& f, ir::Type type,
 // Runs such a kernel over `count` elements; the last buffer is the result's.
 using Evaluator = std::function<void(const ir::Kernel& kernel, uint32_t count,
                                      std::span<std::vector<std::byte>> buffers)>;
-Evaluator interpreter_evaluator(bool flush_subnormals = false);
+Evaluator interpreter_evaluator(const InterpreterOptions& options = {});
+
+// The values of f at the points.
+std::vector<double> evaluate(const MathFunction& f, ir::Type type,
+                             const ir::math::MathOptions& options, const Points& points,
+                             const Evaluator& evaluator);
 
 struct Accuracy {
   size_t points = 0, correctly_rounded = 0;
@@ -55,7 +61,7 @@ struct Accuracy {
   size_t wrong_specials = 0;
   double special_a = 0, special_b = 0, special_result = 0;  // the first of them
   size_t flushed = 0;       // points left out because the device may flush there
-  size_t instructions = 0;  // of the function
+  size_t instructions = 0;  // of the function, constants not counted
 
   double share() const {
     return points ? static_cast<double>(correctly_rounded) / static_cast<double>(points) : 1;
@@ -63,6 +69,6 @@ struct Accuracy {
 };
 // `flushes`: the evaluator flushes f32 subnormals; points where that may show are left out.
 Accuracy measure(const MathFunction& f, ir::Type type, const ir::math::MathOptions& options,
-                 const Points& points, const Evaluator& evaluate, bool flushes = false);
+                 const Points& points, const Evaluator& evaluator, bool flushes = false);
 
 }  // namespace nxv::testing

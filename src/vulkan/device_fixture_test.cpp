@@ -2,6 +2,17 @@
 
 namespace nxv::vulkan {
 
+std::unique_ptr<Device> open_or_null(const DeviceOptions& options) {
+  try {
+    [[maybe_unused]] static Device* volatile keeps_driver = Device::open(test_options()).release();
+    return Device::open(options);
+  } catch (const Error& e) {
+    if (e.status() != Status::no_device && e.status() != Status::unsupported) throw;
+    std::fprintf(stderr, "SKIPPED: %s\n", e.what());
+    return nullptr;
+  }
+}
+
 Module add_module(bool indirect, uint32_t shared_bytes) {
   const std::string header = R"(
     OpCapability Shader

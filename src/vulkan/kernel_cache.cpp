@@ -60,6 +60,7 @@ struct KernelCache::Impl {
   Context& context;
   const plan::DevicePlan& plan;
   DriverCache driver;
+  std::atomic<bool> closing{false};
   mutable std::mutex mutex;
   std::unordered_map<std::string, std::unique_ptr<Kernel>, TextHash, std::equal_to<>> kernels;
   KernelStats stats;
@@ -118,6 +119,7 @@ VkPipeline KernelCache::Impl::create(const Module& m, bool& was_cached) const {
 void KernelCache::Impl::compile(Kernel& kernel, const std::function<Module()>& generate) {
   const auto start = std::chrono::steady_clock::now();
   try {
+    if (closing) throw Error(Status::device_lost, "the device was closed before this was compiled");
     const Module m = generate();
     kernel.name_ = m.name;
     check_module(m, plan);
@@ -161,6 +163,7 @@ KernelCache::KernelCache(Context& context, const plan::DevicePlan& plan, const s
     : impl_(std::make_unique<Impl>(context, plan, folder)) {}
 
 KernelCache::~KernelCache() {
+  impl_->closing = true;
   impl_->pool.wait_idle();
   if (impl_->stats.compiled % kSaveEvery != 0) save();
   const Context& c = impl_->context;

@@ -47,6 +47,7 @@ class PoolCore {
   void release(Block* block) noexcept {
     const bool counted = is_budgeted(block->use_);
     (counted ? in_use_ : staging_in_use_).fetch_sub(block->capacity_);
+    blocks_.fetch_sub(1);
     block->next_ = released_.load(std::memory_order_relaxed);
     while (!released_.compare_exchange_weak(block->next_, block, std::memory_order_release,
                                             std::memory_order_relaxed)) {
@@ -99,6 +100,7 @@ class PoolCore {
   std::atomic<Block*> released_{nullptr};
   std::atomic<uint64_t> in_use_{0};
   std::atomic<uint64_t> staging_in_use_{0};
+  std::atomic<uint64_t> blocks_{0};
   std::atomic<uint64_t> reserved_{0};  // bytes of slabs within the budget
   std::atomic<uint64_t> staging_reserved_{0};
   std::atomic<uint64_t> peak_{0};
@@ -336,6 +338,7 @@ uint64_t PoolCore::trim() {
 MemoryStats PoolCore::stats() const {
   MemoryStats s;
   s.in_use = in_use_.load();
+  s.blocks = blocks_.load();
   const uint64_t reserved = reserved_.load();
   s.cached = reserved > s.in_use ? reserved - s.in_use : 0;
   s.peak = peak_.load();

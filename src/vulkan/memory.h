@@ -110,6 +110,7 @@ struct MemoryStats {
   uint64_t cached = 0;   // bytes taken from the driver and not in use
   uint64_t peak = 0;     // largest in_use so far
   uint64_t budget = 0;   // in_use + cached stays at or below this
+  uint64_t blocks = 0;   // live blocks
   uint64_t staging = 0;  // bytes of host memory for transfers, outside the budget
 };
 

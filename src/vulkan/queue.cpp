@@ -208,6 +208,18 @@ bool Queue::Impl::is_hazard(std::span<const Access> reads, std::span<const Acces
 // Notes the accesses of the next command, after a barrier if one is needed.
 void Queue::Impl::require(std::span<const Access> reads, std::span<const Access> writes,
                           const char* name) {
+  if (checking) {
+    for (const auto list : {reads, writes}) {
+      for (const Access& a : list) {
+        if (a.begin > a.end || a.end > a.block->capacity_) {
+          throw Error(Status::internal, std::string("command '") + name + "' claims bytes " +
+                                            std::to_string(a.begin) + " to " +
+                                            std::to_string(a.end) + " of a block of " +
+                                            std::to_string(a.block->capacity_));
+        }
+      }
+    }
+  }
   if (is_hazard(reads, writes)) {
     barrier();
     ++stats.barriers;

@@ -88,7 +88,8 @@ class Queue {
   // Last epoch known to have completed; asks the device.
   uint64_t completed();
   // Polls for the plan's poll_microseconds, then sleeps. Ok when the epoch has completed, also if
-  // the queue failed later. An epoch not yet submitted is waited for.
+  // the queue failed later. An epoch not yet submitted is waited for: the recording thread submits
+  // it first.
   Failure wait(uint64_t epoch);
   // Runs `done` on the completion thread, exactly once, also when the device is lost or the queue
   // is destroyed. It may call anything of "any thread" but wait().

@@ -106,6 +106,13 @@ TEST(Queue, RefusesGridsAndParametersThatAreNotValid) {
   EXPECT_FALSE(device->queue().failure()) << "a caller's mistake is not the device's failure";
 }
 
+TEST(Queue, CheckingNoticesBytesOutsideABlock) {
+  NXV_OPEN_OR_SKIP(device, test_options());
+  const BlockRef a = device->memory().allocate(64);
+  EXPECT_THROW(device->queue().fill(*a, 32, 64, 0), Error);
+  EXPECT_NO_THROW(device->queue().fill(*a, 32, 32, 0));
+}
+
 TEST(Queue, EnoughWorkGoesOutByItself) {
   NXV_OPEN_OR_SKIP(device, test_options());
   const BlockRef a = device->memory().allocate(4096);
@@ -160,6 +167,37 @@ TEST(Queue, WaitingForAnEpochThatComesLater) {
   }
   waiter.join();
   EXPECT_FALSE(how) << how.message;
+}
+
+TEST(Queue, ManyThreadsWaitAndAreTold) {
+  NXV_OPEN_OR_SKIP(device, test_options());
+  Queue& queue = device->queue();
+  constexpr uint64_t kEpochs = 200;
+  constexpr int kThreads = 4;
+  std::atomic<int> told{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (uint64_t e = 1; e <= kEpochs; ++e) {
+        queue.on_complete(e, [&](const Failure& f) { told += !f; });
+        EXPECT_FALSE(queue.wait(e));
+        EXPECT_GE(queue.completed(), e);
+      }
+    });
+  }
+  const BlockRef a = device->memory().allocate(4096);
+  for (uint64_t e = 1; e <= kEpochs; ++e) {
+    queue.fill(*a, 0, 4096, static_cast<uint32_t>(e));
+    EXPECT_EQ(queue.submit(), e);
+  }
+  for (auto& t : threads) t.join();
+  std::atomic<bool> last{false};
+  queue.on_complete(kEpochs, [&](const Failure&) {
+    last = true;
+    last.notify_all();
+  });
+  last.wait(false);
+  EXPECT_EQ(told, kThreads * static_cast<int>(kEpochs));
 }
 
 TEST(Queue, CompletionsOfWorkNeverSubmittedAreToldAtTheEnd) {

@@ -110,7 +110,8 @@ Value int_to_float(Value v, Type to) {
   const Value negative = is_signed ? b.bitcast(w.high, kS32) < 0 : b.boolean(false);
   const Words magnitude = is_signed ? select(negative, negated(w), w) : w;
   const Value zeros =
-      b.select(magnitude.high == 0, b.binary(Opcode::min, b.unary(Opcode::clz, magnitude.low) + 32, b.u32(63)),
+      b.select(magnitude.high == 0,
+               b.binary(Opcode::min, b.unary(Opcode::clz, magnitude.low) + 32, b.u32(63)),
                b.unary(Opcode::clz, magnitude.high));
   const Words leading = shift_left(magnitude, zeros);
   const Value sticky = leading.high | b.convert(leading.low != 0, kU32);

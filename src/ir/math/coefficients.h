@@ -5,74 +5,58 @@
 
 namespace nxv::ir::math {
 
-// (e^r - 1 - r) / r^2, |r| <= ln(2)/2
-// f64: relative error 2^-45.87
+// (e^r - 1 - r - r^2/2) / r^3, |r| <= ln(2)/2
+// f64: relative error 2^-41.8
 inline constexpr Coefficient kExp_f64[] = {
-    {0x1.0000000000000p-1, 0x0.0p+0},
-    {0x1.5555555553b48p-3, -0x1.136ce2e64792dp-59},
-    {0x1.5555555554ca7p-5, -0x1.fe004422428ccp-60},
-    {0x1.1111111c5719ap-7, 0x1.4cc12a776e4dep-61},
-    {0x1.6c16c1739a511p-10, 0x1.f6b7fab544c74p-64},
-    {0x1.a019ad55d1aa7p-13, 0x1.9a132c088657fp-67},
-    {0x1.a019c971b4d98p-16, -0x1.4c480173049f9p-71},
-    {0x1.72c79824255e0p-19, -0x1.f47a44378048fp-74},
-    {0x1.288088c0e67a5p-22, -0x1.a8286a8b1ac36p-76},
+    {0x1.5555555554f8cp-3, -0x1.e130eb4785d60p-57}, {0x1.5555555555368p-5, -0x1.f809569f2adc0p-59},
+    {0x1.11111117140a3p-7, -0x1.f9b8727faef87p-61}, {0x1.6c16c1701883dp-10, 0x1.500deb93b30eap-64},
+    {0x1.a019c3324fe13p-13, 0x1.56e3197e7c33bp-67}, {0x1.a019d803b0523p-16, 0x1.1400f7e2387eap-70},
+    {0x1.72ada50a7cd68p-19, 0x1.c704bb62326bdp-73}, {0x1.286f3d3d6c845p-22, -0x1.188ddf8778428p-76},
 };
-// pair_f32: relative error 2^-34.04
+// pair_f32: relative error 2^-29.97
 inline constexpr Coefficient kExp_pair_f32[] = {
-    {0x1.0000000000000p-1, 0x0.0p+0},
-    {0x1.555555676c1bbp-3, -0x1.f2793c8de22e3p-59},
-    {0x1.5555555c910d6p-5, 0x1.a5d901dde1c73p-60},
-    {0x1.1110c5ed7d6c9p-7, -0x1.a5deb5c9e2828p-62},
-    {0x1.6c1685542fcb2p-10, -0x1.a54a47d7d1bd3p-64},
-    {0x1.a152099da25bap-13, -0x1.d8fbf634ee64fp-67},
-    {0x1.a113930ccbff5p-16, 0x1.bfbdf331781b1p-70},
+    {0x1.5555555a800cdp-3, 0x1.d46f04a0fd5dap-59},
+    {0x1.5555555766468p-5, -0x1.f173269d6a8b4p-60},
+    {0x1.1110e0c5c7f50p-7, 0x1.1686f556afc6ap-61},
+    {0x1.6c169acc10b91p-10, -0x1.65a12cdbb9e0ep-64},
+    {0x1.a1256cd2f13c2p-13, -0x1.cbde60552459ep-67},
+    {0x1.a0efe5bf5f2fap-16, 0x1.2966fdecce3f6p-70},
 };
-// pair_f64: relative error 2^-64.54
+// pair_f64: relative error 2^-60.47
 inline constexpr Coefficient kExp_pair_f64[] = {
-    {0x1.0000000000000p-1, -0x1.4206557b6896ep-66},
-    {0x1.5555555555555p-3, 0x1.554a99e0092c9p-57},
-    {0x1.5555555555557p-5, -0x1.933dfca7d2b84p-60},
-    {0x1.1111111111111p-7, 0x1.d58a9d9320652p-61},
-    {0x1.6c16c16c15a48p-10, -0x1.1175c41b49576p-64},
-    {0x1.a01a01a01969bp-13, -0x1.bd8fdff3697e3p-70},
-    {0x1.a01a01a9f72adp-16, -0x1.e18dc8ce36a7ap-70},
-    {0x1.71de3a5aaefb9p-19, 0x1.ffd34b09ce5bcp-73},
-    {0x1.27e4d3f50d87fp-22, 0x1.02c83b1f62be0p-76},
-    {0x1.ae642c5c1fa33p-26, -0x1.3827d8fc1ee2fp-83},
-    {0x1.1f7f6aa421dd8p-29, -0x1.f794d05eff259p-83},
-    {0x1.61bff1c64f494p-33, -0x1.409abd7e0a817p-87},
+    {0x1.5555555555555p-3, 0x1.5555555555555p-57},
+    {0x1.5555555555556p-5, -0x1.bdb12f054557dp-60},
+    {0x1.1111111111111p-7, 0x1.7dbb306871760p-62},
+    {0x1.6c16c16c162c3p-10, -0x1.83c5e8a7d14a8p-67},
+    {0x1.a01a01a019b21p-13, -0x1.248da44843a24p-67},
+    {0x1.a01a01a6e1e2ap-16, 0x1.6ebfda596dc58p-70},
+    {0x1.71de3a590a1cap-19, -0x1.20648d679ff0fp-74},
+    {0x1.27e4db46cddd1p-22, -0x1.7bf08837475c6p-76},
+    {0x1.ae64342a69544p-26, 0x1.f407fb5d444a1p-80},
+    {0x1.1f7340dbc337ep-29, 0x1.28c42b7f4a47fp-86},
+    {0x1.61b2f90b0b0a6p-33, -0x1.9bd2e042a7652p-88},
 };
 inline constexpr Fit kExp = {kExp_f64, kExp_pair_f32, kExp_pair_f64};
 
 // (log((1+s)/(1-s)) / s - 2) / s^2 in s^2, |s| <= (sqrt2-1)/(sqrt2+1)
 // f64: relative error 2^-43.7
 inline constexpr Coefficient kLog_f64[] = {
-    {0x1.55555555553b6p-1, -0x1.764d18856dd08p-59},
-    {0x1.9999999b88f9dp-2, 0x1.7b14199ca327cp-57},
-    {0x1.24924627dc195p-2, 0x1.23d771c4b1ddfp-56},
-    {0x1.c71fcf7df6060p-3, -0x1.a914bdd905e4ep-58},
-    {0x1.7382687cd8370p-3, -0x1.a04437c573b2ep-57},
-    {0x1.54710166f7a8cp-3, 0x1.2a312a6dd4feep-57},
+    {0x1.55555555553b6p-1, -0x1.764d18856dd08p-59}, {0x1.9999999b88f9dp-2, 0x1.7b14199ca327cp-57},
+    {0x1.24924627dc195p-2, 0x1.23d771c4b1ddfp-56},  {0x1.c71fcf7df6060p-3, -0x1.a914bdd905e4ep-58},
+    {0x1.7382687cd8370p-3, -0x1.a04437c573b2ep-57}, {0x1.54710166f7a8cp-3, 0x1.2a312a6dd4feep-57},
 };
 // pair_f32: relative error 2^-36.43
 inline constexpr Coefficient kLog_pair_f32[] = {
-    {0x1.5555555564fdap-1, 0x1.35efd645b2850p-55},
-    {0x1.999998ca249fbp-2, 0x1.2cefebb30fa8fp-57},
-    {0x1.249324907dae3p-2, -0x1.706ea224ffd4bp-56},
-    {0x1.c67a84e8a4ba0p-3, 0x1.83b73437a78ecp-57},
+    {0x1.5555555564fdap-1, 0x1.35efd645b2850p-55},  {0x1.999998ca249fbp-2, 0x1.2cefebb30fa8fp-57},
+    {0x1.249324907dae3p-2, -0x1.706ea224ffd4bp-56}, {0x1.c67a84e8a4ba0p-3, 0x1.83b73437a78ecp-57},
     {0x1.8c92867b49a01p-3, 0x1.ee804571a29f0p-57},
 };
 // pair_f64: relative error 2^-65.38
 inline constexpr Coefficient kLog_pair_f64[] = {
-    {0x1.5555555555555p-1, 0x1.5575cf2514ff1p-55},
-    {0x1.9999999999998p-2, 0x1.e785c67a921b8p-57},
-    {0x1.2492492492962p-2, -0x1.c1336a846cd62p-57},
-    {0x1.c71c71c64b463p-3, -0x1.31753cfa64f0cp-58},
-    {0x1.745d17d40cf59p-3, 0x1.502af3c6af66ap-58},
-    {0x1.3b137afb813a0p-3, 0x1.3b8083de0adccp-59},
-    {0x1.111d30dcfa14ap-3, -0x1.de0eb0a6a4a12p-57},
-    {0x1.debd2cc5021e0p-4, -0x1.6c6c8ddc5f5cdp-58},
+    {0x1.5555555555555p-1, 0x1.5575cf2514ff1p-55},  {0x1.9999999999998p-2, 0x1.e785c67a921b8p-57},
+    {0x1.2492492492962p-2, -0x1.c1336a846cd62p-57}, {0x1.c71c71c64b463p-3, -0x1.31753cfa64f0cp-58},
+    {0x1.745d17d40cf59p-3, 0x1.502af3c6af66ap-58},  {0x1.3b137afb813a0p-3, 0x1.3b8083de0adccp-59},
+    {0x1.111d30dcfa14ap-3, -0x1.de0eb0a6a4a12p-57}, {0x1.debd2cc5021e0p-4, -0x1.6c6c8ddc5f5cdp-58},
     {0x1.e6bf079f670fep-4, -0x1.2ffedfb6c0feep-58},
 };
 inline constexpr Fit kLog = {kLog_f64, kLog_pair_f32, kLog_pair_f64};
@@ -136,39 +120,26 @@ inline constexpr Fit kCos = {kCos_f64, kCos_pair_f32, kCos_pair_f64};
 // (atan(t)/t - 1) / t^2 in t^2, |t| <= tan(pi/8)
 // f64: relative error 2^-43.64
 inline constexpr Coefficient kAtan_f64[] = {
-    {-0x1.55555555553a0p-2, -0x1.49d68fe2d58d4p-59},
-    {0x1.99999998cfffbp-3, 0x1.33687e4813245p-57},
-    {-0x1.249248a9b2c38p-3, 0x1.d0ba503602203p-61},
-    {0x1.c71c37dafcfebp-4, 0x1.fccff294af7f0p-60},
-    {-0x1.74563649b174bp-4, -0x1.242a3df6b210dp-59},
-    {0x1.3a9d31071e532p-4, 0x1.86df72f595a05p-58},
-    {-0x1.0c503f9566050p-4, 0x1.8930411580944p-58},
-    {0x1.a757649dd4de5p-5, 0x1.bf7023eadb995p-60},
+    {-0x1.55555555553a0p-2, -0x1.49d68fe2d58d4p-59}, {0x1.99999998cfffbp-3, 0x1.33687e4813245p-57},
+    {-0x1.249248a9b2c38p-3, 0x1.d0ba503602203p-61},  {0x1.c71c37dafcfebp-4, 0x1.fccff294af7f0p-60},
+    {-0x1.74563649b174bp-4, -0x1.242a3df6b210dp-59}, {0x1.3a9d31071e532p-4, 0x1.86df72f595a05p-58},
+    {-0x1.0c503f9566050p-4, 0x1.8930411580944p-58},  {0x1.a757649dd4de5p-5, 0x1.bf7023eadb995p-60},
     {-0x1.bde7eaba10384p-6, 0x1.01ef806e0d7dap-62},
 };
 // pair_f32: relative error 2^-29.19
 inline constexpr Coefficient kAtan_pair_f32[] = {
-    {-0x1.5555554bfd993p-2, 0x1.13869f4399ec2p-58},
-    {0x1.99997aefc3eb5p-3, 0x1.b75f47d885af9p-57},
-    {-0x1.248a0f9e7dbe8p-3, 0x1.80abb812cfd09p-57},
-    {0x1.c57a94756983fp-4, -0x1.2c2a6ba980768p-58},
-    {-0x1.613c1c599a50fp-4, -0x1.3ad9f375bd0a8p-58},
-    {0x1.9d60fa5068fb4p-5, -0x1.dd4dd573d7bc0p-61},
+    {-0x1.5555554bfd993p-2, 0x1.13869f4399ec2p-58},  {0x1.99997aefc3eb5p-3, 0x1.b75f47d885af9p-57},
+    {-0x1.248a0f9e7dbe8p-3, 0x1.80abb812cfd09p-57},  {0x1.c57a94756983fp-4, -0x1.2c2a6ba980768p-58},
+    {-0x1.613c1c599a50fp-4, -0x1.3ad9f375bd0a8p-58}, {0x1.9d60fa5068fb4p-5, -0x1.dd4dd573d7bc0p-61},
 };
 // pair_f64: relative error 2^-62.73
 inline constexpr Coefficient kAtan_pair_f64[] = {
-    {-0x1.5555555555555p-2, -0x1.548839f65dd17p-56},
-    {0x1.9999999999997p-3, -0x1.ecad2290a2dc0p-57},
-    {-0x1.24924924920a3p-3, -0x1.eab024f694e09p-58},
-    {0x1.c71c71c6dd2d8p-4, -0x1.54c256f564856p-58},
-    {-0x1.745d173542f7ap-4, -0x1.e6bb128bf8950p-58},
-    {0x1.3b13aea53b18fp-4, 0x1.834452f6af055p-58},
-    {-0x1.1110ce80547d7p-4, 0x1.9a7917b381b26p-58},
-    {0x1.e1d8ddf459f4dp-5, 0x1.138058579cee8p-60},
-    {-0x1.aebcad6415c5dp-5, -0x1.7ab46ce0134ebp-66},
-    {0x1.829a09d7f37d9p-5, -0x1.d8bcf1a010a70p-59},
-    {-0x1.5030c28013685p-5, -0x1.c21c0330c8d71p-59},
-    {0x1.f5ba271a2a8e8p-6, -0x1.5b530d8a40dd0p-60},
+    {-0x1.5555555555555p-2, -0x1.548839f65dd17p-56}, {0x1.9999999999997p-3, -0x1.ecad2290a2dc0p-57},
+    {-0x1.24924924920a3p-3, -0x1.eab024f694e09p-58}, {0x1.c71c71c6dd2d8p-4, -0x1.54c256f564856p-58},
+    {-0x1.745d173542f7ap-4, -0x1.e6bb128bf8950p-58}, {0x1.3b13aea53b18fp-4, 0x1.834452f6af055p-58},
+    {-0x1.1110ce80547d7p-4, 0x1.9a7917b381b26p-58},  {0x1.e1d8ddf459f4dp-5, 0x1.138058579cee8p-60},
+    {-0x1.aebcad6415c5dp-5, -0x1.7ab46ce0134ebp-66}, {0x1.829a09d7f37d9p-5, -0x1.d8bcf1a010a70p-59},
+    {-0x1.5030c28013685p-5, -0x1.c21c0330c8d71p-59}, {0x1.f5ba271a2a8e8p-6, -0x1.5b530d8a40dd0p-60},
     {-0x1.c7a6bc6dde7f9p-7, 0x1.66e628e3b3d9fp-64},
 };
 inline constexpr Fit kAtan = {kAtan_f64, kAtan_pair_f32, kAtan_pair_f64};
@@ -187,12 +158,9 @@ inline constexpr Coefficient kErf_f64[] = {
 };
 // pair_f32: relative error 2^-31.56
 inline constexpr Coefficient kErf_pair_f32[] = {
-    {0x1.06eba820d916ap-3, 0x1.f41b4499c69cfp-60},
-    {-0x1.8127466eb7e66p-2, 0x1.75c530c984fe1p-56},
-    {0x1.ce2ef1dabeb26p-4, -0x1.69b0164fc2065p-58},
-    {-0x1.b8201d34c8623p-6, -0x1.fd4588153ed52p-62},
-    {0x1.54cef0ff0da48p-8, 0x1.42e106f04e4c8p-64},
-    {-0x1.9354abdf389f6p-11, 0x1.c3be2ae6323cdp-65},
+    {0x1.06eba820d916ap-3, 0x1.f41b4499c69cfp-60},  {-0x1.8127466eb7e66p-2, 0x1.75c530c984fe1p-56},
+    {0x1.ce2ef1dabeb26p-4, -0x1.69b0164fc2065p-58}, {-0x1.b8201d34c8623p-6, -0x1.fd4588153ed52p-62},
+    {0x1.54cef0ff0da48p-8, 0x1.42e106f04e4c8p-64},  {-0x1.9354abdf389f6p-11, 0x1.c3be2ae6323cdp-65},
 };
 // pair_f64: relative error 2^-60.55
 inline constexpr Coefficient kErf_pair_f64[] = {

@@ -31,6 +31,20 @@ Scaled erfc_tail(const Extended& x) {
   return {e.mantissa() * extended_polynomial(t, kErfc) / denominator, e.n};
 }
 
+// Products of small numbers and their errors are taken at a larger scale, away from subnormals.
+struct Rescaled {
+  Value x, power;  // the original is x * power
+};
+
+Rescaled away_from_subnormals(Value x, const Arithmetic& arithmetic) {
+  Builder& b = x.builder();
+  const Value one = like(x, 1);
+  if (!arithmetic.is_pair()) return {x, one};
+  const bool wide = is_f64(x.type());
+  const Value small = b.unary(Opcode::abs, x) < (wide ? 0x1p-900 : 0x1p-90);
+  return {x * b.select(small, like(x, 0x1p60), one), b.select(small, like(x, 0x1p-60), one)};
+}
+
 // |x|, within [1/2, the point from which erfc is 0].
 Value tail_argument(Value magnitude, const Arithmetic& arithmetic) {
   return clamp(magnitude, 0.5, arithmetic.pick(10.5, 10.5, 27.5));
@@ -44,12 +58,14 @@ Value erf(Value x, const MathOptions& options) {
   const Arithmetic arithmetic(t, options);
   const Value wide = widen(x, arithmetic);
   const Value magnitude = b.unary(Opcode::abs, wide);
-  const Extended near = erf_near_zero({arithmetic, clamp(wide, -1, 1)});
-  const Scaled tail = erfc_tail({arithmetic, clamp(magnitude, 0.5, arithmetic.pick(6.0, 6.0, 7.0))});
+  const Rescaled small = away_from_subnormals(clamp(wide, -1, 1), arithmetic);
+  const Value near = erf_near_zero({arithmetic, small.x}).value() * small.power;
+  const Scaled tail =
+      erfc_tail({arithmetic, clamp(magnitude, 0.5, arithmetic.pick(6.0, 6.0, 7.0))});
   const Extended far =
       constant(b, arithmetic, 1) - scale(tail.mantissa, power_of_two(tail.n, arithmetic.base()));
   const Value is_near = magnitude < 0.5;
-  return copy_sign(narrow(b.select(is_near, near.value(), far.value()), t), x);
+  return copy_sign(narrow(b.select(is_near, near, far.value()), t), x);
 }
 
 Value erfc(Value x, const MathOptions& options) {
@@ -61,7 +77,7 @@ Value erfc(Value x, const MathOptions& options) {
   const Extended near =
       constant(b, arithmetic, 1) - erf_near_zero({arithmetic, clamp(wide, -1, 1)});
   const Scaled tail = erfc_tail({arithmetic, tail_argument(magnitude, arithmetic)});
-  const Value positive = scale_by_power(tail.mantissa.value(), tail.n);
+  const Value positive = apply_exponent(tail.mantissa.value(), tail.n, arithmetic);
   // Of 2 - erfc(|x|) only the leading bits of erfc matter.
   const Value n = b.binary(Opcode::max, tail.n, b.s32(-100));
   const Extended negative =
@@ -75,7 +91,10 @@ Value erf_inv(Value x, const MathOptions& options) {
   Builder& b = x.builder();
   const Type t = x.type();
   const Arithmetic arithmetic(t, options);
-  const Extended limited{arithmetic, widen(b.select(b.unary(Opcode::abs, x) < 1, x, like(x, 0.5)), arithmetic)};
+  const Value magnitude = b.unary(Opcode::abs, x);
+  const Value wide = widen(b.select(magnitude < 1, x, like(x, 0.5)), arithmetic);
+  const Rescaled rescaled = away_from_subnormals(wide, arithmetic);
+  const Extended limited{arithmetic, rescaled.x};
   const Extended one = constant(b, arithmetic, 1);
   const Extended w = -log_kernel({(one - limited) * (one + limited)});
   const Extended center = constant(b, arithmetic, arithmetic.pick(3.0, 3.0, 4.0));
@@ -83,12 +102,11 @@ Value erf_inv(Value x, const MathOptions& options) {
   // Either argument leads to some number where the other is taken.
   const Extended root = sqrt(select(in_tail, w, constant(b, arithmetic, 9))) - center;
   const Extended body = select(in_tail, one, w);
-  const Extended p = select(in_tail, extended_polynomial(root, kErfInvTail),
-                            extended_polynomial(body, kErfInv));
-  const Value inside = narrow((limited * p).value(), t);
-  const Value magnitude = b.unary(Opcode::abs, x);
-  const Value edge = b.select(magnitude == 1, copy_sign(infinity(b, t), x), nan(b, t));
-  return b.select(magnitude < 1, inside, edge);
+  const Extended p =
+      select(in_tail, extended_polynomial(root, kErfInvTail), extended_polynomial(body, kErfInv));
+  const Value inside = narrow((limited * p).value() * rescaled.power, t);
+  const Value edge = b.select(magnitude == 1, infinity(b, t), nan(b, t));
+  return copy_sign(b.select(magnitude < 1, inside, edge), x);
 }
 
 }  // namespace nxv::ir::math

@@ -8,10 +8,6 @@ namespace {
 
 constexpr double kLog2E = 0x1.71547652b82fep+0;
 constexpr Coefficient kLn2 = {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56};
-// ln 2 with room for a product by n, and the rest.
-constexpr Coefficient kLn2Short = {0x1.62e4p-1, 0x1.7f7d1cf79abcap-20};
-constexpr Coefficient kLn2Long = {0x1.62e42fefa3p-1, 0x1.3de6af278ece6p-42};
-
 struct Nearest {
   Value number;   // in x's type
   Value integer;  // s32
@@ -23,14 +19,15 @@ Nearest nearest_integer(Value x) {
   const bool wide = is_f64(x.type());
   const Value magic = like(x, wide ? 0x1.8p52 : 0x1.8p23);
   const Value shifted = x + magic;
-  const Value integer = wide ? b.bitcast(low_word(shifted), kS32)
-                             : b.bitcast(shifted, kS32) - b.bitcast(magic, kS32);
+  const Value integer =
+      wide ? b.bitcast(low_word(shifted), kS32) : b.bitcast(shifted, kS32) - b.bitcast(magic, kS32);
   return {shifted - magic, integer};
 }
 
 // e^r - 1 for |r| <= ln(2) / 2.
 Extended expm1_fraction(const Extended& r) {
-  const Value tail = r.hi * r.hi * polynomial(r.hi, kExp.of(r.arithmetic));
+  const Value square = r.hi * r.hi;
+  const Value tail = square * 0.5 + square * (r.hi * polynomial(r.hi, kExp.of(r.arithmetic)));
   return correct(r, tail);
 }
 
@@ -43,9 +40,7 @@ Value clamp_exponent(Value x, const Arithmetic& arithmetic, double per_octave = 
 
 // mantissa * 2^n in the result's type.
 Value assemble(const Exponential& e, Type t) {
-  const Value mantissa = e.mantissa().value();
-  const bool wide_range = e.fraction.arithmetic.carrier == Carrier::f64;
-  return narrow(wide_range ? mantissa * power_of_two(e.n, kF64) : scale_by_power(mantissa, e.n), t);
+  return narrow(apply_exponent(e.mantissa().value(), e.n, e.fraction.arithmetic), t);
 }
 
 }  // namespace
@@ -56,10 +51,14 @@ Extended Exponential::mantissa() const {
   return fraction.lo ? correct(sum, fraction.lo) : sum;
 }
 
+Value apply_exponent(Value v, Value n, const Arithmetic& arithmetic) {
+  return arithmetic.is_pair() ? scale_by_power(v, n) : v * power_of_two(n, kF64);
+}
+
 Exponential exp_kernel(const Extended& x) {
   const Arithmetic& arithmetic = x.arithmetic;
   const Nearest n = nearest_integer(x.hi * kLog2E);
-  const Coefficient ln2 = arithmetic.pick(kLn2Long, kLn2Short, kLn2Long);
+  const Coefficient ln2 = short_ln2(arithmetic);
   const Value high = x.hi - n.number * ln2.hi;
   Extended r = two_sum(arithmetic, high, -(n.number * ln2.lo));
   if (x.lo) r = correct(r, x.lo);
@@ -81,18 +80,19 @@ Value exp(Value x, const MathOptions& options) {
 
 Value exp2(Value x, const MathOptions& options) {
   const Arithmetic arithmetic(x.type(), options);
-  return assemble(exp2_kernel({arithmetic, clamp_exponent(widen(x, arithmetic), arithmetic)}), x.type());
+  return assemble(exp2_kernel({arithmetic, clamp_exponent(widen(x, arithmetic), arithmetic)}),
+                  x.type());
 }
 
 Value expm1(Value x, const MathOptions& options) {
   Builder& b = x.builder();
   const Arithmetic arithmetic(x.type(), options);
-  const Value limited = clamp(widen(x, arithmetic), -60, arithmetic.pick(128.4, 128.4, 1024.4) * kLn2.hi);
+  const Value limited =
+      clamp(widen(x, arithmetic), -60, arithmetic.pick(128.4, 128.4, 1024.4) * kLn2.hi);
   const Exponential e = exp_kernel({arithmetic, limited});
   // (2^n - 1 + 2^n fraction), halved so that 2^n itself cannot overflow.
   const Value power = power_of_two(e.n - 1, arithmetic.base());
-  const Extended half =
-      two_sum(arithmetic, power, like(power, -0.5)) + scale(e.fraction, power);
+  const Extended half = two_sum(arithmetic, power, like(power, -0.5)) + scale(e.fraction, power);
   const Value result = narrow(half.value() * 2, x.type());
   const Value magnitude = b.unary(Opcode::abs, x);
   return b.select(magnitude < arithmetic.pick(0x1p-60, 0x1p-40, 0x1p-80), x, result);
@@ -108,12 +108,12 @@ Value sigmoid(Value x, const MathOptions& options) {
   const Exponential e = exp_kernel({arithmetic, limited});
   const Extended mantissa = e.mantissa();
   const Extended one = constant(b, arithmetic, 1);
-  const Extended tail{arithmetic, scale_by_power(mantissa.hi, e.n),
-                      mantissa.lo ? scale_by_power(mantissa.lo, e.n) : Value()};
+  const Extended tail{arithmetic, apply_exponent(mantissa.hi, e.n, arithmetic),
+                      mantissa.lo ? apply_exponent(mantissa.lo, e.n, arithmetic) : Value()};
   const Value negative = wide < 0;
   const Extended quotient = select(negative, mantissa, one) / (one + tail);
   const Value n = b.select(negative, e.n, b.s32(0));
-  return narrow(scale_by_power(quotient.value(), n), x.type());
+  return narrow(apply_exponent(quotient.value(), n, arithmetic), x.type());
 }
 
 }  // namespace nxv::ir::math

@@ -16,7 +16,9 @@ Split split(Value a) {
 }  // namespace
 
 Arithmetic::Arithmetic(Type t, const MathOptions& options)
-    : carrier(t == kF64 ? Carrier::pair_f64 : options.f64 ? Carrier::f64 : Carrier::pair_f32),
+    : carrier(t == kF64     ? Carrier::pair_f64
+              : options.f64 ? Carrier::f64
+                            : Carrier::pair_f32),
       fused(carrier == Carrier::pair_f32 && options.fma_fused_f32) {}
 
 Value widen(Value x, const Arithmetic& arithmetic) {
@@ -51,7 +53,8 @@ Extended two_product(const Arithmetic& arithmetic, Value a, Value b) {
   if (!arithmetic.is_pair()) return {arithmetic, product};
   if (arithmetic.fused) return {arithmetic, product, a.builder().fma(a, b, -product)};
   const Split x = split(a), y = a.id() == b.id() ? x : split(b);
-  return {arithmetic, product, (((x.hi * y.hi - product) + x.hi * y.lo) + x.lo * y.hi) + x.lo * y.lo};
+  return {arithmetic, product,
+          (((x.hi * y.hi - product) + x.hi * y.lo) + x.lo * y.hi) + x.lo * y.lo};
 }
 
 Extended correct(const Extended& a, Value correction) {
@@ -64,9 +67,7 @@ Extended operator+(const Extended& a, const Extended& b) {
   return correct(sum, a.lo && b.lo ? a.lo + b.lo : a.lo ? a.lo : b.lo);
 }
 
-Extended operator-(const Extended& a) {
-  return {a.arithmetic, -a.hi, a.lo ? -a.lo : Value()};
-}
+Extended operator-(const Extended& a) { return {a.arithmetic, -a.hi, a.lo ? -a.lo : Value()}; }
 
 Extended operator-(const Extended& a, const Extended& b) { return a + -b; }
 

@@ -80,9 +80,9 @@ erfc_t = lambda x: (mp.mpf(x) - 3) / (x + 3)
 
 # name, comment, function, interval and target exponent per carrier
 FITS = [
-    ("kExp", "(e^r - 1 - r) / r^2, |r| <= ln(2)/2",
-     series_guarded(lambda r: (mp.expm1(r) - r) / r**2, mp.mpf("0.5")),
-     [(-half_ln2, half_ln2)] * 3, (-42, -30, -60)),
+    ("kExp", "(e^r - 1 - r - r^2/2) / r^3, |r| <= ln(2)/2",
+     series_guarded(lambda r: (mp.expm1(r) - r - r**2 / 2) / r**3, mp.mpf(1) / 6),
+     [(-half_ln2, half_ln2)] * 3, (-40, -28, -58)),
     ("kLog", "(log((1+s)/(1-s)) / s - 2) / s^2 in s^2, |s| <= (sqrt2-1)/(sqrt2+1)",
      series_guarded(lambda z: (2 * mp.atanh(root(z)) / root(z) - 2) / z, mp.mpf(2) / 3),
      [(0, log_z)] * 3, (-41, -30, -59)),

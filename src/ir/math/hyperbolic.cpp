@@ -12,12 +12,13 @@ struct Quarters {
 
 Quarters quarters(Value magnitude, const Arithmetic& arithmetic) {
   Builder& b = magnitude.builder();
-  const Value limited = clamp(magnitude, -1, arithmetic.pick(90.0, 90.0, 711.0));
+  const Value limited = clamp(magnitude, -1, arithmetic.pick(89.6, 89.6, 710.6));
   const Exponential e = exp_kernel({arithmetic, limited});
   const Extended rising = scale(e.mantissa(), power_of_two(e.n - 2, arithmetic.base()));
   // Beyond 2^62 the falling part does not matter, and large divisors overflow.
   const Extended large = constant(b, arithmetic, 0x1p62);
-  const Extended divisor = arithmetic.is_pair() ? select(rising.hi > 0x1p62, large, rising) : rising;
+  const Extended divisor =
+      arithmetic.is_pair() ? select(rising.hi > 0x1p62, large, rising) : rising;
   return {rising, constant(b, arithmetic, 0.0625) / divisor};
 }
 
@@ -100,7 +101,8 @@ Value atanh(Value x, const MathOptions& options) {
   const Value one = like(wide, 1);
   const Extended quotient = two_sum(arithmetic, one, wide) / two_sum(arithmetic, one, -wide);
   const Value result = narrow(log_kernel({quotient}).value() * 0.5, t);
-  const Value inside = b.select(magnitude < 1, result, b.select(magnitude == 1, infinity(b, t), nan(b, t)));
+  const Value inside =
+      b.select(magnitude < 1, result, b.select(magnitude == 1, infinity(b, t), nan(b, t)));
   return b.select(is_tiny(x, arithmetic), x, copy_sign(inside, x));
 }
 

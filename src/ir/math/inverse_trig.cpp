@@ -27,9 +27,7 @@ Extended atan_kernel(const Extended& y, const Extended& x, Value negative) {
   const Extended t = select(middle, small - large, small) / select(middle, small + large, large);
   const Value z = t.hi * t.hi;
   Extended angle = correct(t, t.hi * (z * polynomial(z, kAtan.of(arithmetic))));
-  auto fraction_of_pi = [&](double f) {
-    return constant(b, arithmetic, kPi.hi * f, kPi.lo * f);
-  };
+  auto fraction_of_pi = [&](double f) { return constant(b, arithmetic, kPi.hi * f, kPi.lo * f); };
   angle = select(middle, fraction_of_pi(0.25) + angle, angle);
   angle = select(steep, fraction_of_pi(0.5) - angle, angle);
   return negative ? select(negative, fraction_of_pi(1) - angle, angle) : angle;
@@ -91,13 +89,13 @@ Value atan2(Value y, Value x, const MathOptions& options) {
     const Value top = top_word(larger * factor);
     const int shift = exponent_shift(t);
     // 2^(bias - exponent), kept in the normal range.
-    const Value down = b.bitcast(b.binary(Opcode::min, top >> shift, b.u32(2 * exponent_bias(t) - 1)), kS32);
+    const Value down =
+        b.bitcast(b.binary(Opcode::min, top >> shift, b.u32(2 * exponent_bias(t) - 1)), kS32);
     const Value power = power_of_two(-down + exponent_bias(t), t);
     scaled_y = scaled_y * power, scaled_x = scaled_x * power;
     small_quotient = (scaled_y < arithmetic.pick(1.0, 0x1p-30, 0x1p-60)) & !top_sign;
   }
-  const Extended angle =
-      atan_kernel({arithmetic, scaled_y}, {arithmetic, scaled_x}, top_sign);
+  const Extended angle = atan_kernel({arithmetic, scaled_y}, {arithmetic, scaled_x}, top_sign);
   Value result = narrow(angle.value(), t);
   if (small_quotient) result = b.select(small_quotient, div(abs_y, abs_x, options), result);
   const Value ordered = (x == x) & (y == y);

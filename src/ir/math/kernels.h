@@ -1,9 +1,16 @@
 // The few functions that all others are made of, over Extended.
 #pragma once
 
-#include "ir/math/extended.h"
+#include "ir/math/polynomial.h"
 
 namespace nxv::ir::math {
+
+// ln 2 in two parts; the product of the first with a binary exponent is exact.
+inline Coefficient short_ln2(const Arithmetic& arithmetic) {
+  constexpr Coefficient f32 = {0x1.62e4p-1, 0x1.7f7d1cf79abcap-20};
+  constexpr Coefficient f64 = {0x1.62e42fefa3p-1, 0x1.3de6af278ece6p-42};
+  return arithmetic.pick(f64, f32, f64);
+}
 
 // e^x = 2^n (1 + fraction), |fraction| < 0.42.
 struct Exponential {
@@ -16,6 +23,9 @@ struct Exponential {
 Exponential exp_kernel(const Extended& x);
 // 2^x likewise.
 Exponential exp2_kernel(const Extended& x);
+
+// v * 2^n for v of about 1, rounded once also where the carrier's own range ends.
+Value apply_exponent(Value v, Value n, const Arithmetic& arithmetic);
 
 // log(a 2^k) for positive finite a. `minus_one` is a - 1 where the caller knows it better than a
 // shows it. `precise` carries the polynomial in the extended precision too (for pow).

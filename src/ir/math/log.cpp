@@ -6,10 +6,6 @@
 namespace nxv::ir::math {
 namespace {
 
-// ln 2 with room for a product by k, and the rest.
-constexpr Coefficient kLn2Short = {0x1.62e4p-1, 0x1.7f7d1cf79abcap-20};
-constexpr Coefficient kLn2Long = {0x1.62e42fefa3p-1, 0x1.3de6af278ece6p-42};
-
 // log((1 + s) / (1 - s))
 Extended log_of_quotient(const Extended& s, bool precise) {
   if (precise) {
@@ -42,11 +38,12 @@ Extended log_kernel(const LogArgument& argument) {
     const Extended given{arithmetic, argument.minus_one};
     above = select(k == 0, given, above);
   }
-  const Extended log_m = log_of_quotient(above / (m + constant(b, arithmetic, 1)), argument.precise);
+  const Extended log_m =
+      log_of_quotient(above / (m + constant(b, arithmetic, 1)), argument.precise);
 
   Value count = b.convert(k, base);
   if (argument.k) count = count + argument.k;
-  const Coefficient ln2 = arithmetic.pick(kLn2Long, kLn2Short, kLn2Long);
+  const Coefficient ln2 = short_ln2(arithmetic);
   const Value low = count * ln2.lo;
   const Value high = count * ln2.hi;  // exact
   if (!arithmetic.is_pair()) return {arithmetic, high + (log_m.hi + low)};

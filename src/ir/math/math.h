@@ -14,10 +14,10 @@
 namespace nxv::ir::math {
 
 struct MathOptions {
-  bool f64 = true;                  // the device has f64 at a useful rate
-  bool exact_f32_div_sqrt = true;   // its f32 / and sqrt are correctly rounded
-  bool subnormals_preserved = true; // its f32 arithmetic keeps subnormals
-  bool fma_fused_f32 = false;       // its f32 fma rounds once
+  bool f64 = true;                   // the device has f64 at a useful rate
+  bool exact_f32_div_sqrt = true;    // its f32 / and sqrt are correctly rounded
+  bool subnormals_preserved = true;  // its f32 arithmetic keeps subnormals
+  bool fma_fused_f32 = false;        // its f32 fma rounds once
 };
 
 Value exp(Value x, const MathOptions& options);
@@ -55,12 +55,12 @@ Value fmod(Value a, Value b, const MathOptions& options);
 
 // Exact; options play no role.
 Value round_half_away(Value x);
-Value sign(Value x);           // of NaN: 1; of a zero: itself
-Value min(Value a, Value b);   // NaN wins; of equal operands the first
+Value sign(Value x);          // of NaN: 1; of a zero: itself
+Value min(Value a, Value b);  // NaN wins; of equal operands the first
 Value max(Value a, Value b);
-Value is_nan(Value x);         // boolean
-Value is_infinity(Value x);    // boolean
+Value is_nan(Value x);       // boolean
+Value is_infinity(Value x);  // boolean
 Value copy_sign(Value magnitude, Value sign);
-Value abs(Value x);            // clears the sign bit
+Value abs(Value x);  // clears the sign bit
 
 }  // namespace nxv::ir::math

@@ -14,7 +14,9 @@ struct Coefficient {
 // One polynomial per carrier, lowest order first.
 struct Fit {
   std::span<const Coefficient> f64, pair_f32, pair_f64;
-  std::span<const Coefficient> of(const Arithmetic& a) const { return a.pick(f64, pair_f32, pair_f64); }
+  std::span<const Coefficient> of(const Arithmetic& a) const {
+    return a.pick(f64, pair_f32, pair_f64);
+  }
 };
 
 // In the base precision.

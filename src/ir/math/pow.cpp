@@ -29,7 +29,7 @@ Value pow(Value x, Value y, const MathOptions& options) {
     limited.lo = b.select(limited.hi == exponent.hi, exponent.lo, b.zero(t));
   }
   const Exponential e = exp_kernel(limited);
-  Value result = narrow(scale_by_power(e.mantissa().value(), e.n), t);
+  Value result = narrow(apply_exponent(e.mantissa().value(), e.n, arithmetic), t);
 
   // |x| of 0 and infinity.
   const Value y_negative = y < 0;
@@ -40,7 +40,8 @@ Value pow(Value x, Value y, const MathOptions& options) {
   // Negative x: y must be an integer, an odd one changes the sign. Large y are even integers.
   const Value y_integer = b.unary(Opcode::trunc, y) == y;
   const Value half = y * 0.5;
-  const Value y_odd = y_integer & (b.unary(Opcode::trunc, half) != half) & (b.unary(Opcode::abs, y) < inf);
+  const Value y_odd =
+      y_integer & (b.unary(Opcode::trunc, half) != half) & (b.unary(Opcode::abs, y) < inf);
   const Value sign_set = b.bitcast(top_word(x), kS32) < 0;
   result = b.select(sign_set & y_odd, -result, result);
   const Value negative = (x < 0) & (magnitude < inf);

@@ -16,19 +16,20 @@ Value sqrt_by_integers(Value x) {
   const Value exponent = b.select(subnormal, b.u32(1) - shift, bits >> 23);  // may wrap below 0
   const Value significand = b.select(subnormal, bits << shift, (bits & 0x7fffff) | 0x800000);
   // x = s * 2^(2 h - 150 + ...) with an even exponent.
-  const Value odd = exponent & 1;  // biased by 127: odd means an even power of two
+  const Value odd = exponent & 1;                   // biased by 127: odd means an even power of two
   const Value s = significand << (b.u32(1) - odd);  // < 2^25
   const Value approximate = b.unary(Opcode::sqrt, b.convert(s, kF32) * 0x1p23);
   Value root = b.convert(approximate, kU32);  // about sqrt(s 2^23), 24 bits
   const Value target = s << 23;               // modulo 2^32, as are all products below
   for (int i = 0; i < 2; ++i) {
     const Value rest = b.bitcast(target - root * root, kS32);
-    const Value low = rest < 0, high = rest > b.bitcast(root << 1, kS32);
+    const Value low = rest<0, high = rest> b.bitcast(root << 1, kS32);
     root = root + b.convert(high, kU32) - b.convert(low, kU32);
   }
   const Value rest = b.bitcast(target - root * root, kS32);
   root = root + b.convert(rest > b.bitcast(root, kS32), kU32);
-  const Value half_exponent = b.bitcast(b.bitcast(exponent + 127 - (b.u32(1) - odd), kS32) >> 1, kU32);
+  const Value half_exponent =
+      b.bitcast(b.bitcast(exponent + 127 - (b.u32(1) - odd), kS32) >> 1, kU32);
   const Value result = b.bitcast((half_exponent << 23) + (root - 0x800000), kF32);
   const Value special = !((x > 0) & (x < infinity(b, kF32)));
   return b.select(special, b.select((x == 0) | (x > 0), x, nan(b, kF32)), result);
@@ -55,9 +56,11 @@ Value rsqrt(Value x, const MathOptions& options) {
   Value power = like(wide.hi, 1);
   if (arithmetic.is_pair()) {
     // Away from the ends of the range, by an even power of two.
-    const Value small = x < 0x1p-60, large = x > 0x1p60;
-    wide.hi = b.select(small, x * (is_f64(t) ? 0x1p600 : 0x1p100), b.select(large, x * (is_f64(t) ? 0x1p-600 : 0x1p-60), x));
-    power = b.select(small, like(x, is_f64(t) ? 0x1p300 : 0x1p50), b.select(large, like(x, is_f64(t) ? 0x1p-300 : 0x1p-30), power));
+    const Value small = x<0x1p-60, large = x> 0x1p60;
+    wide.hi = b.select(small, x * (is_f64(t) ? 0x1p600 : 0x1p100),
+                       b.select(large, x * (is_f64(t) ? 0x1p-600 : 0x1p-60), x));
+    power = b.select(small, like(x, is_f64(t) ? 0x1p300 : 0x1p50),
+                     b.select(large, like(x, is_f64(t) ? 0x1p-300 : 0x1p-30), power));
   }
   const Extended inverse = constant(b, arithmetic, 1) / sqrt(wide);
   const Value result = narrow(inverse.value() * power, t);
@@ -77,10 +80,12 @@ Value cbrt(Value x, const MathOptions& options) {
   Value power = like(a, 1);
   if (arithmetic.is_pair()) {
     // Away from the ends of the range, by a power of eight.
-    const Value small = a < 0x1p-30, large = a > 0x1p60;
+    const Value small = a<0x1p-30, large = a> 0x1p60;
     const Value one = power;
-    power = b.select(small, like(x, is_f64(t) ? 0x1p-300 : 0x1p-32), b.select(large, like(x, is_f64(t) ? 0x1p200 : 0x1p20), one));
-    a = a * b.select(small, like(x, is_f64(t) ? 0x1p900 : 0x1p96), b.select(large, like(x, is_f64(t) ? 0x1p-600 : 0x1p-60), one));
+    power = b.select(small, like(x, is_f64(t) ? 0x1p-300 : 0x1p-32),
+                     b.select(large, like(x, is_f64(t) ? 0x1p200 : 0x1p20), one));
+    a = a * b.select(small, like(x, is_f64(t) ? 0x1p900 : 0x1p96),
+                     b.select(large, like(x, is_f64(t) ? 0x1p-600 : 0x1p-60), one));
   }
   const Value third = top_word(a) / 3 + (is_f64(base) ? 0x2a9f7893u : 0x2a5119f2u);
   Value root = is_f64(base) ? f64_from_words(b.u32(0), third) : b.bitcast(third, kF32);

@@ -108,7 +108,8 @@ QuadrantAngle reduce_by_half_pi(Value x, const Arithmetic& arithmetic) {
   const Value exponent = (top >> shift) & (wide ? 0x7ff : 0xff);
   const Value significand = (top & ((1u << shift) - 1)) | (1u << shift);
   // The first of f64's bits has weight 2^63 / 2^64, of f32's 2^31 / 2^32 relative to the point.
-  const Value position = b.binary(Opcode::max, exponent, b.u32(wide ? 1013 : 120)) - (wide ? 1013 : 120);
+  const Value position =
+      b.binary(Opcode::max, exponent, b.u32(wide ? 1013 : 120)) - (wide ? 1013 : 120);
   const Words bits = wide ? window(position, 0, 32, 6) : window(position, 1, 4, 3);
   Words product = wide ? multiply(bits, {significand, low_word(x)}) : multiply(bits, {significand});
 
@@ -123,8 +124,7 @@ QuadrantAngle reduce_by_half_pi(Value x, const Arithmetic& arithmetic) {
   const Value negative = b.bitcast(b.bitcast(rest[0], kS32) >> 31, kU32);
   for (Value& word : rest) word = word ^ negative;
   const Extended turns = fraction(rest, arithmetic);
-  const Extended half_pi =
-      constant(b, arithmetic, 0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54);
+  const Extended half_pi = constant(b, arithmetic, 0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54);
   const Extended angle = turns * half_pi;
   return {quadrant, select(negative != 0, -angle, angle)};
 }

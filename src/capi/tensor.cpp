@@ -1,0 +1,182 @@
+#include <cstring>
+#include <future>
+
+#include "capi/handles.h"
+
+using nxv::DType;
+using nxv::Error;
+using nxv::Failure;
+using nxv::NodeRef;
+using nxv::Shape;
+using nxv::Status;
+using nxv::capi::guarded;
+using nxv::capi::require;
+using nxv::capi::wrap;
+
+namespace {
+
+// Sub-byte types are stored one element a byte; everything else is stored as the host has it.
+std::vector<std::byte> stored_form(DType type, const void* data, int64_t count) {
+  std::vector<std::byte> stored(static_cast<size_t>(count * nxv::storage_bytes(type)));
+  nxv::unpack_elements(type, static_cast<const std::byte*>(data), count, stored.data());
+  return stored;
+}
+
+// Hands elements to `use` in the host layout.
+template <typename Use>
+void with_host_form(DType type, std::span<const std::byte> stored, Use use) {
+  if (nxv::bits(type) >= 8) return use(stored);
+  std::vector<std::byte> packed(
+      static_cast<size_t>(nxv::packed_bytes(type, static_cast<int64_t>(stored.size()))));
+  nxv::pack_elements(type, stored.data(), static_cast<int64_t>(stored.size()), packed.data());
+  use(std::span<const std::byte>(packed));
+}
+
+// Calls release when it goes, unless it was given away.
+class ReleaseOnce {
+ public:
+  ReleaseOnce(nxv_release_fn release, void* context) : release_(release), context_(context) {}
+  ReleaseOnce(const ReleaseOnce&) = delete;
+  ReleaseOnce& operator=(const ReleaseOnce&) = delete;
+  ~ReleaseOnce() {
+    if (release_ != nullptr) release_(context_);
+  }
+  nxv::runtime::Release give() {
+    const nxv_release_fn release = std::exchange(release_, nullptr);
+    return [release, context = context_] { release(context); };
+  }
+  explicit operator bool() const { return release_ != nullptr; }
+
+ private:
+  nxv_release_fn release_;
+  void* context_;
+};
+
+}  // namespace
+
+void nxv_retain(nxv_tensor* tensor) noexcept {
+  if (tensor != nullptr) tensor->references.fetch_add(1, std::memory_order_relaxed);
+}
+
+void nxv_release(nxv_tensor* tensor) noexcept {
+  if (tensor == nullptr || tensor->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  const std::unique_ptr<nxv_tensor> last(tensor);
+  last->engine->hold(-last->node->storage_size());
+}
+
+nxv_dtype nxv_tensor_dtype(const nxv_tensor* tensor) noexcept {
+  return static_cast<nxv_dtype>(tensor->node->dtype);
+}
+
+int nxv_tensor_rank(const nxv_tensor* tensor) noexcept {
+  return static_cast<int>(tensor->node->shape.size());
+}
+
+const int64_t* nxv_tensor_shape(const nxv_tensor* tensor) noexcept {
+  return tensor->node->shape.data();
+}
+
+int64_t nxv_tensor_count(const nxv_tensor* tensor) noexcept { return tensor->node->count; }
+
+nxv_status nxv_from_host(nxv_engine* engine, nxv_dtype type, int rank, const int64_t* dims,
+                         const void* data, size_t size, nxv_release_fn release, void* context,
+                         nxv_tensor** out) noexcept {
+  return guarded([&] {
+    ReleaseOnce owner(release, context);
+    require(engine, "engine");
+    require(out, "out");
+    const DType t = nxv::capi::dtype(type);
+    Shape shape = nxv::capi::shape(rank, dims);
+    nxv::check_shape("tensor", shape);
+    const int64_t count = nxv::element_count(shape);
+    const auto expected = static_cast<size_t>(nxv::packed_bytes(t, count));
+    if (size != expected) {
+      throw Error(Status::size_mismatch, std::string(nxv::name(t)) + nxv::to_string(shape) +
+                                             " takes " + std::to_string(expected) + " bytes, got " +
+                                             std::to_string(size));
+    }
+    require(data, "data");
+    NodeRef node;
+    if (nxv::bits(t) < 8) {
+      node = nxv::host_value(engine->engine->graveyard(), t, std::move(shape),
+                             stored_form(t, data, count));
+    } else {
+      const std::span bytes(static_cast<const std::byte*>(data), size);
+      node = engine->engine->upload(t, std::move(shape), bytes,
+                                    owner ? owner.give() : nxv::runtime::Release());
+    }
+    *out = wrap(engine->engine, std::move(node));
+  });
+}
+
+nxv_status nxv_read_async(nxv_tensor* tensor, int64_t limit, nxv_read_fn done,
+                          void* context) noexcept {
+  return guarded([&] {
+    require(tensor, "tensor");
+    if (done == nullptr) throw Error(Status::invalid_argument, "done is NULL");
+    const DType type = tensor->node->dtype;
+    tensor->engine->read(tensor->node, limit,
+                         [=](const Failure& failure, std::span<const std::byte> stored) {
+                           if (failure) {
+                             done(context, static_cast<nxv_status>(failure.status), nullptr, 0,
+                                  failure.message.c_str());
+                             return;
+                           }
+                           with_host_form(type, stored, [&](std::span<const std::byte> host) {
+                             done(context, NXV_OK, host.data(), host.size(), "");
+                           });
+                         });
+  });
+}
+
+nxv_status nxv_read(nxv_tensor* tensor, void* data, size_t size) noexcept {
+  return guarded([&] {
+    require(tensor, "tensor");
+    require(data, "data");
+    const DType type = tensor->node->dtype;
+    const auto expected = static_cast<size_t>(nxv::packed_bytes(type, tensor->node->count));
+    if (size != expected) {
+      throw Error(Status::size_mismatch, "the value has " + std::to_string(expected) +
+                                             " bytes, the buffer " + std::to_string(size));
+    }
+    std::promise<Failure> finished;
+    tensor->engine->read(tensor->node, -1,
+                         [&](const Failure& failure, std::span<const std::byte> stored) {
+                           if (!failure) {
+                             with_host_form(type, stored, [&](std::span<const std::byte> host) {
+                               std::memcpy(data, host.data(), host.size());
+                             });
+                           }
+                           finished.set_value(failure);
+                         });
+    if (const Failure failure = finished.get_future().get())
+      throw Error(failure.status, failure.message);
+  });
+}
+
+nxv_status nxv_evaluate(nxv_tensor* tensor) noexcept {
+  return guarded([&] {
+    require(tensor, "tensor");
+    tensor->engine->evaluate(tensor->node);
+  });
+}
+
+nxv_status nxv_wait(nxv_tensor* tensor) noexcept {
+  return guarded([&] {
+    require(tensor, "tensor");
+    std::promise<Failure> finished;
+    tensor->engine->evaluate(tensor->node,
+                             [&](const Failure& failure) { finished.set_value(failure); });
+    if (const Failure failure = finished.get_future().get())
+      throw Error(failure.status, failure.message);
+  });
+}
+
+nxv_status nxv_deallocate(nxv_tensor* tensor) noexcept {
+  return guarded([&] {
+    require(tensor, "tensor");
+    if (!tensor->engine->deallocate(tensor->node)) {
+      throw Error(Status::deallocated, "the tensor was deallocated before");
+    }
+  });
+}

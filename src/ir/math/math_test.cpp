@@ -1,0 +1,259 @@
+#include "ir/math/math.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "testing/accuracy.h"
+
+namespace nxv::ir::math {
+namespace {
+
+using testing::Accuracy;
+using testing::InterpreterOptions;
+using testing::MathFunction;
+using testing::Points;
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// The ways of computing a function.
+struct Device {
+  const char* name;
+  Type type;
+  MathOptions options;
+  InterpreterOptions interpreter;
+};
+
+const Device kDevices[] = {
+    {"f32_through_f64", kF32, {}, {}},
+    {"f32_in_pairs", kF32, {.f64 = false, .exact_f32_div_sqrt = false}, {}},
+    {"f32_in_pairs_with_fma", kF32, {.f64 = false, .fma_fused_f32 = true}, {.fused_fma = true}},
+    {"f32_through_f64_flushing",
+     kF32,
+     {.exact_f32_div_sqrt = false, .subnormals_preserved = false},
+     {.flush_subnormals = true}},
+    {"f32_in_pairs_flushing",
+     kF32,
+     {.f64 = false, .subnormals_preserved = false},
+     {.flush_subnormals = true}},
+    {"f64", kF64, {}, {}},
+};
+
+class EveryDevice : public ::testing::TestWithParam<Device> {};
+INSTANTIATE_TEST_SUITE_P(Math, EveryDevice, ::testing::ValuesIn(kDevices),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST_P(EveryDevice, KeepsTheBoundOfEachFunction) {
+  const Device& device = GetParam();
+  for (const MathFunction& f : testing::math_functions()) {
+    const Points points = testing::sample(f, device.type, 6000, 1);
+    const bool flushes = !device.options.subnormals_preserved;
+    const Accuracy found =
+        testing::measure(f, device.type, device.options, points,
+                         testing::interpreter_evaluator(device.interpreter), flushes);
+    EXPECT_LE(found.max_ulp, f.bound(device.type, device.options))
+        << f.name << std::hexfloat << " (" << found.worst_a << ", " << found.worst_b
+        << ") = " << found.worst_result;
+    EXPECT_EQ(found.wrong_specials, 0u)
+        << f.name << std::hexfloat << " (" << found.special_a << ", " << found.special_b
+        << ") = " << found.special_result;
+    EXPECT_GT(found.points, points.a.size() / 2) << f.name;
+    if (device.type == kF32 && device.options.f64) {
+      EXPECT_GT(found.share(), 0.99) << f.name;
+    }
+  }
+}
+
+struct Case {
+  double a, b, expected;
+};
+
+void check(const Device& device, const MathFunction& f, const std::vector<Case>& cases) {
+  Points points;
+  for (const Case& c : cases) {
+    points.a.push_back(c.a);
+    points.b.push_back(c.b);
+  }
+  const std::vector<double> got = testing::evaluate(
+      f, device.type, device.options, points, testing::interpreter_evaluator(device.interpreter));
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const Case& c = cases[i];
+    if (std::isnan(c.expected)) {
+      EXPECT_TRUE(std::isnan(got[i])) << f.name << "(" << c.a << ", " << c.b << ") = " << got[i];
+      continue;
+    }
+    const double expected = device.type == kF64 ? c.expected : static_cast<float>(c.expected);
+    EXPECT_TRUE(got[i] == expected && std::signbit(got[i]) == std::signbit(expected))
+        << f.name << "(" << c.a << ", " << c.b << ") = " << got[i] << ", not " << expected;
+  }
+}
+
+// C99, F.9.4.4
+TEST_P(EveryDevice, PowHasTheSpecialCasesOfC) {
+  const std::vector<Case> cases = {
+      {0.0, -3, kInf},     {-0.0, -3, -kInf},  {0.0, -2.5, kInf},   {-0.0, -2.5, kInf},
+      {-0.0, -4, kInf},    {0.0, -kInf, kInf}, {-0.0, -kInf, kInf}, {0.0, 3, 0.0},
+      {-0.0, 3, -0.0},     {0.0, 2.5, 0.0},    {-0.0, 2.5, 0.0},    {-0.0, 4, 0.0},
+      {-1, kInf, 1},       {-1, -kInf, 1},     {1, kNan, 1},        {1, kInf, 1},
+      {kNan, 0.0, 1},      {kNan, -0.0, 1},    {kInf, 0.0, 1},      {0.0, 0.0, 1},
+      {-0.0, -0.0, 1},     {-2, 0.5, kNan},    {-2, kInf, kInf},    {0.5, -kInf, kInf},
+      {-0.5, -kInf, kInf}, {2, -kInf, 0.0},    {0.5, kInf, 0.0},    {-0.5, kInf, 0.0},
+      {-kInf, -3, -0.0},   {-kInf, -4, 0.0},   {-kInf, -0.5, 0.0},  {-kInf, 3, -kInf},
+      {-kInf, 4, kInf},    {-kInf, 0.5, kInf}, {kInf, -0.5, 0.0},   {kInf, 0.5, kInf},
+      {kNan, 1, kNan},     {2, kNan, kNan},    {-2, 3, -8},         {-2, 4, 16},
+      {-2, -3, -0.125},    {2, 10, 1024},      {9, 0.5, 3},         {-kInf, kInf, kInf},
+      {kInf, -kInf, 0.0},  {10, 2, 100},       {-3, 1, -3},         {-1, 16777215, -1}};
+  check(GetParam(), testing::math_function("pow"), cases);
+}
+
+// C99, F.9.1.4
+TEST_P(EveryDevice, Atan2HasTheSpecialCasesOfC) {
+  const double pi = M_PI;
+  const std::vector<Case> cases = {{0.0, -0.0, pi},
+                                   {-0.0, -0.0, -pi},
+                                   {0.0, 0.0, 0.0},
+                                   {-0.0, 0.0, -0.0},
+                                   {0.0, -2, pi},
+                                   {-0.0, -2, -pi},
+                                   {0.0, 2, 0.0},
+                                   {-0.0, 2, -0.0},
+                                   {-2, 0.0, -pi / 2},
+                                   {-2, -0.0, -pi / 2},
+                                   {2, 0.0, pi / 2},
+                                   {2, -0.0, pi / 2},
+                                   {2, -kInf, pi},
+                                   {-2, -kInf, -pi},
+                                   {2, kInf, 0.0},
+                                   {-2, kInf, -0.0},
+                                   {kInf, 2, pi / 2},
+                                   {-kInf, 2, -pi / 2},
+                                   {kInf, -kInf, 3 * pi / 4},
+                                   {-kInf, -kInf, -3 * pi / 4},
+                                   {kInf, kInf, pi / 4},
+                                   {-kInf, kInf, -pi / 4},
+                                   {kNan, 1, kNan},
+                                   {1, kNan, kNan},
+                                   {kNan, kInf, kNan}};
+  check(GetParam(), testing::math_function("atan2"), cases);
+}
+
+TEST_P(EveryDevice, FmodHasTheSpecialCasesOfC) {
+  const std::vector<Case> cases = {
+      {0.0, 3, 0.0},   {-0.0, 3, -0.0},  {5, 0.0, kNan},  {kInf, 3, kNan},  {5, kInf, 5},
+      {-5, -kInf, -5}, {5, kNan, kNan},  {kNan, 5, kNan}, {5, 3, 2},        {-5, 3, -2},
+      {5, -3, 2},      {-6, 3, -0.0},    {6, -3, 0.0},    {0.0, 0.0, kNan}, {0x1p100, 3, 1},
+      {0x1p101, 3, 2}, {5.5, 0.25, 0.0}, {0.0, kInf, 0.0}};
+  check(GetParam(), testing::math_function("fmod"), cases);
+}
+
+TEST_P(EveryDevice, MinimumAndMaximumPropagateNanAndKeepTheFirstOfEquals) {
+  const MathFunction least{
+      "min", nullptr, [](Value a, Value b, const MathOptions&) { return min(a, b); }, 0, 0, 0,
+      0,     0};
+  const MathFunction greatest{
+      "max", nullptr, [](Value a, Value b, const MathOptions&) { return max(a, b); }, 0, 0, 0,
+      0,     0};
+  check(GetParam(), least,
+        {{1, 2, 1},
+         {2, 1, 1},
+         {kNan, 1, kNan},
+         {1, kNan, kNan},
+         {-0.0, 0.0, -0.0},
+         {0.0, -0.0, 0.0},
+         {-kInf, kNan, kNan},
+         {-kInf, 3, -kInf}});
+  check(GetParam(), greatest,
+        {{1, 2, 2},
+         {2, 1, 2},
+         {kNan, 1, kNan},
+         {1, kNan, kNan},
+         {-0.0, 0.0, -0.0},
+         {0.0, -0.0, 0.0},
+         {kInf, kNan, kNan},
+         {-kInf, 3, 3}});
+}
+
+TEST_P(EveryDevice, SignsAndPredicates) {
+  const auto function = [](const char* name, Value (*f)(Value, const MathOptions&)) {
+    return MathFunction{name, f, nullptr, 0, 0, 0, 0, 0};
+  };
+  check(GetParam(), function("sign", [](Value x, const MathOptions&) { return sign(x); }),
+        {{3, 0, 1},
+         {-0.5, 0, -1},
+         {0.0, 0, 0.0},
+         {-0.0, 0, -0.0},
+         {kNan, 0, 1},
+         {-kNan, 0, 1},
+         {kInf, 0, 1},
+         {-kInf, 0, -1},
+         {0x1p-140, 0, 1},
+         {-0x1p-140, 0, -1}});
+  check(GetParam(), function("abs", [](Value x, const MathOptions&) { return abs(x); }),
+        {{-3, 0, 3},
+         {3, 0, 3},
+         {-0.0, 0, 0.0},
+         {-kInf, 0, kInf},
+         {kNan, 0, kNan},
+         {-0x1p-140, 0, 0x1p-140}});
+  check(GetParam(),
+        function("is_nan",
+                 [](Value x, const MathOptions&) {
+                   return x.builder().select(is_nan(x), like(x, 1), like(x, 2));
+                 }),
+        {{1, 0, 2}, {kNan, 0, 1}, {-kNan, 0, 1}, {kInf, 0, 2}, {0.0, 0, 2}});
+  check(GetParam(),
+        function("is_infinity",
+                 [](Value x, const MathOptions&) {
+                   return x.builder().select(is_infinity(x), like(x, 1), like(x, 2));
+                 }),
+        {{1, 0, 2},
+         {kNan, 0, 2},
+         {kInf, 0, 1},
+         {-kInf, 0, 1},
+         {0.0, 0, 2},
+         {std::numeric_limits<float>::max(), 0, 2}});
+  check(GetParam(), testing::math_function("round_half_away"),
+        {{0.5, 0, 1},
+         {-0.5, 0, -1},
+         {2.5, 0, 3},
+         {-0.25, 0, -0.0},
+         {kInf, 0, kInf},
+         {kNan, 0, kNan},
+         {0.49999997, 0, 0},
+         {-2.5, 0, -3}});
+}
+
+// Arguments whose multiple of pi/2 lies closest, and large ones.
+TEST(Trigonometry, ReducesArgumentsOfAnyMagnitude) {
+  for (const char* name : {"sin", "cos", "tan"}) {
+    const MathFunction& f = testing::math_function(name);
+    for (const Device& device : kDevices) {
+      if (!device.options.subnormals_preserved) continue;
+      Points points;
+      const bool wide = device.type == kF64;
+      for (int exponent = -3; exponent < (wide ? 1024 : 128); ++exponent) {
+        for (double m : {1.0, 1.0000001192092896, 1.4142135, 1.5707964, 1.9999999}) {
+          const double v = std::ldexp(m, exponent);
+          points.a.push_back(wide ? v : static_cast<float>(v));
+        }
+      }
+      for (int k = 1; k < 400; ++k) {
+        const double v = k * M_PI_2;
+        points.a.push_back(wide ? v : static_cast<float>(v));
+      }
+      if (wide) points.a.push_back(6381956970095103.0 * 0x1p797);
+      points.a.push_back(16367173.0 * 0x1p72);
+      const Accuracy found = testing::measure(f, device.type, device.options, points,
+                                              testing::interpreter_evaluator(device.interpreter));
+      EXPECT_LE(found.max_ulp, f.bound(device.type, device.options))
+          << name << " " << device.name << std::hexfloat << " " << found.worst_a;
+      EXPECT_EQ(found.wrong_specials, 0u);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nxv::ir::math

@@ -1,0 +1,325 @@
+#include "runtime/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <future>
+
+#include "base/env.h"
+#include "runtime/probes.h"
+
+namespace nxv::runtime {
+namespace {
+
+// Bounds of the pending graph below one node.
+constexpr uint32_t kMaxDepth = 256;
+constexpr uint64_t kMaxPinned = uint64_t{64} << 20;
+// Requests waiting beyond which callers are slowed.
+constexpr size_t kMaxBacklog = 128;
+// Submissions in flight.
+constexpr uint64_t kMaxInFlight = 32;
+// Pressure below this is not worth a collection.
+constexpr int64_t kMinThreshold = int64_t{32} << 20;
+
+Failure failure_of(const std::exception& e) {
+  if (const auto* error = dynamic_cast<const Error*>(&e)) return {error->status(), error->what()};
+  if (dynamic_cast<const std::bad_alloc*>(&e))
+    return {Status::alloc_failed, "host memory is exhausted"};
+  return {Status::internal, e.what()};
+}
+
+}  // namespace
+
+EngineOptions EngineOptions::from_environment() {
+  EngineOptions options;
+  options.schedule.fuse = !env::flag("NXV_NO_FUSION");
+  return options;
+}
+
+std::shared_ptr<Engine> Engine::open(const EngineOptions& options) {
+  return std::shared_ptr<Engine>(new Engine(options));
+}
+
+Engine::Engine(const EngineOptions& options) : device_(vulkan::Device::open(options.device)) {
+  snapshot_ = device_->snapshot();
+  snapshot_.probes = run_probes(*device_);
+  plan_ = plan::make_plan(snapshot_, options.device.plan);
+  executor_ = std::make_unique<Executor>(*device_, plan_, options.schedule);
+  threshold_ = std::min<int64_t>(kMinThreshold, static_cast<int64_t>(plan_.memory_budget / 4));
+  thread_ = std::thread([this] { loop(); });
+}
+
+Engine::~Engine() { close(); }
+
+void Engine::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_) return;
+    stop_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+Failure Engine::closed_failure() const {
+  return {Status::device_lost, "the engine was closed; open another one"};
+}
+
+void Engine::post(Request request) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stop_) {
+      requests_.push_back(std::move(request));
+      backlog_.store(requests_.size(), std::memory_order_relaxed);
+      if (requests_.size() == 1) wake_.notify_one();
+      return;
+    }
+  }
+  const Failure failure = closed_failure();
+  if (request.release) request.release();
+  if (request.read) request.read(failure, {});
+  if (request.evaluated) request.evaluated(failure);
+}
+
+void Engine::loop() {
+  std::vector<Request> batch;
+  while (true) {
+    bool stopping = false;
+    {
+      std::unique_lock lock(mutex_);
+      // Released nodes do not wake this thread: it looks for them now and then.
+      wake_.wait_for(lock, std::chrono::milliseconds(50),
+                     [&] { return stop_ || !requests_.empty(); });
+      batch.swap(requests_);
+      backlog_.store(0, std::memory_order_relaxed);
+      stopping = stop_;
+    }
+    graveyard_->drain();
+    for (Request& request : batch) process(request);
+    batch.clear();
+    try {
+      if (!device_->queue().failure()) throttle(device_->queue().submit());
+    } catch (const Error&) {
+      // The queue keeps its failure and answers every later request with it.
+    }
+    if (stopping) {
+      const std::lock_guard lock(mutex_);
+      if (requests_.empty()) break;
+    }
+  }
+  closed_.store(true, std::memory_order_release);
+  graveyard_->close();
+  executor_.reset();
+  device_.reset();
+}
+
+void Engine::throttle(uint64_t epoch) {
+  vulkan::Queue& queue = device_->queue();
+  if (epoch > kMaxInFlight && queue.completed() + kMaxInFlight < epoch)
+    queue.wait(epoch - kMaxInFlight);
+}
+
+void Engine::process(Request& request) {
+  try {
+    if (request.task) return request.task(*executor_, *device_);
+    if (request.release) {
+      const Release release = std::move(request.release);
+      try {
+        executor_->upload(*request.node, request.bytes);
+      } catch (const Error& e) {
+        request.node->set_failed({e.status(), e.what()});
+      }
+      return release();
+    }
+    if (request.read) return begin_read(request);
+    executor_->evaluate(request.node);
+    if (request.evaluated) {
+      device_->queue().on_complete(device_->queue().open_epoch(), std::move(request.evaluated));
+    }
+  } catch (const std::exception& e) {
+    const Failure failure = failure_of(e);
+    if (request.read) request.read(failure, {});
+    if (request.evaluated) request.evaluated(failure);
+  }
+}
+
+void Engine::begin_read(Request& request) {
+  Node& node = *request.node;
+  try {
+    executor_->evaluate(request.node);
+  } catch (const Error& e) {
+    if (e.status() != Status::alloc_failed) throw;
+    // What has been released meanwhile may be enough.
+    if (graveyard_->drain() == 0) throw;
+    executor_->evaluate(request.node);
+  }
+  const DeviceStorage& storage = device_storage(node);
+  vulkan::Transfers& transfers = device_->transfers();
+  const int64_t count = request.count < 0 ? node.count : std::min(request.count, node.count);
+  struct Pending {
+    vulkan::Readback value;
+    std::vector<std::pair<std::shared_ptr<FaultSlot>, vulkan::Readback>> faults;
+    ReadDone done;
+    uint64_t bytes;
+  };
+  auto pending = std::make_shared<Pending>();
+  pending->bytes = static_cast<uint64_t>(count * storage_bytes(node.dtype));
+  pending->value = transfers.read(storage.block, 0, pending->bytes);
+  uint64_t epoch = pending->value.epoch;
+  for (const auto& slot : storage.faults) {
+    if (slot->is_clear.load(std::memory_order_acquire)) continue;
+    pending->faults.emplace_back(slot, transfers.read(slot->block, 0, 4));
+    epoch = std::max(epoch, pending->faults.back().second.epoch);
+  }
+  pending->done = std::move(request.read);
+  device_->queue().on_complete(epoch, [pending](const Failure& failure) {
+    if (failure) return pending->done(failure, {});
+    for (const auto& [slot, word] : pending->faults) {
+      uint32_t position = 0;
+      std::memcpy(&position, word.bytes, 4);
+      if (position != 0xffffffff) {
+        return pending->done(
+            {Status::arithmetic, slot->what + ", element " + std::to_string(position)}, {});
+      }
+      slot->is_clear.store(true, std::memory_order_release);
+    }
+    pending->done({}, {pending->value.bytes, pending->bytes});
+  });
+}
+
+NodeRef Engine::upload(DType type, Shape shape, std::span<const std::byte> stored,
+                       Release release) {
+  if (stored.size() <= kSmall || !release) {
+    NodeRef node = host_value(graveyard_, type, std::move(shape), {stored.begin(), stored.end()});
+    if (release) release();
+    return node;
+  }
+  check_shape("tensor", shape);
+  NodeRef node = NodeRef::adopt(
+      std::make_unique<Node>(graveyard_, Op::data, type, std::move(shape), std::vector<NodeRef>{})
+          .release());
+  Request request;
+  request.node = node;
+  request.bytes = stored;
+  request.release = std::move(release);
+  post(std::move(request));
+  return node;
+}
+
+void Engine::admit(const NodeRef& node) {
+  const bool deep = node->depth.load(std::memory_order_relaxed) >= kMaxDepth;
+  if (deep || node->pinned_bytes.load(std::memory_order_relaxed) > kMaxPinned) {
+    node->depth.store(0, std::memory_order_relaxed);
+    node->pinned_bytes.store(0, std::memory_order_relaxed);
+    evaluate(node);
+  }
+  if (backlog_.load(std::memory_order_relaxed) > kMaxBacklog) {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+}
+
+void Engine::read(const NodeRef& node, int64_t count, ReadDone done) {
+  if (const auto host = node->host_data; host && node->state() != State::failed) {
+    const int64_t n = count < 0 ? node->count : std::min(count, node->count);
+    return done({}, std::span(*host).first(static_cast<size_t>(n * storage_bytes(node->dtype))));
+  }
+  Request request;
+  request.node = node;
+  request.count = count;
+  request.read = std::move(done);
+  post(std::move(request));
+}
+
+void Engine::evaluate(const NodeRef& node, std::function<void(const Failure&)> done) {
+  Request request;
+  request.node = node;
+  request.evaluated = std::move(done);
+  post(std::move(request));
+}
+
+void Engine::call(const std::function<void(Executor&, vulkan::Device&)>& task) {
+  std::promise<std::exception_ptr> result;
+  Request request;
+  bool accepted = false;
+  request.task = [&](Executor& executor, vulkan::Device& device) {
+    try {
+      task(executor, device);
+      result.set_value(nullptr);
+    } catch (...) {
+      result.set_value(std::current_exception());
+    }
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    accepted = !stop_;
+    if (accepted) {
+      requests_.push_back(std::move(request));
+      wake_.notify_one();
+    }
+  }
+  if (!accepted) throw Error(Status::device_lost, closed_failure().message);
+  if (const std::exception_ptr error = result.get_future().get()) std::rethrow_exception(error);
+}
+
+bool Engine::deallocate(const NodeRef& node) {
+  bool freed = false;
+  call([&](Executor&, vulkan::Device&) {
+    if (node->state() == State::failed) return;
+    node->set_failed({Status::deallocated, "the tensor was deallocated or transferred away"});
+    node->drop_storage();
+    node->inputs.clear();
+    freed = true;
+  });
+  return freed;
+}
+
+void Engine::trim() {
+  call([&](Executor&, vulkan::Device& device) {
+    graveyard_->drain();
+    device.queue().wait(device.queue().submit());
+    device.memory().trim();
+  });
+}
+
+vulkan::MemoryStats Engine::memory() {
+  vulkan::MemoryStats stats;
+  call([&](Executor&, vulkan::Device& device) {
+    graveyard_->drain();
+    stats = device.memory().stats();
+  });
+  return stats;
+}
+
+Counters Engine::counters() {
+  Counters c;
+  call([&](Executor& executor, vulkan::Device& device) {
+    const vulkan::Queue::Stats queue = device.queue().stats();
+    const vulkan::KernelStats kernels = device.kernels().stats();
+    c.submissions = queue.submissions;
+    c.barriers = queue.barriers;
+    c.kernels_compiled = kernels.compiled;
+    c.driver_cache_hits = kernels.driver_hits;
+    c.compile_milliseconds = kernels.milliseconds;
+    c.dispatches = executor.stats().dispatches;
+    c.evaluations = executor.stats().evaluations;
+    c.bytes_read = executor.stats().bytes_read;
+    c.bytes_written = executor.stats().bytes_written;
+    c.validation_messages = device.validation_messages();
+  });
+  return c;
+}
+
+bool Engine::under_pressure() const {
+  return held_.load(std::memory_order_relaxed) > threshold_.load(std::memory_order_relaxed);
+}
+
+void Engine::pressure_relieved() {
+  const int64_t floor =
+      std::min<int64_t>(kMinThreshold, static_cast<int64_t>(plan_.memory_budget / 4));
+  const int64_t ceiling = static_cast<int64_t>(plan_.memory_budget / 4 * 3);
+  const int64_t held = held_.load(std::memory_order_relaxed);
+  threshold_.store(std::clamp(held + held / 2, floor, std::max(floor, ceiling)),
+                   std::memory_order_relaxed);
+}
+
+}  // namespace nxv::runtime

@@ -1,0 +1,122 @@
+// Engine: owns a device and evaluates lazy values on it.
+//
+// Callers on any thread build nodes and ask for values; nothing they call waits for the device.
+// One thread of the engine schedules, records and submits whatever was asked for since it last
+// looked, so that the requests of many callers share a submission. Answers come from the queue's
+// completion thread.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "graph/build.h"
+#include "runtime/executor.h"
+
+namespace nxv::runtime {
+
+struct EngineOptions {
+  vulkan::DeviceOptions device = vulkan::DeviceOptions::from_environment();
+  schedule::Options schedule;
+  static EngineOptions from_environment();
+};
+
+// Called once with the elements in device layout, or with a failure and no bytes.
+using ReadDone = std::function<void(const Failure&, std::span<const std::byte>)>;
+using Release = std::function<void()>;
+
+struct Counters {
+  uint64_t dispatches = 0, submissions = 0, barriers = 0;
+  uint64_t kernels_compiled = 0, driver_cache_hits = 0;
+  double compile_milliseconds = 0;
+  uint64_t evaluations = 0, bytes_read = 0, bytes_written = 0;
+  uint64_t validation_messages = 0;
+};
+
+class Engine {
+ public:
+  // Throws Error(no_device).
+  static std::shared_ptr<Engine> open(
+      const EngineOptions& options = EngineOptions::from_environment());
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const GraveyardRef& graveyard() const { return graveyard_; }
+  const plan::Snapshot& snapshot() const { return snapshot_; }
+  const plan::DevicePlan& plan() const { return plan_; }
+
+  // A value of host bytes in device layout; up to kSmall bytes are copied, more are read on the
+  // engine's thread, which then calls `release`.
+  NodeRef upload(DType type, Shape shape, std::span<const std::byte> stored, Release release);
+  static constexpr size_t kSmall = 64 << 10;
+
+  // To be called with every node built: when the graph below it passes a bound (depth, bytes held),
+  // evaluates it in the background; slows the caller when the engine is far behind.
+  void admit(const NodeRef& node);
+
+  // The first `count` elements. `done` is called exactly once, perhaps before this returns.
+  void read(const NodeRef& node, int64_t count, ReadDone done);
+  // Stores the value; `done`, if any, once its bytes are there.
+  void evaluate(const NodeRef& node, std::function<void(const Failure&)> done = nullptr);
+  // Gives a value's storage back; false when that was done before.
+  bool deallocate(const NodeRef& node);
+
+  // Run on the engine's thread after what was asked for before; wait for it.
+  void call(const std::function<void(Executor&, vulkan::Device&)>& task);
+  // Destroys what nobody references, frees cached memory.
+  void trim();
+  vulkan::MemoryStats memory();
+  Counters counters();
+
+  // Answers what was asked for and closes the device; later requests answer device_lost.
+  void close();
+
+  // Bytes that callers hold through handles, for languages that collect garbage.
+  void hold(int64_t bytes) { held_.fetch_add(bytes, std::memory_order_relaxed); }
+  bool under_pressure() const;
+  void pressure_relieved();
+
+ private:
+  explicit Engine(const EngineOptions& options);
+  struct Request {
+    NodeRef node;
+    int64_t count = -1;  // elements to read
+    ReadDone read;
+    std::function<void(const Failure&)> evaluated;
+    std::span<const std::byte> bytes;  // upload
+    Release release;
+    std::function<void(Executor&, vulkan::Device&)> task;
+  };
+
+  void post(Request request);
+  void loop();
+  void process(Request& request);
+  void begin_read(Request& request);
+  void throttle(uint64_t epoch);
+  Failure closed_failure() const;
+
+  GraveyardRef graveyard_ = std::make_shared<Graveyard>();
+  std::unique_ptr<vulkan::Device> device_;
+  plan::Snapshot snapshot_;
+  plan::DevicePlan plan_;
+  std::unique_ptr<Executor> executor_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Request> requests_;
+  std::atomic<size_t> backlog_{0};
+  bool stop_ = false;
+  std::atomic<bool> closed_{false};
+  std::thread thread_;
+
+  std::atomic<int64_t> held_{0};
+  std::atomic<int64_t> threshold_;
+};
+
+}  // namespace nxv::runtime

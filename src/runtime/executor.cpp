@@ -1,0 +1,214 @@
+#include "runtime/executor.h"
+
+#include <cstring>
+
+#include "ir/legalize_int64.h"
+
+namespace nxv::runtime {
+namespace {
+
+void check_requirements(const ir::Kernel& kernel, const plan::Capabilities& has) {
+  const ir::Requirements needs = ir::requirements(kernel);
+  const auto missing = [&](bool needed, bool there, const char* name) {
+    if (needed && !there) {
+      throw Error(Status::unsupported, "kernel '" + kernel.name + "' needs " + name +
+                                           ", which the device lacks or which is disabled");
+    }
+  };
+  missing(needs.f64, has.f64, "f64");
+  missing(needs.int64, has.int64, "int64");
+  missing(needs.subgroup_arithmetic, has.subgroup_arithmetic, "subgroup_arithmetic");
+  missing(needs.subgroup_shuffle, has.subgroup_shuffle, "subgroup_shuffle");
+  missing(needs.subgroup_ballot, has.subgroup_ballot, "subgroup_ballot");
+}
+
+std::string fault_text(const Region& region) {
+  std::string ops;
+  for (const Expr& e : region.exprs) {
+    const bool fails = e.op == Op::quotient || e.op == Op::remainder || e.op == Op::pow ||
+                       e.op == Op::left_shift || e.op == Op::right_shift;
+    if (e.kind == ExprKind::compute && fails && is_integer(e.dtype)) {
+      ops += (ops.empty() ? "" : ", ") + std::string(name(e.op));
+    }
+  }
+  return ops +
+         ": integer division by zero, negative shift amount or negative exponent in a result of "
+         "shape " +
+         to_string(region.root->shape);
+}
+
+}  // namespace
+
+// A step of a schedule on its way to the queue.
+struct Executor::Work {
+  std::shared_ptr<const Region> region;
+  kernels::Lowering lowering;
+  std::vector<CompiledKernel*> kernels;
+};
+
+Executor::Executor(vulkan::Device& device, const plan::DevicePlan& plan,
+                   const schedule::Options& options)
+    : device_(device), plan_(plan), target_(kernels::make_target(plan)), options_(options) {
+  emit_options_.signed_zero_inf_nan_f32 = plan.has.preserve_f32;
+  emit_options_.signed_zero_inf_nan_f64 = plan.has.preserve_f64;
+  emit_options_.denorm_preserve_f32 = plan.has.denorm_preserve_f32;
+  emit_options_.denorm_preserve_f64 = plan.has.denorm_preserve_f64;
+}
+
+vulkan::Module Executor::compile(const ir::Kernel& kernel) const {
+  const ir::Kernel* final = &kernel;
+  ir::Kernel legal;
+  if (!plan_.has.int64 && ir::requirements(kernel).int64) {
+    legal = ir::legalize_int64(kernel);
+    final = &legal;
+  }
+  check_requirements(*final, plan_.has);
+  vulkan::Module module;
+  module.name = final->name;
+  module.words = spirv::emit(*final, emit_options_);
+  module.push_bytes = final->params_in_block() ? 8 : final->param_bytes();
+  module.local_size[0] = final->local_size;
+  module.required_subgroup_size = final->subgroup_size;
+  module.shared_bytes = final->shared_bytes();
+  return module;
+}
+
+Executor::CompiledKernel& Executor::request(const kernels::Dispatch& dispatch,
+                                            const std::shared_ptr<const Region>& region) {
+  CompiledKernel& entry = kernels_[dispatch.key];
+  if (entry.kernel == nullptr) {
+    entry.param_bytes = std::make_shared<uint32_t>(0);
+    entry.kernel = &device_.kernels().request(
+        dispatch.key, [this, region, generate = dispatch.generate, bytes = entry.param_bytes] {
+          const ir::Kernel kernel = generate(*region);
+          *bytes = kernel.param_bytes();
+          return compile(kernel);
+        });
+  }
+  return entry;
+}
+
+vulkan::BlockRef Executor::allocate(uint64_t bytes) { return device_.memory().allocate(bytes); }
+
+void Executor::upload(Node& node, std::span<const std::byte> stored) {
+  vulkan::BlockRef block = device_.transfers().allocate_for_upload(allocation_bytes(node));
+  device_.transfers().upload(stored, *block);
+  node.set_stored(std::make_shared<DeviceStorage>(std::move(block), Faults{}));
+}
+
+void Executor::upload_operands(const Region& region) {
+  for (const Operand& operand : region.operands) {
+    Node& node = *operand.node;
+    if (node.op == Op::data && node.is_pending()) upload(node, *node.host_data);
+  }
+}
+
+void Executor::evaluate(const NodeRef& root) {
+  if (root->state() == State::failed) throw Error(root->failure().status, root->failure().message);
+  if (!root->is_pending()) return;
+  ++stats_.evaluations;
+  if (root->op == Op::data) return upload(*root, *root->host_data);
+
+  // All kernels are asked for before any is waited for, so that they compile in parallel.
+  std::vector<schedule::Step> steps = schedule::make_schedule(root, options_);
+  std::vector<Work> works(steps.size());
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].is_alias) continue;
+    works[i].region = std::make_shared<const Region>(std::move(steps[i].region));
+    works[i].lowering = kernels::lower(*works[i].region, target_);
+    for (const kernels::Dispatch& d : works[i].lowering.dispatches) {
+      works[i].kernels.push_back(&request(d, works[i].region));
+    }
+  }
+  for (const Work& work : works) {
+    for (const CompiledKernel* kernel : work.kernels) kernel->kernel->get();
+  }
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].is_alias) {
+      Node& source = *steps[i].alias.source;
+      if (source.op == Op::data && source.is_pending()) upload(source, *source.host_data);
+      steps[i].alias.node->set_stored(source.storage());
+    } else {
+      run(works[i]);
+    }
+  }
+  // Expressions of later steps point at nodes that only earlier roots may hold: drop inputs last.
+  for (size_t i = 0; i < steps.size(); ++i) {
+    Node& stored = steps[i].is_alias ? *steps[i].alias.node : *works[i].region->root;
+    stored.inputs.clear();
+    stored.depth.store(0, std::memory_order_relaxed);
+    stored.pinned_bytes.store(stored.storage_size(), std::memory_order_relaxed);
+  }
+}
+
+void Executor::run(Work& work) {
+  const Region& region = *work.region;
+  Node& root = *region.root;
+  upload_operands(region);
+  vulkan::BlockRef output = allocate(allocation_bytes(root));
+  std::vector<vulkan::BlockRef> workspaces;
+  for (uint64_t bytes : work.lowering.workspaces) workspaces.push_back(allocate(bytes));
+
+  Faults faults;
+  for (const Operand& operand : region.operands) {
+    for (const auto& slot : device_storage(*operand.node).faults) {
+      if (!slot->is_clear.load(std::memory_order_acquire)) faults.push_back(slot);
+    }
+  }
+  vulkan::BlockRef fault;
+  if (region.can_fault) {
+    auto slot = std::make_shared<FaultSlot>();
+    slot->block = fault = allocate(16);
+    slot->what = fault_text(region);
+    device_.queue().fill(*fault, 0, 16, 0xffffffff);
+    faults.push_back(std::move(slot));
+  }
+
+  for (size_t i = 0; i < work.lowering.dispatches.size(); ++i) {
+    const kernels::Dispatch& d = work.lowering.dispatches[i];
+    std::vector<vulkan::Access> reads, writes;
+    parameters_.clear();
+    const auto append = [&](const void* bytes, size_t size) {
+      const auto* from = static_cast<const std::byte*>(bytes);
+      parameters_.insert(parameters_.end(), from, from + size);
+    };
+    const auto address = [&](const vulkan::BlockRef& block) {
+      const uint64_t a = block->address();
+      append(&a, sizeof a);
+    };
+    for (const Operand& operand : region.operands) {
+      const vulkan::BlockRef& block = device_storage(*operand.node).block;
+      address(block);
+      if (d.reads_operands) reads.emplace_back(block);
+      stats_.bytes_read +=
+          d.reads_operands ? static_cast<uint64_t>(operand.node->storage_size()) : 0;
+    }
+    address(output);
+    if (d.writes_output) writes.emplace_back(output);
+    stats_.bytes_written += d.writes_output ? static_cast<uint64_t>(root.storage_size()) : 0;
+    if (fault) {
+      address(fault);
+      reads.emplace_back(fault);
+      writes.emplace_back(fault);
+    }
+    for (int w : d.workspaces) address(workspaces[w]);
+    if (d.reads_workspace >= 0) reads.emplace_back(workspaces[d.reads_workspace]);
+    if (d.writes_workspace >= 0) writes.emplace_back(workspaces[d.writes_workspace]);
+    append(region.words.data(), region.words.size() * sizeof(uint32_t));
+    append(d.extra_words.data(), d.extra_words.size() * sizeof(uint32_t));
+    parameters_.resize(*work.kernels[i]->param_bytes);
+
+    vulkan::Dispatch dispatch;
+    dispatch.kernel = work.kernels[i]->kernel;
+    dispatch.parameters = parameters_;
+    dispatch.groups = d.groups;
+    dispatch.reads = reads;
+    dispatch.writes = writes;
+    dispatch.work = d.work;
+    device_.queue().dispatch(dispatch);
+    ++stats_.dispatches;
+  }
+  root.set_stored(std::make_shared<DeviceStorage>(std::move(output), std::move(faults)));
+}
+
+}  // namespace nxv::runtime

@@ -1,0 +1,61 @@
+// Evaluates nodes on a device: schedules, finds or makes kernels, records dispatches. Runs on the
+// engine's thread only.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "kernels/lowering.h"
+#include "runtime/storage.h"
+#include "schedule/schedule.h"
+#include "spirv/emit.h"
+#include "vulkan/device.h"
+
+namespace nxv::runtime {
+
+struct ExecutorStats {
+  uint64_t evaluations = 0;
+  uint64_t dispatches = 0;
+  uint64_t bytes_read = 0, bytes_written = 0;
+};
+
+class Executor {
+ public:
+  Executor(vulkan::Device& device, const plan::DevicePlan& plan, const schedule::Options& options);
+
+  // Makes `node` stored. Throws what went wrong; the node then stays pending, or is failed.
+  void evaluate(const NodeRef& node);
+  // Storage for host bytes in device layout.
+  void upload(Node& node, std::span<const std::byte> stored);
+
+  const ExecutorStats& stats() const { return stats_; }
+  const kernels::Target& target() const { return target_; }
+  const schedule::Options& options() const { return options_; }
+  // SPIR-V of a kernel, legalised for this device.
+  vulkan::Module compile(const ir::Kernel& kernel) const;
+
+ private:
+  struct CompiledKernel {
+    const vulkan::Kernel* kernel = nullptr;
+    std::shared_ptr<uint32_t> param_bytes;  // set once the kernel is ready
+  };
+  struct Work;
+
+  CompiledKernel& request(const kernels::Dispatch& dispatch,
+                          const std::shared_ptr<const Region>& region);
+  void run(Work& work);
+  vulkan::BlockRef allocate(uint64_t bytes);
+  void upload_operands(const Region& region);
+
+  vulkan::Device& device_;
+  const plan::DevicePlan& plan_;
+  kernels::Target target_;
+  schedule::Options options_;
+  spirv::EmitOptions emit_options_;
+  std::unordered_map<std::string, CompiledKernel> kernels_;
+  std::vector<std::byte> parameters_;
+  ExecutorStats stats_;
+};
+
+}  // namespace nxv::runtime

@@ -1,0 +1,167 @@
+#include "runtime/probes.h"
+
+#include <bit>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
+#include "ir/builder.h"
+#include "spirv/emit.h"
+
+namespace nxv::runtime {
+namespace {
+
+using ir::Builder;
+using ir::Value;
+
+constexpr uint32_t kSamples = 4096;
+constexpr uint32_t kWorkgroup = 64;
+
+// Pairs of ordinary numbers, and one pair of subnormals last.
+std::vector<float> samples() {
+  std::vector<float> values(2 * kSamples);
+  uint32_t state = 1;
+  for (float& v : values) {
+    state = state * 1664525u + 1013904223u;
+    v = std::bit_cast<float>((state >> 9) | 0x3f000000u);  // [0.5, 1)
+  }
+  values[2 * kSamples - 2] = std::bit_cast<float>(0x00000123u);
+  values[2 * kSamples - 1] = 1.0f;
+  return values;
+}
+
+vulkan::Module module_of(Builder& b, const plan::DevicePlan& plan) {
+  const ir::Kernel kernel = b.finish();
+  spirv::EmitOptions options;
+  options.signed_zero_inf_nan_f32 = plan.has.preserve_f32;
+  options.signed_zero_inf_nan_f64 = plan.has.preserve_f64;
+  options.denorm_preserve_f32 = plan.has.denorm_preserve_f32;
+  options.denorm_preserve_f64 = plan.has.denorm_preserve_f64;
+  vulkan::Module m;
+  m.name = kernel.name;
+  m.words = spirv::emit(kernel, options);
+  m.push_bytes = kernel.param_bytes();
+  m.local_size[0] = kernel.local_size;
+  return m;
+}
+
+// For each pair (a, b): a / b, sqrt(a), a * 1, fma(a, b, -(a * b)).
+vulkan::Module arithmetic_kernel(const plan::DevicePlan& plan) {
+  Builder b("probe_arithmetic", kWorkgroup);
+  const Value in = b.buffer("in", ir::Access::read), out = b.buffer("out", ir::Access::write);
+  const Value i =
+      b.builtin(ir::Builtin::group_x) * kWorkgroup + b.builtin(ir::Builtin::local_index);
+  const Value pair = b.load(in, i, ir::vec(ir::kF32, 2));
+  const Value x = b.extract(pair, 0), y = b.extract(pair, 1);
+  const Value error = b.fma(x, y, -(x * y));
+  b.store(out, i, b.pack({x / y, b.unary(ir::Opcode::sqrt, x), x * y, error}));
+  return module_of(b, plan);
+}
+
+// A chain of multiplications and additions in one type.
+vulkan::Module rate_kernel(const plan::DevicePlan& plan, ir::Type type) {
+  Builder b(type == ir::kF64 ? "probe_rate_f64" : "probe_rate_f32", kWorkgroup);
+  const Value out = b.buffer("out", ir::Access::write);
+  const Value i =
+      b.builtin(ir::Builtin::group_x) * kWorkgroup + b.builtin(ir::Builtin::local_index);
+  const Value start = b.convert(i, type);
+  std::vector<ir::Var> chains;
+  for (int k = 0; k < 4; ++k) chains.push_back(b.var(start + (k + 1.0)));
+  b.for_range(b.u32(0), b.u32(256), b.u32(1), [&](Value) {
+    for (const ir::Var& v : chains) {
+      Value x = v.get();
+      for (int k = 0; k < 8; ++k) x = b.fma(x, like(x, 0.75), like(x, 1.5));
+      v.set(x);
+    }
+  });
+  Value sum = chains[0].get();
+  for (int k = 1; k < 4; ++k) sum = sum + chains[k].get();
+  b.store(out, i, sum);
+  return module_of(b, plan);
+}
+
+class Prober {
+ public:
+  explicit Prober(vulkan::Device& device) : device_(device) {}
+
+  plan::Probes run() {
+    plan::Probes probes;
+    arithmetic(probes);
+    if (device_.plan().has.f64) {
+      const double f32 = seconds("probe_rate_f32", rate_kernel(device_.plan(), ir::kF32));
+      const double f64 = seconds("probe_rate_f64", rate_kernel(device_.plan(), ir::kF64));
+      probes.f64_rate = f64 > 0 ? f32 / f64 : 0;
+    }
+    probes.done = true;
+    return probes;
+  }
+
+ private:
+  void dispatch(const vulkan::Kernel& kernel, std::span<const vulkan::BlockRef> blocks,
+                uint32_t groups) {
+    std::vector<uint64_t> addresses;
+    std::vector<vulkan::Access> accesses;
+    for (const vulkan::BlockRef& block : blocks) {
+      addresses.push_back(block->address());
+      accesses.emplace_back(block);
+    }
+    vulkan::Dispatch d;
+    d.kernel = &kernel;
+    d.parameters = std::as_bytes(std::span(addresses));
+    d.groups = {groups, 1, 1};
+    d.reads = accesses;
+    d.writes = std::span(accesses).last(1);
+    device_.queue().dispatch(d);
+  }
+
+  void arithmetic(plan::Probes& probes) {
+    const std::vector<float> in = samples();
+    const vulkan::Kernel& kernel = device_.kernels().request(
+        "probe_arithmetic", [&] { return arithmetic_kernel(device_.plan()); });
+    kernel.get();
+    const vulkan::BlockRef blocks[] = {device_.transfers().allocate_for_upload(in.size() * 4),
+                                       device_.memory().allocate(kSamples * 16)};
+    device_.transfers().upload(std::as_bytes(std::span(in)), *blocks[0]);
+    dispatch(kernel, blocks, kSamples / kWorkgroup);
+    std::vector<float> out(kSamples * 4);
+    device_.transfers().download(blocks[1], 0, std::as_writable_bytes(std::span(out)));
+
+    probes.f32_div_exact = probes.f32_sqrt_exact = probes.f32_fma_fused = true;
+    for (uint32_t i = 0; i + 1 < kSamples; ++i) {
+      const float x = in[2 * i], y = in[2 * i + 1];
+      // Double rounding through f64 is harmless for division and square root of f32.
+      probes.f32_div_exact &= out[4 * i] == static_cast<float>(static_cast<double>(x) / y);
+      probes.f32_sqrt_exact &=
+          out[4 * i + 1] == static_cast<float>(std::sqrt(static_cast<double>(x)));
+      const float product = x * y;
+      const double residue = static_cast<double>(x) * y - product;
+      probes.f32_fma_fused &= out[4 * i + 3] == static_cast<float>(residue);
+    }
+    probes.f32_subnormals = std::bit_cast<uint32_t>(out[4 * (kSamples - 1) + 2]) == 0x123u;
+  }
+
+  double seconds(const char* key, const vulkan::Module& module) {
+    const vulkan::Kernel& kernel = device_.kernels().request(key, [module] { return module; });
+    kernel.get();
+    const uint32_t groups = device_.plan().profile == plan::Profile::cpu ? 4 : 1024;
+    const vulkan::BlockRef blocks[] = {device_.memory().allocate(groups * kWorkgroup * 8)};
+    double best = 1e9;
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      const auto start = std::chrono::steady_clock::now();
+      dispatch(kernel, blocks, groups);
+      const Failure failure = device_.queue().wait(device_.queue().submit());
+      if (failure) throw Error(failure.status, failure.message);
+      best = std::min(
+          best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    return best;
+  }
+
+  vulkan::Device& device_;
+};
+
+}  // namespace
+
+plan::Probes run_probes(vulkan::Device& device) { return Prober(device).run(); }
+
+}  // namespace nxv::runtime

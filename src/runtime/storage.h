@@ -1,0 +1,39 @@
+// Storage of a value on the device.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/node.h"
+#include "vulkan/memory.h"
+
+namespace nxv::runtime {
+
+// A word that kernels lower to the first offending position (atomicMin); all ones: no fault.
+struct FaultSlot {
+  vulkan::BlockRef block;
+  std::string what;                   // for the message
+  std::atomic<bool> is_clear{false};  // read back once and found unset
+};
+using Faults = std::vector<std::shared_ptr<FaultSlot>>;
+
+class DeviceStorage : public Storage {
+ public:
+  DeviceStorage(vulkan::BlockRef block, Faults faults)
+      : block(std::move(block)), faults(std::move(faults)) {}
+  vulkan::BlockRef block;
+  Faults faults;  // of the value and of what it was computed from
+};
+
+inline DeviceStorage& device_storage(const Node& node) {
+  return static_cast<DeviceStorage&>(*node.storage());
+}
+
+// Bytes to allocate for a node: kernels read and write whole groups of four elements.
+inline uint64_t allocation_bytes(const Node& node) {
+  return static_cast<uint64_t>((node.count + 3) / 4 * 4 * storage_bytes(node.dtype));
+}
+
+}  // namespace nxv::runtime
