@@ -37,7 +37,7 @@ class PlainLowering {
       : region_(region), target_(target), size_(region), sums_(accumulation(region, target)) {
     const bool cpu = target.plan->profile == plan::Profile::cpu;
     base_.workgroup = cpu ? std::max(target.plan->subgroup_size, 1u) : 64;
-    base_.unroll = cpu ? 8 : 16;
+    base_.unroll = cpu ? 4 : 16;
   }
 
   uint64_t units() const {
@@ -101,7 +101,7 @@ class PlainLowering {
     d.reads_operands = false;
     d.writes_output = finishes;
     if (resumes || !finishes) d.workspaces.push_back(total);
-    if (!finishes) d.writes_workspace = total;
+    if (resumes || !finishes) d.writes_workspace = total;
   }
 
   Dispatch& add(const PlainLayout& layout, uint64_t units, uint64_t first_block, uint64_t blocks,
@@ -145,6 +145,14 @@ const char* obstacle(const Region& region, const Target& target, const MatmulTil
     if (tile.shuffle && !lanes_fit) return "subgroups are of another size or cannot shuffle";
     return nullptr;
   }
+  const uint64_t shared = 2 * uint64_t{tile.depth} * (tile.rows + tile.columns + 2 * kGroup) *
+                          static_cast<uint64_t>(std::max(4, storage_bytes(sums.type)));
+  if (shared > plan.shared_memory_bytes) return "the slabs do not fit into shared memory";
+  if (tile.rows * tile.depth % (kGroup * tile.threads()) != 0 ||
+      tile.columns * tile.depth % (kGroup * tile.threads()) != 0) {
+    return "invocations do not share the slabs evenly";
+  }
+  if (sums.block % (2 * tile.depth) != 0) return "blocks are no whole number of slabs";
   if (tile.total_in_output && region.root->dtype != sums.type && size.k > sums.block) {
     return "C is of another type than its sums";
   }
@@ -217,11 +225,20 @@ MatmulTile choose(const Region& region, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   const MatmulSize size(region);
   if (plan.profile == plan::Profile::cpu) {
-    const bool worth = size.m >= 4 && size.n >= 16 && size.k >= 4;
+    // Smaller products take less time than compiling the larger kernel.
+    const bool worth = size.m >= 4 && size.n >= 16 && size.count() * size.k >= (uint64_t{1} << 18);
     if (!worth) return {};
-    return can_shuffle(plan) ? register_tile(8, 16, 4, true) : register_tile(8, 8, 8, false);
+    return register_tile(8, 8, 8, can_shuffle(plan));
   }
-  return {};
+  // The largest tile that still gives every core work.
+  const auto tiles = [&](uint64_t rows, uint64_t columns) {
+    return size.batch * divide_up(size.m, rows) * divide_up(size.n, columns);
+  };
+  if (size.m * size.n * size.k < (uint64_t{1} << 18) || size.m < 8 || size.n < 8) return {};
+  const bool wide = storage_bytes(accumulation(region, target).type) == 8;
+  if (tiles(128, 128) >= 96) return shared_tile(128, 128, 8, 8, 8, wide);
+  if (tiles(64, 64) >= 96) return shared_tile(64, 64, 16, 8, 4);
+  return shared_tile(32, 32, 16, 4, 4);
 }
 
 }  // namespace
@@ -250,6 +267,19 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
     }
     return tiles;
   }
+  for (bool in_output : {false, true}) {
+    tiles.push_back(shared_tile(128, 128, 8, 8, 8, in_output));
+    tiles.push_back(shared_tile(128, 128, 8, 8, 16, in_output));
+    tiles.push_back(shared_tile(128, 128, 8, 16, 8, in_output));
+    tiles.push_back(shared_tile(128, 128, 16, 8, 8, in_output));
+    tiles.push_back(shared_tile(128, 64, 8, 8, 8, in_output));
+    tiles.push_back(shared_tile(64, 128, 8, 8, 8, in_output));
+    tiles.push_back(shared_tile(64, 64, 16, 8, 8, in_output));
+    tiles.push_back(shared_tile(64, 64, 16, 8, 4, in_output));
+  }
+  tiles.push_back(shared_tile(64, 64, 16, 4, 4));
+  tiles.push_back(shared_tile(32, 32, 16, 4, 4));
+  tiles.push_back(shared_tile(32, 32, 32, 4, 4));
   return tiles;
 }
 

@@ -133,23 +133,40 @@ Number MatmulKernel::result(const Sum& total) const {
   return x;
 }
 
-void MatmulKernel::store_four(const Value* totals, Value start, Value column, bool whole_groups,
-                              bool to_workspace) const {
-  const Value buffer = to_workspace ? workspaces[0] : C;
-  const auto number = [&](int i) {
-    return to_workspace ? Number{stored_sum(), totals[i], {}} : result({totals[i]});
+void MatmulKernel::store_four(const Value* totals, Value start, Value column,
+                              const StoreOptions& options) const {
+  const Value buffer = options.to_workspace ? workspaces[0] : C;
+  const DType stored = options.to_workspace ? stored_sum() : out;
+  const auto number = [&](Value total) {
+    return options.to_workspace ? Number{stored, total, {}} : result({total});
   };
-  if (whole_groups) {
-    b.if_(column < word(kN), [&] {
-      Group four;
-      for (int i = 0; i < kGroup; ++i) four[i] = number(i);
-      store_group(buffer, (start + column) >> 2, four);
+  const auto guarded = [&](Value at, const std::function<void()>& body) {
+    if (options.is_inside) {
+      body();
+    } else {
+      b.if_(at < word(kN), body);
+    }
+  };
+  if (options.whole_groups) {
+    guarded(column, [&] {
+      const Value index = (start + column) >> 2;
+      Group before, four;
+      if (options.adds) before = load_group(buffer, index, stored);
+      for (int i = 0; i < kGroup; ++i) {
+        four[i] = number(options.adds ? before[i].re + totals[i] : totals[i]);
+      }
+      store_group(buffer, index, four);
     });
     return;
   }
   for (int i = 0; i < kGroup; ++i) {
     const Value at = i == 0 ? column : column + i;
-    b.if_(at < word(kN), [&] { store_element(buffer, start + at, number(i)); });
+    guarded(at, [&] {
+      const Value index = start + at;
+      const Value total =
+          options.adds ? load_element(buffer, index, stored).re + totals[i] : totals[i];
+      store_element(buffer, index, number(total));
+    });
   }
 }
 

@@ -96,11 +96,16 @@ class MatmulKernel {
   Sum multiply_add(const Sum& x, const Sum& y, const Sum& sum) const;
   static Sum add(const Sum& x, const Sum& y);
   ir::Number result(const Sum& total) const;
-  // Stores four totals at elements start + column .. + 3 of C, or as they are in the first
-  // workspace; those in columns beyond the last not at all. `whole_groups`: start is a multiple of
-  // four and so is N.
-  void store_four(const ir::Value* totals, ir::Value start, ir::Value column, bool whole_groups,
-                  bool to_workspace) const;
+  struct StoreOptions {
+    bool whole_groups;  // N is a multiple of four
+    bool is_inside;     // no column lies beyond the edge
+    bool to_workspace;  // as they are, to the first workspace
+    bool adds = false;  // to what is there; C holds totals
+  };
+  // Stores four totals at elements start + column .. + 3 of C; those beyond the edge not at all.
+  // `start` begins a row.
+  void store_four(const ir::Value* totals, ir::Value start, ir::Value column,
+                  const StoreOptions& options) const;
   // The type that a sum has in a workspace: at least a word.
   DType stored_sum() const;
 

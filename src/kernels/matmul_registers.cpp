@@ -42,10 +42,11 @@ class Generator {
   }
 
   void compute(Value tile) {
-    const Value row_tile = kernel_.divide(tile, kColumnTiles);
-    const Value column_tile = tile - row_tile * kernel_.extra(kColumnTiles);
-    batch_ = kernel_.divide(row_tile, kRowTiles);
-    first_row_ = (row_tile - batch_ * kernel_.extra(kRowTiles)) * tile_.rows;
+    // Neighbouring workgroups share columns of B, which then stay in the cache.
+    const Value panel = kernel_.divide(tile, kRowTiles);
+    first_row_ = (tile - panel * kernel_.extra(kRowTiles)) * tile_.rows;
+    batch_ = kernel_.divide(panel, kColumnTiles);
+    const Value column_tile = panel - batch_ * kernel_.extra(kColumnTiles);
     lane_ = b_.builtin(ir::Builtin::local_index);
     first_column_ = column_tile * tile_.columns + lane_ * tile_.thread_columns;
     locate_a();
@@ -179,7 +180,7 @@ class Generator {
       b_.if_(row < kernel_.word(kM), [&] {
         for (uint32_t c = 0; c < tile_.thread_columns; c += kGroup) {
           kernel_.store_four(&totals[r * tile_.thread_columns + c], start, first_column_ + c,
-                             whole_groups_, to_workspace_);
+                             {whole_groups_, false, to_workspace_});
         }
       });
     }
