@@ -19,6 +19,8 @@ class Value {
  public:
   Value() = default;
   Value(Builder* builder, uint32_t id, Type type) : builder_(builder), id_(id), type_(type) {}
+  // Not spelled !value: that is the kernel's logical not.
+  bool exists() const { return builder_ != nullptr; }
   explicit operator bool() const { return builder_ != nullptr; }
   uint32_t id() const { return id_; }
   Type type() const { return type_; }

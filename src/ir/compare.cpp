@@ -56,8 +56,9 @@ Order signed_unsigned(Value s, Value u) {
   Builder& b = s.builder();
   const Value negative = s < 0;
   const Value as_unsigned = b.convert(s, u.type());
-  return {negative | (as_unsigned < u), !negative & (as_unsigned == u),
-          !negative & (as_unsigned > u)};
+  const Value positive = !negative;
+  return {negative | (as_unsigned < u), positive & (as_unsigned == u),
+          positive & (as_unsigned > u)};
 }
 
 Order integers(Value a, Value b) {
@@ -80,7 +81,7 @@ Order integer_float(Value i, Value f) {
   const double top = std::ldexp(1.0, (wide ? 64 : 32) - (is_signed(i.type()) ? 1 : 0));
   const Value above = f >= top;
   const Value below = is_signed(i.type()) ? f < -top : f <= -1.0;
-  const Value inside = !above & !below & (f == f);
+  const Value inside = (f == f) & !(above | below);
   const Value whole = b.unary(Opcode::trunc, b.select(inside, f, like(f, 1.0)));
   const Value part = b.convert(whole, i.type());
   const Value same = i == part;

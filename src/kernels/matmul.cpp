@@ -235,8 +235,15 @@ MatmulTile choose(const Region& region, const Target& target) {
     return size.batch * divide_up(size.m, rows) * divide_up(size.n, columns);
   };
   if (size.m * size.n * size.k < (uint64_t{1} << 18) || size.m < 8 || size.n < 8) return {};
-  const bool wide = storage_bytes(accumulation(region, target).type) == 8;
-  if (tiles(128, 128) >= 96) return shared_tile(128, 128, 8, 8, 8, wide);
+  if (tiles(128, 128) >= 96) {
+    const Accumulation sums = accumulation(region, target);
+    if (storage_bytes(sums.type) == 8) {
+      return shared_tile(128, 128, 8, 8, 8, region.root->dtype == sums.type);
+    }
+    // Twice as many elements an invocation, if their totals need no registers.
+    const bool one_set = size.k <= sums.block || region.root->dtype == sums.type;
+    return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
+  }
   if (tiles(64, 64) >= 96) return shared_tile(64, 64, 16, 8, 4);
   return shared_tile(32, 32, 16, 4, 4);
 }

@@ -19,7 +19,7 @@ Number from_words(DType t, std::span<const Value> words) {
 void to_words(const Number& x, std::vector<Value>& words) {
   Builder& b = x.re.builder();
   for (const Value& part : {x.re, x.im}) {
-    if (!bool(part)) continue;
+    if (!part.exists()) continue;
     if (ir::bytes(part.type()) == 4) {
       words.push_back(b.bitcast(part, ir::kU32));
     } else {
@@ -104,7 +104,7 @@ Value stored_bits(const Number& x) {
 
 void store_element(Value buffer, Value index, const Number& x) {
   Builder& b = buffer.builder();
-  if (!is_complex(x.dtype)) {
+  if (!x.im.exists()) {
     b.store(buffer, index, x.re);
   } else if (x.re.type() == ir::kF32) {
     b.store(buffer, index, b.pack({x.re, x.im}));

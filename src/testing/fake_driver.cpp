@@ -2,15 +2,24 @@
 
 namespace nxv::testing {
 
-int FakeDriver::answer(const char* call) {
-  const int n = calls_.fetch_add(1);
+void FakeDriver::arm(const std::string& name, int n, bool forever, int result) {
   const std::lock_guard lock(mutex_);
-  if (!name_.empty()) {
-    if (name_ != call || !failed_call_.empty()) return 0;
-  } else if (n < first_ || n >= last_) {
-    return 0;
-  }
-  if (failed_call_.empty()) failed_call_ = call;
+  calls_.clear();
+  total_ = 0;
+  name_ = name;
+  n_ = n;
+  forever_ = forever;
+  result_ = result;
+  has_failed_ = false;
+}
+
+int FakeDriver::answer(const std::string& call) {
+  const std::lock_guard lock(mutex_);
+  const int of_name = calls_[call]++;
+  const int overall = total_++;
+  const bool fails = forever_ ? overall >= n_ : call == name_ && of_name == n_;
+  if (!fails || result_ == 0) return 0;
+  has_failed_ = true;
   return result_;
 }
 

@@ -1,8 +1,8 @@
-// Makes Vulkan calls fail on purpose: the n-th one, or every one from the n-th on.
+// Makes Vulkan calls fail on purpose: one of them, or every one from some point on.
 #pragma once
 
-#include <atomic>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 
@@ -20,41 +20,36 @@ class FakeDriver {
     return [this](const char* call) { return answer(call); };
   }
 
-  // The n-th call from now on, counted from 0, returns `result`.
-  void fail_call(int n, int result) { arm(n, n + 1, result, ""); }
+  // The n-th call of this name from now on, counted from 0, returns `result`. By name, because how
+  // often a semaphore is polled is a matter of timing, which would shift a count over all calls.
+  void fail_call(const std::string& name, int n, int result) { arm(name, n, false, result); }
   // All calls from the n-th on do, as after a lost device.
-  void fail_from(int n, int result) { arm(n, 1 << 30, result, ""); }
-  // The next call of this name does.
-  void fail_next(const std::string& name, int result) { arm(0, 1 << 30, result, name); }
-  void heal() { arm(-1, -1, 0, ""); }
+  void fail_from(int n, int result) { arm("", n, true, result); }
+  void heal() { arm("", 0, false, 0); }
 
-  // Calls since the last of the above.
-  int calls() const { return calls_.load(); }
-  // Name of the first call that was made to fail; empty if none was.
-  std::string failed_call() const {
+  // Calls of each name since the last of the above.
+  std::map<std::string, int> calls() const {
     const std::lock_guard lock(mutex_);
-    return failed_call_;
+    return calls_;
+  }
+  // Was a call made to fail since then?
+  bool has_failed() const {
+    const std::lock_guard lock(mutex_);
+    return has_failed_;
   }
 
  private:
-  void arm(int first, int last, int result, const std::string& name) {
-    const std::lock_guard lock(mutex_);
-    calls_ = 0;
-    first_ = first;
-    last_ = last;
-    result_ = result;
-    name_ = name;
-    failed_call_.clear();
-  }
-  int answer(const char* call);
+  void arm(const std::string& name, int n, bool forever, int result);
+  int answer(const std::string& call);
 
-  std::atomic<int> calls_{0};
   mutable std::mutex mutex_;
-  int first_ = -1;
-  int last_ = -1;
-  int result_ = 0;
+  std::map<std::string, int> calls_;
+  int total_ = 0;
   std::string name_;
-  std::string failed_call_;
+  int n_ = 0;
+  bool forever_ = false;
+  int result_ = 0;
+  bool has_failed_ = false;
 };
 
 }  // namespace nxv::testing

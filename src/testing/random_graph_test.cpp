@@ -34,7 +34,7 @@ TEST(RandomGraph, NothingRaises) {
   options.dtypes = all_types();
   options.max_elements = 600;
   for (uint64_t seed = 0; seed < 400; ++seed) {
-    const auto owner = std::make_shared<Graveyard>();
+    const auto owner = host_graveyard();
     const auto roots = random_graph(owner, seed, options);
     ASSERT_FALSE(roots.empty());
     EXPECT_LE(static_cast<int>(roots.size()), options.max_roots);
@@ -55,9 +55,10 @@ TEST(RandomGraph, ReachesTheWholeTable) {
   std::map<Op, int> seen;
   int shared = 0;
   for (uint64_t seed = 0; seed < 400; ++seed) {
-    const auto owner = std::make_shared<Graveyard>();
+    const auto owner = host_graveyard();
     std::set<const Node*> nodes;
-    for (const NodeRef& root : random_graph(owner, seed, options)) collect(root, nodes);
+    const auto roots = random_graph(owner, seed, options);
+    for (const NodeRef& root : roots) collect(root, nodes);
     for (const Node* n : nodes) {
       ++seen[n->op];
       shared += n->references() > 2 && !n->inputs.empty();
@@ -72,9 +73,10 @@ TEST(RandomGraph, KeepsToTheOptions) {
   options.dtypes = {DType::f32};
   options.ops = {Op::add, Op::multiply, Op::transpose, Op::sum};
   for (uint64_t seed = 0; seed < 100; ++seed) {
-    const auto owner = std::make_shared<Graveyard>();
+    const auto owner = host_graveyard();
     std::set<const Node*> nodes;
-    for (const NodeRef& root : random_graph(owner, seed, options)) collect(root, nodes);
+    const auto roots = random_graph(owner, seed, options);
+    for (const NodeRef& root : roots) collect(root, nodes);
     for (const Node* n : nodes) {
       EXPECT_EQ(n->dtype, DType::f32);
       // Broadcasts come with operands of different shapes.
@@ -93,7 +95,7 @@ TEST(RandomGraph, IsTheSameEverywhere) {
   options.ops = {Op::add,       Op::multiply, Op::quotient, Op::left_shift, Op::select,
                  Op::transpose, Op::pad,      Op::slice,    Op::sum,        Op::reduce_max,
                  Op::dot,       Op::iota,     Op::reshape,  Op::concatenate};
-  const auto owner = std::make_shared<Graveyard>();
+  const auto owner = host_graveyard();
   const auto first = reference_evaluate(random_graph(owner, 7, options));
   EXPECT_EQ(hash(first), hash(reference_evaluate(random_graph(owner, 7, options))));
   EXPECT_EQ(hash(first), 0xcfa6e3713dff83e2U);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct HostTensor {
   // The scalar must be of the tensor's type.
   void set(int64_t i, const Scalar& s) { store_scalar(s, bytes.data(), i); }
 };
+
+// For graphs that no engine runs: their nodes are destroyed where they are released.
+std::shared_ptr<Graveyard> host_graveyard();
 
 HostTensor reference_evaluate(const Node& node);
 // Evaluates shared sub-expressions once.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numbers>
 
 #include "graph/build.h"
 #include "testing/reference/functions.h"
@@ -44,7 +45,7 @@ class Graph {
   }
 
  private:
-  std::shared_ptr<Graveyard> graveyard_ = std::make_shared<Graveyard>();
+  std::shared_ptr<Graveyard> graveyard_ = host_graveyard();
 };
 
 std::vector<double> values(const HostTensor& t) {
@@ -177,6 +178,34 @@ TEST(Pointwise, NaNAndZeroRules) {
   EXPECT_EQ(value(apply(Op::not_equal, DType::u8, {f32(kNaN), f32(kNaN)})), 1);
   EXPECT_EQ(value(apply(Op::round, DType::f32, {f32(-2.5)})), -3);
   EXPECT_EQ(value(apply(Op::divide, DType::f32, {f32(1), f32(-0.0)})), -kInfinity);
+}
+
+// Where the recorded vectors keep no signs, truncate, or equate NaN parts.
+TEST(Pointwise, FollowsIeeeWhereTheRecordDoesNot) {
+  const auto value = [](Op op, double a, double b) {
+    return to_double(apply(op, DType::f32, {f32(a), f32(b)}));
+  };
+  EXPECT_TRUE(std::signbit(value(Op::divide, 1, -kInfinity)));
+  EXPECT_EQ(value(Op::divide, kInfinity, -0.0), -kInfinity);
+  EXPECT_EQ(value(Op::atan2, -0.0, -kInfinity), -static_cast<float>(std::numbers::pi));
+  EXPECT_EQ(value(Op::pow, -0.0, -1), -kInfinity);
+  const Scalar z = make_scalar(DType::c64, std::complex<double>(kInfinity, kNaN));
+  EXPECT_EQ(to_int64(apply(Op::equal, DType::u8, {z, z})), 0);
+  EXPECT_EQ(to_int64(apply(Op::not_equal, DType::u8, {z, z})), 1);
+  EXPECT_EQ(to_double(apply(Op::cast, DType::bf16, {f32(0x1.fffffep127)})), kInfinity);
+  EXPECT_EQ(to_double(apply(Op::cast, DType::f8_e5m2, {f32(65504)})), kInfinity);
+}
+
+// Where Nx is followed against expectation.
+TEST(Pointwise, FollowsNx) {
+  EXPECT_EQ(to_double(apply(Op::sign, DType::f32, {f32(kNaN)})), 1);
+  EXPECT_EQ(to_double(apply(Op::clip, DType::f32, {f32(kNaN), f32(2), f32(3)})), 2);
+  EXPECT_FALSE(std::signbit(to_double(apply(Op::round, DType::f32, {f32(-0.25)}))));
+  const auto conjugate = [](double x) {
+    return to_complex_double(apply(Op::conjugate, DType::c64, {f32(x)}));
+  };
+  EXPECT_TRUE(std::signbit(conjugate(1).imag()));
+  EXPECT_FALSE(std::signbit(conjugate(kInfinity).imag()));
 }
 
 // Every pointwise row of the table has a value for every type it accepts.

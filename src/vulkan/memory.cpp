@@ -135,6 +135,7 @@ BlockRef PoolCore::allocate(const std::shared_ptr<PoolCore>& self, uint64_t size
   block->use_ = use;
   block->references_.store(1, std::memory_order_relaxed);
   block->core_ = self;
+  blocks_.fetch_add(1);
   if (is_budgeted(use)) {
     const uint64_t now = in_use_.fetch_add(block->capacity_) + block->capacity_;
     if (now > peak_.load(std::memory_order_relaxed)) peak_.store(now);

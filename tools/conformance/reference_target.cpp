@@ -48,7 +48,7 @@ class NodeBuilder {
   }
 
  private:
-  GraveyardRef owner_ = std::make_shared<Graveyard>();
+  GraveyardRef owner_ = host_graveyard();
 };
 
 class ReferenceTarget : public Target {

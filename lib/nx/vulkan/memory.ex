@@ -1,0 +1,64 @@
+defmodule Nx.Vulkan.Memory do
+  @moduledoc false
+  # Device memory held by garbage. A tensor is a few words to the BEAM, whatever it holds on the
+  # device, so the BEAM does not collect in time by itself. Destructors run when a process yields,
+  # not inside a collection: hence each collection is followed by a yield.
+
+  alias Nx.Vulkan.{Device, Native}
+
+  @doc "After a constructor's hint: collects the caller, as little as is enough."
+  @spec relieve() :: :ok
+  def relieve do
+    {:ok, engine} = Device.engine()
+    collect(:minor)
+    if Native.pressure(engine), do: collect(:major)
+    Native.pressure_relieved(engine)
+    :ok
+  end
+
+  @doc """
+  Calls `fun`, and when device memory is exhausted collects every process whose tensors are alive
+  and calls it once more.
+  """
+  @spec retry((() -> result)) :: result when result: term
+  def retry(fun) do
+    case fun.() do
+      {:error, :alloc_failed, _message} ->
+        collect_makers()
+        fun.()
+
+      result ->
+        result
+    end
+  end
+
+  defp collect(type) do
+    :erlang.garbage_collect(self(), type: type)
+    :erlang.yield()
+  end
+
+  # Requests to idle processes are answered within a millisecond, and then their destructors run.
+  defp collect_makers do
+    with {:ok, engine} <- Device.engine() do
+      for pid <- Native.makers(engine), pid != self() do
+        :erlang.garbage_collect(pid, async: make_ref())
+      end
+      |> length()
+      |> await_collections()
+
+      collect(:major)
+      Process.sleep(1)
+      Native.pressure_relieved(engine)
+    end
+  end
+
+  defp await_collections(0), do: :ok
+
+  defp await_collections(n) do
+    receive do
+      {:garbage_collect, _request, _result} -> await_collections(n - 1)
+    after
+      1_000 -> :ok
+    end
+  end
+end

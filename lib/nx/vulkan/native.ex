@@ -1,0 +1,68 @@
+defmodule Nx.Vulkan.Native do
+  @moduledoc false
+  # The NIF, as it is: terms in, terms out. Types are atoms (:f32), shapes and axes lists, nil stands
+  # for the default, operations are the atoms of their names.
+  #
+  # What makes a tensor answers {:ok, ref}, {:ok, ref, :pressure} when garbage should be collected, or
+  # {:error, reason, message}. Nothing here waits for the device but devices/0, engine_open/2,
+  # engine_close/1, engine_describe/1, trim/1 and explain/1, which run on dirty schedulers.
+
+  @on_load :load
+
+  @doc false
+  def load do
+    :nx_vulkan |> :code.priv_dir() |> :filename.join(~c"nxv_nif") |> :erlang.load_nif(0)
+  end
+
+  # Engines. device: an index, or -1 for the best one; budget: bytes, or 0 for the default.
+  def devices, do: missing()
+  def engine_open(_device, _budget), do: missing()
+  def engine_close(_engine), do: missing()
+  def engine_device(_engine), do: missing()
+  def engine_describe(_engine), do: missing()
+  def memory_stats(_engine), do: missing()
+  def counters(_engine), do: missing()
+  def trim(_engine), do: missing()
+  def pressure(_engine), do: missing()
+  def pressure_relieved(_engine), do: missing()
+  # The processes that made the tensors that are alive.
+  def makers(_engine), do: missing()
+  # [{name, arity, elementwise?}]
+  def ops, do: missing()
+
+  # Creation. A value is a number, {re, im}, :nan, :infinity or :neg_infinity.
+  def from_binary(_engine, _type, _shape, _binary), do: missing()
+  def constant(_engine, _type, _shape, _value), do: missing()
+  def iota(_engine, _type, _shape, _axis), do: missing()
+  def eye(_engine, _type, _shape), do: missing()
+  def random_uniform(_engine, _type, _shape, _seed, _offset, _low, _high), do: missing()
+  def random_normal(_engine, _type, _shape, _seed, _offset, _mean, _deviation), do: missing()
+
+  # Operations.
+  def unary(_op, _a), do: missing()
+  def binary(_op, _a, _b), do: missing()
+  def ternary(_op, _a, _b, _c), do: missing()
+  def cast(_tensor, _type), do: missing()
+  def reshape(_tensor, _shape), do: missing()
+  def broadcast(_tensor, _shape, _axes), do: missing()
+  def transpose(_tensor, _axes), do: missing()
+  def slice(_tensor, _starts, _lengths, _strides), do: missing()
+  def reverse(_tensor, _axes), do: missing()
+  def squeeze(_tensor, _axes), do: missing()
+  def pad(_tensor, _value, _low, _high, _interior), do: missing()
+  def concatenate(_tensors, _axis), do: missing()
+  def reduce(_op, _tensor, _axes, _keep_axes), do: missing()
+  def dot(_a, _b, _contract_a, _contract_b, _batch_a, _batch_b), do: missing()
+  def matmul(_a, _b), do: missing()
+
+  # Reading. read/3 answers :ok, and exactly one message follows: {ref, {:ok, binary}} or
+  # {ref, {:error, reason, message}}. limit: elements from the first on, -1 for all.
+  def shape(_tensor), do: missing()
+  def type(_tensor), do: missing()
+  def read(_tensor, _limit, _ref), do: missing()
+  def evaluate(_tensor), do: missing()
+  def deallocate(_tensor), do: missing()
+  def explain(_tensor), do: missing()
+
+  defp missing, do: :erlang.nif_error(:nif_not_loaded)
+end

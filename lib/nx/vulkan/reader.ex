@@ -1,0 +1,37 @@
+defmodule Nx.Vulkan.Reader do
+  @moduledoc false
+  # Values from the device: one request, one message.
+
+  alias Nx.Vulkan.{Error, Memory, Native}
+
+  @doc "The first `limit` elements (-1: all) as the bytes of the host layout."
+  @spec read(reference, integer) :: {:ok, binary} | {:error, Error.t()}
+  def read(ref, limit \\ -1) do
+    case Memory.retry(fn -> request(ref, limit) end) do
+      {:ok, bytes} -> {:ok, bytes}
+      {:error, reason, message} -> Error.new(reason, message)
+    end
+  end
+
+  @doc "Computes the value and waits until it is stored."
+  @spec evaluate(reference) :: :ok | {:error, Error.t()}
+  def evaluate(ref) do
+    with {:error, reason, message} <- Memory.retry(fn -> request_evaluation(ref) end) do
+      Error.new(reason, message)
+    end
+  end
+
+  defp request_evaluation(ref) do
+    with :ok <- Native.evaluate(ref), {:ok, _} <- request(ref, 1), do: :ok
+  end
+
+  # The reference is made here so that the receive skips messages that were queued before it.
+  defp request(tensor, limit) do
+    ref = make_ref()
+    :ok = Native.read(tensor, limit, ref)
+
+    receive do
+      {^ref, result} -> result
+    end
+  end
+end

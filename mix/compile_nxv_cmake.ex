@@ -1,0 +1,155 @@
+defmodule Mix.Tasks.Compile.NxvCmake do
+  @moduledoc """
+  Builds the C++ library and its NIF with CMake, and copies the NIF to the application's priv folder.
+
+  The build folder, `build/mix-HASH`, lies outside the application's so that all Mix environments
+  share it. The hash covers what a build tree cannot survive: a move of the sources, another
+  compiler, another Erlang.
+  """
+  use Mix.Task.Compiler
+
+  @recursive true
+  @nif "nxv_nif.so"
+  # file:line[:column]: severity: message, as gcc, clang and cmake's compilers print it.
+  @diagnostic ~r/^([^\s:][^:]*):(\d+):(?:\d+:)? ((?:fatal )?error|warning): (.+)$/m
+
+  @impl true
+  def run(_args) do
+    with {:ok, cmake} <- find_cmake(),
+         {:ok, configured} <- configure(cmake),
+         {:ok, built} <- command(cmake, ["--build", build_dir(), "--target", "nxv_nif" | jobs()]) do
+      {install(), diagnostics(configured <> built, :warning)}
+    else
+      {:error, output} ->
+        Mix.shell().error(output)
+        {:error, failures(output)}
+    end
+  end
+
+  @impl true
+  def manifests, do: []
+
+  @impl true
+  def clean do
+    File.rm_rf!(build_dir())
+    File.rm(installed_nif())
+    :ok
+  end
+
+  defp find_cmake do
+    case System.find_executable("cmake") do
+      nil -> {:error, "nx_vulkan: cmake is needed to build the NIF, and was not found in PATH"}
+      cmake -> {:ok, cmake}
+    end
+  end
+
+  defp configure(cmake) do
+    if File.exists?(Path.join(build_dir(), "CMakeCache.txt")) do
+      {:ok, ""}
+    else
+      options = [
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DNXV_NIF=ON",
+        "-DNXV_TESTS=OFF",
+        "-DNXV_TOOLS=OFF",
+        "-DERL_INCLUDE_DIR=#{erl_include_dir()}",
+        "-DNXV_NIF_OUTPUT=#{Path.join(build_dir(), "priv")}"
+      ]
+
+      Mix.shell().info("Building the nxv library with CMake, once (a few minutes)")
+      result = command(cmake, ["-S", File.cwd!(), "-B", build_dir()] ++ generator() ++ options)
+      # A cache left by a failed configuration would pass for a configured tree.
+      if match?({:error, _}, result), do: File.rm_rf!(build_dir())
+      result
+    end
+  end
+
+  defp generator do
+    if System.get_env("CMAKE_GENERATOR") == nil and System.find_executable("ninja"),
+      do: ["-G", "Ninja"],
+      else: []
+  end
+
+  defp jobs, do: ["--parallel", Integer.to_string(System.schedulers_online())]
+
+  defp command(program, args) do
+    case System.cmd(program, args, stderr_to_stdout: true) do
+      {output, 0} -> {:ok, output}
+      {output, _status} -> {:error, output}
+    end
+  end
+
+  # Renaming replaces the file of a running VM without touching what that VM has mapped.
+  defp install do
+    built = File.read!(Path.join([build_dir(), "priv", @nif]))
+
+    if File.read(installed_nif()) == {:ok, built} do
+      :noop
+    else
+      File.mkdir_p!(Path.dirname(installed_nif()))
+      temporary = installed_nif() <> ".#{System.pid()}"
+      File.write!(temporary, built)
+      File.rename!(temporary, installed_nif())
+      :ok
+    end
+  end
+
+  defp installed_nif, do: Path.join([Mix.Project.app_path(), "priv", @nif])
+
+  defp build_dir do
+    identity = {
+      File.cwd!(),
+      System.get_env("CC"),
+      System.get_env("CXX"),
+      System.get_env("CXXFLAGS"),
+      erl_include_dir(),
+      :erlang.system_info(:version),
+      :erlang.system_info(:system_architecture)
+    }
+
+    hash = :crypto.hash(:sha256, :erlang.term_to_binary(identity))
+
+    Path.join([
+      File.cwd!(),
+      "build",
+      "mix-" <> Base.encode16(binary_part(hash, 0, 6), case: :lower)
+    ])
+  end
+
+  defp erl_include_dir do
+    root = List.to_string(:code.root_dir())
+
+    Enum.find(
+      [
+        Path.join([root, "erts-#{:erlang.system_info(:version)}", "include"]),
+        Path.join([root, "usr", "include"])
+      ],
+      "",
+      &File.exists?(Path.join(&1, "erl_nif.h"))
+    )
+  end
+
+  defp failures(output) do
+    case diagnostics(output, :error) do
+      [] -> [diagnostic("CMakeLists.txt", 0, :error, output)]
+      found -> found
+    end
+  end
+
+  defp diagnostics(output, severity) do
+    for [file, line, kind, text] <- Regex.scan(@diagnostic, output, capture: :all_but_first),
+        String.ends_with?(kind, Atom.to_string(severity)) do
+      diagnostic(Path.expand(file, build_dir()), String.to_integer(line), severity, text)
+    end
+  end
+
+  defp diagnostic(file, line, severity, message) do
+    %Mix.Task.Compiler.Diagnostic{
+      compiler_name: "nxv_cmake",
+      file: Path.expand(file),
+      position: line,
+      severity: severity,
+      message: message
+    }
+  end
+end

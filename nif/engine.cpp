@@ -1,0 +1,145 @@
+// Devices, engines, memory.
+#include "functions.h"
+
+namespace nxv::nif {
+
+namespace {
+
+Term make_uint(ErlNifEnv* env, uint64_t value) { return enif_make_uint64(env, value); }
+
+Term make_device(ErlNifEnv* env, const nxv_device_info& info) {
+  const uint32_t v = info.api_version;
+  const std::string version = std::to_string((v >> 22) & 0x7f) + "." +
+                              std::to_string((v >> 12) & 0x3ff) + "." + std::to_string(v & 0xfff);
+  return make_map(env, {{"name", make_binary(env, info.name)},
+                        {"driver", make_binary(env, info.driver)},
+                        {"vendor_id", make_uint(env, info.vendor_id)},
+                        {"vulkan_version", make_binary(env, version)},
+                        {"cpu?", make_bool(info.is_cpu)},
+                        {"supported?", make_bool(info.is_supported)},
+                        {"memory_bytes", make_uint(env, info.memory_bytes)}});
+}
+
+struct FreeText {
+  void operator()(char* text) const noexcept { nxv_free_text(text); }
+};
+
+// {ok, Text} from a function that allocates it.
+template <typename Describe>
+Term make_text(ErlNifEnv* env, Describe describe) {
+  char* raw = nullptr;
+  check(describe(&raw));
+  std::unique_ptr<char, FreeText> text(raw);
+  return enif_make_tuple2(env, atoms.ok, make_binary(env, text.get()));
+}
+
+}  // namespace
+
+Term devices(ErlNifEnv* env) {
+  int count = 0;
+  check(nxv_device_count(&count));
+  Term list = enif_make_list(env, 0);
+  for (int i = count; i-- > 0;) {
+    nxv_device_info info;
+    check(nxv_device_get(i, &info));
+    list = enif_make_list_cell(env, make_device(env, info), list);
+  }
+  return enif_make_tuple2(env, atoms.ok, list);
+}
+
+Term engine_open(ErlNifEnv* env, int device, uint64_t budget) {
+  nxv_engine_options options{};
+  options.struct_size = sizeof(options);
+  options.device_index = device;
+  options.memory_budget = budget;
+  nxv_engine* handle = nullptr;
+  check(nxv_engine_open(&options, &handle));
+  try {
+    return enif_make_tuple2(env, atoms.ok, make_resource<Engine>(env, handle));
+  } catch (...) {
+    nxv_engine_close(handle);
+    throw;
+  }
+}
+
+Term engine_close(ErlNifEnv*, EngineArg engine) {
+  engine->close();
+  return atoms.ok;
+}
+
+Term engine_device(ErlNifEnv* env, EngineArg engine) {
+  nxv_device_info info;
+  check(nxv_engine_device(Engine::Use(*engine), &info));
+  return enif_make_tuple2(env, atoms.ok, make_device(env, info));
+}
+
+Term engine_describe(ErlNifEnv* env, EngineArg engine) {
+  return make_text(env, [&](char** out) { return nxv_engine_describe(Engine::Use(*engine), out); });
+}
+
+Term explain(ErlNifEnv* env, TensorArg tensor) {
+  return make_text(env, [&](char** out) { return nxv_explain(tensor->get(), out); });
+}
+
+Term memory_stats(ErlNifEnv* env, EngineArg engine) {
+  nxv_memory_stats stats;
+  check(nxv_memory_stats_get(Engine::Use(*engine), &stats));
+  Term map = make_map(env, {{"in_use", make_uint(env, stats.in_use)},
+                            {"cached", make_uint(env, stats.cached)},
+                            {"peak", make_uint(env, stats.peak)},
+                            {"budget", make_uint(env, stats.budget)},
+                            {"blocks", make_uint(env, stats.blocks)},
+                            {"nodes", enif_make_int64(env, stats.nodes)}});
+  return enif_make_tuple2(env, atoms.ok, map);
+}
+
+Term counters(ErlNifEnv* env, EngineArg engine) {
+  nxv_counters c;
+  check(nxv_counters_get(Engine::Use(*engine), &c));
+  Term map =
+      make_map(env, {{"dispatches", make_uint(env, c.dispatches)},
+                     {"submissions", make_uint(env, c.submissions)},
+                     {"barriers", make_uint(env, c.barriers)},
+                     {"kernels_compiled", make_uint(env, c.kernels_compiled)},
+                     {"cache_hits", make_uint(env, c.cache_hits)},
+                     {"evaluations", make_uint(env, c.evaluations)},
+                     {"bytes_read", make_uint(env, c.bytes_read)},
+                     {"bytes_written", make_uint(env, c.bytes_written)},
+                     {"validation_messages", make_uint(env, c.validation_messages)},
+                     {"compile_milliseconds", enif_make_double(env, c.compile_milliseconds)}});
+  return enif_make_tuple2(env, atoms.ok, map);
+}
+
+Term trim(ErlNifEnv*, EngineArg engine) {
+  check(nxv_trim(Engine::Use(*engine)));
+  return atoms.ok;
+}
+
+Term pressure(ErlNifEnv*, EngineArg engine) { return make_bool(engine->has_pressure()); }
+
+Term pressure_relieved(ErlNifEnv*, EngineArg engine) {
+  nxv_pressure_relieved(Engine::Use(*engine));
+  return atoms.ok;
+}
+
+Term makers(ErlNifEnv* env, EngineArg engine) {
+  Term list = enif_make_list(env, 0);
+  for (const ErlNifPid& pid : engine->makers.all()) {
+    list = enif_make_list_cell(env, enif_make_pid(env, &pid), list);
+  }
+  return list;
+}
+
+Term ops(ErlNifEnv* env) {
+  Term list = enif_make_list(env, 0);
+  for (int i = nxv_op_count(); i-- > 0;) {
+    nxv_op_row row;
+    check(nxv_op_info(i, &row));
+    Term op = enif_make_tuple3(env, make_atom(env, row.name), enif_make_int(env, row.arity),
+                               make_bool(row.is_elementwise));
+    list = enif_make_list_cell(env, op, list);
+  }
+  return list;
+}
+
+}  // namespace nxv::nif

@@ -1,0 +1,143 @@
+// Operations on tensors: each adds a node to the graph and returns.
+#include "functions.h"
+
+namespace nxv::nif {
+
+namespace {
+
+// The result belongs to the engine of the first operand; the library refuses a mixture.
+template <typename Operate>
+Term operate(ErlNifEnv* env, const TensorArg& first, Operate call) {
+  nxv_tensor* raw = nullptr;
+  check(call(&raw));
+  return make_tensor(env, first->engine(), TensorHandle(raw));
+}
+
+template <size_t N>
+Term apply(ErlNifEnv* env, Operation op, const TensorArg (&args)[N]) {
+  nxv_tensor* operands[N];
+  for (size_t i = 0; i < N; ++i) operands[i] = args[i]->get();
+  return operate(env, args[0], [&](nxv_tensor** out) {
+    return nxv_apply(op.index, static_cast<int>(N), operands, out);
+  });
+}
+
+int size(const Dims& list) { return static_cast<int>(list.size()); }
+
+// The C interface takes as many entries as the tensor has axes.
+void expect_one_per_axis(const Dims& list, const TensorArg& tensor, const char* name) {
+  if (size(list) == tensor->rank()) return;
+  throw Failure{NXV_INVALID_ARGUMENT, std::string(name) + ": expected one entry for each of the " +
+                                          std::to_string(tensor->rank()) + " axes, got " +
+                                          std::to_string(list.size())};
+}
+
+const int64_t* data_or_null(const std::optional<Dims>& list) {
+  return list ? list->data() : nullptr;
+}
+
+// A count below zero stands for all axes.
+int count_or_all(const std::optional<Dims>& axes) { return axes ? size(*axes) : -1; }
+
+}  // namespace
+
+Term unary(ErlNifEnv* env, Operation op, TensorArg a) { return apply(env, op, {a}); }
+
+Term binary(ErlNifEnv* env, Operation op, TensorArg a, TensorArg b) {
+  return apply(env, op, {a, b});
+}
+
+Term ternary(ErlNifEnv* env, Operation op, TensorArg a, TensorArg b, TensorArg c) {
+  return apply(env, op, {a, b, c});
+}
+
+Term cast(ErlNifEnv* env, TensorArg tensor, nxv_dtype type) {
+  return operate(env, tensor, [&](auto out) { return nxv_cast(tensor->get(), type, out); });
+}
+
+Term reshape(ErlNifEnv* env, TensorArg tensor, Dims shape) {
+  return operate(env, tensor, [&](auto out) {
+    return nxv_reshape(tensor->get(), size(shape), shape.data(), out);
+  });
+}
+
+Term broadcast(ErlNifEnv* env, TensorArg tensor, Dims shape, std::optional<Dims> axes) {
+  if (axes) expect_one_per_axis(*axes, tensor, "broadcast axes");
+  return operate(env, tensor, [&](auto out) {
+    return nxv_broadcast(tensor->get(), size(shape), shape.data(), data_or_null(axes), out);
+  });
+}
+
+Term transpose(ErlNifEnv* env, TensorArg tensor, std::optional<Dims> axes) {
+  if (axes) expect_one_per_axis(*axes, tensor, "transpose axes");
+  return operate(env, tensor,
+                 [&](auto out) { return nxv_transpose(tensor->get(), data_or_null(axes), out); });
+}
+
+Term slice(ErlNifEnv* env, TensorArg tensor, Dims starts, Dims lengths,
+           std::optional<Dims> strides) {
+  expect_one_per_axis(starts, tensor, "slice starts");
+  expect_one_per_axis(lengths, tensor, "slice lengths");
+  if (strides) expect_one_per_axis(*strides, tensor, "slice strides");
+  return operate(env, tensor, [&](auto out) {
+    return nxv_slice(tensor->get(), starts.data(), lengths.data(), data_or_null(strides), out);
+  });
+}
+
+Term reverse(ErlNifEnv* env, TensorArg tensor, Dims axes) {
+  return operate(env, tensor, [&](auto out) {
+    return nxv_reverse(tensor->get(), size(axes), axes.data(), out);
+  });
+}
+
+Term squeeze(ErlNifEnv* env, TensorArg tensor, std::optional<Dims> axes) {
+  return operate(env, tensor, [&](auto out) {
+    return nxv_squeeze(tensor->get(), count_or_all(axes), data_or_null(axes), out);
+  });
+}
+
+Term pad(ErlNifEnv* env, TensorArg tensor, TensorArg value, Dims low, Dims high, Dims interior) {
+  for (const Dims* list : {&low, &high, &interior}) expect_one_per_axis(*list, tensor, "padding");
+  return operate(env, tensor, [&](auto out) {
+    return nxv_pad(tensor->get(), value->get(), low.data(), high.data(), interior.data(), out);
+  });
+}
+
+Term concatenate(ErlNifEnv* env, AnyTerm tensors, int axis) {
+  std::vector<TensorArg> args;
+  std::vector<nxv_tensor*> operands;
+  for_each(env, tensors.term, [&](Term head) {
+    args.push_back(decode<TensorArg>(env, head));
+    operands.push_back(args.back()->get());
+  });
+  if (args.empty()) throw Failure{NXV_INVALID_ARGUMENT, "concatenate: no tensor given"};
+  return operate(env, args.front(), [&](auto out) {
+    return nxv_concatenate(static_cast<int>(operands.size()), operands.data(), axis, out);
+  });
+}
+
+Term reduce(ErlNifEnv* env, Operation op, TensorArg tensor, std::optional<Dims> axes,
+            bool keep_axes) {
+  return operate(env, tensor, [&](auto out) {
+    return nxv_reduce(op.index, tensor->get(), count_or_all(axes), data_or_null(axes), keep_axes,
+                      out);
+  });
+}
+
+Term dot(ErlNifEnv* env, TensorArg a, TensorArg b, Dims contract_a, Dims contract_b, Dims batch_a,
+         Dims batch_b) {
+  if (contract_a.size() != contract_b.size() || batch_a.size() != batch_b.size()) {
+    throw Failure{NXV_INVALID_ARGUMENT,
+                  "dot: both operands need the same number of contracted and of batch axes"};
+  }
+  return operate(env, a, [&](auto out) {
+    return nxv_dot(a->get(), b->get(), size(contract_a), contract_a.data(), contract_b.data(),
+                   size(batch_a), batch_a.data(), batch_b.data(), out);
+  });
+}
+
+Term matmul(ErlNifEnv* env, TensorArg a, TensorArg b) {
+  return operate(env, a, [&](auto out) { return nxv_matmul(a->get(), b->get(), out); });
+}
+
+}  // namespace nxv::nif

@@ -1,0 +1,62 @@
+#include "resource.h"
+
+namespace nxv::nif {
+
+void Makers::add(const ErlNifPid& pid) {
+  std::lock_guard lock(mutex_);
+  ++tensors_[pid];
+}
+
+void Makers::remove(const ErlNifPid& pid) noexcept {
+  std::lock_guard lock(mutex_);
+  if (auto it = tensors_.find(pid); it != tensors_.end() && --it->second == 0) tensors_.erase(it);
+}
+
+std::vector<ErlNifPid> Makers::all() const {
+  std::lock_guard lock(mutex_);
+  std::vector<ErlNifPid> pids;
+  pids.reserve(tensors_.size());
+  for (const auto& [pid, count] : tensors_) pids.push_back(pid);
+  return pids;
+}
+
+// A user counts itself before it looks at the handle, and `close` takes the handle before it looks
+// at the count: one of the two sees the other.
+Engine::Use::Use(Engine& engine) : engine_(engine) {
+  ++engine_.users_;
+  handle_ = engine_.handle_;
+  if (!handle_) {
+    if (--engine_.users_ == 0) engine_.users_.notify_all();
+    throw Failure{NXV_DEVICE_LOST, "the engine is closed; call Nx.Vulkan.init/1 to open another"};
+  }
+}
+
+Engine::Use::~Use() {
+  if (--engine_.users_ == 0) engine_.users_.notify_all();
+}
+
+void Engine::close() {
+  nxv_engine* handle = handle_.exchange(nullptr);
+  if (!handle) return;
+  while (int users = users_) users_.wait(users);
+  nxv_engine_close(handle);
+  enif_release_resource(this);
+}
+
+bool Engine::has_pressure() noexcept {
+  try {
+    return nxv_pressure(Use(*this)) != 0;
+  } catch (const Failure&) {
+    return false;
+  }
+}
+
+Term make_tensor(ErlNifEnv* env, Engine& engine, TensorHandle handle) {
+  ErlNifPid self;
+  enif_self(env, &self);
+  Term tensor = make_resource<Tensor>(env, std::move(handle), Maker(engine, self));
+  if (engine.has_pressure()) return enif_make_tuple3(env, atoms.ok, tensor, atoms.pressure);
+  return enif_make_tuple2(env, atoms.ok, tensor);
+}
+
+}  // namespace nxv::nif

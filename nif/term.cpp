@@ -1,0 +1,175 @@
+#include "term.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+
+namespace nxv::nif {
+
+namespace {
+
+constexpr int kMaxOps = 512;
+constexpr int kDTypes = NXV_C128 + 1;
+
+// Names as atoms, at the index of what they name. Plain data: these outlive every call.
+std::array<Term, kDTypes> dtype_atoms;
+std::array<Term, kMaxOps> op_atoms;
+int op_count;
+
+}  // namespace
+
+Atoms atoms;
+
+void load_atoms(ErlNifEnv* env) {
+  atoms = {
+      .ok = make_atom(env, "ok"),
+      .error = make_atom(env, "error"),
+      .pressure = make_atom(env, "pressure"),
+      .nil = make_atom(env, "nil"),
+      .yes = make_atom(env, "true"),
+      .no = make_atom(env, "false"),
+      .nan = make_atom(env, "nan"),
+      .infinity = make_atom(env, "infinity"),
+      .neg_infinity = make_atom(env, "neg_infinity"),
+  };
+  for (int i = 0; i < kDTypes; ++i) {
+    dtype_atoms[i] = make_atom(env, nxv_dtype_name(static_cast<nxv_dtype>(i)));
+  }
+  op_count = std::min(nxv_op_count(), kMaxOps);
+  for (int i = 0; i < op_count; ++i) {
+    nxv_op_row row;
+    check(nxv_op_info(i, &row));
+    op_atoms[i] = make_atom(env, row.name);
+  }
+}
+
+void check(nxv_status status) {
+  if (status != NXV_OK) throw Failure{status, nxv_last_error()};
+}
+
+Term make_atom(ErlNifEnv* env, const char* name) { return enif_make_atom(env, name); }
+
+Term make_binary(ErlNifEnv* env, std::string_view bytes) {
+  Term term;
+  unsigned char* data = enif_make_new_binary(env, bytes.size(), &term);
+  if (!bytes.empty()) std::memcpy(data, bytes.data(), bytes.size());
+  return term;
+}
+
+Term make_bool(bool value) { return value ? atoms.yes : atoms.no; }
+
+Term make_dtype(nxv_dtype type) { return dtype_atoms[type]; }
+
+Term make_error(ErlNifEnv* env, nxv_status status, std::string_view message) {
+  return enif_make_tuple3(env, atoms.error, make_atom(env, nxv_status_name(status)),
+                          make_binary(env, message));
+}
+
+Term make_dims(ErlNifEnv* env, const int64_t* dims, int rank) {
+  Term list = enif_make_list(env, 0);
+  for (int i = rank; i-- > 0;) list = enif_make_list_cell(env, enif_make_int64(env, dims[i]), list);
+  return list;
+}
+
+Term make_map(ErlNifEnv* env, std::initializer_list<std::pair<const char*, Term>> entries) {
+  Term map = enif_make_new_map(env);
+  for (const auto& [key, value] : entries) {
+    enif_make_map_put(env, map, make_atom(env, key), value, &map);
+  }
+  return map;
+}
+
+template <>
+AnyTerm decode<AnyTerm>(ErlNifEnv*, Term term) {
+  return {term};
+}
+
+template <>
+int decode<int>(ErlNifEnv* env, Term term) {
+  int value;
+  if (!enif_get_int(env, term, &value)) throw BadArgument{};
+  return value;
+}
+
+template <>
+int64_t decode<int64_t>(ErlNifEnv* env, Term term) {
+  ErlNifSInt64 value;
+  if (!enif_get_int64(env, term, &value)) throw BadArgument{};
+  return value;
+}
+
+template <>
+uint64_t decode<uint64_t>(ErlNifEnv* env, Term term) {
+  ErlNifUInt64 value;
+  if (!enif_get_uint64(env, term, &value)) throw BadArgument{};
+  return value;
+}
+
+template <>
+bool decode<bool>(ErlNifEnv*, Term term) {
+  if (term == atoms.yes) return true;
+  if (term == atoms.no) return false;
+  throw BadArgument{};
+}
+
+template <>
+double decode<double>(ErlNifEnv* env, Term term) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  double value;
+  ErlNifSInt64 integer;
+  if (enif_get_double(env, term, &value)) return value;
+  if (enif_get_int64(env, term, &integer)) return static_cast<double>(integer);
+  if (term == atoms.nan) return std::numeric_limits<double>::quiet_NaN();
+  if (term == atoms.infinity) return kInfinity;
+  if (term == atoms.neg_infinity) return -kInfinity;
+  throw BadArgument{};
+}
+
+template <>
+nxv_dtype decode<nxv_dtype>(ErlNifEnv*, Term term) {
+  const auto* found = std::find(dtype_atoms.begin(), dtype_atoms.end(), term);
+  if (found == dtype_atoms.end()) throw BadArgument{};
+  return static_cast<nxv_dtype>(found - dtype_atoms.begin());
+}
+
+template <>
+Operation decode<Operation>(ErlNifEnv*, Term term) {
+  const auto* end = op_atoms.begin() + op_count;
+  const auto* found = std::find(op_atoms.cbegin(), end, term);
+  if (found == end) throw BadArgument{};
+  return {static_cast<int>(found - op_atoms.begin())};
+}
+
+template <>
+Number decode<Number>(ErlNifEnv* env, Term term) {
+  ErlNifSInt64 integer;
+  if (enif_get_int64(env, term, &integer)) return integer;
+  int arity;
+  const Term* parts;
+  if (enif_get_tuple(env, term, &arity, &parts) && arity == 2) {
+    return ComplexNumber{decode<double>(env, parts[0]), decode<double>(env, parts[1])};
+  }
+  return ComplexNumber{decode<double>(env, term), 0.0};
+}
+
+template <>
+Dims decode<Dims>(ErlNifEnv* env, Term term) {
+  Dims dims;
+  for_each(env, term, [&](Term head) { dims.push_back(decode<int64_t>(env, head)); });
+  return dims;
+}
+
+template <>
+std::optional<Dims> decode<std::optional<Dims>>(ErlNifEnv* env, Term term) {
+  if (term == atoms.nil) return std::nullopt;
+  return decode<Dims>(env, term);
+}
+
+template <>
+std::optional<int64_t> decode<std::optional<int64_t>>(ErlNifEnv* env, Term term) {
+  if (term == atoms.nil) return std::nullopt;
+  return decode<int64_t>(env, term);
+}
+
+}  // namespace nxv::nif
