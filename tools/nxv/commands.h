@@ -1,0 +1,42 @@
+// Subcommands of `nxv`. Each returns the process's exit status.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace nxv::tools {
+
+// `device` selects as NXV_DEVICE does: an index, a part of a name, "cpu"; empty: the preferred one.
+int run_info(const std::string& device, bool list);
+
+struct ExplainOptions {
+  std::string device;
+  std::vector<std::string> names;  // empty: all
+  bool list = false;
+  bool spirv = false;  // print the SPIR-V of each kernel too
+};
+int run_explain(const ExplainOptions& options);
+
+struct BenchOptions {
+  std::string device;
+  std::vector<std::string> names;  // benchmarks whose name contains one of them; empty: all
+  bool list = false;
+  bool json = false;
+  int64_t elements = 0;              // of elementwise benchmarks; 0: by the kind of device
+  int64_t side = 0;                  // of square matrices; 0: likewise
+  std::vector<int64_t> matmul;       // sizes; empty: likewise
+  double seconds = 100;              // no benchmark is started later than this
+  double seconds_per_benchmark = 2;  // of measuring
+};
+int run_bench(const BenchOptions& options);
+
+struct AccuracyOptions {
+  std::string device;
+  std::vector<std::string> names;
+  bool markdown = false;
+  size_t points = 20000;
+};
+int run_accuracy(const AccuracyOptions& options);
+
+}  // namespace nxv::tools

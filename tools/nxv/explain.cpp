@@ -1,0 +1,75 @@
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+
+#include "base/error.h"
+#include "commands.h"
+#include "expressions.h"
+#include "runtime/describe.h"
+#include "session.h"
+#if NXV_HAS_SPIRV_TOOLS
+#include <spirv-tools/libspirv.hpp>
+#endif
+
+namespace nxv::tools {
+namespace {
+
+std::string text_of(const std::vector<uint32_t>& words) {
+  std::string text;
+#if NXV_HAS_SPIRV_TOOLS
+  spvtools::SpirvTools tools(SPV_ENV_VULKAN_1_2);
+  if (tools.Disassemble(words, &text, SPV_BINARY_TO_TEXT_OPTION_INDENT)) return text;
+#endif
+  // Without a disassembler: an instruction a line, as words.
+  char word[16];
+  for (size_t at = 5; at < words.size();) {
+    const size_t length = std::max<size_t>(1, words[at] >> 16);
+    for (size_t i = at; i < std::min(at + length, words.size()); ++i) {
+      std::snprintf(word, sizeof word, "%08x ", words[i]);
+      text += word;
+    }
+    text += '\n';
+    at += length;
+  }
+  return text;
+}
+
+void print_spirv(Session& session, const NodeRef& node) {
+  session.engine().call([&](runtime::Executor& executor, vulkan::Device&) {
+    for (const schedule::Step& step : schedule::make_schedule(node, executor.options())) {
+      if (step.is_alias) continue;
+      for (const auto& d : kernels::lower(step.region, executor.target()).dispatches) {
+        const vulkan::Module module = executor.compile(d.generate(step.region));
+        std::cout << "SPIR-V of " << module.name << '\n' << text_of(module.words) << '\n';
+      }
+    }
+  });
+}
+
+}  // namespace
+
+int run_explain(const ExplainOptions& options) {
+  if (options.list) {
+    for (const Expression& e : expressions()) std::cout << e.name << ": " << e.meaning << '\n';
+    return 0;
+  }
+  for (const std::string& name : options.names) {
+    const auto all = expressions();
+    if (std::none_of(all.begin(), all.end(), [&](const auto& e) { return e.name == name; })) {
+      throw Error(Status::invalid_argument,
+                  "no expression '" + name + "'; `nxv explain --list` names them");
+    }
+  }
+  Session session(options.device);
+  for (const Expression& e : expressions()) {
+    const auto& names = options.names;
+    if (!names.empty() && std::find(names.begin(), names.end(), e.name) == names.end()) continue;
+    std::cout << "== " << e.name << ": " << e.meaning << "\n\n";
+    const NodeRef node = e.build(session.owner());
+    std::cout << runtime::explain(session.engine(), node);
+    if (options.spirv) print_spirv(session, node);
+  }
+  return 0;
+}
+
+}  // namespace nxv::tools

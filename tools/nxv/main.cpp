@@ -1,0 +1,69 @@
+// nxv: what the devices are, what an expression would run, how fast and how accurate it is.
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <iostream>
+
+#include "base/error.h"
+#include "commands.h"
+
+int main(int argc, char** argv) {
+  CLI::App app("Tensors on Vulkan compute: devices, kernels, speed and accuracy", "nxv");
+  app.require_subcommand(1);
+
+  std::string device;
+  const auto add_device = [&](CLI::App* command) {
+    command->add_option("--device", device, "index, part of the name, or 'cpu'");
+  };
+
+  CLI::App* info = app.add_subcommand("info", "device, driver, plan, limits, probes and memory");
+  bool list_devices = false;
+  add_device(info);
+  info->add_flag("--list", list_devices, "one line for each device");
+
+  nxv::tools::ExplainOptions explain_options;
+  CLI::App* explain = app.add_subcommand("explain", "what built-in expressions run, as text");
+  add_device(explain);
+  explain->add_option("expressions", explain_options.names, "default: all");
+  explain->add_flag("--list", explain_options.list, "names of the expressions");
+  explain->add_flag("--spirv", explain_options.spirv, "print the SPIR-V of each kernel too");
+
+  nxv::tools::BenchOptions bench_options;
+  CLI::App* bench = app.add_subcommand("bench", "measures speed and checks what is measured");
+  add_device(bench);
+  bench->add_option("benchmarks,--only", bench_options.names, "parts of names; default: all");
+  bench->add_flag("--list", bench_options.list, "names of the benchmarks");
+  bench->add_flag("--json", bench_options.json, "print JSON instead of a table");
+  bench->add_option("--elements", bench_options.elements, "elements of elementwise benchmarks");
+  bench->add_option("--side", bench_options.side, "rows and columns of square matrices");
+  bench->add_option("--matmul", bench_options.matmul, "sizes of matmul")->delimiter(',');
+  bench->add_option("--seconds", bench_options.seconds, "start no benchmark later than this");
+  bench->add_option("--each", bench_options.seconds_per_benchmark, "seconds to measure each");
+
+  nxv::tools::AccuracyOptions accuracy_options;
+  CLI::App* accuracy =
+      bench->add_subcommand("accuracy", "errors of the functions in ULP, against MPFR");
+  add_device(accuracy);
+  accuracy->add_option("functions", accuracy_options.names, "default: all");
+  accuracy->add_flag("--markdown", accuracy_options.markdown, "print a table for the docs");
+  accuracy->add_option("--points", accuracy_options.points, "arguments of each function");
+
+  CLI11_PARSE(app, argc, argv);
+  try {
+    if (*info) return nxv::tools::run_info(device, list_devices);
+    if (*explain) {
+      explain_options.device = device;
+      return nxv::tools::run_explain(explain_options);
+    }
+    if (*accuracy) {
+      accuracy_options.device = device;
+      return nxv::tools::run_accuracy(accuracy_options);
+    }
+    bench_options.device = device;
+    return nxv::tools::run_bench(bench_options);
+  } catch (const std::exception& e) {
+    std::cerr << "nxv: " << e.what() << '\n';
+    return 1;
+  }
+}
