@@ -25,9 +25,11 @@ ir::Kernel generate(const Region& region, const Target& target, uint32_t workgro
   const auto group_at = [&](Value group) {
     Points points;
     points.row_group = group;
-    const Value first = group << 2;
-    for (uint32_t i = 0; i < kGroup; ++i) points.rows.push_back(i == 0 ? first : first + i);
     points.row_end = emitter.extra_word(kCount);
+    const Value first = group << 2, last = points.row_end - 1u;
+    for (uint32_t i = 0; i < kGroup; ++i) {
+      points.rows.push_back(i == 0 ? first : b.binary(ir::Opcode::min, first + i, last));
+    }
     emitter.evaluate(root, points);
     Group result;
     for (int i = 0; i < kGroup; ++i) result[i] = emitter.value(root, i);

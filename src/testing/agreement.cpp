@@ -135,8 +135,12 @@ std::string difference(const HostTensor& a, const HostTensor& b) {
 std::string disagreement(const Node& node, std::span<const HostTensor> inputs,
                          const HostTensor& got, const AgreementOptions& options) {
   const auto owner = std::make_shared<Graveyard>();
+  // These choose among the operands as converted to the result's type.
+  const bool converts = node.op == Op::min || node.op == Op::max || node.op == Op::clip;
   std::vector<NodeRef> operands;
-  for (const HostTensor& t : inputs) operands.push_back(known(owner, t));
+  for (const HostTensor& t : inputs) {
+    operands.push_back(converts ? cast(known(owner, t), node.dtype) : known(owner, t));
+  }
   const HostTensor want = reference_evaluate(*over(owner, node, node.dtype, operands));
   if (got.dtype != want.dtype || got.shape != want.shape) return "wrong type or shape";
   const bool arithmetic = info(node.op).fusion != Fusion::view;
