@@ -228,8 +228,7 @@ class Emitter {
       case Op::floor:
         return b_.unary(Opcode::floor, x);
       case Op::round:
-        // Nx rounds to an integer first, which has no negative zero.
-        return math::round_half_away(x) + b_.zero(x.type());
+        return math::round_half_away(x);
       case Op::real:
         return x;
       case Op::sqrt:

@@ -25,12 +25,10 @@ ir::Kernel generate(const Region& region, const Target& target, uint32_t workgro
   const auto group_at = [&](Value group) {
     Points points;
     points.row_group = group;
-    const Value first = group << 2;
     points.row_end = emitter.extra_word(kCount);
-    const Value last = points.row_end - 1u;
+    const Value first = group << 2, last = points.row_end - 1u;
     for (uint32_t i = 0; i < kGroup; ++i) {
-      points.lanes.push_back(i == 0 ? first : first + i);
-      points.rows.push_back(i == 0 ? first : b.binary(ir::Opcode::min, points.lanes[i], last));
+      points.rows.push_back(i == 0 ? first : b.binary(ir::Opcode::min, first + i, last));
     }
     emitter.evaluate(root, points);
     Group result;

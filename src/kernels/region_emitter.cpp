@@ -8,6 +8,23 @@ namespace nxv::kernels {
 using ir::Number;
 using ir::Value;
 
+namespace {
+
+// Whether integers become floats in the kernel's arithmetic.
+bool converts_to_float(const Region& region) {
+  for (const Expr& e : region.exprs) {
+    if (is_integer(e.dtype)) continue;
+    if (e.op == Op::iota || e.op == Op::eye) return true;
+    if (e.kind != ExprKind::compute) continue;
+    for (int16_t arg : e.args) {
+      if (arg >= 0 && is_integer(region.exprs[arg].dtype)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
                              const ir::math::MathOptions& math,
                              std::span<const std::string> extra_buffers, int extra_words)
@@ -22,6 +39,7 @@ RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
   }
   const size_t words = region.words.size() + extra_words;
   for (size_t i = 0; i < words; ++i) words_.push_back(b_.param("w" + std::to_string(i), ir::kU32));
+  if (converts_to_float(region)) zero_ = b_.param("zero", ir::kU32);
 }
 
 Value RegionEmitter::divide(Value n, WordIndex i) {
@@ -101,7 +119,7 @@ void RegionEmitter::make(int id, const Points& points) {
         bool uniform = true;  // operands that serve every lane give a result that does
         for (int16_t arg : e.args) {
           if (arg < 0) continue;
-          args.push_back(value(arg, lane));
+          args.push_back(is_integer(e.dtype) ? value(arg, lane) : hide(value(arg, lane)));
           uniform &= values_[arg].size() == 1;
         }
         const ir::EmitContext context{math_, [&](Value c) { fault(c, points, lane); }};
@@ -301,7 +319,10 @@ RegionEmitter::Lanes RegionEmitter::generate(const Expr& e, const Points& points
 }
 
 Number RegionEmitter::generated(const Expr& e, Value index) {
-  const auto number = [&](Value u) { return ir::cast({DType::u32, u, {}}, e.dtype, math_); };
+  const auto number = [&](Value u) {
+    const Number n{DType::u32, u, {}};
+    return ir::cast(is_integer(e.dtype) ? n : hide(n), e.dtype, math_);
+  };
   if (e.op == Op::iota) {
     if (e.node->attribute<IotaAttr>().axis < 0) return number(index);
     return number(modulo(divide(index, e.extra), e.extra + 3));
@@ -326,10 +347,15 @@ Number RegionEmitter::generated(const Expr& e, Value index) {
   return {e.dtype, ir::wrap(sample * parameter(1) + parameter(0), e.dtype), {}};
 }
 
+Number RegionEmitter::hide(Number n) {
+  if (is_integer(n.dtype)) n.re = n.re + b_.convert(zero_, n.re.type());
+  return n;
+}
+
 void RegionEmitter::fault(Value condition, const Points& points, int lane) {
-  const bool counts_on = !points.lanes.empty();
-  const Value row = counts_on ? points.lanes[lane] : points.rows[0];
-  const Value real = counts_on ? condition & (row < points.row_end) : condition;
+  const Value row = points.row_group ? (points.row_group << 2) + static_cast<uint32_t>(lane)
+                                     : points.rows[points.rows.size() == 1 ? 0 : lane];
+  const Value real = points.row_end ? condition & (row < points.row_end) : condition;
   b_.if_(real, [&] { b_.atomic(ir::Opcode::atomic_min, fault_, b_.u32(0), row); });
 }
 

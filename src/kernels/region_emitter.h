@@ -12,23 +12,22 @@ namespace nxv::kernels {
 
 // Points at which expressions are evaluated together.
 struct Points {
-  std::vector<ir::Value> rows;  // one or kGroup linear row indices
+  std::vector<ir::Value> rows;  // one or kGroup linear row indices, all below the row count
   std::vector<ir::Value> cols;  // empty, one or kGroup linear column indices of rows[0]
   // The kGroup rows (or, when there are columns, elements) are one aligned group; its index.
   ir::Value row_group;
   ir::Value element_group;
   ir::Value element_base;  // rows[0] * column count, when there are columns
-  // With row_group: the last group may reach beyond the last row. `rows` then repeat the last row,
-  // so that every computed address is in range, and `lanes` count on; faults there are not
-  // reported.
-  std::vector<ir::Value> lanes;
+  // The row count. Rows of row_group beyond it are not real: they repeat the last one in `rows`,
+  // hold anything in loads of whole groups, and report no fault.
   ir::Value row_end;
 };
 
 class RegionEmitter {
  public:
   // Declares the kernel's arguments: a buffer for each operand, the output, a fault slot if the
-  // region can fail, then `extra_buffers`, the region's words and `extra_words` more.
+  // region can fail, then `extra_buffers`, the region's words, `extra_words` more, and a zero if an
+  // integer becomes a float.
   RegionEmitter(ir::Builder& builder, const Region& region, const ir::math::MathOptions& math,
                 std::span<const std::string> extra_buffers = {}, int extra_words = 0);
 
@@ -75,13 +74,16 @@ class RegionEmitter {
   const Coordinates& coordinates(int path, Level level, const Points& points, int lane);
   void step(const PathStep& s, Coordinates& to, const std::vector<ir::Value>& from);
   int lanes(Level level, const Points& points) const;
+  // An integer on its way into float arithmetic, as something no compiler can fold to a literal:
+  // drivers get 0.0 * NaN and 0.0 / 0.0 wrong when they see the zero (x > x, say).
+  ir::Number hide(ir::Number n);
   void fault(ir::Value condition, const Points& points, int lane);
 
   ir::Builder& b_;
   const Region& region_;
   const ir::math::MathOptions& math_;
   std::vector<ir::Value> operands_;
-  ir::Value output_, fault_;
+  ir::Value output_, fault_, zero_;
   std::vector<ir::Value> extra_buffers_, words_;
   std::vector<Lanes> values_;  // by expression; empty: not evaluated
   std::vector<Coordinates> coordinates_;
