@@ -107,7 +107,7 @@ defmodule Mix.Tasks.Compile.NxvCmake do
       :erlang.system_info(:system_architecture)
     }
 
-    hash = :crypto.hash(:sha256, :erlang.term_to_binary(identity))
+    hash = identity |> :erlang.term_to_binary() |> :erlang.md5()
 
     Path.join([
       File.cwd!(),

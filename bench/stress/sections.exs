@@ -23,7 +23,7 @@ defmodule Stress.Sections do
   end
 
   defp race(quick?) do
-    rounds = if quick?, do: 50, else: 500
+    rounds = if quick?, do: 200, else: 1000
     start = System.monotonic_time()
 
     1..100
@@ -46,8 +46,8 @@ defmodule Stress.Sections do
     "#{100 * rounds} right results, #{round(3 * 100 * rounds / seconds)} operations a second"
   end
 
-  defp tiny(quick?) do
-    n = if quick?, do: 10_000, else: 50_000
+  defp tiny(_quick?) do
+    n = 50_000
 
     tensors =
       for i <- 1..n do
@@ -195,11 +195,11 @@ defmodule Stress.Sections do
 
         "#{text}#{n}: #{Float.round(gflops, 1)}  "
     end
-    |> then(&("GFLOP/s at " <> &1))
+    |> then(&("GFLOP/s at " <> String.trim_trailing(&1)))
   end
 
   defp churn(quick?) do
-    cycles = if quick?, do: 300, else: 6000
+    cycles = if quick?, do: 1000, else: 6000
     bytes = for i <- 1..@mebibyte, into: <<>>, do: <<i::float-little-32>>
     start = System.monotonic_time()
 
@@ -215,7 +215,7 @@ defmodule Stress.Sections do
   end
 
   defp garbage(quick?) do
-    n = if quick?, do: 3000, else: 100_000
+    n = if quick?, do: 10_000, else: 100_000
     base = V.iota!({@mebibyte}, type: :f32) |> V.eval!()
 
     for i <- 1..n do

@@ -8,9 +8,7 @@ defmodule Demo do
 
   def run do
     :ok = V.init()
-    [first | _] = String.split(V.describe!(), "\n")
     IO.puts("Device: #{V.device_name!()}")
-    unless first =~ V.device_name!(), do: IO.puts(first)
 
     results = [arithmetic(), option_price(), fractal(), cache(), speed()] |> List.flatten()
     wrong = Enum.reject(results, & &1)

@@ -5,7 +5,9 @@ defmodule PNG do
   @signature <<0x89, "PNG\r\n", 0x1A, "\n">>
 
   @doc "`pixels`: width * height * 3 bytes, row by row from the top."
-  def write!(path, pixels, width, height) when byte_size(pixels) == 3 * width * height do
+  def write!(path, pixels, width, height)
+      when is_integer(width) and is_integer(height) and
+             byte_size(pixels) == 3 * width * height do
     # 8 bits a channel, colour type 2 (RGB); standard compression and filtering, not interlaced.
     header = <<width::32, height::32, 8, 2, 0, 0, 0>>
     # Each row starts with the number of its filter: 0, none.

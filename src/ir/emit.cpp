@@ -176,9 +176,16 @@ class Emitter {
     const int width = bits(out_);
     const Value too_far = b_.bitcast(amount, bytes(amount.type()) == 8 ? kU64 : kU32) >= width;
     const Value by = b_.convert(b_.select(too_far, like(amount, width - 1), amount), kU32);
-    const Value shifted = op_ == Op::left_shift ? x << by : x >> by;
+    // An unsigned operand shifts in zeros, whatever type the result has.
+    const Type own = compute_type(args_[0].dtype);
+    if (op_ == Op::right_shift && !is_signed(own) && is_signed(x.type())) {
+      x = b_.bitcast(b_.bitcast(x, bytes(x.type()) == 8 ? kU64 : kU32) >> by, x.type());
+    } else {
+      x = op_ == Op::left_shift ? x << by : x >> by;
+    }
     // An arithmetic shift by width - 1 already leaves the sign everywhere.
-    if (op_ == Op::right_shift && is_signed(x.type())) return shifted;
+    if (op_ == Op::right_shift && is_signed(own)) return x;
+    const Value shifted = x;
     return b_.select(too_far, like(x, 0), shifted);
   }
 
@@ -221,7 +228,8 @@ class Emitter {
       case Op::floor:
         return b_.unary(Opcode::floor, x);
       case Op::round:
-        return math::round_half_away(x);
+        // Nx rounds to an integer first, which has no negative zero.
+        return math::round_half_away(x) + b_.zero(x.type());
       case Op::real:
         return x;
       case Op::sqrt:

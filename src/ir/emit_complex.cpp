@@ -24,9 +24,13 @@ Number emit_complex(Op op, DType out, std::span<const Number> args,
   }
   const Number x = cast(a, out, options);
   switch (op) {
-    // -0.0 for the imaginary part of a real number.
-    case Op::conjugate:
-      return {out, x.re, -x.im};
+    case Op::conjugate: {
+      if (is_complex(a.dtype)) return {out, x.re, -x.im};
+      // A finite real number gets -0.0, any other real number 0.0, as Nx has it.
+      Builder& b = x.re.builder();
+      const Value finite = !(math::is_nan(x.re) | math::is_infinity(x.re));
+      return {out, x.re, b.select(finite, -x.im, x.im)};
+    }
     case Op::negate:
       return {out, -x.re, -x.im};
     case Op::add:

@@ -81,7 +81,9 @@ Accumulator Fold::identity() const {
 Accumulator Fold::insert(const Accumulator& to, const Number& x, Value index) const {
   switch (kind_) {
     case Kind::logical:
-      return combine(to, {b_.convert(ir::is_truthy(x), ir::kU32)});
+      // Nx counts every complex number as true.
+      return combine(to,
+                     {is_complex(x.dtype) ? b_.u32(1) : b_.convert(ir::is_truthy(x), ir::kU32)});
     case Kind::integer:
       return combine(to, {ir::cast(x, output_, math_).re});
     case Kind::plain:

@@ -26,8 +26,12 @@ ir::Kernel generate(const Region& region, const Target& target, uint32_t workgro
     Points points;
     points.row_group = group;
     const Value first = group << 2;
-    for (uint32_t i = 0; i < kGroup; ++i) points.rows.push_back(i == 0 ? first : first + i);
     points.row_end = emitter.extra_word(kCount);
+    const Value last = points.row_end - 1u;
+    for (uint32_t i = 0; i < kGroup; ++i) {
+      points.lanes.push_back(i == 0 ? first : first + i);
+      points.rows.push_back(i == 0 ? first : b.binary(ir::Opcode::min, points.lanes[i], last));
+    }
     emitter.evaluate(root, points);
     Group result;
     for (int i = 0; i < kGroup; ++i) result[i] = emitter.value(root, i);

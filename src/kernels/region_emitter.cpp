@@ -327,9 +327,9 @@ Number RegionEmitter::generated(const Expr& e, Value index) {
 }
 
 void RegionEmitter::fault(Value condition, const Points& points, int lane) {
-  const bool by_row = points.cols.empty();
-  const Value row = by_row ? points.rows[points.rows.size() == 1 ? 0 : lane] : points.rows[0];
-  const Value real = points.row_end ? condition & (row < points.row_end) : condition;
+  const bool counts_on = !points.lanes.empty();
+  const Value row = counts_on ? points.lanes[lane] : points.rows[0];
+  const Value real = counts_on ? condition & (row < points.row_end) : condition;
   b_.if_(real, [&] { b_.atomic(ir::Opcode::atomic_min, fault_, b_.u32(0), row); });
 }
 

@@ -18,7 +18,10 @@ struct Points {
   ir::Value row_group;
   ir::Value element_group;
   ir::Value element_base;  // rows[0] * column count, when there are columns
-  // Lanes at or beyond these are not real: loads there are harmless, faults are not reported.
+  // With row_group: the last group may reach beyond the last row. `rows` then repeat the last row,
+  // so that every computed address is in range, and `lanes` count on; faults there are not
+  // reported.
+  std::vector<ir::Value> lanes;
   ir::Value row_end;
 };
 

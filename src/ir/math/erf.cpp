@@ -86,7 +86,7 @@ Value erfc(Value x, const MathOptions& options) {
   return narrow(b.select(magnitude < 0.5, near.value(), far), t);
 }
 
-// x p(w) with w = -log(1 - x^2): a polynomial in w, in sqrt(w) for the tails.
+// x p(w) with w = -log(1 - x^2): a polynomial about a centre in w, in sqrt(w) for the tails.
 Value erf_inv(Value x, const MathOptions& options) {
   Builder& b = x.builder();
   const Type t = x.type();
@@ -97,13 +97,17 @@ Value erf_inv(Value x, const MathOptions& options) {
   const Extended limited{arithmetic, rescaled.x};
   const Extended one = constant(b, arithmetic, 1);
   const Extended w = -log_kernel({(one - limited) * (one + limited)});
-  const Extended center = constant(b, arithmetic, arithmetic.pick(3.0, 3.0, 4.0));
   const Value in_tail = w.hi > arithmetic.pick(5.0, 5.0, 6.25);
-  // Either argument leads to some number where the other is taken.
-  const Extended root = sqrt(select(in_tail, w, constant(b, arithmetic, 9))) - center;
-  const Extended body = select(in_tail, one, w);
-  const Extended p =
-      select(in_tail, extended_polynomial(root, kErfInvTail), extended_polynomial(body, kErfInv));
+  // Either polynomial takes its centre where the other one is wanted.
+  const double centre = arithmetic.pick(2.5, 2.5, 3.0),
+               tail_centre = arithmetic.pick(3.0, 3.0, 4.0);
+  const Extended middle = constant(b, arithmetic, centre);
+  const Extended body = select(in_tail, middle, w) - middle;
+  const Extended tail_square = constant(b, arithmetic, tail_centre * tail_centre);
+  const Extended root =
+      sqrt(select(in_tail, w, tail_square)) - constant(b, arithmetic, tail_centre);
+  const Extended p = select(in_tail, extended_polynomial(root, kErfInvTail, 2),
+                            extended_polynomial(body, kErfInv, 2));
   const Value inside = narrow((limited * p).value() * rescaled.power, t);
   const Value edge = b.select(magnitude == 1, infinity(b, t), nan(b, t));
   return copy_sign(b.select(magnitude < 1, inside, edge), x);

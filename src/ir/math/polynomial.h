@@ -27,12 +27,18 @@ inline Value polynomial(Value x, std::span<const Coefficient> c) {
   return sum;
 }
 
-// With the constant term added in the carrier's precision; it must dominate the rest.
-inline Extended extended_polynomial(const Extended& x, const Fit& fit) {
+// With the lowest `extended_terms` coefficients added in the carrier's precision; each must
+// dominate the terms above it.
+inline Extended extended_polynomial(const Extended& x, const Fit& fit, size_t extended_terms = 1) {
   const auto c = fit.of(x.arithmetic);
-  const Extended first = constant(x.builder(), x.arithmetic, c[0].hi, c[0].lo);
-  const Extended sum = fast_two_sum(x.arithmetic, first.hi, x.hi * polynomial(x.hi, c.subspan(1)));
-  return first.lo ? correct(sum, first.lo) : sum;
+  size_t i = extended_terms - 1;
+  const auto term = [&] { return constant(x.builder(), x.arithmetic, c[i].hi, c[i].lo); };
+  const Extended last = term();
+  Extended sum =
+      fast_two_sum(x.arithmetic, last.hi, x.hi * polynomial(x.hi, c.subspan(extended_terms)));
+  if (last.lo) sum = correct(sum, last.lo);
+  while (i-- > 0) sum = term() + x * sum;
+  return sum;
 }
 
 }  // namespace nxv::ir::math

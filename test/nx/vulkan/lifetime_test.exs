@@ -33,6 +33,25 @@ defmodule Nx.Vulkan.LifetimeTest do
 
   defp run(fun), do: Task.await(Task.async(fun), :infinity)
 
+  test "a chain whose intermediates are all referenced is one kernel" do
+    # 64 KiB and less are known on the host, so the input is made on the device.
+    a = V.iota!({100_000}, type: :f32) |> V.multiply!(0.001) |> V.eval!()
+    before = V.counters!()
+
+    chain =
+      Enum.scan(1..8, a, fn
+        i, t when rem(i, 2) == 0 -> V.multiply!(t, a)
+        _, t -> V.add!(t, 1.0)
+      end)
+
+    V.eval!(List.last(chain))
+    counters = V.counters!()
+    assert counters.dispatches - before.dispatches == 1
+    assert counters.bytes_read - before.bytes_read == 400_000
+    assert counters.bytes_written - before.bytes_written == 400_000
+    assert Enum.map(chain, &V.shape/1) |> Enum.uniq() == [{100_000}]
+  end
+
   test "what a dead process held is freed", %{baseline: baseline} do
     run(fn ->
       for i <- 1..100, do: V.iota!({1000}, type: :f32) |> V.add!(i) |> V.eval!()

@@ -75,7 +75,9 @@ defmodule Nx.Vulkan.MemoryTest do
 
   test "tensors of a closed device answer :device_lost, and a new device opens" do
     t = V.tensor!([1.0, 2.0])
+    computed = V.eval!(V.add!(t, 1.0))
     :ok = V.close()
+    assert V.to_list(computed) == {:error, :device_lost}
     assert V.to_list(t) == {:error, :device_lost}
     assert V.to_list!(V.tensor!([3.0])) == [3.0]
     assert {:error, _} = V.add(t, V.tensor!([1.0, 2.0]))
