@@ -226,9 +226,10 @@ MatmulTile choose(const Region& region, const Target& target) {
   const MatmulSize size(region);
   if (plan.profile == plan::Profile::cpu) {
     // Smaller products take less time than compiling the larger kernel.
-    const bool worth = size.m >= 4 && size.n >= 16 && size.count() * size.k >= (uint64_t{1} << 18);
+    const bool worth = size.m >= 2 && size.n >= 8 && size.count() * size.k >= (uint64_t{1} << 18);
     if (!worth) return {};
-    return register_tile(8, 8, 8, can_shuffle(plan));
+    if (!can_shuffle(plan)) return register_tile(8, 8, 8, false);
+    return register_tile(8, size.m > 8 ? 16 : 8, 4, true);
   }
   // The largest tile that still gives every core work.
   const auto tiles = [&](uint64_t rows, uint64_t columns) {

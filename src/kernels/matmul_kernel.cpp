@@ -97,8 +97,16 @@ Sum MatmulKernel::element(const Operand& operand, Value index) const {
 }
 
 std::array<Value, kGroup> MatmulKernel::group(const Operand& operand, Value index) const {
-  const Group loaded = load_group(operand.buffer, index >> 2, operand.dtype);
   std::array<Value, kGroup> values;
+  if (operand.dtype == sums.type && storage_bytes(operand.dtype) == 8) {
+    for (uint32_t half = 0; half < 2; ++half) {
+      const Value pair = b.load(operand.buffer, (index >> 1) + half, ir::vec(type, 2));
+      values[2 * half] = b.extract(pair, 0);
+      values[2 * half + 1] = b.extract(pair, 1);
+    }
+    return values;
+  }
+  const Group loaded = load_group(operand.buffer, index >> 2, operand.dtype);
   for (int i = 0; i < kGroup; ++i) values[i] = ir::cast(loaded[i], sums.type, math_).re;
   return values;
 }
