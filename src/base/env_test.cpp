@@ -88,7 +88,7 @@ TEST(Environment, BytesTakeASuffix) {
     const Setting budget("NXV_MEMORY_BUDGET", text);
     EXPECT_EQ(bytes("NXV_MEMORY_BUDGET"), expected) << text;
   }
-  for (const char* text : {"much", "12x", "1mb", "m"}) {
+  for (const char* text : {"much", "12x", "1mb", "m", "-1", "99999999999g"}) {
     const Setting budget("NXV_MEMORY_BUDGET", text);
     EXPECT_THROW(bytes("NXV_MEMORY_BUDGET"), Error) << text;
   }
