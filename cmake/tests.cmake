@@ -13,3 +13,12 @@ foreach(folder ${folders})
     set_tests_properties(${folder} PROPERTIES TIMEOUT 1200)
   endif()
 endforeach()
+
+# docs/environment.md and docs/operations.md say what the code says.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/base/env_test.cpp PROPERTIES
+  COMPILE_DEFINITIONS "NXV_ENVIRONMENT_PAGE=\"${PROJECT_SOURCE_DIR}/docs/environment.md\"")
+find_program(NXV_BASH bash)
+if(NXV_BASH)
+  add_test(NAME check_operations_page COMMAND ${NXV_BASH} tools/operations.sh --check
+           WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endif()

@@ -1,8 +1,10 @@
 #include "base/env.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <stdexcept>
+#include <system_error>
 
 #include "base/error.h"
 
@@ -25,29 +27,16 @@ bool flag(std::string_view name) {
 std::optional<uint64_t> bytes(std::string_view name) {
   const auto value = get(name);
   if (!value) return std::nullopt;
-  char* end = nullptr;
-  const uint64_t number = std::strtoull(value->c_str(), &end, 10);
+  const char* const last = value->data() + value->size();
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(value->data(), last, number);
+  const std::string_view suffix(end, static_cast<size_t>(last - end));
   int shift = 0;
-  switch (*end) {
-    case 'k':
-    case 'K':
-      shift = 10;
-      ++end;
-      break;
-    case 'm':
-    case 'M':
-      shift = 20;
-      ++end;
-      break;
-    case 'g':
-    case 'G':
-      shift = 30;
-      ++end;
-      break;
-    default:
-      break;
-  }
-  if (end == value->c_str() || *end != '\0') {
+  if (suffix == "k" || suffix == "K") shift = 10;
+  if (suffix == "m" || suffix == "M") shift = 20;
+  if (suffix == "g" || suffix == "G") shift = 30;
+  const bool known = suffix.empty() || shift > 0;
+  if (error != std::errc{} || !known || number > UINT64_MAX >> shift) {
     throw Error(
         Status::invalid_argument,
         std::string(name) + "=" + *value + " is not a number of bytes (such as 268435456 or 256m)");
