@@ -82,8 +82,9 @@ bool may_flush(const VectorCase& c) {
   const auto is_f32_like = [](const HostTensor& t) {
     return t.dtype == DType::f32 || t.dtype == DType::c64 || t.dtype == DType::bf16;
   };
-  return c.kind == "extreme" && (std::any_of(c.inputs.begin(), c.inputs.end(), is_f32_like) ||
-                                 std::any_of(c.outputs.begin(), c.outputs.end(), is_f32_like));
+  const bool has_subnormals = c.kind == "extreme" || c.kind == "special";
+  return has_subnormals && (std::any_of(c.inputs.begin(), c.inputs.end(), is_f32_like) ||
+                            std::any_of(c.outputs.begin(), c.outputs.end(), is_f32_like));
 }
 
 nlohmann::json counts_json(const Counts& n) {
@@ -169,11 +170,14 @@ Verdict Report::judge(const VectorCase& c, const Result& result, double& ulp) {
   }
   const Match recorded = match(c, result.outputs, ulp);
   if (recorded.all) return Verdict::passed;
-  if (recorded.only_subnormal && device_flushes_ && may_flush(c)) return Verdict::subnormal;
+  const bool flushes = device_flushes_ && may_flush(c);
+  if (recorded.only_subnormal && flushes) return Verdict::subnormal;
   if (deviates(c)) {
     VectorCase by_reference = c;
     by_reference.outputs = evaluate_reference(c).outputs;
-    if (match(by_reference, result.outputs, ulp).all) return Verdict::deviation;
+    const Match computed = match(by_reference, result.outputs, ulp);
+    if (computed.all) return Verdict::deviation;
+    if (computed.only_subnormal && flushes) return Verdict::subnormal;
   }
   keep_failure(c, recorded.detail);
   return Verdict::failed;
