@@ -13,6 +13,8 @@ namespace {
 
 std::string describe(const NodeRef& n) { return std::string(name(n->dtype)) + to_string(n->shape); }
 
+constexpr size_t kMaxParts = 8;  // of one concatenate node
+
 NodeRef make(const GraveyardRef& owner, Op op, DType type, Shape shape, std::vector<NodeRef> inputs,
              Attributes attributes = {}) {
   return NodeRef::adopt(std::make_unique<Node>(owner, op, type, std::move(shape), std::move(inputs),
@@ -357,6 +359,15 @@ NodeRef concatenate(std::span<const NodeRef> parts, int64_t axis) {
   std::vector<NodeRef> inputs;
   for (const NodeRef& part : parts) inputs.push_back(cast(part, type));
   if (inputs.size() == 1) return inputs[0];
+  if (inputs.size() > kMaxParts) {
+    // A kernel reads a bounded number of buffers: join groups first.
+    std::vector<NodeRef> joined;
+    for (size_t i = 0; i < inputs.size(); i += kMaxParts) {
+      const size_t n = std::min(kMaxParts, inputs.size() - i);
+      joined.push_back(concatenate(std::span(inputs).subspan(i, n), axis));
+    }
+    return concatenate(joined, axis);
+  }
   return make(parts[0]->shared_graveyard(), Op::concatenate, type, std::move(shape),
               std::move(inputs), ConcatenateAttr{axis});
 }
