@@ -48,7 +48,7 @@ count_gtest() {
   counts=$(awk '
     match($0, /\[  PASSED  \] [0-9]+/) { p += substr($0, RSTART + 13, RLENGTH - 13) }
     match($0, /\[  SKIPPED \] [0-9]+ test/) { s += substr($0, RSTART + 13, RLENGTH - 18) }
-    match($0, /\[  FAILED  \] [0-9]+ test/) { f += substr($0, RSTART + 13, RLENGTH - 18) }
+    /\[  FAILED  \] .* \([0-9]+ ms\)$/ { f++ }
     END { print p + 0, f + 0, s + 0 }' "$1")
   read -r part_passed part_failed part_skipped <<<"$counts"
 }

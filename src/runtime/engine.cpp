@@ -219,7 +219,8 @@ void Engine::admit(const NodeRef& node) {
 }
 
 void Engine::read(const NodeRef& node, int64_t count, ReadDone done) {
-  if (const auto host = node->host_data; host && node->state() != State::failed) {
+  const bool is_open = !closed_.load(std::memory_order_acquire);
+  if (const auto host = node->host_data; host && is_open && node->state() != State::failed) {
     const int64_t n = count < 0 ? node->count : std::min(count, node->count);
     return done({}, std::span(*host).first(static_cast<size_t>(n * storage_bytes(node->dtype))));
   }
