@@ -134,7 +134,9 @@ void Engine::process(Request& request) {
     if (request.read) return begin_read(request);
     executor_->evaluate(request.node);
     if (request.evaluated) {
-      device_->queue().on_complete(device_->queue().open_epoch(), std::move(request.evaluated));
+      // Not the open epoch: when nothing was recorded, nobody submits that.
+      const uint64_t epoch = device_storage(*request.node).block->last_use();
+      device_->queue().on_complete(epoch, std::move(request.evaluated));
     }
   } catch (const std::exception& e) {
     const Failure failure = failure_of(e);
