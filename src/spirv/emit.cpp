@@ -257,7 +257,16 @@ class Emitter {
     }
     if (is_64_bit(from) == is_64_bit(to)) return value;
     const bool widens_signed = is_64_bit(to) && ir::is_signed(from);
+    if (widens_signed && to.lanes == 1) return sign_extend(value, from, to);
     return result(to, widens_signed ? Op::OpSConvert : Op::OpUConvert, {value});
+  }
+
+  // From words: lavapipe of Mesa 22.3 gets comparisons of OpSConvert with a constant wrong.
+  Id sign_extend(Id value, Type from, Type to) {
+    const Id high = result(from, Op::OpShiftRightArithmetic, {value, m_.constant(from, 31)});
+    from.lanes = 2;
+    const Id words = result(from, Op::OpCompositeConstruct, {value, high});
+    return result(to, Op::OpBitcast, {words});
   }
 
   // Integer comparison for f32: a device that flushes subnormals would call them zero.

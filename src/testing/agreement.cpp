@@ -135,8 +135,10 @@ std::string difference(const HostTensor& a, const HostTensor& b) {
 std::string disagreement(const Node& node, std::span<const HostTensor> inputs,
                          const HostTensor& got, const AgreementOptions& options) {
   const auto owner = std::make_shared<Graveyard>();
-  // These choose among the operands as converted to the result's type.
-  const bool converts = node.op == Op::min || node.op == Op::max || node.op == Op::clip;
+  // Integer arithmetic is on the operands as converted to the result's type: u64 beside s64 wraps.
+  const TypeRule rule = info(node.op).type_rule;
+  const bool converts = info(node.op).fusion == Fusion::pointwise && is_integer(node.dtype) &&
+                        (rule == TypeRule::merge || rule == TypeRule::merge_integer);
   std::vector<NodeRef> operands;
   for (const HostTensor& t : inputs) {
     operands.push_back(converts ? cast(known(owner, t), node.dtype) : known(owner, t));
