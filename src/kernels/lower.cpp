@@ -48,9 +48,9 @@ Target make_target(const plan::DevicePlan& plan) {
 }
 
 std::array<uint32_t, 3> fold_groups(uint64_t groups, const plan::DevicePlan& plan) {
-  const uint64_t limit = plan.max_group_count;
-  if (groups <= limit) return {static_cast<uint32_t>(groups), 1, 1};
-  return {static_cast<uint32_t>(limit), static_cast<uint32_t>((groups + limit - 1) / limit), 1};
+  // Rows of equal length: no more than one workgroup a row is idle.
+  const uint64_t rows = (groups + plan.max_group_count - 1) / plan.max_group_count;
+  return {static_cast<uint32_t>((groups + rows - 1) / rows), static_cast<uint32_t>(rows), 1};
 }
 
 ir::Value linear_group(ir::Builder& b) {

@@ -235,7 +235,7 @@ MatmulTile choose(const Region& region, const Target& target) {
   const auto tiles = [&](uint64_t rows, uint64_t columns) {
     return size.batch * divide_up(size.m, rows) * divide_up(size.n, columns);
   };
-  if (size.m * size.n * size.k < (uint64_t{1} << 18) || size.m < 8 || size.n < 8) return {};
+  if (size.m < 16 || size.n < 16 || size.k < 16) return {};
   if (tiles(128, 128) >= 96) {
     const Accumulation sums = accumulation(region, target);
     if (storage_bytes(sums.type) == 8) {

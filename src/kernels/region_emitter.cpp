@@ -30,9 +30,9 @@ RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
                              std::span<const std::string> extra_buffers, int extra_words)
     : b_(builder), region_(region), math_(math), values_(region.exprs.size()) {
   for (size_t i = 0; i < region.operands.size(); ++i) {
-    operands_.push_back(b_.buffer("in" + std::to_string(i), ir::Access::read));
+    operands_.push_back(b_.buffer("in" + std::to_string(i), ir::Access::read, true));
   }
-  output_ = b_.buffer("out", ir::Access::read_write);
+  output_ = b_.buffer("out", ir::Access::write, true);
   if (region.can_fault) fault_ = b_.buffer("fault", ir::Access::read_write);
   for (const std::string& name : extra_buffers) {
     extra_buffers_.push_back(b_.buffer(name, ir::Access::read_write));
