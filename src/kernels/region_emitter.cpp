@@ -141,11 +141,14 @@ RegionEmitter::Lanes RegionEmitter::load(const Expr& e, const Points& points) {
     return {load_element(buffer, words_[operand.words], t)};
   }
   if (operand.addressing == Addressing::linear) {
-    const Value group = operand.level == Level::row ? points.row_group : points.element_group;
-    if (group) {
+    const bool by_row = operand.level == Level::row;
+    Lanes all;
+    for (const Value& group : by_row ? std::vector{points.row_group} : points.element_groups) {
+      if (!group.exists()) continue;
       const Group g = load_group(buffer, group, t);
-      return {g.begin(), g.end()};
+      all.insert(all.end(), g.begin(), g.end());
     }
+    if (!all.empty()) return all;
   }
   Lanes result;
   for (int lane = 0; lane < lanes(operand.level, points); ++lane) {
