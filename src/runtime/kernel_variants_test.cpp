@@ -174,6 +174,53 @@ TEST(RowsInRegisters, ChainsWithOperandsByColumn) {
   }
 }
 
+// Where the device's own division is not exact, a row divided by its number takes one reciprocal.
+TEST(RowsInRegisters, DivisionOfARowIsDivisionOfItsElements) {
+  constexpr int64_t kRows = 64, kCount = 260;
+  Values values;
+  std::mt19937 random(3);
+  Bytes x(kRows * kCount * 4), limits(x.size()), divisors(kRows * 4);
+  const auto number = [&](int low, int high) {
+    const double mantissa = 1 + static_cast<double>(random() % (1 << 23)) / (1 << 23);
+    const int exponent = low + static_cast<int>(random() % static_cast<uint32_t>(high - low));
+    return std::ldexp(random() % 2 == 0 ? mantissa : -mantissa, exponent);
+  };
+  const double specials[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 0x1p-149, 0x1.8p-148, 1, 3};
+  for (int64_t row = 0; row < kRows; ++row) {
+    // Powers of two and odd divisors that put quotients in the middle between two subnormals.
+    const double divisor = row < 8    ? specials[row]
+                           : row < 32 ? std::ldexp(static_cast<double>(row % 8 + 1), 20)
+                                      : number(-126, 127);
+    store_scalar(make_scalar(DType::f32, divisor), divisors.data(), row);
+    for (int64_t i = 0; i < kCount; ++i) {
+      double v = number(-149, 127);
+      if (row >= 8 && row < 32) v = number(-126, -100);
+      if (i < 9) v = specials[i];
+      store_scalar(make_scalar(DType::f32, v), x.data(), row * kCount + i);
+      store_scalar(make_scalar(DType::f32, divisor), limits.data(), row * kCount + i);
+    }
+  }
+  const NodeRef a = host_value(values.owner, DType::f32, {kRows, kCount}, x);
+  const NodeRef all = host_value(values.owner, DType::f32, {kRows, kCount}, limits);
+  const NodeRef each = host_value(values.owner, DType::f32, {kRows, 1}, divisors);
+  Device gpu(plan::Profile::discrete, 32, true), loop(plan::Profile::cpu, 8, true);
+  gpu.target.math.exact_f32_div_sqrt = loop.target.math.exact_f32_div_sqrt = false;
+  const Region fused = only_region(elementwise(Op::divide, {a, over_columns(Op::reduce_max, all)}));
+  const Bytes got = run(fused, gpu.target), other = run(fused, loop.target);
+  const Bytes expected = run(only_region(elementwise(Op::divide, {a, each})), loop.target);
+  for (int64_t i = 0; i < kRows * kCount; ++i) {
+    const Scalar g = load_scalar(DType::f32, got.data(), i),
+                 w = load_scalar(DType::f32, expected.data(), i),
+                 o = load_scalar(DType::f32, other.data(), i);
+    if (std::isnan(to_double(w))) {
+      EXPECT_TRUE(std::isnan(to_double(g)) && std::isnan(to_double(o))) << i;
+    } else {
+      ASSERT_EQ(g, w) << "row " << i / kCount << " column " << i % kCount;
+      ASSERT_EQ(o, w) << "row " << i / kCount << " column " << i % kCount;
+    }
+  }
+}
+
 TEST(RowsInRegisters, ReductionsOfManyRows) {
   for (Op op : {Op::sum, Op::product, Op::reduce_max, Op::reduce_min, Op::any}) {
     for (int64_t columns : {516, 4099}) {
