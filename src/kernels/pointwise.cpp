@@ -8,6 +8,7 @@
 #include "kernels/grid.h"
 #include "kernels/lowering.h"
 #include "kernels/region_emitter.h"
+#include "kernels/transpose.h"
 
 namespace nxv::kernels {
 namespace {
@@ -54,6 +55,7 @@ ir::Kernel generate(const Region& region, const Target& target, uint32_t workgro
 }  // namespace
 
 Lowering lower_pointwise(const Region& region, const Target& target) {
+  if (reads_across(region, target)) return lower_tiled(region, target);
   const plan::DevicePlan& plan = *target.plan;
   const plan::PointwiseShape& shape = plan.pointwise;
   const auto groups = static_cast<uint64_t>((region.row_count + kGroup - 1) / kGroup);

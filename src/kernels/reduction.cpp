@@ -12,6 +12,7 @@
 #include "kernels/grid.h"
 #include "kernels/lowering.h"
 #include "kernels/region_emitter.h"
+#include "kernels/row_program.h"
 
 namespace nxv::kernels {
 namespace {
@@ -25,7 +26,8 @@ using ir::Value;
 // invocation stays below the bound on loop iterations (288 a block).
 constexpr uint32_t kMaxBlocksOfSubgroup = 128;
 constexpr uint32_t kMaxBlocksOfInvocation = 64;
-constexpr uint32_t kShortRow = 64;  // columns up to which an invocation takes a row
+constexpr uint32_t kShortRow = 64;    // columns up to which an invocation takes a row
+constexpr int kMaxUnrolledCost = 64;  // of an element (kOps)
 
 // How one kernel of the family is laid out; part of its key.
 struct Layout {
@@ -35,12 +37,13 @@ struct Layout {
   bool to_partials = false;    // units are blocks, results are accumulators
   bool aligned = false;        // rows start at multiples of four elements
   uint32_t rows_per_word = 1;  // of the output: an invocation owns whole words
+  bool unrolled = false;       // whole blocks without a loop: many loads under way at once
 
   std::string key() const {
     std::string k = "r";
-    for (uint32_t v :
-         {lanes, workgroup, static_cast<uint32_t>(from_partials),
-          static_cast<uint32_t>(to_partials), static_cast<uint32_t>(aligned), rows_per_word}) {
+    for (uint32_t v : {lanes, workgroup, static_cast<uint32_t>(from_partials),
+                       static_cast<uint32_t>(to_partials), static_cast<uint32_t>(aligned),
+                       rows_per_word, static_cast<uint32_t>(unrolled)}) {
       k += std::to_string(v) + ",";
     }
     return k;
@@ -187,7 +190,7 @@ class Generator {
       if (layout_.aligned) {
         Group group;
         for (int i = 0; i < kGroup; ++i) group[i] = emitter_.value(root, i);
-        store_group(emitter_.output(), points.element_group, group);
+        store_group(emitter_.output(), points.element_groups[0], group);
       } else {
         for (uint32_t i = 0; i < kGroup; ++i) {
           b_.if_(column + i < word(kColumns), [&] {
@@ -215,7 +218,7 @@ class Generator {
       if (!layout_.aligned) at = b_.binary(Opcode::min, at, word(kColumns) - 1u);
       points.cols.push_back(at);
     }
-    if (layout_.aligned) points.element_group = (points.element_base + column) >> 2;
+    if (layout_.aligned) points.element_groups = {(points.element_base + column) >> 2};
     return points;
   }
 
@@ -262,7 +265,17 @@ class Generator {
     const uint32_t own = kFoldAccumulators / layout_.lanes;
     Accumulator result;
     if (own == 1) {
-      result = fold_accumulator(reduction, row, begin + (lane_ << 2), end);
+      const Value first = begin + (lane_ << 2);
+      if (!layout_.unrolled) {
+        result = fold_accumulator(reduction, row, first, end);
+      } else {
+        const auto sum = fold.variables(fold.identity());
+        b_.if_(
+            begin + kFoldBlock <= word(kColumns),
+            [&] { Fold::write(sum, fold_whole(reduction, row, first)); },
+            [&] { Fold::write(sum, fold_accumulator(reduction, row, first, end)); });
+        result = Fold::read(sum);
+      }
     } else {
       const PairwiseTree tree(fold, 5);
       const Value first = begin + lane_ * (own * kGroup);
@@ -273,6 +286,26 @@ class Generator {
     }
     for (uint32_t mask = 1; mask < layout_.lanes; mask *= 2) result = fold.exchange(result, mask);
     return result;
+  }
+
+  // The elements of an accumulator of a whole block, in order.
+  Accumulator fold_whole(size_t reduction, Value row, Value start) {
+    const Fold& fold = folds_[reduction];
+    Points points = row_points(row);
+    points.element_base = row * word(kColumns);
+    for (uint32_t offset = 0; offset < kFoldBlock; offset += kFoldStride) {
+      const Value column = offset == 0 ? start : start + offset;
+      for (uint32_t i = 0; i < kGroup; ++i) points.cols.push_back(i == 0 ? column : column + i);
+      if (layout_.aligned) points.element_groups.push_back((points.element_base + column) >> 2);
+    }
+    const int x = region_.exprs[emitter_.reductions()[reduction]].args[0];
+    emitter_.evaluate(x, points);
+    Accumulator a = fold.identity();
+    for (size_t i = 0; i < points.cols.size(); ++i) {
+      a = fold.insert(a, emitter_.value(x, static_cast<int>(i)), points.cols[i]);
+    }
+    emitter_.forget(Level::element);
+    return a;
   }
 
   // Elements start .. start + 3, start + 128 .., ... below end, in order.
@@ -337,6 +370,7 @@ uint32_t divide_up(uint64_t n, uint64_t d) { return static_cast<uint32_t>((n + d
 }  // namespace
 
 Lowering lower_reduction(const Region& region, const Target& target) {
+  if (fits_registers(region, target)) return lower_rows_in_registers(region, target);
   const plan::DevicePlan& plan = *target.plan;
   const auto rows = static_cast<uint64_t>(region.row_count);
   const bool subgroups = plan.has.subgroup_shuffle && plan.fixed_subgroup_size &&
@@ -408,6 +442,8 @@ Lowering lower_reduction(const Region& region, const Target& target) {
                        (columns > kFoldBlock * max_blocks() || rows < enough);
     layout.to_partials = split;
     layout.rows_per_word = split ? 1 : per_word;
+    layout.unrolled = plan.profile != plan::Profile::cpu && layout.lanes == kFoldAccumulators &&
+                      !layout.from_partials && unrolls(region, kMaxUnrolledCost);
     columns = add(split);
     if (!split) break;
     adjacent_rows = false;

@@ -1,5 +1,7 @@
 #include "kernels/region_emitter.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "ir/random.h"
 
@@ -114,6 +116,10 @@ void RegionEmitter::make(int id, const Points& points) {
       }
       break;
     case ExprKind::compute:
+      if (divides_by_row(e)) {
+        result = divide_by_row(e);
+        break;
+      }
       for (int lane = 0; lane < lanes(e.level, points); ++lane) {
         std::vector<Number> args;
         bool uniform = true;  // operands that serve every lane give a result that does
@@ -133,6 +139,47 @@ void RegionEmitter::make(int id, const Points& points) {
   values_[id] = std::move(result);
 }
 
+// A division of f32 that the device does not round correctly, of a whole row by one number.
+bool RegionEmitter::divides_by_row(const Expr& e) const {
+  if (e.op != Op::divide || e.dtype != DType::f32 || math_.exact_f32_div_sqrt || !math_.f64)
+    return false;
+  const Expr &a = region_.exprs[e.args[0]], &b = region_.exprs[e.args[1]];
+  return a.dtype == DType::f32 && b.dtype == DType::f32 && a.level == Level::element &&
+         b.level == Level::row;
+}
+
+// The same bits as ir::math::div, with one f64 division for all lanes. The product with the
+// reciprocal is within 2^-52 of the quotient, and quotients of 24-bit numbers keep 2^-49 away from
+// the middle between two neighbouring f32: rounding the product rounds the quotient. That does not
+// hold for subnormal results, which may lie in the middle: those are divided.
+RegionEmitter::Lanes RegionEmitter::divide_by_row(const Expr& e) {
+  const Value divisor = b_.convert(value(e.args[1], 0).re, ir::kF64);
+  const Value reciprocal = b_.number(ir::kF64, 1) / divisor;
+  const size_t count = values_[e.args[0]].size();
+  Lanes result;
+  for (size_t first = 0; first < count; first += kGroup) {
+    std::vector<ir::Var> quotients;
+    std::vector<Value> wide;
+    Value is_small;
+    const size_t last = std::min<size_t>(first + kGroup, count);
+    for (size_t i = first; i < last; ++i) {
+      wide.push_back(b_.convert(values_[e.args[0]][i].re, ir::kF64));
+      const Value product = wide.back() * reciprocal;
+      quotients.push_back(b_.var(product));
+      const Value magnitude = b_.unary(ir::Opcode::abs, product);
+      const Value small = (magnitude < 0x1p-126) & (magnitude > b_.zero(ir::kF64));
+      is_small = is_small.exists() ? is_small | small : small;
+    }
+    b_.if_(is_small, [&] {
+      for (size_t i = 0; i < wide.size(); ++i) quotients[i].set(wide[i] / divisor);
+    });
+    for (const ir::Var& q : quotients) {
+      result.push_back({DType::f32, b_.convert(q.get(), ir::kF32), {}});
+    }
+  }
+  return result;
+}
+
 RegionEmitter::Lanes RegionEmitter::load(const Expr& e, const Points& points) {
   const Operand& operand = region_.operands[e.operand];
   const Value buffer = operands_[e.operand];
@@ -141,11 +188,14 @@ RegionEmitter::Lanes RegionEmitter::load(const Expr& e, const Points& points) {
     return {load_element(buffer, words_[operand.words], t)};
   }
   if (operand.addressing == Addressing::linear) {
-    const Value group = operand.level == Level::row ? points.row_group : points.element_group;
-    if (group) {
+    const bool by_row = operand.level == Level::row;
+    Lanes all;
+    for (const Value& group : by_row ? std::vector{points.row_group} : points.element_groups) {
+      if (!group.exists()) continue;
       const Group g = load_group(buffer, group, t);
-      return {g.begin(), g.end()};
+      all.insert(all.end(), g.begin(), g.end());
     }
+    if (!all.empty()) return all;
   }
   Lanes result;
   for (int lane = 0; lane < lanes(operand.level, points); ++lane) {

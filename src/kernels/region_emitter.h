@@ -13,10 +13,11 @@ namespace nxv::kernels {
 // Points at which expressions are evaluated together.
 struct Points {
   std::vector<ir::Value> rows;  // one or kGroup linear row indices, all below the row count
-  std::vector<ir::Value> cols;  // empty, one or kGroup linear column indices of rows[0]
-  // The kGroup rows (or, when there are columns, elements) are one aligned group; its index.
+  std::vector<ir::Value> cols;  // linear column indices of rows[0]: none, one or groups of kGroup
+  // The kGroup rows are one aligned group; its index.
   ir::Value row_group;
-  ir::Value element_group;
+  // The elements at `cols` are aligned groups; their indices. Empty when they are not.
+  std::vector<ir::Value> element_groups;
   ir::Value element_base;  // rows[0] * column count, when there are columns
   // The row count. Rows of row_group beyond it are not real: they repeat the last one in `rows`,
   // hold anything in loads of whole groups, and report no fault.
@@ -43,6 +44,8 @@ class RegionEmitter {
   // Value of an expression at a lane of its level; row-level values serve every column.
   const ir::Number& value(int expr, int lane) const;
   void set(int expr, ir::Number value);  // of a reduction, for points.rows[0]
+  // Values from elsewhere, one for each lane of the points to come.
+  void set(int expr, std::vector<ir::Number> lanes) { values_[expr] = std::move(lanes); }
   void forget(Level level);
   void forget_all();
 
@@ -65,6 +68,8 @@ class RegionEmitter {
   };
 
   void make(int expr, const Points& points);
+  bool divides_by_row(const Expr& e) const;
+  Lanes divide_by_row(const Expr& e);
   Lanes load(const Expr& e, const Points& points);
   Lanes generate(const Expr& e, const Points& points);
   ir::Number generated(const Expr& e, ir::Value index);

@@ -27,7 +27,7 @@ struct BenchOptions {
   int64_t side = 0;                  // of square matrices; 0: likewise
   std::vector<int64_t> matmul;       // sizes; empty: likewise
   double seconds = 100;              // no benchmark is started later than this
-  double seconds_per_benchmark = 2;  // of measuring
+  double seconds_per_benchmark = 1;  // of measuring
 };
 int run_bench(const BenchOptions& options);
 
