@@ -158,7 +158,7 @@ class Emitter {
   // By squaring, modulo the width, without a loop. A negative exponent is a fault.
   Value power(Value base, Value exponent) {
     if (is_signed(exponent.type())) context_.fault(exponent < 0);
-    const int steps = bits(args_[1].dtype) - (is_signed(exponent.type()) ? 1 : 0);
+    const int steps = bits(args_[1].dtype) - (is_signed_int(args_[1].dtype) ? 1 : 0);
     const Value one = like(base, 1);
     Value result = one, square = base;
     for (int i = 0; i < steps; ++i) {

@@ -73,13 +73,15 @@ inline std::future<Answer> read_later(Engine& engine, const NodeRef& node) {
 
 inline Answer read(Engine& engine, const NodeRef& node) { return read_later(engine, node).get(); }
 
-// The whole value; throws its failure.
-inline HostTensor value(Engine& engine, const NodeRef& node) {
-  Answer answer = read(engine, node);
+// The whole value; throws the failure.
+inline HostTensor tensor_of(const Node& node, Answer answer) {
   if (answer.failure) throw Error(answer.failure.status, answer.failure.message);
-  HostTensor t(node->dtype, node->shape);
+  HostTensor t(node.dtype, node.shape);
   t.bytes = std::move(answer.bytes);
   return t;
+}
+inline HostTensor value(Engine& engine, const NodeRef& node) {
+  return tensor_of(*node, read(engine, node));
 }
 
 template <typename T>

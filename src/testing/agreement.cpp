@@ -135,13 +135,19 @@ std::string difference(const HostTensor& a, const HostTensor& b) {
 std::string disagreement(const Node& node, std::span<const HostTensor> inputs,
                          const HostTensor& got, const AgreementOptions& options) {
   const auto owner = std::make_shared<Graveyard>();
-  // Integer arithmetic is on the operands as converted to the result's type: u64 beside s64 wraps.
-  const TypeRule rule = info(node.op).type_rule;
-  const bool converts = info(node.op).fusion == Fusion::pointwise && is_integer(node.dtype) &&
-                        (rule == TypeRule::merge || rule == TypeRule::merge_integer);
+  // Integer arithmetic but shifts is on the operands as converted to the result's type: u64 beside
+  // s64 wraps.
+  const OpInfo& row = info(node.op);
+  bool converts = row.fusion == Fusion::pointwise && is_integer(node.dtype) &&
+                  (row.type_rule == TypeRule::merge || row.type_rule == TypeRule::merge_integer) &&
+                  node.op != Op::left_shift && node.op != Op::right_shift;
+  converts |= row.fusion == Fusion::pointwise && !options.exact_integers &&
+              row.type_rule != TypeRule::predicate && !is_integer(node.dtype);
   std::vector<NodeRef> operands;
   for (const HostTensor& t : inputs) {
-    operands.push_back(converts ? cast(known(owner, t), node.dtype) : known(owner, t));
+    const bool rounds = converts && (is_integer(t.dtype) || is_integer(node.dtype));
+    operands.push_back(rounds && node.op != Op::select ? cast(known(owner, t), node.dtype)
+                                                       : known(owner, t));
   }
   const HostTensor want = reference_evaluate(*over(owner, node, node.dtype, operands));
   if (got.dtype != want.dtype || got.shape != want.shape) return "wrong type or shape";

@@ -15,6 +15,7 @@ namespace nxv {
 struct AgreementOptions {
   bool wide_sums = true;         // floats of up to 32 bits accumulate in f64 (or as well as that)
   bool wide_products = true;     // so do the sums of dot
+  bool exact_integers = true;    // integers reach float functions unrounded
   bool keeps_subnormals = true;  // f32 arithmetic; otherwise nodes that meet one are not compared
 };
 

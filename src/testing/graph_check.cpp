@@ -1,0 +1,66 @@
+#include "testing/graph_check.h"
+
+#include <set>
+#include <unordered_map>
+
+namespace nxv {
+namespace {
+
+// Inputs before their readers.
+void collect(const NodeRef& node, std::set<const Node*>& seen, std::vector<NodeRef>& order) {
+  if (!seen.insert(node.get()).second) return;
+  for (const NodeRef& input : node->inputs) collect(input, seen, order);
+  order.push_back(node);
+}
+
+std::vector<NodeRef> nodes_of(const std::vector<NodeRef>& roots) {
+  std::set<const Node*> seen;
+  std::vector<NodeRef> order;
+  for (const NodeRef& root : roots) collect(root, seen, order);
+  return order;
+}
+
+}  // namespace
+
+std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
+                               const GraphEvaluator& fused, const GraphEvaluator& apart,
+                               const AgreementOptions& agreement) {
+  // Three copies: evaluation changes the nodes.
+  const auto roots = random_graph(fused.owner, seed, options);
+  const auto nodes = nodes_of(random_graph(apart.owner, seed, options));
+  const auto graph_roots = random_graph(std::make_shared<Graveyard>(), seed, options);
+  const auto graph = nodes_of(graph_roots);
+
+  const std::vector<HostTensor> results = fused.evaluate(roots);
+  const std::vector<HostTensor> values = apart.evaluate(nodes);
+  std::unordered_map<const Node*, const HostTensor*> value_of;
+  for (size_t i = 0; i < graph.size(); ++i) value_of[graph[i].get()] = &values[i];
+
+  std::string wrong;
+  const auto report = [&](const std::string& what) {
+    if (!what.empty()) wrong += "seed " + std::to_string(seed) + ": " + what + "\n";
+  };
+  for (const NodeRef& node : graph) {
+    if (node->op == Op::data) continue;
+    std::vector<HostTensor> inputs;
+    for (const NodeRef& input : node->inputs) inputs.push_back(*value_of.at(input.get()));
+    report(disagreement(*node, inputs, *value_of.at(node.get()), agreement));
+  }
+  for (size_t i = 0; i < graph_roots.size(); ++i) {
+    const std::string off = difference(results[i], *value_of.at(graph_roots[i].get()));
+    if (off.empty()) continue;
+    report(std::string(name(graph_roots[i]->op)) + " fused and one node at a time, " + off);
+  }
+  return wrong;
+}
+
+std::vector<Op> real_ops() {
+  std::vector<Op> ops;
+  for (int i = 0; i < kOpCount; ++i) {
+    const Op op = static_cast<Op>(i);
+    if (op != Op::conjugate && op != Op::real && op != Op::imag) ops.push_back(op);
+  }
+  return ops;
+}
+
+}  // namespace nxv

@@ -1,0 +1,30 @@
+// The property that random graphs are for: evaluated fused and one node at a time they give the
+// same bits, and each node what the reference makes of the same operands.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/build.h"
+#include "testing/agreement.h"
+#include "testing/random_graph.h"
+
+namespace nxv {
+
+// Something that evaluates the nodes of an owner, in order.
+struct GraphEvaluator {
+  GraveyardRef owner;
+  std::function<std::vector<HostTensor>(std::span<const NodeRef>)> evaluate;
+};
+
+// Everything that is wrong, one a line; empty when nothing is.
+std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
+                               const GraphEvaluator& fused, const GraphEvaluator& apart,
+                               const AgreementOptions& agreement);
+
+// The table without what only complex numbers need.
+std::vector<Op> real_ops();
+
+}  // namespace nxv

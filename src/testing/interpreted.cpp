@@ -1,0 +1,101 @@
+#include "testing/interpreted.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "ir/legalize_int64.h"
+#include "schedule/schedule.h"
+#include "spirv/emit.h"
+#include "testing/spirv_validate.h"
+
+namespace nxv::testing {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+struct HostStorage : Storage {
+  explicit HostStorage(Bytes bytes) : bytes(std::move(bytes)) {}
+  Bytes bytes;
+};
+
+Bytes& bytes_of(const Node& node) { return static_cast<HostStorage&>(*node.storage()).bytes; }
+
+// Whole groups of four elements, and whole 16-byte words: what the runtime allocates. Padding and
+// fresh memory hold anything.
+size_t allocation(const Node& node) {
+  const auto groups = static_cast<size_t>((node.count + 3) / 4 * 4 * storage_bytes(node.dtype));
+  return (groups + 15) / 16 * 16;
+}
+constexpr std::byte kGarbage{0xcd};
+
+void upload(Node& node) {
+  Bytes bytes = *node.host_data;
+  bytes.resize(allocation(node), kGarbage);
+  node.set_stored(std::make_shared<HostStorage>(std::move(bytes)));
+}
+
+}  // namespace
+
+InterpretedDevice::InterpretedDevice(const plan::DevicePlan& plan,
+                                     const InterpreterOptions& interpreter,
+                                     const schedule::Options& schedule)
+    : plan_(plan),
+      interpreter_(interpreter),
+      schedule_(schedule),
+      target_(kernels::make_target(plan_)) {}
+
+HostTensor InterpretedDevice::evaluate(const NodeRef& root) {
+  if (root->op == Op::data && root->is_pending()) upload(*root);
+  if (root->is_pending()) {
+    for (const schedule::Step& step : schedule::make_schedule(root, schedule_)) {
+      if (!step.is_alias) {
+        run(step.region);
+        continue;
+      }
+      if (step.alias.source->is_pending()) upload(*step.alias.source);
+      step.alias.node->set_stored(step.alias.source->storage());
+    }
+  }
+  HostTensor t(root->dtype, root->shape);
+  std::memcpy(t.bytes.data(), bytes_of(*root).data(), t.bytes.size());
+  return t;
+}
+
+void InterpretedDevice::run(const Region& region) {
+  for (const Operand& operand : region.operands) {
+    if (operand.node->is_pending()) upload(*operand.node);
+  }
+  Bytes output(allocation(*region.root), kGarbage);
+  uint32_t fault = 0xffffffff;
+  const kernels::Lowering lowering = kernels::lower(region, target_);
+  std::vector<Bytes> workspaces;
+  for (uint64_t bytes : lowering.workspaces) {
+    workspaces.emplace_back((bytes + 15) / 16 * 16, kGarbage);
+  }
+  for (const kernels::Dispatch& d : lowering.dispatches) {
+    ir::Kernel kernel = d.generate(region);
+    if (!plan_.has.int64 && ir::requirements(kernel).int64) kernel = ir::legalize_int64(kernel);
+    if (std::find(keys_.begin(), keys_.end(), d.key) == keys_.end()) {
+      keys_.push_back(d.key);
+      invalid_ += validate_spirv(spirv::emit(kernel, {}));
+    }
+    std::vector<Argument> arguments;
+    for (const Operand& operand : region.operands) {
+      arguments.push_back(Argument::buffer(std::span<const std::byte>(bytes_of(*operand.node))));
+    }
+    arguments.push_back(Argument::buffer(output));
+    if (region.can_fault) arguments.push_back(Argument::buffer(std::span(&fault, 1)));
+    for (int w : d.workspaces) arguments.push_back(Argument::buffer(workspaces[w]));
+    for (uint32_t w : region.words) arguments.push_back(Argument::number(w));
+    for (uint32_t w : d.extra_words) arguments.push_back(Argument::number(w));
+    while (arguments.size() < kernel.params.size()) arguments.push_back(Argument::number(0U));
+    testing::run(kernel, {d.groups[0], d.groups[1], d.groups[2]}, arguments, interpreter_);
+    ++dispatches_;
+  }
+  if (fault != 0xffffffff) {
+    throw Error(Status::arithmetic, "fault at element " + std::to_string(fault));
+  }
+  region.root->set_stored(std::make_shared<HostStorage>(std::move(output)));
+}
+
+}  // namespace nxv::testing
