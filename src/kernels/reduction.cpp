@@ -308,19 +308,36 @@ class Generator {
     return a;
   }
 
+  // The partial results start .. start + 3, start + 128 .. of so many groups, below end, into `to`
+  // in order; all are loaded before the first is used.
+  Accumulator take_partials(const Fold& fold, Accumulator to, Value row, Value start, Value end,
+                            uint32_t groups) {
+    const Value base = row * word(kColumns), last = end - 1u;
+    std::vector<std::pair<Value, Accumulator>> loaded;
+    for (uint32_t g = 0; g < groups; ++g) {
+      for (uint32_t i = 0; i < kGroup; ++i) {
+        const Value at = start + (g * kFoldStride + i);
+        const Value safe = b_.binary(Opcode::min, at, last);
+        loaded.emplace_back(at < end, fold.load(emitter_.extra_buffer(0), base + safe));
+      }
+    }
+    for (const auto& [exists, partial] : loaded) {
+      to = fold.select(exists, fold.combine(to, partial), to);
+    }
+    return to;
+  }
+
   // Elements start .. start + 3, start + 128 .., ... below end, in order.
   Accumulator fold_accumulator(size_t reduction, Value row, Value start, Value end) {
     const Fold& fold = folds_[reduction];
+    if (layout_.from_partials && layout_.lanes == kFoldAccumulators) {
+      return take_partials(fold, fold.identity(), row, start, end, kFoldBlock / kFoldStride);
+    }
     const auto sum = fold.variables(fold.identity());
     b_.for_range(start, end, b_.u32(kFoldStride), [&](Value column) {
       Accumulator a = Fold::read(sum);
       if (layout_.from_partials) {
-        for (uint32_t i = 0; i < kGroup; ++i) {
-          const Value at = b_.binary(Opcode::min, column + i, end - 1u);
-          const Accumulator next =
-              fold.combine(a, fold.load(emitter_.extra_buffer(0), row * word(kColumns) + at));
-          a = fold.select(column + i < end, next, a);
-        }
+        a = take_partials(fold, a, row, column, end, 1);
       } else {
         const int x = region_.exprs[emitter_.reductions()[reduction]].args[0];
         const Points points = element_points(row, column);
@@ -379,12 +396,14 @@ Lowering lower_reduction(const Region& region, const Target& target) {
   const uint64_t enough = plan.profile == plan::Profile::cpu ? 8 : 2048;
 
   Layout layout;
+  int source = -1;  // workspace with the results of the stage before
   const auto choose_lanes = [&](uint64_t columns, bool adjacent_rows) {
     // A long row in one invocation would run too many iterations.
     const bool short_enough = region.kind == RegionKind::reduction || columns <= kFoldBlock;
-    layout.lanes = subgroups && columns > kShortRow && !(adjacent_rows && short_enough)
-                       ? plan.subgroup_size
-                       : 1;
+    layout.lanes =
+        subgroups && columns > (source < 0 ? kShortRow : kGroup) && !(adjacent_rows && short_enough)
+            ? plan.subgroup_size
+            : 1;
     const bool cpu = plan.profile == plan::Profile::cpu;
     layout.workgroup = cpu ? std::max(plan.subgroup_size, 1u) : (layout.lanes > 1 ? 256 : 64);
   };
@@ -397,7 +416,6 @@ Lowering lower_reduction(const Region& region, const Target& target) {
 
   Lowering lowering;
   auto columns = static_cast<uint64_t>(region.col_count);
-  int source = -1;
   const auto add = [&](bool to_partials) {
     const uint64_t blocks = divide_up(columns, kFoldBlock);
     const uint32_t units_of_rows = divide_up(rows, layout.rows_per_word);

@@ -178,10 +178,8 @@ class Partitioner {
   }
 
   bool composes(const Node& view, int path) {
-    std::vector<PathStep> chain = paths_;
-    chain.push_back({&view, 0, path < 0 ? -1 : path, 0});
-    const Node& input = *view.inputs[0];
-    return compose(chain, static_cast<int>(chain.size()) - 1, input.shape).has_value();
+    const auto layout = apply_view(view, 0, Layout::contiguous(view.inputs[0]->shape));
+    return layout && compose(paths_, path < 0 ? -1 : path, *layout);
   }
 
   // Views of what is stored anyway, and one cheap operation on stored values.
@@ -219,7 +217,7 @@ class Partitioner {
     Cut& cut = result_.cuts[reader.region];
     const Node& root = *entries()[cut.root].node;
     const int path = reader.path < 0 ? -1 : reader.path;
-    const std::optional<Layout> layout = compose(paths_, path, node.shape);
+    const std::optional<Layout> layout = compose(paths_, path, Layout::contiguous(node.shape));
     if (!layout) return start_region(i, SplitReason::reduction);
 
     const int at = base(reader.path);

@@ -1,5 +1,7 @@
 #include "schedule/paths.h"
 
+#include <utility>
+
 namespace nxv::schedule {
 
 bool is_strided_view(Op op) {
@@ -30,8 +32,8 @@ std::optional<Layout> apply_view(const Node& view, int input, const Layout& of_i
   }
 }
 
-std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, const Shape& shape) {
-  std::optional<Layout> layout = Layout::contiguous(shape);
+std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, Layout of_node) {
+  std::optional<Layout> layout = std::move(of_node);
   for (; layout && path >= 0; path = paths[path].parent) {
     layout = apply_view(*paths[path].view, paths[path].input, *layout);
   }

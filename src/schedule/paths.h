@@ -15,7 +15,7 @@ bool is_strided_view(Op op);
 // cannot express it.
 std::optional<Layout> apply_view(const Node& view, int input, const Layout& of_input);
 
-// Layout, over the space that `path` starts from, of the row-major elements of a node of `shape`.
-std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, const Shape& shape);
+// A layout of the node that `path` leads to, seen from the space that the path starts from.
+std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, Layout of_node);
 
 }  // namespace nxv::schedule
