@@ -148,6 +148,16 @@ TEST(RowsInRegisters, SoftmaxIsThatOfTheLoops) {
   }
 }
 
+// Sums of f64 show in which order they were added.
+TEST(RowsInRegisters, OrderOfSums) {
+  for (int64_t columns : {100, 1000, 2048, 5000, 8192, 9300, 32768}) {
+    SCOPED_TRACE(columns);
+    Values values;
+    const NodeRef x = values.make(DType::f64, {2, columns});
+    expect_same(only_region(elementwise(Op::subtract, {x, over_columns(Op::sum, x)})), true, "R");
+  }
+}
+
 TEST(RowsInRegisters, NarrowOutputs) {
   for (int64_t columns : {4, 100, 1024, 5000}) {
     SCOPED_TRACE(columns);
@@ -187,14 +197,14 @@ TEST(RowsInRegisters, DivisionOfARowIsDivisionOfItsElements) {
   };
   const double specials[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 0x1p-149, 0x1.8p-148, 1, 3};
   for (int64_t row = 0; row < kRows; ++row) {
-    // Powers of two and odd divisors that put quotients in the middle between two subnormals.
+    // Rows 8 to 31: quotients that are the middle between two subnormals.
     const double divisor = row < 8    ? specials[row]
-                           : row < 32 ? std::ldexp(static_cast<double>(row % 8 + 1), 20)
+                           : row < 32 ? std::ldexp(static_cast<double>(random() % 512 * 2 + 1), 20)
                                       : number(-126, 127);
     store_scalar(make_scalar(DType::f32, divisor), divisors.data(), row);
     for (int64_t i = 0; i < kCount; ++i) {
       double v = number(-149, 127);
-      if (row >= 8 && row < 32) v = number(-126, -100);
+      if (row >= 8 && row < 32) v = divisor * std::ldexp(random() % 4096 * 2 + 1.0, -150);
       if (i < 9) v = specials[i];
       store_scalar(make_scalar(DType::f32, v), x.data(), row * kCount + i);
       store_scalar(make_scalar(DType::f32, divisor), limits.data(), row * kCount + i);
@@ -240,7 +250,7 @@ TEST(RowsInRegisters, ReductionsOfManyRows) {
 
 TEST(RowsInRegisters, WholeBlocksUnrolled) {
   for (int64_t count : {70, 1024, 5000, 4097, 140000}) {
-    for (DType type : {DType::f32, DType::u8}) {
+    for (DType type : {DType::f32, DType::f64, DType::u8}) {
       SCOPED_TRACE(std::to_string(count) + " " + std::string(name(type)));
       Values values;
       const Region region =
