@@ -52,7 +52,8 @@ TEST(Engine, ProgramsOfRealSizeAgreeWithTheReference) {
       worst = std::max(worst, std::fabs(got[static_cast<size_t>(r * columns + c)] / want - 1));
     }
   }
-  EXPECT_LT(worst, 1e-6);
+  // The difference to the maximum is rounded to f32 before its exponential is taken.
+  EXPECT_LT(worst, 2e-6);
 
   const NodeRef total = reduce(Op::sum, x, {}, false);
   double sum = 0;
@@ -78,14 +79,14 @@ TEST(Engine, ChainIsOneDispatchThoughAllIsReferenced) {
   for (int i = 0; i < 8; ++i)
     held.push_back(x = elementwise(i % 2 ? Op::multiply : Op::add, {x, b}));
   const Counters before = engine->counters();
-  EXPECT_EQ(elements<float>(*engine, x)[0], 90);
+  EXPECT_EQ(elements<float>(*engine, x)[0], 76);
   const Counters after = engine->counters();
   EXPECT_EQ(after.dispatches - before.dispatches, 1u);
   EXPECT_EQ(after.bytes_read - before.bytes_read, 2u * (1 << 18));
   EXPECT_EQ(after.bytes_written - before.bytes_written, 1u << 18);
   // What was not asked for was not stored, and can still be read.
   EXPECT_TRUE(held[3]->is_pending());
-  EXPECT_EQ(elements<float>(*engine, held[3])[0], 10);
+  EXPECT_EQ(elements<float>(*engine, held[3])[0], 16);
 }
 
 TEST(Engine, OneAnswerForEachReadOfManyThreads) {
