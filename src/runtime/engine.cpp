@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <future>
+#include <utility>
 
 #include "base/env.h"
 #include "runtime/probes.h"
@@ -94,9 +95,14 @@ void Engine::loop() {
       backlog_.store(0, std::memory_order_relaxed);
       stopping = stop_;
     }
-    graveyard_->drain();
-    for (Request& request : batch) process(request);
+    for (Request& request : batch) {
+      // What a request was the last to hold makes room for the next one.
+      graveyard_->drain();
+      process(request);
+      request = {};
+    }
     batch.clear();
+    graveyard_->drain();
     try {
       if (!device_->queue().failure()) throttle(device_->queue().submit());
     } catch (const Error&) {
@@ -122,39 +128,51 @@ void Engine::throttle(uint64_t epoch) {
 void Engine::process(Request& request) {
   try {
     if (request.task) return request.task(*executor_, *device_);
-    if (request.release) {
-      const Release release = std::move(request.release);
-      try {
-        executor_->upload(*request.node, request.bytes);
-      } catch (const Error& e) {
-        request.node->set_failed({e.status(), e.what()});
-      }
-      return release();
-    }
+    if (request.release) return store(request);
+    if (lost_) throw Error(lost_.status, lost_.message);
+    evaluate_now(request.node);
     if (request.read) return begin_read(request);
-    executor_->evaluate(request.node);
     if (request.evaluated) {
       // Not the open epoch: when nothing was recorded, nobody submits that.
       const uint64_t epoch = device_storage(*request.node).block->last_use();
       device_->queue().on_complete(epoch, std::move(request.evaluated));
     }
   } catch (const std::exception& e) {
-    const Failure failure = failure_of(e);
+    const Failure failure = note(failure_of(e));
     if (request.read) request.read(failure, {});
     if (request.evaluated) request.evaluated(failure);
   }
 }
 
-void Engine::begin_read(Request& request) {
-  Node& node = *request.node;
+// A lost device answers everything from then on, also if only one call noticed.
+Failure Engine::note(Failure failure) {
+  if (failure.status == Status::device_lost && !lost_) lost_ = failure;
+  return failure;
+}
+
+void Engine::store(Request& request) {
   try {
-    executor_->evaluate(request.node);
+    if (lost_) throw Error(lost_.status, lost_.message);
+    executor_->upload(*request.node, request.bytes);
+  } catch (const std::exception& e) {
+    request.node->set_failed(note(failure_of(e)));
+  }
+  std::exchange(request.release, nullptr)();
+}
+
+void Engine::evaluate_now(const NodeRef& node) {
+  try {
+    executor_->evaluate(node);
   } catch (const Error& e) {
     if (e.status() != Status::alloc_failed) throw;
     // What has been released meanwhile may be enough.
     if (graveyard_->drain() == 0) throw;
-    executor_->evaluate(request.node);
+    executor_->evaluate(node);
   }
+}
+
+void Engine::begin_read(Request& request) {
+  const Node& node = *request.node;
   const DeviceStorage& storage = device_storage(node);
   vulkan::Transfers& transfers = device_->transfers();
   const int64_t count = request.count < 0 ? node.count : std::min(request.count, node.count);

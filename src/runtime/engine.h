@@ -97,7 +97,10 @@ class Engine {
   void post(Request request);
   void loop();
   void process(Request& request);
+  void store(Request& request);
+  void evaluate_now(const NodeRef& node);
   void begin_read(Request& request);
+  Failure note(Failure failure);
   void throttle(uint64_t epoch);
   Failure closed_failure() const;
 
@@ -106,6 +109,7 @@ class Engine {
   plan::Snapshot snapshot_;
   plan::DevicePlan plan_;
   std::unique_ptr<Executor> executor_;
+  Failure lost_;  // the engine's thread: why the device is gone
 
   std::mutex mutex_;
   std::condition_variable wake_;

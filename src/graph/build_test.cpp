@@ -1,0 +1,211 @@
+#include "graph/build.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace nxv {
+namespace {
+
+class Build : public ::testing::Test {
+ protected:
+  NodeRef data(DType type, Shape shape) {
+    const auto bytes = static_cast<size_t>(element_count(shape) * storage_bytes(type));
+    return host_value(owner_, type, std::move(shape), std::vector<std::byte>(bytes));
+  }
+  NodeRef f32(Shape shape) { return data(DType::f32, std::move(shape)); }
+
+  // The message of what `make` throws, which must have this status.
+  static std::string refusal(Status status, const std::function<void()>& make) {
+    try {
+      make();
+    } catch (const Error& e) {
+      EXPECT_EQ(e.status(), status) << e.what();
+      return e.what();
+    }
+    ADD_FAILURE() << "nothing was thrown";
+    return "";
+  }
+
+  GraveyardRef owner_ = std::make_shared<Graveyard>();
+};
+
+TEST_F(Build, OperandsBroadcastAsInNumpy) {
+  const NodeRef sum = elementwise(Op::add, {f32({4, 1, 3}), f32({2, 1})});
+  EXPECT_EQ(sum->shape, (Shape{4, 2, 3}));
+  EXPECT_EQ(sum->inputs[0]->op, Op::broadcast);
+  EXPECT_EQ(elementwise(Op::add, {f32({2}), f32({})})->shape, (Shape{2}));
+  EXPECT_EQ(refusal(Status::size_mismatch,
+                    [&] {
+                      elementwise(Op::add, {f32({2, 3}), f32({2})});
+                    }),
+            "add: cannot broadcast f32{2, 3} and f32{2}");
+}
+
+TEST_F(Build, ResultTypes) {
+  const auto type = [&](Op op, DType a, DType b) {
+    return elementwise(op, {data(a, {2}), data(b, {2})})->dtype;
+  };
+  EXPECT_EQ(type(Op::add, DType::u8, DType::s8), DType::s16);
+  EXPECT_EQ(type(Op::add, DType::f16, DType::f32), DType::f32);
+  EXPECT_EQ(type(Op::divide, DType::s32, DType::s32), DType::f32);
+  EXPECT_EQ(type(Op::less, DType::f64, DType::u8), DType::u8);
+  EXPECT_EQ(type(Op::atan2, DType::f64, DType::u8), DType::f64);
+  EXPECT_EQ(elementwise(Op::abs, {data(DType::c64, {1})})->dtype, DType::f32);
+  EXPECT_EQ(elementwise(Op::conjugate, {data(DType::f64, {1})})->dtype, DType::c128);
+  EXPECT_EQ(reduce(Op::sum, data(DType::u8, {3}), {}, false)->dtype, DType::u32);
+  EXPECT_EQ(reduce(Op::reduce_max, data(DType::s8, {3}), {}, false)->dtype, DType::s8);
+  EXPECT_EQ(elementwise(Op::select, {data(DType::u8, {2}), data(DType::s32, {2}), f32({2})})->dtype,
+            DType::f32);
+}
+
+TEST_F(Build, OperandTypesAreChecked) {
+  EXPECT_EQ(refusal(Status::invalid_argument,
+                    [&] {
+                      elementwise(Op::bitwise_and, {f32({2}), f32({2})});
+                    }),
+            "bitwise_and: expected integer operands, got f32{2}");
+  EXPECT_EQ(refusal(Status::invalid_argument,
+                    [&] {
+                      elementwise(Op::less, {data(DType::c64, {2}), f32({2})});
+                    }),
+            "less: expected real operands, got c64{2}");
+  EXPECT_EQ(refusal(Status::invalid_argument, [&] { elementwise(Op::add, {f32({2})}); }),
+            "add: takes 2 operands, got 1");
+  refusal(Status::invalid_argument, [&] { elementwise(Op::sum, {f32({2})}); });
+  refusal(Status::invalid_argument, [&] { reduce(Op::add, f32({2}), {}, false); });
+}
+
+TEST_F(Build, NodesOfTwoEnginesNeverMix) {
+  const auto other = std::make_shared<Graveyard>();
+  const NodeRef stranger = constant(other, make_scalar(DType::f32, 1.0), {2});
+  EXPECT_EQ(refusal(Status::invalid_argument,
+                    [&] {
+                      elementwise(Op::add, {f32({2}), stranger});
+                    }),
+            "add: operands belong to different engines");
+  refusal(Status::invalid_argument, [&] { dot(f32({2}), stranger, {{0}, {0}, {}, {}}); });
+}
+
+TEST_F(Build, TensorsAreNeverEmptyNorTooLarge) {
+  EXPECT_EQ(refusal(Status::empty_tensor,
+                    [&] {
+                      iota(owner_, DType::s32, {2, 0}, 0);
+                    }),
+            "iota: shape {2, 0} has a dimension below 1; tensors are never empty");
+  refusal(Status::alloc_failed, [&] {
+    constant(owner_, make_scalar(DType::u8, int64_t{1}), {1 << 30, 1 << 30});
+  });
+  refusal(Status::size_mismatch,
+          [&] { host_value(owner_, DType::f32, {2}, std::vector<std::byte>(7)); });
+}
+
+TEST_F(Build, ViewsThatChangeNothingAreTheirInput) {
+  const NodeRef x = f32({2, 1, 3});
+  EXPECT_EQ(reshape(x, {2, 1, 3}).get(), x.get());
+  EXPECT_EQ(transpose(x, {0, 1, 2}).get(), x.get());
+  EXPECT_EQ(reverse(x, {1}).get(), x.get());
+  EXPECT_EQ(cast(x, DType::f32).get(), x.get());
+  EXPECT_EQ(broadcast(x, {2, 1, 3}).get(), x.get());
+  const int64_t starts[] = {0, 0, 0}, lengths[] = {2, 1, 3}, strides[] = {1, 1, 1};
+  EXPECT_EQ(slice(x, starts, lengths, strides).get(), x.get());
+}
+
+TEST_F(Build, Views) {
+  const NodeRef x = f32({2, 3, 4});
+  EXPECT_EQ(transpose(x, {2, 0, -2})->shape, (Shape{4, 2, 3}));
+  EXPECT_EQ(reshape(x, {24})->shape, (Shape{24}));
+  EXPECT_EQ(squeeze(f32({1, 3, 1}), {})->shape, (Shape{3}));
+  EXPECT_EQ(squeeze(f32({1, 3, 1}), {-1})->shape, (Shape{1, 3}));
+  EXPECT_EQ(broadcast(f32({3}), {3, 2}, {0})->shape, (Shape{3, 2}));
+  const int64_t starts[] = {5, -3, 1}, lengths[] = {1, 2, 3}, strides[] = {1, 1, 2};
+  const NodeRef part = slice(x, starts, lengths, strides);
+  EXPECT_EQ(part->shape, (Shape{1, 2, 2}));
+  EXPECT_EQ(part->attribute<SliceAttr>().starts, (std::vector<int64_t>{1, 0, 1}));
+
+  EXPECT_EQ(refusal(Status::size_mismatch,
+                    [&] {
+                      reshape(x, {5, 5});
+                    }),
+            "reshape: f32{2, 3, 4} does not fit in {5, 5}");
+  EXPECT_EQ(refusal(Status::invalid_argument,
+                    [&] {
+                      transpose(x, {0, 1, 1});
+                    }),
+            "transpose: axis 1 is given twice");
+  EXPECT_EQ(refusal(Status::invalid_argument, [&] { reverse(x, {3}); }),
+            "reverse: axis 3 is out of range for f32{2, 3, 4}");
+  EXPECT_EQ(refusal(Status::size_mismatch, [&] { squeeze(x, {0}); }),
+            "squeeze: axis 0 of f32{2, 3, 4} is not of length 1");
+  EXPECT_EQ(refusal(Status::size_mismatch,
+                    [&] {
+                      broadcast(x, {2, 3, 5});
+                    }),
+            "broadcast: f32{2, 3, 4} does not broadcast to {2, 3, 5} along axes {0, 1, 2}");
+  const int64_t none[] = {1, 0, 1};
+  refusal(Status::invalid_argument, [&] { slice(x, starts, none, strides); });
+}
+
+TEST_F(Build, PadAndConcatenate) {
+  const NodeRef x = f32({3}), zero = data(DType::s32, {});
+  EXPECT_EQ(pad(x, zero, {{1}, {-1}, {2}})->shape, (Shape{7}));
+  EXPECT_EQ(pad(data(DType::u8, {3}), f32({}), {{1}, {0}, {0}})->dtype, DType::f32);
+  refusal(Status::empty_tensor, [&] { pad(x, zero, {{-2}, {-1}, {0}}); });
+  refusal(Status::size_mismatch, [&] { pad(x, f32({2}), {{1}, {1}, {0}}); });
+  refusal(Status::invalid_argument, [&] { pad(x, zero, {{1}, {1}, {-1}}); });
+
+  const NodeRef parts[] = {f32({2, 3}), data(DType::f64, {2, 1})};
+  const NodeRef joined = concatenate(parts, -1);
+  EXPECT_EQ(joined->shape, (Shape{2, 4}));
+  EXPECT_EQ(joined->dtype, DType::f64);
+  EXPECT_EQ(refusal(Status::size_mismatch, [&] { concatenate(parts, 0); }),
+            "concatenate: f32{2, 3} and f64{2, 1} differ outside axis 0");
+  refusal(Status::invalid_argument, [&] { concatenate({}, 0); });
+}
+
+TEST_F(Build, Reductions) {
+  const NodeRef x = f32({2, 3, 4});
+  EXPECT_EQ(reduce(Op::sum, x, Axes{-1, 0}, false)->shape, (Shape{3}));
+  EXPECT_EQ(reduce(Op::sum, x, Axes{2, 0}, true)->shape, (Shape{1, 3, 1}));
+  EXPECT_EQ(reduce(Op::sum, x, {}, false)->shape, (Shape{}));
+  EXPECT_EQ(refusal(Status::invalid_argument, [&] { reduce(Op::sum, x, Axes{3}, false); }),
+            "sum: axis 3 is out of range for f32{2, 3, 4}");
+}
+
+TEST_F(Build, Products) {
+  EXPECT_EQ(matmul(f32({2, 3}), f32({3, 4}))->shape, (Shape{2, 4}));
+  EXPECT_EQ(matmul(f32({5, 1, 2, 3}), f32({6, 3, 4}))->shape, (Shape{5, 6, 2, 4}));
+  EXPECT_EQ(matmul(f32({3}), f32({3, 4}))->shape, (Shape{4}));
+  EXPECT_EQ(matmul(f32({2, 3}), f32({3}))->shape, (Shape{2}));
+  EXPECT_EQ(dot(f32({2, 3, 4}), f32({2, 4, 5}), {{2}, {1}, {0}, {0}})->shape, (Shape{2, 3, 5}));
+  EXPECT_EQ(dot(f32({2, 3}), f32({3, 2}), {{0, 1}, {1, 0}, {}, {}})->shape, (Shape{}));
+  EXPECT_EQ(refusal(Status::size_mismatch,
+                    [&] {
+                      matmul(f32({2, 3}), f32({4, 5}));
+                    }),
+            "dot: f32{2, 3} and f32{4, 5} do not contract along {1} and {0} with batch axes {} "
+            "and {}");
+  refusal(Status::size_mismatch, [&] { matmul(f32({}), f32({2})); });
+  refusal(Status::size_mismatch, [&] { matmul(f32({2, 2, 3}), f32({3, 3, 4})); });
+}
+
+TEST_F(Build, Generators) {
+  EXPECT_EQ(eye(owner_, DType::s32, {2, 3})->shape, (Shape{2, 3}));
+  refusal(Status::invalid_argument, [&] { eye(owner_, DType::s32, {2}); });
+  refusal(Status::invalid_argument, [&] { iota(owner_, DType::s32, {2}, 1); });
+  refusal(Status::invalid_argument, [&] {
+    random(owner_, Op::random_uniform, DType::s32, {2}, {0, 0, 0, 1});
+  });
+}
+
+TEST_F(Build, DepthCountsWhatIsPending) {
+  NodeRef x = f32({2});
+  x->set_stored(nullptr);
+  for (int i = 1; i <= 5; ++i) {
+    x = elementwise(Op::negate, {x});
+    EXPECT_EQ(x->depth, static_cast<uint32_t>(i));
+  }
+}
+
+}  // namespace
+}  // namespace nxv

@@ -1,0 +1,266 @@
+#include "schedule/partition.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "graph/build.h"
+#include "schedule/schedule.h"
+
+namespace nxv::schedule {
+namespace {
+
+class Schedules : public ::testing::Test {
+ protected:
+  NodeRef data(Shape shape, DType type = DType::f32) {
+    const auto bytes = static_cast<size_t>(element_count(shape) * storage_bytes(type));
+    return host_value(owner_, type, std::move(shape), std::vector<std::byte>(bytes));
+  }
+  NodeRef number(double v) { return constant(owner_, make_scalar(DType::f32, v), {}); }
+
+  static std::vector<Step> steps(const NodeRef& root, Options options = {}) {
+    std::vector<Step> list = make_schedule(root, options);
+    EXPECT_EQ(root->scratch, -1);
+    return list;
+  }
+  static Region only_region(const NodeRef& root) {
+    std::vector<Step> list = steps(root);
+    EXPECT_EQ(list.size(), 1u);
+    return std::move(list.back().region);
+  }
+  static std::vector<SplitReason> reasons(const NodeRef& root, Options options = {}) {
+    std::vector<SplitReason> list;
+    for (const Step& s : steps(root, options)) list.push_back(s.region.reason);
+    return list;
+  }
+
+  NodeRef softmax(const NodeRef& x) {
+    const NodeRef shifted =
+        elementwise(Op::subtract, {x, reduce(Op::reduce_max, x, Axes{-1}, true)});
+    const NodeRef powers = elementwise(Op::exp, {shifted});
+    return elementwise(Op::divide, {powers, reduce(Op::sum, powers, Axes{-1}, true)});
+  }
+
+  GraveyardRef owner_ = std::make_shared<Graveyard>();
+};
+
+TEST_F(Schedules, ChainOfReferencedValuesIsOneRegion) {
+  const NodeRef a = data({1000}), b = data({1000});
+  std::vector<NodeRef> held;
+  NodeRef x = a;
+  for (Op op : {Op::add, Op::multiply, Op::subtract, Op::add, Op::max, Op::multiply, Op::add,
+                Op::subtract}) {
+    held.push_back(x = elementwise(op, {x, b}));
+  }
+  const Region r = only_region(x);
+  EXPECT_EQ(r.kind, RegionKind::pointwise);
+  EXPECT_EQ(r.operands.size(), 2u);
+  EXPECT_EQ(r.exprs.size(), 10u);
+}
+
+TEST_F(Schedules, SoftmaxIsOneRowProgram) {
+  const Region r = only_region(softmax(data({64, 100})));
+  EXPECT_EQ(r.kind, RegionKind::row_program);
+  EXPECT_EQ(r.root_level, Level::element);
+  EXPECT_EQ(r.row_count, 64);
+  EXPECT_EQ(r.col_count, 100);
+  EXPECT_EQ(r.operands.size(), 1u);
+}
+
+TEST_F(Schedules, LayerNormalisationIsOneRowProgram) {
+  const NodeRef x = data({32, 256}), n = number(256);
+  const auto mean = [&](const NodeRef& v) {
+    return elementwise(Op::divide, {reduce(Op::sum, v, Axes{1}, true), n});
+  };
+  const NodeRef centred = elementwise(Op::subtract, {x, mean(x)});
+  const NodeRef variance = mean(elementwise(Op::multiply, {centred, centred}));
+  const NodeRef scaled = elementwise(
+      Op::multiply, {centred, elementwise(Op::rsqrt, {elementwise(Op::add, {variance, n})})});
+  const NodeRef result =
+      elementwise(Op::add, {elementwise(Op::multiply, {scaled, data({256})}), data({256})});
+  const Region r = only_region(result);
+  EXPECT_EQ(r.kind, RegionKind::row_program);
+  EXPECT_EQ(r.operands.size(), 3u);
+}
+
+// Folding twice over the same rows is one kernel with one result a row.
+TEST_F(Schedules, RowProgramsMayEndInARow) {
+  const NodeRef x = data({10, 50});
+  const NodeRef top = reduce(Op::reduce_max, x, Axes{1}, true);
+  const NodeRef shifted = elementwise(Op::subtract, {x, top});
+  const NodeRef sum = reduce(Op::sum, elementwise(Op::exp, {shifted}), Axes{1}, true);
+  const Region r = only_region(elementwise(Op::log, {sum}));
+  EXPECT_EQ(r.kind, RegionKind::row_program);
+  EXPECT_EQ(r.root_level, Level::row);
+  // A maximum that the result reads as well, once a row and once an element, is stored.
+  EXPECT_EQ(reasons(elementwise(Op::add, {elementwise(Op::log, {sum}), top})),
+            (std::vector{SplitReason::reduction, SplitReason::root}));
+}
+
+TEST_F(Schedules, RowsTooLongForAWorkgroupAreCut) {
+  const std::vector<Step> list = steps(softmax(data({4, 40000})));
+  EXPECT_GT(list.size(), 1u);
+  for (size_t i = 0; i + 1 < list.size(); ++i) {
+    EXPECT_NE(list[i].region.kind, RegionKind::row_program);
+  }
+}
+
+TEST_F(Schedules, ReductionTakesInProducersAndConsumers) {
+  const NodeRef x = data({8, 9});
+  const NodeRef squares = elementwise(Op::multiply, {x, x});
+  const NodeRef norm = elementwise(Op::sqrt, {reduce(Op::sum, squares, Axes{1}, false)});
+  const Region r = only_region(norm);
+  EXPECT_EQ(r.kind, RegionKind::reduction);
+  EXPECT_EQ(r.root_level, Level::row);
+  EXPECT_EQ(r.operands.size(), 1u);
+}
+
+TEST_F(Schedules, ReductionOverOtherAxesIsItsOwnRegion) {
+  const NodeRef x = data({8, 9});
+  const NodeRef both = elementwise(Op::subtract, {x, reduce(Op::sum, x, Axes{0}, true)});
+  EXPECT_EQ(reasons(both), (std::vector{SplitReason::reduction, SplitReason::root}));
+  // A reduction of a reduction folds other rows.
+  const NodeRef twice = reduce(Op::sum, reduce(Op::sum, x, Axes{1}, false), {}, false);
+  EXPECT_EQ(reasons(twice), (std::vector{SplitReason::reduction, SplitReason::root}));
+}
+
+TEST_F(Schedules, DearValuesAreStoredOnceForSeveralReaders) {
+  const NodeRef x = data({16, 16});
+  const NodeRef dear = elementwise(Op::exp, {x});
+  const NodeRef product = matmul(dear, dear);
+  const NodeRef both = elementwise(Op::add, {product, dear});
+  const auto why = reasons(both);
+  // exp once, the product once, the sum.
+  EXPECT_EQ(std::count(why.begin(), why.end(), SplitReason::contraction), 1);
+  EXPECT_EQ(why.size(), 3u);
+}
+
+TEST_F(Schedules, CheapValuesAreComputedAgain) {
+  const NodeRef x = data({8, 9});
+  const NodeRef cheap = elementwise(Op::negate, {x});
+  const NodeRef sum = reduce(Op::sum, cheap, Axes{0}, true);
+  const auto list = steps(elementwise(Op::add, {cheap, sum}));
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0].region.operands[0].node.get(), x.get());
+  EXPECT_EQ(list[1].region.operands.size(), 2u);
+}
+
+TEST_F(Schedules, RegionsStayBelowTheirCaps) {
+  NodeRef x = data({10});
+  for (int i = 0; i < 300; ++i) x = elementwise(Op::sin, {x});
+  for (const Step& s : steps(x)) {
+    EXPECT_LE(s.region.exprs.size(), static_cast<size_t>(kMaxRegionOps) + 1);
+  }
+  const auto long_chain = reasons(x);
+  EXPECT_EQ(std::count(long_chain.begin(), long_chain.end(), SplitReason::too_many_ops),
+            static_cast<int64_t>(long_chain.size()) - 1);
+
+  NodeRef sum = data({10});
+  for (int i = 0; i < 30; ++i) sum = elementwise(Op::add, {sum, data({10})});
+  size_t operands = 0;
+  const auto wide = steps(sum);
+  for (const Step& s : wide) {
+    EXPECT_LE(s.region.operands.size(), static_cast<size_t>(kMaxRegionBuffers));
+    operands += s.region.operands.size();
+  }
+  EXPECT_EQ(operands, 31 + wide.size() - 1);
+}
+
+TEST_F(Schedules, MatmulReadsViewsByTheirStrides) {
+  const NodeRef a = data({4, 5}), b = data({4, 6});
+  const NodeRef product = matmul(transpose(a, {1, 0}), b);
+  std::vector<SplitReason> why;
+  for (const Step& s : steps(product)) {
+    if (!s.is_alias) why.push_back(s.region.reason);
+  }
+  EXPECT_EQ(why.size(), 1u) << "the transposition is folded into the product";
+  const NodeRef scaled = matmul(elementwise(Op::multiply, {a, number(2)}), data({5, 3}));
+  bool materialized = false;
+  for (const Step& s : steps(scaled)) {
+    materialized |= !s.is_alias && s.region.reason == SplitReason::materialized;
+  }
+  EXPECT_TRUE(materialized);
+}
+
+TEST_F(Schedules, ReshapeOfAStoredValueIsAnAlias) {
+  const NodeRef x = data({4, 6});
+  const auto list = steps(reshape(x, {24}));
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_TRUE(list[0].is_alias);
+  EXPECT_EQ(list[0].alias.source.get(), x.get());
+}
+
+TEST_F(Schedules, FailuresOfInputsComeBack) {
+  const NodeRef x = data({4});
+  const NodeRef lost = elementwise(Op::negate, {x});
+  lost->set_failed({Status::arithmetic, "lost"});
+  const NodeRef y = elementwise(Op::add, {elementwise(Op::sin, {x}), lost});
+  try {
+    steps(y);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.status(), Status::arithmetic);
+  }
+  EXPECT_EQ(y->scratch, -1);
+  EXPECT_EQ(y->inputs[0]->scratch, -1);
+}
+
+TEST_F(Schedules, WithoutFusionEveryNodeIsARegion) {
+  Options options;
+  options.fuse = false;
+  const NodeRef x = data({4, 5});
+  const auto list = steps(softmax(x), options);
+  // max, its broadcast, subtract, exp, sum, its broadcast, divide
+  EXPECT_EQ(list.size(), 7u);
+}
+
+TEST_F(Schedules, KeysDependOnStructureAlone) {
+  const auto keys = [&](int64_t rows, int64_t columns, double scalar) {
+    std::vector<std::string> list;
+    const NodeRef x = data({rows, columns});
+    const NodeRef y = elementwise(Op::add, {transpose(data({columns, rows}), {1, 0}), x});
+    const int64_t starts[] = {1, 0}, lengths[] = {rows - 1, columns}, strides[] = {1, 1};
+    const NodeRef z =
+        elementwise(Op::multiply, {slice(y, starts, lengths, strides), number(scalar)});
+    for (const NodeRef& root : {softmax(x), z, matmul(x, transpose(x, {1, 0})),
+                                pad(x, number(scalar), {{1, 1}, {2, 0}, {0, 1}})}) {
+      for (const Step& s : steps(root)) {
+        if (!s.is_alias) list.push_back(s.region.key);
+      }
+    }
+    return list;
+  };
+  EXPECT_EQ(keys(10, 20, 1), keys(1000, 300, 2.5));
+  const Region f32 = only_region(elementwise(Op::negate, {data({9})}));
+  const Region f16 = only_region(elementwise(Op::negate, {data({9}, DType::f16)}));
+  EXPECT_NE(f32.key, f16.key);
+}
+
+// Whatever else is referenced or pending, a graph is cut the same way.
+TEST_F(Schedules, CutsDependOnTheGraphAlone) {
+  const NodeRef x = data({20, 30});
+  const NodeRef before = softmax(x);
+  const auto first = reasons(before);
+  const NodeRef other = elementwise(Op::sin, {before});
+  std::vector<NodeRef> handles(50, before);
+  EXPECT_EQ(reasons(before), first);
+}
+
+TEST_F(Schedules, StoredValuesAreOperands) {
+  const NodeRef x = data({9});
+  const NodeRef y = elementwise(Op::exp, {x});
+  y->set_stored(nullptr);
+  const Region r = only_region(elementwise(Op::negate, {y}));
+  EXPECT_EQ(r.operands[0].node.get(), y.get());
+}
+
+TEST_F(Schedules, LongChainsDoNotRecurse) {
+  NodeRef x = data({4});
+  for (int i = 0; i < 200000; ++i) x = elementwise(Op::negate, {x});
+  EXPECT_EQ(steps(x).size(), (200000u + kMaxRegionOps - 1) / kMaxRegionOps);
+}
+
+}  // namespace
+}  // namespace nxv::schedule
