@@ -59,6 +59,9 @@ Complex defined_on_finite_reals(const Complex& v, const Complex& z, const Contex
   return c.select(c.is_finite(z.re), v, c.both_nan());
 }
 
+// v, which is zero where x is, also beside an infinity or NaN.
+Value zero_of(Value x, Value v) { return x.builder().select(x == 0, x, v); }
+
 }  // namespace
 
 Complex sinh(const Complex& z, const Context& c) {
@@ -80,17 +83,19 @@ Complex tanh(const Complex& z, const Context& c) {
   const Complex v{math::div(sinh * cosh, square, c.options),
                   math::div(y.sin * y.cos, square, c.options)};
   const Complex one{math::copy_sign(c.number(1), z.re), c.number(0)};
-  return c.select(math::is_infinity(z.re), one, v);
+  const Complex w = c.select(math::is_infinity(z.re), one, v);
+  return {zero_of(z.re, w.re), zero_of(z.im, w.im)};
 }
 
 Complex sin(const Complex& z, const Context& c) {
   const Complex v = over_i(sinh_of_finite(times_i(z), c.sin_cos(z.re), c));
-  return defined_on_finite_reals(v, z, c);
+  return defined_on_finite_reals({zero_of(z.re, v.re), v.im}, z, c);
 }
 
 Complex cos(const Complex& z, const Context& c) {
   const Complex v = cosh_of_finite(times_i(z), c.sin_cos(z.re), c);
-  return defined_on_finite_reals(v, z, c);
+  const Value im = c.b.select(math::is_nan(z.im), zero_of(z.re, v.im), v.im);
+  return defined_on_finite_reals({v.re, im}, z, c);
 }
 
 Complex tan(const Complex& z, const Context& c) {
