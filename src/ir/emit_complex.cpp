@@ -1,12 +1,96 @@
 #include "ir/emit_complex.h"
 
 #include "base/error.h"
+#include "ir/complex/complex.h"
+#include "ir/math/cast.h"
 
 namespace nxv::ir {
 namespace {
 
-Number multiply(const Number& x, const Number& y) {
-  return {x.dtype, x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re};
+using complex::Complex;
+using complex::Context;
+
+// What moves or rounds once needs no wider parts.
+Number conjugate(const Number& a, DType out, const math::MathOptions& options) {
+  const Number x = cast(a, out, options);
+  if (is_complex(a.dtype)) return {out, x.re, -x.im};
+  // A finite real number gets -0.0, any other real number 0.0, as Nx has it.
+  Builder& b = x.re.builder();
+  const Value finite = !(math::is_nan(x.re) | math::is_infinity(x.re));
+  return {out, x.re, b.select(finite, -x.im, x.im)};
+}
+
+Number sum(Op op, const Number& x, const Number& y) {
+  if (op == Op::add) return {x.dtype, x.re + y.re, x.im + y.im};
+  return {x.dtype, x.re - y.re, x.im - y.im};
+}
+
+Complex unary(Op op, const Complex& z, const Context& c) {
+  switch (op) {
+    case Op::sqrt:
+      return complex::sqrt(z, c);
+    case Op::rsqrt:
+      return complex::rsqrt(z, c);
+    case Op::cbrt:
+      return complex::cbrt(z, c);
+    case Op::exp:
+      return complex::exp(z, c);
+    case Op::expm1:
+      return complex::expm1(z, c);
+    case Op::log:
+      return complex::log(z, c);
+    case Op::log1p:
+      return complex::log1p(z, c);
+    case Op::sigmoid:
+      return complex::sigmoid(z, c);
+    case Op::sin:
+      return complex::sin(z, c);
+    case Op::cos:
+      return complex::cos(z, c);
+    case Op::tan:
+      return complex::tan(z, c);
+    case Op::asin:
+      return complex::asin(z, c);
+    case Op::acos:
+      return complex::acos(z, c);
+    case Op::atan:
+      return complex::atan(z, c);
+    case Op::sinh:
+      return complex::sinh(z, c);
+    case Op::cosh:
+      return complex::cosh(z, c);
+    case Op::tanh:
+      return complex::tanh(z, c);
+    case Op::asinh:
+      return complex::asinh(z, c);
+    case Op::acosh:
+      return complex::acosh(z, c);
+    case Op::atanh:
+      return complex::atanh(z, c);
+    default:
+      throw Error(Status::unsupported,
+                  std::string(name(op)) + " is not defined for complex numbers");
+  }
+}
+
+Complex binary(Op op, const Complex& x, const Complex& y, const Context& c) {
+  switch (op) {
+    case Op::multiply:
+      return complex::multiply(x, y);
+    case Op::divide:
+      return complex::divide(x, y, c);
+    case Op::pow:
+      return complex::pow(x, y, c);
+    default:
+      throw Error(Status::unsupported,
+                  std::string(name(op)) + " is not defined for complex numbers");
+  }
+}
+
+// In the base type of the context.
+Complex operand(const Number& x, const Context& c) {
+  if (is_integer(x.dtype)) return {math::int_to_float(x.re, c.base), c.zero()};
+  return {widen(x.re, c.base), is_complex(x.dtype) ? widen(x.im, c.base) : c.zero()};
 }
 
 }  // namespace
@@ -14,38 +98,31 @@ Number multiply(const Number& x, const Number& y) {
 Number emit_complex(Op op, DType out, std::span<const Number> args,
                     const math::MathOptions& options) {
   const Number& a = args[0];
+  Builder& b = a.re.builder();
+  const Type part = compute_type(out);
   switch (op) {
     case Op::real:
       return {out, a.re, {}};
     case Op::imag:
       return {out, a.im, {}};
-    default:
-      break;
-  }
-  const Number x = cast(a, out, options);
-  switch (op) {
-    case Op::conjugate: {
-      if (is_complex(a.dtype)) return {out, x.re, -x.im};
-      // A finite real number gets -0.0, any other real number 0.0, as Nx has it.
-      Builder& b = x.re.builder();
-      const Value finite = !(math::is_nan(x.re) | math::is_infinity(x.re));
-      return {out, x.re, b.select(finite, -x.im, x.im)};
-    }
+    case Op::conjugate:
+      return conjugate(a, out, options);
     case Op::negate:
-      return {out, -x.re, -x.im};
+      return {out, -a.re, -a.im};
+    case Op::sign:
+      // Complex numbers have no order: Nx answers 1 for each of them.
+      return {out, b.number(part, 1), b.number(part, 0)};
     case Op::add:
     case Op::subtract:
-    case Op::multiply: {
-      const Number y = cast(args[1], out, options);
-      if (op == Op::multiply) return multiply(x, y);
-      if (op == Op::add) return {out, x.re + y.re, x.im + y.im};
-      return {out, x.re - y.re, x.im - y.im};
-    }
+      return sum(op, cast(a, out, options), cast(args[1], out, options));
     default:
       break;
   }
-  throw Error(Status::unsupported,
-              std::string(name(op)) + " of " + std::string(name(a.dtype)) + " is not available");
+  const Context c(b, part, options);
+  const Complex x = operand(a, c);
+  if (op == Op::abs) return {out, wrap(complex::abs(x, c), out), {}};
+  const Complex z = args.size() == 1 ? unary(op, x, c) : binary(op, x, operand(args[1], c), c);
+  return {out, wrap(z.re, out), wrap(z.im, out)};
 }
 
 }  // namespace nxv::ir

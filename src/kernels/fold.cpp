@@ -1,6 +1,5 @@
 #include "kernels/fold.h"
 
-#include "base/error.h"
 #include "ir/math/cast.h"
 #include "ir/math/extended.h"
 
@@ -30,26 +29,23 @@ Fold::Fold(Builder& builder, Op op, DType input, DType output, const ir::math::M
     default:
       break;
   }
-  if (is_complex(output)) {
-    throw Error(Status::unsupported,
-                std::string(name(op)) + " of " + std::string(name(input)) + " is not available");
-  }
   if (is_integer(output)) {
     kind_ = Kind::integer;
     parts_ = {ir::compute_type(output)};
-  } else if (output == DType::f64 || math.f64) {
-    kind_ = Kind::plain;
-    parts_ = {ir::kF64};
-  } else {
-    kind_ = Kind::pair;
-    parts_ = {ir::kF32, ir::kF32, ir::kF32};
+    return;
   }
+  const bool wide = to_real(output) == DType::f64 || math.f64;
+  kind_ = wide ? Kind::plain : Kind::pair;
+  parts_.assign(static_cast<size_t>(part_count(op, input, output, math)),
+                wide ? ir::kF64 : ir::kF32);
 }
 
 int Fold::part_count(Op op, DType input, DType output, const ir::math::MathOptions& math) {
   if (op == Op::all || op == Op::any) return 1;
   if (op == Op::reduce_max || op == Op::reduce_min) return is_integer(input) ? 1 : 2;
-  return is_integer(output) || output == DType::f64 || math.f64 ? 1 : 3;
+  if (is_integer(output)) return 1;
+  const int real = to_real(output) == DType::f64 || math.f64 ? 1 : 3;
+  return is_complex(output) ? 2 * real : real;
 }
 
 Accumulator Fold::identity() const {
@@ -60,11 +56,11 @@ Accumulator Fold::identity() const {
     case Kind::integer:
       return {b_.number(parts_[0], product ? 1 : 0)};
     case Kind::plain:
-      return {product ? b_.number(parts_[0], 1) : b_.zero(parts_[0])};
     case Kind::pair: {
-      const Value zero = b_.zero(ir::kF32);
-      const Value start = product ? b_.f32(1) : zero;
-      return {start, zero, start};
+      Accumulator a(parts_.size(), b_.zero(parts_[0]));
+      if (product) a[0] = b_.number(parts_[0], 1);
+      if (kind_ == Kind::pair) a[2] = a[0];
+      return a;
     }
     case Kind::extreme:
       break;
@@ -86,10 +82,16 @@ Accumulator Fold::insert(const Accumulator& to, const Number& x, Value index) co
                      {is_complex(x.dtype) ? b_.u32(1) : b_.convert(ir::is_truthy(x), ir::kU32)});
     case Kind::integer:
       return combine(to, {ir::cast(x, output_, math_).re});
-    case Kind::plain:
-      return combine(to, {ir::widen(x.re, ir::kF64)});
-    case Kind::pair:
-      return combine(to, {x.re, b_.zero(ir::kF32), x.re});
+    case Kind::plain: {
+      Accumulator a{ir::widen(x.re, ir::kF64)};
+      if (is_complex(x.dtype)) a.push_back(ir::widen(x.im, ir::kF64));
+      return combine(to, a);
+    }
+    case Kind::pair: {
+      Accumulator a{x.re, b_.zero(ir::kF32), x.re};
+      if (is_complex(x.dtype)) a.insert(a.end(), {x.im, a[1], x.im});
+      return combine(to, a);
+    }
     case Kind::extreme:
       break;
   }
@@ -112,26 +114,64 @@ Accumulator Fold::combine(const Accumulator& left, const Accumulator& right) con
     const Value take = other_real & (empty | wins);
     return select(take, right, left);
   }
-  return arithmetic(left, right);
+  if (op_ != Op::product) return add(left, right);
+  return is_complex(output_) ? multiply_complex(left, right) : multiply(left, right);
 }
 
-Accumulator Fold::arithmetic(const Accumulator& a, const Accumulator& b) const {
-  const bool product = op_ == Op::product;
-  if (kind_ != Kind::pair) return {product ? a[0] * b[0] : a[0] + b[0]};
+// Pairs are followed by the plain value.
+Accumulator Fold::add(const Accumulator& a, const Accumulator& b) const {
+  Accumulator sum;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (kind_ != Kind::pair) {
+      sum.push_back(a[i] + b[i]);
+      continue;
+    }
+    const ir::math::Arithmetic f32(ir::kF32, math_);
+    const ir::math::Extended r =
+        ir::math::Extended{f32, a[i], a[i + 1]} + ir::math::Extended{f32, b[i], b[i + 1]};
+    i += 2;
+    sum.insert(sum.end(), {r.hi, r.lo, a[i] + b[i]});
+  }
+  return sum;
+}
+
+Accumulator Fold::multiply(const Accumulator& a, const Accumulator& b) const {
+  if (kind_ != Kind::pair) return {a[0] * b[0]};
   const ir::math::Arithmetic f32(ir::kF32, math_);
-  const ir::math::Extended x{f32, a[0], a[1]}, y{f32, b[0], b[1]};
-  const ir::math::Extended r = product ? x * y : x + y;
-  return {r.hi, r.lo ? r.lo : b_.zero(ir::kF32), product ? a[2] * b[2] : a[2] + b[2]};
+  const ir::math::Extended r =
+      ir::math::Extended{f32, a[0], a[1]} * ir::math::Extended{f32, b[0], b[1]};
+  return {r.hi, r.lo, a[2] * b[2]};
+}
+
+// The number 1 leaves no trace: its zero would make NaN of an infinite factor.
+Accumulator Fold::multiply_complex(const Accumulator& a, const Accumulator& b) const {
+  const auto half = static_cast<std::ptrdiff_t>(parts_.size() / 2);
+  const auto re = [half](const Accumulator& x) { return Accumulator(x.begin(), x.begin() + half); };
+  const auto im = [half](const Accumulator& x) { return Accumulator(x.begin() + half, x.end()); };
+  Accumulator negative = multiply(im(a), im(b));
+  for (Value& v : negative) v = -v;
+  Accumulator product = add(multiply(re(a), re(b)), negative);
+  const Accumulator imaginary = add(multiply(re(a), im(b)), multiply(im(a), re(b)));
+  product.insert(product.end(), imaginary.begin(), imaginary.end());
+  const auto is_one = [&](const Accumulator& x) {
+    const auto at = static_cast<size_t>(half - 1);  // the plain value of a pair
+    return (x[at] == 1) & (x[2 * at + 1] == 0);
+  };
+  return select(is_one(a), b, select(is_one(b), a, product));
+}
+
+Value Fold::rounded(std::span<const Value> real) const {
+  if (kind_ == Kind::plain) return ir::wrap(real[0], output_);
+  const Value sum = real[0] + real[1];
+  const Value special = ir::math::is_nan(real[2]) | ir::math::is_infinity(real[2]);
+  return ir::wrap(b_.select(special | (sum != sum), real[2], sum), output_);
 }
 
 Number Fold::result(const Accumulator& a) const {
-  if (kind_ == Kind::pair) {
-    const Value sum = a[0] + a[1];
-    const Value special = ir::math::is_nan(a[2]) | ir::math::is_infinity(a[2]);
-    return {output_, ir::wrap(b_.select(special | (sum != sum), a[2], sum), output_), {}};
-  }
-  if (kind_ == Kind::plain) return {output_, ir::wrap(a[0], output_), {}};
-  return {output_, a[0], {}};
+  if (kind_ != Kind::plain && kind_ != Kind::pair) return {output_, a[0], {}};
+  const std::span<const Value> parts(a);
+  if (!is_complex(output_)) return {output_, rounded(parts), {}};
+  return {output_, rounded(parts.first(a.size() / 2)), rounded(parts.last(a.size() / 2))};
 }
 
 void Fold::store(Value buffer, Value index, const Accumulator& a) const {

@@ -21,8 +21,8 @@ inline constexpr uint32_t kFoldAccumulators = 32;
 inline constexpr uint32_t kFoldStride = kFoldBlock / 8;  // between two groups of an accumulator
 
 // The parts of one accumulator. Floats of up to 32 bits sum in f64, or in a pair of f32 with a
-// plain sum beside it that knows about infinities and NaN; max and min carry the index of what they
-// chose, because of equal zeros the first one stays.
+// plain sum beside it that knows about infinities and NaN; complex numbers have such parts twice;
+// max and min carry the index of what they chose, because of equal zeros the first one stays.
 using Accumulator = std::vector<ir::Value>;
 
 class Fold {
@@ -51,7 +51,11 @@ class Fold {
 
  private:
   enum class Kind : uint8_t { integer, plain, pair, extreme, logical };
-  Accumulator arithmetic(const Accumulator& a, const Accumulator& b) const;
+  // Of real numbers, and of complex ones.
+  Accumulator add(const Accumulator& a, const Accumulator& b) const;
+  Accumulator multiply(const Accumulator& a, const Accumulator& b) const;
+  Accumulator multiply_complex(const Accumulator& a, const Accumulator& b) const;
+  ir::Value rounded(std::span<const ir::Value> real) const;
 
   ir::Builder& b_;
   Op op_;

@@ -41,6 +41,15 @@ Extended log_kernel(const LogArgument& argument);
 // is true.
 Extended atan_kernel(const Extended& y, const Extended& x, Value negative = {});
 
+// sin and cos of x + correction, an f32 or f64 and what it lacks (far less than 1; absent:
+// nothing). NaN for infinite and NaN x.
+struct SinCos {
+  Value sin, cos;  // in the base type
+};
+SinCos sin_cos_kernel(Value x, Value correction, const Arithmetic& arithmetic);
+// The same where |x| <= pi/4 and x is in the base type.
+SinCos sin_cos_of_small(Value x, const Arithmetic& arithmetic);
+
 // x that is too small for f(x) = x + O(x^3) to differ from x.
 Value is_tiny(Value x, const Arithmetic& arithmetic);
 

@@ -51,6 +51,27 @@ Value is_tiny(Value x, const Arithmetic& arithmetic) {
   return x.builder().unary(Opcode::abs, x) < arithmetic.pick(0x1p-15, 0x1p-13, 0x1p-28);
 }
 
+SinCos sin_cos_kernel(Value x, Value correction, const Arithmetic& arithmetic) {
+  Builder& b = x.builder();
+  Reduced r = reduce(x, arithmetic);
+  if (correction.exists()) r.angle = correct(r.angle, b.select(r.negative, -correction, correction));
+  const Value s = sin_kernel(r.angle).value(), c = cos_kernel(r.angle).value();
+  const Value swapped = odd(r.quadrant), lower = (r.quadrant & 2) != 0;
+  const Value sine = b.select(swapped, c, s), cosine = b.select(swapped, s, c);
+  const Value finite = b.unary(Opcode::abs, x) < infinity(b, x.type());
+  const Value none = nan(b, arithmetic.base());
+  SinCos result{b.select(finite, b.select(lower ^ r.negative, -sine, sine), none),
+                b.select(finite, b.select(lower ^ swapped, -cosine, cosine), none)};
+  if (!correction.exists()) {
+    result.sin = b.select(is_tiny(x, arithmetic), widen(x, arithmetic), result.sin);
+  }
+  return result;
+}
+
+SinCos sin_cos_of_small(Value x, const Arithmetic& arithmetic) {
+  return {sin_kernel({arithmetic, x}).value(), cos_kernel({arithmetic, x}).value()};
+}
+
 Value sin(Value x, const MathOptions& options) {
   const Arithmetic arithmetic(x.type(), options);
   const Reduced r = reduce(x, arithmetic);

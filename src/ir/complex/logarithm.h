@@ -1,0 +1,14 @@
+#pragma once
+
+#include "ir/complex/complex.h"
+
+namespace nxv::ir::complex {
+
+// log z, also of infinite numbers, in the carrier's precision: the absolute error is far below the
+// last place of 1. Of 0 it is some number.
+struct PreciseLog {
+  math::Extended re, im;
+};
+PreciseLog precise_log(const Complex& z, const Context& c);
+
+}  // namespace nxv::ir::complex
