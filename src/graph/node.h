@@ -1,8 +1,8 @@
 // A lazy value.
 //
 // Everything but the state, the failure and the storage is set while the node is built and never
-// changes, except that the engine's thread drops the inputs once the value is stored. Any thread may
-// hold a NodeRef; only the engine's thread follows `inputs` of a node that is not its own.
+// changes, except that the engine's thread drops the inputs once the value is stored. Any thread
+// may hold a NodeRef; only the engine's thread follows `inputs` of a node that is not its own.
 #pragma once
 
 #include <atomic>
@@ -113,8 +113,8 @@ struct DotAttr {
 using Attributes = std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAttr, AxesAttr,
                                 SliceAttr, PadAttr, ConcatenateAttr, ReduceAttr, DotAttr>;
 
-// pending: to be computed. stored: commands that write its storage are recorded, or it was uploaded;
-// later commands may read it. failed: the error stays.
+// pending: to be computed. stored: commands that write its storage are recorded, or it was
+// uploaded; later commands may read it. failed: the error stays.
 enum class State : uint8_t { pending, stored, failed };
 
 // What a stored node owns on the device; defined by the runtime.

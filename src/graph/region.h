@@ -111,12 +111,12 @@ struct Region {
   NodeRef root;
   Level root_level = Level::row;
   int64_t row_count = 1, col_count = 1;
-  Space rows;               // for row-level operands
-  Space element_rows;       // for element-level operands: their row part
-  Space element_cols;       // and their column part
-  Space row_base;           // coordinates of mapped paths that start at a row
-  Space element_base;       // coordinates of mapped paths that start at an element
-  std::vector<Expr> exprs;  // the last one is the root's value
+  Space rows;                   // for row-level operands
+  Space element_rows;           // for element-level operands: their row part
+  Space element_cols;           // and their column part
+  Space row_base;               // coordinates of mapped paths that start at a row
+  Space element_base;           // coordinates of mapped paths that start at an element
+  std::vector<Expr> exprs;      // the last one is the root's value
   size_t element_row_rank = 0;  // how many dimensions of element_base are those of rows
   // Axis i of the reductions' input is coordinate element_axes[i] of element_base.
   Axes element_axes;

@@ -92,7 +92,7 @@ TEST(DevicePlan, DiscreteProfileUsesOneVectorAnInvocation) {
   EXPECT_EQ(p.pointwise.vector_width, 4u);
   EXPECT_EQ(p.pointwise.chunk_elements, 1024u);
   EXPECT_TRUE(p.use_staging);
-  EXPECT_EQ(p.push_bytes, 256u);
+  EXPECT_EQ(p.push_bytes, 128u);
   EXPECT_TRUE(p.has.forward_progress);
 }
 

@@ -54,7 +54,8 @@ Value is_tiny(Value x, const Arithmetic& arithmetic) {
 SinCos sin_cos_kernel(Value x, Value correction, const Arithmetic& arithmetic) {
   Builder& b = x.builder();
   Reduced r = reduce(x, arithmetic);
-  if (correction.exists()) r.angle = correct(r.angle, b.select(r.negative, -correction, correction));
+  if (correction.exists())
+    r.angle = correct(r.angle, b.select(r.negative, -correction, correction));
   const Value s = sin_kernel(r.angle).value(), c = cos_kernel(r.angle).value();
   const Value swapped = odd(r.quadrant), lower = (r.quadrant & 2) != 0;
   const Value sine = b.select(swapped, c, s), cosine = b.select(swapped, s, c);
