@@ -112,12 +112,17 @@ class Residues {
 Value div(Value a, Value b, const MathOptions& options) {
   if (is_f64(a.type()) || options.exact_f32_div_sqrt) return a / b;
   if (!options.f64) return div_by_integers(a, b);
-  // The product is off by at most 2^-52 of the quotient, which lies at least 2^-49 of it away from
-  // where f32 rounding changes: rounded once more, it is right. A divisor that many numbers share
-  // is inverted once.
   Builder& builder = a.builder();
-  const Value divisor = builder.convert(b, kF64);
-  return builder.convert(builder.convert(a, kF64) * (like(divisor, 1.0) / divisor), kF32);
+  const Value dividend = builder.convert(a, kF64), divisor = builder.convert(b, kF64);
+  if (!options.fma_fused_f32) return builder.convert(dividend / divisor, kF32);
+  // A divisor that many numbers share is inverted once. The residue corrects the product to the
+  // rounded f64 quotient (Markstein, IBM J. Res. Dev. 34, 1990); it is NaN where the quotient is
+  // not a number to correct.
+  const Value inverse = like(divisor, 1.0) / divisor;
+  const Value estimate = dividend * inverse;
+  const Value residue = builder.fma(-estimate, divisor, dividend);
+  const Value quotient = builder.fma(residue, inverse, estimate);
+  return builder.convert(builder.select(quotient == quotient, quotient, estimate), kF32);
 }
 
 // With a = A 2^i and b = B 2^j, the remainder is (A 2^(i - j) mod B) 2^j. The power of two modulo
