@@ -13,7 +13,7 @@ using ir::Value;
 using ir::Var;
 
 Fold::Fold(Builder& builder, Op op, DType input, DType output, const ir::math::MathOptions& math)
-    : b_(builder), op_(op), input_(input), output_(output), math_(math) {
+    : b_(builder), op_(op), output_(output), math_(math) {
   switch (op) {
     case Op::all:
     case Op::any:

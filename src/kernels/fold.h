@@ -59,7 +59,7 @@ class Fold {
 
   ir::Builder& b_;
   Op op_;
-  DType input_, output_;
+  DType output_;
   ir::math::MathOptions math_;
   Kind kind_;
   std::vector<ir::Type> parts_;

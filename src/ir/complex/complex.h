@@ -33,6 +33,8 @@ struct Context {
   Value is_finite(const Complex& z) const { return is_finite(z.re) & is_finite(z.im); }
   Complex both_nan() const { return {nan(), nan()}; }
   Complex select(Value condition, const Complex& a, const Complex& b) const;
+  // Beyond this, e^x times any sine still tells zero, finite and infinite results apart.
+  double exponent_limit() const { return arithmetic.pick(700.0, 110.0, 1100.0); }
   // sin and cos of an argument's part, or of half of it.
   math::SinCos sin_cos(Value argument) const;
 };

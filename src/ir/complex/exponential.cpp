@@ -1,7 +1,5 @@
 // exp, expm1, sigmoid, pow: e^(x + iy) = e^x (cos y + i sin y), with the power of two of e^x
 // applied last.
-#include "ir/complex/exponential.h"
-
 #include "ir/complex/logarithm.h"
 #include "ir/math/bits.h"
 
@@ -36,13 +34,12 @@ struct FromHalf {
   Value sin() const { return (half.sin + half.sin) * half.cos; }
 };
 
-}  // namespace
-
 Value limit_exponent(Value x, const Context& c) {
-  const double limit = c.arithmetic.pick(700.0, 110.0, 1100.0);
-  return math::clamp(x, -limit, limit);
+  return math::clamp(x, -c.exponent_limit(), c.exponent_limit());
 }
 
+// v with the special values that e^z has for z with an infinite real part: (inf, NaN) where the
+// sine is 0 or the angle NaN, and (low, 0) at -inf. A zero imaginary part of a finite z passes on.
 Complex with_specials(const Complex& v, const Complex& z, Value low, const Context& c) {
   Builder& b = c.b;
   const Value up = z.re == c.infinity(), down = z.re == c.number(-HUGE_VAL);
@@ -50,6 +47,8 @@ Complex with_specials(const Complex& v, const Complex& z, Value low, const Conte
   return {b.select(down, low, b.select(up & math::is_nan(z.im), c.infinity(), v.re)),
           b.select(down, c.number(0), im)};
 }
+
+}  // namespace
 
 Complex exp(const Complex& z, const Context& c) {
   const Exponential e = math::exp_kernel({c.arithmetic, limit_exponent(z.re, c)});

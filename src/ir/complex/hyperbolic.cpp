@@ -28,8 +28,6 @@ Hyperbolic hyperbolic(Value x, double limit, const Context& c) {
   return {(rising + falling).value(), math::copy_sign(sinh, x), e.n - 1};
 }
 
-double overflow_limit(const Context& c) { return c.arithmetic.pick(700.0, 110.0, 1100.0); }
-
 // The value at z = inf + i y: an infinite sine or cosine, which the package gives no sign to where
 // it does not exist.
 Complex with_specials(const Complex& v, const Complex& z, Value infinite, const Context& c) {
@@ -40,13 +38,13 @@ Complex with_specials(const Complex& v, const Complex& z, Value infinite, const 
 }
 
 Complex sinh_of_finite(const Complex& z, const SinCos& y, const Context& c) {
-  const Hyperbolic x = hyperbolic(z.re, overflow_limit(c), c);
+  const Hyperbolic x = hyperbolic(z.re, c.exponent_limit(), c);
   return {math::apply_exponent(x.sinh * y.cos, x.n, c.arithmetic),
           math::apply_exponent(x.cosh * y.sin, x.n, c.arithmetic)};
 }
 
 Complex cosh_of_finite(const Complex& z, const SinCos& y, const Context& c) {
-  const Hyperbolic x = hyperbolic(z.re, overflow_limit(c), c);
+  const Hyperbolic x = hyperbolic(z.re, c.exponent_limit(), c);
   return {math::apply_exponent(x.cosh * y.cos, x.n, c.arithmetic),
           math::apply_exponent(x.sinh * y.sin, x.n, c.arithmetic)};
 }
