@@ -123,22 +123,31 @@ void Executor::evaluate(const NodeRef& root) {
   for (const Work& work : works) {
     for (const CompiledKernel* kernel : work.kernels) kernel->kernel->get();
   }
-  for (size_t i = 0; i < steps.size(); ++i) {
-    if (steps[i].is_alias) {
-      Node& source = *steps[i].alias.source;
-      if (source.op == Op::data && source.is_pending()) upload(source, *source.host_data);
-      steps[i].alias.node->set_stored(source.storage());
-    } else {
-      run(works[i]);
+  // Expressions of later steps point at nodes that only earlier roots may hold: inputs go last.
+  const auto drop_inputs = [&] {
+    for (size_t i = 0; i < steps.size(); ++i) {
+      Node& node = steps[i].is_alias ? *steps[i].alias.node : *works[i].region->root;
+      if (node.is_pending()) continue;
+      node.inputs.clear();
+      node.depth.store(0, std::memory_order_relaxed);
+      node.pinned_bytes.store(node.storage_size(), std::memory_order_relaxed);
     }
+  };
+  try {
+    for (size_t i = 0; i < steps.size(); ++i) {
+      if (steps[i].is_alias) {
+        Node& source = *steps[i].alias.source;
+        if (source.op == Op::data && source.is_pending()) upload(source, *source.host_data);
+        steps[i].alias.node->set_stored(source.storage());
+      } else {
+        run(works[i]);
+      }
+    }
+  } catch (...) {
+    drop_inputs();
+    throw;
   }
-  // Expressions of later steps point at nodes that only earlier roots may hold: drop inputs last.
-  for (size_t i = 0; i < steps.size(); ++i) {
-    Node& stored = steps[i].is_alias ? *steps[i].alias.node : *works[i].region->root;
-    stored.inputs.clear();
-    stored.depth.store(0, std::memory_order_relaxed);
-    stored.pinned_bytes.store(stored.storage_size(), std::memory_order_relaxed);
-  }
+  drop_inputs();
 }
 
 void Executor::run(Work& work) {

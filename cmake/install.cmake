@@ -1,0 +1,30 @@
+# nxv, the shared library: the C ABI and nothing else is exported. Users find it with
+# find_package(nxv) and link nxv::nxv, or by -lnxv.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+file(GLOB capi CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/capi/*.cpp)
+list(FILTER capi EXCLUDE REGEX "_test\\.cpp$")
+add_library(nxv SHARED ${capi})
+target_link_libraries(nxv PRIVATE nxv_core)
+target_compile_definitions(nxv PRIVATE NXV_BUILD)
+target_include_directories(nxv INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+set_target_properties(nxv PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+if(UNIX AND NOT APPLE)
+  target_link_options(nxv PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/nxv.map)
+  set_target_properties(nxv PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/nxv.map)
+endif()
+
+install(TARGETS nxv EXPORT nxv_targets
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/include/nxv/nxv.h ${PROJECT_SOURCE_DIR}/include/nxv/nxv.hpp
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nxv)
+install(EXPORT nxv_targets NAMESPACE nxv:: FILE nxvConfig.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/nxv)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/nxvConfigVersion.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/nxvConfigVersion.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/nxv)

@@ -1,0 +1,649 @@
+// nxv: lazy, fused tensor operations on Vulkan compute. The C++ interface, over the C ABI alone.
+//
+//   nxv::Engine engine;                                  // the best device there is
+//   nxv::Tensor x = engine.tensor<float>({1, 2, 3, 4}, {2, 2});
+//   nxv::Tensor y = nxv::exp(x) / nxv::sum(nxv::exp(x), {-1}, true);
+//   std::vector<float> values = y.to_vector<float>();    // computed here, in one kernel
+//
+// A Tensor is a reference to a value that is computed when it is read; copying one is cheap. All
+// functions may be called on any thread. Functions are named as in Nx, axes may be negative and
+// count from the end, operands broadcast as in numpy, and types merge as in Nx (an integer beside
+// f32 gives f32, division of integers f32). What fails throws nxv::Exception with the C status.
+#ifndef NXV_NXV_HPP_
+#define NXV_NXV_HPP_
+
+#include <cstdint>
+#include <cstring>
+#include <future>
+#include <initializer_list>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "nxv/nxv.h"
+
+namespace nxv {
+// Keeps these names apart from those of the library's own objects where both are linked statically.
+inline namespace cpp {
+
+class Exception : public std::runtime_error {
+ public:
+  Exception(nxv_status status, const std::string& message)
+      : std::runtime_error(message), status_(status) {}
+  // NXV_SIZE_MISMATCH, NXV_ALLOC_FAILED, NXV_DEVICE_LOST, ...
+  nxv_status status() const noexcept { return status_; }
+
+ private:
+  nxv_status status_;
+};
+
+using Shape = std::vector<int64_t>;
+using Axes = std::vector<int64_t>;
+
+enum class DType {
+  u2 = NXV_U2,
+  u4 = NXV_U4,
+  u8 = NXV_U8,
+  u16 = NXV_U16,
+  u32 = NXV_U32,
+  u64 = NXV_U64,
+  s2 = NXV_S2,
+  s4 = NXV_S4,
+  s8 = NXV_S8,
+  s16 = NXV_S16,
+  s32 = NXV_S32,
+  s64 = NXV_S64,
+  f8_e4m3fn = NXV_F8_E4M3FN,
+  f8_e5m2 = NXV_F8_E5M2,
+  bf16 = NXV_BF16,
+  f16 = NXV_F16,
+  f32 = NXV_F32,
+  f64 = NXV_F64,
+  c64 = NXV_C64,
+  c128 = NXV_C128
+};
+
+namespace detail {
+
+inline void check(nxv_status status) {
+  if (status != NXV_OK) throw Exception(status, nxv_last_error());
+}
+inline nxv_dtype raw(DType type) { return static_cast<nxv_dtype>(type); }
+inline int size_of(const std::vector<int64_t>& list) { return static_cast<int>(list.size()); }
+
+// Shared by an Engine and its tensors.
+struct EngineHandle {
+  nxv_engine* engine = nullptr;
+  EngineHandle() = default;
+  EngineHandle(const EngineHandle&) = delete;
+  EngineHandle& operator=(const EngineHandle&) = delete;
+  ~EngineHandle() { nxv_engine_close(engine); }
+};
+
+template <typename T>
+constexpr DType dtype_of() {
+  static_assert(
+      std::is_arithmetic_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, long double>,
+      "elements are integers of 8 to 64 bits, float or double");
+  if constexpr (std::is_floating_point_v<T>) {
+    return sizeof(T) == 4 ? DType::f32 : DType::f64;
+  } else if constexpr (std::is_signed_v<T>) {
+    return sizeof(T) == 1   ? DType::s8
+           : sizeof(T) == 2 ? DType::s16
+           : sizeof(T) == 4 ? DType::s32
+                            : DType::s64;
+  } else {
+    return sizeof(T) == 1   ? DType::u8
+           : sizeof(T) == 2 ? DType::u16
+           : sizeof(T) == 4 ? DType::u32
+                            : DType::u64;
+  }
+}
+
+}  // namespace detail
+
+// A lazy value. A default-constructed one is empty and may only be assigned to.
+class Tensor {
+ public:
+  Tensor() = default;
+  Tensor(const Tensor& other) : engine_(other.engine_), tensor_(other.tensor_) {
+    nxv_retain(tensor_);
+  }
+  Tensor(Tensor&& other) noexcept
+      : engine_(std::move(other.engine_)), tensor_(std::exchange(other.tensor_, nullptr)) {}
+  Tensor& operator=(Tensor other) noexcept {
+    std::swap(engine_, other.engine_);
+    std::swap(tensor_, other.tensor_);
+    return *this;
+  }
+  ~Tensor() { nxv_release(tensor_); }
+
+  bool is_empty() const noexcept { return tensor_ == nullptr; }
+  DType dtype() const { return static_cast<DType>(nxv_tensor_dtype(get())); }
+  int rank() const { return nxv_tensor_rank(get()); }
+  Shape shape() const {
+    const int64_t* dims = nxv_tensor_shape(get());
+    return Shape(dims, dims + rank());
+  }
+  int64_t count() const { return nxv_tensor_count(get()); }
+
+  // The elements in row-major order; computes and waits. T must be the tensor's type (c64, f16 and
+  // other types without a C++ counterpart come as bytes()).
+  template <typename T>
+  std::vector<T> to_vector() const {
+    check_type<T>();
+    std::vector<T> values(static_cast<size_t>(count()));
+    detail::check(nxv_read(get(), values.data(), values.size() * sizeof(T)));
+    return values;
+  }
+  // The same without waiting; the future carries the failure.
+  template <typename T>
+  std::future<std::vector<T>> read_async() const {
+    check_type<T>();
+    auto promise = std::make_unique<std::promise<std::vector<T>>>();
+    std::future<std::vector<T>> future = promise->get_future();
+    detail::check(nxv_read_async(get(), -1, &finish<T>, promise.get()));
+    static_cast<void>(promise.release());  // finish() takes it back, exactly once
+    return future;
+  }
+  // The only element.
+  template <typename T>
+  T item() const {
+    if (count() != 1) throw Exception(NXV_SIZE_MISMATCH, "item: the tensor has several elements");
+    return to_vector<T>()[0];
+  }
+  // In the host layout of nxv_host_bytes.
+  std::vector<unsigned char> bytes() const {
+    std::vector<unsigned char> data(nxv_host_bytes(nxv_tensor_dtype(get()), count()));
+    detail::check(nxv_read(get(), data.data(), data.size()));
+    return data;
+  }
+
+  // Starts computing, without waiting; wait() also waits.
+  const Tensor& evaluate() const {
+    detail::check(nxv_evaluate(get()));
+    return *this;
+  }
+  const Tensor& wait() const {
+    detail::check(nxv_wait(get()));
+    return *this;
+  }
+  // Gives the storage back now; every later use fails with NXV_DEALLOCATED.
+  void deallocate() { detail::check(nxv_deallocate(get())); }
+  // Regions, kernels and SPIR-V of what evaluating the value would run.
+  std::string explain() const {
+    char* text = nullptr;
+    detail::check(nxv_explain(get(), &text));
+    std::string copy = text;
+    nxv_free_text(text);
+    return copy;
+  }
+
+  // The handle of the C interface; it stays this Tensor's.
+  nxv_tensor* get() const {
+    if (tensor_ == nullptr) throw Exception(NXV_INVALID_ARGUMENT, "an empty nxv::Tensor is used");
+    return tensor_;
+  }
+  // Takes over a handle that `make(&handle)` returns; `owner` is a tensor of the same engine.
+  template <typename Make>
+  static Tensor make(const Tensor& owner, Make&& make) {
+    return make_in(owner.engine_, std::forward<Make>(make));
+  }
+  // A scalar beside this tensor: integers take its type (s32 for negative ones beside unsigned
+  // types), other numbers too unless it is an integer, then f32.
+  Tensor constant(double value, bool is_integral) const {
+    const DType own = dtype();
+    const bool is_float = own >= DType::f8_e4m3fn;
+    DType type = own;
+    if (!is_float && !is_integral) type = DType::f32;
+    if (is_integral && value < 0 && own <= DType::u64) type = DType::s32;
+    return make(*this, [&](nxv_tensor** out) {
+      return nxv_constant_f64(engine_->engine, detail::raw(type), value, 0, 0, nullptr, out);
+    });
+  }
+
+ private:
+  friend class Engine;
+
+  template <typename Make>
+  static Tensor make_in(const std::shared_ptr<detail::EngineHandle>& engine, Make&& make) {
+    Tensor t;
+    t.engine_ = engine;
+    detail::check(make(&t.tensor_));
+    return t;
+  }
+  template <typename T>
+  void check_type() const {
+    if (detail::dtype_of<T>() != dtype()) {
+      throw Exception(NXV_INVALID_ARGUMENT,
+                      std::string("a tensor of ") + nxv_dtype_name(nxv_tensor_dtype(get())) +
+                          " is read as " + nxv_dtype_name(detail::raw(detail::dtype_of<T>())));
+    }
+  }
+  template <typename T>
+  static void finish(void* context, nxv_status status, const void* data, size_t size,
+                     const char* message) {
+    const std::unique_ptr<std::promise<std::vector<T>>> promise(
+        static_cast<std::promise<std::vector<T>>*>(context));
+    try {
+      if (status != NXV_OK) throw Exception(status, message);
+      std::vector<T> values(size / sizeof(T));
+      std::memcpy(values.data(), data, size);
+      promise->set_value(std::move(values));
+    } catch (...) {
+      promise->set_exception(std::current_exception());
+    }
+  }
+
+  std::shared_ptr<detail::EngineHandle> engine_;
+  nxv_tensor* tensor_ = nullptr;
+};
+
+// A device, opened. Copies share it; it closes with the last Engine and Tensor.
+class Engine {
+ public:
+  // The device that NXV_DEVICE names, else the best one. Throws with NXV_NO_DEVICE.
+  Engine() : Engine(defaults()) {}
+  explicit Engine(const nxv_engine_options& options)
+      : handle_(std::make_shared<detail::EngineHandle>()) {
+    detail::check(nxv_engine_open(&options, &handle_->engine));
+  }
+  static nxv_engine_options defaults() {
+    nxv_engine_options options{};
+    options.struct_size = sizeof options;
+    options.device_index = -1;
+    return options;
+  }
+
+  std::string device_name() const {
+    nxv_device_info info;
+    detail::check(nxv_engine_device(get(), &info));
+    return info.name;
+  }
+  nxv_memory_stats memory() const {
+    nxv_memory_stats stats;
+    detail::check(nxv_memory_stats_get(get(), &stats));
+    return stats;
+  }
+  nxv_counters counters() const {
+    nxv_counters counters;
+    detail::check(nxv_counters_get(get(), &counters));
+    return counters;
+  }
+  // Gives memory that is not in use back to the driver.
+  void trim() const { detail::check(nxv_trim(get())); }
+  nxv_engine* get() const { return handle_->engine; }
+
+  // From host values in row-major order, which are copied. NXV_SIZE_MISMATCH when there are more or
+  // fewer of them than the shape has elements. Without a shape: a vector.
+  template <typename T>
+  Tensor tensor(const std::vector<T>& values, const Shape& shape) const {
+    return make([&](nxv_tensor** out) {
+      return nxv_from_host(get(), detail::raw(detail::dtype_of<T>()), detail::size_of(shape),
+                           shape.data(), values.data(), values.size() * sizeof(T), nullptr, nullptr,
+                           out);
+    });
+  }
+  template <typename T>
+  Tensor tensor(const std::vector<T>& values) const {
+    return tensor(values, Shape{static_cast<int64_t>(values.size())});
+  }
+  template <typename T>
+  Tensor tensor(std::initializer_list<T> values, const Shape& shape) const {
+    return tensor(std::vector<T>(values), shape);
+  }
+  template <typename T>
+  Tensor tensor(std::initializer_list<T> values) const {
+    return tensor(std::vector<T>(values));
+  }
+
+  // `value` in every element.
+  Tensor full(const Shape& shape, double value, DType type = DType::f32) const {
+    return make([&](nxv_tensor** out) {
+      return nxv_constant_f64(get(), detail::raw(type), value, 0, detail::size_of(shape),
+                              shape.data(), out);
+    });
+  }
+  Tensor zeros(const Shape& shape, DType type = DType::f32) const { return full(shape, 0, type); }
+  Tensor ones(const Shape& shape, DType type = DType::f32) const { return full(shape, 1, type); }
+  // Counts along an axis, or over all elements in row-major order.
+  Tensor iota(const Shape& shape, DType type = DType::s32) const {
+    return make([&](nxv_tensor** out) {
+      return nxv_iota(get(), detail::raw(type), detail::size_of(shape), shape.data(), 0, 0, out);
+    });
+  }
+  Tensor iota(const Shape& shape, int axis, DType type = DType::s32) const {
+    return make([&](nxv_tensor** out) {
+      return nxv_iota(get(), detail::raw(type), detail::size_of(shape), shape.data(), 1, axis, out);
+    });
+  }
+  // Ones where the last two of at least two indices agree.
+  Tensor eye(const Shape& shape, DType type = DType::s32) const {
+    return make([&](nxv_tensor** out) {
+      return nxv_eye(get(), detail::raw(type), detail::size_of(shape), shape.data(), out);
+    });
+  }
+  // Philox 4x32-10: the same seed and offset give the same numbers. Real floating types. `offset`
+  // counts blocks of four elements.
+  Tensor random_uniform(const Shape& shape, uint64_t seed, double low = 0, double high = 1,
+                        DType type = DType::f32, uint64_t offset = 0) const {
+    return make([&](nxv_tensor** out) {
+      return nxv_random_uniform(get(), detail::raw(type), detail::size_of(shape), shape.data(),
+                                seed, offset, low, high, out);
+    });
+  }
+  Tensor random_normal(const Shape& shape, uint64_t seed, double mean = 0, double deviation = 1,
+                       DType type = DType::f32, uint64_t offset = 0) const {
+    return make([&](nxv_tensor** out) {
+      return nxv_random_normal(get(), detail::raw(type), detail::size_of(shape), shape.data(), seed,
+                               offset, mean, deviation, out);
+    });
+  }
+
+ private:
+  template <typename Make>
+  Tensor make(Make&& make) const {
+    return Tensor::make_in(handle_, std::forward<Make>(make));
+  }
+  std::shared_ptr<detail::EngineHandle> handle_;
+};
+
+namespace detail {
+
+inline Tensor apply(int op, std::initializer_list<const Tensor*> operands) {
+  nxv_tensor* handles[3] = {};
+  int count = 0;
+  for (const Tensor* t : operands) handles[count++] = t->get();
+  return Tensor::make(**operands.begin(),
+                      [&](nxv_tensor** out) { return nxv_apply(op, count, handles, out); });
+}
+
+inline Tensor reduce(int op, const Tensor& x, const Axes* axes, bool keep_axes) {
+  return Tensor::make(x, [&](nxv_tensor** out) {
+    return nxv_reduce(op, x.get(), axes == nullptr ? -1 : size_of(*axes),
+                      axes == nullptr ? nullptr : axes->data(), keep_axes ? 1 : 0, out);
+  });
+}
+
+template <typename T>
+using Number = std::enable_if_t<std::is_arithmetic_v<T>, int>;
+
+template <typename T>
+Tensor beside(const Tensor& x, T value) {
+  return x.constant(static_cast<double>(value), std::is_integral_v<T>);
+}
+
+}  // namespace detail
+
+// ---- Elementwise; types as in Nx ----
+
+#define NXV_CPP_UNARY(name)                   \
+  inline Tensor name(const Tensor& x) {       \
+    static const int op = nxv_op_find(#name); \
+    return detail::apply(op, {&x});           \
+  }
+#define NXV_CPP_BINARY(name)                             \
+  inline Tensor name(const Tensor& a, const Tensor& b) { \
+    static const int op = nxv_op_find(#name);            \
+    return detail::apply(op, {&a, &b});                  \
+  }                                                      \
+  template <typename T, detail::Number<T> = 0>           \
+  Tensor name(const Tensor& a, T b) {                    \
+    return name(a, detail::beside(a, b));                \
+  }                                                      \
+  template <typename T, detail::Number<T> = 0>           \
+  Tensor name(T a, const Tensor& b) {                    \
+    return name(detail::beside(b, a), b);                \
+  }
+
+NXV_CPP_UNARY(abs)
+NXV_CPP_UNARY(negate)
+NXV_CPP_UNARY(sign)
+NXV_CPP_UNARY(ceil)
+NXV_CPP_UNARY(floor)
+NXV_CPP_UNARY(round)  // halves away from zero
+NXV_CPP_UNARY(sqrt)
+NXV_CPP_UNARY(rsqrt)
+NXV_CPP_UNARY(cbrt)
+NXV_CPP_UNARY(exp)
+NXV_CPP_UNARY(expm1)
+NXV_CPP_UNARY(log)
+NXV_CPP_UNARY(log1p)
+NXV_CPP_UNARY(sigmoid)
+NXV_CPP_UNARY(sin)
+NXV_CPP_UNARY(cos)
+NXV_CPP_UNARY(tan)
+NXV_CPP_UNARY(asin)
+NXV_CPP_UNARY(acos)
+NXV_CPP_UNARY(atan)
+NXV_CPP_UNARY(sinh)
+NXV_CPP_UNARY(cosh)
+NXV_CPP_UNARY(tanh)
+NXV_CPP_UNARY(asinh)
+NXV_CPP_UNARY(acosh)
+NXV_CPP_UNARY(atanh)
+NXV_CPP_UNARY(erf)
+NXV_CPP_UNARY(erfc)
+NXV_CPP_UNARY(erf_inv)
+NXV_CPP_UNARY(is_nan)
+NXV_CPP_UNARY(is_infinity)
+NXV_CPP_UNARY(logical_not)
+NXV_CPP_UNARY(bitwise_not)
+NXV_CPP_UNARY(population_count)
+NXV_CPP_UNARY(count_leading_zeros)
+NXV_CPP_BINARY(add)
+NXV_CPP_BINARY(subtract)
+NXV_CPP_BINARY(multiply)
+NXV_CPP_BINARY(divide)     // floating
+NXV_CPP_BINARY(quotient)   // of integers, towards zero; division by zero: NXV_ARITHMETIC when read
+NXV_CPP_BINARY(remainder)  // with the sign of the dividend
+NXV_CPP_BINARY(pow)
+NXV_CPP_BINARY(atan2)
+NXV_CPP_BINARY(min)
+NXV_CPP_BINARY(max)
+NXV_CPP_BINARY(equal)  // comparisons and logical operations give u8
+NXV_CPP_BINARY(not_equal)
+NXV_CPP_BINARY(less)
+NXV_CPP_BINARY(less_equal)
+NXV_CPP_BINARY(greater)
+NXV_CPP_BINARY(greater_equal)
+NXV_CPP_BINARY(logical_and)
+NXV_CPP_BINARY(logical_or)
+NXV_CPP_BINARY(logical_xor)
+NXV_CPP_BINARY(bitwise_and)
+NXV_CPP_BINARY(bitwise_or)
+NXV_CPP_BINARY(bitwise_xor)
+NXV_CPP_BINARY(left_shift)
+NXV_CPP_BINARY(right_shift)
+#undef NXV_CPP_UNARY
+#undef NXV_CPP_BINARY
+
+// condition ? yes : no; anything but zero is true.
+inline Tensor select(const Tensor& condition, const Tensor& yes, const Tensor& no) {
+  static const int op = nxv_op_find("select");
+  return detail::apply(op, {&condition, &yes, &no});
+}
+inline Tensor clip(const Tensor& x, const Tensor& low, const Tensor& high) {
+  static const int op = nxv_op_find("clip");
+  return detail::apply(op, {&x, &low, &high});
+}
+template <typename T, detail::Number<T> = 0>
+Tensor clip(const Tensor& x, T low, T high) {
+  return clip(x, detail::beside(x, low), detail::beside(x, high));
+}
+
+inline Tensor operator-(const Tensor& x) { return negate(x); }
+#define NXV_CPP_OPERATOR(symbol, name)                                                   \
+  inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return name(a, b); } \
+  template <typename T, detail::Number<T> = 0>                                           \
+  Tensor operator symbol(const Tensor& a, T b) {                                         \
+    return name(a, b);                                                                   \
+  }                                                                                      \
+  template <typename T, detail::Number<T> = 0>                                           \
+  Tensor operator symbol(T a, const Tensor& b) {                                         \
+    return name(a, b);                                                                   \
+  }
+NXV_CPP_OPERATOR(+, add)
+NXV_CPP_OPERATOR(-, subtract)
+NXV_CPP_OPERATOR(*, multiply)
+NXV_CPP_OPERATOR(/, divide)
+NXV_CPP_OPERATOR(<, less)
+NXV_CPP_OPERATOR(<=, less_equal)
+NXV_CPP_OPERATOR(>, greater)
+NXV_CPP_OPERATOR(>=, greater_equal)
+#undef NXV_CPP_OPERATOR
+
+// Reals truncate and wrap into integers.
+inline Tensor as_type(const Tensor& x, DType type) {
+  return Tensor::make(x,
+                      [&](nxv_tensor** out) { return nxv_cast(x.get(), detail::raw(type), out); });
+}
+
+// ---- Views: no memory moves until a kernel reads through them ----
+
+inline Tensor reshape(const Tensor& x, const Shape& shape) {
+  return Tensor::make(x, [&](nxv_tensor** out) {
+    return nxv_reshape(x.get(), detail::size_of(shape), shape.data(), out);
+  });
+}
+// Against the last axes, as numpy does.
+inline Tensor broadcast(const Tensor& x, const Shape& shape) {
+  return Tensor::make(x, [&](nxv_tensor** out) {
+    return nxv_broadcast(x.get(), detail::size_of(shape), shape.data(), nullptr, out);
+  });
+}
+// Input axis i becomes output axis axes[i].
+inline Tensor broadcast(const Tensor& x, const Shape& shape, const Axes& axes) {
+  if (detail::size_of(axes) != x.rank()) {
+    throw Exception(NXV_INVALID_ARGUMENT, "broadcast: one axis for each of the tensor is needed");
+  }
+  return Tensor::make(x, [&](nxv_tensor** out) {
+    return nxv_broadcast(x.get(), detail::size_of(shape), shape.data(), axes.data(), out);
+  });
+}
+// Reverses the axes.
+inline Tensor transpose(const Tensor& x) {
+  return Tensor::make(x, [&](nxv_tensor** out) { return nxv_transpose(x.get(), nullptr, out); });
+}
+// Output axis i is input axis axes[i].
+inline Tensor transpose(const Tensor& x, const Axes& axes) {
+  if (detail::size_of(axes) != x.rank()) {
+    throw Exception(NXV_INVALID_ARGUMENT, "transpose: one axis for each of the tensor is needed");
+  }
+  return Tensor::make(x,
+                      [&](nxv_tensor** out) { return nxv_transpose(x.get(), axes.data(), out); });
+}
+// starts[i] .. starts[i] + lengths[i] in steps of strides[i] (1 when empty); starts are clamped.
+inline Tensor slice(const Tensor& x, const Axes& starts, const Axes& lengths,
+                    const Axes& strides = {}) {
+  const int rank = x.rank();
+  if (detail::size_of(starts) != rank || detail::size_of(lengths) != rank ||
+      (!strides.empty() && detail::size_of(strides) != rank)) {
+    throw Exception(NXV_INVALID_ARGUMENT, "slice: starts, lengths and strides for each axis");
+  }
+  return Tensor::make(x, [&](nxv_tensor** out) {
+    return nxv_slice(x.get(), starts.data(), lengths.data(),
+                     strides.empty() ? nullptr : strides.data(), out);
+  });
+}
+inline Tensor reverse(const Tensor& x, const Axes& axes) {
+  return Tensor::make(x, [&](nxv_tensor** out) {
+    return nxv_reverse(x.get(), detail::size_of(axes), axes.data(), out);
+  });
+}
+// Removes every axis of length 1, or those named.
+inline Tensor squeeze(const Tensor& x) {
+  return Tensor::make(x, [&](nxv_tensor** out) { return nxv_squeeze(x.get(), -1, nullptr, out); });
+}
+inline Tensor squeeze(const Tensor& x, const Axes& axes) {
+  return Tensor::make(x, [&](nxv_tensor** out) {
+    return nxv_squeeze(x.get(), detail::size_of(axes), axes.data(), out);
+  });
+}
+// interior[i] values between elements, then low[i] before and high[i] after; negative ones crop.
+inline Tensor pad(const Tensor& x, const Tensor& value, const Axes& low, const Axes& high,
+                  const Axes& interior) {
+  const int rank = x.rank();
+  if (detail::size_of(low) != rank || detail::size_of(high) != rank ||
+      detail::size_of(interior) != rank) {
+    throw Exception(NXV_INVALID_ARGUMENT, "pad: low, high and interior amounts for each axis");
+  }
+  return Tensor::make(x, [&](nxv_tensor** out) {
+    return nxv_pad(x.get(), value.get(), low.data(), high.data(), interior.data(), out);
+  });
+}
+template <typename T, detail::Number<T> = 0>
+Tensor pad(const Tensor& x, T value, const Axes& low, const Axes& high, const Axes& interior) {
+  return pad(x, detail::beside(x, value), low, high, interior);
+}
+inline Tensor concatenate(const std::vector<Tensor>& parts, int axis = 0) {
+  if (parts.empty()) throw Exception(NXV_INVALID_ARGUMENT, "concatenate: needs a tensor");
+  std::vector<nxv_tensor*> handles;
+  for (const Tensor& t : parts) handles.push_back(t.get());
+  return Tensor::make(parts[0], [&](nxv_tensor** out) {
+    return nxv_concatenate(static_cast<int>(handles.size()), handles.data(), axis, out);
+  });
+}
+
+// ---- Reductions, over all axes or those named; kept ones have length 1 ----
+
+#define NXV_CPP_REDUCTION(name, op_name)                                          \
+  inline Tensor name(const Tensor& x) {                                           \
+    static const int op = nxv_op_find(op_name);                                   \
+    return detail::reduce(op, x, nullptr, false);                                 \
+  }                                                                               \
+  inline Tensor name(const Tensor& x, const Axes& axes, bool keep_axes = false) { \
+    static const int op = nxv_op_find(op_name);                                   \
+    return detail::reduce(op, x, &axes, keep_axes);                               \
+  }
+NXV_CPP_REDUCTION(sum, "sum")  // u8 to u32 give u32, s8 to s32 give s32
+NXV_CPP_REDUCTION(product, "product")
+NXV_CPP_REDUCTION(reduce_max, "reduce_max")
+NXV_CPP_REDUCTION(reduce_min, "reduce_min")
+NXV_CPP_REDUCTION(all, "all")
+NXV_CPP_REDUCTION(any, "any")
+#undef NXV_CPP_REDUCTION
+
+inline Tensor mean(const Tensor& x) { return divide(sum(x), static_cast<double>(x.count())); }
+inline Tensor mean(const Tensor& x, const Axes& axes, bool keep_axes = false) {
+  const Tensor total = sum(x, axes, keep_axes);
+  return divide(total, static_cast<double>(x.count()) / static_cast<double>(total.count()));
+}
+
+// ---- Products ----
+
+// Contracts contract_a[i] of a with contract_b[i] of b; batch axes pair up and come first.
+inline Tensor dot(const Tensor& a, const Axes& contract_a, const Tensor& b, const Axes& contract_b,
+                  const Axes& batch_a = {}, const Axes& batch_b = {}) {
+  if (contract_a.size() != contract_b.size() || batch_a.size() != batch_b.size()) {
+    throw Exception(NXV_SIZE_MISMATCH, "dot: as many axes of one operand as of the other");
+  }
+  return Tensor::make(a, [&](nxv_tensor** out) {
+    return nxv_dot(a.get(), b.get(), detail::size_of(contract_a), contract_a.data(),
+                   contract_b.data(), detail::size_of(batch_a), batch_a.data(), batch_b.data(),
+                   out);
+  });
+}
+// Matrix product of the last two axes; leading ones broadcast, vectors as in numpy.
+inline Tensor matmul(const Tensor& a, const Tensor& b) {
+  return Tensor::make(a, [&](nxv_tensor** out) { return nxv_matmul(a.get(), b.get(), out); });
+}
+
+// ---- As free functions, the way Nx writes them ----
+
+inline Tensor random_uniform(const Engine& engine, const Shape& shape, uint64_t seed,
+                             double low = 0, double high = 1, DType type = DType::f32) {
+  return engine.random_uniform(shape, seed, low, high, type);
+}
+inline Tensor random_normal(const Engine& engine, const Shape& shape, uint64_t seed,
+                            double mean = 0, double deviation = 1, DType type = DType::f32) {
+  return engine.random_normal(shape, seed, mean, deviation, type);
+}
+
+}  // namespace cpp
+}  // namespace nxv
+
+#endif  // NXV_NXV_HPP_

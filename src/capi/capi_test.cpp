@@ -1,0 +1,205 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "nxv/nxv.h"
+
+namespace {
+
+class CApi : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const nxv_status status = nxv_engine_open(nullptr, &engine_);
+    if (status == NXV_NO_DEVICE) GTEST_SKIP() << nxv_last_error();
+    ASSERT_EQ(status, NXV_OK) << nxv_last_error();
+  }
+  void TearDown() override {
+    for (nxv_tensor* t : made_) nxv_release(t);
+    nxv_engine_close(engine_);
+  }
+
+  nxv_tensor* keep(nxv_tensor* t) {
+    made_.push_back(t);
+    return t;
+  }
+  nxv_tensor* vector(const std::vector<float>& values) {
+    const auto n = static_cast<int64_t>(values.size());
+    nxv_tensor* t = nullptr;
+    EXPECT_EQ(nxv_from_host(engine_, NXV_F32, 1, &n, values.data(), values.size() * 4, nullptr,
+                            nullptr, &t),
+              NXV_OK);
+    return keep(t);
+  }
+  nxv_tensor* apply(const char* op, std::vector<nxv_tensor*> operands) {
+    nxv_tensor* t = nullptr;
+    EXPECT_EQ(nxv_apply(nxv_op_find(op), static_cast<int>(operands.size()), operands.data(), &t),
+              NXV_OK)
+        << nxv_last_error();
+    return keep(t);
+  }
+  std::vector<float> read(nxv_tensor* t) {
+    std::vector<float> values(static_cast<size_t>(nxv_tensor_count(t)));
+    EXPECT_EQ(nxv_read(t, values.data(), values.size() * 4), NXV_OK) << nxv_last_error();
+    return values;
+  }
+
+  nxv_engine* engine_ = nullptr;
+  std::vector<nxv_tensor*> made_;
+};
+
+TEST(CApiTables, NamesAndRows) {
+  EXPECT_STREQ(nxv_status_name(NXV_ALLOC_FAILED), "alloc_failed");
+  EXPECT_STREQ(nxv_status_name(static_cast<nxv_status>(99)), "unknown");
+  for (int i = 0; i <= NXV_C128; ++i) {
+    nxv_dtype back;
+    ASSERT_EQ(nxv_dtype_from_name(nxv_dtype_name(static_cast<nxv_dtype>(i)), &back), NXV_OK);
+    EXPECT_EQ(back, i);
+  }
+  nxv_dtype none;
+  EXPECT_EQ(nxv_dtype_from_name("f12", &none), NXV_INVALID_ARGUMENT);
+  EXPECT_STREQ(nxv_last_error(), "no type is named f12");
+  EXPECT_EQ(nxv_host_bytes(NXV_U2, 5), 2u);
+  EXPECT_EQ(nxv_host_bytes(NXV_C64, 3), 24u);
+  EXPECT_EQ(nxv_op_find("no such operation"), -1);
+  for (int i = 0; i < nxv_op_count(); ++i) {
+    nxv_op_row row;
+    ASSERT_EQ(nxv_op_info(i, &row), NXV_OK);
+    EXPECT_EQ(nxv_op_find(row.name), i);
+  }
+  nxv_op_row row;
+  EXPECT_EQ(nxv_op_info(-1, &row), NXV_INVALID_ARGUMENT);
+  nxv_release(nullptr);
+  nxv_engine_close(nullptr);
+}
+
+TEST_F(CApi, AddsAndReads) {
+  nxv_tensor* a = vector({1, 2, 3, 4});
+  EXPECT_EQ(read(apply("add", {a, a})), (std::vector<float>{2, 4, 6, 8}));
+  EXPECT_EQ(nxv_tensor_dtype(a), NXV_F32);
+  EXPECT_EQ(nxv_tensor_rank(a), 1);
+  EXPECT_EQ(nxv_tensor_shape(a)[0], 4);
+}
+
+TEST_F(CApi, MistakesAreStatuses) {
+  nxv_tensor* out = nullptr;
+  nxv_tensor *a = vector({1, 2, 3}), *b = vector({1, 2});
+  nxv_tensor* both[] = {a, b};
+  EXPECT_EQ(nxv_apply(nxv_op_find("add"), 2, both, &out), NXV_SIZE_MISMATCH);
+  EXPECT_STREQ(nxv_last_error(), "add: cannot broadcast f32{3} and f32{2}");
+  EXPECT_EQ(nxv_apply(nxv_op_find("sum"), 1, both, &out), NXV_INVALID_ARGUMENT);
+  EXPECT_EQ(nxv_apply(12345, 1, both, &out), NXV_INVALID_ARGUMENT);
+  EXPECT_EQ(nxv_apply(nxv_op_find("add"), 2, nullptr, &out), NXV_INVALID_ARGUMENT);
+  EXPECT_EQ(nxv_cast(nullptr, NXV_F32, &out), NXV_INVALID_ARGUMENT);
+  EXPECT_EQ(nxv_cast(a, static_cast<nxv_dtype>(77), &out), NXV_INVALID_ARGUMENT);
+  EXPECT_EQ(nxv_cast(a, NXV_F32, nullptr), NXV_INVALID_ARGUMENT);
+  const int64_t empty = 0;
+  EXPECT_EQ(nxv_constant_f64(engine_, NXV_F32, 1, 0, 1, &empty, &out), NXV_EMPTY_TENSOR);
+  float small[2];
+  EXPECT_EQ(nxv_read(a, small, sizeof small), NXV_SIZE_MISMATCH);
+  EXPECT_EQ(nxv_read_async(a, -1, nullptr, nullptr), NXV_INVALID_ARGUMENT);
+  nxv_engine_options options{};
+  nxv_engine* engine = nullptr;
+  EXPECT_EQ(nxv_engine_open(&options, &engine), NXV_INVALID_ARGUMENT);
+}
+
+TEST_F(CApi, UploadsReleaseTheirBytesOnce) {
+  const auto count = [](void* context) { ++*static_cast<std::atomic<int>*>(context); };
+  for (int64_t n : {4, 100000}) {
+    std::atomic<int> released{0};
+    const std::vector<float> values(static_cast<size_t>(n), 3);
+    nxv_tensor* t = nullptr;
+    ASSERT_EQ(nxv_from_host(engine_, NXV_F32, 1, &n, values.data(), values.size() * 4, count,
+                            &released, &t),
+              NXV_OK);
+    keep(t);
+    EXPECT_EQ(read(t), values);
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(nxv_from_host(engine_, NXV_F32, 1, &n, values.data(), 3, count, &released, &t),
+              NXV_SIZE_MISMATCH);
+    EXPECT_EQ(released, 2) << "also when the call fails";
+  }
+}
+
+TEST_F(CApi, SubByteTypesArePackedOutside) {
+  const unsigned char packed[] = {0x1b, 0x40};  // 0, 1, 2, 3, 1
+  const int64_t n = 5;
+  nxv_tensor* t = nullptr;
+  ASSERT_EQ(nxv_from_host(engine_, NXV_U2, 1, &n, packed, 2, nullptr, nullptr, &t), NXV_OK);
+  keep(t);
+  unsigned char back[2] = {};
+  ASSERT_EQ(nxv_read(apply("add", {t, t}), back, 2), NXV_OK) << nxv_last_error();
+  EXPECT_EQ(back[0], 0x22);  // 0, 2, 0, 2 of two bits
+  EXPECT_EQ(back[1], 0x80);
+}
+
+TEST_F(CApi, AsynchronousReadsAnswerOnce) {
+  struct Answer {
+    std::atomic<int> calls{0};
+    nxv_status status = NXV_OK;
+    size_t size = 0;
+  } answer;
+  nxv_tensor* sum = apply("add", {vector({1, 2, 3}), vector({4, 5, 6})});
+  ASSERT_EQ(nxv_read_async(
+                sum, 2,
+                [](void* context, nxv_status status, const void*, size_t size, const char*) {
+                  auto* a = static_cast<Answer*>(context);
+                  a->status = status;
+                  a->size = size;
+                  ++a->calls;
+                },
+                &answer),
+            NXV_OK);
+  EXPECT_EQ(nxv_wait(sum), NXV_OK);
+  nxv_engine_close(std::exchange(engine_, nullptr));  // answers what was asked for
+  EXPECT_EQ(answer.calls, 1);
+  EXPECT_EQ(answer.status, NXV_OK);
+  EXPECT_EQ(answer.size, 8u);
+  float rest[3];
+  EXPECT_EQ(nxv_read(sum, rest, sizeof rest), NXV_DEVICE_LOST);
+}
+
+TEST_F(CApi, DeallocationAndReferences) {
+  nxv_tensor* x = apply("add", {vector({1}), vector({2})});
+  nxv_retain(x);
+  nxv_release(x);
+  EXPECT_EQ(read(x)[0], 3);
+  EXPECT_EQ(nxv_deallocate(x), NXV_OK);
+  EXPECT_EQ(nxv_deallocate(x), NXV_DEALLOCATED);
+  float value;
+  EXPECT_EQ(nxv_read(x, &value, 4), NXV_DEALLOCATED);
+}
+
+TEST_F(CApi, ErrorsBelongToTheirThread) {
+  nxv_tensor* out = nullptr;
+  EXPECT_EQ(nxv_cast(nullptr, NXV_F32, &out), NXV_INVALID_ARGUMENT);
+  const std::string mine = nxv_last_error();
+  std::thread([] { EXPECT_STREQ(nxv_last_error(), ""); }).join();
+  EXPECT_EQ(mine, nxv_last_error());
+}
+
+TEST_F(CApi, CountersMemoryAndText) {
+  nxv_tensor* x = apply("exp", {vector({1, 2, 3})});
+  char* text = nullptr;
+  ASSERT_EQ(nxv_explain(x, &text), NXV_OK) << nxv_last_error();
+  EXPECT_NE(std::string(text).find("pointwise region"), std::string::npos);
+  nxv_free_text(text);
+  nxv_counters before, after;
+  ASSERT_EQ(nxv_counters_get(engine_, &before), NXV_OK);
+  read(x);
+  ASSERT_EQ(nxv_counters_get(engine_, &after), NXV_OK);
+  EXPECT_EQ(after.dispatches - before.dispatches, 1u);
+  nxv_memory_stats memory;
+  ASSERT_EQ(nxv_memory_stats_get(engine_, &memory), NXV_OK);
+  EXPECT_GT(memory.in_use, 0u);
+  EXPECT_EQ(memory.nodes, 2);
+  ASSERT_EQ(nxv_engine_describe(engine_, &text), NXV_OK);
+  EXPECT_NE(std::string(text).find("Capabilities"), std::string::npos);
+  nxv_free_text(text);
+  EXPECT_EQ(nxv_trim(engine_), NXV_OK);
+}
+
+}  // namespace
