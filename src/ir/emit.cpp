@@ -227,8 +227,11 @@ class Emitter {
         return b_.unary(Opcode::ceil, x);
       case Op::floor:
         return b_.unary(Opcode::floor, x);
-      case Op::round:
-        return math::round_half_away(x);
+      case Op::round: {
+        // As in Nx, which goes through an integer, no result is -0.
+        const Value rounded = math::round_half_away(x);
+        return b_.select(rounded == 0, b_.unary(Opcode::abs, rounded), rounded);
+      }
       case Op::real:
         return x;
       case Op::sqrt:

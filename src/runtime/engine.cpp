@@ -297,7 +297,13 @@ bool Engine::deallocate(const NodeRef& node) {
 void Engine::trim() {
   call([&](Executor&, vulkan::Device& device) {
     graveyard_->drain();
-    device.queue().wait(device.queue().submit());
+    const uint64_t epoch = device.queue().submit();
+    device.queue().wait(epoch);
+    // Answers hold what they read until their callbacks have returned, and run in order. Bounded:
+    // this may have been called by one of them.
+    auto answered = std::make_shared<std::promise<void>>();
+    device.queue().on_complete(epoch, [answered](const Failure&) { answered->set_value(); });
+    answered->get_future().wait_for(std::chrono::milliseconds(100));
     device.memory().trim();
   });
 }

@@ -159,9 +159,7 @@ Value round_half_away(Value x) {
   Builder& b = x.builder();
   const Value whole = b.unary(Opcode::trunc, x);
   const Value away = b.unary(Opcode::abs, x - whole) >= 0.5;
-  // As in Nx, which goes through an integer, no result is -0.
-  const Value kept = b.select(whole == 0, b.unary(Opcode::abs, whole), whole);
-  return b.select(away, whole + copy_sign(like(x, 1), x), kept);
+  return b.select(away, whole + copy_sign(like(x, 1), x), whole);
 }
 
 Value sign(Value x) {
