@@ -116,10 +116,6 @@ void RegionEmitter::make(int id, const Points& points) {
       }
       break;
     case ExprKind::compute:
-      if (divides_by_row(e)) {
-        result = divide_by_row(e);
-        break;
-      }
       for (int lane = 0; lane < lanes(e.level, points); ++lane) {
         std::vector<Number> args;
         bool uniform = true;  // operands that serve every lane give a result that does
@@ -137,47 +133,6 @@ void RegionEmitter::make(int id, const Points& points) {
       throw Error(Status::internal, "a reduction is read before it is computed");
   }
   values_[id] = std::move(result);
-}
-
-// A division of f32 that the device does not round correctly, of a whole row by one number.
-bool RegionEmitter::divides_by_row(const Expr& e) const {
-  if (e.op != Op::divide || e.dtype != DType::f32 || math_.exact_f32_div_sqrt || !math_.f64)
-    return false;
-  const Expr &a = region_.exprs[e.args[0]], &b = region_.exprs[e.args[1]];
-  return a.dtype == DType::f32 && b.dtype == DType::f32 && a.level == Level::element &&
-         b.level == Level::row;
-}
-
-// The same bits as ir::math::div, with one f64 division for all lanes. The product with the
-// reciprocal is within 2^-52 of the quotient, and quotients of 24-bit numbers keep 2^-49 away from
-// the middle between two neighbouring f32: rounding the product rounds the quotient. That does not
-// hold for subnormal results, which may lie in the middle: those are divided.
-RegionEmitter::Lanes RegionEmitter::divide_by_row(const Expr& e) {
-  const Value divisor = b_.convert(value(e.args[1], 0).re, ir::kF64);
-  const Value reciprocal = b_.number(ir::kF64, 1) / divisor;
-  const size_t count = values_[e.args[0]].size();
-  Lanes result;
-  for (size_t first = 0; first < count; first += kGroup) {
-    std::vector<ir::Var> quotients;
-    std::vector<Value> wide;
-    Value is_small;
-    const size_t last = std::min<size_t>(first + kGroup, count);
-    for (size_t i = first; i < last; ++i) {
-      wide.push_back(b_.convert(values_[e.args[0]][i].re, ir::kF64));
-      const Value product = wide.back() * reciprocal;
-      quotients.push_back(b_.var(product));
-      const Value magnitude = b_.unary(ir::Opcode::abs, product);
-      const Value small = (magnitude < 0x1p-126) & (magnitude > b_.zero(ir::kF64));
-      is_small = is_small.exists() ? is_small | small : small;
-    }
-    b_.if_(is_small, [&] {
-      for (size_t i = 0; i < wide.size(); ++i) quotients[i].set(wide[i] / divisor);
-    });
-    for (const ir::Var& q : quotients) {
-      result.push_back({DType::f32, b_.convert(q.get(), ir::kF32), {}});
-    }
-  }
-  return result;
 }
 
 RegionEmitter::Lanes RegionEmitter::load(const Expr& e, const Points& points) {

@@ -68,8 +68,6 @@ class RegionEmitter {
   };
 
   void make(int expr, const Points& points);
-  bool divides_by_row(const Expr& e) const;
-  Lanes divide_by_row(const Expr& e);
   Lanes load(const Expr& e, const Points& points);
   Lanes generate(const Expr& e, const Points& points);
   ir::Number generated(const Expr& e, ir::Value index);
