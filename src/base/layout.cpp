@@ -76,6 +76,7 @@ Layout Layout::reverse(std::span<const int64_t> axes) const {
 }
 
 std::optional<Layout> Layout::reshape(std::span<const int64_t> to) const {
+  if (is_contiguous()) return Layout{Shape(to.begin(), to.end()), row_major_strides(to), offset};
   // Walk both shapes from the back; each group of old dimensions whose product equals a group of
   // new ones must step uniformly.
   Layout l{Shape(to.begin(), to.end()), std::vector<int64_t>(to.size(), 0), offset};

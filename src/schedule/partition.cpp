@@ -31,6 +31,10 @@ class Partitioner {
   Partitioner(Node& root, const Options& options) : options_(options) {
     collect(root);
     readers_.resize(entries().size());
+    paths_.reserve(entries().size());
+    bases_.reserve(entries().size());
+    growing_.reserve(entries().size());
+    result_.cuts.reserve(entries().size());
   }
 
   Partition run() {
