@@ -109,11 +109,7 @@ template <void (*f)(mpfr_ptr, mpfr_srcptr)>
 void own(mpfr_ptr y, mpfr_srcptr a, mpfr_srcptr) {
   f(y, a);
 }
-// As Nx, which has no -0 here.
-void round_away(mpfr_ptr y, mpfr_srcptr a, mpfr_srcptr) {
-  mpfr_round(y, a);
-  if (mpfr_zero_p(y)) mpfr_set_zero(y, 1);
-}
+void round_away(mpfr_ptr y, mpfr_srcptr a, mpfr_srcptr) { mpfr_round(y, a); }
 
 struct Row {
   MathFunction function;
