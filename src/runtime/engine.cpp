@@ -115,8 +115,9 @@ void Engine::loop() {
   }
   closed_.store(true, std::memory_order_release);
   graveyard_->close();
-  executor_.reset();
+  // The device waits for kernels that are being made, which use the executor.
   device_.reset();
+  executor_.reset();
 }
 
 void Engine::throttle(uint64_t epoch) {
