@@ -175,8 +175,9 @@ void Executor::run(Work& work) {
 
   for (size_t i = 0; i < work.lowering.dispatches.size(); ++i) {
     const kernels::Dispatch& d = work.lowering.dispatches[i];
-    std::vector<vulkan::Access> reads, writes;
     parameters_.clear();
+    reads_.clear();
+    writes_.clear();
     const auto append = [&](const void* bytes, size_t size) {
       const auto* from = static_cast<const std::byte*>(bytes);
       parameters_.insert(parameters_.end(), from, from + size);
@@ -188,21 +189,21 @@ void Executor::run(Work& work) {
     for (const Operand& operand : region.operands) {
       const vulkan::BlockRef& block = device_storage(*operand.node).block;
       address(block);
-      if (d.reads_operands) reads.emplace_back(block);
+      if (d.reads_operands) reads_.emplace_back(block);
       stats_.bytes_read +=
           d.reads_operands ? static_cast<uint64_t>(operand.node->storage_size()) : 0;
     }
     address(output);
-    if (d.writes_output) writes.emplace_back(output);
+    if (d.writes_output) writes_.emplace_back(output);
     stats_.bytes_written += d.writes_output ? static_cast<uint64_t>(root.storage_size()) : 0;
     if (fault) {
       address(fault);
-      reads.emplace_back(fault);
-      writes.emplace_back(fault);
+      reads_.emplace_back(fault);
+      writes_.emplace_back(fault);
     }
     for (int w : d.workspaces) address(workspaces[w]);
-    if (d.reads_workspace >= 0) reads.emplace_back(workspaces[d.reads_workspace]);
-    if (d.writes_workspace >= 0) writes.emplace_back(workspaces[d.writes_workspace]);
+    if (d.reads_workspace >= 0) reads_.emplace_back(workspaces[d.reads_workspace]);
+    if (d.writes_workspace >= 0) writes_.emplace_back(workspaces[d.writes_workspace]);
     append(region.words.data(), region.words.size() * sizeof(uint32_t));
     append(d.extra_words.data(), d.extra_words.size() * sizeof(uint32_t));
     parameters_.resize(*work.kernels[i]->param_bytes);
@@ -211,8 +212,8 @@ void Executor::run(Work& work) {
     dispatch.kernel = work.kernels[i]->kernel;
     dispatch.parameters = parameters_;
     dispatch.groups = d.groups;
-    dispatch.reads = reads;
-    dispatch.writes = writes;
+    dispatch.reads = reads_;
+    dispatch.writes = writes_;
     dispatch.work = d.work;
     device_.queue().dispatch(dispatch);
     ++stats_.dispatches;

@@ -54,7 +54,9 @@ class Executor {
   schedule::Options options_;
   spirv::EmitOptions emit_options_;
   std::unordered_map<std::string, CompiledKernel> kernels_;
+  // Of the dispatch being recorded; they keep their capacity.
   std::vector<std::byte> parameters_;
+  std::vector<vulkan::Access> reads_, writes_;
   ExecutorStats stats_;
 };
 

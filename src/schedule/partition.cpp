@@ -83,7 +83,7 @@ class Partitioner {
     entry.is_stored = true;
     entry.is_alias = is_rename(*entry.node);
     result_.cuts.push_back({i, reason});
-    growing_.emplace_back();
+    growing_.emplace_back().frontier.reserve(kMaxRegionBuffers);
     const bool is_reduction = info(entry.node->op).fusion == Fusion::reduction;
     if (is_reduction) open_columns(entry.region, *entry.node, Shape2D::rows);
     take(i, is_reduction ? kElementBase : kRootBase);
@@ -181,9 +181,13 @@ class Partitioner {
     take(i, input_path);
   }
 
-  bool composes(const Node& view, int path) {
+  // Whether strides express the view of a contiguous value, seen through the path.
+  bool composes(const Node& view, int path) const {
+    int end = path;
+    while (end >= 0 && is_rename(*paths_[end].view)) end = paths_[end].parent;
+    if (end < 0 && is_rename(view)) return true;
     const auto layout = apply_view(view, 0, Layout::contiguous(view.inputs[0]->shape));
-    return layout && compose(paths_, path < 0 ? -1 : path, *layout);
+    return layout && apply_path(paths_, path, *layout);
   }
 
   // Views of what is stored anyway, and one cheap operation on stored values.
@@ -221,7 +225,7 @@ class Partitioner {
     Cut& cut = result_.cuts[reader.region];
     const Node& root = *entries()[cut.root].node;
     const int path = reader.path < 0 ? -1 : reader.path;
-    const std::optional<Layout> layout = compose(paths_, path, Layout::contiguous(node.shape));
+    const std::optional<Layout> layout = compose(paths_, path, node.shape);
     if (!layout) return start_region(i, SplitReason::reduction);
 
     const int at = base(reader.path);
