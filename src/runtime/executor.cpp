@@ -41,7 +41,7 @@ std::string fault_text(const Region& region) {
 
 // A step of a schedule on its way to the queue.
 struct Executor::Work {
-  std::shared_ptr<const Region> region;
+  const Region* region = nullptr;
   kernels::Lowering lowering;
   std::vector<CompiledKernel*> kernels;
 };
@@ -74,12 +74,14 @@ vulkan::Module Executor::compile(const ir::Kernel& kernel) const {
 }
 
 Executor::CompiledKernel& Executor::request(const kernels::Dispatch& dispatch,
-                                            const std::shared_ptr<const Region>& region) {
+                                            const Region& region) {
   CompiledKernel& entry = kernels_[dispatch.key];
   if (entry.kernel == nullptr) {
     entry.param_bytes = std::make_shared<uint32_t>(0);
+    // The other thread may be at work on its copy when this evaluation has failed.
     entry.kernel = &device_.kernels().request(
-        dispatch.key, [this, region, generate = dispatch.generate, bytes = entry.param_bytes] {
+        dispatch.key, [this, region = std::make_shared<const Region>(region),
+                       generate = dispatch.generate, bytes = entry.param_bytes] {
           const ir::Kernel kernel = generate(*region);
           *bytes = kernel.param_bytes();
           return compile(kernel);
@@ -114,10 +116,10 @@ void Executor::evaluate(const NodeRef& root) {
   std::vector<Work> works(steps.size());
   for (size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].is_alias) continue;
-    works[i].region = std::make_shared<const Region>(std::move(steps[i].region));
-    works[i].lowering = kernels::lower(*works[i].region, target_);
+    works[i].region = &steps[i].region;
+    works[i].lowering = kernels::lower(steps[i].region, target_);
     for (const kernels::Dispatch& d : works[i].lowering.dispatches) {
-      works[i].kernels.push_back(&request(d, works[i].region));
+      works[i].kernels.push_back(&request(d, steps[i].region));
     }
   }
   for (const Work& work : works) {
@@ -126,7 +128,7 @@ void Executor::evaluate(const NodeRef& root) {
   // Expressions of later steps point at nodes that only earlier roots may hold: inputs go last.
   const auto drop_inputs = [&] {
     for (size_t i = 0; i < steps.size(); ++i) {
-      Node& node = steps[i].is_alias ? *steps[i].alias.node : *works[i].region->root;
+      Node& node = steps[i].is_alias ? *steps[i].alias.node : *steps[i].region.root;
       if (node.is_pending()) continue;
       node.inputs.clear();
       node.depth.store(0, std::memory_order_relaxed);

@@ -42,8 +42,7 @@ class Executor {
   };
   struct Work;
 
-  CompiledKernel& request(const kernels::Dispatch& dispatch,
-                          const std::shared_ptr<const Region>& region);
+  CompiledKernel& request(const kernels::Dispatch& dispatch, const Region& region);
   void run(Work& work);
   vulkan::BlockRef allocate(uint64_t bytes);
   void upload_operands(const Region& region);

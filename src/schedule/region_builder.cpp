@@ -21,10 +21,14 @@ struct Address {
 
 class RegionBuilder {
  public:
-  RegionBuilder(const Partition& parts, int cut)
-      : parts_(parts), cut_(parts.cuts[cut]), index_(cut), root_(*parts.entries[cut_.root].node) {}
+  RegionBuilder(const Partition& parts, int cut, Region& region)
+      : parts_(parts),
+        cut_(parts.cuts[cut]),
+        index_(cut),
+        root_(*parts.entries[cut_.root].node),
+        region_(region) {}
 
-  Region run() {
+  void run() {
     region_.root = NodeRef::share(&root_);
     region_.reason = cut_.reason;
     if (info(root_.op).fusion == Fusion::contraction) {
@@ -35,7 +39,6 @@ class RegionBuilder {
     }
     assign_words();
     write_key();
-    return std::move(region_);
   }
 
  private:
@@ -622,7 +625,7 @@ class RegionBuilder {
   const Cut& cut_;
   const int index_;
   Node& root_;
-  Region region_;
+  Region& region_;
   Shape row_shape_;      // of rows
   Shape element_shape_;  // rows, then columns
   Axes order_;           // element_shape_[i] is axis order_[i] of the reductions' input
@@ -637,7 +640,9 @@ class RegionBuilder {
 }  // namespace
 
 Region build_region(const Partition& partition, int cut) {
-  return RegionBuilder(partition, cut).run();
+  Region region;
+  RegionBuilder(partition, cut, region).run();
+  return region;
 }
 
 }  // namespace nxv::schedule
