@@ -164,7 +164,9 @@ class Generator {
 std::vector<uint32_t> plain_words(const Region& region, uint64_t units, uint64_t first_block,
                                   uint64_t blocks) {
   const MatmulSize size(region);
-  std::vector<uint32_t> words{static_cast<uint32_t>(units)};
+  std::vector<uint32_t> words;
+  words.reserve(kWordCount);
+  words.push_back(static_cast<uint32_t>(units));
   for (uint64_t d : {size.n, size.m, size.count()}) {
     for (uint32_t w : divisor_words(d)) words.push_back(w);
   }

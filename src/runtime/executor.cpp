@@ -41,7 +41,7 @@ std::string fault_text(const Region& region) {
 
 // A step of a schedule on its way to the queue.
 struct Executor::Work {
-  std::shared_ptr<const Region> region;
+  const Region* region = nullptr;
   kernels::Lowering lowering;
   std::vector<CompiledKernel*> kernels;
 };
@@ -74,12 +74,14 @@ vulkan::Module Executor::compile(const ir::Kernel& kernel) const {
 }
 
 Executor::CompiledKernel& Executor::request(const kernels::Dispatch& dispatch,
-                                            const std::shared_ptr<const Region>& region) {
+                                            const Region& region) {
   CompiledKernel& entry = kernels_[dispatch.key];
   if (entry.kernel == nullptr) {
     entry.param_bytes = std::make_shared<uint32_t>(0);
+    // The other thread may be at work on its copy when this evaluation has failed.
     entry.kernel = &device_.kernels().request(
-        dispatch.key, [this, region, generate = dispatch.generate, bytes = entry.param_bytes] {
+        dispatch.key, [this, region = std::make_shared<const Region>(region),
+                       generate = dispatch.generate, bytes = entry.param_bytes] {
           const ir::Kernel kernel = generate(*region);
           *bytes = kernel.param_bytes();
           return compile(kernel);
@@ -114,10 +116,10 @@ void Executor::evaluate(const NodeRef& root) {
   std::vector<Work> works(steps.size());
   for (size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].is_alias) continue;
-    works[i].region = std::make_shared<const Region>(std::move(steps[i].region));
-    works[i].lowering = kernels::lower(*works[i].region, target_);
+    works[i].region = &steps[i].region;
+    works[i].lowering = kernels::lower(steps[i].region, target_);
     for (const kernels::Dispatch& d : works[i].lowering.dispatches) {
-      works[i].kernels.push_back(&request(d, works[i].region));
+      works[i].kernels.push_back(&request(d, steps[i].region));
     }
   }
   for (const Work& work : works) {
@@ -126,7 +128,7 @@ void Executor::evaluate(const NodeRef& root) {
   // Expressions of later steps point at nodes that only earlier roots may hold: inputs go last.
   const auto drop_inputs = [&] {
     for (size_t i = 0; i < steps.size(); ++i) {
-      Node& node = steps[i].is_alias ? *steps[i].alias.node : *works[i].region->root;
+      Node& node = steps[i].is_alias ? *steps[i].alias.node : *steps[i].region.root;
       if (node.is_pending()) continue;
       node.inputs.clear();
       node.depth.store(0, std::memory_order_relaxed);
@@ -175,8 +177,9 @@ void Executor::run(Work& work) {
 
   for (size_t i = 0; i < work.lowering.dispatches.size(); ++i) {
     const kernels::Dispatch& d = work.lowering.dispatches[i];
-    std::vector<vulkan::Access> reads, writes;
     parameters_.clear();
+    reads_.clear();
+    writes_.clear();
     const auto append = [&](const void* bytes, size_t size) {
       const auto* from = static_cast<const std::byte*>(bytes);
       parameters_.insert(parameters_.end(), from, from + size);
@@ -188,21 +191,21 @@ void Executor::run(Work& work) {
     for (const Operand& operand : region.operands) {
       const vulkan::BlockRef& block = device_storage(*operand.node).block;
       address(block);
-      if (d.reads_operands) reads.emplace_back(block);
+      if (d.reads_operands) reads_.emplace_back(block);
       stats_.bytes_read +=
           d.reads_operands ? static_cast<uint64_t>(operand.node->storage_size()) : 0;
     }
     address(output);
-    if (d.writes_output) writes.emplace_back(output);
+    if (d.writes_output) writes_.emplace_back(output);
     stats_.bytes_written += d.writes_output ? static_cast<uint64_t>(root.storage_size()) : 0;
     if (fault) {
       address(fault);
-      reads.emplace_back(fault);
-      writes.emplace_back(fault);
+      reads_.emplace_back(fault);
+      writes_.emplace_back(fault);
     }
     for (int w : d.workspaces) address(workspaces[w]);
-    if (d.reads_workspace >= 0) reads.emplace_back(workspaces[d.reads_workspace]);
-    if (d.writes_workspace >= 0) writes.emplace_back(workspaces[d.writes_workspace]);
+    if (d.reads_workspace >= 0) reads_.emplace_back(workspaces[d.reads_workspace]);
+    if (d.writes_workspace >= 0) writes_.emplace_back(workspaces[d.writes_workspace]);
     append(region.words.data(), region.words.size() * sizeof(uint32_t));
     append(d.extra_words.data(), d.extra_words.size() * sizeof(uint32_t));
     parameters_.resize(*work.kernels[i]->param_bytes);
@@ -211,8 +214,8 @@ void Executor::run(Work& work) {
     dispatch.kernel = work.kernels[i]->kernel;
     dispatch.parameters = parameters_;
     dispatch.groups = d.groups;
-    dispatch.reads = reads;
-    dispatch.writes = writes;
+    dispatch.reads = reads_;
+    dispatch.writes = writes_;
     dispatch.work = d.work;
     device_.queue().dispatch(dispatch);
     ++stats_.dispatches;

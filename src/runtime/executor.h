@@ -42,8 +42,7 @@ class Executor {
   };
   struct Work;
 
-  CompiledKernel& request(const kernels::Dispatch& dispatch,
-                          const std::shared_ptr<const Region>& region);
+  CompiledKernel& request(const kernels::Dispatch& dispatch, const Region& region);
   void run(Work& work);
   vulkan::BlockRef allocate(uint64_t bytes);
   void upload_operands(const Region& region);
@@ -54,7 +53,9 @@ class Executor {
   schedule::Options options_;
   spirv::EmitOptions emit_options_;
   std::unordered_map<std::string, CompiledKernel> kernels_;
+  // Of the dispatch being recorded; they keep their capacity.
   std::vector<std::byte> parameters_;
+  std::vector<vulkan::Access> reads_, writes_;
   ExecutorStats stats_;
 };
 

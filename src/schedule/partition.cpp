@@ -20,7 +20,8 @@ struct Reader {
 };
 
 struct Growing {
-  std::vector<const Node*> frontier;  // values it reads that are not inside (yet)
+  // Values it reads that are not inside (yet); of no interest where they are stored anyway.
+  std::vector<const Node*> frontier;
   int ops = 0;
 };
 
@@ -77,6 +78,11 @@ class Partitioner {
   // A view that only renames its input's elements.
   static bool is_rename(const Node& n) { return n.op == Op::reshape; }
 
+  // A matmul or an alias: what it reads is stored or a view of it, however much that is.
+  static bool reads_stored(const Entry& root) {
+    return root.is_alias || info(root.node->op).fusion == Fusion::contraction;
+  }
+
   void start_region(int i, SplitReason reason) {
     Entry& entry = entries()[i];
     entry.region = static_cast<int>(result_.cuts.size());
@@ -84,6 +90,7 @@ class Partitioner {
     entry.is_alias = is_rename(*entry.node);
     result_.cuts.push_back({i, reason});
     growing_.emplace_back();
+    if (!reads_stored(entry)) growing_.back().frontier.reserve(kMaxRegionBuffers);
     const bool is_reduction = info(entry.node->op).fusion == Fusion::reduction;
     if (is_reduction) open_columns(entry.region, *entry.node, Shape2D::rows);
     take(i, is_reduction ? kElementBase : kRootBase);
@@ -103,13 +110,12 @@ class Partitioner {
     const Entry& entry = entries()[i];
     const Node& node = *entry.node;
     Growing& region = growing_[entry.region];
+    const bool needs_storage = reads_stored(entries()[result_.cuts[entry.region].root]);
     std::erase(region.frontier, &node);
     ++region.ops;
-    const Entry& root = entries()[result_.cuts[entry.region].root];
-    const bool needs_storage = root.is_alias || info(root.node->op).fusion == Fusion::contraction;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       Node* input = node.inputs[k].get();
-      if (info(input->op).fusion != Fusion::generator &&
+      if (!needs_storage && info(input->op).fusion != Fusion::generator &&
           std::find(region.frontier.begin(), region.frontier.end(), input) ==
               region.frontier.end()) {
         region.frontier.push_back(input);
@@ -181,9 +187,13 @@ class Partitioner {
     take(i, input_path);
   }
 
-  bool composes(const Node& view, int path) {
+  // Whether strides express the view of a contiguous value, seen through the path.
+  bool composes(const Node& view, int path) const {
+    int end = path;
+    while (end >= 0 && is_rename(*paths_[end].view)) end = paths_[end].parent;
+    if (end < 0 && is_rename(view)) return true;
     const auto layout = apply_view(view, 0, Layout::contiguous(view.inputs[0]->shape));
-    return layout && compose(paths_, path < 0 ? -1 : path, *layout);
+    return layout && apply_path(paths_, path, *layout);
   }
 
   // Views of what is stored anyway, and one cheap operation on stored values.
@@ -221,7 +231,7 @@ class Partitioner {
     Cut& cut = result_.cuts[reader.region];
     const Node& root = *entries()[cut.root].node;
     const int path = reader.path < 0 ? -1 : reader.path;
-    const std::optional<Layout> layout = compose(paths_, path, Layout::contiguous(node.shape));
+    const std::optional<Layout> layout = compose(paths_, path, node.shape);
     if (!layout) return start_region(i, SplitReason::reduction);
 
     const int at = base(reader.path);

@@ -32,12 +32,21 @@ std::optional<Layout> apply_view(const Node& view, int input, const Layout& of_i
   }
 }
 
-std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, Layout of_node) {
-  std::optional<Layout> layout = std::move(of_node);
-  for (; layout && path >= 0; path = paths[path].parent) {
-    layout = apply_view(*paths[path].view, paths[path].input, *layout);
+std::optional<Layout> apply_path(const std::vector<PathStep>& paths, int path, Layout layout) {
+  std::optional<Layout> seen = std::move(layout);
+  for (; seen && path >= 0; path = paths[path].parent) {
+    seen = apply_view(*paths[path].view, paths[path].input, *seen);
   }
-  return layout;
+  return seen;
+}
+
+std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, const Shape& shape) {
+  // What is contiguous stays so when it is reshaped.
+  const Shape* contiguous = &shape;
+  for (; path >= 0 && paths[path].view->op == Op::reshape; path = paths[path].parent) {
+    contiguous = &paths[path].view->shape;
+  }
+  return apply_path(paths, path, Layout::contiguous(*contiguous));
 }
 
 }  // namespace nxv::schedule

@@ -15,7 +15,10 @@ bool is_strided_view(Op op);
 // cannot express it.
 std::optional<Layout> apply_view(const Node& view, int input, const Layout& of_input);
 
-// A layout of the node that `path` leads to, seen from the space that the path starts from.
-std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, Layout of_node);
+// The layout of what `path` leads to, seen from the space that the path starts from.
+std::optional<Layout> apply_path(const std::vector<PathStep>& paths, int path, Layout layout);
+
+// The same for a contiguous value of that shape.
+std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, const Shape& shape);
 
 }  // namespace nxv::schedule

@@ -15,7 +15,7 @@ class Paths : public ::testing::Test {
     for (size_t i = views.size(); i-- > 0;) {
       steps.push_back({views[i].get(), 0, static_cast<int32_t>(steps.size()) - 1, 0});
     }
-    return compose(steps, static_cast<int>(steps.size()) - 1, Layout::contiguous(from->shape));
+    return compose(steps, static_cast<int>(steps.size()) - 1, from->shape);
   }
   NodeRef data(Shape shape) {
     const auto n = static_cast<size_t>(element_count(shape));

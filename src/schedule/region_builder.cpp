@@ -8,6 +8,9 @@
 namespace nxv::schedule {
 namespace {
 
+// Of each operand its offset and three strides, then batch, m, n and k.
+constexpr size_t kMatmulWords = 12;
+
 // An index into a node's elements, before the spaces are collapsed and words assigned.
 struct Address {
   Level level = Level::row;
@@ -18,10 +21,14 @@ struct Address {
 
 class RegionBuilder {
  public:
-  RegionBuilder(const Partition& parts, int cut)
-      : parts_(parts), cut_(parts.cuts[cut]), index_(cut), root_(*parts.entries[cut_.root].node) {}
+  RegionBuilder(const Partition& parts, int cut, Region& region)
+      : parts_(parts),
+        cut_(parts.cuts[cut]),
+        index_(cut),
+        root_(*parts.entries[cut_.root].node),
+        region_(region) {}
 
-  Region run() {
+  void run() {
     region_.root = NodeRef::share(&root_);
     region_.reason = cut_.reason;
     if (info(root_.op).fusion == Fusion::contraction) {
@@ -32,7 +39,6 @@ class RegionBuilder {
     }
     assign_words();
     write_key();
-    return std::move(region_);
   }
 
  private:
@@ -250,7 +256,7 @@ class RegionBuilder {
     const int from = base(path);
     Address a;
     a.level = base_level(from);
-    std::optional<Layout> layout = compose_at(path, shape);
+    std::optional<Layout> layout = compose(region_.paths, path, shape);
     if (!layout) {
       a.addressing = Addressing::mapped;
       a.path = path;
@@ -297,45 +303,34 @@ class RegionBuilder {
     }
   }
 
-  std::optional<Layout> compose_at(int path, const Shape& shape) const {
-    std::optional<Layout> layout = Layout::contiguous(shape);
-    for (; layout && path >= 0; path = parent_of_[path]) {
-      layout = apply_view(*region_.paths[path].view, region_.paths[path].input, *layout);
-    }
-    return layout;
-  }
-
   // ---- Matmul ----
 
   void build_matmul() {
     region_.kind = RegionKind::matmul;
     region_.row_count = root_.count;
+    region_.operands.reserve(root_.inputs.size());
+    region_.words.reserve(kMatmulWords);
+    std::vector<PathStep> views;  // from the product to a stored value
     for (const NodeRef& input : root_.inputs) {
+      views.clear();
       const Node* node = input.get();
-      int path = kRootBase;
-      while (is_inside(*node)) {
-        path = extend(path, *node, 0);
-        node = node->inputs[0].get();
+      for (; is_inside(*node); node = node->inputs[0].get()) {
+        views.push_back({node, 0, static_cast<int>(views.size()) - 1, 0});
       }
-      Operand operand;
+      const Layout layout = *compose(views, static_cast<int>(views.size()) - 1, node->shape);
+      Operand& operand = region_.operands.emplace_back();
       operand.node = NodeRef::share(const_cast<Node*>(node));
       operand.addressing = Addressing::strided;
-      Address address;
-      address.addressing = Addressing::strided;
-      address.layout = *compose_at(path, node->shape);
-      operand.words = static_cast<WordIndex>(region_.words.size());
-      push_word(address.layout.offset);
-      for (int64_t s : address.layout.strides) push_word(s);
+      operand.words = next_word();
+      push_word(layout.offset);
+      for (int64_t s : layout.strides) push_word(s);
       // Which of rows and columns lie next to each other decides how tiles are loaded.
-      operand.unit_columns = address.layout.strides[2] == 1 || address.layout.shape[2] == 1;
-      region_.operands.push_back(std::move(operand));
-      matmul_.push_back(std::move(address.layout));
+      operand.unit_columns = layout.strides[2] == 1 || layout.shape[2] == 1;
     }
     push_word(root_.shape[0]);
     push_word(root_.shape[1]);
     push_word(root_.shape[2]);
     push_word(root_.inputs[0]->shape[2]);
-    region_.paths.clear();
   }
 
   // ---- Words ----
@@ -563,7 +558,6 @@ class RegionBuilder {
   void byte(int64_t v) { region_.key.push_back(static_cast<char>(v)); }
 
   void write_key() {
-    region_.key.reserve(64 + 8 * region_.exprs.size());
     byte(static_cast<int>(region_.kind));
     byte(static_cast<int>(root_.dtype));
     byte(static_cast<int>(region_.root_level));
@@ -575,6 +569,7 @@ class RegionBuilder {
       }
       return;
     }
+    region_.key.reserve(64 + 8 * region_.exprs.size());
     for (const Space* space : {&region_.rows, &region_.element_rows, &region_.element_cols,
                                &region_.row_base, &region_.element_base}) {
       byte(static_cast<int>(space->dims.size()));
@@ -630,7 +625,7 @@ class RegionBuilder {
   const Cut& cut_;
   const int index_;
   Node& root_;
-  Region region_;
+  Region& region_;
   Shape row_shape_;      // of rows
   Shape element_shape_;  // rows, then columns
   Axes order_;           // element_shape_[i] is axis order_[i] of the reductions' input
@@ -640,13 +635,14 @@ class RegionBuilder {
   std::vector<Address> operand_addresses_;  // of each operand
   std::vector<int> parent_of_,
       bases_;  // of each path step; parents keep which base they start from
-  std::vector<Layout> matmul_;
 };
 
 }  // namespace
 
 Region build_region(const Partition& partition, int cut) {
-  return RegionBuilder(partition, cut).run();
+  Region region;
+  RegionBuilder(partition, cut, region).run();
+  return region;
 }
 
 }  // namespace nxv::schedule
