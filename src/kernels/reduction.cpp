@@ -4,8 +4,10 @@
 // the device: then stages of partial results follow each other until one block is left. A unit is
 // folded by one subgroup, whose lanes share the accumulators of a block, or by one invocation where
 // rows are short, where neighbouring rows rather than columns are adjacent in memory, or where the
-// device has no usable subgroups. All variants follow the tree of fold.h.
+// device has no usable subgroups. On a GPU one workgroup gathers the last partial results of a row.
+// All variants follow the tree of fold.h.
 #include <algorithm>
+#include <bit>
 
 #include "base/error.h"
 #include "kernels/fold.h"
@@ -26,6 +28,8 @@ using ir::Value;
 // invocation stays below the bound on loop iterations (288 a block).
 constexpr uint32_t kMaxBlocksOfSubgroup = 128;
 constexpr uint32_t kMaxBlocksOfInvocation = 64;
+// Of a workgroup that gathers a row: more would leave a lane too few registers for its 32 loads.
+constexpr uint32_t kMaxGatheringSubgroups = 16;
 constexpr uint32_t kShortRow = 64;    // columns up to which an invocation takes a row
 constexpr int kMaxUnrolledCost = 64;  // of an element (kOps)
 
@@ -38,12 +42,14 @@ struct Layout {
   bool aligned = false;        // rows start at multiples of four elements
   uint32_t rows_per_word = 1;  // of the output: an invocation owns whole words
   bool unrolled = false;       // whole blocks without a loop: many loads under way at once
+  bool gathers = false;        // the subgroups of a workgroup share the blocks of a row
 
   std::string key() const {
     std::string k = "r";
-    for (uint32_t v : {lanes, workgroup, static_cast<uint32_t>(from_partials),
-                       static_cast<uint32_t>(to_partials), static_cast<uint32_t>(aligned),
-                       rows_per_word, static_cast<uint32_t>(unrolled)}) {
+    for (uint32_t v :
+         {lanes, workgroup, static_cast<uint32_t>(from_partials),
+          static_cast<uint32_t>(to_partials), static_cast<uint32_t>(aligned), rows_per_word,
+          static_cast<uint32_t>(unrolled), static_cast<uint32_t>(gathers)}) {
       k += std::to_string(v) + ",";
     }
     return k;
@@ -106,8 +112,15 @@ class Generator {
       return linear_group(b_) * layout_.workgroup + b_.builtin(ir::Builtin::local_index);
     }
     lane_ = b_.builtin(ir::Builtin::subgroup_lane);
+    if (layout_.gathers) return linear_group(b_);
     return linear_group(b_) * (layout_.workgroup / layout_.lanes) +
            b_.builtin(ir::Builtin::subgroup_index);
+  }
+
+  // Whether this lane stores what its unit has found.
+  Value is_first() {
+    const Value first = lane_ == 0u;
+    return layout_.gathers ? first & (b_.builtin(ir::Builtin::subgroup_index) == 0u) : first;
   }
 
   // A block of a row -> one accumulator. Single invocations take neighbouring rows, subgroups
@@ -153,7 +166,7 @@ class Generator {
     if (layout_.lanes == 1) {
       store();
     } else {
-      b_.if_(lane_ == 0u, store);
+      b_.if_(is_first(), store);
     }
   }
 
@@ -172,7 +185,7 @@ class Generator {
       if (layout_.lanes == 1 || layout_.rows_per_word > 1) {
         store();
       } else {
-        b_.if_(lane_ == 0u, store);
+        b_.if_(is_first(), store);
       }
     } else {
       hoist_into(root, row);
@@ -243,6 +256,7 @@ class Generator {
 
   // All blocks of a row, and the tree over their results.
   Accumulator fold_row(size_t reduction, Value row) {
+    if (layout_.gathers) return gather(reduction, row);
     const Fold& fold = folds_[reduction];
     const Value blocks = word(kBlocks);
     const PairwiseTree tree(fold, 5);
@@ -256,6 +270,39 @@ class Generator {
       });
     });
     return tree.finish();
+  }
+
+  // The same by all subgroups of the workgroup. The results of at most 128 blocks meet in shared
+  // memory, where lane l of the first subgroup takes 4l .. 4l + 3; only that one has the total.
+  Accumulator gather(size_t reduction, Value row) {
+    const Fold& fold = folds_[reduction];
+    std::vector<ir::Shared> results;
+    for (const ir::Type& type : fold.parts()) {
+      const std::string name = "block_results" + std::to_string(results.size());
+      results.push_back(b_.shared(name, type, kMaxBlocksOfSubgroup));
+    }
+    const Value blocks = word(kBlocks), subgroup = b_.builtin(ir::Builtin::subgroup_index);
+    b_.for_range(subgroup, blocks, b_.u32(layout_.workgroup / layout_.lanes), [&](Value block) {
+      const Accumulator a = fold_block(reduction, row, block);
+      b_.if_(lane_ == 0u, [&] {
+        for (size_t p = 0; p < a.size(); ++p) b_.shared_store(results[p], block, a[p]);
+      });
+    });
+    b_.barrier();
+    const auto total = fold.variables(fold.identity());
+    b_.if_(subgroup == 0u, [&] {
+      Accumulator a = fold.identity();
+      for (uint32_t i = 0; i < kGroup; ++i) {
+        const Value at = (lane_ << 2) + i, safe = b_.binary(Opcode::min, at, blocks - 1u);
+        Accumulator next;
+        for (const ir::Shared& part : results) next.push_back(b_.shared_load(part, safe));
+        a = fold.select(at < blocks, fold.combine(a, next), a);
+      }
+      for (uint32_t mask = 1; mask < layout_.lanes; mask *= 2) a = fold.exchange(a, mask);
+      Fold::write(total, a);
+    });
+    if (layout_.rows_per_word > 1) b_.barrier();  // before the next row's results
+    return Fold::read(total);
   }
 
   Accumulator fold_block(size_t reduction, Value row, Value block) {
@@ -313,8 +360,18 @@ class Generator {
   Accumulator take_partials(const Fold& fold, Accumulator to, Value row, Value start, Value end,
                             uint32_t groups) {
     const Value base = row * word(kColumns), last = end - 1u;
+    const bool whole_groups = layout_.aligned && fold.parts() == std::vector{ir::kF64};
     std::vector<std::pair<Value, Accumulator>> loaded;
     for (uint32_t g = 0; g < groups; ++g) {
+      if (whole_groups) {
+        const Value first = g == 0 ? start : start + g * kFoldStride;
+        const Value safe = (base + b_.binary(Opcode::min, first, last)) >> 2;
+        const Group group = load_group(emitter_.extra_buffer(0), safe, DType::f64);
+        for (uint32_t i = 0; i < kGroup; ++i) {
+          loaded.emplace_back(first + i < end, Accumulator{group[i].re});
+        }
+        continue;
+      }
       for (uint32_t i = 0; i < kGroup; ++i) {
         const Value at = start + (g * kFoldStride + i);
         const Value safe = b_.binary(Opcode::min, at, last);
@@ -414,6 +471,18 @@ Lowering lower_reduction(const Region& region, const Target& target) {
     return layout.lanes > 1 ? kMaxBlocksOfSubgroup : kMaxBlocksOfInvocation / per_word;
   };
 
+  const auto gathering_workgroup = [&](uint64_t columns) {
+    const uint32_t limit =
+        std::min(plan.max_workgroup_invocations / layout.lanes, kMaxGatheringSubgroups);
+    return layout.lanes * std::min(std::bit_ceil(divide_up(columns, kFoldBlock)), limit);
+  };
+  const auto can_gather = [&](uint64_t columns) {
+    const auto bytes =
+        static_cast<uint32_t>(kMaxBlocksOfSubgroup * 8 * parts_of_reduction(region, target));
+    return plan.profile != plan::Profile::cpu && layout.lanes == kFoldAccumulators &&
+           columns <= kFoldBlock * kMaxBlocksOfSubgroup && bytes <= plan.shared_memory_bytes;
+  };
+
   Lowering lowering;
   auto columns = static_cast<uint64_t>(region.col_count);
   const auto add = [&](bool to_partials) {
@@ -423,7 +492,8 @@ Lowering lower_reduction(const Region& region, const Target& target) {
     Dispatch d;
     d.key = layout.key() + region.key;
     d.generate = [target, layout](const Region& r) { return Generator(r, target, layout).run(); };
-    d.groups = fold_groups(divide_up(units, layout.workgroup / layout.lanes), plan);
+    const uint32_t units_of_workgroup = layout.gathers ? 1 : layout.workgroup / layout.lanes;
+    d.groups = fold_groups(divide_up(units, units_of_workgroup), plan);
     const auto by_blocks = divisor_words(blocks), by_rows = divisor_words(rows);
     d.extra_words = {static_cast<uint32_t>(units),
                      static_cast<uint32_t>(rows),
@@ -442,7 +512,8 @@ Lowering lower_reduction(const Region& region, const Target& target) {
       d.reads_workspace = source;
     }
     if (to_partials) {
-      lowering.workspaces.push_back(rows * blocks * 8 * parts_of_reduction(region, target));
+      const uint64_t partials = divide_up(rows * blocks, kGroup) * kGroup;  // whole groups
+      lowering.workspaces.push_back(partials * 8 * parts_of_reduction(region, target));
       d.writes_workspace = static_cast<int>(lowering.workspaces.size()) - 1;
       d.workspaces.push_back(d.writes_workspace);
       source = d.writes_workspace;
@@ -455,9 +526,12 @@ Lowering lower_reduction(const Region& region, const Target& target) {
   while (true) {
     choose_lanes(columns, adjacent_rows);
     layout.from_partials = source >= 0;
-    layout.aligned = !layout.from_partials && columns % kGroup == 0;
-    const bool split = region.kind == RegionKind::reduction && columns > kFoldBlock &&
-                       (columns > kFoldBlock * max_blocks() || rows < enough);
+    layout.aligned = columns % kGroup == 0 || (layout.from_partials && rows == 1);
+    const bool many_blocks = region.kind == RegionKind::reduction && columns > kFoldBlock &&
+                             (columns > kFoldBlock * max_blocks() || rows < enough);
+    layout.gathers = many_blocks && layout.from_partials && can_gather(columns);
+    if (layout.gathers) layout.workgroup = gathering_workgroup(columns);
+    const bool split = many_blocks && !layout.gathers;
     layout.to_partials = split;
     layout.rows_per_word = split ? 1 : per_word;
     layout.unrolled = plan.profile != plan::Profile::cpu && layout.lanes == kFoldAccumulators &&

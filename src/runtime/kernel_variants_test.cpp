@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <random>
 
 #include "graph/build.h"
@@ -40,7 +41,8 @@ struct Device {
 // Kernels own whole groups of four elements.
 Bytes padded(size_t bytes) { return Bytes((bytes + 63) / 64 * 64); }
 
-Bytes run(const Region& region, const Target& target) {
+// With `partials`, the results of the first dispatch are given and only the later ones run.
+Bytes run(const Region& region, const Target& target, const Bytes& partials = {}) {
   const Lowering lowering = kernels::lower(region, target);
   std::vector<Bytes> operands, workspaces;
   for (const Operand& o : region.operands) {
@@ -50,7 +52,9 @@ Bytes run(const Region& region, const Target& target) {
   for (uint64_t bytes : lowering.workspaces) workspaces.push_back(padded(bytes));
   const auto size = static_cast<size_t>(region.root->storage_size());
   Bytes output = padded(size), fault(16, std::byte{0xff});
+  if (!partials.empty()) workspaces[0] = partials;
   for (const kernels::Dispatch& d : lowering.dispatches) {
+    if (!partials.empty() && &d == &lowering.dispatches[0]) continue;
     const ir::Kernel kernel = d.generate(region);
     EXPECT_EQ(testing::validate_spirv(spirv::emit(kernel, {})), "");
     std::vector<testing::Argument> arguments;
@@ -259,6 +263,49 @@ TEST(RowsInRegisters, WholeBlocksUnrolled) {
       EXPECT_TRUE(run(region, gpu.target) == run(region, narrow.target));
     }
   }
+}
+
+// The last partial results of a row are folded by one workgroup.
+TEST(Gathering, ItsBitsAreThoseOfTheStages) {
+  Values values;
+  std::mt19937 random(5);
+  std::normal_distribution<double> normal(0, 3);
+  const auto check = [&](Op op, DType type, const Shape& shape, bool f64) {
+    SCOPED_TRACE(std::string(name(op)) + " " + std::string(name(type)) + " " + to_string(shape));
+    const Region region =
+        only_region(reduce(op, broadcast(values.make(type, {1, 1}), shape), Axes{1}, false));
+    const Device one(plan::Profile::discrete, 32, f64);
+    Device stages(plan::Profile::discrete, 32, f64);
+    stages.plan.shared_memory_bytes = 0;
+    const Target staged = kernels::make_target(stages.plan);
+    const Target gathering = kernels::make_target(one.plan);
+    const Lowering lowering = kernels::lower(region, gathering);
+    ASSERT_EQ(lowering.dispatches.size(), 2U);
+    EXPECT_EQ(kernels::lower(region, staged).dispatches.size(), 3U);
+    Bytes partials = padded(lowering.workspaces[0]);
+    for (size_t i = 0; i < partials.size(); i += 8) {
+      if (f64) {
+        const double v = normal(random);
+        std::memcpy(&partials[i], &v, 8);
+      } else {
+        const auto v = static_cast<float>(normal(random));
+        std::memcpy(&partials[i], &v, 4);
+      }
+    }
+    EXPECT_TRUE(run(region, gathering, partials) == run(region, staged, partials));
+  };
+  for (int64_t count : {1025, 1026, 2047, 2048, 5003, 16384, 65536, 131072}) {
+    check(Op::sum, DType::f64, {1, count * 1024}, true);  // unrounded: shows the order
+  }
+  check(Op::sum, DType::f64, {1, 1024 * 1024 + 1}, true);
+  check(Op::sum, DType::f64, {3, 5000 * 1024}, true);
+  check(Op::sum, DType::f64, {3, 2049 * 1024}, true);
+  check(Op::sum, DType::f32, {1, 65536 * 1024}, true);
+  check(Op::sum, DType::f32, {1, 3000 * 1024}, false);
+  check(Op::sum, DType::f16, {3, 1025 * 1024}, true);
+  check(Op::sum, DType::c64, {2, 1500 * 1024}, true);
+  check(Op::product, DType::s32, {1, 1500 * 1024}, true);
+  check(Op::reduce_max, DType::f32, {1, 1500 * 1024}, false);
 }
 
 TEST(Transpose, TilesGiveWhatElementsGive) {

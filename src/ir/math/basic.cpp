@@ -53,6 +53,43 @@ Value div_by_integers(Value x, Value y) {
                   b.bitcast(magnitude | sign, kF32));
 }
 
+// x / y where f32 fma is fused and subnormals are flushed. What depends on y alone is computed once
+// for all numbers that share it: d = y 2^-k in [2, 4) and r = 1 / d, correctly rounded (53 bits are
+// enough to round twice). Then q = x r, e = x - q d, q' = q + e r; at the end a product by 2^-k.
+//
+// q' is x / d correctly rounded. Let x and d be in [1, 2), u = 2^-24, and m the middle of two
+// neighbouring f32; q' is wrong only if x / d and q + e r are on different sides of some m. They
+// differ by (x/d - q)(r d - 1), where |r d - 1| <= d u/2, and by r times the rounding of e.
+// - x >= d: |x/d - q| < x u/2 + u < 2u, one unit in the last place: e is exact and |m - q| = u. But
+//   x - m d is a multiple of 2 u^2 and not 0, so that |x/d - m| >= 2 u^2/d, and the difference is
+//   at most u (1 + u) d u/2, which is less because d^2 <= 4 - 8u + 4u^2.
+// - x < d, |m - q| = u/2: likewise, with half of each bound; again e is exact.
+// - x < d, |m - q| = 3u/2: |x/d - q| <= x u/2 + u/2 comes within 3.5 u^2 of it only for
+//   x > 2 - 7u, therefore d = 2 - 2u or 2 - 4u; trying the three pairs gives |x/d - q| < 1.1 u.
+// The significand of x - q d ends 47 binary places below x: x is scaled to at least 2^-79 so that
+// nothing is flushed on the way. A quotient too small for the last factor's range is below 2^-150.
+Value div_by_reciprocal(Value x, Value y) {
+  Builder& b = x.builder();
+  const Value bits = b.bitcast(y, kU32), field = (bits >> 23) & 0xff;
+  const Value significand = b.select(field == 255, bits, (bits & 0x807fffffu) | 0x40000000u);
+  const Value divisor = b.bitcast(b.select(field == 0, bits & 0x80000000u, significand), kF32);
+  const Value wide = b.convert(divisor, kF64);
+  const Value reciprocal = b.convert(like(wide, 1.0) / wide, kF32);
+  const Value power = b.bitcast((b.u32(255) - field) << 23, kF32);
+  const Value lower_power =
+      b.bitcast((b.binary(Opcode::max, b.u32(255) - field, b.u32(49)) - 48) << 23, kF32);
+
+  const Value small = b.unary(Opcode::abs, x) < 0x1p-79;
+  const Value dividend = x * b.select(small, b.f32(0x1p48f), b.f32(1));
+  const Value estimate = dividend * reciprocal;
+  const Value residue = b.fma(-estimate, divisor, dividend);
+  const Value corrected = b.fma(residue, reciprocal, estimate);
+  // The estimate stays where it is exact (a zero keeps its sign) and where the residue is NaN:
+  // zeros, infinities.
+  const Value quotient = b.select(b.unary(Opcode::abs, residue) > 0, corrected, estimate);
+  return quotient * b.select(small, lower_power, power);
+}
+
 // x = significand * 2^exponent with an integer significand in its base type's full width.
 struct Integral {
   Value significand, exponent;  // base type, s32
@@ -112,17 +149,19 @@ class Residues {
 Value div(Value a, Value b, const MathOptions& options) {
   if (is_f64(a.type()) || options.exact_f32_div_sqrt) return a / b;
   if (!options.f64) return div_by_integers(a, b);
+  if (options.fma_fused_f32 && !options.subnormals_preserved) return div_by_reciprocal(a, b);
   Builder& builder = a.builder();
   const Value dividend = builder.convert(a, kF64), divisor = builder.convert(b, kF64);
   if (!options.fma_fused_f32) return builder.convert(dividend / divisor, kF32);
   // A divisor that many numbers share is inverted once. The residue corrects the product to the
-  // rounded f64 quotient (Markstein, IBM J. Res. Dev. 34, 1990); it is NaN where the quotient is
-  // not a number to correct.
+  // rounded f64 quotient (Markstein, IBM J. Res. Dev. 34, 1990); it is zero or NaN where there
+  // is nothing to correct.
   const Value inverse = like(divisor, 1.0) / divisor;
   const Value estimate = dividend * inverse;
   const Value residue = builder.fma(-estimate, divisor, dividend);
   const Value quotient = builder.fma(residue, inverse, estimate);
-  return builder.convert(builder.select(quotient == quotient, quotient, estimate), kF32);
+  const Value inexact = builder.unary(Opcode::abs, residue) > 0;
+  return builder.convert(builder.select(inexact, quotient, estimate), kF32);
 }
 
 // With a = A 2^i and b = B 2^j, the remainder is (A 2^(i - j) mod B) 2^j. The power of two modulo

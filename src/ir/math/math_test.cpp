@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <random>
 #include <string>
 
 #include "testing/accuracy.h"
@@ -35,6 +36,14 @@ const Device kDevices[] = {
      kF32,
      {.exact_f32_div_sqrt = false, .subnormals_preserved = false},
      {.flush_subnormals = true}},
+    {"f32_through_f64_flushing_with_fma",
+     kF32,
+     {.exact_f32_div_sqrt = false, .subnormals_preserved = false, .fma_fused_f32 = true},
+     {.flush_subnormals = true, .fused_fma = true}},
+    {"f32_through_f64_with_fma",
+     kF32,
+     {.exact_f32_div_sqrt = false, .fma_fused_f32 = true},
+     {.fused_fma = true}},
     {"f32_in_pairs_flushing",
      kF32,
      {.f64 = false, .subnormals_preserved = false},
@@ -224,6 +233,59 @@ TEST_P(EveryDevice, SignsAndPredicates) {
          {kNan, 0, kNan},
          {0.49999997, 0, 0},
          {-2.5, 0, -3}});
+}
+
+TEST_P(EveryDevice, DivHasTheSpecialCasesOfIeee) {
+  check(
+      GetParam(), testing::math_function("div"),
+      {{0.0, 3, 0.0},         {-0.0, 3, -0.0},         {0.0, -3, -0.0},         {-0.0, -3, 0.0},
+       {0.0, 0x1p127, 0.0},   {1, 0.0, kInf},          {1, -0.0, -kInf},        {-1, 0.0, -kInf},
+       {0.0, 0.0, kNan},      {0.0, -kInf, -0.0},      {1, kInf, 0.0},          {-1, kInf, -0.0},
+       {kInf, 3, kInf},       {kInf, -3, -kInf},       {kInf, 0.0, kInf},       {kInf, -kInf, kNan},
+       {kNan, 1, kNan},       {1, kNan, kNan},         {0.0, kNan, kNan},       {kInf, kNan, kNan},
+       {0x1p-126, 0.0, kInf}, {0x1p-100, -kInf, -0.0}, {0x1p-100, 0x1p-100, 1}, {7, 7, 1}});
+}
+
+// Divisors by and dividends just where a scaled quotient comes closest to the middle of two
+// numbers, over every pair of magnitudes.
+TEST(Division, IsCorrectlyRoundedEverywhere) {
+  const MathFunction& f = testing::math_function("div");
+  std::mt19937_64 random(11);
+  const auto number = [](uint64_t mantissa, int exponent) {
+    return std::ldexp(static_cast<double>(mantissa | 0x800000), exponent - 23);
+  };
+  Points points;
+  const auto add = [&](double a, double b) {
+    points.a.push_back(a);
+    points.b.push_back(b);
+  };
+  for (int i = 0; i < 400000; ++i) {
+    const uint64_t bits = random();
+    const auto m = static_cast<uint32_t>(bits) & 0x7fffff;
+    const auto n = static_cast<uint32_t>(bits >> 32) & 0x7fffff;
+    const int to = static_cast<int>(random() % 254) - 126;
+    const int from = static_cast<int>(random() % 254) - 126;
+    add(number(m, from), number(n, to));
+    add(number(0x7fffff - m % 16, from), -number(0x7fffff - n % 16, to));
+    // a is the rounded product of b and the middle of two numbers.
+    const double b = number(n, 0), middle = number(m, 0) + 0x1p-24;
+    add(std::ldexp(static_cast<float>(b * middle), to / 2), std::ldexp(b, to - to / 2));
+    // Quotients close to the ends of the range.
+    const int end = i % 2 == 0 ? -126 : 127;
+    const int sum = to + end + static_cast<int>(bits % 3) - 1;
+    if (sum >= -126 && sum <= 127) add(number(m, sum), number(n, to));
+  }
+  for (const Device& device : kDevices) {
+    if (!device.options.fma_fused_f32 || !device.options.f64) continue;
+    const Accuracy found = testing::measure(f, kF32, device.options, points,
+                                            testing::interpreter_evaluator(device.interpreter),
+                                            !device.options.subnormals_preserved);
+    EXPECT_EQ(found.points, found.correctly_rounded)
+        << device.name << std::hexfloat << " " << found.worst_a << " / " << found.worst_b;
+    EXPECT_EQ(found.wrong_specials, 0u)
+        << device.name << std::hexfloat << " " << found.special_a << " / " << found.special_b;
+    EXPECT_GT(found.points, 1000000u);
+  }
 }
 
 // Arguments whose multiple of pi/2 lies closest, and large ones.
