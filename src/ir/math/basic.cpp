@@ -236,8 +236,12 @@ Value is_infinity(Value x) {
 }
 
 Value copy_sign(Value magnitude, Value sign) {
-  return with_top_word(magnitude,
-                       (top_word(magnitude) & 0x7fffffff) | (top_word(sign) & 0x80000000u));
+  // Not two masked words joined: Mesa 25 makes a bit-field selection of that, which its driver for
+  // CPUs computes wrongly.
+  const Value positive = top_word(magnitude) & 0x7fffffff;
+  const Value negative = positive | 0x80000000u;
+  return with_top_word(
+      magnitude, magnitude.builder().select((top_word(sign) >> 31) != 0u, negative, positive));
 }
 
 Value abs(Value x) { return with_top_word(x, top_word(x) & 0x7fffffff); }
