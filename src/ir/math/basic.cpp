@@ -49,8 +49,12 @@ Value div_by_integers(Value x, Value y) {
   const Value magnitude = b.select(exponent > 254, b.u32(0x7f800000), finite);
   const Value sign = (x_bits ^ y_bits) & 0x80000000u;
   auto is_special = [&](Value m) { return (m - 1) >= 0x7f7fffff; };  // 0, infinity, NaN
-  return b.select(is_special(x_magnitude) | is_special(y_magnitude), x / y,
-                  b.bitcast(magnitude | sign, kF32));
+  // Quotients with a zero, an infinity or a NaN: an ordinary partner only lends its sign, since
+  // native division may lose large and small ones on the way.
+  const Value x_special = is_special(x_magnitude), y_special = is_special(y_magnitude);
+  const auto unit = [&](Value bits) { return b.bitcast((bits & 0x80000000u) | 0x3f800000u, kF32); };
+  const Value special = b.select(x_special, x, unit(x_bits)) / b.select(y_special, y, unit(y_bits));
+  return b.select(x_special | y_special, special, b.bitcast(magnitude | sign, kF32));
 }
 
 // x / y where f32 fma is fused and subnormals are flushed. What depends on y alone is computed once
