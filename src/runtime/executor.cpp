@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "ir/legalize_int64.h"
+#include "runtime/emit_options.h"
 
 namespace nxv::runtime {
 namespace {
@@ -49,10 +50,7 @@ struct Executor::Work {
 Executor::Executor(vulkan::Device& device, const plan::DevicePlan& plan,
                    const schedule::Options& options)
     : device_(device), plan_(plan), target_(kernels::make_target(plan)), options_(options) {
-  emit_options_.signed_zero_inf_nan_f32 = plan.has.preserve_f32;
-  emit_options_.signed_zero_inf_nan_f64 = plan.has.preserve_f64;
-  emit_options_.denorm_preserve_f32 = plan.has.denorm_preserve_f32;
-  emit_options_.denorm_preserve_f64 = plan.has.denorm_preserve_f64;
+  emit_options_ = emit_options(plan);
 }
 
 vulkan::Module Executor::compile(const ir::Kernel& kernel) const {

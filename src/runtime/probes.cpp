@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "ir/builder.h"
-#include "spirv/emit.h"
+#include "runtime/emit_options.h"
 
 namespace nxv::runtime {
 namespace {
@@ -32,14 +32,9 @@ std::vector<float> samples() {
 
 vulkan::Module module_of(Builder& b, const plan::DevicePlan& plan) {
   const ir::Kernel kernel = b.finish();
-  spirv::EmitOptions options;
-  options.signed_zero_inf_nan_f32 = plan.has.preserve_f32;
-  options.signed_zero_inf_nan_f64 = plan.has.preserve_f64;
-  options.denorm_preserve_f32 = plan.has.denorm_preserve_f32;
-  options.denorm_preserve_f64 = plan.has.denorm_preserve_f64;
   vulkan::Module m;
   m.name = kernel.name;
-  m.words = spirv::emit(kernel, options);
+  m.words = spirv::emit(kernel, emit_options(plan));
   m.push_bytes = kernel.param_bytes();
   m.local_size[0] = kernel.local_size;
   return m;
