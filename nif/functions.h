@@ -51,6 +51,8 @@ Term reduce(ErlNifEnv* env, Operation op, TensorArg tensor, std::optional<Dims> 
 Term dot(ErlNifEnv* env, TensorArg a, TensorArg b, Dims contract_a, Dims contract_b, Dims batch_a,
          Dims batch_b);
 Term matmul(ErlNifEnv* env, TensorArg a, TensorArg b);
+Term call(ErlNifEnv* env, std::string name, AnyTerm tensors, AnyTerm options);
+Term parameter(ErlNifEnv* env, EngineArg engine, nxv_dtype type);
 
 // read.cpp
 Term shape(ErlNifEnv* env, TensorArg tensor);

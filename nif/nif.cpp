@@ -56,6 +56,8 @@ ErlNifFunc functions[] = {
     function<reduce>("reduce"),
     function<dot>("dot"),
     function<matmul>("matmul"),
+    function<call>("call"),
+    function<parameter>("parameter"),
 
     function<shape>("shape"),
     function<type>("type"),

@@ -140,4 +140,76 @@ Term matmul(ErlNifEnv* env, TensorArg a, TensorArg b) {
   return operate(env, a, [&](auto out) { return nxv_matmul(a->get(), b->get(), out); });
 }
 
+namespace {
+
+// An option's values: integers (also as true, false or a type's atom) or floats, one or a list.
+struct OptionValues {
+  std::string name;
+  std::vector<int64_t> integers;
+  std::vector<double> reals;
+
+  void add(ErlNifEnv* env, Term value) {
+    ErlNifSInt64 integer;
+    double real;
+    if (enif_get_int64(env, value, &integer)) {
+      integers.push_back(integer);
+    } else if (enif_get_double(env, value, &real)) {
+      reals.push_back(real);
+    } else if (value == atoms.yes || value == atoms.no) {
+      integers.push_back(value == atoms.yes ? 1 : 0);
+    } else {
+      integers.push_back(decode<nxv_dtype>(env, value));
+    }
+  }
+};
+
+OptionValues decode_option(ErlNifEnv* env, Term term) {
+  int arity;
+  const Term* parts;
+  if (!enif_get_tuple(env, term, &arity, &parts) || arity != 2) throw BadArgument{};
+  OptionValues option;
+  option.name = decode<std::string>(env, parts[0]);
+  if (enif_is_list(env, parts[1])) {
+    for_each(env, parts[1], [&](Term value) { option.add(env, value); });
+  } else {
+    option.add(env, parts[1]);
+  }
+  return option;
+}
+
+constexpr int kMaxResults = 4;
+
+}  // namespace
+
+Term call(ErlNifEnv* env, std::string name, AnyTerm tensors, AnyTerm options) {
+  std::vector<TensorArg> args;
+  std::vector<nxv_tensor*> operands;
+  for_each(env, tensors.term, [&](Term head) {
+    args.push_back(decode<TensorArg>(env, head));
+    operands.push_back(args.back()->get());
+  });
+  if (args.empty()) throw Failure{NXV_INVALID_ARGUMENT, name + ": no tensor given"};
+  std::vector<OptionValues> values;
+  for_each(env, options.term, [&](Term head) { values.push_back(decode_option(env, head)); });
+  std::vector<nxv_option> list;
+  for (const OptionValues& v : values) {
+    const bool reals = !v.reals.empty();
+    list.push_back({v.name.c_str(), static_cast<int>(reals ? v.reals.size() : v.integers.size()),
+                    reals ? nullptr : v.integers.data(), reals ? v.reals.data() : nullptr});
+  }
+  nxv_tensor* outs[kMaxResults];
+  int count = 0;
+  check(nxv_call(name.c_str(), static_cast<int>(operands.size()), operands.data(),
+                 static_cast<int>(list.size()), list.data(), kMaxResults, outs, &count));
+  std::vector<TensorHandle> handles;
+  for (int i = 0; i < count; ++i) handles.emplace_back(outs[i]);
+  return make_tensors(env, args[0]->engine(), std::move(handles));
+}
+
+Term parameter(ErlNifEnv* env, EngineArg engine, nxv_dtype type) {
+  nxv_tensor* raw = nullptr;
+  check(nxv_parameter(Use(*engine), type, &raw));
+  return make_tensor(env, *engine, TensorHandle(raw));
+}
+
 }  // namespace nxv::nif

@@ -51,12 +51,31 @@ bool Engine::has_pressure() noexcept {
   }
 }
 
+namespace {
+
+Term answer(ErlNifEnv* env, Engine& engine, Term value) {
+  if (engine.has_pressure()) return enif_make_tuple3(env, atoms.ok, value, atoms.pressure);
+  return enif_make_tuple2(env, atoms.ok, value);
+}
+
+}  // namespace
+
 Term make_tensor(ErlNifEnv* env, Engine& engine, TensorHandle handle) {
   ErlNifPid self;
   enif_self(env, &self);
-  Term tensor = make_resource<Tensor>(env, std::move(handle), Maker(engine, self));
-  if (engine.has_pressure()) return enif_make_tuple3(env, atoms.ok, tensor, atoms.pressure);
-  return enif_make_tuple2(env, atoms.ok, tensor);
+  return answer(env, engine, make_resource<Tensor>(env, std::move(handle), Maker(engine, self)));
+}
+
+Term make_tensors(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> handles) {
+  ErlNifPid self;
+  enif_self(env, &self);
+  std::vector<Term> tensors;
+  for (TensorHandle& handle : handles) {
+    tensors.push_back(make_resource<Tensor>(env, std::move(handle), Maker(engine, self)));
+  }
+  return answer(
+      env, engine,
+      enif_make_list_from_array(env, tensors.data(), static_cast<unsigned>(tensors.size())));
 }
 
 }  // namespace nxv::nif

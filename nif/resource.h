@@ -179,5 +179,7 @@ inline TensorArg decode<TensorArg>(ErlNifEnv* env, Term term) {
 // The answer to a call that makes a tensor: {ok, Tensor}, or {ok, Tensor, pressure} when callers
 // hold so much that garbage should be collected.
 Term make_tensor(ErlNifEnv* env, Engine& engine, TensorHandle handle);
+// The same with a list of tensors.
+Term make_tensors(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> handles);
 
 }  // namespace nxv::nif

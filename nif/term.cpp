@@ -134,6 +134,13 @@ nxv_dtype decode<nxv_dtype>(ErlNifEnv*, Term term) {
 }
 
 template <>
+std::string decode<std::string>(ErlNifEnv* env, Term term) {
+  char name[256];
+  if (enif_get_atom(env, term, name, sizeof name, ERL_NIF_LATIN1) == 0) throw BadArgument{};
+  return name;
+}
+
+template <>
 Operation decode<Operation>(ErlNifEnv*, Term term) {
   const auto* end = op_atoms.begin() + op_count;
   const auto* found = std::find(op_atoms.cbegin(), end, term);

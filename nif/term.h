@@ -82,6 +82,8 @@ double decode<double>(ErlNifEnv* env, Term term);
 template <>
 nxv_dtype decode<nxv_dtype>(ErlNifEnv* env, Term term);
 template <>
+std::string decode<std::string>(ErlNifEnv* env, Term term);  // an atom's name
+template <>
 Operation decode<Operation>(ErlNifEnv* env, Term term);
 template <>
 Number decode<Number>(ErlNifEnv* env, Term term);

@@ -266,6 +266,25 @@ NXV_API nxv_status nxv_dot(nxv_tensor* a, nxv_tensor* b, int contract_count,
 /* Matrix product of the last two axes; leading axes broadcast. Vectors as in numpy. */
 NXV_API nxv_status nxv_matmul(nxv_tensor* a, nxv_tensor* b, nxv_tensor** out) NXV_NOEXCEPT;
 
+/* ---- Operations by name: indexing, windows, sorts, transforms, linear algebra ---- */
+
+/* Integers (lengths, axes, flags as 0 or 1, an nxv_dtype) or reals; the other is NULL. */
+typedef struct nxv_option {
+  const char* name;
+  int count;
+  const int64_t* integers;
+  const double* reals;
+} nxv_option;
+
+/* The operation `name` of docs/operations.md on `count` operands. Writes one tensor for each result
+ * to outs and their number to *out_count; NXV_SIZE_MISMATCH when there are more than `capacity`. */
+NXV_API nxv_status nxv_call(const char* name, int count, nxv_tensor* const* operands,
+                            int option_count, const nxv_option* options, int capacity,
+                            nxv_tensor** outs, int* out_count) NXV_NOEXCEPT;
+/* A scalar that stands for an argument of a function. What is built from parameters alone, and from
+ * constants, is the body that `reduce` and `window_reduce` take; it cannot be read. */
+NXV_API nxv_status nxv_parameter(nxv_engine* engine, nxv_dtype type, nxv_tensor** out) NXV_NOEXCEPT;
+
 /* ---- Text for people ---- */
 
 /* Regions, split reasons, KernelIR and SPIR-V of what evaluating `tensor` would run; free with

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <complex>
 
 #include "capi/handles.h"
+#include "library/registry.h"
 
 using nxv::Axes;
 using nxv::Error;
@@ -217,4 +219,37 @@ nxv_status nxv_matmul(nxv_tensor* a, nxv_tensor* b, nxv_tensor** out) noexcept {
     require(b, "tensor");
     return nxv::matmul(a->node, b->node);
   });
+}
+
+nxv_status nxv_call(const char* name, int count, nxv_tensor* const* operands, int option_count,
+                    const nxv_option* options, int capacity, nxv_tensor** outs,
+                    int* out_count) noexcept {
+  return guarded([&] {
+    require(name, "name");
+    require(outs, "outs");
+    require(out_count, "out_count");
+    if (option_count > 0) require(options, "options");
+    std::vector<nxv::library::Option> list;
+    for (int i = 0; i < option_count; ++i) {
+      const nxv_option& o = options[i];
+      require(o.name, "option name");
+      if (o.count > 0 && o.integers == nullptr) require(o.reals, o.name);
+      nxv::library::Option& option = list.emplace_back();
+      option.name = o.name;
+      if (o.integers != nullptr) option.integers.assign(o.integers, o.integers + o.count);
+      if (o.reals != nullptr) option.reals.assign(o.reals, o.reals + o.count);
+    }
+    const std::vector<NodeRef> results = nxv::library::call(name, nodes_of(count, operands), list);
+    if (results.size() > static_cast<size_t>(std::max(capacity, 0))) {
+      throw Error(Status::size_mismatch,
+                  std::string(name) + ": has " + std::to_string(results.size()) +
+                      " results, room was given for " + std::to_string(capacity));
+    }
+    *out_count = static_cast<int>(results.size());
+    for (size_t i = 0; i < results.size(); ++i) outs[i] = wrap(operands[0]->engine, results[i]);
+  });
+}
+
+nxv_status nxv_parameter(nxv_engine* engine, nxv_dtype type, nxv_tensor** out) noexcept {
+  return create(engine, out, [&](const auto& owner) { return nxv::parameter(owner, dtype(type)); });
 }

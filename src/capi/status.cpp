@@ -90,7 +90,8 @@ nxv_status nxv_op_info(int op, nxv_op_row* out) noexcept {
     const nxv::OpInfo& row = nxv::kOps[op];
     out->name = row.name.data();
     out->arity = row.arity == nxv::kVariadic ? -1 : row.arity;
-    out->is_elementwise = row.fusion == nxv::Fusion::pointwise && nxv::Op(op) != nxv::Op::cast;
+    out->is_elementwise = row.fusion == nxv::Fusion::pointwise && nxv::Op(op) != nxv::Op::cast &&
+                          nxv::Op(op) != nxv::Op::bitcast && nxv::Op(op) != nxv::Op::bounded_index;
   });
 }
 

@@ -192,8 +192,13 @@ NodeRef host_value(const GraveyardRef& owner, DType type, Shape shape,
   return n;
 }
 
+NodeRef parameter(const GraveyardRef& owner, DType type) {
+  return make(owner, Op::parameter, type, {}, {});
+}
+
 NodeRef elementwise(Op op, std::span<const NodeRef> operands) {
-  if (info(op).fusion != Fusion::pointwise || op == Op::cast) {
+  if (info(op).fusion != Fusion::pointwise || op == Op::cast || op == Op::bitcast ||
+      op == Op::bounded_index) {
     fail(Status::invalid_argument, name(op), "is not an elementwise operation");
   }
   if (operands.size() != info(op).arity) {

@@ -24,7 +24,11 @@ NodeRef random(const GraveyardRef& owner, Op op, DType type, Shape shape, const 
 NodeRef host_value(const GraveyardRef& owner, DType type, Shape shape,
                    std::vector<std::byte> stored);
 
-// Any pointwise operation but cast; operands broadcast against each other as in numpy.
+// A scalar argument of a function (see FoldAttr); has no value of its own.
+NodeRef parameter(const GraveyardRef& owner, DType type);
+
+// Any pointwise operation but cast, bitcast and bounded_index; operands broadcast against each
+// other as in numpy.
 NodeRef elementwise(Op op, std::span<const NodeRef> operands);
 inline NodeRef elementwise(Op op, std::initializer_list<NodeRef> operands) {
   return elementwise(op, std::span(operands.begin(), operands.size()));

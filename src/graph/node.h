@@ -110,8 +110,34 @@ struct ReduceAttr {
 struct DotAttr {
   Axes contract_a, batch_a, contract_b, batch_b;
 };
+// Views of sliding windows: [d...] becomes [positions..., window...].
+struct WindowsAttr {
+  std::vector<int64_t> window, strides, dilations;
+};
+// A function of scalars: `result` in terms of the parameter nodes, which have no inputs.
+struct FoldAttr {
+  std::vector<NodeRef> parameters;  // the element, the accumulator
+  NodeRef result;
+};
+struct ScanAttr {
+  Op combine;  // add, multiply, min or max
+  int64_t axis;
+  bool reverse;
+};
+struct SortAttr {
+  int64_t axis;
+  bool descending;
+};
+struct FftAttr {
+  bool inverse;
+  double epsilon;  // parts of a result with a smaller magnitude become zero
+};
+struct TriangularAttr {
+  bool lower, left_side, transpose, conjugate;
+};
 using Attributes = std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAttr, AxesAttr,
-                                SliceAttr, PadAttr, ConcatenateAttr, ReduceAttr, DotAttr>;
+                                SliceAttr, PadAttr, ConcatenateAttr, ReduceAttr, DotAttr,
+                                WindowsAttr, FoldAttr, ScanAttr, SortAttr, FftAttr, TriangularAttr>;
 
 // pending: to be computed. stored: commands that write its storage are recorded, or it was
 // uploaded; later commands may read it. failed: the error stays.

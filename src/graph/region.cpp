@@ -8,6 +8,8 @@ std::string_view name(SplitReason reason) {
       return "root";
     case SplitReason::contraction:
       return "contraction";
+    case SplitReason::library:
+      return "kernels of its own";
     case SplitReason::reduction:
       return "reduction";
     case SplitReason::shared:
@@ -34,6 +36,8 @@ std::string_view name(RegionKind kind) {
       return "row program";
     case RegionKind::matmul:
       return "matmul";
+    case RegionKind::library:
+      return "library";
   }
   return "";
 }

@@ -21,12 +21,13 @@
 
 namespace nxv {
 
-enum class RegionKind : uint8_t { pointwise, reduction, row_program, matmul };
+enum class RegionKind : uint8_t { pointwise, reduction, row_program, matmul, library };
 
 // Why a value became a region of its own instead of part of its reader's.
 enum class SplitReason : uint8_t {
   root,              // somebody asked for it
   contraction,       // matmul
+  library,           // an operation with kernels of its own
   reduction,         // a reduction that its readers cannot take in
   shared,            // read by several regions, dearer to recompute than to store
   too_many_ops,      // its reader is at the limit of operations
@@ -64,7 +65,7 @@ enum class Addressing : uint8_t {
 //   slice: start and stride of each axis; reverse: size of each reversed axis;
 //   reshape: row-major stride of each axis of the view, then a divisor of each axis of the input;
 //   pad: low, divisor of interior + 1, size of the input, for each axis; concatenate: first
-//   coordinate and size of the part.
+//   coordinate and size of the part; windows: stride and dilation of each axis of the input.
 struct PathStep {
   const Node* view = nullptr;
   uint8_t input = 0;    // which input of the view is followed
@@ -79,6 +80,7 @@ enum class ExprKind : uint8_t {
   inside,    // pad, concatenate: u8, whether the point lies inside the part (`path`)
   choose,    // args[0] ? args[1] : args[2], of one type
   reduce,    // reduction of args[0] over the columns
+  gather,    // element of a dense operand, at the index args[0]
 };
 
 struct Expr {
@@ -87,10 +89,11 @@ struct Expr {
   Op op = Op::data;
   DType dtype = DType::f32;
   std::array<int16_t, 3> args = {-1, -1, -1};  // earlier expressions
-  int16_t operand = -1;                        // load
+  int16_t operand = -1;                        // load, gather
   Addressing addressing = Addressing::linear;  // generate, inside
   int32_t path = -1;                           // generate, inside: when mapped
-  WordIndex words = 0;  // generate: index words as for an operand; constant: the scalar's bits
+  WordIndex words = 0;  // generate: index words as for an operand; constant: the scalar's bits;
+                        // gather: the operand's last index
   WordIndex extra = 0;  // iota axis: stride divisor and size divisor; eye: column and row divisors;
                         // random: key lo, hi, counter lo, hi, then scalars low and high
   const Node* node = nullptr;

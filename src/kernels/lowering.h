@@ -31,10 +31,11 @@ struct Dispatch {
   std::array<uint32_t, 3> groups = {1, 1, 1};
   std::vector<uint32_t> extra_words;
   std::vector<int> workspaces;  // indices into Lowering::workspaces
+  // What it touches, for the barriers.
   bool reads_operands = true;
-  bool writes_output = true;
-  int reads_workspace = -1, writes_workspace = -1;
-  uint64_t work = 0;  // element operations, estimated
+  bool reads_output = false, writes_output = true;
+  std::vector<int> reads, writes;  // of the workspaces
+  uint64_t work = 0;               // element operations, estimated
 };
 
 struct Lowering {
@@ -48,6 +49,8 @@ Lowering lower(const Region& region, const Target& target);
 Lowering lower_pointwise(const Region& region, const Target& target);
 Lowering lower_reduction(const Region& region, const Target& target);
 Lowering lower_matmul(const Region& region, const Target& target);
+// Operations with kernels of their own, by operation.
+Lowering lower_library(const Region& region, const Target& target);
 
 // Workgroups folded so that no dimension passes the plan's limit.
 std::array<uint32_t, 3> fold_groups(uint64_t groups, const plan::DevicePlan& plan);

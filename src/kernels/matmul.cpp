@@ -69,7 +69,7 @@ class PlainLowering {
       blocks.stage = PlainStage::blocks;
       Dispatch& partial = add(blocks, now * count, first, now, count * now * sums_.block);
       partial.workspaces = {sums};
-      partial.writes_workspace = sums;
+      partial.writes = {sums};
       partial.writes_output = false;
       add_totals(sums, total, first > 0, first + now == all, now);
     }
@@ -97,11 +97,11 @@ class PlainLowering {
     Dispatch& d =
         add(layout, finishes ? units() : size_.count(), 0, blocks, size_.count() * blocks);
     d.workspaces = {sums};
-    d.reads_workspace = sums;
+    d.reads = {sums};
     d.reads_operands = false;
     d.writes_output = finishes;
     if (resumes || !finishes) d.workspaces.push_back(total);
-    if (resumes || !finishes) d.writes_workspace = total;
+    if (resumes || !finishes) d.writes = {total};
   }
 
   Dispatch& add(const PlainLayout& layout, uint64_t units, uint64_t first_block, uint64_t blocks,
@@ -185,7 +185,7 @@ Lowering lower_tiled(const Region& region, const Target& target, const MatmulTil
   if (to_workspace) {
     lowering.workspaces.push_back(size.count() * 8);
     d.workspaces = {0};
-    d.writes_workspace = 0;
+    d.writes = {0};
     d.writes_output = false;
   }
   lowering.dispatches.push_back(std::move(d));

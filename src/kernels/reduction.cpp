@@ -509,14 +509,14 @@ Lowering lower_reduction(const Region& region, const Target& target) {
     d.work = rows * columns * std::max<uint64_t>(1, layout.from_partials ? 1 : region.exprs.size());
     if (source >= 0) {
       d.workspaces.push_back(source);
-      d.reads_workspace = source;
+      d.reads = {source};
     }
     if (to_partials) {
       const uint64_t partials = divide_up(rows * blocks, kGroup) * kGroup;  // whole groups
       lowering.workspaces.push_back(partials * 8 * parts_of_reduction(region, target));
-      d.writes_workspace = static_cast<int>(lowering.workspaces.size()) - 1;
-      d.workspaces.push_back(d.writes_workspace);
-      source = d.writes_workspace;
+      d.writes = {static_cast<int>(lowering.workspaces.size()) - 1};
+      d.workspaces.push_back(d.writes[0]);
+      source = d.writes[0];
     }
     lowering.dispatches.push_back(std::move(d));
     return blocks;

@@ -129,6 +129,15 @@ void RegionEmitter::make(int id, const Points& points) {
         if (uniform) break;
       }
       break;
+    case ExprKind::gather: {
+      // Clamped whatever the index says: an address out of range ends the process or the device.
+      const Value last = words_[e.words];
+      for (const Number& index : values_[e.args[0]]) {
+        const Value at = b_.binary(ir::Opcode::min, b_.convert(index.re, ir::kU32), last);
+        result.push_back(load_element(operands_[e.operand], at, e.dtype));
+      }
+      break;
+    }
     case ExprKind::reduce:
       throw Error(Status::internal, "a reduction is read before it is computed");
   }

@@ -200,7 +200,7 @@ void Engine::begin_read(Request& request) {
       std::memcpy(&position, word.bytes, 4);
       if (position != 0xffffffff) {
         return pending->done(
-            {Status::arithmetic, slot->what + ", element " + std::to_string(position)}, {});
+            {slot->what.status, slot->what.message + ", element " + std::to_string(position)}, {});
       }
       slot->is_clear.store(true, std::memory_order_release);
     }

@@ -23,19 +23,25 @@ void check_requirements(const ir::Kernel& kernel, const plan::Capabilities& has)
   missing(needs.subgroup_ballot, has.subgroup_ballot, "subgroup_ballot");
 }
 
-std::string fault_text(const Region& region) {
+// What a fault in the region means.
+Failure fault_of(const Region& region) {
+  const std::string of = " in a result of shape " + to_string(region.root->shape);
+  if (region.root->op == Op::triangular_solve) {
+    return {Status::arithmetic, "can't solve for singular matrix" + of};
+  }
   std::string ops;
   for (const Expr& e : region.exprs) {
+    if (e.kind == ExprKind::compute && e.op == Op::bounded_index) {
+      return {Status::out_of_bounds, "index is out of bounds" + of};
+    }
     const bool fails = e.op == Op::quotient || e.op == Op::remainder || e.op == Op::pow ||
                        e.op == Op::left_shift || e.op == Op::right_shift;
     if (e.kind == ExprKind::compute && fails && is_integer(e.dtype)) {
       ops += (ops.empty() ? "" : ", ") + std::string(name(e.op));
     }
   }
-  return ops +
-         ": integer division by zero, negative shift amount or negative exponent in a result of "
-         "shape " +
-         to_string(region.root->shape);
+  return {Status::arithmetic,
+          ops + ": integer division by zero, negative shift amount or negative exponent" + of};
 }
 
 }  // namespace
@@ -168,7 +174,7 @@ void Executor::run(Work& work) {
   if (region.can_fault) {
     auto slot = std::make_shared<FaultSlot>();
     slot->block = fault = allocate(16);
-    slot->what = fault_text(region);
+    slot->what = fault_of(region);
     device_.queue().fill(*fault, 0, 16, 0xffffffff);
     faults.push_back(std::move(slot));
   }
@@ -202,8 +208,9 @@ void Executor::run(Work& work) {
       writes_.emplace_back(fault);
     }
     for (int w : d.workspaces) address(workspaces[w]);
-    if (d.reads_workspace >= 0) reads_.emplace_back(workspaces[d.reads_workspace]);
-    if (d.writes_workspace >= 0) writes_.emplace_back(workspaces[d.writes_workspace]);
+    if (d.reads_output) reads_.emplace_back(output);
+    for (int w : d.reads) reads_.emplace_back(workspaces[w]);
+    for (int w : d.writes) writes_.emplace_back(workspaces[w]);
     append(region.words.data(), region.words.size() * sizeof(uint32_t));
     append(d.extra_words.data(), d.extra_words.size() * sizeof(uint32_t));
     parameters_.resize(*work.kernels[i]->param_bytes);

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "graph/node.h"
@@ -14,7 +13,7 @@ namespace nxv::runtime {
 // A word that kernels lower to the first offending position (atomicMin); all ones: no fault.
 struct FaultSlot {
   vulkan::BlockRef block;
-  std::string what;                   // for the message
+  Failure what;
   std::atomic<bool> is_clear{false};  // read back once and found unset
 };
 using Faults = std::vector<std::shared_ptr<FaultSlot>>;

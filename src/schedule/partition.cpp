@@ -15,7 +15,8 @@ constexpr int kManyPaths = -4;  // read at several places of the region
 struct Reader {
   int region = -1;
   bool several = false;        // regions
-  bool needs_storage = false;  // a matmul or an alias reads it
+  bool needs_storage = false;  // a matmul, an alias or a gather reads it
+  bool needs_dense = false;    // by its own layout: no view can stand in for it
   int path = kNoPath;
 };
 
@@ -26,6 +27,12 @@ struct Growing {
 };
 
 bool is_boundary(const Node& n) { return n.op == Op::data || !n.is_pending(); }
+
+// The input must lie in memory as its shape says.
+bool reads_dense(const Node& reader, size_t input) {
+  const Fusion fusion = info(reader.op).fusion;
+  return fusion == Fusion::library || (fusion == Fusion::gather && input == 0);
+}
 
 class Partitioner {
  public:
@@ -51,6 +58,9 @@ class Partitioner {
   void collect(Node& root) {
     std::vector<std::pair<Node*, size_t>> stack;
     const auto visit = [&](Node* n) {
+      if (n->op == Op::parameter) {
+        throw Error(Status::invalid_argument, "a parameter of a function has no value to read");
+      }
       if (n->state() == State::failed) throw Error(n->failure().status, n->failure().message);
       if (is_boundary(*n) || n->scratch >= 0) return;
       n->scratch = kVisiting;
@@ -78,9 +88,11 @@ class Partitioner {
   // A view that only renames its input's elements.
   static bool is_rename(const Node& n) { return n.op == Op::reshape; }
 
-  // A matmul or an alias: what it reads is stored or a view of it, however much that is.
+  // A matmul, an alias, a library operation: what it reads is stored or a view of it, however much
+  // that is.
   static bool reads_stored(const Entry& root) {
-    return root.is_alias || info(root.node->op).fusion == Fusion::contraction;
+    const Fusion fusion = info(root.node->op).fusion;
+    return root.is_alias || fusion == Fusion::contraction || fusion == Fusion::library;
   }
 
   void start_region(int i, SplitReason reason) {
@@ -115,7 +127,8 @@ class Partitioner {
     ++region.ops;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       Node* input = node.inputs[k].get();
-      if (!needs_storage && info(input->op).fusion != Fusion::generator &&
+      const bool dense = reads_dense(node, k);
+      if (!needs_storage && (dense || info(input->op).fusion != Fusion::generator) &&
           std::find(region.frontier.begin(), region.frontier.end(), input) ==
               region.frontier.end()) {
         region.frontier.push_back(input);
@@ -126,12 +139,13 @@ class Partitioner {
       if (info(node.op).fusion == Fusion::view) at = extend(input_path, node, static_cast<int>(k));
       if (entry.is_shared) at = kManyPaths;
       if (reader.region == -1) {
-        reader = {entry.region, entry.is_shared, false, at};
+        reader = {entry.region, entry.is_shared, false, false, at};
       } else {
         reader.several |= entry.is_shared || reader.region != entry.region;
         if (reader.path != at) reader.path = kManyPaths;
       }
-      reader.needs_storage |= needs_storage;
+      reader.needs_storage |= needs_storage || dense;
+      reader.needs_dense |= dense;
     }
   }
 
@@ -154,11 +168,12 @@ class Partitioner {
       return;
     }
     if (fusion == Fusion::contraction) return start_region(i, SplitReason::contraction);
+    if (fusion == Fusion::library) return start_region(i, SplitReason::library);
     if (!options_.fuse) return start_region(i, SplitReason::no_fusion);
     if (reader.needs_storage) {
       // A matmul reads views by their strides; an alias has no kernel to inline into.
       const Entry& root = entries()[result_.cuts[reader.region].root];
-      if (!root.is_alias && !reader.several && is_strided_view(node.op) &&
+      if (!root.is_alias && !reader.several && !reader.needs_dense && is_strided_view(node.op) &&
           reader.path != kManyPaths && composes(node, reader.path)) {
         return inline_into(i, reader.region, reader.path);
       }
@@ -214,10 +229,12 @@ class Partitioner {
         growing.frontier.end()) {
       --buffers;
     }
-    for (const NodeRef& input : node.inputs) {
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      const NodeRef& input = node.inputs[k];
       const bool known = std::find(growing.frontier.begin(), growing.frontier.end(), input.get()) !=
                          growing.frontier.end();
-      if (!known && info(input->op).fusion != Fusion::generator) ++buffers;
+      const bool stored = reads_dense(node, k) || info(input->op).fusion != Fusion::generator;
+      if (!known && stored) ++buffers;
     }
     return buffers <= static_cast<size_t>(kMaxRegionBuffers);
   }

@@ -33,6 +33,8 @@ class RegionBuilder {
     region_.reason = cut_.reason;
     if (info(root_.op).fusion == Fusion::contraction) {
       build_matmul();
+    } else if (info(root_.op).fusion == Fusion::library) {
+      build_library();
     } else {
       set_spaces();
       expr(root_, kRootBase);
@@ -131,6 +133,8 @@ class RegionBuilder {
         return generate(node, path);
       case Fusion::view:
         return node.op == Op::pad ? pad(node, path) : concatenate(node, path);
+      case Fusion::gather:
+        return gather(node, path);
       case Fusion::reduction: {
         const int at = cut_.layout == Shape2D::elements ? kRootBase : kElementBase;
         Expr e = expr_of(node, ExprKind::reduce, Level::row);
@@ -169,6 +173,8 @@ class RegionBuilder {
   static bool may_fault(const Node& node) {
     switch (node.op) {
       case Op::quotient:
+      case Op::bounded_index:
+      case Op::triangular_solve:
         return true;
       case Op::remainder:
       case Op::pow:
@@ -179,6 +185,22 @@ class RegionBuilder {
       default:
         return false;
     }
+  }
+
+  int16_t gather(const Node& node, int path) {
+    const int16_t index = expr(*node.inputs[1], path);
+    Expr e = expr_of(node, ExprKind::gather, region_.exprs[index].level);
+    e.args[0] = index;
+    e.operand = dense_operand(*node.inputs[0]);
+    return push(e);
+  }
+
+  // An operand that is addressed by data.
+  int16_t dense_operand(const Node& node) {
+    Operand& operand = region_.operands.emplace_back();
+    operand.node = NodeRef::share(const_cast<Node*>(&node));
+    operand_addresses_.emplace_back();
+    return static_cast<int16_t>(region_.operands.size() - 1);
   }
 
   int16_t load(const Node& node, int path) {
@@ -192,7 +214,9 @@ class RegionBuilder {
           known.addressing == address.addressing && known.path == address.path &&
           known.layout == address.layout) {
         for (size_t e = 0; e < region_.exprs.size(); ++e) {
-          if (region_.exprs[e].operand == static_cast<int16_t>(i)) return static_cast<int16_t>(e);
+          const bool is_load = region_.exprs[e].kind == ExprKind::load;
+          if (is_load && region_.exprs[e].operand == static_cast<int16_t>(i))
+            return static_cast<int16_t>(e);
         }
       }
     }
@@ -333,6 +357,16 @@ class RegionBuilder {
     push_word(root_.inputs[0]->shape[2]);
   }
 
+  // ---- Operations with kernels of their own ----
+
+  void build_library() {
+    region_.kind = RegionKind::library;
+    region_.row_count = root_.count;
+    region_.can_fault = may_fault(root_);
+    region_.operands.reserve(root_.inputs.size());
+    for (const NodeRef& input : root_.inputs) region_.operands.emplace_back().node = input;
+  }
+
   // ---- Words ----
 
   void push_word(int64_t v) { region_.words.push_back(static_cast<uint32_t>(v)); }
@@ -367,7 +401,7 @@ class RegionBuilder {
   }
 
   void assign_words() {
-    if (region_.kind == RegionKind::matmul) return;
+    if (region_.kind == RegionKind::matmul || region_.kind == RegionKind::library) return;
     collapse_rows();
     collapse_elements();
     for (size_t i = 0; i < region_.operands.size(); ++i) {
@@ -382,6 +416,10 @@ class RegionBuilder {
     for (size_t i = 0; i < region_.exprs.size(); ++i) {
       Expr& e = region_.exprs[i];
       if (e.kind == ExprKind::generate) assign_generator(e, addresses_[i]);
+      if (e.kind == ExprKind::gather) {
+        e.words = next_word();
+        push_word(region_.operands[e.operand].node->count - 1);
+      }
     }
     bool maps_rows = false, maps_elements = false;
     for (size_t i = 0; i < region_.paths.size(); ++i) {
@@ -562,7 +600,8 @@ class RegionBuilder {
     byte(static_cast<int>(root_.dtype));
     byte(static_cast<int>(region_.root_level));
     byte(region_.can_fault);
-    if (region_.kind == RegionKind::matmul) {
+    if (region_.kind == RegionKind::library) byte(static_cast<int>(root_.op));
+    if (region_.kind == RegionKind::matmul || region_.kind == RegionKind::library) {
       for (const Operand& o : region_.operands) {
         byte(static_cast<int>(o.node->dtype));
         byte(o.unit_columns);
@@ -591,7 +630,7 @@ class RegionBuilder {
            static_cast<int>(e.addressing) << 5);
       byte(static_cast<int>(e.op));
       byte(static_cast<int>(e.dtype));
-      if (e.kind == ExprKind::load) byte(e.operand);
+      if (e.kind == ExprKind::load || e.kind == ExprKind::gather) byte(e.operand);
       if (e.addressing == Addressing::mapped) byte(e.path);
       if (e.op == Op::iota) byte(e.node->attribute<IotaAttr>().axis >= 0);
       for (int16_t a : e.args) {

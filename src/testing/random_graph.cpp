@@ -237,6 +237,8 @@ class Generator {
         return contraction();
       case Fusion::leaf:
       case Fusion::generator:
+      case Fusion::gather:
+      case Fusion::library:
         break;
     }
     return {};

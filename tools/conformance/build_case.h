@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "library_case.h"
 #include "ops/op_table.h"
 #include "testing/vectors.h"
 
@@ -21,6 +22,26 @@ class Unsupported : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+
+// A case that is an operation of the library; nothing for others.
+template <typename Builder>
+std::optional<std::vector<typename Builder::Value>> build_library_case(
+    Builder& builder, const VectorCase& c, const std::vector<typename Builder::Value>& inputs) {
+  const std::optional<LibraryCall> call = library_call(c);
+  if (!call) return std::nullopt;
+  std::vector<typename Builder::Value> operands;
+  for (const int i : call->operands) {
+    operands.push_back(i >= 0 ? inputs[i] : builder.data(call->extra[-1 - i]));
+  }
+  if (!call->function.empty()) {
+    const auto x = builder.parameter(call->function_type);
+    const auto acc = builder.parameter(call->function_type);
+    const auto op = op_from_name(call->function);
+    if (!op) throw Unsupported("no function " + call->function);
+    operands.insert(operands.end(), {x, acc, builder.apply(*op, {x, acc})});
+  }
+  return builder.call(call->name, operands, call->options);
+}
 
 struct PadAmounts {
   std::vector<int64_t> low, high, interior;
@@ -52,6 +73,9 @@ class CaseBuilder {
 
   std::vector<Value> build() {
     for (const HostTensor& t : case_.inputs) inputs_.push_back(builder_.data(t));
+    if (std::optional<std::vector<Value>> results = build_library_case(builder_, case_, inputs_)) {
+      return std::move(*results);
+    }
     return {result()};
   }
 

@@ -125,6 +125,25 @@ class CallBuilder {
                      length(batch_a), batch_a.data(), batch_b.data(), out);
     });
   }
+  Value parameter(DType type) {
+    return made([&](nxv_tensor** out) { return nxv_parameter(engine_, c_type(type), out); });
+  }
+  std::vector<Value> call(const std::string& name, const std::vector<Value>& operands,
+                          const std::vector<library::Option>& options) {
+    std::vector<nxv_option> list;
+    for (const library::Option& o : options) {
+      const bool reals = !o.reals.empty();
+      list.push_back({o.name.c_str(), static_cast<int>(reals ? o.reals.size() : o.integers.size()),
+                      reals ? nullptr : o.integers.data(), reals ? o.reals.data() : nullptr});
+    }
+    nxv_tensor* outs[4];
+    int count = 0;
+    check(nxv_call(name.c_str(), static_cast<int>(operands.size()), handles(operands).data(),
+                   static_cast<int>(list.size()), list.data(), 4, outs, &count));
+    std::vector<Value> results;
+    for (int i = 0; i < count; ++i) results.emplace_back(outs[i], Release{});
+    return results;
+  }
 
  private:
   template <typename Call>

@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "build_case.h"
 #include "graph/build.h"
+#include "library/registry.h"
 #include "target.h"
 
 namespace nxv::conformance {
@@ -45,6 +46,11 @@ class NodeBuilder {
   Value dot(const Value& a, const Value& b, const Axes& contract_a, const Axes& contract_b,
             const Axes& batch_a, const Axes& batch_b) {
     return nxv::dot(a, b, {contract_a, contract_b, batch_a, batch_b});
+  }
+  Value parameter(DType type) { return nxv::parameter(owner_, type); }
+  std::vector<Value> call(const std::string& name, const std::vector<Value>& operands,
+                          const std::vector<library::Option>& options) {
+    return library::call(name, operands, options);
   }
 
  private:

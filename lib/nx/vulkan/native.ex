@@ -55,6 +55,12 @@ defmodule Nx.Vulkan.Native do
   def dot(_a, _b, _contract_a, _contract_b, _batch_a, _batch_b), do: missing()
   def matmul(_a, _b), do: missing()
 
+  # An operation of the library, by its name (an atom): see docs/operations.md. Options are
+  # {name, integer | boolean | float | type | [integer]}; it answers with a list of tensors.
+  def call(_name, _tensors, _options), do: missing()
+  # A scalar argument of a function that `reduce` and `window_reduce` take.
+  def parameter(_engine, _type), do: missing()
+
   # Reading. read/3 answers :ok, and exactly one message follows: {ref, {:ok, binary}} or
   # {ref, {:error, reason, message}}. limit: elements from the first on, -1 for all.
   def shape(_tensor), do: missing()

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "testing/reference.h"
+#include "testing/reference/library.h"
 #include "testing/reference/number.h"
 #include "testing/reference/pointwise.h"
 #include "testing/reference/random.h"
@@ -81,6 +82,9 @@ HostTensor evaluate_one(const Node& node, Inputs inputs) {
       return evaluate_reduction(node, *inputs[0]);
     case Fusion::contraction:
       return evaluate_dot(node, *inputs[0], *inputs[1]);
+    case Fusion::gather:
+    case Fusion::library:
+      return evaluate_library(node, inputs);
   }
   throw Error(Status::internal, "unknown fusion class");
 }

@@ -283,27 +283,7 @@ Scalar pointwise(Op op, DType out, std::span<const Scalar> in) {
       return convert(is_true(in[0]) ? in[1] : in[2], out);
     case Op::clip:
       return clip(out, in[0], in[1], in[2]);
-    // The rest is not pointwise.
-    case Op::data:
-    case Op::constant:
-    case Op::iota:
-    case Op::eye:
-    case Op::random_uniform:
-    case Op::random_normal:
-    case Op::reshape:
-    case Op::broadcast:
-    case Op::transpose:
-    case Op::slice:
-    case Op::reverse:
-    case Op::pad:
-    case Op::concatenate:
-    case Op::sum:
-    case Op::product:
-    case Op::reduce_max:
-    case Op::reduce_min:
-    case Op::all:
-    case Op::any:
-    case Op::dot:
+    default:
       break;
   }
   throw Error(Status::internal, std::string(name(op)) + " is not a pointwise operation");

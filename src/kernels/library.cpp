@@ -1,0 +1,16 @@
+// Which file lowers which operation of the library.
+#include <string>
+
+#include "base/error.h"
+#include "kernels/lowering.h"
+
+namespace nxv::kernels {
+
+Lowering lower_library(const Region& region, const Target& /*target*/) {
+  switch (region.root->op) {
+    default:
+      throw Error(Status::internal, std::string(name(region.root->op)) + " has no kernels");
+  }
+}
+
+}  // namespace nxv::kernels

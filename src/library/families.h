@@ -1,0 +1,21 @@
+// The tables of the families, each in a file of its own.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "library/registry.h"
+
+namespace nxv::library {
+
+std::span<const Row> indexing_rows();
+std::span<const Row> windows_rows();
+std::span<const Row> sorting_rows();
+std::span<const Row> transforms_rows();
+std::span<const Row> linear_rows();
+
+inline std::array<std::span<const Row>, 5> families() {
+  return {indexing_rows(), windows_rows(), sorting_rows(), transforms_rows(), linear_rows()};
+}
+
+}  // namespace nxv::library

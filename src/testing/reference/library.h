@@ -1,0 +1,13 @@
+// Gathers and the operations with kernels of their own, as plainly as possible.
+#pragma once
+
+#include <span>
+
+#include "testing/reference.h"
+
+namespace nxv::reference {
+
+// Throws Error(out_of_bounds or arithmetic) where a kernel would report a fault.
+HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const> inputs);
+
+}  // namespace nxv::reference
