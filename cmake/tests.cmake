@@ -22,3 +22,12 @@ if(NXV_BASH)
   add_test(NAME check_operations_page COMMAND ${NXV_BASH} tools/operations.sh --check
            WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endif()
+
+# What is installed serves find_package(nxv). A sanitized library needs sanitized users.
+if(NOT NXV_SANITIZE)
+  add_test(NAME check_install
+           COMMAND ${CMAKE_COMMAND} -D BUILD=${PROJECT_BINARY_DIR}
+                   -D EXAMPLES=${PROJECT_SOURCE_DIR}/examples
+                   -D WORK=${PROJECT_BINARY_DIR}/install_test
+                   -P ${PROJECT_SOURCE_DIR}/cmake/install_test.cmake)
+endif()
