@@ -21,6 +21,7 @@ install(TARGETS nxv EXPORT nxv_targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/include/nxv/nxv.h ${PROJECT_SOURCE_DIR}/include/nxv/nxv.hpp
+              ${PROJECT_SOURCE_DIR}/include/nxv/library.hpp
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nxv)
 install(EXPORT nxv_targets NAMESPACE nxv:: FILE nxvConfig.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/nxv)

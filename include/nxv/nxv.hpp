@@ -646,4 +646,6 @@ inline Tensor random_normal(const Engine& engine, const Shape& shape, uint64_t s
 }  // namespace cpp
 }  // namespace nxv
 
+#include "nxv/library.hpp"
+
 #endif  // NXV_NXV_HPP_
