@@ -72,7 +72,10 @@ inline void check(nxv_status status) {
   if (status != NXV_OK) throw Exception(status, nxv_last_error());
 }
 inline nxv_dtype raw(DType type) { return static_cast<nxv_dtype>(type); }
-inline int size_of(const std::vector<int64_t>& list) { return static_cast<int>(list.size()); }
+template <typename List>
+int size_of(const List& list) {
+  return static_cast<int>(list.size());
+}
 
 // Shared by an Engine and its tensors.
 struct EngineHandle {
