@@ -17,10 +17,9 @@ endforeach()
 # docs/environment.md and docs/operations.md say what the code says.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/base/env_test.cpp PROPERTIES
   COMPILE_DEFINITIONS "NXV_ENVIRONMENT_PAGE=\"${PROJECT_SOURCE_DIR}/docs/environment.md\"")
-find_program(NXV_BASH bash)
-if(NXV_BASH)
-  add_test(NAME check_operations_page COMMAND ${NXV_BASH} tools/operations.sh --check
-           WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+if(TARGET nxv-cli)
+  add_test(NAME check_operations_page
+           COMMAND nxv-cli operations --check ${PROJECT_SOURCE_DIR}/docs/operations.md)
 endif()
 
 # What is installed serves find_package(nxv). A sanitized library needs sanitized users.

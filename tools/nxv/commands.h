@@ -39,4 +39,7 @@ struct AccuracyOptions {
 };
 int run_accuracy(const AccuracyOptions& options);
 
+// Prints docs/operations.md; with a file, fails unless that is what it holds.
+int run_operations(const std::string& check);
+
 }  // namespace nxv::tools

@@ -49,9 +49,14 @@ int main(int argc, char** argv) {
   accuracy->add_flag("--markdown", accuracy_options.markdown, "print a table for the docs");
   accuracy->add_option("--points", accuracy_options.points, "arguments of each function");
 
+  CLI::App* operations = app.add_subcommand("operations", "the page docs/operations.md");
+  std::string page;
+  operations->add_option("--check", page, "fail unless this file is the page");
+
   CLI11_PARSE(app, argc, argv);
   try {
     if (*info) return nxv::tools::run_info(device, list_devices);
+    if (*operations) return nxv::tools::run_operations(page);
     if (*explain) {
       explain_options.device = device;
       return nxv::tools::run_explain(explain_options);
