@@ -4,7 +4,7 @@ set -uo pipefail
 source "$(dirname "$0")/environment.sh"
 export LP_NUM_THREADS=0
 export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$root/cmake/sanitizers/lsan.supp}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$root/cmake/sanitizers/tsan.supp}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$root/cmake/sanitizers/tsan.supp:ignore_noninstrumented_modules=1}
 
 failures=()
 part() {
@@ -31,6 +31,7 @@ else
 fi
 part asan build_and_test asan build/asan
 part tsan build_and_test tsan build/tsan
+part long-tests build/gcc/nxv_runtime_test --gtest_also_run_disabled_tests --gtest_filter='*Long*'
 part layers env NXV_VALIDATION=1 NXV_CHECK_HAZARDS=1 \
   ctest --test-dir build/gcc --output-on-failure
 part elixir-layers env NXV_VALIDATION=1 NXV_CHECK_HAZARDS=1 mix test

@@ -22,13 +22,13 @@ std::vector<NodeRef> nodes_of(const std::vector<NodeRef>& roots) {
 
 }  // namespace
 
-std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
-                               const GraphEvaluator& fused, const GraphEvaluator& apart,
-                               const AgreementOptions& agreement) {
+std::string check_graph(const std::string& label, const GraphBuilder& build,
+                        const GraphEvaluator& fused, const GraphEvaluator& apart,
+                        const AgreementOptions& agreement) {
   // Three copies: evaluation changes the nodes.
-  const auto roots = random_graph(fused.owner, seed, options);
-  const auto nodes = nodes_of(random_graph(apart.owner, seed, options));
-  const auto graph_roots = random_graph(std::make_shared<Graveyard>(), seed, options);
+  const auto roots = build(fused.owner);
+  const auto nodes = nodes_of(build(apart.owner));
+  const auto graph_roots = build(std::make_shared<Graveyard>());
   const auto graph = nodes_of(graph_roots);
 
   const std::vector<HostTensor> results = fused.evaluate(roots);
@@ -38,7 +38,7 @@ std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
 
   std::string wrong;
   const auto report = [&](const std::string& what) {
-    if (!what.empty()) wrong += "seed " + std::to_string(seed) + ": " + what + "\n";
+    if (!what.empty()) wrong += label + ": " + what + "\n";
   };
   for (const NodeRef& node : graph) {
     if (node->op == Op::data) continue;
@@ -52,6 +52,13 @@ std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
     report(std::string(name(graph_roots[i]->op)) + " fused and one node at a time, " + off);
   }
   return wrong;
+}
+
+std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
+                               const GraphEvaluator& fused, const GraphEvaluator& apart,
+                               const AgreementOptions& agreement) {
+  const auto build = [&](const GraveyardRef& owner) { return random_graph(owner, seed, options); };
+  return check_graph("seed " + std::to_string(seed), build, fused, apart, agreement);
 }
 
 std::vector<Op> real_ops() {

@@ -19,7 +19,14 @@ struct GraphEvaluator {
   std::function<std::vector<HostTensor>(std::span<const NodeRef>)> evaluate;
 };
 
-// Everything that is wrong, one a line; empty when nothing is.
+// The same graph for any owner; its roots.
+using GraphBuilder = std::function<std::vector<NodeRef>(const GraveyardRef&)>;
+
+// Everything that is wrong, one a line, each starting with `label`; empty when nothing is.
+std::string check_graph(const std::string& label, const GraphBuilder& build,
+                        const GraphEvaluator& fused, const GraphEvaluator& apart,
+                        const AgreementOptions& agreement);
+
 std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
                                const GraphEvaluator& fused, const GraphEvaluator& apart,
                                const AgreementOptions& agreement);

@@ -14,11 +14,12 @@ struct RandomGraphOptions {
   std::vector<Op> ops;  // empty: the whole table; `data` leaves are always made
   int size = 16;        // operations besides leaves, about
   int max_roots = 3;
+  int max_rank = 4;
   int64_t max_elements = 4096;  // of any node
   bool special_values = true;   // NaN, infinities, zeros of both signs, subnormals, bounds
 };
 
-// Shapes of rank 0 to 4 with small and a few larger dimensions; operands are shared, broadcast and
+// Shapes of rank 0 to max_rank with small and a few larger dimensions; operands are shared, broadcast and
 // seen through views. Nothing in the graph raises: integer divisors are not zero, shift amounts and
 // integer exponents not negative. Returns the roots, no more than max_roots.
 std::vector<NodeRef> random_graph(const GraveyardRef& owner, uint64_t seed,
