@@ -3,11 +3,18 @@
 
 #include "base/error.h"
 #include "kernels/lowering.h"
+#include "kernels/scan.h"
+#include "kernels/sort.h"
 
 namespace nxv::kernels {
 
-Lowering lower_library(const Region& region, const Target& /*target*/) {
+Lowering lower_library(const Region& region, const Target& target) {
   switch (region.root->op) {
+    case Op::scan:
+      return lower_scan(region, target);
+    case Op::sort:
+    case Op::argsort:
+      return lower_sort(region, target);
     default:
       throw Error(Status::internal, std::string(name(region.root->op)) + " has no kernels");
   }

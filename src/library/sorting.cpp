@@ -1,8 +1,124 @@
 // Sorting: sorts and scans.
+#include <array>
+#include <numeric>
+
+#include "graph/build.h"
 #include "library/families.h"
 
 namespace nxv::library {
+namespace {
 
-std::span<const Row> sorting_rows() { return {}; }
+using Results = std::vector<NodeRef>;
+
+// Kernels of this family write whole words: narrower numbers come in a wider type, and are cast.
+DType word_type(DType t) {
+  if (storage_bytes(t) >= 4) return t;
+  if (is_unsigned(t)) return DType::u32;
+  return is_integer(t) ? DType::s32 : DType::f32;
+}
+
+void require_real(const Arguments& a) {
+  if (is_complex(a.tensor(0)->dtype)) {
+    a.fail("complex numbers have no order, got " + describe(a.tensor(0)));
+  }
+}
+
+// ---- Scans ----
+
+template <Op combine>
+Results cumulative(const Arguments& a) {
+  a.require_rank(1);
+  if (combine == Op::max || combine == Op::min) require_real(a);
+  const NodeRef& x = a.tensor(0);
+  const int64_t axis = a.axis("axis", 0);
+  return {cast(make_node(Op::scan, word_type(x->dtype), x->shape, {x},
+                         ScanAttr{combine, axis, a.flag("reverse")}),
+               x->dtype)};
+}
+
+// ---- Sorts ----
+
+// The axes with `axis` last; its own inverse.
+Axes swapped_to_last(const NodeRef& x, int64_t axis) {
+  Axes axes(x->shape.size());
+  std::iota(axes.begin(), axes.end(), int64_t{0});
+  std::swap(axes[static_cast<size_t>(axis)], axes.back());
+  return axes;
+}
+
+// Sorted along the axis: the elements, or where they come from.
+NodeRef sorted(Op op, const NodeRef& x, int64_t axis, bool descending) {
+  const DType type = op == Op::sort ? word_type(x->dtype) : DType::s32;
+  const Axes axes = swapped_to_last(x, axis);
+  const NodeRef rows = transpose(x, axes);
+  const auto last = static_cast<int64_t>(rows->shape.size()) - 1;
+  return transpose(make_node(op, type, rows->shape, {rows}, SortAttr{last, descending}), axes);
+}
+
+Results sort(const Arguments& a) {
+  a.require_rank(1);
+  require_real(a);
+  const NodeRef& x = a.tensor(0);
+  return {cast(sorted(Op::sort, x, a.axis("axis", 0), a.flag("descending")), x->dtype)};
+}
+
+Results argsort(const Arguments& a) {
+  a.require_rank(1);
+  require_real(a);
+  const DType type = a.type("type", DType::s32);
+  if (!is_integer(type)) {
+    a.fail("positions are integers, not " + std::string(name(type)));
+  }
+  return {cast(sorted(Op::argsort, a.tensor(0), a.axis("axis", 0), a.flag("descending")), type)};
+}
+
+Results top_k(const Arguments& a) {
+  a.require_rank(1);
+  require_real(a);
+  const NodeRef& x = a.tensor(0);
+  const int64_t k = a.integer("k", 1), columns = x->shape.back();
+  if (k < 1 || k > columns) {
+    a.fail("k must be between 1 and the length of the last axis, got " + std::to_string(k) +
+               " for " + describe(x),
+           Status::size_mismatch);
+  }
+  const auto last = static_cast<int64_t>(x->shape.size()) - 1;
+  Shape shape = x->shape;
+  shape.back() = k;
+  const std::vector<int64_t> starts(shape.size(), 0), strides(shape.size(), 1);
+  const NodeRef positions = slice(sorted(Op::argsort, x, last, true), starts, shape, strides);
+
+  const int64_t rows = x->count / columns;
+  const auto& owner = x->shared_graveyard();
+  const NodeRef row = iota(owner, DType::s32, {rows, k}, 0);
+  const NodeRef length = constant(owner, make_scalar(DType::s32, columns), {});
+  const NodeRef index = elementwise(
+      Op::add, {elementwise(Op::multiply, {row, length}), reshape(positions, {rows, k})});
+  const NodeRef values = make_node(Op::gather, x->dtype, {rows, k}, {x, index});
+  return {reshape(values, shape), positions};
+}
+
+}  // namespace
+
+std::span<const Row> sorting_rows() {
+  static constexpr std::array kRows = {
+      Row{"cumulative_sum", 1, cumulative<Op::add>,
+          "Running sums along `axis` (0), from the end if `reverse`. Keeps the type."},
+      Row{"cumulative_product", 1, cumulative<Op::multiply>,
+          "Running products along `axis` (0), from the end if `reverse`. Keeps the type."},
+      Row{"cumulative_max", 1, cumulative<Op::max>,
+          "Running maxima along `axis` (0), from the end if `reverse`. NaN stays."},
+      Row{"cumulative_min", 1, cumulative<Op::min>,
+          "Running minima along `axis` (0), from the end if `reverse`. NaN stays."},
+      Row{"sort", 1, sort,
+          "Sorts along `axis` (0), from the greatest if `descending`. NaN is above infinity; equal "
+          "elements keep their order."},
+      Row{"argsort", 1, argsort,
+          "Where the elements of `sort` come from, as integers of `type` (s32)."},
+      Row{"top_k", 1, top_k,
+          "The `k` (1) greatest elements along the last axis, and their positions (s32)."},
+  };
+  return kRows;
+}
 
 }  // namespace nxv::library
