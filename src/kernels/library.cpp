@@ -6,8 +6,10 @@
 
 namespace nxv::kernels {
 
-Lowering lower_library(const Region& region, const Target& /*target*/) {
+Lowering lower_library(const Region& region, const Target& target) {
   switch (region.root->op) {
+    case Op::fft:
+      return lower_fft(region, target);
     default:
       throw Error(Status::internal, std::string(name(region.root->op)) + " has no kernels");
   }
