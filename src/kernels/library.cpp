@@ -15,6 +15,8 @@ Lowering lower_library(const Region& region, const Target& target) {
     case Op::sort:
     case Op::argsort:
       return lower_sort(region, target);
+    case Op::fft:
+      return lower_fft(region, target);
     default:
       throw Error(Status::internal, std::string(name(region.root->op)) + " has no kernels");
   }

@@ -49,6 +49,7 @@ struct SinCos {
 SinCos sin_cos_kernel(Value x, Value correction, const Arithmetic& arithmetic);
 // The same where |x| <= pi/4 and x is in the base type.
 SinCos sin_cos_of_small(Value x, const Arithmetic& arithmetic);
+SinCos sin_cos_of_small(const Extended& x);
 
 // x that is too small for f(x) = x + O(x^3) to differ from x.
 Value is_tiny(Value x, const Arithmetic& arithmetic);

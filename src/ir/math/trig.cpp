@@ -69,8 +69,12 @@ SinCos sin_cos_kernel(Value x, Value correction, const Arithmetic& arithmetic) {
   return result;
 }
 
+SinCos sin_cos_of_small(const Extended& x) {
+  return {sin_kernel(x).value(), cos_kernel(x).value()};
+}
+
 SinCos sin_cos_of_small(Value x, const Arithmetic& arithmetic) {
-  return {sin_kernel({arithmetic, x}).value(), cos_kernel({arithmetic, x}).value()};
+  return sin_cos_of_small({arithmetic, x});
 }
 
 Value sin(Value x, const MathOptions& options) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "testing/reference/fourier.h"
 #include "testing/reference/number.h"
 #include "testing/reference/sorting.h"
 
@@ -30,6 +31,8 @@ HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const>
     case Op::sort:
     case Op::argsort:
       return evaluate_sort(node, *inputs[0]);
+    case Op::fft:
+      return evaluate_fft(node, *inputs[0]);
     default:
       throw Error(Status::internal, std::string(name(node.op)) + " has no reference");
   }
