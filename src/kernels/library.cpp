@@ -2,12 +2,15 @@
 #include <string>
 
 #include "base/error.h"
+#include "kernels/function_fold.h"
 #include "kernels/lowering.h"
 
 namespace nxv::kernels {
 
-Lowering lower_library(const Region& region, const Target& /*target*/) {
+Lowering lower_library(const Region& region, const Target& target) {
   switch (region.root->op) {
+    case Op::fold:
+      return lower_fold(region, target);
     default:
       throw Error(Status::internal, std::string(name(region.root->op)) + " has no kernels");
   }

@@ -6,8 +6,10 @@
 
 namespace nxv::reference {
 
-HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const> /*inputs*/) {
+HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const> inputs) {
   switch (node.op) {
+    case Op::fold:
+      return evaluate_fold(node, inputs);
     default:
       throw Error(Status::internal, std::string(name(node.op)) + " has no reference");
   }
