@@ -75,6 +75,24 @@ Layout Layout::reverse(std::span<const int64_t> axes) const {
   return l;
 }
 
+int64_t window_count(int64_t length, int64_t window, int64_t step, int64_t dilation) {
+  const int64_t span = (window - 1) * dilation + 1;
+  return length < span ? 0 : (length - span) / step + 1;
+}
+
+Layout Layout::windows(std::span<const int64_t> window, std::span<const int64_t> steps,
+                       std::span<const int64_t> dilations) const {
+  const size_t rank = shape.size();
+  Layout l{Shape(2 * rank), std::vector<int64_t>(2 * rank), offset};
+  for (size_t i = 0; i < rank; ++i) {
+    l.shape[i] = window_count(shape[i], window[i], steps[i], dilations[i]);
+    l.strides[i] = strides[i] * steps[i];
+    l.shape[rank + i] = window[i];
+    l.strides[rank + i] = strides[i] * dilations[i];
+  }
+  return l;
+}
+
 std::optional<Layout> Layout::reshape(std::span<const int64_t> to) const {
   if (is_contiguous()) return Layout{Shape(to.begin(), to.end()), row_major_strides(to), offset};
   // Walk both shapes from the back; each group of old dimensions whose product equals a group of
@@ -99,6 +117,26 @@ std::optional<Layout> Layout::reshape(std::span<const int64_t> to) const {
     left /= to[i];
   }
   return l;
+}
+
+ReshapeRuns reshape_runs(std::span<const int64_t> from, std::span<const int64_t> to) {
+  ReshapeRuns runs{std::vector<int>(from.size(), -1), std::vector<int>(to.size(), -1), 0};
+  size_t i = 0, j = 0;
+  while (true) {
+    while (i < from.size() && from[i] == 1) ++i;
+    while (j < to.size() && to[j] == 1) ++j;
+    if (i == from.size()) return runs;
+    int64_t left = 1, right = 1;
+    do {
+      const bool from_next = left <= right;
+      const std::span<const int64_t> shape = from_next ? from : to;
+      size_t& axis = from_next ? i : j;
+      (from_next ? left : right) *= shape[axis];
+      if (shape[axis] != 1) (from_next ? runs.from : runs.to)[axis] = runs.count;
+      ++axis;
+    } while (left != right);
+    ++runs.count;
+  }
 }
 
 Shape collapse(std::span<Layout*> layouts) {

@@ -41,9 +41,25 @@ struct Layout {
   Layout slice(std::span<const int64_t> starts, std::span<const int64_t> lengths,
                std::span<const int64_t> steps) const;
   Layout reverse(std::span<const int64_t> axes) const;
+  // Sliding windows: axes of positions, `steps` apart, then of the elements of a window,
+  // `dilations` apart.
+  Layout windows(std::span<const int64_t> window, std::span<const int64_t> steps,
+                 std::span<const int64_t> dilations) const;
   // Same elements in row-major order with another shape, if strides can express that.
   std::optional<Layout> reshape(std::span<const int64_t> to) const;
 };
+
+// How many windows fit along an axis; below 1 when not even one does.
+int64_t window_count(int64_t length, int64_t window, int64_t step, int64_t dilation);
+
+// For each axis of two shapes of as many elements, which run of axes it belongs to: a reshape maps
+// the axes of a run onto the other shape's axes of that run, with as few axes to a run as possible.
+// Axes of length 1 belong to none (-1).
+struct ReshapeRuns {
+  std::vector<int> from, to;
+  int count = 0;
+};
+ReshapeRuns reshape_runs(std::span<const int64_t> from, std::span<const int64_t> to);
 
 // Merges adjacent dimensions that every layout steps through as one, and drops unit dimensions.
 // All layouts have the same shape. At least one dimension remains. The shape that is left:

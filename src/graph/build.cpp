@@ -342,6 +342,34 @@ NodeRef pad(const NodeRef& x, const NodeRef& value, PadAttr amounts) {
               {from, reshape(cast(value, type), {})}, std::move(amounts));
 }
 
+NodeRef windows(const NodeRef& x, const WindowsAttr& geometry) {
+  check_length("windows", x, geometry.window.size(), "window lengths");
+  check_length("windows", x, geometry.strides.size(), "strides");
+  check_length("windows", x, geometry.dilations.size(), "dilations");
+  const size_t rank = x->shape.size();
+  Shape shape(2 * rank);
+  for (size_t i = 0; i < rank; ++i) {
+    const int64_t window = geometry.window[i], stride = geometry.strides[i];
+    const int64_t dilation = geometry.dilations[i];
+    const auto describe_window = [&] {
+      return "a window of " + std::to_string(window) + " with stride " + std::to_string(stride) +
+             " and dilation " + std::to_string(dilation) + " at axis " + std::to_string(i) +
+             " of " + describe(x);
+    };
+    if (window < 1 || stride < 1 || dilation < 1) {
+      fail(Status::invalid_argument, "windows", describe_window() + ": all must be at least 1");
+    }
+    shape[i] = window_count(x->shape[i], window, stride, dilation);
+    shape[rank + i] = window;
+    if (shape[i] < 1) {
+      fail(Status::size_mismatch, "windows", describe_window() + " does not fit");
+    }
+  }
+  if (rank == 0) return x;
+  check_shape("windows", shape);
+  return make_view(x, Op::windows, std::move(shape), geometry);
+}
+
 NodeRef concatenate(std::span<const NodeRef> parts, int64_t axis) {
   if (parts.empty()) fail(Status::invalid_argument, "concatenate", "needs at least one tensor");
   check_same_engine("concatenate", parts);

@@ -47,6 +47,8 @@ NodeRef slice(const NodeRef& x, std::span<const int64_t> starts, std::span<const
 NodeRef reverse(const NodeRef& x, Axes axes);
 NodeRef squeeze(const NodeRef& x, Axes axes);  // empty: every axis of length 1
 NodeRef pad(const NodeRef& x, const NodeRef& value, PadAttr amounts);
+// Sliding windows: [positions..., window...]. Elements of a window lie `dilations` apart.
+NodeRef windows(const NodeRef& x, const WindowsAttr& geometry);
 NodeRef concatenate(std::span<const NodeRef> parts, int64_t axis);
 
 // No axes: all of them.

@@ -30,6 +30,9 @@ Node::Node(std::shared_ptr<Graveyard> graveyard, Op op, DType dtype, Shape shape
       shape(std::move(shape)),
       count(element_count(this->shape)),
       attributes(std::move(attributes)),
+      is_function(op == Op::parameter ||
+                  std::any_of(inputs.begin(), inputs.end(),
+                              [](const NodeRef& input) { return input->is_function; })),
       inputs(std::move(inputs)),
       graveyard_(std::move(graveyard)) {
   graveyard_->live_.fetch_add(1, std::memory_order_relaxed);

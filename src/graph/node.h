@@ -114,10 +114,14 @@ struct DotAttr {
 struct WindowsAttr {
   std::vector<int64_t> window, strides, dilations;
 };
-// A function of scalars: `result` in terms of the parameter nodes, which have no inputs.
+// A function of scalars, `result` in terms of the parameter nodes, folded over elements of the
+// first input in order: result i takes those that lie at rows[i] + columns[0], rows[i] +
+// columns[1], ... The second input is the first accumulator; those after are the scalars that the
+// function reads beside its parameters (see graph/function.h).
 struct FoldAttr {
   std::vector<NodeRef> parameters;  // the element, the accumulator
   NodeRef result;
+  Layout rows, columns;
 };
 struct ScanAttr {
   Op combine;  // add, multiply, min or max
@@ -162,6 +166,8 @@ class Node {
   const Shape shape;
   const int64_t count;
   const Attributes attributes;
+  // Depends on a parameter: part of a function's body, has no value and keeps its inputs.
+  const bool is_function;
   std::vector<NodeRef> inputs;
 
   // Set by the builder: longest path to a node that was not pending, and the bytes of storage the

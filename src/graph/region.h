@@ -63,7 +63,8 @@ enum class Addressing : uint8_t {
 
 // One step from the coordinates of a view to those of its input. Words by operation:
 //   slice: start and stride of each axis; reverse: size of each reversed axis;
-//   reshape: row-major stride of each axis of the view, then a divisor of each axis of the input;
+//   reshape: stride of each axis of the view in its run (reshape_runs), then a divisor of each axis
+//   of the input;
 //   pad: low, divisor of interior + 1, size of the input, for each axis; concatenate: first
 //   coordinate and size of the part; windows: stride and dilation of each axis of the input.
 struct PathStep {
@@ -72,6 +73,13 @@ struct PathStep {
   int32_t parent = -1;  // the step before, -1: the region's space
   WordIndex words = 0;
 };
+
+// What a pad does along an axis: kernels leave out what does not matter.
+enum class PadKind : uint8_t { none, ends, interior };
+inline PadKind pad_kind(const PadAttr& pad, size_t axis) {
+  if (pad.interior[axis] != 0) return PadKind::interior;
+  return pad.low[axis] == 0 && pad.high[axis] == 0 ? PadKind::none : PadKind::ends;
+}
 
 enum class ExprKind : uint8_t {
   load,      // operand

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "kernels/function_fold.h"
 #include "kernels/lowering.h"
 #include "kernels/scan.h"
 #include "kernels/sort.h"
@@ -17,6 +18,8 @@ Lowering lower_library(const Region& region, const Target& target) {
       return lower_sort(region, target);
     case Op::fft:
       return lower_fft(region, target);
+    case Op::fold:
+      return lower_fold(region, target);
     default:
       throw Error(Status::internal, std::string(name(region.root->op)) + " has no kernels");
   }

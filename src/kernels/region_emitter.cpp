@@ -205,9 +205,13 @@ Value RegionEmitter::index_of(Level level, Addressing addressing, WordIndex word
 std::vector<Value> RegionEmitter::unravel(Value index, const Space& space, size_t first,
                                           size_t last) {
   std::vector<Value> at(last - first);
+  size_t outermost = first;  // of the axes that have more than one coordinate
+  while (outermost + 1 < last && space.dims[outermost] == 1) ++outermost;
   for (size_t d = last; d-- > first;) {
-    if (d == first) {
-      at[0] = index;
+    if (d == outermost) {
+      at[d - first] = index;
+    } else if (space.dims[d] == 1) {
+      at[d - first] = b_.u32(0);
     } else {
       const WordIndex divisor = space.words + 3 * static_cast<WordIndex>(d - 1);
       const Value quotient = divide(index, divisor);
@@ -277,15 +281,41 @@ void RegionEmitter::step(const PathStep& s, Coordinates& to, const std::vector<V
       break;
     }
     case Op::reshape: {
-      Value index = b_.u32(0);
-      for (size_t d = 0; d < from.size(); ++d) index = index + from[d] * words_[s.words + d];
-      at.resize(rank);
+      // Run by run; of a run of one axis each the coordinate stays as it is.
+      const ReshapeRuns runs = reshape_runs(view.shape, input);
+      at.assign(rank, b_.u32(0));
       const WordIndex divisors = s.words + static_cast<WordIndex>(from.size());
-      for (size_t d = rank; d-- > 0;) {
-        const WordIndex divisor = divisors + 3 * static_cast<WordIndex>(d);
-        const Value quotient = divide(index, divisor);
-        at[d] = index - quotient * words_[divisor];
-        index = quotient;
+      size_t first = 0, end = 0;  // axes of the view, of the input
+      for (int run = 0; run < runs.count; ++run) {
+        Value index;
+        for (size_t d = first; d < from.size(); ++d) {
+          if (runs.from[d] != run) continue;
+          first = d + 1;
+          const bool is_last = std::find(runs.from.begin() + static_cast<std::ptrdiff_t>(first),
+                                         runs.from.end(), run) == runs.from.end();
+          const Value part = is_last ? from[d] : from[d] * words_[s.words + d];
+          index = index ? index + part : part;
+        }
+        std::vector<size_t> axes;
+        for (; end < rank && runs.to[end] <= run; ++end) {
+          if (runs.to[end] == run) axes.push_back(end);
+        }
+        for (size_t i = axes.size(); i-- > 1;) {
+          const WordIndex divisor = divisors + 3 * static_cast<WordIndex>(axes[i]);
+          const Value quotient = divide(index, divisor);
+          at[axes[i]] = index - quotient * words_[divisor];
+          index = quotient;
+        }
+        at[axes[0]] = index;
+      }
+      break;
+    }
+    case Op::windows: {
+      const std::vector<int64_t>& window = view.attribute<WindowsAttr>().window;
+      for (size_t d = 0; d < rank; ++d) {
+        const WordIndex w = s.words + 2 * static_cast<WordIndex>(d);
+        const Value start = from[d] * words_[w];
+        at.push_back(window[d] == 1 ? start : start + from[rank + d] * words_[w + 1]);
       }
       break;
     }
@@ -293,8 +323,19 @@ void RegionEmitter::step(const PathStep& s, Coordinates& to, const std::vector<V
       if (s.input == 1) break;  // the value's only element
       for (size_t d = 0; d < rank; ++d) {
         const WordIndex w = s.words + 5 * static_cast<WordIndex>(d);
+        const PadKind kind = pad_kind(view.attribute<PadAttr>(), d);
+        if (kind == PadKind::none) {
+          at.push_back(from[d]);
+          continue;
+        }
         // Before the first element the difference wraps to a huge number.
         const Value shifted = from[d] - words_[w];
+        if (kind == PadKind::ends) {
+          const Value inside = shifted < words_[w + 4];
+          to.inside = to.inside & inside;
+          at.push_back(b_.select(inside, shifted, b_.u32(0)));
+          continue;
+        }
         const Value below = (shifted >> 31) != 0u;
         const Value safe = b_.select(below, b_.u32(0), shifted);
         const Value quotient = divide(safe, w + 1);

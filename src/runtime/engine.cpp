@@ -228,6 +228,7 @@ NodeRef Engine::upload(DType type, Shape shape, std::span<const std::byte> store
 }
 
 void Engine::admit(const NodeRef& node) {
+  if (node->is_function) return;  // has no value
   const bool deep = node->depth.load(std::memory_order_relaxed) >= kMaxDepth;
   if (deep || node->pinned_bytes.load(std::memory_order_relaxed) > kMaxPinned) {
     node->depth.store(0, std::memory_order_relaxed);

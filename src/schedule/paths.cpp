@@ -6,7 +6,7 @@ namespace nxv::schedule {
 
 bool is_strided_view(Op op) {
   return op == Op::reshape || op == Op::broadcast || op == Op::transpose || op == Op::slice ||
-         op == Op::reverse;
+         op == Op::reverse || op == Op::windows;
 }
 
 std::optional<Layout> apply_view(const Node& view, int input, const Layout& of_input) {
@@ -22,6 +22,10 @@ std::optional<Layout> apply_view(const Node& view, int input, const Layout& of_i
     case Op::slice: {
       const auto& attr = view.attribute<SliceAttr>();
       return of_input.slice(attr.starts, view.shape, attr.strides);
+    }
+    case Op::windows: {
+      const auto& attr = view.attribute<WindowsAttr>();
+      return of_input.windows(attr.window, attr.strides, attr.dilations);
     }
     case Op::pad:
       // The padding value is one element for every point.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "graph/function.h"
 #include "schedule/paths.h"
 
 namespace nxv::schedule {
@@ -179,6 +180,12 @@ class RegionBuilder {
       case Op::remainder:
       case Op::pow:
         return is_integer(node.dtype);
+      case Op::fold: {
+        const auto& attr = node.attribute<FoldAttr>();
+        const FunctionBody body = function_body(attr.result, attr.parameters);
+        return std::any_of(body.nodes.begin(), body.nodes.end(),
+                           [](const Node* n) { return may_fault(*n); });
+      }
       case Op::left_shift:
       case Op::right_shift:
         return is_signed_int(node.inputs[1]->dtype);
@@ -532,6 +539,21 @@ class RegionBuilder {
     return at;
   }
 
+  // Row-major strides of the axes of each run.
+  static std::vector<int64_t> strides_in_runs(const Shape& shape, const std::vector<int>& runs) {
+    std::vector<int64_t> strides(shape.size(), 0);
+    int64_t stride = 1;
+    int run = -1;
+    for (size_t d = shape.size(); d-- > 0;) {
+      if (runs[d] < 0) continue;
+      if (runs[d] != run) stride = 1;
+      run = runs[d];
+      strides[d] = stride;
+      stride *= shape[d];
+    }
+    return strides;
+  }
+
   bool is_mapped(int path) const {
     const auto leads_through = [&](int end) {
       for (; end >= 0; end = parent_of_[end]) {
@@ -565,9 +587,19 @@ class RegionBuilder {
         for (int64_t a : view.attribute<AxesAttr>().axes) push_word(input[a]);
         break;
       case Op::reshape:
-        for (int64_t s : row_major_strides(view.shape)) push_word(s);
+        for (int64_t s : strides_in_runs(view.shape, reshape_runs(view.shape, input).from)) {
+          push_word(s);
+        }
         for (int64_t d : input) push_divisor(d);
         break;
+      case Op::windows: {
+        const auto& attr = view.attribute<WindowsAttr>();
+        for (size_t d = 0; d < input.size(); ++d) {
+          push_word(attr.strides[d]);
+          push_word(attr.dilations[d]);
+        }
+        break;
+      }
       case Op::pad: {
         if (step.input == 1) break;
         const auto& attr = view.attribute<PadAttr>();
@@ -612,6 +644,7 @@ class RegionBuilder {
     for (const Space* space : {&region_.rows, &region_.element_rows, &region_.element_cols,
                                &region_.row_base, &region_.element_base}) {
       byte(static_cast<int>(space->dims.size()));
+      for (int64_t d : space->dims) byte(d == 1);
     }
     byte(static_cast<int64_t>(region_.element_row_rank));
     for (int64_t a : region_.element_axes) byte(a);
@@ -656,6 +689,17 @@ class RegionBuilder {
     }
     if (view.op == Op::broadcast) {
       for (int64_t d : input) byte(d == 1);
+    }
+    if (view.op == Op::reshape) {
+      const ReshapeRuns runs = reshape_runs(view.shape, input);
+      for (int run : runs.from) byte(run);
+      for (int run : runs.to) byte(run);
+    }
+    if (const auto* attr = std::get_if<WindowsAttr>(&view.attributes)) {
+      for (int64_t d : attr->window) byte(d == 1);
+    }
+    if (const auto* attr = std::get_if<PadAttr>(&view.attributes); attr && step.input == 0) {
+      for (size_t d = 0; d < input.size(); ++d) byte(static_cast<int>(pad_kind(*attr, d)));
     }
     if (const auto* attr = std::get_if<ConcatenateAttr>(&view.attributes)) byte(attr->axis);
   }

@@ -273,6 +273,8 @@ class Generator {
         return pad_view(x);
       case Op::concatenate:
         return joined(x);
+      case Op::windows:
+        return windows_view(x);
       default:
         return {};
     }
@@ -346,6 +348,23 @@ class Generator {
     if (element_count(padded) > options_.max_elements) return {};
     const NodeRef value = operand(Accepts::any, [](const NodeRef& n) { return n->shape.empty(); });
     return pad(x, value ? value : leaf({}), amounts);
+  }
+
+  NodeRef windows_view(const NodeRef& x) {
+    WindowsAttr geometry;
+    int64_t count = 1;
+    for (int64_t d : x->shape) {
+      const int64_t window = dice_.between(1, std::min<int64_t>(d, 3));
+      const int64_t stride = dice_.between(1, 3);
+      const int64_t room = window == 1 ? 1 : (d - 1) / (window - 1);
+      const int64_t dilation = dice_.between(1, std::min<int64_t>(room, 3));
+      geometry.window.push_back(window);
+      geometry.strides.push_back(stride);
+      geometry.dilations.push_back(dilation);
+      count *= window * window_count(d, window, stride, dilation);
+    }
+    if (count > options_.max_elements) return {};
+    return windows(x, geometry);
   }
 
   NodeRef joined(const NodeRef& x) {

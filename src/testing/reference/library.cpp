@@ -33,6 +33,8 @@ HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const>
       return evaluate_sort(node, *inputs[0]);
     case Op::fft:
       return evaluate_fft(node, *inputs[0]);
+    case Op::fold:
+      return evaluate_fold(node, inputs);
     default:
       throw Error(Status::internal, std::string(name(node.op)) + " has no reference");
   }

@@ -10,4 +10,6 @@ namespace nxv::reference {
 // Throws Error(out_of_bounds or arithmetic) where a kernel would report a fault.
 HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const> inputs);
 
+HostTensor evaluate_fold(const Node& node, std::span<const HostTensor* const> inputs);
+
 }  // namespace nxv::reference

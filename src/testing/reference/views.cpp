@@ -31,6 +31,13 @@ std::vector<int64_t> source(const Node& node, const Shape& from, const Walk& at)
       for (size_t i = 0; i < from.size(); ++i) index[i] = attr.starts[i] + at[i] * attr.strides[i];
       return index;
     }
+    case Op::windows: {
+      const auto& attr = node.attribute<WindowsAttr>();
+      for (size_t i = 0; i < from.size(); ++i) {
+        index[i] = at[i] * attr.strides[i] + at[from.size() + i] * attr.dilations[i];
+      }
+      return index;
+    }
     default:
       throw Error(Status::internal, std::string(name(node.op)) + " is not a view");
   }
