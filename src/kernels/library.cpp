@@ -2,12 +2,19 @@
 #include <string>
 
 #include "base/error.h"
+#include "kernels/linear.h"
 #include "kernels/lowering.h"
 
 namespace nxv::kernels {
 
-Lowering lower_library(const Region& region, const Target& /*target*/) {
+Lowering lower_library(const Region& region, const Target& target) {
   switch (region.root->op) {
+    case Op::triangular_solve:
+      return lower_triangular_solve(region, target);
+    case Op::cholesky:
+      return lower_cholesky(region, target);
+    case Op::lu:
+      return lower_lu(region, target);
     default:
       throw Error(Status::internal, std::string(name(region.root->op)) + " has no kernels");
   }
