@@ -15,6 +15,8 @@ Lowering lower_library(const Region& region, const Target& target) {
       return lower_cholesky(region, target);
     case Op::lu:
       return lower_lu(region, target);
+    case Op::qr:
+      return lower_qr(region, target);
     default:
       throw Error(Status::internal, std::string(name(region.root->op)) + " has no kernels");
   }

@@ -144,23 +144,24 @@ void LinearKernel::Variable::set(const Number& x) const {
   if (nxv::is_complex(type_)) im_.set(x.im);
 }
 
-Value LinearKernel::fold_over_lanes(Value value, const Combine& combine) {
-  if (lanes == 1) return value;
+Value LinearKernel::fold_over_lanes(Value value, const Combine& combine, uint32_t apart) {
+  if (lanes == apart) return value;
   const ir::Shared slots = b.shared("fold" + std::to_string(folds_++), value.type(), lanes);
   b.shared_store(slots, local, value);
   b.barrier();
-  for (uint32_t half = lanes / 2; half >= 1; half /= 2) {
+  for (uint32_t half = lanes / 2; half >= apart; half /= 2) {
     b.if_(local < half, [&] {
       b.shared_store(slots, local,
                      combine(b.shared_load(slots, local), b.shared_load(slots, local + half)));
     });
     b.barrier();
   }
-  return b.shared_load(slots, b.u32(0));
+  return b.shared_load(slots, local & (apart - 1));
 }
 
-Value LinearKernel::sum_over_lanes(Value value) {
-  return fold_over_lanes(value, [](Value x, Value y) { return x + y; });
+Value LinearKernel::sum_over_lanes(Value value, uint32_t apart) {
+  return fold_over_lanes(
+      value, [](Value x, Value y) { return x + y; }, apart);
 }
 
 Value LinearKernel::max_over_lanes(Value value) {

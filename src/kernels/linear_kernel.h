@@ -95,11 +95,11 @@ class LinearKernel {
   Variable variable(const ir::Number& initial) { return {b, initial}; }
   Variable zero_variable() { return {b, real(zero)}; }
 
-  // Folds a value of each lane over the workgroup, for all lanes, in an order that the number of
-  // lanes alone decides. In uniform control flow, and not in a loop.
+  // Folds a value of each lane over the lanes that are equal modulo `apart`, for all of them, in an
+  // order that the number of lanes alone decides. In uniform control flow, and not in a loop.
   using Combine = std::function<ir::Value(ir::Value, ir::Value)>;
-  ir::Value fold_over_lanes(ir::Value value, const Combine& combine);
-  ir::Value sum_over_lanes(ir::Value value);
+  ir::Value fold_over_lanes(ir::Value value, const Combine& combine, uint32_t apart = 1);
+  ir::Value sum_over_lanes(ir::Value value, uint32_t apart = 1);
   ir::Value max_over_lanes(ir::Value value);
 
  private:
@@ -135,6 +135,8 @@ class Steps {
 
   const Target target;
   const DType working;
+  // The working type has more precision and range than the result.
+  bool widens() const { return working != region_.root->dtype; }
 
   // Workspaces of `elements` numbers.
   int numbers(uint64_t elements) { return workspace(elements, working); }

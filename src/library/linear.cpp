@@ -44,6 +44,14 @@ std::vector<NodeRef> build_lu(const Arguments& arguments) {
   return {cast(lu.p, x->dtype), cast(lu.l, type), cast(lu.u, type)};
 }
 
+std::vector<NodeRef> build_qr(const Arguments& arguments) {
+  const NodeRef& x = arguments.tensor(0);
+  arguments.require_rank(2);
+  const DType type = to_floating(x->dtype);
+  const Qr qr = decompose_qr(x, computed_type(type), arguments.flag("complete"));
+  return {cast(qr.q, type), cast(qr.r, type)};
+}
+
 std::vector<NodeRef> build_solve(const Arguments& arguments) {
   const NodeRef& a = arguments.tensor(0);
   const NodeRef& b = arguments.tensor(1);
@@ -75,6 +83,9 @@ constexpr std::array kRows = {
         "column on where x is not positive definite."},
     Row{"lu", 1, build_lu,
         "p, l, u with x = p l u: a permutation, unit lower and upper triangles."},
+    Row{"qr", 1, build_qr,
+        "q, r with x = q r: orthonormal columns and an upper triangle; complete: q is square. "
+        "Option complete."},
     Row{"solve", 2, build_solve,
         "x with a x = b; b of a's rank less 1 is a vector. A singular a is an error."},
     Row{"determinant", 1, build_determinant, "The determinant of each matrix."},

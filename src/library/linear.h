@@ -38,4 +38,9 @@ NodeRef solve(const Lu& lu, const NodeRef& b);
 NodeRef invert(const NodeRef& x);
 NodeRef determinant(const NodeRef& x);
 
+struct Qr {
+  NodeRef q, r;
+};
+Qr decompose_qr(const NodeRef& x, DType computed, bool complete);
+
 }  // namespace nxv::library

@@ -143,6 +143,13 @@ NodeRef solve(const Lu& lu, const NodeRef& b) {
   return reshape(x, b->shape);
 }
 
+Qr decompose_qr(const NodeRef& x, DType computed, bool complete) {
+  const int64_t m = axis_size(x, 2), n = axis_size(x, 1), k = complete ? m : std::min(m, n);
+  const NodeRef packed =
+      make_node(Op::qr, computed, appended(batch_shape(x), {m * k + k * n}), {cast(x, computed)});
+  return {unpack(packed, 0, {m, k}), unpack(packed, m * k, {k, n})};
+}
+
 NodeRef invert(const NodeRef& x) {
   const DType type = x->dtype;
   // Rows are scaled to magnitudes of about one. A row of zeros stays.
