@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "kernels/function_fold.h"
+#include "kernels/linear.h"
 #include "kernels/lowering.h"
 #include "kernels/scan.h"
 #include "kernels/sort.h"
@@ -20,6 +21,14 @@ Lowering lower_library(const Region& region, const Target& target) {
       return lower_fft(region, target);
     case Op::fold:
       return lower_fold(region, target);
+    case Op::triangular_solve:
+      return lower_triangular_solve(region, target);
+    case Op::cholesky:
+      return lower_cholesky(region, target);
+    case Op::lu:
+      return lower_lu(region, target);
+    case Op::qr:
+      return lower_qr(region, target);
     default:
       throw Error(Status::internal, std::string(name(region.root->op)) + " has no kernels");
   }

@@ -1,0 +1,56 @@
+#include "kernels/elimination.h"
+
+namespace nxv::kernels {
+
+using ir::Number;
+using ir::Value;
+
+Number elimination_factor(LinearKernel& k, Elimination kind, const Number& element,
+                          const Number& pivot) {
+  if (kind == Elimination::general) {
+    return k.select(k.is_zero(pivot), element, k.divide(element, pivot));
+  }
+  // Without an inside of the square root: 0 of 0, NaN of anything else.
+  const Number conjugated = k.conjugate(element);
+  const Value positive = pivot.re > k.zero;
+  const Value inverse = k.divide(k.number(1), pivot.re);
+  const Value invalid = k.divide(k.zero, k.zero);
+  const Value nothing = (pivot.re == k.zero) & k.is_zero(element);
+  return k.scale(conjugated, k.b.select(positive, inverse, k.b.select(nothing, k.zero, invalid)));
+}
+
+void add_elimination(Steps& steps, Elimination kind, int matrices, uint64_t batch, uint64_t n,
+                     uint64_t column) {
+  enum Word { kGroups, kSize, kColumn, kRows, kWordCount = kRows + kDivisorWords };
+  const Target target = steps.target;
+  const uint32_t lanes = lanes_of(target);
+  const uint64_t rows = n - column - 1;
+  Step step;
+  step.key = kind == Elimination::general ? "eliminate" : "eliminate_hermitian";
+  step.groups = batch * rows;
+  step.words = {static_cast<uint32_t>(step.groups), static_cast<uint32_t>(n),
+                static_cast<uint32_t>(column)};
+  push_divisor(step.words, rows);
+  step.workspaces = {updates(matrices)};
+  step.generate = [=](const Region& region) {
+    LinearKernel k("eliminate", lanes, region, target, 1, kWordCount);
+    const Value a = k.workspace(0), n = k.word(kSize), column = k.word(kColumn);
+    k.each_group(k.word(kGroups), [&](Value group) {
+      const Value matrix = k.divide(group, kRows);
+      const Value i = column + 1u + group - matrix * k.word(kRows);
+      const Value pivot_row = (matrix * n + column) * n, row = (matrix * n + i) * n;
+      const bool general = kind == Elimination::general;
+      const Number factor =
+          elimination_factor(k, kind, k.load(a, general ? row + column : pivot_row + i),
+                             k.load(a, pivot_row + column));
+      k.share(general ? column + 1u : i, n, [&](Value j) {
+        k.store(a, row + j,
+                k.subtract_product(k.load(a, row + j), factor, k.load(a, pivot_row + j)));
+      });
+    });
+    return k.finish();
+  };
+  steps.add(std::move(step));
+}
+
+}  // namespace nxv::kernels

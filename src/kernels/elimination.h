@@ -1,0 +1,23 @@
+// The step that Gaussian elimination and Cholesky's decomposition share.
+#pragma once
+
+#include "kernels/linear_kernel.h"
+
+namespace nxv::kernels {
+
+enum class Elimination : uint8_t {
+  general,   // every element right of the column, below the row
+  hermitian  // of the upper triangle alone; what it would divide by the root of a pivot that is
+             // not positive becomes NaN
+};
+
+// a[i][k] / a[k][k] (general) or conj(a[k][i]) / a[k][k] (hermitian): what row i has of row k. A
+// pivot of zero has nothing below it.
+ir::Number elimination_factor(LinearKernel& k, Elimination kind, const ir::Number& element,
+                              const ir::Number& pivot);
+
+// Takes row `column`, times its factor, from each row below it, in all matrices of a workspace.
+void add_elimination(Steps& steps, Elimination kind, int matrices, uint64_t batch, uint64_t n,
+                     uint64_t column);
+
+}  // namespace nxv::kernels
