@@ -3,11 +3,18 @@
 #include <string>
 
 #include "base/error.h"
+#include "testing/reference/indexing.h"
 
 namespace nxv::reference {
 
-HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const> /*inputs*/) {
+HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const> inputs) {
   switch (node.op) {
+    case Op::gather:
+      return evaluate_gather(node, *inputs[0], *inputs[1]);
+    case Op::last_update:
+      return evaluate_last_update(node, *inputs[0]);
+    case Op::scatter_add:
+      return evaluate_scatter_add(node, *inputs[0], *inputs[1], *inputs[2]);
     default:
       throw Error(Status::internal, std::string(name(node.op)) + " has no reference");
   }
