@@ -223,6 +223,33 @@ NodeRef cast(const NodeRef& x, DType type) {
   return make(x->shared_graveyard(), Op::cast, type, x->shape, {x});
 }
 
+NodeRef bitcast(const NodeRef& x, DType type) {
+  if (is_complex(x->dtype) || is_complex(type) || bits(x->dtype) != bits(type)) {
+    fail(Status::invalid_argument, "bitcast",
+         describe(x) + " is not " + std::string(name(type)) +
+             " with the same bits: both must be real and equally wide");
+  }
+  if (x->dtype == type) return x;
+  return make(x->shared_graveyard(), Op::bitcast, type, x->shape, {x});
+}
+
+NodeRef bounded_index(const NodeRef& index, int64_t size) {
+  check_accepts(Op::bounded_index, {&index, 1});
+  const NodeRef bound =
+      constant(index->shared_graveyard(), make_scalar(DType::s32, size), index->shape);
+  return make(index->shared_graveyard(), Op::bounded_index, DType::s32, index->shape,
+              {index, bound});
+}
+
+NodeRef gather(const NodeRef& x, const NodeRef& index) {
+  const NodeRef both[] = {x, index};
+  check_same_engine("gather", both);
+  if (index->dtype != DType::s32) {
+    fail(Status::invalid_argument, "gather", "needs s32 indices, got " + describe(index));
+  }
+  return make(x->shared_graveyard(), Op::gather, x->dtype, index->shape, {x, index});
+}
+
 NodeRef reshape(const NodeRef& x, Shape shape) {
   check_shape("reshape", shape);
   if (element_count(shape) != x->count) {

@@ -34,6 +34,14 @@ inline NodeRef elementwise(Op op, std::initializer_list<NodeRef> operands) {
   return elementwise(op, std::span(operands.begin(), operands.size()));
 }
 NodeRef cast(const NodeRef& x, DType type);
+// The same bits as a number of another type of the same width. Not of complex numbers.
+NodeRef bitcast(const NodeRef& x, DType type);
+
+// The integers as s32 in [0, size); an element outside is a fault (out_of_bounds).
+NodeRef bounded_index(const NodeRef& index, int64_t size);
+// Element i of the result is element index[i] of x, counted in row-major order; s32 indices, which
+// are clamped.
+NodeRef gather(const NodeRef& x, const NodeRef& index);
 
 NodeRef reshape(const NodeRef& x, Shape shape);
 // Output axis axes[i] is input axis i, ascending; an input dimension is 1 or equal to the output's.

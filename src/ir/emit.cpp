@@ -4,6 +4,7 @@
 #include "ir/compare.h"
 #include "ir/emit_complex.h"
 #include "ir/math/cast.h"
+#include "ir/narrow.h"
 
 namespace nxv::ir {
 namespace {
@@ -17,6 +18,8 @@ class Emitter {
     if (info(op_).type_rule == TypeRule::predicate) return predicate();
     if (op_ == Op::cast) return cast(args_[0], out_, math());
     if (op_ == Op::select) return select();
+    if (op_ == Op::bitcast) return reinterpret();
+    if (op_ == Op::bounded_index) return bounded_index();
     for (const Number& a : args_) {
       if (is_complex(a.dtype)) return emit_complex(op_, out_, args_, math());
     }
@@ -67,6 +70,30 @@ class Emitter {
     Number result{out_, b_.select(condition, yes.re, no.re), {}};
     if (is_complex(out_)) result.im = b_.select(condition, yes.im, no.im);
     return result;
+  }
+
+  // ---- Bits ----
+
+  Number reinterpret() {
+    const Number& x = args_[0];
+    const bool wide = bits(out_) == 64;
+    const bool narrow_float = is_real_float(x.dtype) && bits(x.dtype) < 32;
+    const Value bits_of_x =
+        narrow_float ? exact_bits(x.re, x.dtype) : b_.bitcast(x.re, wide ? kU64 : kU32);
+    if (bits(out_) < 32) return {out_, decode(bits_of_x, out_), {}};
+    return {out_, b_.bitcast(bits_of_x, compute_type(out_)), {}};
+  }
+
+  // Negative indices are huge as unsigned ones.
+  Number bounded_index() {
+    const Value index = args_[0].re;
+    const Type type = bytes(index.type()) == 8 ? kU64 : kU32;
+    const Value size = b_.bitcast(args_[1].re, kU32);
+    const Value position = b_.bitcast(index, type);
+    const Value outside = position >= b_.convert(size, type);
+    context_.fault(outside);
+    const Value last = size - 1u;
+    return {out_, b_.bitcast(b_.select(outside, last, b_.convert(position, kU32)), kS32), {}};
   }
 
   // ---- Integers ----

@@ -65,6 +65,7 @@ constexpr OpcodeInfo kOpcodes[] = {
     {"atomic_min", 3, true},
     {"atomic_max", 3, true},
     {"atomic_or", 3, true},
+    {"atomic_exchange", 3, true},
     {"shared_load", 1, true},
     {"shared_store", 2, false},
     {"barrier", 0, false},

@@ -107,10 +107,11 @@ enum class Opcode : uint8_t {
   atomic_add,
   atomic_min,
   atomic_max,
-  atomic_or,     // buffer, index, u32 value -> the old value
-  shared_load,   // index; imm: index into Kernel::shared
-  shared_store,  // index, value; imm: index into Kernel::shared
-  barrier,       // workgroup execution and shared-memory barrier; uniform control flow only
+  atomic_or,
+  atomic_exchange,  // buffer, index, u32 value -> the old value
+  shared_load,      // index; imm: index into Kernel::shared
+  shared_store,     // index, value; imm: index into Kernel::shared
+  barrier,          // workgroup execution and shared-memory barrier; uniform control flow only
   // Subgroup operations; uniform control flow within the subgroup.
   subgroup_add,
   subgroup_min,

@@ -457,6 +457,7 @@ class Legalizer {
       case Opcode::atomic_min:
       case Opcode::atomic_max:
       case Opcode::atomic_or:
+      case Opcode::atomic_exchange:
         return b_.atomic(inst.op, x(), index(inst, 1), arg(inst, 2));
       case Opcode::shared_load:
         return b_.shared_load(shared_[inst.imm], x());

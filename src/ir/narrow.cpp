@@ -126,4 +126,14 @@ Value encode(Value v, DType type) {
   return encode_float(v.type() == kF64 ? round_to_odd(v) : b.bitcast(v, kU32), type);
 }
 
+Value exact_bits(Value v, DType type) {
+  Builder& b = v.builder();
+  const Format f = format(type);
+  const Value bits = b.bitcast(v, kU32);
+  const Value sign = (bits >> (32 - f.bits)) & (1u << (f.bits - 1));
+  const Value payload = (bits >> (23 - f.mantissa)) & ((1u << f.mantissa) - 1);
+  const uint32_t exponent = type == DType::f8_e4m3fn ? f.nan : f.largest;
+  return b.select((bits & 0x7fffffff) > kF32Infinity, sign | payload | exponent, encode(v, type));
+}
+
 }  // namespace nxv::ir

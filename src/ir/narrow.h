@@ -16,6 +16,10 @@ Value decode(Value word, DType type);
 // or +-448 in f8_e4m3fn, which has none. NaN has one representation a type, as Nx writes it.
 Value encode(Value v, DType type);
 
+// The bits of an f32 number that the float type can hold; NaN keeps its sign and what fits of its
+// payload.
+Value exact_bits(Value v, DType type);
+
 // The f32 number that the float type would hold.
 inline Value round_to(Value v, DType type) { return decode(encode(v, type), type); }
 

@@ -116,6 +116,7 @@ std::string to_string(const Kernel& k, uint32_t index) {
     case Opcode::atomic_min:
     case Opcode::atomic_max:
     case Opcode::atomic_or:
+    case Opcode::atomic_exchange:
       text += " " + arg(0) + "[" + arg(1) + "]";
       next = 2;
       break;

@@ -103,7 +103,7 @@ class Verifier {
       require(visible_[id], "uses a value outside of the body that defines it");
       const Inst& a = k_.body[id];
       const bool wants_var = i == 0 && (op == Opcode::var_load || op == Opcode::var_store);
-      const bool wants_buffer = i == 0 && op >= Opcode::load && op <= Opcode::atomic_or;
+      const bool wants_buffer = i == 0 && op >= Opcode::load && op <= Opcode::atomic_exchange;
       const bool is_buffer = a.op == Opcode::param && k_.params[a.imm].is_buffer;
       require(wants_var == (a.op == Opcode::var_decl),
               wants_var ? "does not name a variable" : "uses a variable as a value");
@@ -262,6 +262,7 @@ class Verifier {
       case Opcode::atomic_min:
       case Opcode::atomic_max:
       case Opcode::atomic_or:
+      case Opcode::atomic_exchange:
         check_memory();
         break;
       case Opcode::shared_load:

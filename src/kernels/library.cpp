@@ -6,6 +6,7 @@
 #include "kernels/linear.h"
 #include "kernels/lowering.h"
 #include "kernels/scan.h"
+#include "kernels/scatter.h"
 #include "kernels/sort.h"
 
 namespace nxv::kernels {
@@ -29,6 +30,10 @@ Lowering lower_library(const Region& region, const Target& target) {
       return lower_lu(region, target);
     case Op::qr:
       return lower_qr(region, target);
+    case Op::last_update:
+      return lower_last_update(region, target);
+    case Op::scatter_add:
+      return lower_scatter_add(region, target);
     default:
       throw Error(Status::internal, std::string(name(region.root->op)) + " has no kernels");
   }

@@ -143,7 +143,7 @@ enum class Accepts : uint8_t { any, real, integer, floating, complex_only };
   /* indexing */                                            \
   X(gather, 2, gather, same, any, 4)                        \
   X(scatter_add, 3, library, same, any, 0)                  \
-  X(scatter_put, 3, library, same, any, 0)                  \
+  X(last_update, 1, library, explicit_type, integer, 0)     \
   /* folds in order, scans, sorts */                        \
   X(fold, kVariadic, library, explicit_type, any, 0)        \
   X(scan, 1, library, same, any, 0)                         \

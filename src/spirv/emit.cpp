@@ -93,8 +93,9 @@ class Emitter {
 
   Id atomic(const Inst& inst) {
     const bool is_signed = ir::is_signed(inst.type);
-    const Op op = inst.op == Opcode::atomic_add  ? Op::OpAtomicIAdd
-                  : inst.op == Opcode::atomic_or ? Op::OpAtomicOr
+    const Op op = inst.op == Opcode::atomic_add        ? Op::OpAtomicIAdd
+                  : inst.op == Opcode::atomic_or       ? Op::OpAtomicOr
+                  : inst.op == Opcode::atomic_exchange ? Op::OpAtomicExchange
                   : inst.op == Opcode::atomic_min
                       ? (is_signed ? Op::OpAtomicSMin : Op::OpAtomicUMin)
                       : (is_signed ? Op::OpAtomicSMax : Op::OpAtomicUMax);
@@ -482,6 +483,7 @@ class Emitter {
       case Opcode::atomic_min:
       case Opcode::atomic_max:
       case Opcode::atomic_or:
+      case Opcode::atomic_exchange:
         return atomic(inst);
       case Opcode::shared_load:
         return result(t, Op::OpLoad, {memory_.shared_element(inst, arg(0))});

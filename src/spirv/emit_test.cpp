@@ -178,7 +178,7 @@ TEST(Emit, BuiltinsAtomicsAndBallot) {
     sum = sum + b.builtin(static_cast<ir::Builtin>(i));
   }
   for (Opcode op :
-       {Opcode::atomic_add, Opcode::atomic_min, Opcode::atomic_max, Opcode::atomic_or}) {
+       {Opcode::atomic_add, Opcode::atomic_min, Opcode::atomic_max, Opcode::atomic_or, Opcode::atomic_exchange}) {
     sum = sum + b.atomic(op, out, b.u32(0), sum);
     b.atomic(op, out, b.u32(1), b.s32(-1));
   }

@@ -17,7 +17,7 @@ constexpr Type kAddress = ir::vec(ir::kU32, 2);
 Type param_type(const ir::Param& p) { return p.is_buffer ? kAddress : p.type; }
 
 bool accesses_buffer(const Inst& inst) {
-  return inst.op >= ir::Opcode::load && inst.op <= ir::Opcode::atomic_or;
+  return inst.op >= ir::Opcode::load && inst.op <= ir::Opcode::atomic_exchange;
 }
 
 }  // namespace

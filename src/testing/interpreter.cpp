@@ -252,6 +252,7 @@ class Interpreter {
       case Opcode::atomic_min:
       case Opcode::atomic_max:
       case Opcode::atomic_or:
+      case Opcode::atomic_exchange:
         for (uint32_t w = 0; w < width_; ++w) {
           if (active_[w]) access_buffer(i, w);
         }
@@ -388,7 +389,9 @@ class Interpreter {
                       : inst.op == Opcode::atomic_min ? Opcode::min
                       : inst.op == Opcode::atomic_max ? Opcode::max
                                                       : Opcode::bit_or;
-    const uint64_t updated = combine(op, inst.type, old, stored[w], options_);
+    const uint64_t updated = inst.op == Opcode::atomic_exchange
+                                 ? stored[w]
+                                 : combine(op, inst.type, old, stored[w], options_);
     std::memcpy(at, &updated, 4);
     value(i)[w] = old;
   }

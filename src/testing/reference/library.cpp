@@ -5,23 +5,11 @@
 
 #include "base/error.h"
 #include "testing/reference/fourier.h"
+#include "testing/reference/indexing.h"
 #include "testing/reference/number.h"
 #include "testing/reference/sorting.h"
 
 namespace nxv::reference {
-namespace {
-
-// Indices are clamped.
-HostTensor evaluate_gather(const Node& node, const HostTensor& x, const HostTensor& index) {
-  HostTensor out(node.dtype, node.shape);
-  for (int64_t i = 0; i < node.count; ++i) {
-    out.set(i, x.at(std::clamp<int64_t>(to_int64(index.at(i)), 0, x.count() - 1)));
-  }
-  return out;
-}
-
-}  // namespace
-
 HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const> inputs) {
   switch (node.op) {
     case Op::gather:
@@ -35,6 +23,10 @@ HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const>
       return evaluate_fft(node, *inputs[0]);
     case Op::fold:
       return evaluate_fold(node, inputs);
+    case Op::last_update:
+      return evaluate_last_update(node, *inputs[0]);
+    case Op::scatter_add:
+      return evaluate_scatter_add(node, *inputs[0], *inputs[1], *inputs[2]);
     default:
       throw Error(Status::internal, std::string(name(node.op)) + " has no reference");
   }

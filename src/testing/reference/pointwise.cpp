@@ -163,6 +163,19 @@ Scalar binary(Op op, DType out, const Scalar& a, const Scalar& b) {
   return make_scalar(out, real_binary(op, nxv::to_double(a), nxv::to_double(b)));
 }
 
+Scalar reinterpret(DType out, const Scalar& a) {
+  if (is_integer(out)) return make_scalar(out, a.lo);
+  return {out, a.lo & (~uint64_t{0} >> (64 - bits(out))), 0};
+}
+
+Scalar bounded_index(const Scalar& index, const Scalar& size) {
+  const Integer i = to_integer(index);
+  if (i.negative || i.magnitude >= to_integer(size).magnitude) {
+    throw Error(Status::out_of_bounds, "index is out of bounds");
+  }
+  return make_scalar(DType::s32, i.magnitude);
+}
+
 // NaN wins; of equal operands (both zeros), the first.
 Scalar extremum(DType out, const Scalar& a, const Scalar& b, bool want_greater) {
   const auto order = compare(b, a);
@@ -283,6 +296,10 @@ Scalar pointwise(Op op, DType out, std::span<const Scalar> in) {
       return convert(is_true(in[0]) ? in[1] : in[2], out);
     case Op::clip:
       return clip(out, in[0], in[1], in[2]);
+    case Op::bitcast:
+      return reinterpret(out, in[0]);
+    case Op::bounded_index:
+      return bounded_index(in[0], in[1]);
     default:
       break;
   }

@@ -1,0 +1,117 @@
+// Scatters whose result no order of the updates can show: the last one of each slot, and sums of
+// integers. Both are one atomic operation an update.
+#include "kernels/scatter.h"
+
+#include "kernels/item_step.h"
+#include "kernels/memory_format.h"
+
+namespace nxv::kernels {
+
+using ir::Builder;
+using ir::Number;
+using ir::Opcode;
+using ir::Value;
+
+namespace {
+
+constexpr int kInner = 0;  // step words of the divisor by the length of a row
+
+// The element of the target that element `item` of the updates goes to.
+Value destination(const KernelArguments& arguments, Value item) {
+  const Value inner = step_word(arguments, kInner);
+  const Value update = step_divide(arguments, item, kInner);
+  const Value slot = load_element(arguments.operand(1), update, DType::u32).re;
+  return slot * inner + (item - update * inner);
+}
+
+// Adds an integer to words of a buffer, modulo the width of its type.
+void add_atomically(Builder& b, Value buffer, Value at, Value number) {
+  if (ir::bytes(number.type()) == 4) {
+    b.atomic(Opcode::atomic_add, buffer, at, b.bitcast(number, ir::kU32));
+    return;
+  }
+  // The low words wrap as often as something is carried, whatever the order.
+  const Value words = b.bitcast(number, ir::vec(ir::kU32, 2));
+  const Value low = b.extract(words, 0);
+  const Value old = b.atomic(Opcode::atomic_add, buffer, at << 1, low);
+  const Value carry = b.convert(old + low < low, ir::kU32);
+  b.atomic(Opcode::atomic_add, buffer, (at << 1) + 1u, b.extract(words, 1) + carry);
+}
+
+}  // namespace
+
+Lowering lower_last_update(const Region& region, const Target& target) {
+  const Node& root = *region.root;
+  ItemStep mark;
+  mark.name = "last_update";
+  mark.items = static_cast<uint64_t>(root.inputs[0]->count);
+  mark.body = [](Builder& b, const KernelArguments& arguments, Value item) {
+    const Value slot = b.load(arguments.operand(0), item, ir::kU32);
+    b.atomic(Opcode::atomic_max, arguments.output, slot, item + 1u);
+  };
+  Lowering lowering;
+  lowering.dispatches.push_back(
+      fill_zeros(region, target, kOutput, static_cast<uint64_t>(root.count)));
+  lowering.dispatches.push_back(make_dispatch(region, target, std::move(mark)));
+  lowering.dispatches.back().reads_output = true;
+  return lowering;
+}
+
+Lowering lower_scatter_add(const Region& region, const Target& target) {
+  return is_integer(region.root->dtype) ? lower_scatter_add_integer(region, target)
+                                        : lower_scatter_add_float(region, target);
+}
+
+// Numbers of a word or two are added to a copy of the target; narrower ones share words, and are
+// added up apart.
+Lowering lower_scatter_add_integer(const Region& region, const Target& target) {
+  const Node& root = *region.root;
+  const DType type = root.dtype;
+  const bool narrow = storage_bytes(type) < 4;
+  const auto count = static_cast<uint64_t>(root.count);
+
+  ItemStep add;
+  add.name = "scatter_add";
+  add.items = static_cast<uint64_t>(root.inputs[2]->count);
+  if (narrow) add.workspaces = {0};
+  for (uint32_t w : divisor_words(static_cast<uint64_t>(root.shape[1]))) add.words.push_back(w);
+  add.body = [type, narrow](Builder& b, const KernelArguments& arguments, Value item) {
+    add_atomically(b, narrow ? arguments.workspace(0) : arguments.output,
+                   destination(arguments, item), load_element(arguments.operand(2), item, type).re);
+  };
+  // The target, with the sums of narrow numbers.
+  ItemStep copy;
+  copy.name = "scatter_target";
+  copy.items = (count + kGroup - 1) / kGroup;
+  copy.workspaces = add.workspaces;
+  copy.body = [type, narrow](Builder& b, const KernelArguments& arguments, Value group) {
+    Group elements = load_group(arguments.operand(0), group, type);
+    if (narrow) {
+      const Value sums = b.load(arguments.workspace(0), group, ir::vec(ir::kU32, 4));
+      for (int i = 0; i < kGroup; ++i) {
+        const Value sum = b.bitcast(b.extract(sums, i), elements[i].re.type());
+        elements[i].re = ir::wrap(elements[i].re + sum, type);
+      }
+    }
+    store_group(arguments.output, group, elements);
+  };
+
+  Dispatch adds = make_dispatch(region, target, std::move(add));
+  Dispatch copies = make_dispatch(region, target, std::move(copy));
+  Lowering lowering;
+  if (narrow) {
+    lowering.workspaces = {(count + 3) / 4 * 16};
+    lowering.dispatches.push_back(fill_zeros(region, target, 0, count));
+    adds.writes_output = false;
+    adds.reads = adds.writes = copies.reads = {0};
+    lowering.dispatches.push_back(std::move(adds));
+    lowering.dispatches.push_back(std::move(copies));
+  } else {
+    adds.reads_output = true;
+    lowering.dispatches.push_back(std::move(copies));
+    lowering.dispatches.push_back(std::move(adds));
+  }
+  return lowering;
+}
+
+}  // namespace nxv::kernels

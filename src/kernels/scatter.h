@@ -1,0 +1,16 @@
+// Scatters: rows of updates into the slots that an index names. Results do not depend on the order
+// in which invocations run.
+#pragma once
+
+#include "kernels/lowering.h"
+
+namespace nxv::kernels {
+
+// Of each slot the number of the last update that names it.
+Lowering lower_last_update(const Region& region, const Target& target);
+// Rows of a target and of updates, by the type of what is added.
+Lowering lower_scatter_add(const Region& region, const Target& target);
+Lowering lower_scatter_add_integer(const Region& region, const Target& target);
+Lowering lower_scatter_add_float(const Region& region, const Target& target);
+
+}  // namespace nxv::kernels

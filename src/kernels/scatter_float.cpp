@@ -1,0 +1,338 @@
+// Sums of floats by slot: the updates of a slot in their order, then the target.
+//
+// Every slot has a list of its updates, linked in whatever order the invocations ran. An invocation
+// reads the list of each of its elements, picks the updates by number, smallest first, and adds
+// them to one accumulator: bits depend on the numbers alone. Slots of more than kShort updates
+// (heavy ones) leave that to sums in which order does not show (exact_sum.h). Where no slot can be
+// heavy those steps are left out; where none is, they return at once.
+#include <algorithm>
+
+#include "kernels/exact_sum.h"
+#include "kernels/fold.h"
+#include "kernels/item_step.h"
+#include "kernels/memory_format.h"
+#include "kernels/scatter.h"
+
+namespace nxv::kernels {
+namespace {
+
+using ir::Builder;
+using ir::Number;
+using ir::Opcode;
+using ir::Value;
+using ir::Var;
+
+constexpr uint32_t kShort = 16;  // updates that are put in order: the square of it is walked
+constexpr uint32_t kHeavy = 0x80000000;
+
+// Workspaces. Heads: of each slot 1 + the number of an update, or 0; a heavy slot gets kHeavy + its
+// rank; after the last slot the number of heavy ones. Next: of each update 1 + the number of the
+// one after it in its list, or 0. Heavy: slots by rank. Sums: of each element of a heavy slot.
+enum Workspace { kHeads, kNext, kHeavySlots, kSums };
+
+// Step words: divisor by the length of a row, number of slots, number of elements.
+enum Word { kInner, kSlots = 3, kElements };
+
+class Scatter {
+ public:
+  Scatter(const Region& region, const Target& target)
+      : region_(region),
+        target_(target),
+        type_(region.root->dtype),
+        slots_(static_cast<uint64_t>(region.root->shape[0])),
+        inner_(static_cast<uint64_t>(region.root->shape[1])),
+        updates_(static_cast<uint64_t>(region.root->inputs[1]->count)),
+        most_heavy_(updates_ / (kShort + 1)) {}
+
+  Lowering run() {
+    const uint64_t sum_bytes = ExactSum::kWords * 4 * (is_complex(type_) ? 2 : 1);
+    result_.workspaces = {(slots_ / 4 + 1) * 16, updates_ * 4};
+    add(fill_zeros(region_, target_, kHeads, slots_ + 1));
+    link();
+    sum();
+    if (most_heavy_ > 0) {
+      result_.workspaces.push_back(most_heavy_ * 4);
+      result_.workspaces.push_back(most_heavy_ * inner_ * sum_bytes);
+      prepare();
+      over_updates("scatter_raise", &ExactSum::raise);
+      over_updates("scatter_accumulate", &ExactSum::add);
+      finish();
+    }
+    return std::move(result_);
+  }
+
+ private:
+  void add(Dispatch d) { result_.dispatches.push_back(std::move(d)); }
+
+  Dispatch dispatch(ItemStep step, std::vector<int> reads, std::vector<int> writes) const {
+    for (uint32_t w : divisor_words(inner_)) step.words.push_back(w);
+    step.words.push_back(static_cast<uint32_t>(slots_));
+    step.words.push_back(static_cast<uint32_t>(slots_ * inner_));
+    Dispatch d = make_dispatch(region_, target_, std::move(step));
+    d.writes_output = false;
+    d.reads = std::move(reads);
+    d.writes = std::move(writes);
+    return d;
+  }
+
+  void link() {
+    ItemStep step;
+    step.name = "scatter_link";
+    step.items = updates_;
+    step.workspaces = {kHeads, kNext};
+    step.body = [](Builder& b, const KernelArguments& arguments, Value update) {
+      const Value slot = b.load(arguments.operand(1), update, ir::kU32);
+      const Value old =
+          b.atomic(Opcode::atomic_exchange, arguments.workspace(0), slot, update + 1u);
+      b.store(arguments.workspace(1), update, old);
+    };
+    add(dispatch(std::move(step), {kHeads}, {kHeads, kNext}));
+  }
+
+  // ---- Short lists ----
+
+  void sum() {
+    const bool lists_heavy = most_heavy_ > 0;
+    ItemStep step;
+    step.name = lists_heavy ? "scatter_sum_short" : "scatter_sum";
+    step.items = (slots_ * inner_ + kGroup - 1) / kGroup;
+    step.workspaces = {kHeads, kNext};
+    if (lists_heavy) step.workspaces.push_back(kHeavySlots);
+    step.has_loops = true;
+    step.body = [type = type_, math = target_.math, lists_heavy](
+                    Builder& b, const KernelArguments& arguments, Value group) {
+      const Fold fold(b, Op::sum, type, type, math);
+      const Group target = load_group(arguments.operand(0), group, type);
+      Group sums;
+      for (uint32_t i = 0; i < kGroup; ++i) {
+        const Value element = (group << 2) + i;
+        const Value is_real = element < step_word(arguments, kElements);
+        const Value at = b.select(is_real, element, b.u32(0));
+        const Value slot = step_divide(arguments, at, kInner);
+        const Value column = at - slot * step_word(arguments, kInner);
+        const List list{arguments, slot, column};
+        const Value length = list.length();
+        sums[i] = sum_of(fold, list, length, target[i]);
+        if (!lists_heavy) continue;
+        const Value first = is_real & (column == 0u) & (length > kShort);
+        b.if_(first, [&] {
+          const Value rank = b.atomic(Opcode::atomic_add, arguments.workspace(0),
+                                      step_word(arguments, kSlots), b.u32(1));
+          b.store(arguments.workspace(2), rank, slot);
+        });
+      }
+      store_group(arguments.output, group, sums);
+    };
+    Dispatch d = dispatch(std::move(step), {kHeads, kNext}, {});
+    d.writes_output = true;
+    if (lists_heavy) d.writes = {kHeads, kHeavySlots};
+    add(std::move(d));
+  }
+
+  // The updates of one slot, as seen from one element of its row.
+  struct List {
+    const KernelArguments& arguments;
+    Value slot, column;
+
+    Builder& b() const { return slot.builder(); }
+    Value head() const { return b().load(arguments.workspace(0), slot, ir::kU32); }
+    Value after(Value entry) const {
+      return b().load(arguments.workspace(1), entry - 1u, ir::kU32);
+    }
+    // At most kShort + 1.
+    Value length() const {
+      const Var count = b().var(b().u32(0)), entry = b().var(head());
+      b().loop([&] {
+        b().break_if((entry.get() == 0u) | (count.get() > kShort));
+        count.set(count.get() + 1u);
+        entry.set(after(entry.get()));
+      });
+      return count.get();
+    }
+    // The entry with the smallest number above `last`; all ones without one.
+    Value next(Value last) const {
+      const Var best = b().var(b().u32(0xffffffff)), entry = b().var(head());
+      b().loop([&] {
+        b().break_if(entry.get() == 0u);
+        const Value e = entry.get();
+        best.set(b().select(e > last, b().binary(Opcode::min, best.get(), e), best.get()));
+        entry.set(after(e));
+      });
+      return best.get();
+    }
+    Number update(Value entry, DType type) const {
+      const Value row = (entry - 1u) * step_word(arguments, kInner);
+      return load_element(arguments.operand(2), row + column, type);
+    }
+  };
+
+  // A slot that nothing is added to keeps its bits; a heavy one is written over later.
+  static Number sum_of(const Fold& fold, const List& list, Value length, const Number& target) {
+    Builder& b = list.b();
+    const DType type = target.dtype;
+    const Var re = b.var(target.re);
+    const Var im = target.im ? b.var(target.im) : Var();
+    b.if_((length > 0u) & (length <= kShort), [&] {
+      const std::vector<Var> sum = fold.variables(fold.identity());
+      // Accumulators begin with +0, of which -0 + -0 must not show anything.
+      const Var any_re = b.var(b.u32(0)), any_im = b.var(b.u32(0));
+      const auto insert = [&](const Number& x) {
+        Fold::write(sum, fold.insert(Fold::read(sum), x, b.u32(0)));
+        any_re.set(any_re.get() | not_minus_zero(x.re));
+        if (x.im) any_im.set(any_im.get() | not_minus_zero(x.im));
+      };
+      const Var left = b.var(length), last = b.var(b.u32(0));
+      b.loop([&] {
+        b.break_if(left.get() == 0u);
+        const Value entry = list.next(last.get());
+        insert(list.update(entry, type));
+        last.set(entry);
+        left.set(left.get() - 1u);
+      });
+      insert(target);
+      const Number result = fold.result(Fold::read(sum));
+      re.set(with_zero(result.re, any_re.get()));
+      if (target.im) im.set(with_zero(result.im, any_im.get()));
+    });
+    return {type, re.get(), target.im ? im.get() : Value()};
+  }
+
+  // Zero for -0 alone.
+  static Value not_minus_zero(Value x) {
+    Builder& b = x.builder();
+    if (x.type() == ir::kF32) return b.bitcast(x, ir::kU32) ^ 0x80000000u;
+    const Value words = b.bitcast(x, ir::vec(ir::kU32, 2));
+    return (b.extract(words, 1) ^ 0x80000000u) | b.extract(words, 0);
+  }
+
+  static Value with_zero(Value sum, Value any) {
+    Builder& b = sum.builder();
+    const Value top = b.u32(0x80000000);
+    const Value minus_zero = sum.type() == ir::kF32 ? b.bitcast(top, ir::kF32)
+                                                    : b.bitcast(b.pack({b.u32(0), top}), ir::kF64);
+    return b.select(any == 0u, minus_zero, sum);
+  }
+
+  // ---- Heavy slots ----
+
+  static Value heavy_count(Builder& b, const KernelArguments& arguments) {
+    return b.load(arguments.workspace(0), step_word(arguments, kSlots), ir::kU32);
+  }
+
+  // Calls `use` with the position of each part's sum and the part.
+  static void each_part(const Number& x, Value sum,
+                        const std::function<void(Value base, Value part)>& use) {
+    if (!x.im) return use(sum * ExactSum::kWords, x.re);
+    const Value base = sum * (2 * ExactSum::kWords);
+    use(base, x.re);
+    use(base + ExactSum::kWords, x.im);
+  }
+
+  // The sums begin with the target; the heads name them.
+  void prepare() {
+    ItemStep step;
+    step.name = "scatter_prepare";
+    step.items = most_heavy_ * inner_;
+    step.workspaces = {kHeads, kHeavySlots, kSums};
+    step.body = [type = type_](Builder& b, const KernelArguments& arguments, Value item) {
+      const Value rank = step_divide(arguments, item, kInner);
+      const Value inner = step_word(arguments, kInner);
+      b.if_(rank < heavy_count(b, arguments), [&] {
+        const Value column = item - rank * inner;
+        const Value slot = b.load(arguments.workspace(1), rank, ir::kU32);
+        const ExactSum sums(b, to_real(type));
+        each_part(load_element(arguments.operand(0), slot * inner + column, type), item,
+                  [&](Value base, Value part) { sums.start(arguments.workspace(2), base, part); });
+        b.if_(column == 0u, [&] { b.store(arguments.workspace(0), slot, rank | kHeavy); });
+      });
+    };
+    add(dispatch(std::move(step), {kHeads, kHeavySlots}, {kHeads, kSums}));
+  }
+
+  void over_updates(const char* name, void (ExactSum::*take)(Value, Value, Value) const) {
+    ItemStep step;
+    step.name = name;
+    step.items = updates_ * inner_;
+    step.workspaces = {kHeads, kSums};
+    step.body = [type = type_, take](Builder& b, const KernelArguments& arguments, Value item) {
+      b.if_(heavy_count(b, arguments) != 0u, [&] {
+        const Value update = step_divide(arguments, item, kInner);
+        const Value slot = b.load(arguments.operand(1), update, ir::kU32);
+        const Value head = b.load(arguments.workspace(0), slot, ir::kU32);
+        b.if_((head & kHeavy) != 0u, [&] {
+          const Value inner = step_word(arguments, kInner);
+          const Value sum = (head ^ kHeavy) * inner + (item - update * inner);
+          const ExactSum sums(b, to_real(type));
+          each_part(
+              load_element(arguments.operand(2), item, type), sum,
+              [&](Value base, Value part) { (sums.*take)(arguments.workspace(1), base, part); });
+        });
+      });
+    };
+    add(dispatch(std::move(step), {kHeads, kSums}, {kSums}));
+  }
+
+  void finish() {
+    ItemStep step;
+    step.name = "scatter_finish";
+    step.items = (slots_ * inner_ + kGroup - 1) / kGroup;
+    step.workspaces = {kHeads, kSums};
+    step.body = [type = type_](Builder& b, const KernelArguments& arguments, Value group) {
+      b.if_(heavy_count(b, arguments) != 0u, [&] {
+        std::vector<Value> heads, columns;
+        Value any = b.boolean(false);
+        for (uint32_t i = 0; i < kGroup; ++i) {
+          const Value last = step_word(arguments, kElements) - 1u;
+          const Value element = b.binary(Opcode::min, (group << 2) + i, last);
+          const Value slot = step_divide(arguments, element, kInner);
+          columns.push_back(element - slot * step_word(arguments, kInner));
+          heads.push_back(b.load(arguments.workspace(0), slot, ir::kU32));
+          any = any | ((heads[i] & kHeavy) != 0u);
+        }
+        b.if_(any, [&] {
+          const Group target = load_group(arguments.operand(0), group, type);
+          Group result = load_group(arguments.output, group, type);
+          for (uint32_t i = 0; i < kGroup; ++i) {
+            result[i] = finished(arguments, heads[i], columns[i], target[i], result[i]);
+          }
+          store_group(arguments.output, group, result);
+        });
+      });
+    };
+    Dispatch d = dispatch(std::move(step), {kHeads, kSums}, {});
+    d.reads_output = d.writes_output = true;
+    add(std::move(d));
+  }
+
+  // The element of a heavy slot, or what is there.
+  static Number finished(const KernelArguments& arguments, Value head, Value column,
+                         const Number& target, const Number& present) {
+    Builder& b = head.builder();
+    const Var re = b.var(present.re);
+    const Var im = present.im ? b.var(present.im) : Var();
+    b.if_((head & kHeavy) != 0u, [&] {
+      const ExactSum sums(b, to_real(target.dtype));
+      const Value sum = (head ^ kHeavy) * step_word(arguments, kInner) + column;
+      bool first = true;
+      each_part(target, sum, [&](Value base, Value part) {
+        (first ? re : im).set(sums.finish(arguments.workspace(1), base, part));
+        first = false;
+      });
+    });
+    return {target.dtype, re.get(), present.im ? im.get() : Value()};
+  }
+
+  const Region& region_;
+  const Target& target_;
+  const DType type_;
+  const uint64_t slots_, inner_, updates_, most_heavy_;
+  Lowering result_;
+};
+
+}  // namespace
+
+Lowering lower_scatter_add_float(const Region& region, const Target& target) {
+  return Scatter(region, target).run();
+}
+
+}  // namespace nxv::kernels

@@ -1,0 +1,53 @@
+#include "testing/reference/indexing.h"
+
+#include <algorithm>
+
+#include "testing/reference/functions.h"
+#include "testing/reference/number.h"
+
+namespace nxv::reference {
+
+HostTensor evaluate_gather(const Node& node, const HostTensor& x, const HostTensor& index) {
+  HostTensor out(node.dtype, node.shape);
+  for (int64_t i = 0; i < node.count; ++i) {
+    // Clamped as an unsigned number.
+    const auto at = static_cast<int64_t>(static_cast<uint32_t>(to_int64(index.at(i))));
+    out.set(i, x.at(std::min(at, x.count() - 1)));
+  }
+  return out;
+}
+
+HostTensor evaluate_last_update(const Node& node, const HostTensor& slots) {
+  HostTensor out(node.dtype, node.shape);
+  for (int64_t i = 0; i < slots.count(); ++i) {
+    out.set(to_int64(slots.at(i)), make_scalar(node.dtype, i + 1));
+  }
+  return out;
+}
+
+HostTensor evaluate_scatter_add(const Node& node, const HostTensor& target, const HostTensor& slots,
+                                const HostTensor& updates) {
+  const int64_t inner = node.shape[1];
+  std::vector<uint64_t> whole(static_cast<size_t>(node.count));
+  std::vector<Complex> sums(static_cast<size_t>(node.count), {-0.0, -0.0});
+  const auto add = [&](int64_t at, const Scalar& s) {
+    if (is_integer(s.dtype)) {
+      whole[static_cast<size_t>(at)] += to_integer(s).low_bits();
+    } else {
+      sums[static_cast<size_t>(at)] += to_complex_double(s);
+    }
+  };
+  for (int64_t i = 0; i < updates.count(); ++i) {
+    add(to_int64(slots.at(i / inner)) * inner + i % inner, updates.at(i));
+  }
+  HostTensor out(node.dtype, node.shape);
+  for (int64_t i = 0; i < node.count; ++i) {
+    add(i, target.at(i));
+    const auto at = static_cast<size_t>(i);
+    out.set(i, is_integer(node.dtype) ? make_scalar(node.dtype, whole[at])
+                                      : make_scalar(node.dtype, sums[at]));
+  }
+  return out;
+}
+
+}  // namespace nxv::reference
