@@ -334,6 +334,7 @@ class RegionBuilder {
     region_.row_count = root_.count;
     region_.operands.reserve(root_.inputs.size());
     region_.words.reserve(kMatmulWords);
+    const bool is_batched = root_.shape.size() == 3;
     std::vector<PathStep> views;  // from the product to a stored value
     for (const NodeRef& input : root_.inputs) {
       views.clear();
@@ -347,14 +348,14 @@ class RegionBuilder {
       operand.addressing = Addressing::strided;
       operand.words = next_word();
       push_word(layout.offset);
+      if (!is_batched) push_word(0);
       for (int64_t s : layout.strides) push_word(s);
       // Which of rows and columns lie next to each other decides how tiles are loaded.
-      operand.unit_columns = layout.strides[2] == 1 || layout.shape[2] == 1;
+      operand.unit_columns = layout.strides.back() == 1 || layout.shape.back() == 1;
     }
-    push_word(root_.shape[0]);
-    push_word(root_.shape[1]);
-    push_word(root_.shape[2]);
-    push_word(root_.inputs[0]->shape[2]);
+    if (!is_batched) push_word(1);
+    for (int64_t d : root_.shape) push_word(d);
+    push_word(root_.inputs[0]->shape.back());
   }
 
   // ---- Operations with kernels of their own ----
