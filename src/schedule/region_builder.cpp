@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "schedule/paths.h"
+#include "schedule/scalars.h"
 
 namespace nxv::schedule {
 namespace {
@@ -484,8 +485,8 @@ class RegionBuilder {
 
   void assign_generator(Expr& e, const Address& address) {
     if (e.op == Op::constant) {
-      e.words = push_scalar(e.node->attribute<ConstantAttr>().value);
-      return;
+      e.words = next_word();
+      return append_scalars(*e.node, region_.words);
     }
     e.words = push_address(address, e.node->shape);
     const Shape& shape = e.node->shape;
@@ -501,36 +502,8 @@ class RegionBuilder {
       push_divisor(shape[shape.size() - 1]);
       push_divisor(shape[shape.size() - 2]);
     } else {
-      const auto& stream = e.node->attribute<RandomAttr>();
-      for (uint64_t v : {stream.seed, stream.offset}) {
-        push_word(static_cast<int64_t>(v & 0xffffffff));
-        push_word(static_cast<int64_t>(v >> 32));
-      }
-      const DType compute = e.dtype == DType::f64 ? DType::f64 : DType::f32;
-      const bool normal = e.op == Op::random_normal;
-      push_scalar(make_scalar(compute, stream.low));
-      push_scalar(make_scalar(compute, normal ? stream.high : stream.high - stream.low));
+      append_scalars(*e.node, region_.words);
     }
-  }
-
-  // As the kernel's arithmetic sees it: integers extended to 32 bits, narrow floats as f32.
-  WordIndex push_scalar(const Scalar& value) {
-    const WordIndex at = next_word();
-    const DType t = value.dtype;
-    if (t == DType::c64 || bits(t) == 64) {
-      push_word(static_cast<int64_t>(value.lo & 0xffffffff));
-      push_word(static_cast<int64_t>(value.lo >> 32));
-    } else if (t == DType::c128) {
-      for (uint64_t v : {value.lo, value.hi}) {
-        push_word(static_cast<int64_t>(v & 0xffffffff));
-        push_word(static_cast<int64_t>(v >> 32));
-      }
-    } else if (is_integer(t)) {
-      push_word(to_int64(value));
-    } else {
-      push_word(static_cast<int64_t>(make_scalar(DType::f32, to_double(value)).lo));
-    }
-    return at;
   }
 
   bool is_mapped(int path) const {
