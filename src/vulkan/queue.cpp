@@ -67,6 +67,7 @@ struct Queue::Impl {
   void begin_timing(const char* name);
   void end_timing();
   uint64_t finish_command(uint64_t work);
+  bool is_starving();
   uint64_t submit();
   void collect_times(Slot& s);
 
@@ -300,10 +301,16 @@ uint64_t Queue::Impl::finish_command(uint64_t estimate) {
   work += estimate;
   const uint64_t mine = epoch;
   if (work >= plan.submit_work || commands >= plan.submit_dispatches ||
-      slot->timed.size() >= kMaxTimed) {
+      slot->timed.size() >= kMaxTimed || is_starving()) {
     submit();
   }
   return mine;
+}
+
+// The device works on the last submission, or on none, while commands wait here.
+bool Queue::Impl::is_starving() {
+  return plan.submit_early != 0 && commands % plan.submit_early == 0 &&
+         timeline.completed() + 2 >= epoch;
 }
 
 uint64_t Queue::Impl::submit() {
