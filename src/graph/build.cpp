@@ -37,18 +37,16 @@ void check_same_engine(std::string_view op, std::span<const NodeRef> nodes) {
 // Non-negative, in range, without duplicates.
 Axes check_axes(std::string_view op, const NodeRef& x, Axes axes) {
   const auto rank = static_cast<int64_t>(x->shape.size());
-  std::vector<bool> seen(x->shape.size());
-  for (int64_t& a : axes) {
-    const int64_t given = a;
-    if (a < 0) a += rank;
-    if (a < 0 || a >= rank) {
+  for (auto a = axes.begin(); a != axes.end(); ++a) {
+    const int64_t given = *a;
+    if (*a < 0) *a += rank;
+    if (*a < 0 || *a >= rank) {
       fail(Status::invalid_argument, op,
            "axis " + std::to_string(given) + " is out of range for " + describe(x));
     }
-    if (seen[a]) {
+    if (std::find(axes.begin(), a, *a) != a) {
       fail(Status::invalid_argument, op, "axis " + std::to_string(given) + " is given twice");
     }
-    seen[a] = true;
   }
   return axes;
 }
@@ -103,6 +101,15 @@ void check_accepts(Op op, std::span<const NodeRef> operands) {
            std::string("expected ") + wanted + " operands, got " + describe(n));
     }
   }
+}
+
+// [M, K] by [K, N], or [B, M, K] by [B, K, N].
+NodeRef product(const NodeRef& a, const NodeRef& b) {
+  const bool is_batched = a->shape.size() == 3;
+  Shape shape = a->shape;
+  shape.back() = b->shape.back();
+  return make(a->shared_graveyard(), Op::dot, merge(a->dtype, b->dtype), std::move(shape), {a, b},
+              is_batched ? DotAttr{{2}, {0}, {1}, {0}} : DotAttr{{1}, {}, {0}, {}});
 }
 
 DType result_type(Op op, std::span<const NodeRef> operands) {
@@ -472,7 +479,7 @@ NodeRef dot(const NodeRef& a, const NodeRef& b, const DotAxes& axes) {
          describe(a) + " and " + describe(b) + " do not contract along " + to_string(ca) + " and " +
              to_string(cb) + " with batch axes " + to_string(ba) + " and " + to_string(bb));
   }
-  // Every contraction is a batched product of [B, M, K] and [B, K, N].
+  // Every contraction is a product of [M, K] and [K, N], or a batch of them.
   const auto free_axes = [](const NodeRef& x, const Axes& contract, const Axes& batch) {
     Axes free;
     for (int64_t i = 0; i < static_cast<int64_t>(x->shape.size()); ++i) {
@@ -496,15 +503,16 @@ NodeRef dot(const NodeRef& a, const NodeRef& b, const DotAxes& axes) {
   };
   const Axes fa = free_axes(a, ca, ba), fb = free_axes(b, cb, bb);
   const int64_t batch = extent(a, ba), m = extent(a, fa), n = extent(b, fb), k = extent(a, ca);
-  const NodeRef lhs = reshape(ordered(a, ba, fa, ca), {batch, m, k});
-  const NodeRef rhs = reshape(ordered(b, bb, cb, fb), {batch, k, n});
+  const auto canonical = [&](int64_t rows, int64_t columns) {
+    return ba.empty() ? Shape{rows, columns} : Shape{batch, rows, columns};
+  };
+  const NodeRef lhs = reshape(ordered(a, ba, fa, ca), canonical(m, k));
+  const NodeRef rhs = reshape(ordered(b, bb, cb, fb), canonical(k, n));
   Shape shape;
   for (int64_t i : ba) shape.push_back(a->shape[i]);
   for (int64_t i : fa) shape.push_back(a->shape[i]);
   for (int64_t i : fb) shape.push_back(b->shape[i]);
-  const NodeRef product = make(a->shared_graveyard(), Op::dot, merge(a->dtype, b->dtype),
-                               {batch, m, n}, {lhs, rhs}, DotAttr{{2}, {0}, {1}, {0}});
-  return reshape(product, std::move(shape));
+  return reshape(product(lhs, rhs), std::move(shape));
 }
 
 NodeRef matmul(const NodeRef& a, const NodeRef& b) {
@@ -515,6 +523,11 @@ NodeRef matmul(const NodeRef& a, const NodeRef& b) {
   const int64_t ra = static_cast<int64_t>(a->shape.size());
   const int64_t rb = static_cast<int64_t>(b->shape.size());
   if (ra == 1 || rb == 1) return dot(a, b, {{ra - 1}, {std::max<int64_t>(rb - 2, 0)}, {}, {}});
+  if (ra == 2 && rb == 2 && a->shape[1] == b->shape[0]) {
+    const NodeRef both[] = {a, b};
+    check_same_engine("matmul", both);
+    return product(a, b);
+  }
   // Leading axes broadcast against each other.
   const int64_t lead = std::max(ra, rb) - 2;
   Shape batch(lead, 1);

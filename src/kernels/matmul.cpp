@@ -17,6 +17,8 @@ using Kind = MatmulTile::Kind;
 
 // The plain kernel takes this many steps along k; longer products are added up by blocks.
 constexpr uint64_t kMaxPlainDepth = 32768;
+// On GPUs, products of which it computes all elements at once.
+constexpr uint64_t kMaxPlainElements = 64 * 64, kMaxPlainSteps = 128;
 // Sums of blocks that one pass adds up, and the elements that they take at most.
 constexpr uint64_t kMaxPassBlocks = 4096;
 constexpr uint64_t kMaxPassElements = uint64_t{1} << 24;
@@ -37,7 +39,7 @@ class PlainLowering {
       : region_(region), target_(target), size_(region), sums_(accumulation(region, target)) {
     const bool cpu = target.plan->profile == plan::Profile::cpu;
     base_.workgroup = cpu ? std::max(target.plan->subgroup_size, 1u) : 64;
-    base_.unroll = cpu ? 4 : 16;
+    base_.unroll = cpu ? 4 : 32;
   }
 
   uint64_t units() const {
@@ -236,6 +238,8 @@ MatmulTile choose(const Region& region, const Target& target) {
     return size.batch * divide_up(size.m, rows) * divide_up(size.n, columns);
   };
   if (size.m < 16 || size.n < 16 || size.k < 16) return {};
+  // Few tiles leave most cores idle: what matters is then how long one invocation takes.
+  if (size.count() <= kMaxPlainElements && size.k <= kMaxPlainSteps) return {};
   if (tiles(128, 128) >= 96) {
     const Accumulation sums = accumulation(region, target);
     if (storage_bytes(sums.type) == 8) {

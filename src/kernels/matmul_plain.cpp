@@ -29,6 +29,9 @@ enum Word {
   kWordCount
 };
 
+// Steps along k whose loads are in flight together, where fewer than a whole unrolled loop is left.
+constexpr uint32_t kTailUnroll = 4;
+
 class Generator {
  public:
   Generator(const Region& region, const Target& target, const PlainLayout& layout)
@@ -99,7 +102,6 @@ class Generator {
   Sum block_sum(const Start& at, Value begin) {
     const auto sum = kernel_.variables(kernel_.zero_sum());
     const Value end = b_.binary(ir::Opcode::min, begin + kernel_.sums.block, kernel_.word(kK));
-    const uint32_t unroll = layout_.unroll;
     const auto steps = [&](Value k, uint32_t count) {
       std::vector<Sum> x, y;
       for (uint32_t i = 0; i < count; ++i) {
@@ -111,9 +113,14 @@ class Generator {
       for (uint32_t i = 0; i < count; ++i) s = kernel_.multiply_add(x[i], y[i], s);
       MatmulKernel::write(sum, s);
     };
-    const Value tail = end - ((end - begin) & (unroll - 1));
-    b_.for_range(begin, tail, b_.u32(unroll), [&](Value k) { steps(k, unroll); });
-    b_.for_range(tail, end, b_.u32(1), [&](Value k) { steps(k, 1); });
+    // Each pass takes what the longer steps of the one before left over.
+    Value from = begin;
+    for (uint32_t count = layout_.unroll;; count = count > kTailUnroll ? kTailUnroll : 1) {
+      const Value to = count == 1 ? end : end - ((end - begin) & (count - 1));
+      b_.for_range(from, to, b_.u32(count), [&](Value k) { steps(k, count); });
+      if (count == 1) break;
+      from = to;
+    }
     return MatmulKernel::read(sum);
   }
 

@@ -406,7 +406,8 @@ TEST(Matmul, ChoosesLargerKernelsForLargerProducts) {
   EXPECT_EQ(kernel_of(plan::Profile::cpu, 16, 16, 16), "matmul_plain");
   EXPECT_EQ(kernel_of(plan::Profile::cpu, 128, 128, 128), "matmul_registers");
   EXPECT_EQ(kernel_of(plan::Profile::discrete, 8, 8, 8), "matmul_plain");
-  EXPECT_EQ(kernel_of(plan::Profile::discrete, 32, 32, 32), "matmul_shared");
+  EXPECT_EQ(kernel_of(plan::Profile::discrete, 32, 32, 32), "matmul_plain");
+  EXPECT_EQ(kernel_of(plan::Profile::discrete, 128, 128, 128), "matmul_shared");
   EXPECT_EQ(kernel_of(plan::Profile::discrete, 512, 512, 512), "matmul_shared");
   EXPECT_EQ(kernel_of(plan::Profile::discrete, 1, 1, 1 << 20), "matmul_blocks");
 }

@@ -165,6 +165,7 @@ void tune(DevicePlan& p) {
     p.reduction_workgroup = p.row_workgroup = p.sort_workgroup = lanes;
     p.submit_work = uint64_t{1} << 30;
     p.submit_dispatches = 256;
+    p.submit_early = 32;
   } else {
     const uint32_t lanes = workgroup(256);
     p.pointwise = {lanes, 4, lanes * 4};
@@ -174,6 +175,7 @@ void tune(DevicePlan& p) {
     // About 10 ms of memory-bound work: below what watchdogs tolerate, far above a submit's cost.
     p.submit_work = uint64_t{1} << 33;
     p.submit_dispatches = 512;
+    p.submit_early = 32;
   }
 }
 

@@ -109,6 +109,8 @@ struct DevicePlan {
   uint32_t poll_microseconds = 50;  // spin on the semaphore this long before sleeping
   uint64_t submit_work = 0;         // accumulated work estimate that triggers a submission
   uint32_t submit_dispatches = 0;   // so does this number of commands
+  // Commands that are worth a submission when the device is about to run out of work; 0: never.
+  uint32_t submit_early = 0;
 };
 
 // Everything the device lacks of the floor (Vulkan 1.2, bufferDeviceAddress, timelineSemaphore, a

@@ -1,9 +1,11 @@
 #include "runtime/executor.h"
 
+#include <bit>
 #include <cstring>
 
 #include "ir/legalize_int64.h"
 #include "runtime/emit_options.h"
+#include "schedule/scalars.h"
 
 namespace nxv::runtime {
 namespace {
@@ -23,35 +25,10 @@ void check_requirements(const ir::Kernel& kernel, const plan::Capabilities& has)
   missing(needs.subgroup_ballot, has.subgroup_ballot, "subgroup_ballot");
 }
 
-// What a fault in the region means.
-Failure fault_of(const Region& region) {
-  const std::string of = " in a result of shape " + to_string(region.root->shape);
-  if (region.root->op == Op::triangular_solve) {
-    return {Status::arithmetic, "can't solve for singular matrix" + of};
-  }
-  std::string ops;
-  for (const Expr& e : region.exprs) {
-    if (e.kind == ExprKind::compute && e.op == Op::bounded_index) {
-      return {Status::out_of_bounds, "index is out of bounds" + of};
-    }
-    const bool fails = e.op == Op::quotient || e.op == Op::remainder || e.op == Op::pow ||
-                       e.op == Op::left_shift || e.op == Op::right_shift;
-    if (e.kind == ExprKind::compute && fails && is_integer(e.dtype)) {
-      ops += (ops.empty() ? "" : ", ") + std::string(name(e.op));
-    }
-  }
-  return {Status::arithmetic,
-          ops + ": integer division by zero, negative shift amount or negative exponent" + of};
-}
+// Steps of the programs that are kept; beyond that they are made anew.
+constexpr size_t kKeptSteps = 1 << 14;
 
 }  // namespace
-
-// A step of a schedule on its way to the queue.
-struct Executor::Work {
-  const Region* region = nullptr;
-  kernels::Lowering lowering;
-  std::vector<CompiledKernel*> kernels;
-};
 
 Executor::Executor(vulkan::Device& device, const plan::DevicePlan& plan,
                    const schedule::Options& options)
@@ -77,8 +54,7 @@ vulkan::Module Executor::compile(const ir::Kernel& kernel) const {
   return module;
 }
 
-Executor::CompiledKernel& Executor::request(const kernels::Dispatch& dispatch,
-                                            const Region& region) {
+CompiledKernel& Executor::request(const kernels::Dispatch& dispatch, const Region& region) {
   CompiledKernel& entry = kernels_[dispatch.key];
   if (entry.kernel == nullptr) {
     entry.param_bytes = std::make_shared<uint32_t>(0);
@@ -102,11 +78,41 @@ void Executor::upload(Node& node, std::span<const std::byte> stored) {
   node.set_stored(std::make_shared<DeviceStorage>(std::move(block), Faults{}));
 }
 
-void Executor::upload_operands(const Region& region) {
-  for (const Operand& operand : region.operands) {
-    Node& node = *operand.node;
-    if (node.op == Op::data && node.is_pending()) upload(node, *node.host_data);
+size_t Executor::SignatureHash::operator()(const std::vector<uint64_t>& signature) const {
+  uint64_t hash = signature.size();
+  for (uint64_t v : signature) hash = (std::rotl(hash, 5) ^ v) * 0x9e3779b97f4a7c15u;
+  return static_cast<size_t>(hash ^ hash >> 32);
+}
+
+Program Executor::schedule(const NodeRef& root) {
+  ++stats_.schedules;
+  std::vector<schedule::Step> steps = schedule::make_schedule(root, options_);
+  Program program = make_program(graph_, steps);
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].is_alias) continue;
+    Program::Step& step = program.steps[i];
+    step.lowering = kernels::lower(steps[i].region, target_);
+    for (kernels::Dispatch& d : step.lowering.dispatches) {
+      step.kernels.push_back(&request(d, steps[i].region));
+      d.key.clear();
+      d.generate = nullptr;
+    }
   }
+  return program;
+}
+
+Program& Executor::find_or_make_program(const NodeRef& root) {
+  if (!graph_.read(*root)) return unkept_ = schedule(root);
+  if (const auto known = programs_.find(graph_.signature); known != programs_.end()) {
+    return known->second;
+  }
+  Program program = schedule(root);
+  kept_steps_ += program.steps.size();
+  if (kept_steps_ > kKeptSteps) {
+    programs_.clear();
+    kept_steps_ = program.steps.size();
+  }
+  return programs_.emplace(graph_.signature, std::move(program)).first->second;
 }
 
 void Executor::evaluate(const NodeRef& root) {
@@ -116,71 +122,69 @@ void Executor::evaluate(const NodeRef& root) {
   if (root->op == Op::data) return upload(*root, *root->host_data);
 
   // All kernels are asked for before any is waited for, so that they compile in parallel.
-  std::vector<schedule::Step> steps = schedule::make_schedule(root, options_);
-  std::vector<Work> works(steps.size());
-  for (size_t i = 0; i < steps.size(); ++i) {
-    if (steps[i].is_alias) continue;
-    works[i].region = &steps[i].region;
-    works[i].lowering = kernels::lower(steps[i].region, target_);
-    for (const kernels::Dispatch& d : works[i].lowering.dispatches) {
-      works[i].kernels.push_back(&request(d, steps[i].region));
-    }
+  const Program& program = find_or_make_program(root);
+  for (const Program::Step& step : program.steps) {
+    for (const CompiledKernel* kernel : step.kernels) kernel->kernel->get();
   }
-  for (const Work& work : works) {
-    for (const CompiledKernel* kernel : work.kernels) kernel->kernel->get();
-  }
-  // Expressions of later steps point at nodes that only earlier roots may hold: inputs go last.
-  const auto drop_inputs = [&] {
-    for (size_t i = 0; i < steps.size(); ++i) {
-      Node& node = steps[i].is_alias ? *steps[i].alias.node : *steps[i].region.root;
-      if (node.is_pending()) continue;
-      node.inputs.clear();
-      node.depth.store(0, std::memory_order_relaxed);
-      node.pinned_bytes.store(node.storage_size(), std::memory_order_relaxed);
-    }
-  };
+  // Steps read nodes that only earlier roots may hold: inputs go last.
   try {
-    for (size_t i = 0; i < steps.size(); ++i) {
-      if (steps[i].is_alias) {
-        Node& source = *steps[i].alias.source;
-        if (source.op == Op::data && source.is_pending()) upload(source, *source.host_data);
-        steps[i].alias.node->set_stored(source.storage());
-      } else {
-        run(works[i]);
-      }
-    }
+    run(program);
   } catch (...) {
-    drop_inputs();
+    drop_inputs(program);
     throw;
   }
-  drop_inputs();
+  drop_inputs(program);
 }
 
-void Executor::run(Work& work) {
-  const Region& region = *work.region;
-  Node& root = *region.root;
-  upload_operands(region);
+void Executor::drop_inputs(const Program& program) {
+  for (const Program::Step& step : program.steps) {
+    Node& root = node(step.root);
+    if (root.is_pending()) continue;
+    root.inputs.clear();
+    root.depth.store(0, std::memory_order_relaxed);
+    root.pinned_bytes.store(static_cast<uint64_t>(root.storage_size()), std::memory_order_relaxed);
+  }
+}
+
+void Executor::run(const Program& program) {
+  const auto stored = [&](Position position) -> Node& {
+    Node& n = node(position);
+    if (n.op == Op::data && n.is_pending()) upload(n, *n.host_data);
+    return n;
+  };
+  for (const Program::Step& step : program.steps) {
+    if (step.source >= 0) {
+      node(step.root).set_stored(stored(step.source).storage());
+    } else {
+      for (Position operand : step.operands) stored(operand);
+      run(step);
+    }
+  }
+}
+
+void Executor::run(const Program::Step& step) {
+  Node& root = node(step.root);
   vulkan::BlockRef output = allocate(allocation_bytes(root));
   std::vector<vulkan::BlockRef> workspaces;
-  for (uint64_t bytes : work.lowering.workspaces) workspaces.push_back(allocate(bytes));
+  for (uint64_t bytes : step.lowering.workspaces) workspaces.push_back(allocate(bytes));
 
   Faults faults;
-  for (const Operand& operand : region.operands) {
-    for (const auto& slot : device_storage(*operand.node).faults) {
+  for (Position operand : step.operands) {
+    for (const auto& slot : device_storage(node(operand)).faults) {
       if (!slot->is_clear.load(std::memory_order_acquire)) faults.push_back(slot);
     }
   }
   vulkan::BlockRef fault;
-  if (region.can_fault) {
+  if (step.can_fault) {
     auto slot = std::make_shared<FaultSlot>();
     slot->block = fault = allocate(16);
-    slot->what = fault_of(region);
+    slot->what = step.fault;
     device_.queue().fill(*fault, 0, 16, 0xffffffff);
     faults.push_back(std::move(slot));
   }
 
-  for (size_t i = 0; i < work.lowering.dispatches.size(); ++i) {
-    const kernels::Dispatch& d = work.lowering.dispatches[i];
+  for (size_t i = 0; i < step.lowering.dispatches.size(); ++i) {
+    const kernels::Dispatch& d = step.lowering.dispatches[i];
     parameters_.clear();
     reads_.clear();
     writes_.clear();
@@ -192,12 +196,12 @@ void Executor::run(Work& work) {
       const uint64_t a = block->address();
       append(&a, sizeof a);
     };
-    for (const Operand& operand : region.operands) {
-      const vulkan::BlockRef& block = device_storage(*operand.node).block;
+    for (Position operand : step.operands) {
+      const vulkan::BlockRef& block = device_storage(node(operand)).block;
       address(block);
       if (d.reads_operands) reads_.emplace_back(block);
       stats_.bytes_read +=
-          d.reads_operands ? static_cast<uint64_t>(operand.node->storage_size()) : 0;
+          d.reads_operands ? static_cast<uint64_t>(node(operand).storage_size()) : 0;
     }
     address(output);
     if (d.writes_output) writes_.emplace_back(output);
@@ -211,12 +215,19 @@ void Executor::run(Work& work) {
     if (d.reads_output) reads_.emplace_back(output);
     for (int w : d.reads) reads_.emplace_back(workspaces[w]);
     for (int w : d.writes) writes_.emplace_back(workspaces[w]);
-    append(region.words.data(), region.words.size() * sizeof(uint32_t));
+    const size_t words_at = parameters_.size();
+    append(step.words.data(), step.words.size() * sizeof(uint32_t));
+    for (const Program::Scalars& s : step.scalars) {
+      scalars_.clear();
+      schedule::append_scalars(node(s.node), scalars_);
+      std::memcpy(parameters_.data() + words_at + s.words * sizeof(uint32_t), scalars_.data(),
+                  scalars_.size() * sizeof(uint32_t));
+    }
     append(d.extra_words.data(), d.extra_words.size() * sizeof(uint32_t));
-    parameters_.resize(*work.kernels[i]->param_bytes);
+    parameters_.resize(*step.kernels[i]->param_bytes);
 
     vulkan::Dispatch dispatch;
-    dispatch.kernel = work.kernels[i]->kernel;
+    dispatch.kernel = step.kernels[i]->kernel;
     dispatch.parameters = parameters_;
     dispatch.groups = d.groups;
     dispatch.reads = reads_;

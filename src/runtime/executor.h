@@ -7,8 +7,10 @@
 #include <unordered_map>
 
 #include "kernels/lowering.h"
+#include "runtime/program.h"
 #include "runtime/storage.h"
 #include "schedule/schedule.h"
+#include "schedule/structure.h"
 #include "spirv/emit.h"
 #include "vulkan/device.h"
 
@@ -16,6 +18,7 @@ namespace nxv::runtime {
 
 struct ExecutorStats {
   uint64_t evaluations = 0;
+  uint64_t schedules = 0;  // made anew
   uint64_t dispatches = 0;
   uint64_t bytes_read = 0, bytes_written = 0;
 };
@@ -36,16 +39,18 @@ class Executor {
   vulkan::Module compile(const ir::Kernel& kernel) const;
 
  private:
-  struct CompiledKernel {
-    const vulkan::Kernel* kernel = nullptr;
-    std::shared_ptr<uint32_t> param_bytes;  // set once the kernel is ready
+  struct SignatureHash {
+    size_t operator()(const std::vector<uint64_t>& signature) const;
   };
-  struct Work;
 
+  Program& find_or_make_program(const NodeRef& root);
+  Program schedule(const NodeRef& root);
   CompiledKernel& request(const kernels::Dispatch& dispatch, const Region& region);
-  void run(Work& work);
+  void run(const Program& program);
+  void run(const Program::Step& step);
+  void drop_inputs(const Program& program);
   vulkan::BlockRef allocate(uint64_t bytes);
-  void upload_operands(const Region& region);
+  Node& node(Position position) const { return *graph_.nodes[static_cast<size_t>(position)]; }
 
   vulkan::Device& device_;
   const plan::DevicePlan& plan_;
@@ -53,8 +58,14 @@ class Executor {
   schedule::Options options_;
   spirv::EmitOptions emit_options_;
   std::unordered_map<std::string, CompiledKernel> kernels_;
+  std::unordered_map<std::vector<uint64_t>, Program, SignatureHash> programs_;
+  size_t kept_steps_ = 0;
+  // Of the evaluation at hand.
+  schedule::Structure graph_;
+  Program unkept_;  // when the graph has no signature
   // Of the dispatch being recorded; they keep their capacity.
   std::vector<std::byte> parameters_;
+  std::vector<uint32_t> scalars_;
   std::vector<vulkan::Access> reads_, writes_;
   ExecutorStats stats_;
 };

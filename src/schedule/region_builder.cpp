@@ -5,6 +5,7 @@
 
 #include "graph/function.h"
 #include "schedule/paths.h"
+#include "schedule/scalars.h"
 
 namespace nxv::schedule {
 namespace {
@@ -341,6 +342,7 @@ class RegionBuilder {
     region_.row_count = root_.count;
     region_.operands.reserve(root_.inputs.size());
     region_.words.reserve(kMatmulWords);
+    const bool is_batched = root_.shape.size() == 3;
     std::vector<PathStep> views;  // from the product to a stored value
     for (const NodeRef& input : root_.inputs) {
       views.clear();
@@ -354,14 +356,14 @@ class RegionBuilder {
       operand.addressing = Addressing::strided;
       operand.words = next_word();
       push_word(layout.offset);
+      if (!is_batched) push_word(0);
       for (int64_t s : layout.strides) push_word(s);
       // Which of rows and columns lie next to each other decides how tiles are loaded.
-      operand.unit_columns = layout.strides[2] == 1 || layout.shape[2] == 1;
+      operand.unit_columns = layout.strides.back() == 1 || layout.shape.back() == 1;
     }
-    push_word(root_.shape[0]);
-    push_word(root_.shape[1]);
-    push_word(root_.shape[2]);
-    push_word(root_.inputs[0]->shape[2]);
+    if (!is_batched) push_word(1);
+    for (int64_t d : root_.shape) push_word(d);
+    push_word(root_.inputs[0]->shape.back());
   }
 
   // ---- Operations with kernels of their own ----
@@ -490,8 +492,8 @@ class RegionBuilder {
 
   void assign_generator(Expr& e, const Address& address) {
     if (e.op == Op::constant) {
-      e.words = push_scalar(e.node->attribute<ConstantAttr>().value);
-      return;
+      e.words = next_word();
+      return append_scalars(*e.node, region_.words);
     }
     e.words = push_address(address, e.node->shape);
     const Shape& shape = e.node->shape;
@@ -507,36 +509,8 @@ class RegionBuilder {
       push_divisor(shape[shape.size() - 1]);
       push_divisor(shape[shape.size() - 2]);
     } else {
-      const auto& stream = e.node->attribute<RandomAttr>();
-      for (uint64_t v : {stream.seed, stream.offset}) {
-        push_word(static_cast<int64_t>(v & 0xffffffff));
-        push_word(static_cast<int64_t>(v >> 32));
-      }
-      const DType compute = e.dtype == DType::f64 ? DType::f64 : DType::f32;
-      const bool normal = e.op == Op::random_normal;
-      push_scalar(make_scalar(compute, stream.low));
-      push_scalar(make_scalar(compute, normal ? stream.high : stream.high - stream.low));
+      append_scalars(*e.node, region_.words);
     }
-  }
-
-  // As the kernel's arithmetic sees it: integers extended to 32 bits, narrow floats as f32.
-  WordIndex push_scalar(const Scalar& value) {
-    const WordIndex at = next_word();
-    const DType t = value.dtype;
-    if (t == DType::c64 || bits(t) == 64) {
-      push_word(static_cast<int64_t>(value.lo & 0xffffffff));
-      push_word(static_cast<int64_t>(value.lo >> 32));
-    } else if (t == DType::c128) {
-      for (uint64_t v : {value.lo, value.hi}) {
-        push_word(static_cast<int64_t>(v & 0xffffffff));
-        push_word(static_cast<int64_t>(v >> 32));
-      }
-    } else if (is_integer(t)) {
-      push_word(to_int64(value));
-    } else {
-      push_word(static_cast<int64_t>(make_scalar(DType::f32, to_double(value)).lo));
-    }
-    return at;
   }
 
   // Row-major strides of the axes of each run.

@@ -82,7 +82,7 @@ HostTensor term_magnitudes(const GraveyardRef& owner, const Node& node,
 
 // Terms of each element of a reduction or dot.
 double term_count(const Node& node, std::span<const HostTensor> inputs) {
-  if (node.op == Op::dot) return static_cast<double>(inputs[0].shape[2]);
+  if (node.op == Op::dot) return static_cast<double>(inputs[0].shape.back());
   return static_cast<double>(inputs[0].count()) / static_cast<double>(node.count);
 }
 

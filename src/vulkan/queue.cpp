@@ -17,8 +17,18 @@ constexpr uint32_t kMaxTimed = 1024;            // timed commands in a command b
 // Accesses to remember between barriers: a barrier is cheaper than comparing more.
 constexpr size_t kMaxTracked = 2048;
 
-constexpr VkPipelineStageFlags kWorkStages =
-    VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+constexpr VkPipelineStageFlags kDispatch = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+constexpr VkPipelineStageFlags kTransfer = VK_PIPELINE_STAGE_TRANSFER_BIT;
+constexpr VkPipelineStageFlags kWorkStages = kDispatch | kTransfer;
+
+VkAccessFlags writes_of(VkPipelineStageFlags stages) {
+  return ((stages & kDispatch) ? VK_ACCESS_SHADER_WRITE_BIT : 0) |
+         ((stages & kTransfer) ? VK_ACCESS_TRANSFER_WRITE_BIT : 0);
+}
+VkAccessFlags reads_of(VkPipelineStageFlags stages) {
+  return ((stages & kDispatch) ? VK_ACCESS_SHADER_READ_BIT : 0) |
+         ((stages & kTransfer) ? VK_ACCESS_TRANSFER_READ_BIT : 0);
+}
 
 // A command buffer with what its commands need; used again once its epoch has completed.
 struct Slot {
@@ -60,13 +70,15 @@ struct Queue::Impl {
     throw_if_failed();
     if (slot == nullptr) guarded([&] { open(); });
   }
-  void barrier();
-  void require(std::span<const Access> reads, std::span<const Access> writes, const char* name);
+  void barrier(VkPipelineStageFlags next);
+  void require(VkPipelineStageFlags stage, std::span<const Access> reads,
+               std::span<const Access> writes, const char* name);
   bool is_hazard(std::span<const Access> reads, std::span<const Access> writes) const;
   uint64_t parameters(std::span<const std::byte> bytes);
   void begin_timing(const char* name);
   void end_timing();
   uint64_t finish_command(uint64_t work);
+  bool is_starving();
   uint64_t submit();
   void collect_times(Slot& s);
 
@@ -87,6 +99,9 @@ struct Queue::Impl {
 
   HazardTracker hazards;
   HazardChecker checker;
+  // Between kernels alone a barrier says nothing of transfers: that is cheaper on some devices.
+  VkPipelineStageFlags used = 0;   // by commands since the last barrier
+  VkPipelineStageFlags ready = 0;  // that the last barrier lets go on
   uint64_t interval = 1;  // counts barriers; blocks remember the interval that last touched them
 
   bool profiling = false;
@@ -171,17 +186,21 @@ void Queue::Impl::open() {
     }
     vk.CmdResetQueryPool(s.buffer, s.queries, 0, 2 * kMaxTimed);
   }
-  barrier();
+  used = 0;
+  barrier(kWorkStages);
   checker.reset();
 }
 
-void Queue::Impl::barrier() {
+// Parts what was recorded from commands of the stages `next`.
+void Queue::Impl::barrier(VkPipelineStageFlags next) {
+  const VkPipelineStageFlags before = used != 0 ? used : kWorkStages;
   VkMemoryBarrier all{};
   all.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
-  all.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
-  all.dstAccessMask = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
-                      VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
-  vk.CmdPipelineBarrier(slot->buffer, kWorkStages, kWorkStages, 0, 1, &all, 0, nullptr, 0, nullptr);
+  all.srcAccessMask = writes_of(before);
+  all.dstAccessMask = reads_of(next) | writes_of(next);
+  vk.CmdPipelineBarrier(slot->buffer, before, next, 0, 1, &all, 0, nullptr, 0, nullptr);
+  used = 0;
+  ready = next;
   hazards.barrier();
   ++interval;
   if (checking) checker.barrier();
@@ -206,8 +225,8 @@ bool Queue::Impl::is_hazard(std::span<const Access> reads, std::span<const Acces
 }
 
 // Notes the accesses of the next command, after a barrier if one is needed.
-void Queue::Impl::require(std::span<const Access> reads, std::span<const Access> writes,
-                          const char* name) {
+void Queue::Impl::require(VkPipelineStageFlags stage, std::span<const Access> reads,
+                          std::span<const Access> writes, const char* name) {
   if (checking) {
     for (const auto list : {reads, writes}) {
       for (const Access& a : list) {
@@ -220,10 +239,11 @@ void Queue::Impl::require(std::span<const Access> reads, std::span<const Access>
       }
     }
   }
-  if (is_hazard(reads, writes)) {
-    barrier();
+  if (is_hazard(reads, writes) || !(ready & stage)) {
+    barrier(stage == kTransfer ? kWorkStages : stage);
     ++stats.barriers;
   }
+  used |= stage;
   const auto note = [&](const Access& a) {
     a.block->touched_ = interval;
     a.block->last_use_.store(epoch, std::memory_order_release);
@@ -300,10 +320,16 @@ uint64_t Queue::Impl::finish_command(uint64_t estimate) {
   work += estimate;
   const uint64_t mine = epoch;
   if (work >= plan.submit_work || commands >= plan.submit_dispatches ||
-      slot->timed.size() >= kMaxTimed) {
+      slot->timed.size() >= kMaxTimed || is_starving()) {
     submit();
   }
   return mine;
+}
+
+// The device works on the last submission, or on none, while commands wait here.
+bool Queue::Impl::is_starving() {
+  return plan.submit_early != 0 && commands % plan.submit_early == 0 &&
+         timeline.completed() + 2 >= epoch;
 }
 
 uint64_t Queue::Impl::submit() {
@@ -371,7 +397,7 @@ uint64_t Queue::dispatch(const Dispatch& d) {
                     " bytes of push constants, not " + std::to_string(push.size()));
   }
   q.ensure_open();
-  q.require(d.reads, d.writes, kernel.name().c_str());
+  q.require(kDispatch, d.reads, d.writes, kernel.name().c_str());
   const VkCommandBuffer buffer = q.slot->buffer;
   const auto pipeline = reinterpret_cast<VkPipeline>(kernel.pipeline());
   if (pipeline != q.bound) {
@@ -395,7 +421,7 @@ uint64_t Queue::copy(Block& from, uint64_t from_offset, Block& to, uint64_t to_o
   q.ensure_open();
   const Access read(from, from_offset, from_offset + bytes);
   const Access write(to, to_offset, to_offset + bytes);
-  q.require({&read, 1}, {&write, 1}, "copy");
+  q.require(kTransfer, {&read, 1}, {&write, 1}, "copy");
   const VkBufferCopy region{from.offset_ + from_offset, to.offset_ + to_offset, bytes};
   q.begin_timing("copy");
   q.vk.CmdCopyBuffer(q.slot->buffer, from.slab_->buffer, to.slab_->buffer, 1, &region);
@@ -408,7 +434,7 @@ uint64_t Queue::fill(Block& to, uint64_t offset, uint64_t bytes, uint32_t value)
   if (bytes == 0) return q.epoch - 1;
   q.ensure_open();
   const Access write(to, offset, offset + bytes);
-  q.require({}, {&write, 1}, "fill");
+  q.require(kTransfer, {}, {&write, 1}, "fill");
   q.begin_timing("fill");
   q.vk.CmdFillBuffer(q.slot->buffer, to.slab_->buffer, to.offset_ + offset, bytes, value);
   q.end_timing();

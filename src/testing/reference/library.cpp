@@ -1,15 +1,14 @@
 #include "testing/reference/library.h"
 
-#include <algorithm>
 #include <string>
 
 #include "base/error.h"
 #include "testing/reference/fourier.h"
 #include "testing/reference/indexing.h"
-#include "testing/reference/number.h"
 #include "testing/reference/sorting.h"
 
 namespace nxv::reference {
+
 HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const> inputs) {
   switch (node.op) {
     case Op::gather:

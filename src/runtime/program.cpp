@@ -1,0 +1,63 @@
+#include "runtime/program.h"
+
+namespace nxv::runtime {
+namespace {
+
+// What a fault in the region means.
+Failure fault_of(const Region& region) {
+  const std::string of = " in a result of shape " + to_string(region.root->shape);
+  if (region.root->op == Op::triangular_solve) {
+    return {Status::arithmetic, "can't solve for singular matrix" + of};
+  }
+  std::string ops;
+  for (const Expr& e : region.exprs) {
+    if (e.kind == ExprKind::compute && e.op == Op::bounded_index) {
+      return {Status::out_of_bounds, "index is out of bounds" + of};
+    }
+    const bool fails = e.op == Op::quotient || e.op == Op::remainder || e.op == Op::pow ||
+                       e.op == Op::left_shift || e.op == Op::right_shift;
+    if (e.kind == ExprKind::compute && fails && is_integer(e.dtype)) {
+      ops += (ops.empty() ? "" : ", ") + std::string(name(e.op));
+    }
+  }
+  return {Status::arithmetic,
+          ops + ": integer division by zero, negative shift amount or negative exponent" + of};
+}
+
+Program::Step make_step(const Region& region) {
+  Program::Step step;
+  step.root = region.root->scratch;
+  for (const Operand& o : region.operands) step.operands.push_back(o.node->scratch);
+  step.words = region.words;
+  for (const Expr& e : region.exprs) {
+    if (e.kind != ExprKind::generate || e.node->scratch < 0) continue;
+    if (e.op == Op::constant) step.scalars.push_back({e.node->scratch, e.words});
+    if (e.op == Op::random_uniform || e.op == Op::random_normal) {
+      step.scalars.push_back({e.node->scratch, e.extra});
+    }
+  }
+  step.can_fault = region.can_fault;
+  if (region.can_fault) step.fault = fault_of(region);
+  return step;
+}
+
+}  // namespace
+
+Program make_program(const schedule::Structure& graph,
+                     const std::vector<schedule::Step>& schedule) {
+  const schedule::Positions positions(graph.nodes);
+  Program program;
+  program.steps.reserve(schedule.size());
+  for (const schedule::Step& s : schedule) {
+    if (s.is_alias) {
+      Program::Step& step = program.steps.emplace_back();
+      step.root = s.alias.node->scratch;
+      step.source = s.alias.source->scratch;
+    } else {
+      program.steps.push_back(make_step(s.region));
+    }
+  }
+  return program;
+}
+
+}  // namespace nxv::runtime

@@ -1,0 +1,123 @@
+#include "schedule/structure.h"
+
+#include <bit>
+#include <type_traits>
+
+namespace nxv::schedule {
+namespace {
+
+bool is_stored(const Node& n) { return n.op == Op::data || !n.is_pending(); }
+
+class Writer {
+ public:
+  explicit Writer(std::vector<uint64_t>& out) : out_(out) {}
+
+  void number(int64_t n) { out_.push_back(static_cast<uint64_t>(n)); }
+  void numbers(const std::vector<int64_t>& list) {
+    number(static_cast<int64_t>(list.size()));
+    for (int64_t n : list) number(n);
+  }
+
+  // The scalars of constants and of random streams are words.
+  void attributes(const Node& node) {
+    std::visit(
+        [&](const auto& a) {
+          using T = std::decay_t<decltype(a)>;
+          if constexpr (std::is_same_v<T, std::monostate> || std::is_same_v<T, ConstantAttr> ||
+                        std::is_same_v<T, RandomAttr>) {
+          } else if constexpr (std::is_same_v<T, IotaAttr> || std::is_same_v<T, ConcatenateAttr>) {
+            number(a.axis);
+          } else if constexpr (std::is_same_v<T, AxesAttr>) {
+            numbers(a.axes);
+          } else if constexpr (std::is_same_v<T, ReduceAttr>) {
+            numbers(a.axes);
+          } else if constexpr (std::is_same_v<T, SliceAttr>) {
+            numbers(a.starts);
+            numbers(a.strides);
+          } else if constexpr (std::is_same_v<T, PadAttr>) {
+            numbers(a.low);
+            numbers(a.interior);
+          } else if constexpr (std::is_same_v<T, DotAttr>) {
+            // Follows from the rank.
+          } else if constexpr (std::is_same_v<T, WindowsAttr>) {
+            numbers(a.window);
+            numbers(a.strides);
+            numbers(a.dilations);
+          } else if constexpr (std::is_same_v<T, ScanAttr>) {
+            number(static_cast<int64_t>(a.combine));
+            number(a.axis);
+            number(a.reverse);
+          } else if constexpr (std::is_same_v<T, SortAttr>) {
+            number(a.axis);
+            number(a.descending);
+          } else if constexpr (std::is_same_v<T, FftAttr>) {
+            number(a.inverse);
+            number(std::bit_cast<int64_t>(a.epsilon));
+          } else if constexpr (std::is_same_v<T, TriangularAttr>) {
+            number(a.lower | a.left_side << 1 | a.transpose << 2 | a.conjugate << 3);
+          } else {
+            // Functions of scalars.
+            static_assert(std::is_same_v<T, FoldAttr>);
+            is_complete = false;
+          }
+        },
+        node.attributes);
+  }
+
+  bool is_complete = true;
+
+ private:
+  std::vector<uint64_t>& out_;
+};
+
+}  // namespace
+
+// Postorder without recursion: chains may be long.
+void Structure::collect(Node& root) {
+  constexpr int32_t kVisiting = 0x7fffffff;
+  nodes.clear();
+  stack_.clear();
+  const auto visit = [&](Node* n) {
+    if (n->scratch >= 0) return;
+    if (n->state() == State::failed) throw Error(n->failure().status, n->failure().message);
+    n->scratch = kVisiting;
+    stack_.emplace_back(n, 0);
+  };
+  try {
+    visit(&root);
+    while (!stack_.empty()) {
+      auto& [node, next] = stack_.back();
+      if (!is_stored(*node) && next < node->inputs.size()) {
+        visit(node->inputs[next++].get());
+      } else {
+        node->scratch = static_cast<int32_t>(nodes.size());
+        nodes.push_back(node);
+        stack_.pop_back();
+      }
+    }
+  } catch (...) {
+    for (auto& [node, next] : stack_) node->scratch = -1;
+    for (Node* n : nodes) n->scratch = -1;
+    throw;
+  }
+}
+
+bool Structure::read(Node& root) {
+  collect(root);
+  signature.clear();
+  Writer w(signature);
+  for (Node* n : nodes) {
+    const bool stored = is_stored(*n);
+    const Op op = stored ? Op::data : n->op;
+    w.number(static_cast<int64_t>(op) | static_cast<int64_t>(n->dtype) << 16);
+    w.numbers(n->shape);
+    if (stored) continue;
+    w.attributes(*n);
+    w.number(static_cast<int64_t>(n->inputs.size()));
+    for (const NodeRef& input : n->inputs) w.number(input->scratch);
+  }
+  for (Node* n : nodes) n->scratch = -1;
+  return w.is_complete;
+}
+
+}  // namespace nxv::schedule

@@ -1,0 +1,88 @@
+#include "schedule/structure.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "graph/build.h"
+
+namespace nxv::schedule {
+namespace {
+
+class Structures : public ::testing::Test {
+ protected:
+  NodeRef data(Shape shape, DType type = DType::f32) {
+    const auto bytes = static_cast<size_t>(element_count(shape) * storage_bytes(type));
+    return host_value(owner_, type, std::move(shape), std::vector<std::byte>(bytes));
+  }
+  NodeRef number(double v) { return constant(owner_, make_scalar(DType::f32, v), {}); }
+  NodeRef stream(uint64_t seed, double high) {
+    return random(owner_, Op::random_uniform, DType::f32, {8}, {seed, 0, 0, high});
+  }
+  static NodeRef add(const NodeRef& a, const NodeRef& b) { return elementwise(Op::add, {a, b}); }
+
+  static std::vector<uint64_t> signature(const NodeRef& root) {
+    Structure s;
+    EXPECT_TRUE(s.read(*root));
+    EXPECT_EQ(s.nodes.back(), root.get());
+    for (const Node* n : s.nodes) EXPECT_EQ(n->scratch, -1);
+    return s.signature;
+  }
+
+  GraveyardRef owner_ = std::make_shared<Graveyard>();
+};
+
+TEST_F(Structures, ValuesDoNotMatter) {
+  EXPECT_EQ(signature(add(data({8}), number(1))), signature(add(data({8}), number(2))));
+  EXPECT_EQ(signature(add(data({8}), stream(1, 1))), signature(add(data({8}), stream(2, 3))));
+}
+
+TEST_F(Structures, EverythingElseMatters) {
+  const NodeRef x = data({4, 8}), y = data({4, 8}), v = data({8});
+  const std::vector<NodeRef> roots = {
+      add(x, y),
+      add(x, x),
+      elementwise(Op::multiply, {x, y}),
+      add(data({8, 4}), data({8, 4})),
+      add(data({32}), data({32})),
+      add(data({4, 8}, DType::s32), y),
+      add(x, add(x, y)),
+      add(y, add(x, y)),
+      add(x, v),
+      add(x, number(1)),
+      add(x, iota(owner_, DType::f32, {4, 8}, 0)),
+      add(x, iota(owner_, DType::f32, {4, 8}, 1)),
+      slice(x, Axes{0, 0}, Axes{2, 2}, Axes{1, 1}),
+      slice(x, Axes{1, 0}, Axes{2, 2}, Axes{1, 1}),
+      slice(x, Axes{0, 0}, Axes{2, 3}, Axes{1, 2}),
+      pad(x, number(0), {{1, 0}, {0, 0}, {0, 0}}),
+      pad(x, number(0), {{0, 0}, {1, 0}, {0, 0}}),
+      reverse(x, {0}),
+      reverse(x, {1}),
+      reduce(Op::sum, data({3, 3}), Axes{0}, false),
+      reduce(Op::sum, data({3, 3}), Axes{1}, false),
+      matmul(data({3, 3}), data({3, 3})),
+      matmul(data({1, 3, 3}), data({1, 3, 3})),
+      concatenate(std::vector<NodeRef>{data({3, 3}), data({3, 3})}, 0),
+      concatenate(std::vector<NodeRef>{data({3, 3}), data({3, 3})}, 1),
+  };
+  for (size_t i = 0; i < roots.size(); ++i) {
+    for (size_t k = 0; k < i; ++k) {
+      EXPECT_NE(signature(roots[i]), signature(roots[k])) << i << " and " << k;
+    }
+  }
+}
+
+TEST_F(Structures, FailedInputsThrowAndLeaveNothingBehind) {
+  const NodeRef x = data({8}), y = data({8}), bad = elementwise(Op::exp, {y});
+  bad->set_failed({Status::arithmetic, "bad"});
+  const NodeRef root = add(elementwise(Op::exp, {x}), bad);
+  Structure s;
+  EXPECT_THROW(s.read(*root), Error);
+  EXPECT_EQ(x->scratch, -1);
+  EXPECT_EQ(root->scratch, -1);
+  EXPECT_EQ(root->inputs[0]->scratch, -1);
+}
+
+}  // namespace
+}  // namespace nxv::schedule
