@@ -1,7 +1,9 @@
 #include "testing/reference/fourier.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 namespace nxv::reference {
 namespace {
@@ -24,21 +26,24 @@ std::vector<LongComplex> roots_of(size_t n) {
   return roots;
 }
 
-// Of elements start, start + stride, ...; `roots` are those of the whole length.
+// Of the n elements start, start + stride, ...; `roots` are those of the whole length, n * stride.
 std::vector<LongComplex> direct(const std::vector<LongComplex>& x, size_t start, size_t stride,
                                 const std::vector<LongComplex>& roots) {
   const size_t n = x.size() / stride;
-  if (n == 1) return {x[start]};
-  size_t p = 2;
-  while (n % p != 0) ++p;
+  size_t p = n % 4 == 0 ? 4 : 2;
+  while (n > 1 && n % p != 0) ++p;
+  // The p transforms of length n / p of every p-th element; single elements where n is p.
   std::vector<std::vector<LongComplex>> parts;
-  for (size_t i = 0; i < p; ++i) {
+  for (size_t i = 0; n > p && i < p; ++i) {
     parts.push_back(direct(x, start + i * stride, stride * p, roots));
   }
   std::vector<LongComplex> result(n);
-  for (size_t k = 0; k < n; ++k) {
-    for (size_t i = 0; i < p; ++i) {
-      result[k] += times(parts[i][k % (n / p)], roots[i * k % n * stride]);
+  for (size_t i = 0; i < std::min(n, p); ++i) {
+    size_t angle = 0;  // i * k * stride
+    for (size_t k = 0, j = 0; k < n; ++k) {
+      result[k] += times(n > p ? parts[i][j] : x[start + i * stride], roots[angle]);
+      if (++j == n / p) j = 0;
+      if ((angle += i * stride) >= x.size()) angle -= x.size();
     }
   }
   return result;
@@ -104,17 +109,30 @@ std::vector<LongComplex> fourier(const std::vector<LongComplex>& x, bool inverse
   });
 }
 
+namespace {
+
+// One row's transform, divided by the length for an inverse one.
+std::vector<LongComplex> transform_row(const HostTensor& input, int64_t first, bool inverse) {
+  const int64_t n = input.shape.back();
+  std::vector<LongComplex> x;
+  for (int64_t i = 0; i < n; ++i) x.emplace_back(to_complex_double(input.at(first + i)));
+  x = fourier(x, inverse);
+  if (inverse) {
+    for (LongComplex& v : x) v /= static_cast<long double>(n);
+  }
+  return x;
+}
+
+}  // namespace
+
 HostTensor evaluate_fft(const Node& node, const HostTensor& input) {
   const auto& attr = node.attribute<FftAttr>();
   const int64_t n = node.shape.back();
   HostTensor out(node.dtype, node.shape);
   for (int64_t row = 0; row < node.count; row += n) {
-    std::vector<LongComplex> x;
-    for (int64_t i = 0; i < n; ++i) x.emplace_back(to_complex_double(input.at(row + i)));
-    x = fourier(x, attr.inverse);
+    const std::vector<LongComplex> x = transform_row(input, row, attr.inverse);
     for (int64_t i = 0; i < n; ++i) {
       const auto part = [&](long double v) {
-        if (attr.inverse) v /= static_cast<long double>(n);
         return std::fabs(v) <= attr.epsilon ? 0.0 : static_cast<double>(v);
       };
       const LongComplex v = x[static_cast<size_t>(i)];
@@ -123,6 +141,24 @@ HostTensor evaluate_fft(const Node& node, const HostTensor& input) {
     }
   }
   return out;
+}
+
+double fourier_error(const HostTensor& got, const HostTensor& input, bool inverse) {
+  const int64_t n = got.shape.back();
+  long double largest = 0;
+  for (int64_t row = 0; row < got.count(); row += n) {
+    const std::vector<LongComplex> want = transform_row(input, row, inverse);
+    long double error = 0, norm = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const LongComplex w = want[static_cast<size_t>(i)];
+      error += std::norm(LongComplex(to_complex_double(got.at(row + i))) - w);
+      norm += std::norm(w);
+    }
+    const long double relative = std::sqrt(error / norm);
+    if (std::isnan(relative)) return std::numeric_limits<double>::infinity();
+    largest = std::max(largest, relative);
+  }
+  return static_cast<double>(largest);
 }
 
 }  // namespace nxv::reference

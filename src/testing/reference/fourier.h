@@ -18,4 +18,8 @@ std::vector<LongComplex> fourier(const std::vector<LongComplex>& x, bool inverse
 
 HostTensor evaluate_fft(const Node& node, const HostTensor& input);
 
+// Largest ||got - want|| / ||want|| of a row of `got` as the transform of a row of `input`;
+// infinite for a NaN.
+double fourier_error(const HostTensor& got, const HostTensor& input, bool inverse);
+
 }  // namespace nxv::reference
