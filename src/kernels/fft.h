@@ -15,6 +15,9 @@
 
 namespace nxv::kernels {
 
+// Of rows, along the last axis of the root.
+Lowering lower_fft(const Region& region, const Target& target);
+
 enum class FftLoad : uint8_t {
   stored,       // what the pass before has stored
   row,          // a row of the operand; its parts exchanged for an inverse transform

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "kernels/fft.h"
 #include "kernels/function_fold.h"
 #include "kernels/linear.h"
 #include "kernels/lowering.h"

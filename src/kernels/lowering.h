@@ -51,7 +51,6 @@ Lowering lower_reduction(const Region& region, const Target& target);
 Lowering lower_matmul(const Region& region, const Target& target);
 // Operations with kernels of their own, by operation.
 Lowering lower_library(const Region& region, const Target& target);
-Lowering lower_fft(const Region& region, const Target& target);
 
 // Workgroups folded so that no dimension passes the plan's limit.
 std::array<uint32_t, 3> fold_groups(uint64_t groups, const plan::DevicePlan& plan);

@@ -320,13 +320,21 @@ void draw_scan(Caller& c) {
 
 // ---- Transforms and linear algebra ----
 
-void draw_fft(Caller& c) {
+void draw_transform(Caller& c, const std::vector<DType>& types) {
   c.without_specials();
   const Shape shape = c.shape(1, 4, 200);
-  static const std::vector<DType> kTypes = {DType::c64, DType::c128, DType::f32, DType::f64};
-  c.add(c.data(c.type(kTypes), shape));
+  c.add(c.data(c.type(types), shape));
   c.axis_option(shape);
   c.option("length", c.dice().between(1, 40));
+}
+void draw_fft(Caller& c) { draw_transform(c, {DType::c64, DType::c128, DType::f32, DType::f64}); }
+void draw_rfft(Caller& c) { draw_transform(c, {DType::f32, DType::f64, DType::s16, DType::u8}); }
+
+void draw_fft2(Caller& c) {
+  c.without_specials();
+  const Shape shape = c.shape(2, 4, 200);
+  static const std::vector<DType> kTypes = {DType::c64, DType::c128, DType::f32};
+  c.add(c.data(c.type(kTypes), shape));
 }
 
 // Triangles that are far from singular.
@@ -393,6 +401,10 @@ const std::map<std::string, Draw>& draws() {
       {"cumulative_min", draw_scan},
       {"fft", draw_fft},
       {"ifft", draw_fft},
+      {"fft2", draw_fft2},
+      {"ifft2", draw_fft2},
+      {"rfft", draw_rfft},
+      {"irfft", draw_fft},
       {"triangular_solve", draw_triangular_solve},
       {"cholesky", draw_cholesky},
   };

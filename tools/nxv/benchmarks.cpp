@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <complex>
 #include <future>
 #include <limits>
 
 #include "expressions.h"
+#include "library/registry.h"
 
 namespace nxv::tools {
 namespace {
@@ -234,6 +236,50 @@ std::vector<Measurement> matrix_product(Bench& bench) {
   return all;
 }
 
+// Complex rows. By custom a transform of n numbers counts 5 n log2(n) operations.
+std::vector<Measurement> fourier(Bench& bench) {
+  const bool cpu = bench.session.engine().plan().profile == plan::Profile::cpu;
+  const int64_t side = cpu ? 512 : 4096;
+  std::vector<Measurement> all;
+  for (const auto& [rows, n] : {std::pair{int64_t{1}, int64_t{1} << 20}, std::pair{side, side}}) {
+    const NodeRef re = bench.session.uniform({rows, n}, -1, 1);
+    const NodeRef im = bench.session.uniform({rows, n}, -1, 1);
+    const NodeRef i =
+        constant(bench.session.owner(), make_scalar(DType::c64, std::complex<double>(0, 1)), {});
+    const NodeRef x = elementwise(Op::add, {re, elementwise(Op::multiply, {im, i})});
+    bench.session.evaluate(x);
+    Measurement m{"fft", matrix(rows, n)};
+    m.unit = Unit::flops;
+    m.amount = 5 * static_cast<double>(rows * n) * std::log2(static_cast<double>(n));
+    bench.time(m, [&] { return library::call("fft", std::span(&x, 1), {}).at(0); });
+    // ||error|| / ||expected|| of some outputs of the last row.
+    const auto row = [&](const NodeRef& all_rows) {
+      return bench.session.floats(part(all_rows, {rows - 1, 0}, {1, n}));
+    };
+    const auto a = row(re), b = row(im), got_re = row(elementwise(Op::real, {bench.value})),
+               got_im = row(elementwise(Op::imag, {bench.value}));
+    double errors = 0, norm = 0;
+    for (int64_t s = 0; s < 8; ++s) {
+      const int64_t k = s * 0x9e3779b1 % n;
+      std::complex<double> sum = 0;
+      for (int64_t j = 0; j < n; ++j) {
+        const auto at = static_cast<size_t>(j);
+        const double angle = -2 * M_PI * static_cast<double>(j * k % n) / static_cast<double>(n);
+        sum += std::complex<double>(a[at], b[at]) * std::polar(1.0, angle);
+      }
+      const auto at = static_cast<size_t>(k);
+      errors += std::norm(std::complex<double>(got_re[at], got_im[at]) - sum);
+      norm += std::norm(sum);
+    }
+    m.error = std::sqrt(errors / norm);
+    if (std::isnan(m.error)) m.error = std::numeric_limits<double>::infinity();
+    m.bound = 1e-6;
+    all.push_back(m);
+    bench.value = {};
+  }
+  return all;
+}
+
 std::vector<Measurement> random_numbers(Bench& bench, const char* name, Op op) {
   const int64_t n = bench.options.elements;
   Measurement m{name, std::to_string(n)};
@@ -381,6 +427,7 @@ constexpr std::array kBenchmarks = {
     Benchmark{"random_uniform", uniform},
     Benchmark{"random_normal", normal},
     Benchmark{"matmul", matrix_product},
+    Benchmark{"fft", fourier},
     Benchmark{"dependent_matmuls", dependent_products},
     Benchmark{"latency", latency},
     Benchmark{"upload", upload},
