@@ -211,15 +211,23 @@ inline Tensor cumulative_min(const Tensor& x, int axis = 0, bool reverse = false
 // ---- Fourier transforms ----
 
 // Of any length; complex results (c128 for f64 and c128). length > 0 truncates or pads with zeros.
-inline Tensor fft(const Tensor& x, int axis = -1, int64_t length = 0) {
-  Options options{{"axis", axis}};
-  if (length > 0) options.emplace_back("length", length);
-  return detail::call_one("fft", {x}, options);
+#define NXV_CPP_TRANSFORM(name)                                            \
+  inline Tensor name(const Tensor& x, int axis = -1, int64_t length = 0) { \
+    Options options{{"axis", axis}};                                       \
+    if (length > 0) options.emplace_back("length", length);                \
+    return detail::call_one(#name, {x}, options);                          \
+  }
+NXV_CPP_TRANSFORM(fft)
+NXV_CPP_TRANSFORM(ifft)   // divided by the length
+NXV_CPP_TRANSFORM(rfft)   // of reals: the first length / 2 + 1 elements of fft
+NXV_CPP_TRANSFORM(irfft)  // of those, by default twice the axis less 2 reals
+#undef NXV_CPP_TRANSFORM
+// Along two axes.
+inline Tensor fft2(const Tensor& x, const Axes& axes = {-2, -1}) {
+  return detail::call_one("fft2", {x}, {{"axes", axes}});
 }
-inline Tensor ifft(const Tensor& x, int axis = -1, int64_t length = 0) {
-  Options options{{"axis", axis}};
-  if (length > 0) options.emplace_back("length", length);
-  return detail::call_one("ifft", {x}, options);
+inline Tensor ifft2(const Tensor& x, const Axes& axes = {-2, -1}) {
+  return detail::call_one("ifft2", {x}, {{"axes", axes}});
 }
 
 // ---- Linear algebra: the last two axes are matrices, leading ones are batches ----

@@ -1,5 +1,7 @@
 // Fourier transforms on whatever device is there, against a host transform in long double.
+#include <map>
 #include <random>
+#include <sstream>
 
 #include "engine_fixture_test.h"
 #include "library/registry.h"
@@ -42,15 +44,17 @@ class Transforms : public ::testing::Test {
   void TearDown() override {
     if (!engine_) return;
     for (DType t : types_) {
-      RecordProperty(std::string(name(t)) + "_error", std::to_string(worst_[t] * 1e18) + "e-18");
+      std::ostringstream error;
+      error << worst_[t];
+      RecordProperty(std::string(name(t)) + "_error", error.str());
     }
   }
 
   // Of the rows of a random tensor.
-  double error(DType type, const Shape& shape, bool inverse) {
+  double error(DType type, const Shape& shape, bool inverse, int64_t step = 1) {
     const HostTensor x = noise(type, shape, static_cast<uint32_t>(shape.back()));
     const NodeRef y = call(inverse ? "ifft" : "fft", upload(*engine_, x), {{"eps", {}, {0}}});
-    const double e = reference::fourier_error(value(*engine_, y), x, inverse);
+    const double e = reference::fourier_error(value(*engine_, y), x, inverse, step);
     worst_[type] = std::max(worst_[type], e);
     return e;
   }
@@ -93,8 +97,8 @@ TEST_F(Transforms, OfManyRows) {
     EXPECT_LE(error(type, {7, 13, 60}, false), bound(type));
     EXPECT_LE(error(type, {1000, 17}, true), bound(type));
     // More rows than a slab has, direct and by convolution.
-    EXPECT_LE(error(type, {67, 32768}, false), bound(type));
-    EXPECT_LE(error(type, {129, 4099}, true), bound(type));
+    EXPECT_LE(error(type, {67, 32768}, false, 11), bound(type));
+    EXPECT_LE(error(type, {129, 4099}, true, 16), bound(type));
   }
 }
 

@@ -19,7 +19,8 @@ std::vector<LongComplex> fourier(const std::vector<LongComplex>& x, bool inverse
 HostTensor evaluate_fft(const Node& node, const HostTensor& input);
 
 // Largest ||got - want|| / ||want|| of a row of `got` as the transform of a row of `input`;
-// infinite for a NaN.
-double fourier_error(const HostTensor& got, const HostTensor& input, bool inverse);
+// infinite for a NaN. Of the last row, and of those that are `step` apart before it.
+double fourier_error(const HostTensor& got, const HostTensor& input, bool inverse,
+                     int64_t step = 1);
 
 }  // namespace nxv::reference
