@@ -241,7 +241,8 @@ std::vector<Measurement> fourier(Bench& bench) {
   const bool cpu = bench.session.engine().plan().profile == plan::Profile::cpu;
   const int64_t side = cpu ? 512 : 4096;
   std::vector<Measurement> all;
-  for (const auto& [rows, n] : {std::pair{int64_t{1}, int64_t{1} << 20}, std::pair{side, side}}) {
+  for (const Shape& shape : {Shape{1, int64_t{1} << 20}, Shape{side, side}}) {
+    const int64_t rows = shape[0], n = shape[1];
     const NodeRef re = bench.session.uniform({rows, n}, -1, 1);
     const NodeRef im = bench.session.uniform({rows, n}, -1, 1);
     const NodeRef i =
