@@ -25,19 +25,6 @@ void require_real(const Arguments& a) {
 
 // ---- Scans ----
 
-template <Op combine>
-Results cumulative(const Arguments& a) {
-  a.require_rank(1);
-  if (combine == Op::max || combine == Op::min) require_real(a);
-  const NodeRef& x = a.tensor(0);
-  const int64_t axis = a.axis("axis", 0);
-  return {cast(make_node(Op::scan, word_type(x->dtype), x->shape, {x},
-                         ScanAttr{combine, axis, a.flag("reverse")}),
-               x->dtype)};
-}
-
-// ---- Sorts ----
-
 // The axes with `axis` last; its own inverse.
 Axes swapped_to_last(const NodeRef& x, int64_t axis) {
   Axes axes(x->shape.size());
@@ -45,6 +32,34 @@ Axes swapped_to_last(const NodeRef& x, int64_t axis) {
   std::swap(axes[static_cast<size_t>(axis)], axes.back());
   return axes;
 }
+
+// ---- Scans ----
+
+// Long lines of which only a few are adjacent in memory are better turned first.
+bool turns(const NodeRef& x, int64_t axis) {
+  int64_t inner = 1;
+  for (size_t d = static_cast<size_t>(axis) + 1; d < x->shape.size(); ++d) inner *= x->shape[d];
+  return inner > 1 && inner < 8 && x->shape[static_cast<size_t>(axis)] >= 1024;
+}
+
+NodeRef scan(Op combine, const NodeRef& x, int64_t axis, bool reverse) {
+  return make_node(Op::scan, word_type(x->dtype), x->shape, {x}, ScanAttr{combine, axis, reverse});
+}
+
+template <Op combine>
+Results cumulative(const Arguments& a) {
+  a.require_rank(1);
+  if (combine == Op::max || combine == Op::min) require_real(a);
+  const NodeRef& x = a.tensor(0);
+  const int64_t axis = a.axis("axis", 0);
+  const bool reverse = a.flag("reverse");
+  if (!turns(x, axis)) return {cast(scan(combine, x, axis, reverse), x->dtype)};
+  const Axes axes = swapped_to_last(x, axis);
+  const auto last = static_cast<int64_t>(axes.size()) - 1;
+  return {cast(transpose(scan(combine, transpose(x, axes), last, reverse), axes), x->dtype)};
+}
+
+// ---- Sorts ----
 
 // Sorted along the axis: the elements, or where they come from.
 NodeRef sorted(Op op, const NodeRef& x, int64_t axis, bool descending) {
