@@ -109,8 +109,7 @@ Results top_k(const Arguments& a) {
   const NodeRef length = constant(owner, make_scalar(DType::s32, columns), {});
   const NodeRef index = elementwise(
       Op::add, {elementwise(Op::multiply, {row, length}), reshape(positions, {rows, k})});
-  const NodeRef values = make_node(Op::gather, x->dtype, {rows, k}, {x, index});
-  return {reshape(values, shape), positions};
+  return {reshape(gather(x, index), shape), positions};
 }
 
 }  // namespace
