@@ -117,20 +117,19 @@ Results top_k(const Arguments& a) {
 std::span<const Row> sorting_rows() {
   static constexpr std::array kRows = {
       Row{"cumulative_sum", 1, cumulative<Op::add>,
-          "Running sums along `axis` (0), from the end if `reverse`. Keeps the type."},
+          "x; axis (0), reverse. Running sums along the axis, in x's type"},
       Row{"cumulative_product", 1, cumulative<Op::multiply>,
-          "Running products along `axis` (0), from the end if `reverse`. Keeps the type."},
+          "x; axis (0), reverse. Running products along the axis, in x's type"},
       Row{"cumulative_max", 1, cumulative<Op::max>,
-          "Running maxima along `axis` (0), from the end if `reverse`. NaN stays."},
+          "x; axis (0), reverse. Running maxima along the axis; NaN stays"},
       Row{"cumulative_min", 1, cumulative<Op::min>,
-          "Running minima along `axis` (0), from the end if `reverse`. NaN stays."},
+          "x; axis (0), reverse. Running minima along the axis; NaN stays"},
       Row{"sort", 1, sort,
-          "Sorts along `axis` (0), from the greatest if `descending`. NaN is above infinity; equal "
-          "elements keep their order."},
+          "x; axis (0), descending. Stable; NaN is above infinity, zeros are equal"},
       Row{"argsort", 1, argsort,
-          "Where the elements of `sort` come from, as integers of `type` (s32)."},
+          "x; axis (0), descending, type (s32). Where the elements of sort come from"},
       Row{"top_k", 1, top_k,
-          "The `k` (1) greatest elements along the last axis, and their positions (s32)."},
+          "x -> values, positions (s32); k (1). The greatest along the last axis"},
   };
   return kRows;
 }
