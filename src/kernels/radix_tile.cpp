@@ -34,10 +34,12 @@ class TileRadix {
   }
 
   ir::Kernel run() {
-    // Workgroups beyond the last tile do the last one's work once more and keep it to themselves.
-    const Value unit = linear_group(b_);
-    exists_ = unit < pass_.units();
-    tile_ = pass_.tile(b_.binary(Opcode::min, unit, pass_.units() - 1u));
+    // Workgroups beyond the last tile do another's work once more and keep it to themselves. Tiles
+    // are moved from the end: a cache has seen those last when they were counted.
+    const Value group = linear_group(b_), last = pass_.units() - 1u;
+    exists_ = group <= last;
+    const Value unit = b_.binary(Opcode::min, group, last);
+    tile_ = pass_.tile(layout_.counts ? unit : last - unit);
     for (uint32_t d = 0; d < pass_.digits(); ++d) {
       b_.shared_store(counters_, counter(b_.u32(d)), b_.u32(0));
     }
@@ -55,8 +57,9 @@ class TileRadix {
 
   // Which element of the tile this invocation takes when neighbours take neighbours.
   Value striped(uint32_t item) const { return local_ + item * layout_.workgroup; }
-  Value column(Value element) const { return b_min(tile_.begin + element, tile_.end - 1u); }
-  Value b_min(Value x, Value y) const { return x.builder().binary(Opcode::min, x, y); }
+  Value column(Value element) const {
+    return element.builder().binary(Opcode::min, tile_.begin + element, tile_.end - 1u);
+  }
 
   // Adds to the counter and returns what it was.
   Value take_rank(Value digit, Value amount) {

@@ -14,8 +14,11 @@ using Data = ScanLayout::Data;
 // an invocation stays below the bound on loop iterations.
 constexpr uint64_t kLongestWalk = 16384;
 constexpr uint64_t kLongestTeamLine = uint64_t{kScanChunk} * kScanBlock;
+// Totals that a block adds up by itself: one chunk, or as many integers as take little time.
+constexpr uint64_t kFewCounters = 128;
 constexpr uint64_t kShortLine = 128;          // a GPU's invocation takes it alone
 constexpr uint32_t kSharedBytes = 20 * 1024;  // of a workgroup: several are under way at once
+constexpr uint32_t kTeams = 4, kAdjacentTeams = 16;  // of a workgroup at most
 
 uint64_t divide_up(uint64_t n, uint64_t d) { return (n + d - 1) / d; }
 
@@ -58,12 +61,15 @@ class ScanLowering {
     partial.totals = true;
     add(partial, lines, data, totals);
 
-    ScanLayout upper = layout;
-    if (layout.data == Data::elements) upper.data = Data::accumulators;
-    upper.reverse = false;
-    scan(upper, {lines.count(), blocks, 1}, totals);
-
-    layout.prefixed = true;
+    if (blocks <= (layout.data == Data::counters ? kFewCounters : kScanChunk)) {
+      layout.start = ScanLayout::Start::totals;
+    } else {
+      ScanLayout upper = layout;
+      if (layout.data == Data::elements) upper.data = Data::accumulators;
+      upper.reverse = false;
+      scan(upper, {lines.count(), blocks, 1}, totals);
+      layout.start = ScanLayout::Start::prefix;
+    }
     add(layout, lines, data, totals);
   }
 
@@ -73,20 +79,24 @@ class ScanLowering {
   void choose(ScanLayout& layout, const Lines& lines) const {
     const plan::DevicePlan& plan = *target_.plan;
     layout.lines = false;
+    layout.adjacent_lines = lines.inner > 1;
     const uint32_t bytes = scan_team_bytes(layout, target_);
     const uint32_t room = std::min(plan.shared_memory_bytes, kSharedBytes);
     const bool fits = bytes <= plan.shared_memory_bytes;
-    if (!is_cpu() && fits && lines.inner == 1 && lines.length > kShortLine) {
+    const bool one_pass = lines.length <= kLongestWalk && lines.count() >= (is_cpu() ? 16 : 32768);
+    if (!is_cpu() && fits && lines.length > kShortLine && !(layout.adjacent_lines && one_pass)) {
       layout.team = kScanChunk;
-      const uint32_t teams = std::clamp(room / bytes, 1u, 4u);
+      const uint32_t most = layout.adjacent_lines ? kAdjacentTeams : kTeams;
+      const uint32_t teams = std::clamp(room / bytes, 1u, most);
       layout.workgroup = std::min(teams, plan.max_workgroup_invocations / kScanChunk) * kScanChunk;
-      layout.lines = lines.length <= kLongestTeamLine && lines.count() >= 2048;
+      layout.lines =
+          !layout.adjacent_lines && lines.length <= kLongestTeamLine && lines.count() >= 2048;
       return;
     }
     layout.team = 1;
     layout.workgroup = is_cpu() ? std::max(plan.subgroup_size, 1u) : 64;
     layout.unroll = is_cpu() ? 1 : 8;
-    layout.lines = lines.length <= kLongestWalk && lines.count() >= (is_cpu() ? 16u : 32768u);
+    layout.lines = one_pass;
   }
 
   int workspace(const ScanLayout& layout, uint64_t accumulators) {

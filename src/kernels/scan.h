@@ -31,11 +31,15 @@ struct ScanLayout {
   DType type = DType::u32;  // of the elements
   bool reverse = false;     // from the last element of a line to the first
   bool totals = false;      // finds the totals of blocks instead
-  bool prefixed = false;    // blocks start from prefixes
-  bool lines = false;       // a unit is a line
-  // Invocations that share a unit through shared memory: kScanChunk, where neighbouring elements of
-  // a line are adjacent; or 1.
+  // What blocks start from: nothing, their prefix, or the totals of all blocks, which each block
+  // adds up by itself.
+  enum class Start : uint8_t { empty, prefix, totals };
+  Start start = Start::empty;
+  bool lines = false;  // a unit is a line
+  // Invocations that share a unit through shared memory: kScanChunk, or 1. In a team of adjacent
+  // lines, each invocation reads memory for itself.
   uint32_t team = 1;
+  bool adjacent_lines = false;  // neighbouring invocations belong to neighbouring lines
   uint32_t workgroup = 64;
   uint32_t unroll = 8;  // loads under way at once, of a team of one
 

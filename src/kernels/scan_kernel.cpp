@@ -20,6 +20,7 @@ using ir::Value;
 using ir::Var;
 
 using Data = ScanLayout::Data;
+using Start = ScanLayout::Start;
 
 constexpr uint32_t kPitch = kScanChunk + 1;
 constexpr uint32_t kTeamUnroll = 8;  // chunks whose elements are loaded at once
@@ -65,6 +66,8 @@ class ScanKernel {
       const Value unit =
           linear_group(b_) * layout_.workgroup + b_.builtin(ir::Builtin::local_index);
       b_.if_(unit < word(kScanUnits), [&] { walk_unit(unit); });
+    } else if (layout_.adjacent_lines) {
+      team_of_adjacent_lines();
     } else {
       team();
     }
@@ -73,7 +76,8 @@ class ScanKernel {
 
  private:
   static int workspaces(const ScanLayout& layout) {
-    return (layout.data == Data::elements ? 0 : 1) + (layout.totals || layout.prefixed ? 1 : 0);
+    return (layout.data == Data::elements ? 0 : 1) +
+           (layout.totals || layout.start != Start::empty ? 1 : 0);
   }
 
   // ---- Where things are ----
@@ -94,7 +98,7 @@ class ScanKernel {
   // in memory belong to neighbouring units.
   struct Unit {
     Value outer, inner;  // element i of the line is at (outer * length + i) * inner size + inner
-    Value block;         // within all blocks of all lines
+    Value block, block_of_line;  // within all blocks of all lines, within those of its line
     Value begin, end;
   };
   Unit unit(Value index) {
@@ -108,10 +112,13 @@ class ScanKernel {
       return u;
     }
     u.outer = divide(rest, kScanBlocks);
-    const Value block = rest - u.outer * word(kScanBlocks);
+    // Blocks from the end first: a cache has seen them last when their totals were found.
+    const Value from_start = rest - u.outer * word(kScanBlocks);
+    u.block_of_line =
+        layout_.start == Start::empty ? from_start : word(kScanBlocks) - 1u - from_start;
     const Value line = u.outer * word(kScanInner) + u.inner;
-    u.block = line * word(kScanBlocks) + block;
-    u.begin = block * kScanBlock;
+    u.block = line * word(kScanBlocks) + u.block_of_line;
+    u.begin = u.block_of_line * kScanBlock;
     u.end = b_.binary(Opcode::min, u.begin + kScanBlock, word(kScanLength));
     return u;
   }
@@ -151,10 +158,29 @@ class ScanKernel {
     }
   }
 
+  Accumulator load_block_value(Value at) {
+    if (layout_.data == Data::counters) return {b_.load(blocks_buffer(), at, ir::kU32)};
+    return fold_.load(blocks_buffer(), at);
+  }
+
   Accumulator load_prefix(const Unit& u) {
-    if (!layout_.prefixed) return identity_;
-    if (layout_.data == Data::counters) return {b_.load(blocks_buffer(), u.block, ir::kU32)};
-    return fold_.load(blocks_buffer(), u.block);
+    if (layout_.start == Start::empty) return identity_;
+    if (layout_.start == Start::prefix) return load_block_value(u.block);
+    // The totals before the block, some loads under way at once.
+    constexpr uint32_t kLoads = 8;
+    const std::vector<Var> sum = fold_.variables(identity_);
+    b_.for_range(u.block - u.block_of_line, u.block, b_.u32(kLoads), [&](Value first) {
+      std::vector<Accumulator> totals;
+      for (uint32_t k = 0; k < kLoads; ++k) {
+        totals.push_back(load_block_value(b_.binary(Opcode::min, first + k, u.block)));
+      }
+      Accumulator a = Fold::read(sum);
+      for (uint32_t k = 0; k < kLoads; ++k) {
+        a = fold_.select(first + k < u.block, fold_.combine(a, totals[k]), a);
+      }
+      Fold::write(sum, a);
+    });
+    return Fold::read(sum);
   }
 
   void store_total(const Unit& u, const Accumulator& total) {
@@ -184,21 +210,27 @@ class ScanKernel {
 
   void walk_unit(Value index) {
     const Unit u = unit(index);
-    const int levels = layout_.lines ? 2 : 1;
-    const Accumulator total = walk(levels, u, u.begin, u.end, load_prefix(u));
-    if (layout_.totals) store_total(u, total);
+    if (layout_.totals) {
+      store_total(u, walk(1, u, u.begin, u.end, nullptr));
+    } else {
+      const Accumulator prefix = load_prefix(u);
+      walk(layout_.lines ? 2 : 1, u, u.begin, u.end, &prefix);
+    }
   }
 
-  // Folds [begin, end), chunks of `level` levels of chunks, on top of a prefix.
-  Accumulator walk(int level, const Unit& u, Value begin, Value end, const Accumulator& prefix) {
+  // Folds [begin, end), chunks of `level` levels of chunks. Stores the results on top of a prefix,
+  // if there is one.
+  Accumulator walk(int level, const Unit& u, Value begin, Value end, const Accumulator* prefix) {
     const std::vector<Var> sum = fold_.variables(identity_);
     if (level > 0) {
       const uint32_t size = level == 1 ? kScanChunk : kScanBlock;
       b_.for_range(begin, end, b_.u32(size), [&](Value at) {
         const Accumulator before = Fold::read(sum);
         const Value limit = b_.binary(Opcode::min, at + size, end);
-        Fold::write(sum,
-                    fold_.combine(before, walk(level - 1, u, at, limit, on_top(prefix, before))));
+        Accumulator child_prefix;
+        if (prefix) child_prefix = fold_.combine(*prefix, before);
+        const Accumulator child = walk(level - 1, u, at, limit, prefix ? &child_prefix : nullptr);
+        Fold::write(sum, fold_.combine(before, child));
       });
       return Fold::read(sum);
     }
@@ -214,8 +246,8 @@ class ScanKernel {
       for (uint32_t k = 0; k < layout_.unroll; ++k) {
         // What is folded beyond the end of a line has no reader.
         const Accumulator with = insert(a, items[k], indices[k]);
-        if (!layout_.totals) {
-          const Item r = result(on_top(prefix, a), on_top(prefix, with));
+        if (prefix) {
+          const Item r = result(fold_.combine(*prefix, a), fold_.combine(*prefix, with));
           const auto put = [&] { store(address(u, indices[k]), r); };
           if (k == 0) {
             put();
@@ -230,9 +262,44 @@ class ScanKernel {
     return Fold::read(sum);
   }
 
-  // Totals need no prefix.
-  Accumulator on_top(const Accumulator& prefix, const Accumulator& a) {
-    return layout_.totals ? a : fold_.combine(prefix, a);
+  void declare_totals() {
+    for (const ir::Type& type : fold_.parts()) {
+      const std::string name = "totals" + std::to_string(totals_.size());
+      totals_.push_back(b_.shared(name, type, layout_.workgroup));
+    }
+  }
+
+  // ---- A team a unit, units side by side ----
+
+  void team_of_adjacent_lines() {
+    declare_totals();
+    const uint32_t teams = layout_.workgroup / kScanChunk;
+    const Value local = b_.builtin(ir::Builtin::local_index);
+    const Value chunk = local / teams, index = linear_group(b_) * teams + (local - chunk * teams);
+    Unit u = unit(b_.binary(Opcode::min, index, word(kScanUnits) - 1u));
+    const Value begin = u.begin + chunk * kScanChunk;
+    const Value end = b_.binary(Opcode::min, begin + kScanChunk, u.end);
+    const Value active = (index < word(kScanUnits)) & (begin < end);
+    const auto slot = [&](Value of) { return of * teams + (local - chunk * teams); };
+
+    b_.if_(active, [&] { write_shared(totals_, slot(chunk), walk(0, u, begin, end, nullptr)); });
+    b_.barrier();
+    const auto chunks_before = [&](Value limit) {
+      const std::vector<Var> sum = fold_.variables(identity_);
+      b_.for_range(b_.u32(0), limit, b_.u32(1), [&](Value of) {
+        Fold::write(sum, fold_.combine(Fold::read(sum), read_shared(totals_, slot(of))));
+      });
+      return Fold::read(sum);
+    };
+    if (layout_.totals) {
+      const Value chunks = (u.end - u.begin + (kScanChunk - 1)) >> 5;
+      b_.if_(active & (chunk == 0u), [&] { store_total(u, chunks_before(chunks)); });
+    } else {
+      b_.if_(active, [&] {
+        const Accumulator prefix = fold_.combine(load_prefix(u), chunks_before(chunk));
+        walk(0, u, begin, end, &prefix);
+      });
+    }
   }
 
   // ---- A team a unit ----
@@ -248,17 +315,15 @@ class ScanKernel {
       items_.push_back(
           b_.shared("items" + std::to_string(items_.size()), type, teams * kScanChunk * kPitch));
     }
-    for (const ir::Type& type : fold_.parts()) {
-      totals_.push_back(
-          b_.shared("totals" + std::to_string(totals_.size()), type, teams * kScanChunk));
-    }
+    declare_totals();
 
     const Value index = linear_group(b_) * teams + team;
     works_ = index < word(kScanUnits);
     Unit u = unit(b_.binary(Opcode::min, index, word(kScanUnits) - 1u));
     if (!layout_.lines) {
       const std::vector<Var> prefix = fold_.variables(identity_);
-      if (layout_.prefixed) b_.if_(works_, [&] { Fold::write(prefix, load_prefix(u)); });
+      if (layout_.start != Start::empty)
+        b_.if_(works_, [&] { Fold::write(prefix, load_prefix(u)); });
       block(u, Fold::read(prefix), nullptr);
       return;
     }
@@ -385,8 +450,9 @@ std::string ScanLayout::key() const {
   std::string k = "scan";
   for (uint32_t v :
        {static_cast<uint32_t>(data), static_cast<uint32_t>(fold), static_cast<uint32_t>(type),
-        static_cast<uint32_t>(reverse), static_cast<uint32_t>(totals),
-        static_cast<uint32_t>(prefixed), static_cast<uint32_t>(lines), team, workgroup, unroll}) {
+        static_cast<uint32_t>(reverse), static_cast<uint32_t>(totals), static_cast<uint32_t>(start),
+        static_cast<uint32_t>(lines), team, static_cast<uint32_t>(adjacent_lines), workgroup,
+        unroll}) {
     k += std::to_string(v) + ",";
   }
   return k;
@@ -395,6 +461,7 @@ std::string ScanLayout::key() const {
 uint32_t scan_team_bytes(const ScanLayout& layout, const Target& target) {
   Builder b("sizes");
   const Fold fold(b, layout.fold, layout.type, layout.type, target.math);
+  if (layout.adjacent_lines) return kScanChunk * byte_count(fold.parts());
   return kScanChunk * (kPitch * byte_count(item_types(layout, fold)) + byte_count(fold.parts()));
 }
 

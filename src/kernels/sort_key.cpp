@@ -85,12 +85,6 @@ void store_value(Value buffer, Value index, const Bits& bits, DType t) {
   buffer.builder().store(buffer, index, ir::decode(bits.low, t));
 }
 
-DType word_type(DType t) {
-  if (storage_bytes(t) >= 4) return t;
-  if (is_unsigned(t)) return DType::u32;
-  return is_integer(t) ? DType::s32 : DType::f32;
-}
-
 Bits order_key(const Bits& x, DType t, bool descending) {
   const int width = bits(t);
   const uint32_t sign_bit = uint32_t{1} << ((width - 1) & 31), mask = low_mask(width);

@@ -17,11 +17,8 @@ Bits load_bits(ir::Value buffer, ir::Value index, DType t);
 // An array of the bits of elements of type t: a word each, two for 64-bit types.
 Bits load_words(ir::Value buffer, ir::Value index, DType t);
 void store_words(ir::Value buffer, ir::Value index, const Bits& bits);
-// An element of word_type(t), the same number as the bits are in type t.
+// The number that the bits are in type t; narrower ones than a word as u32, s32 or f32.
 void store_value(ir::Value buffer, ir::Value index, const Bits& bits, DType t);
-
-// A type of at least a word that holds every number of t.
-DType word_type(DType t);
 
 // Unsigned integers of bits(t) bits: -Inf < finite < Inf < NaN, zeros equal, NaN equal; reversed
 // when descending.

@@ -25,19 +25,6 @@ void require_real(const Arguments& a) {
 
 // ---- Scans ----
 
-template <Op combine>
-Results cumulative(const Arguments& a) {
-  a.require_rank(1);
-  if (combine == Op::max || combine == Op::min) require_real(a);
-  const NodeRef& x = a.tensor(0);
-  const int64_t axis = a.axis("axis", 0);
-  return {cast(make_node(Op::scan, word_type(x->dtype), x->shape, {x},
-                         ScanAttr{combine, axis, a.flag("reverse")}),
-               x->dtype)};
-}
-
-// ---- Sorts ----
-
 // The axes with `axis` last; its own inverse.
 Axes swapped_to_last(const NodeRef& x, int64_t axis) {
   Axes axes(x->shape.size());
@@ -45,6 +32,34 @@ Axes swapped_to_last(const NodeRef& x, int64_t axis) {
   std::swap(axes[static_cast<size_t>(axis)], axes.back());
   return axes;
 }
+
+// ---- Scans ----
+
+// Long lines of which only a few are adjacent in memory are better turned first.
+bool turns(const NodeRef& x, int64_t axis) {
+  int64_t inner = 1;
+  for (size_t d = static_cast<size_t>(axis) + 1; d < x->shape.size(); ++d) inner *= x->shape[d];
+  return inner > 1 && inner < 8 && x->shape[static_cast<size_t>(axis)] >= 1024;
+}
+
+NodeRef scan(Op combine, const NodeRef& x, int64_t axis, bool reverse) {
+  return make_node(Op::scan, word_type(x->dtype), x->shape, {x}, ScanAttr{combine, axis, reverse});
+}
+
+template <Op combine>
+Results cumulative(const Arguments& a) {
+  a.require_rank(1);
+  if (combine == Op::max || combine == Op::min) require_real(a);
+  const NodeRef& x = a.tensor(0);
+  const int64_t axis = a.axis("axis", 0);
+  const bool reverse = a.flag("reverse");
+  if (!turns(x, axis)) return {cast(scan(combine, x, axis, reverse), x->dtype)};
+  const Axes axes = swapped_to_last(x, axis);
+  const auto last = static_cast<int64_t>(axes.size()) - 1;
+  return {cast(transpose(scan(combine, transpose(x, axes), last, reverse), axes), x->dtype)};
+}
+
+// ---- Sorts ----
 
 // Sorted along the axis: the elements, or where they come from.
 NodeRef sorted(Op op, const NodeRef& x, int64_t axis, bool descending) {
@@ -94,8 +109,7 @@ Results top_k(const Arguments& a) {
   const NodeRef length = constant(owner, make_scalar(DType::s32, columns), {});
   const NodeRef index = elementwise(
       Op::add, {elementwise(Op::multiply, {row, length}), reshape(positions, {rows, k})});
-  const NodeRef values = make_node(Op::gather, x->dtype, {rows, k}, {x, index});
-  return {reshape(values, shape), positions};
+  return {reshape(gather(x, index), shape), positions};
 }
 
 }  // namespace
@@ -103,20 +117,19 @@ Results top_k(const Arguments& a) {
 std::span<const Row> sorting_rows() {
   static constexpr std::array kRows = {
       Row{"cumulative_sum", 1, cumulative<Op::add>,
-          "Running sums along `axis` (0), from the end if `reverse`. Keeps the type."},
+          "x; axis (0), reverse. Running sums along the axis, in x's type"},
       Row{"cumulative_product", 1, cumulative<Op::multiply>,
-          "Running products along `axis` (0), from the end if `reverse`. Keeps the type."},
+          "x; axis (0), reverse. Running products along the axis, in x's type"},
       Row{"cumulative_max", 1, cumulative<Op::max>,
-          "Running maxima along `axis` (0), from the end if `reverse`. NaN stays."},
+          "x; axis (0), reverse. Running maxima along the axis; NaN stays"},
       Row{"cumulative_min", 1, cumulative<Op::min>,
-          "Running minima along `axis` (0), from the end if `reverse`. NaN stays."},
+          "x; axis (0), reverse. Running minima along the axis; NaN stays"},
       Row{"sort", 1, sort,
-          "Sorts along `axis` (0), from the greatest if `descending`. NaN is above infinity; equal "
-          "elements keep their order."},
+          "x; axis (0), descending. Stable; NaN is above infinity, zeros are equal"},
       Row{"argsort", 1, argsort,
-          "Where the elements of `sort` come from, as integers of `type` (s32)."},
+          "x; axis (0), descending, type (s32). Where the elements of sort come from"},
       Row{"top_k", 1, top_k,
-          "The `k` (1) greatest elements along the last axis, and their positions (s32)."},
+          "x -> values, positions (s32); k (1). The greatest along the last axis"},
   };
   return kRows;
 }

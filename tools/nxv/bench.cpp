@@ -17,6 +17,8 @@ const char* unit_name(Unit unit) {
       return "GB/s";
     case Unit::flops:
       return "GFLOP/s";
+    case Unit::elements:
+      return "G/s";
     case Unit::seconds:
       return "us";
   }

@@ -13,12 +13,13 @@
 
 namespace nxv::tools {
 
-enum class Unit : uint8_t { bytes, flops, seconds };  // GB/s, GFLOP/s, microseconds
+// GB/s, GFLOP/s, billions of elements a second, microseconds
+enum class Unit : uint8_t { bytes, flops, elements, seconds };
 
 struct Measurement {
   std::string name, size;
   Unit unit = Unit::bytes;
-  double amount = 0;   // bytes or flops; each input read once, the output written once
+  double amount = 0;   // bytes, flops or elements; each input read once, the output written once
   double seconds = 0;  // median
   int kernels = 0;
   double error = 0;          // largest of the sample, relative
@@ -26,7 +27,7 @@ struct Measurement {
   std::string failure = {};  // what went wrong instead of a time
 
   bool ok() const { return failure.empty() && error <= bound; }
-  // GB/s, GFLOP/s or microseconds.
+  // In its unit.
   double rate() const {
     if (unit == Unit::seconds) return seconds * 1e6;
     return seconds > 0 ? amount / seconds * 1e-9 : 0;
@@ -58,6 +59,10 @@ struct Benchmark {
   std::vector<Measurement> (*run)(Bench&);
 };
 std::span<const Benchmark> benchmarks();
+
+std::vector<Measurement> sort_benchmark(Bench& bench);
+std::vector<Measurement> argsort_benchmark(Bench& bench);
+std::vector<Measurement> scan_benchmark(Bench& bench);
 
 // Largest |got - expected| / max(|expected|, scale); infinite for a NaN.
 class ErrorBound {
