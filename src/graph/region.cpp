@@ -1,5 +1,7 @@
 #include "graph/region.h"
 
+#include <algorithm>
+
 namespace nxv {
 
 std::string_view name(SplitReason reason) {
@@ -40,6 +42,16 @@ std::string_view name(RegionKind kind) {
       return "library";
   }
   return "";
+}
+
+bool is_read_in_place(const Region& region, size_t operand) {
+  const Operand& o = region.operands[operand];
+  const bool same_place = region.kind == RegionKind::pointwise && o.level == Level::row &&
+                          o.addressing == Addressing::linear &&
+                          storage_bytes(o.node->dtype) == storage_bytes(region.root->dtype);
+  return same_place && std::none_of(region.exprs.begin(), region.exprs.end(), [&](const Expr& e) {
+           return e.operand == static_cast<int16_t>(operand) && e.kind != ExprKind::load;
+         });
 }
 
 }  // namespace nxv

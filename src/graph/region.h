@@ -138,6 +138,11 @@ struct Region {
   bool can_fault = false;
 };
 
+// Whether an invocation of the region's kernel reads of the operand at most the elements, at the
+// byte positions, that it then writes of the root: the two may share storage. A function of the
+// key.
+bool is_read_in_place(const Region& region, size_t operand);
+
 // Words that divide a number n < 2^31 by d: {d, multiplier, shift} with
 // n / d == (mul_hi(n, multiplier) + n) >> shift (Granlund and Montgomery, PLDI 1994, figure 4.1).
 inline std::array<uint32_t, 3> divisor_words(uint64_t d) {

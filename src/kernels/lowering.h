@@ -41,6 +41,8 @@ struct Dispatch {
 struct Lowering {
   std::vector<Dispatch> dispatches;
   std::vector<uint64_t> workspaces;  // bytes
+  // An operand for which is_read_in_place holds may be the output.
+  bool in_place = false;
 };
 
 // Throws Error(unsupported) naming the capability that the device lacks.

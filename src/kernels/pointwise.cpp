@@ -73,6 +73,7 @@ Lowering lower_pointwise(const Region& region, const Target& target) {
                    static_cast<uint32_t>(chunk)};
   d.work = static_cast<uint64_t>(region.row_count) * region.exprs.size();
   Lowering lowering;
+  lowering.in_place = true;
   lowering.dispatches.push_back(std::move(d));
   return lowering;
 }

@@ -31,10 +31,13 @@ RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
                              const ir::math::MathOptions& math,
                              std::span<const std::string> extra_buffers, int extra_words)
     : b_(builder), region_(region), math_(math), values_(region.exprs.size()) {
+  bool is_apart = true;  // the output from all operands
   for (size_t i = 0; i < region.operands.size(); ++i) {
-    operands_.push_back(b_.buffer("in" + std::to_string(i), ir::Access::read, true));
+    const bool in_place = is_read_in_place(region, i);
+    is_apart &= !in_place;
+    operands_.push_back(b_.buffer("in" + std::to_string(i), ir::Access::read, !in_place));
   }
-  output_ = b_.buffer("out", ir::Access::write, true);
+  output_ = b_.buffer("out", ir::Access::write, is_apart);
   if (region.can_fault) fault_ = b_.buffer("fault", ir::Access::read_write);
   for (const std::string& name : extra_buffers) {
     extra_buffers_.push_back(b_.buffer(name, ir::Access::read_write));

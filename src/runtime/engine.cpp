@@ -15,6 +15,8 @@ namespace {
 // Bounds of the pending graph below one node.
 constexpr uint32_t kMaxDepth = 256;
 constexpr uint64_t kMaxPinned = uint64_t{64} << 20;
+// How often the engine looks for what can go.
+constexpr std::chrono::milliseconds kCleanUp(50);
 // Requests waiting beyond which callers are slowed.
 constexpr size_t kMaxBacklog = 128;
 // Submissions in flight.
@@ -89,8 +91,7 @@ void Engine::loop() {
     {
       std::unique_lock lock(mutex_);
       // Released nodes do not wake this thread: it looks for them now and then.
-      wake_.wait_for(lock, std::chrono::milliseconds(50),
-                     [&] { return stop_ || !requests_.empty(); });
+      wake_.wait_for(lock, kCleanUp, [&] { return stop_ || !requests_.empty(); });
       batch.swap(requests_);
       backlog_.store(0, std::memory_order_relaxed);
       stopping = stop_;
@@ -102,7 +103,11 @@ void Engine::loop() {
       request = {};
     }
     batch.clear();
-    graveyard_->drain();
+    if (std::chrono::steady_clock::now() - cleaned_up_ >= kCleanUp) {
+      clean_up();
+    } else {
+      graveyard_->drain();
+    }
     try {
       if (!device_->queue().failure()) throttle(device_->queue().submit());
     } catch (const Error&) {
@@ -114,6 +119,7 @@ void Engine::loop() {
     }
   }
   closed_.store(true, std::memory_order_release);
+  views_.close();
   graveyard_->close();
   // The device waits for kernels that are being made, which use the executor.
   device_.reset();
@@ -167,9 +173,25 @@ void Engine::evaluate_now(const NodeRef& node) {
   } catch (const Error& e) {
     if (e.status() != Status::alloc_failed) throw;
     // What has been released meanwhile may be enough.
-    if (graveyard_->drain() == 0) throw;
+    if (clean_up() == 0) throw;
     executor_->evaluate(node);
   }
+}
+
+size_t Engine::clean_up() {
+  views_.forget();
+  size_t destroyed = graveyard_->drain();
+  for (NodeRef& view : views_.take_due()) {
+    try {
+      if (!lost_) executor_->evaluate(view);
+    } catch (const std::exception& e) {
+      note(failure_of(e));  // the view stays pending: whoever reads it learns of the failure
+    }
+    view = {};
+    destroyed += graveyard_->drain();
+  }
+  cleaned_up_ = std::chrono::steady_clock::now();
+  return destroyed;
 }
 
 void Engine::begin_read(Request& request) {
@@ -229,6 +251,7 @@ NodeRef Engine::upload(DType type, Shape shape, std::span<const std::byte> store
 
 void Engine::admit(const NodeRef& node) {
   if (node->is_function) return;  // has no value
+  views_.add(node);
   const bool deep = node->depth.load(std::memory_order_relaxed) >= kMaxDepth;
   if (deep || node->pinned_bytes.load(std::memory_order_relaxed) > kMaxPinned) {
     node->depth.store(0, std::memory_order_relaxed);
@@ -298,7 +321,7 @@ bool Engine::deallocate(const NodeRef& node) {
 
 void Engine::trim() {
   call([&](Executor&, vulkan::Device& device) {
-    graveyard_->drain();
+    clean_up();
     const uint64_t epoch = device.queue().submit();
     device.queue().wait(epoch);
     // Answers hold what they read until their callbacks have returned, and run in order. Bounded:
@@ -313,7 +336,7 @@ void Engine::trim() {
 vulkan::MemoryStats Engine::memory() {
   vulkan::MemoryStats stats;
   call([&](Executor&, vulkan::Device& device) {
-    graveyard_->drain();
+    clean_up();
     stats = device.memory().stats();
   });
   return stats;

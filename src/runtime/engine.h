@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -17,6 +18,7 @@
 
 #include "graph/build.h"
 #include "runtime/executor.h"
+#include "runtime/view_watch.h"
 
 namespace nxv::runtime {
 
@@ -56,8 +58,8 @@ class Engine {
   NodeRef upload(DType type, Shape shape, std::span<const std::byte> stored, Release release);
   static constexpr size_t kSmall = 64 << 10;
 
-  // To be called with every node built: when the graph below it passes a bound (depth, bytes held),
-  // evaluates it in the background; slows the caller when the engine is far behind.
+  // To be called with every node built, at once: when the graph below it passes a bound (depth,
+  // bytes held), evaluates it in the background; slows the caller when the engine is far behind.
   void admit(const NodeRef& node);
 
   // The first `count` elements. `done` is called exactly once, perhaps before this returns.
@@ -99,6 +101,9 @@ class Engine {
   void process(Request& request);
   void store(Request& request);
   void evaluate_now(const NodeRef& node);
+  // Destroys what nobody references, and stores views that alone hold on to larger values. Returns
+  // how many nodes went.
+  size_t clean_up();
   void begin_read(Request& request);
   Failure note(Failure failure);
   void throttle(uint64_t epoch);
@@ -109,6 +114,8 @@ class Engine {
   plan::Snapshot snapshot_;
   plan::DevicePlan plan_;
   std::unique_ptr<Executor> executor_;
+  ViewWatch views_;
+  std::chrono::steady_clock::time_point cleaned_up_;
   Failure lost_;  // the engine's thread: why the device is gone
 
   std::mutex mutex_;

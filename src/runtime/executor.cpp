@@ -87,11 +87,10 @@ size_t Executor::SignatureHash::operator()(const std::vector<uint64_t>& signatur
 Program Executor::schedule(const NodeRef& root) {
   ++stats_.schedules;
   std::vector<schedule::Step> steps = schedule::make_schedule(root, options_);
-  Program program = make_program(graph_, steps);
+  Program program = make_program(graph_, steps, target_);
   for (size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].is_alias) continue;
     Program::Step& step = program.steps[i];
-    step.lowering = kernels::lower(steps[i].region, target_);
     for (kernels::Dispatch& d : step.lowering.dispatches) {
       step.kernels.push_back(&request(d, steps[i].region));
       d.key.clear();
@@ -146,7 +145,37 @@ void Executor::drop_inputs(const Program& program) {
   }
 }
 
+// A node gives up its inputs when it is stored; one that only such nodes refer to dies with them.
+void Executor::count_expiring(const Program& program) {
+  const schedule::Positions positions(graph_.nodes);
+  expiring_.assign(graph_.nodes.size(), 0);
+  std::vector<bool> becomes_stored(graph_.nodes.size());
+  for (const Program::Step& step : program.steps) becomes_stored[step.root] = true;
+  for (size_t i = graph_.nodes.size(); i-- > 0;) {
+    const Node& n = *graph_.nodes[i];
+    if (!n.is_pending() || (!becomes_stored[i] && n.references() != expiring_[i])) continue;
+    for (const NodeRef& input : n.inputs) ++expiring_[input->scratch];
+  }
+}
+
+// An operand whose storage the result may take over: nothing else refers to the value, and nothing
+// else (an alias, bytes on their way to the host) holds the storage. References that are all
+// counted cannot become more meanwhile: nobody is left to copy one.
+Node* Executor::find_donor(const Program::Step& step) const {
+  for (int i : step.donors) {
+    const Position at = step.operands[i];
+    Node& n = node(at);
+    if (n.references() == expiring_[at] && n.storage().use_count() == 1 &&
+        device_storage(n).block.is_unique()) {
+      return &n;
+    }
+  }
+  return nullptr;
+}
+
 void Executor::run(const Program& program) {
+  const bool donates = options_.donate && program.has_donors;
+  if (donates) count_expiring(program);
   const auto stored = [&](Position position) -> Node& {
     Node& n = node(position);
     if (n.op == Op::data && n.is_pending()) upload(n, *n.host_data);
@@ -157,14 +186,14 @@ void Executor::run(const Program& program) {
       node(step.root).set_stored(stored(step.source).storage());
     } else {
       for (Position operand : step.operands) stored(operand);
-      run(step);
+      run(step, donates ? find_donor(step) : nullptr);
     }
   }
 }
 
-void Executor::run(const Program::Step& step) {
+void Executor::run(const Program::Step& step, Node* donor) {
   Node& root = node(step.root);
-  vulkan::BlockRef output = allocate(allocation_bytes(root));
+  vulkan::BlockRef output = donor ? device_storage(*donor).block : allocate(allocation_bytes(root));
   std::vector<vulkan::BlockRef> workspaces;
   for (uint64_t bytes : step.lowering.workspaces) workspaces.push_back(allocate(bytes));
 
@@ -235,6 +264,11 @@ void Executor::run(const Program::Step& step) {
     dispatch.work = d.work;
     device_.queue().dispatch(dispatch);
     ++stats_.dispatches;
+  }
+  if (donor) {
+    ++stats_.donations;
+    donor->set_failed({Status::internal, "the storage was given to a later value"});
+    donor->drop_storage();
   }
   root.set_stored(std::make_shared<DeviceStorage>(std::move(output), std::move(faults)));
 }

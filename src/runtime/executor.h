@@ -20,6 +20,7 @@ struct ExecutorStats {
   uint64_t evaluations = 0;
   uint64_t schedules = 0;  // made anew
   uint64_t dispatches = 0;
+  uint64_t donations = 0;  // results in the storage of an operand
   uint64_t bytes_read = 0, bytes_written = 0;
 };
 
@@ -47,8 +48,10 @@ class Executor {
   Program schedule(const NodeRef& root);
   CompiledKernel& request(const kernels::Dispatch& dispatch, const Region& region);
   void run(const Program& program);
-  void run(const Program::Step& step);
+  void run(const Program::Step& step, Node* donor);
   void drop_inputs(const Program& program);
+  void count_expiring(const Program& program);
+  Node* find_donor(const Program::Step& step) const;
   vulkan::BlockRef allocate(uint64_t bytes);
   Node& node(Position position) const { return *graph_.nodes[static_cast<size_t>(position)]; }
 
@@ -62,7 +65,8 @@ class Executor {
   size_t kept_steps_ = 0;
   // Of the evaluation at hand.
   schedule::Structure graph_;
-  Program unkept_;  // when the graph has no signature
+  Program unkept_;                  // when the graph has no signature
+  std::vector<uint32_t> expiring_;  // references to each node that go with this evaluation
   // Of the dispatch being recorded; they keep their capacity.
   std::vector<std::byte> parameters_;
   std::vector<uint32_t> scalars_;

@@ -1,5 +1,7 @@
 #include "runtime/program.h"
 
+#include <algorithm>
+
 namespace nxv::runtime {
 namespace {
 
@@ -24,7 +26,32 @@ Failure fault_of(const Region& region) {
           ops + ": integer division by zero, negative shift amount or negative exponent" + of};
 }
 
-Program::Step make_step(const Region& region) {
+// Operands that cover the root and that the kernel reads in place, and in no other way.
+std::vector<int> donors(const Region& region) {
+  std::vector<int> found;
+  for (size_t i = 0; i < region.operands.size(); ++i) {
+    const Node* node = region.operands[i].node.get();
+    const auto uses = std::count_if(region.operands.begin(), region.operands.end(),
+                                    [&](const Operand& o) { return o.node.get() == node; });
+    if (uses == 1 && node->count == region.root->count && is_read_in_place(region, i)) {
+      found.push_back(static_cast<int>(i));
+    }
+  }
+  return found;
+}
+
+// Values that a later step reads are no donors.
+void keep_what_is_read_later(Program& program, size_t nodes) {
+  std::vector<bool> is_read(nodes);
+  for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
+    std::erase_if(step->donors, [&](int i) { return is_read[step->operands[i]]; });
+    program.has_donors |= !step->donors.empty();
+    for (Position p : step->operands) is_read[p] = true;
+    if (step->source >= 0) is_read[step->source] = true;
+  }
+}
+
+Program::Step make_step(const Region& region, const kernels::Target& target) {
   Program::Step step;
   step.root = region.root->scratch;
   for (const Operand& o : region.operands) step.operands.push_back(o.node->scratch);
@@ -36,6 +63,8 @@ Program::Step make_step(const Region& region) {
       step.scalars.push_back({e.node->scratch, e.extra});
     }
   }
+  step.lowering = kernels::lower(region, target);
+  if (step.lowering.in_place) step.donors = donors(region);
   step.can_fault = region.can_fault;
   if (region.can_fault) step.fault = fault_of(region);
   return step;
@@ -43,8 +72,8 @@ Program::Step make_step(const Region& region) {
 
 }  // namespace
 
-Program make_program(const schedule::Structure& graph,
-                     const std::vector<schedule::Step>& schedule) {
+Program make_program(const schedule::Structure& graph, const std::vector<schedule::Step>& schedule,
+                     const kernels::Target& target) {
   const schedule::Positions positions(graph.nodes);
   Program program;
   program.steps.reserve(schedule.size());
@@ -54,9 +83,10 @@ Program make_program(const schedule::Structure& graph,
       step.root = s.alias.node->scratch;
       step.source = s.alias.source->scratch;
     } else {
-      program.steps.push_back(make_step(s.region));
+      program.steps.push_back(make_step(s.region, target));
     }
   }
+  keep_what_is_read_later(program, graph.nodes.size());
   return program;
 }
 

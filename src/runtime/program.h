@@ -32,15 +32,20 @@ struct Program {
     std::vector<Position> operands;
     std::vector<uint32_t> words;
     std::vector<Scalars> scalars;
+    // Operands, by their index, whose storage the root may take over if nothing but this
+    // evaluation refers to them: no later step reads them, and the kernel reads them in place.
+    std::vector<int> donors;
     bool can_fault = false;
     Failure fault;  // what it means
     kernels::Lowering lowering;
     std::vector<const CompiledKernel*> kernels;  // of each dispatch
   };
   std::vector<Step> steps;
+  bool has_donors = false;
 };
 
-// Everything but lowerings and kernels. The graph is the one that the schedule was made of.
-Program make_program(const schedule::Structure& graph, const std::vector<schedule::Step>& schedule);
+// Everything but kernels. The graph is the one that the schedule was made of.
+Program make_program(const schedule::Structure& graph, const std::vector<schedule::Step>& schedule,
+                     const kernels::Target& target);
 
 }  // namespace nxv::runtime

@@ -35,7 +35,7 @@ class Pair {
   Pair() : fused_(open_or_null(test_options())) {
     if (!fused_) return;
     EngineOptions options = test_options();
-    options.schedule.fuse = false;
+    options.schedule.fuse = options.schedule.donate = false;
     apart_ = open_or_null(options);
     const plan::DevicePlan& plan = fused_->plan();
     agreement_.wide_products = agreement_.exact_integers = plan.has.fast_f64;
@@ -73,7 +73,8 @@ class Pair {
     const Counters fused = fused_->counters(), apart = apart_->counters();
     std::cout << end - first << " graphs: " << fused.dispatches << " dispatches of "
               << fused.kernels_compiled << " kernels fused, " << apart.dispatches << " of "
-              << apart.kernels_compiled << " apart, " << valid_.size() << " modules valid\n";
+              << apart.kernels_compiled << " apart, " << donations() << " results in place, "
+              << valid_.size() << " modules valid\n";
   }
 
  private:
@@ -92,6 +93,12 @@ class Pair {
         }
       }
     });
+  }
+
+  uint64_t donations() {
+    uint64_t n = 0;
+    fused_->call([&](Executor& executor, vulkan::Device&) { n = executor.stats().donations; });
+    return n;
   }
 
   std::shared_ptr<Engine> fused_, apart_;

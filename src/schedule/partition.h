@@ -9,6 +9,7 @@ namespace nxv::schedule {
 
 struct Options {
   bool fuse = true;
+  bool donate = true;  // results may take over the storage of operands that nobody needs any more
   // Longest row that one workgroup folds while others wait for its result.
   int64_t max_row_program_columns = 32768;
   // Reductions of one row program: each is a loop, and an invocation's loops are bounded.

@@ -205,6 +205,7 @@ class Generator {
   NodeRef operation(Op op) {
     switch (info(op).fusion) {
       case Fusion::pointwise:
+        if (op == Op::bitcast || op == Op::bounded_index) return {};  // parts of library calls
         return op == Op::cast ? cast(operand(), type()) : pointwise(op);
       case Fusion::view:
         return view(op);
