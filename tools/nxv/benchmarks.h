@@ -59,6 +59,11 @@ struct Benchmark {
 };
 std::span<const Benchmark> benchmarks();
 
+// Those of indexing_benchmarks.cpp.
+std::vector<Measurement> take_random(Bench& bench);
+std::vector<Measurement> put_random(Bench& bench);
+std::vector<Measurement> add_random(Bench& bench);
+
 // Largest |got - expected| / max(|expected|, scale); infinite for a NaN.
 class ErrorBound {
  public:

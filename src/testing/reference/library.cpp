@@ -13,10 +13,6 @@ HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const>
   switch (node.op) {
     case Op::gather:
       return evaluate_gather(node, *inputs[0], *inputs[1]);
-    case Op::last_update:
-      return evaluate_last_update(node, *inputs[0]);
-    case Op::scatter_add:
-      return evaluate_scatter_add(node, *inputs[0], *inputs[1], *inputs[2]);
     case Op::scan:
       return evaluate_scan(node, *inputs[0]);
     case Op::sort:
