@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -101,7 +102,7 @@ TEST(Scatter, LastUpdate) {
 double sum(const plan::DevicePlan& plan, DType type, std::vector<double> terms, bool heavy) {
   const double target = terms.back();
   terms.pop_back();
-  if (heavy) terms.resize(40, -0.0);
+  if (heavy) terms.resize(std::max<size_t>(terms.size(), 40), -0.0);
   const auto n = static_cast<int64_t>(terms.size());
   const Scatter s{tensor(type, {1, 1}, [&](int64_t) { return target; }),
                   tensor(DType::s32, {n}, [](int64_t) { return 0; }),
