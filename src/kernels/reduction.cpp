@@ -92,7 +92,7 @@ class Generator {
         rows(unit);
       }
     });
-    return b_.finish();
+    return emitter_.finish();
   }
 
  private:

@@ -12,6 +12,8 @@ using ir::Value;
 
 namespace {
 
+constexpr uint32_t kNoFault = 0xffffffff;
+
 // Whether integers become floats in the kernel's arithmetic.
 bool converts_to_float(const Region& region) {
   for (const Expr& e : region.exprs) {
@@ -45,6 +47,7 @@ RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
   const size_t words = region.words.size() + extra_words;
   for (size_t i = 0; i < words; ++i) words_.push_back(b_.param("w" + std::to_string(i), ir::kU32));
   if (converts_to_float(region)) zero_ = b_.param("zero", ir::kU32);
+  if (region.can_fault) first_fault_ = b_.var(b_.u32(kNoFault));
 }
 
 Value RegionEmitter::divide(Value n, WordIndex i) {
@@ -414,7 +417,16 @@ void RegionEmitter::fault(Value condition, const Points& points, int lane) {
   const Value row = points.row_group ? (points.row_group << 2) + static_cast<uint32_t>(lane)
                                      : points.rows[points.rows.size() == 1 ? 0 : lane];
   const Value real = points.row_end ? condition & (row < points.row_end) : condition;
-  b_.if_(real, [&] { b_.atomic(ir::Opcode::atomic_min, fault_, b_.u32(0), row); });
+  const Value first = b_.binary(ir::Opcode::min, first_fault_.get(), row);
+  first_fault_.set(b_.select(real, first, first_fault_.get()));
+}
+
+ir::Kernel RegionEmitter::finish() {
+  if (region_.can_fault) {
+    const Value first = first_fault_.get();
+    b_.if_(first != kNoFault, [&] { b_.atomic(ir::Opcode::atomic_min, fault_, b_.u32(0), first); });
+  }
+  return b_.finish();
 }
 
 }  // namespace nxv::kernels

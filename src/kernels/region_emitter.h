@@ -49,6 +49,10 @@ class RegionEmitter {
   void forget(Level level);
   void forget_all();
 
+  // Reports the first point at which an operation failed and hands the kernel over. Atomic
+  // operations are slow on CPUs even where no invocation needs them: there is one an invocation.
+  ir::Kernel finish();
+
   // Reductions in an order in which each needs only earlier ones.
   std::vector<int> reductions() const;
   bool depends_on_elements(int expr) const { return region_.exprs[expr].level == Level::element; }
@@ -87,6 +91,7 @@ class RegionEmitter {
   const ir::math::MathOptions& math_;
   std::vector<ir::Value> operands_;
   ir::Value output_, fault_, zero_;
+  ir::Var first_fault_;
   std::vector<ir::Value> extra_buffers_, words_;
   std::vector<Lanes> values_;  // by expression; empty: not evaluated
   std::vector<Coordinates> coordinates_;

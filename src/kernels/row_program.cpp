@@ -72,7 +72,7 @@ class Generator {
     block_ = alone ? b_.u32(0) : subgroup;
     row_ = alone ? linear_group(b_) * kRowsOfWorkgroup + subgroup : linear_group(b_);
     b_.if_(row_ < emitter_.extra_word(kRows), [&] { row(); });
-    return b_.finish();
+    return emitter_.finish();
   }
 
  private:

@@ -222,7 +222,7 @@ class Scatter {
   // Calls `use` with the position of each part's sum and the part.
   static void each_part(const Number& x, Value sum,
                         const std::function<void(Value base, Value part)>& use) {
-    if (!x.im) return use(sum * ExactSum::kWords, x.re);
+    if (!x.im.exists()) return use(sum * ExactSum::kWords, x.re);
     const Value base = sum * (2 * ExactSum::kWords);
     use(base, x.re);
     use(base + ExactSum::kWords, x.im);

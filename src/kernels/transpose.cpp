@@ -91,7 +91,7 @@ class Generator {
       b_.barrier();
       write(local, column, row);
     });
-    return b_.finish();
+    return emitter_.finish();
   }
 
  private:

@@ -205,21 +205,50 @@ class Generator {
   NodeRef operation(Op op) {
     switch (info(op).fusion) {
       case Fusion::pointwise:
-        if (op == Op::bitcast || op == Op::bounded_index) return {};  // parts of library calls
-        return op == Op::cast ? cast(operand(), type()) : pointwise(op);
+        if (op == Op::cast) return cast(operand(), type());
+        if (op == Op::bitcast) return reinterpreted();
+        if (op == Op::bounded_index) return bounded_index(byte_index(), 256);
+        return pointwise(op);
       case Fusion::view:
         return view(op);
       case Fusion::reduction:
         return reduction(op);
       case Fusion::contraction:
         return contraction();
+      case Fusion::gather:
+        return gathered();
       case Fusion::leaf:
       case Fusion::generator:
-      case Fusion::gather:
       case Fusion::library:
         break;
     }
     return {};
+  }
+
+  // From an integer: the bits of a computed NaN are nobody's business.
+  NodeRef reinterpreted() {
+    const NodeRef x = operand(Accepts::integer);
+    std::vector<DType> same;
+    for (int i = 0; i < kDTypeCount; ++i) {
+      const DType t = static_cast<DType>(i);
+      if (bits(t) == bits(x->dtype) && !is_complex(t) && (t != DType::f64 || has(DType::f64))) {
+        same.push_back(t);
+      }
+    }
+    return bitcast(x, dice_.pick(same));
+  }
+  bool has(DType t) const {
+    return std::find(options_.dtypes.begin(), options_.dtypes.end(), t) != options_.dtypes.end();
+  }
+
+  // Integers below 256, whatever they were.
+  NodeRef byte_index() { return cast(operand(Accepts::integer), DType::u8); }
+
+  // Indices of a node that fits or any others: a gather clamps them.
+  NodeRef gathered() {
+    const NodeRef x = operand();
+    const NodeRef index = dice_.chance(50) ? byte_index() : operand(Accepts::integer);
+    return gather(x, cast(index, DType::s32));
   }
 
   NodeRef pointwise(Op op) {

@@ -63,6 +63,10 @@ std::span<const Benchmark> benchmarks();
 std::vector<Measurement> sort_benchmark(Bench& bench);
 std::vector<Measurement> argsort_benchmark(Bench& bench);
 std::vector<Measurement> scan_benchmark(Bench& bench);
+// Those of indexing_benchmarks.cpp.
+std::vector<Measurement> take_random(Bench& bench);
+std::vector<Measurement> put_random(Bench& bench);
+std::vector<Measurement> add_random(Bench& bench);
 
 // Largest |got - expected| / max(|expected|, scale); infinite for a NaN.
 class ErrorBound {

@@ -1,0 +1,188 @@
+// Scatters on devices that are not there, against the reference.
+#include "kernels/scatter.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "graph/build.h"
+#include "kernels/plans_test.h"
+#include "library/registry.h"
+#include "testing/agreement.h"
+#include "testing/interpreted.h"
+
+namespace nxv::kernels {
+namespace {
+
+using nxv::testing::InterpretedDevice;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+std::vector<plan::DevicePlan> plans() { return {discrete_plan(), bare_plan(), cpu_plan()}; }
+
+HostTensor tensor(DType type, Shape shape, const std::function<double(int64_t)>& value) {
+  HostTensor t(type, std::move(shape));
+  for (int64_t i = 0; i < t.count(); ++i) {
+    const double v = value(i);
+    t.set(i, is_complex(type) ? make_scalar(type, std::complex<double>(v, 1 - v))
+                              : make_scalar(type, v));
+  }
+  return t;
+}
+
+struct Scatter {
+  HostTensor target, slots, updates;
+
+  NodeRef node(const GraveyardRef& owner) const {
+    const auto known = [&](const HostTensor& t) {
+      return host_value(owner, t.dtype, t.shape, t.bytes);
+    };
+    return library::make_node(Op::scatter_add, target.dtype, target.shape,
+                              {known(target), known(slots), known(updates)});
+  }
+  HostTensor run(const plan::DevicePlan& plan) const {
+    InterpretedDevice device(plan);
+    const HostTensor result = device.evaluate(node(std::make_shared<Graveyard>()));
+    EXPECT_EQ(device.invalid(), "");
+    return result;
+  }
+  std::string disagreement(const plan::DevicePlan& plan) const {
+    return nxv::disagreement(*node(std::make_shared<Graveyard>()),
+                             std::vector{target, slots, updates}, run(plan));
+  }
+};
+
+// Small multiples of 1/8, whose sums are exact in every type.
+Scatter make_scatter(DType type, int64_t slots, int64_t inner, int64_t updates, uint32_t seed,
+                     int64_t used) {
+  std::mt19937 random(seed);
+  const bool narrow = bits(to_real(type)) <= 8;
+  const auto value = [&](int64_t) {
+    const auto n = static_cast<double>(random() % 17) - 8;
+    return is_integer(type) ? std::fabs(n) : narrow ? std::fmod(n, 2.0) : n / 8;
+  };
+  return {
+      tensor(type, {slots, inner}, value),
+      tensor(DType::s32, {updates}, [&](int64_t) { return static_cast<double>(random() % used); }),
+      tensor(type, {updates, inner}, value)};
+}
+
+TEST(Scatter, SumsOfEveryType) {
+  for (const plan::DevicePlan& plan : plans()) {
+    for (int i = 0; i < kDTypeCount; ++i) {
+      const auto type = static_cast<DType>(i);
+      if (to_real(type) == DType::f64 && !plan.has.f64) continue;
+      // Few and many updates a slot; rows of one and of several elements.
+      EXPECT_EQ(make_scatter(type, 13, 1, 9, 1, 13).disagreement(plan), "") << name(type);
+      EXPECT_EQ(make_scatter(type, 13, 3, 40, 2, 13).disagreement(plan), "") << name(type);
+      EXPECT_EQ(make_scatter(type, 7, 2, 120, 3, 5).disagreement(plan), "") << name(type);
+      EXPECT_EQ(make_scatter(type, 6, 1, 75, 4, 1).disagreement(plan), "") << name(type);
+    }
+  }
+}
+
+TEST(Scatter, LastUpdate) {
+  for (const plan::DevicePlan& plan : plans()) {
+    const Scatter s = make_scatter(DType::s32, 11, 1, 60, 5, 9);
+    const auto owner = std::make_shared<Graveyard>();
+    const auto node = library::make_node(Op::last_update, DType::s32, {11},
+                                         {host_value(owner, DType::s32, {60}, s.slots.bytes)});
+    const HostTensor want = reference_evaluate(*node);
+    InterpretedDevice device(plan);
+    EXPECT_EQ(difference(device.evaluate(node), want), "");
+    EXPECT_EQ(device.invalid(), "");
+  }
+}
+
+// Sums of one slot, by way of a list in order (a few terms) and of a sum without order (many: the
+// rest are zeros).
+double sum(const plan::DevicePlan& plan, DType type, std::vector<double> terms, bool heavy) {
+  const double target = terms.back();
+  terms.pop_back();
+  if (heavy) terms.resize(std::max<size_t>(terms.size(), 40), -0.0);
+  const auto n = static_cast<int64_t>(terms.size());
+  const Scatter s{tensor(type, {1, 1}, [&](int64_t) { return target; }),
+                  tensor(DType::s32, {n}, [](int64_t) { return 0; }),
+                  tensor(type, {n, 1}, [&](int64_t i) { return terms[static_cast<size_t>(i)]; })};
+  return to_double(s.run(plan).at(0));
+}
+
+TEST(Scatter, SpecialNumbers) {
+  for (const plan::DevicePlan& plan : plans()) {
+    for (const DType type : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
+      if (type == DType::f64 && !plan.has.f64) continue;
+      for (const bool heavy : {false, true}) {
+        EXPECT_TRUE(std::isnan(sum(plan, type, {kInfinity, 1, -kInfinity}, heavy)));
+        EXPECT_TRUE(std::isnan(sum(plan, type, {1, 2, std::nan("")}, heavy)));
+        EXPECT_EQ(sum(plan, type, {1, kInfinity, -2}, heavy), kInfinity);
+        EXPECT_EQ(sum(plan, type, {1, -kInfinity, -2}, heavy), -kInfinity);
+        EXPECT_TRUE(std::signbit(sum(plan, type, {-0.0, -0.0, -0.0}, heavy)));
+        EXPECT_FALSE(std::signbit(sum(plan, type, {-0.0, -0.0, 0.0}, heavy)));
+        EXPECT_FALSE(std::signbit(sum(plan, type, {1.5, -1.5, -0.0}, heavy)));
+      }
+    }
+  }
+}
+
+// The unordered sums round the exact sum once.
+TEST(Scatter, ManyTermsRoundOnce) {
+  for (const plan::DevicePlan& plan : plans()) {
+    const auto f32 = [&](std::vector<double> terms) { return sum(plan, DType::f32, terms, true); };
+    EXPECT_EQ(f32({0x1p60, 1, -0x1p60, 0x1p-3}), 1.125);
+    EXPECT_EQ(f32({0x1p24, 1, 0}), 0x1p24);            // a tie, to even
+    EXPECT_EQ(f32({0x1p24, 1, 0x1p-30}), 0x1p24 + 2);  // just above it
+    EXPECT_EQ(f32({0x1p24, 2, 1, 0}), 0x1p24 + 4);     // a tie, to even
+    EXPECT_EQ(f32({-0x1p24, -1, -0x1p-30}), -0x1p24 - 2);
+    EXPECT_EQ(f32({0x1.fffffep127, 0x1.fffffep127, -0x1.fffffep127}), 0x1.fffffep127);
+    EXPECT_EQ(f32({0x1.fffffep127, 0x1.fffffep127, 0}), kInfinity);
+    EXPECT_EQ(f32({0x1.fffffep127, 0x1p103, 0}), kInfinity);
+    EXPECT_EQ(f32({-0x1.fffffep127, -0x1.fffffep127, 0}), -kInfinity);
+    EXPECT_EQ(f32({0x1p-149, 0x1p-149, 0x1p-149}), 0x3p-149);
+    EXPECT_EQ(f32({0x1p-126, -0x1p-149, 0}), 0x1p-126 - 0x1p-149);
+    EXPECT_EQ(f32({0x1p-127, 0x1p-127, 0}), 0x1p-126);
+    EXPECT_EQ(f32({0x1p100, 0x1p-140, -0x1p100}), 0);  // beyond the window of 64 bits
+    // Rounded once into bf16: 1 + 2^-8 is a tie that the last term breaks.
+    EXPECT_EQ(sum(plan, DType::bf16, {1, 0x1p-8, 0x1p-30}, true), 1 + 0x1p-7);
+    EXPECT_EQ(sum(plan, DType::bf16, {1, 0x1p-8, 0}, true), 1);
+    EXPECT_EQ(sum(plan, DType::f16, {65504, 15, 0}, true), 65504);
+    EXPECT_EQ(sum(plan, DType::f16, {65504, 16, 0}, true), kInfinity);
+    if (!plan.has.f64) continue;
+    const auto f64 = [&](std::vector<double> terms) { return sum(plan, DType::f64, terms, true); };
+    EXPECT_EQ(f64({0x1p53, 1, 0}), 0x1p53);
+    EXPECT_EQ(f64({0x1p53, 1, 0x1p-30}), 0x1p53 + 2);
+    EXPECT_EQ(f64({0x1p53 - 1, 0.5, 0x1p-20}), 0x1p53);
+    EXPECT_EQ(f64({0x1p40, 1, -0x1p40, 0x1p-50}), 1 + 0x1p-50);
+    EXPECT_EQ(f64({0x1.fffffffffffffp1023, 0x1p970, 0}), kInfinity);
+    EXPECT_EQ(f64({0x1p-1074, 0x1p-1074, 0x1p-1022}), 0x1p-1022 + 0x1p-1073);
+    EXPECT_EQ(f64({-0x1p-1074, -0x1p-1074, 0x1p-1022}), 0x1p-1022 - 0x1p-1073);
+  }
+}
+
+// Against sums of integers: f32 terms of any sign within 2^30 of each other, f64 ones too.
+TEST(Scatter, ManyRandomTerms) {
+  std::mt19937 random(7);
+  for (const DType type : {DType::f32, DType::f64, DType::f16}) {
+    for (int round = 0; round < 6; ++round) {
+      std::vector<double> terms;
+      int64_t whole = 0;  // in units of 2^-10
+      const int most = type == DType::f16 ? 3 : 30;
+      for (int i = 0; i < 300; ++i) {
+        const auto significand = static_cast<int64_t>(random() % 2047) - 1023;
+        const int shift = static_cast<int>(random() % static_cast<uint32_t>(most));
+        whole += significand << shift;
+        terms.push_back(std::ldexp(static_cast<double>(significand << shift), -10));
+      }
+      const double want = to_double(make_scalar(type, std::ldexp(static_cast<double>(whole), -10)));
+      for (const plan::DevicePlan& plan : plans()) {
+        if (type == DType::f64 && !plan.has.f64) continue;
+        EXPECT_EQ(sum(plan, type, terms, true), want) << name(type);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nxv::kernels
