@@ -32,6 +32,7 @@ constexpr uint32_t kMaxBlocksOfInvocation = 64;
 constexpr uint32_t kMaxGatheringSubgroups = 16;
 constexpr uint32_t kShortRow = 64;    // columns up to which an invocation takes a row
 constexpr int kMaxUnrolledCost = 64;  // of an element (kOps)
+constexpr uint32_t kShortGroups = 4;  // of columns, up to which a row is folded without a loop
 
 // How one kernel of the family is laid out; part of its key.
 struct Layout {
@@ -43,13 +44,16 @@ struct Layout {
   uint32_t rows_per_word = 1;  // of the output: an invocation owns whole words
   bool unrolled = false;       // whole blocks without a loop: many loads under way at once
   bool gathers = false;        // the subgroups of a workgroup share the blocks of a row
+  bool one_block = false;      // of each row
+  uint32_t short_groups = 0;   // of a short row; 0: rows may be longer
 
   std::string key() const {
     std::string k = "r";
     for (uint32_t v :
          {lanes, workgroup, static_cast<uint32_t>(from_partials),
           static_cast<uint32_t>(to_partials), static_cast<uint32_t>(aligned), rows_per_word,
-          static_cast<uint32_t>(unrolled), static_cast<uint32_t>(gathers)}) {
+          static_cast<uint32_t>(unrolled), static_cast<uint32_t>(gathers),
+          static_cast<uint32_t>(one_block), short_groups}) {
       k += std::to_string(v) + ",";
     }
     return k;
@@ -257,6 +261,8 @@ class Generator {
   // All blocks of a row, and the tree over their results.
   Accumulator fold_row(size_t reduction, Value row) {
     if (layout_.gathers) return gather(reduction, row);
+    if (layout_.short_groups > 0) return fold_short(reduction, row);
+    if (layout_.one_block) return fold_block(reduction, row, b_.u32(0));
     const Fold& fold = folds_[reduction];
     const Value blocks = word(kBlocks);
     const PairwiseTree tree(fold, 5);
@@ -272,7 +278,46 @@ class Generator {
     return tree.finish();
   }
 
-  // The same by all subgroups of the workgroup. The results of at most 128 blocks meet in shared
+  // A row of a few groups, each an accumulator of the tree.
+  Accumulator fold_short(size_t reduction, Value row) {
+    const Fold& fold = folds_[reduction];
+    Points points = row_points(row);
+    points.element_base = row * word(kColumns);
+    for (uint32_t c = 0; c < layout_.short_groups * kGroup; ++c) {
+      const Value column = b_.u32(c);
+      points.cols.push_back(may_lack(c) ? b_.binary(Opcode::min, column, word(kColumns) - 1u)
+                                        : column);
+      if (layout_.aligned && c % kGroup == 0) {
+        points.element_groups.push_back((points.element_base + column) >> 2);
+      }
+    }
+    const int x = region_.exprs[emitter_.reductions()[reduction]].args[0];
+    emitter_.evaluate(x, points);
+    std::vector<Accumulator> level;
+    for (uint32_t c = 0; c < points.cols.size(); ++c) {
+      if (c % kGroup == 0) level.push_back(fold.identity());
+      Accumulator& a = level.back();
+      const Accumulator next = fold.insert(a, emitter_.value(x, static_cast<int>(c)), b_.u32(c));
+      a = may_lack(c) ? fold.select(b_.u32(c) < word(kColumns), next, a) : next;
+    }
+    emitter_.forget(Level::element);
+    while (level.size() > 1) {
+      std::vector<Accumulator> pairs;
+      for (size_t i = 0; i < level.size(); i += 2) {
+        const bool has_pair = i + 1 < level.size();
+        pairs.push_back(has_pair ? fold.combine(level[i], level[i + 1]) : level[i]);
+      }
+      level = std::move(pairs);
+    }
+    return level[0];
+  }
+
+  // Whether a short row may end before this column.
+  bool may_lack(uint32_t column) const {
+    return !layout_.aligned && column > (layout_.short_groups - 1) * kGroup;
+  }
+
+  // All blocks, by all subgroups of the workgroup. The results of at most 128 blocks meet in shared
   // memory, where lane l of the first subgroup takes 4l .. 4l + 3; only that one has the total.
   Accumulator gather(size_t reduction, Value row) {
     const Fold& fold = folds_[reduction];
@@ -439,6 +484,14 @@ int parts_of_reduction(const Region& region, const Target& target) {
   throw Error(Status::internal, "a reduction region without a reduction");
 }
 
+int cost_of_element(const Region& region) {
+  int cost = 0;
+  for (const Expr& e : region.exprs) {
+    if (e.level == Level::element) cost += info(e.op).cost;
+  }
+  return cost;
+}
+
 uint32_t divide_up(uint64_t n, uint64_t d) { return static_cast<uint32_t>((n + d - 1) / d); }
 
 }  // namespace
@@ -534,6 +587,11 @@ Lowering lower_reduction(const Region& region, const Target& target) {
     const bool split = many_blocks && !layout.gathers;
     layout.to_partials = split;
     layout.rows_per_word = split ? 1 : per_word;
+    layout.one_block = columns <= kFoldBlock;
+    const bool is_short = layout.lanes == 1 && !layout.from_partials &&
+                          columns <= kShortGroups * kGroup &&
+                          cost_of_element(region) <= kMaxUnrolledCost;
+    layout.short_groups = is_short ? divide_up(columns, kGroup) : 0;
     layout.unrolled = plan.profile != plan::Profile::cpu && layout.lanes == kFoldAccumulators &&
                       !layout.from_partials && unrolls(region, kMaxUnrolledCost);
     columns = add(split);

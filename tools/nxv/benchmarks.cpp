@@ -382,6 +382,8 @@ constexpr std::array kBenchmarks = {
     Benchmark{"random_normal", normal},
     Benchmark{"matmul", matrix_product},
     Benchmark{"dependent_matmuls", dependent_products},
+    Benchmark{"window_sum", window_sums},
+    Benchmark{"conv", convolutions},
     Benchmark{"latency", latency},
     Benchmark{"upload", upload},
     Benchmark{"download", download},

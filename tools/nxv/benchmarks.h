@@ -59,6 +59,10 @@ struct Benchmark {
 };
 std::span<const Benchmark> benchmarks();
 
+// Of window_benchmarks.cpp.
+std::vector<Measurement> window_sums(Bench&);
+std::vector<Measurement> convolutions(Bench&);
+
 // Largest |got - expected| / max(|expected|, scale); infinite for a NaN.
 class ErrorBound {
  public:
