@@ -41,6 +41,7 @@ std::string_view name(RegionKind kind);
 
 inline constexpr int kMaxRegionOps = 64;
 inline constexpr int kMaxRegionBuffers = 8;
+inline constexpr int64_t kMaxFixedColumns = 32;
 
 enum class Level : uint8_t { row, element };
 
@@ -130,6 +131,8 @@ struct Region {
   Space element_base;           // coordinates of mapped paths that start at an element
   std::vector<Expr> exprs;      // the last one is the root's value
   size_t element_row_rank = 0;  // how many dimensions of element_base are those of rows
+  // The columns are those of a small window, whose shape is part of the key: kernels may unroll it.
+  bool fixed_columns = false;
   // Axis i of the reductions' input is coordinate element_axes[i] of element_base.
   Axes element_axes;
   std::vector<Operand> operands;
