@@ -106,6 +106,30 @@ TEST(Layout, TransposeSliceReverseBroadcast) {
   EXPECT_EQ(positions(row), (std::vector<int64_t>{0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2}));
 }
 
+TEST(Layout, Windows) {
+  const Layout row = Layout::contiguous({5}).windows(Axes{2}, Axes{1}, Axes{2});
+  EXPECT_EQ(row.shape, (Shape{3, 2}));
+  EXPECT_EQ(positions(row), (std::vector<int64_t>{0, 2, 1, 3, 2, 4}));
+  const Layout block = Layout::contiguous({3, 4}).windows(Axes{2, 1}, Axes{1, 3}, Axes{1, 1});
+  EXPECT_EQ(block.shape, (Shape{2, 2, 2, 1}));
+  EXPECT_EQ(positions(block), (std::vector<int64_t>{0, 4, 3, 7, 4, 8, 7, 11}));
+  EXPECT_EQ(window_count(5, 3, 2, 2), 1);
+  EXPECT_EQ(window_count(4, 3, 1, 2), 0);
+}
+
+TEST(Layout, ReshapeRunsAreTheShortest) {
+  const auto runs = [](Shape from, Shape to) { return reshape_runs(from, to); };
+  const ReshapeRuns split = runs({6, 1, 4}, {2, 3, 4});
+  EXPECT_EQ(split.from, (std::vector<int>{0, -1, 1}));
+  EXPECT_EQ(split.to, (std::vector<int>{0, 0, 1}));
+  EXPECT_EQ(split.count, 2);
+  const ReshapeRuns crossed = runs({4, 6, 5}, {1, 6, 4, 5});
+  EXPECT_EQ(crossed.from, (std::vector<int>{0, 0, 1}));
+  EXPECT_EQ(crossed.to, (std::vector<int>{-1, 0, 0, 1}));
+  EXPECT_EQ(runs({}, {1, 1}).count, 0);
+  EXPECT_EQ(runs({1, 7, 1}, {7}).from, (std::vector<int>{-1, 0, -1}));
+}
+
 // Reading a transposed view at a permuted index reads the original.
 TEST(Layout, ViewsComposeAsFunctions) {
   for (uint32_t seed = 0; seed < kSeeds; ++seed) {

@@ -16,6 +16,8 @@ std::string_view name(SplitReason reason) {
       return "reduction";
     case SplitReason::shared:
       return "shared";
+    case SplitReason::repeated:
+      return "repeated";
     case SplitReason::too_many_ops:
       return "too many operations";
     case SplitReason::too_many_buffers:

@@ -30,6 +30,7 @@ enum class SplitReason : uint8_t {
   library,           // an operation with kernels of its own
   reduction,         // a reduction that its readers cannot take in
   shared,            // read by several regions, dearer to recompute than to store
+  repeated,          // overlapping windows read it, and it costs more than a load
   too_many_ops,      // its reader is at the limit of operations
   too_many_buffers,  // its reader is at the limit of buffers
   materialized,      // its reader needs a strided operand
@@ -40,6 +41,7 @@ std::string_view name(RegionKind kind);
 
 inline constexpr int kMaxRegionOps = 64;
 inline constexpr int kMaxRegionBuffers = 8;
+inline constexpr int64_t kMaxFixedColumns = 32;
 
 enum class Level : uint8_t { row, element };
 
@@ -129,6 +131,8 @@ struct Region {
   Space element_base;           // coordinates of mapped paths that start at an element
   std::vector<Expr> exprs;      // the last one is the root's value
   size_t element_row_rank = 0;  // how many dimensions of element_base are those of rows
+  // The columns are those of a small window, whose shape is part of the key: kernels may unroll it.
+  bool fixed_columns = false;
   // Axis i of the reductions' input is coordinate element_axes[i] of element_base.
   Axes element_axes;
   std::vector<Operand> operands;

@@ -25,13 +25,24 @@ void check(const Region& region, const plan::DevicePlan& plan) {
   };
   needs(region.root->dtype);
   fits(*region.root);
-  for (const Expr& e : region.exprs) needs(e.dtype);
+  for (const Expr& e : region.exprs) {
+    needs(e.dtype);
+    if (e.kind == ExprKind::generate && e.op != Op::constant) fits(*e.node);
+  }
+  // Other views are never addressed by one index over all of their elements.
+  for (const PathStep& step : region.paths) {
+    if (step.view->op == Op::reshape) fits(*step.view);
+  }
   for (const Operand& o : region.operands) {
     needs(o.node->dtype);
     fits(*o.node);
   }
-  if (region.row_count * region.col_count >= kMaxElements) {
-    throw Error(Status::unsupported, "a reduction over 2^31 elements or more needs splitting");
+  constexpr int64_t kBlock = 1024;  // of columns: the unit of work
+  if (region.row_count >= kMaxElements || region.col_count >= kMaxElements ||
+      region.row_count * ((region.col_count + kBlock - 1) / kBlock) >= kMaxElements) {
+    throw Error(Status::unsupported, "a reduction of " + std::to_string(region.row_count) +
+                                         " rows of " + std::to_string(region.col_count) +
+                                         " elements is larger than one kernel can index");
   }
 }
 

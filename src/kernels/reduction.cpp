@@ -30,8 +30,10 @@ constexpr uint32_t kMaxBlocksOfSubgroup = 128;
 constexpr uint32_t kMaxBlocksOfInvocation = 64;
 // Of a workgroup that gathers a row: more would leave a lane too few registers for its 32 loads.
 constexpr uint32_t kMaxGatheringSubgroups = 16;
-constexpr uint32_t kShortRow = 64;    // columns up to which an invocation takes a row
-constexpr int kMaxUnrolledCost = 64;  // of an element (kOps)
+constexpr uint32_t kShortRow = 64;       // columns up to which an invocation takes a row
+constexpr int kMaxUnrolledCost = 64;     // of an element (kOps)
+constexpr uint32_t kUnrolledRow = 16;    // columns up to which a row is folded without a loop
+constexpr uint32_t kRowsOfChunk = 1024;  // short ones, that a workgroup of a CPU walks
 
 // How one kernel of the family is laid out; part of its key.
 struct Layout {
@@ -43,13 +45,19 @@ struct Layout {
   uint32_t rows_per_word = 1;  // of the output: an invocation owns whole words
   bool unrolled = false;       // whole blocks without a loop: many loads under way at once
   bool gathers = false;        // the subgroups of a workgroup share the blocks of a row
+  bool one_block = false;      // of each row
+  uint32_t short_columns = 0;  // that a short row has at most; 0: rows may be longer
+  bool exact = false;          // short rows have all of these columns
+  bool chunked = false;        // a workgroup walks kRowsOfChunk units
 
   std::string key() const {
     std::string k = "r";
     for (uint32_t v :
          {lanes, workgroup, static_cast<uint32_t>(from_partials),
           static_cast<uint32_t>(to_partials), static_cast<uint32_t>(aligned), rows_per_word,
-          static_cast<uint32_t>(unrolled), static_cast<uint32_t>(gathers)}) {
+          static_cast<uint32_t>(unrolled), static_cast<uint32_t>(gathers),
+          static_cast<uint32_t>(one_block), short_columns, static_cast<uint32_t>(exact),
+          static_cast<uint32_t>(chunked)}) {
       k += std::to_string(v) + ",";
     }
     return k;
@@ -84,6 +92,14 @@ class Generator {
   }
 
   ir::Kernel run() {
+    if (layout_.chunked) {
+      lane_ = b_.u32(0);
+      const Value begin = linear_group(b_) * kRowsOfChunk;
+      const Value end = b_.binary(Opcode::min, begin + kRowsOfChunk, word(kUnits));
+      b_.for_range(begin + b_.builtin(ir::Builtin::local_index), end, b_.u32(layout_.workgroup),
+                   [&](Value unit) { rows(unit); });
+      return b_.finish();
+    }
     const Value unit = unit_index();
     b_.if_(unit < word(kUnits), [&] {
       if (layout_.to_partials) {
@@ -257,6 +273,8 @@ class Generator {
   // All blocks of a row, and the tree over their results.
   Accumulator fold_row(size_t reduction, Value row) {
     if (layout_.gathers) return gather(reduction, row);
+    if (layout_.short_columns > 0) return fold_short(reduction, row);
+    if (layout_.one_block) return fold_block(reduction, row, b_.u32(0));
     const Fold& fold = folds_[reduction];
     const Value blocks = word(kBlocks);
     const PairwiseTree tree(fold, 5);
@@ -272,7 +290,53 @@ class Generator {
     return tree.finish();
   }
 
-  // The same by all subgroups of the workgroup. The results of at most 128 blocks meet in shared
+  // A row of a few groups of columns, each an accumulator of the tree.
+  Accumulator fold_short(size_t reduction, Value row) {
+    const Fold& fold = folds_[reduction];
+    Points points = row_points(row);
+    points.element_base = row * word(kColumns);
+    // Beyond the row's end the last elements are read again and left out.
+    for (uint32_t c = 0; c < layout_.short_columns; ++c) {
+      Value column = b_.u32(c);
+      if (region_.fixed_columns) points.fixed_cols.push_back(c);
+      if (layout_.aligned && c % kGroup == 0) {
+        if (may_lack(c)) column = b_.binary(Opcode::min, column, word(kColumns) - kGroup);
+        points.element_groups.push_back((points.element_base + column) >> 2);
+      } else if (layout_.aligned) {
+        column = points.cols[c - c % kGroup] + c % kGroup;
+      } else if (may_lack(c)) {
+        column = b_.binary(Opcode::min, column, word(kColumns) - 1u);
+      }
+      points.cols.push_back(column);
+    }
+    const int x = region_.exprs[emitter_.reductions()[reduction]].args[0];
+    emitter_.evaluate(x, points);
+    std::vector<Accumulator> level;
+    for (uint32_t c = 0; c < points.cols.size(); ++c) {
+      if (c % kGroup == 0) level.push_back(fold.identity());
+      Accumulator& a = level.back();
+      const Accumulator next = fold.insert(a, emitter_.value(x, static_cast<int>(c)), b_.u32(c));
+      a = may_lack(c) ? fold.select(b_.u32(c) < word(kColumns), next, a) : next;
+    }
+    emitter_.forget(Level::element);
+    while (level.size() > 1) {
+      std::vector<Accumulator> pairs;
+      for (size_t i = 0; i < level.size(); i += 2) {
+        const bool has_pair = i + 1 < level.size();
+        pairs.push_back(has_pair ? fold.combine(level[i], level[i + 1]) : level[i]);
+      }
+      level = std::move(pairs);
+    }
+    return level[0];
+  }
+
+  // Whether a short row may end before this column.
+  bool may_lack(uint32_t column) const {
+    if (layout_.exact) return false;
+    return column >= (layout_.short_columns == kGroup ? 1 : layout_.short_columns / 2);
+  }
+
+  // All blocks, by all subgroups of the workgroup. The results of at most 128 blocks meet in shared
   // memory, where lane l of the first subgroup takes 4l .. 4l + 3; only that one has the total.
   Accumulator gather(size_t reduction, Value row) {
     const Fold& fold = folds_[reduction];
@@ -439,12 +503,24 @@ int parts_of_reduction(const Region& region, const Target& target) {
   throw Error(Status::internal, "a reduction region without a reduction");
 }
 
+// To one of a few numbers that are whole groups.
+uint64_t round_up(uint64_t columns) { return std::max<uint64_t>(kGroup, std::bit_ceil(columns)); }
+
+int cost_of_element(const Region& region) {
+  int cost = 0;
+  for (const Expr& e : region.exprs) {
+    if (e.level == Level::element) cost += info(e.op).cost;
+  }
+  return cost;
+}
+
 uint32_t divide_up(uint64_t n, uint64_t d) { return static_cast<uint32_t>((n + d - 1) / d); }
 
 }  // namespace
 
 Lowering lower_reduction(const Region& region, const Target& target) {
-  if (fits_registers(region, target)) return lower_rows_in_registers(region, target);
+  if (!region.fixed_columns && fits_registers(region, target))
+    return lower_rows_in_registers(region, target);
   const plan::DevicePlan& plan = *target.plan;
   const auto rows = static_cast<uint64_t>(region.row_count);
   const bool subgroups = plan.has.subgroup_shuffle && plan.fixed_subgroup_size &&
@@ -492,7 +568,9 @@ Lowering lower_reduction(const Region& region, const Target& target) {
     Dispatch d;
     d.key = layout.key() + region.key;
     d.generate = [target, layout](const Region& r) { return Generator(r, target, layout).run(); };
-    const uint32_t units_of_workgroup = layout.gathers ? 1 : layout.workgroup / layout.lanes;
+    const uint32_t units_of_workgroup = layout.gathers   ? 1
+                                        : layout.chunked ? kRowsOfChunk
+                                                         : layout.workgroup / layout.lanes;
     d.groups = fold_groups(divide_up(units, units_of_workgroup), plan);
     const auto by_blocks = divisor_words(blocks), by_rows = divisor_words(rows);
     d.extra_words = {static_cast<uint32_t>(units),
@@ -534,6 +612,14 @@ Lowering lower_reduction(const Region& region, const Target& target) {
     const bool split = many_blocks && !layout.gathers;
     layout.to_partials = split;
     layout.rows_per_word = split ? 1 : per_word;
+    layout.one_block = columns <= kFoldBlock;
+    const bool is_short = layout.lanes == 1 && !layout.from_partials &&
+                          (region.fixed_columns || columns <= kUnrolledRow) &&
+                          cost_of_element(region) <= kMaxUnrolledCost;
+    layout.exact = is_short && region.fixed_columns;
+    layout.short_columns =
+        !is_short ? 0 : static_cast<uint32_t>(layout.exact ? columns : round_up(columns));
+    layout.chunked = is_short && plan.profile == plan::Profile::cpu;
     layout.unrolled = plan.profile != plan::Profile::cpu && layout.lanes == kFoldAccumulators &&
                       !layout.from_partials && unrolls(region, kMaxUnrolledCost);
     columns = add(split);

@@ -202,8 +202,7 @@ Value RegionEmitter::index_of(Level level, Addressing addressing, WordIndex word
   }
   const size_t row_dims = region_.element_rows.dims.size();
   const Value base = add(words_[words], unravel(row, region_.element_rows, 0, row_dims), words + 1);
-  return add(base,
-             unravel(points.cols[lane], region_.element_cols, 0, region_.element_cols.dims.size()),
+  return add(base, unravel_column(region_.element_cols, 0, points, lane),
              words + 1 + static_cast<WordIndex>(row_dims));
 }
 
@@ -228,6 +227,20 @@ std::vector<Value> RegionEmitter::unravel(Value index, const Space& space, size_
   return at;
 }
 
+std::vector<Value> RegionEmitter::unravel_column(const Space& space, size_t first,
+                                                 const Points& points, int lane) {
+  if (points.fixed_cols.empty()) {
+    return unravel(points.cols[lane], space, first, space.dims.size());
+  }
+  std::vector<Value> at(space.dims.size() - first);
+  int64_t index = points.fixed_cols[lane];
+  for (size_t d = space.dims.size(); d-- > first;) {
+    at[d - first] = b_.u32(static_cast<uint32_t>(index % space.dims[d]));
+    index /= space.dims[d];
+  }
+  return at;
+}
+
 const RegionEmitter::Coordinates& RegionEmitter::coordinates(int path, Level level,
                                                              const Points& points, int lane) {
   for (const Coordinates& c : coordinates_) {
@@ -241,7 +254,7 @@ const RegionEmitter::Coordinates& RegionEmitter::coordinates(int path, Level lev
       const Space& base = region_.element_base;
       const size_t row_dims = region_.element_row_rank;
       std::vector<Value> at = unravel(points.rows[0], base, 0, row_dims);
-      const std::vector<Value> cols = unravel(points.cols[lane], base, row_dims, base.dims.size());
+      const std::vector<Value> cols = unravel_column(base, row_dims, points, lane);
       at.insert(at.end(), cols.begin(), cols.end());
       for (int64_t from : region_.element_axes) c.at.push_back(at[from]);
     }

@@ -14,6 +14,8 @@ namespace nxv::kernels {
 struct Points {
   std::vector<ir::Value> rows;  // one or kGroup linear row indices, all below the row count
   std::vector<ir::Value> cols;  // linear column indices of rows[0]: none, one or groups of kGroup
+  // The values of `cols` where they are known: of fixed columns (see Region) all or none.
+  std::vector<uint32_t> fixed_cols;
   // The kGroup rows are one aligned group; its index.
   ir::Value row_group;
   // The elements at `cols` are aligned groups; their indices. Empty when they are not.
@@ -78,6 +80,9 @@ class RegionEmitter {
   ir::Value index_of(Level level, Addressing addressing, WordIndex words, int path, size_t rank,
                      const Points& points, int lane);
   std::vector<ir::Value> unravel(ir::Value index, const Space& space, size_t first, size_t last);
+  // The same of the columns, from dimension `first` on, at a lane.
+  std::vector<ir::Value> unravel_column(const Space& space, size_t first, const Points& points,
+                                        int lane);
   const Coordinates& coordinates(int path, Level level, const Points& points, int lane);
   void step(const PathStep& s, Coordinates& to, const std::vector<ir::Value>& from);
   int lanes(Level level, const Points& points) const;

@@ -20,11 +20,6 @@ constexpr int64_t kMaxPatchBytes = int64_t{256} << 20;
 // transposition.
 constexpr int64_t kManyPositions = 1024;
 
-// Axes of patches: batch groups, batch, feature groups, channels of a group, positions, window.
-enum PatchAxis : int64_t { kBatchGroup, kBatch, kFeatureGroup, kChannel, kPositions };
-// Axes of filters: batch groups, feature groups, filters of a group, channels, window.
-enum FilterAxis : int64_t { kFilters = 2, kFilterChannel, kFilterWindow };
-
 Axes range(int64_t first, int64_t count) {
   Axes axes(static_cast<size_t>(count));
   std::iota(axes.begin(), axes.end(), first);
@@ -37,44 +32,78 @@ Axes joined(std::initializer_list<Axes> parts) {
   return all;
 }
 
+// A transposition, or what comes to the same where only axes of length 1 move.
+NodeRef arranged(const NodeRef& x, const Axes& order) {
+  Shape shape;
+  Axes longer;
+  for (int64_t axis : order) {
+    shape.push_back(x->shape[axis]);
+    if (shape.back() != 1) longer.push_back(axis);
+  }
+  return std::is_sorted(longer.begin(), longer.end()) ? reshape(x, std::move(shape))
+                                                      : transpose(x, order);
+}
+
+NodeRef part(const NodeRef& x, int64_t axis, int64_t first, int64_t length) {
+  std::vector<int64_t> starts(x->shape.size(), 0), lengths = x->shape;
+  starts[axis] = first;
+  lengths[axis] = length;
+  return slice(x, starts, lengths, std::vector<int64_t>(x->shape.size(), 1));
+}
+
+// A tensor whose axes are known by what they mean.
+struct Labelled {
+  NodeRef tensor;
+  // Its axes, or none where a group is taken out of an axis.
+  int64_t batch_group = 0, feature_group = 0;
+  int64_t batch = 0, channel = 0, filter = 0;
+  Axes positions, window;
+};
+
 class Convolution {
  public:
   explicit Convolution(const Arguments& arguments)
       : arguments_(arguments),
         x_(arguments.tensor(0)),
+        kernel_(arguments.tensor(1)),
         rank_(static_cast<int64_t>(x_->shape.size()) - 2),
         feature_groups_(arguments.integer("feature_group_size", 1)),
         batch_groups_(arguments.integer("batch_group_size", 1)) {
     arguments.require_rank(3);
-    const NodeRef& kernel = arguments.tensor(1);
-    if (kernel->shape.size() != x_->shape.size()) {
-      arguments.fail(describe(x_) + " and kernel " + describe(kernel) + " differ in rank",
+    if (kernel_->shape.size() != x_->shape.size()) {
+      arguments.fail(describe(x_) + " and kernel " + describe(kernel_) + " differ in rank",
                      Status::size_mismatch);
     }
-    const Axes order = permutation("input_permutation");
-    channels_last_ = order[1] == rank_ + 1;
-    x_ = transpose(x_, order);
-    kernel_ = transpose(kernel, permutation("kernel_permutation"));
+    input_axes_ = permutation("input_permutation");
+    kernel_axes_ = permutation("kernel_permutation");
+    output_axes_ = permutation("output_permutation");
+    check_groups();
     if (is_integer(merge(x_->dtype, kernel_->dtype))) {
       x_ = cast(x_, DType::f32);
       kernel_ = cast(kernel_, DType::f32);
     }
-    check_groups();
   }
 
   NodeRef run() {
-    const NodeRef result = product(patches(), filters(), kBatch);
-    // [batch, batch group, feature group, filters, positions] -> Nx's order of axes.
-    Shape shape = {result->shape[0], kernel_->shape[0]};
-    shape.insert(shape.end(), result->shape.begin() + 4, result->shape.end());
-    const Axes to = permutation("output_permutation");
-    Axes order(to.size());
-    for (size_t i = 0; i < to.size(); ++i) order[to[i]] = static_cast<int64_t>(i);
-    return transpose(reshape(result, std::move(shape)), order);
+    const Labelled patches = all_patches(), filters = grouped_filters();
+    int64_t positions = 1;
+    for (int64_t axis : patches.positions) positions *= patches.tensor->shape[axis];
+    const bool channels_last = input_axes_[1] == rank_ + 1;
+    form_ = channels_last                ? Form::by_position
+            : positions < kManyPositions ? Form::by_filter
+                                         : Form::by_batch;
+    return output(product(patches, filters, 0));
   }
 
  private:
-  Axes permutation(std::string_view name) {
+  // Axes of the matrix product, which follow the batch and feature groups:
+  enum class Form {
+    by_position,  // batch, positions, filters: channels are innermost
+    by_filter,    // filters, batch, positions
+    by_batch,     // batch (before the groups), then filters, positions
+  };
+
+  Axes permutation(std::string_view name) const {
     if (!arguments_.has(name)) return range(0, rank_ + 2);
     const Axes axes = arguments_.axes(name, arguments_.tensor(0));
     if (static_cast<int64_t>(axes.size()) != rank_ + 2) {
@@ -93,119 +122,186 @@ class Convolution {
     return list;
   }
 
+  int64_t batch() const { return x_->shape[input_axes_[0]]; }
+  int64_t filters() const { return kernel_->shape[kernel_axes_[0]]; }
+  int64_t channels_of_group() const { return kernel_->shape[kernel_axes_[1]]; }
+
   void check_groups() const {
-    const int64_t batch = x_->shape[0], channels = x_->shape[1], filters = kernel_->shape[0];
-    const bool positive = feature_groups_ >= 1 && batch_groups_ >= 1;
-    if (!positive || (feature_groups_ > 1 && batch_groups_ > 1)) {
+    if (feature_groups_ < 1 || batch_groups_ < 1 || (feature_groups_ > 1 && batch_groups_ > 1)) {
       arguments_.fail("groups must be at least 1, and of one kind only");
     }
-    if (channels != kernel_->shape[1] * feature_groups_ ||
-        filters % (feature_groups_ * batch_groups_) != 0 || batch % batch_groups_ != 0) {
-      arguments_.fail("batch " + std::to_string(batch) + " and channels " +
-                          std::to_string(channels) + " of the input do not go with " +
-                          std::to_string(filters) + " filters of " +
-                          std::to_string(kernel_->shape[1]) + " channels in " +
-                          std::to_string(feature_groups_) + " feature and " +
-                          std::to_string(batch_groups_) + " batch groups",
+    if (x_->shape[input_axes_[1]] != channels_of_group() * feature_groups_ ||
+        filters() % (feature_groups_ * batch_groups_) != 0 || batch() % batch_groups_ != 0) {
+      arguments_.fail("batch and channels of " + describe(x_) + " do not go with the kernel " +
+                          describe(kernel_) + " in " + std::to_string(feature_groups_) +
+                          " feature and " + std::to_string(batch_groups_) + " batch groups",
                       Status::size_mismatch);
     }
   }
 
-  NodeRef patches() const {
+  // The axes stay in the order of memory.
+  Labelled all_patches() const {
     const auto low = spatial("low", 0), high = spatial("high", 0);
-    const auto input_dilation = spatial("input_dilation", 1);
-    WindowsAttr geometry{{1, 1}, {1, 1}, {1, 1}};
-    PadAttr amounts{{0, 0}, {0, 0}, {0, 0}};
-    for (int64_t d = 0; d < rank_; ++d) {
-      if (input_dilation[d] < 1) arguments_.fail("dilations must be at least 1");
-      amounts.low.push_back(low[d]);
-      amounts.high.push_back(high[d]);
-      amounts.interior.push_back(input_dilation[d] - 1);
-      geometry.window.push_back(kernel_->shape[d + 2]);
-    }
     const auto strides = spatial("strides", 1), dilations = spatial("kernel_dilation", 1);
-    geometry.strides.insert(geometry.strides.end(), strides.begin(), strides.end());
-    geometry.dilations.insert(geometry.dilations.end(), dilations.begin(), dilations.end());
+    const auto input_dilation = spatial("input_dilation", 1);
+    const std::vector<int64_t> zeros(x_->shape.size(), 0), ones(x_->shape.size(), 1);
+    PadAttr amounts{zeros, zeros, zeros};
+    WindowsAttr geometry{ones, ones, ones};
+    std::vector<int64_t> spatial_of(x_->shape.size(), -1);
+    for (int64_t d = 0; d < rank_; ++d) {
+      const int64_t axis = input_axes_[d + 2];
+      if (input_dilation[d] < 1) arguments_.fail("dilations must be at least 1");
+      spatial_of[axis] = d;
+      amounts.low[axis] = low[d];
+      amounts.high[axis] = high[d];
+      amounts.interior[axis] = input_dilation[d] - 1;
+      geometry.window[axis] = kernel_->shape[kernel_axes_[d + 2]];
+      geometry.strides[axis] = strides[d];
+      geometry.dilations[axis] = dilations[d];
+    }
     const NodeRef view = windows(pad(x_, scalar(x_, x_->dtype, 0), amounts), geometry);
-    Shape shape = {batch_groups_, view->shape[0] / batch_groups_, feature_groups_,
-                   kernel_->shape[1]};
-    const auto positions = view->shape.begin() + 2, window = positions + rank_ + 2;
-    shape.insert(shape.end(), positions, positions + rank_);
-    shape.insert(shape.end(), window, view->shape.end());
-    return reshape(view, std::move(shape));
-  }
 
-  NodeRef filters() const {
-    const int64_t groups = batch_groups_ * feature_groups_;
-    Shape shape = {batch_groups_, feature_groups_, kernel_->shape[0] / groups};
-    shape.insert(shape.end(), kernel_->shape.begin() + 1, kernel_->shape.end());
-    return reshape(kernel_, std::move(shape));
-  }
-
-  // [batch, batch group, feature group, filters, positions]; `axis` of the patches is the next to
-  // split where they are large: the batch, then the first axis of positions.
-  NodeRef product(const NodeRef& patches, const NodeRef& filters, int64_t axis) const {
-    const int64_t window = element_count(std::span(filters->shape).subspan(kFilterWindow + 1));
-    const int64_t bytes = patches->storage_size();
-    if (window == 1 || bytes <= kMaxPatchBytes) return whole_product(patches, filters);
-    const int64_t next = axis == kBatch ? kPositions : kPositions + 1;
-    const int64_t length = patches->shape[axis];
-    if (length > 1) {
-      const int64_t pieces = std::min(length, (bytes + kMaxPatchBytes - 1) / kMaxPatchBytes);
-      std::vector<NodeRef> results;
-      for (int64_t i = 0; i < pieces; ++i) {
-        const int64_t first = length * i / pieces, end = length * (i + 1) / pieces;
-        results.push_back(product(part(patches, axis, first, end - first), filters, next));
+    Labelled p;
+    Shape shape;
+    const auto push = [&](int64_t length) {
+      shape.push_back(length);
+      return static_cast<int64_t>(shape.size()) - 1;
+    };
+    p.positions.resize(static_cast<size_t>(rank_));
+    p.window.resize(static_cast<size_t>(rank_));
+    for (int64_t axis = 0; axis < rank_ + 2; ++axis) {
+      if (axis == input_axes_[0]) {
+        p.batch_group = push(batch_groups_);
+        p.batch = push(batch() / batch_groups_);
+      } else if (axis == input_axes_[1]) {
+        p.feature_group = push(feature_groups_);
+        p.channel = push(channels_of_group());
+      } else {
+        p.positions[spatial_of[axis]] = push(view->shape[axis]);
       }
-      return concatenate(results, axis == kBatch ? 0 : axis);
     }
-    return next <= kPositions ? product(patches, filters, next) : whole_product(patches, filters);
+    for (int64_t axis = 0; axis < rank_ + 2; ++axis) {
+      if (spatial_of[axis] >= 0) p.window[spatial_of[axis]] = push(geometry.window[axis]);
+    }
+    p.tensor = reshape(view, std::move(shape));
+    return p;
   }
 
-  static NodeRef part(const NodeRef& x, int64_t axis, int64_t first, int64_t length) {
-    std::vector<int64_t> starts(x->shape.size(), 0), lengths = x->shape;
-    starts[axis] = first;
-    lengths[axis] = length;
-    return slice(x, starts, lengths, std::vector<int64_t>(x->shape.size(), 1));
+  Labelled grouped_filters() const {
+    Labelled f;
+    Shape shape;
+    f.window.resize(static_cast<size_t>(rank_));
+    for (int64_t axis = 0; axis < rank_ + 2; ++axis) {
+      const auto next = static_cast<int64_t>(shape.size());
+      const int64_t length = kernel_->shape[axis];
+      if (axis == kernel_axes_[0]) {
+        f.batch_group = next, f.feature_group = next + 1, f.filter = next + 2;
+        shape.insert(shape.end(),
+                     {batch_groups_, feature_groups_, length / (batch_groups_ * feature_groups_)});
+        continue;
+      }
+      if (axis == kernel_axes_[1]) f.channel = next;
+      for (int64_t d = 0; d < rank_; ++d) {
+        if (axis == kernel_axes_[d + 2]) f.window[d] = next;
+      }
+      shape.push_back(length);
+    }
+    f.tensor = reshape(kernel_, std::move(shape));
+    return f;
   }
 
-  NodeRef whole_product(const NodeRef& patches, const NodeRef& filters) const {
-    const Axes window_of_patches = range(kPositions + rank_, rank_);
-    const Axes window_of_filters = range(kFilterWindow, rank_);
-    const Axes positions = range(4, rank_);
-    if (channels_last_) {
-      const NodeRef y = dot(patches, filters,
-                            {joined({window_of_patches, {kChannel}}),
-                             joined({window_of_filters, {kFilterChannel}}),
-                             {kBatchGroup, kFeatureGroup},
-                             {0, 1}});
-      // [batch group, feature group, batch, positions, filters]
-      return transpose(y, joined({{2, 0, 1, 3 + rank_}, range(3, rank_)}));
+  // Splits large patches: over the batch (level 0), then over the first axis of positions.
+  NodeRef product(const Labelled& patches, const Labelled& filters, int level) const {
+    const bool has_window = std::any_of(patches.window.begin(), patches.window.end(),
+                                        [&](int64_t a) { return patches.tensor->shape[a] > 1; });
+    const int64_t bytes = patches.tensor->storage_size();
+    if (!has_window || bytes <= kMaxPatchBytes || level > 1) return multiply(patches, filters);
+    const int64_t axis = level == 0 ? patches.batch : patches.positions[0];
+    const int64_t length = patches.tensor->shape[axis];
+    const int64_t count = std::min(length, (bytes + kMaxPatchBytes - 1) / kMaxPatchBytes);
+    std::vector<NodeRef> results;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t first = length * i / count, end = length * (i + 1) / count;
+      Labelled piece = patches;
+      piece.tensor = part(patches.tensor, axis, first, end - first);
+      results.push_back(product(piece, filters, level + 1));
     }
-    const Axes contract_filters = joined({{kFilterChannel}, window_of_filters});
-    const Axes contract_patches = joined({{kChannel}, window_of_patches});
-    const int64_t count = element_count(std::span(patches->shape).subspan(kPositions, rank_));
-    if (count < kManyPositions) {
-      const NodeRef y =
-          dot(filters, patches,
-              {contract_filters, contract_patches, {0, 1}, {kBatchGroup, kFeatureGroup}});
-      // [batch group, feature group, filters, batch, positions]
-      return transpose(y, joined({{3, 0, 1, 2}, positions}));
+    const Labelled r = axes_of_result();
+    return concatenate(results, level == 0 ? r.batch : r.positions[0]);
+  }
+
+  NodeRef multiply(const Labelled& p, const Labelled& f) const {
+    const Axes groups_of_patches = {p.batch_group, p.feature_group};
+    const Axes groups_of_filters = {f.batch_group, f.feature_group};
+    const Axes batch_and_positions = joined({{p.batch}, p.positions});
+    const int64_t folded = rank_ + 1;  // axes that are summed over
+    switch (form_) {
+      case Form::by_position: {
+        const NodeRef a = arranged(
+            p.tensor, joined({groups_of_patches, batch_and_positions, p.window, {p.channel}}));
+        const NodeRef b =
+            arranged(f.tensor, joined({groups_of_filters, f.window, {f.channel}, {f.filter}}));
+        return dot(a, b, {range(3 + rank_, folded), range(2, folded), {0, 1}, {0, 1}});
+      }
+      case Form::by_filter: {
+        const NodeRef a =
+            arranged(f.tensor, joined({groups_of_filters, {f.filter}, {f.channel}, f.window}));
+        const NodeRef b = arranged(
+            p.tensor, joined({groups_of_patches, {p.channel}, p.window, batch_and_positions}));
+        return dot(a, b, {range(3, folded), range(2, folded), {0, 1}, {0, 1}});
+      }
+      case Form::by_batch:
+        break;
     }
-    Shape shape = filters->shape;
-    shape.insert(shape.begin(), patches->shape[kBatch]);
-    const NodeRef each = broadcast(filters, shape);
-    Axes contract_each = contract_filters;
-    for (int64_t& axis : contract_each) ++axis;
-    return dot(each, patches,
-               {contract_each, contract_patches, {0, 1, 2}, {kBatch, kBatchGroup, kFeatureGroup}});
+    const NodeRef own =
+        arranged(f.tensor, joined({groups_of_filters, {f.filter}, {f.channel}, f.window}));
+    Shape repeated = own->shape;
+    repeated.insert(repeated.begin(), p.tensor->shape[p.batch]);
+    const NodeRef b = arranged(
+        p.tensor, joined({{p.batch}, groups_of_patches, {p.channel}, p.window, p.positions}));
+    return dot(broadcast(own, std::move(repeated)), b,
+               {range(4, folded), range(3, folded), {0, 1, 2}, {0, 1, 2}});
+  }
+
+  Labelled axes_of_result() const {
+    Labelled r;
+    r.batch_group = form_ == Form::by_batch ? 1 : 0;
+    r.feature_group = r.batch_group + 1;
+    r.batch = form_ == Form::by_position ? 2 : form_ == Form::by_filter ? 3 : 0;
+    r.positions = range(form_ == Form::by_position ? 3 : 4, rank_);
+    r.filter = form_ == Form::by_position ? 3 + rank_ : form_ == Form::by_filter ? 2 : 3;
+    return r;
+  }
+
+  // The axes in Nx's order, groups and filters in one.
+  NodeRef output(const NodeRef& result) const {
+    const Labelled r = axes_of_result();
+    Axes order;
+    Shape shape;
+    for (int64_t axis = 0; axis < rank_ + 2; ++axis) {
+      const auto which = std::find(output_axes_.begin(), output_axes_.end(), axis);
+      const int64_t logical = which - output_axes_.begin();
+      if (logical == 0) {
+        order.push_back(r.batch);
+        shape.push_back(result->shape[r.batch]);
+      } else if (logical == 1) {
+        order.insert(order.end(), {r.batch_group, r.feature_group, r.filter});
+        shape.push_back(filters());
+      } else {
+        order.push_back(r.positions[logical - 2]);
+        shape.push_back(result->shape[order.back()]);
+      }
+    }
+    return reshape(arranged(result, order), std::move(shape));
   }
 
   const Arguments& arguments_;
   NodeRef x_, kernel_;
   const int64_t rank_;  // spatial axes
   const int64_t feature_groups_, batch_groups_;
-  bool channels_last_ = false;
+  // Where batch (filters), channels and spatial axes lie in memory.
+  Axes input_axes_, kernel_axes_, output_axes_;
+  Form form_ = Form::by_filter;
 };
 
 }  // namespace

@@ -188,11 +188,26 @@ class Partitioner {
       }
       return start_region(i, SplitReason::shared);
     }
+    if (repeats(reader.path) && info(node.op).fusion != Fusion::view && !is_cheap(node)) {
+      return start_region(i, SplitReason::repeated);
+    }
     if (!fits(reader.region, node)) {
       const bool ops = growing_[reader.region].ops >= kMaxRegionOps;
       return start_region(i, ops ? SplitReason::too_many_ops : SplitReason::too_many_buffers);
     }
     inline_into(i, reader.region, reader.path);
+  }
+
+  // Whether overlapping windows read each element several times.
+  bool repeats(int path) const {
+    for (; path >= 0; path = paths_[path].parent) {
+      const auto* attr = std::get_if<WindowsAttr>(&paths_[path].view->attributes);
+      for (size_t d = 0; attr != nullptr && d < attr->window.size(); ++d) {
+        const int64_t window = attr->window[d];
+        if (window > 1 && window * attr->dilations[d] > attr->strides[d]) return true;
+      }
+    }
+    return false;
   }
 
   SplitReason root_reason(const Entry& root) const { return result_.cuts[root.region].reason; }

@@ -65,7 +65,7 @@ TEST_F(Paths, PaddingIsOneElementForAllPoints) {
 }
 
 TEST_F(Paths, AllViewsButPadAndConcatenateAreStrided) {
-  for (Op op : {Op::reshape, Op::broadcast, Op::transpose, Op::slice, Op::reverse}) {
+  for (Op op : {Op::reshape, Op::broadcast, Op::transpose, Op::slice, Op::reverse, Op::windows}) {
     EXPECT_TRUE(is_strided_view(op));
   }
   EXPECT_FALSE(is_strided_view(Op::pad));

@@ -40,6 +40,7 @@ class RegionBuilder {
     } else {
       set_spaces();
       expr(root_, kRootBase);
+      region_.fixed_columns = has_small_window();
     }
     assign_words();
     write_key();
@@ -84,6 +85,16 @@ class RegionBuilder {
     region_.kind = region_.root_level == Level::row && cut_.reductions == 1
                        ? RegionKind::reduction
                        : RegionKind::row_program;
+  }
+
+  bool has_small_window() const {
+    if (cut_.layout == Shape2D::none || region_.col_count > kMaxFixedColumns) return false;
+    for (size_t i = 0; i < region_.paths.size(); ++i) {
+      if (region_.paths[i].view->op == Op::windows && base_level(bases_[i]) == Level::element) {
+        return true;
+      }
+    }
+    return false;
   }
 
   Level base_level(int base) const {
@@ -621,6 +632,11 @@ class RegionBuilder {
       for (int64_t d : space->dims) byte(d == 1);
     }
     byte(static_cast<int64_t>(region_.element_row_rank));
+    byte(region_.fixed_columns);
+    if (region_.fixed_columns) {
+      for (size_t d = row_dims_; d < element_shape_.size(); ++d) byte(element_shape_[d]);
+      for (int64_t d : region_.element_cols.dims) byte(d);
+    }
     for (int64_t a : region_.element_axes) byte(a);
     byte(static_cast<int>(region_.operands.size()));
     for (const Operand& o : region_.operands) {

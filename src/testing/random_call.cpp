@@ -239,6 +239,28 @@ void draw_window(Caller& c) {
   window_options(c, shape, true);
 }
 
+void draw_window_scatter(Caller& c) {
+  const Shape shape = c.shape(1, 3, 100);
+  const DType type = c.type(kReal);
+  std::vector<int64_t> window, low, high, strides;
+  Shape positions;
+  for (int64_t d : shape) {
+    window.push_back(c.dice().between(1, std::min<int64_t>(d, 3)));
+    low.push_back(c.dice().between(0, 1));
+    high.push_back(c.dice().between(0, 1));
+    strides.push_back(c.dice().between(1, 3));
+    positions.push_back((d + low.back() + high.back() - window.back()) / strides.back() + 1);
+  }
+  c.add(c.data(type, shape));
+  c.without_specials();
+  c.add(c.data(type, positions));
+  c.add(c.data(type, {}));
+  c.option("window", window);
+  c.option("low", low);
+  c.option("high", high);
+  c.option("strides", strides);
+}
+
 void add_function(Caller& c, DType type) {
   const NodeRef x = parameter(c.owner(), type), acc = parameter(c.owner(), type);
   static const std::vector<Op> kBodies = {Op::add, Op::subtract, Op::multiply, Op::max, Op::min};
@@ -395,6 +417,8 @@ const std::map<std::string, Draw>& draws() {
       {"window_min", draw_window},
       {"reduce", draw_reduce},
       {"window_reduce", draw_window_reduce},
+      {"window_scatter_max", draw_window_scatter},
+      {"window_scatter_min", draw_window_scatter},
       {"conv", draw_conv},
       {"sort", draw_sort},
       {"argsort", draw_sort},

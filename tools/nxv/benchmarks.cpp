@@ -436,6 +436,8 @@ constexpr std::array kBenchmarks = {
     Benchmark{"argsort", argsort_benchmark},
     Benchmark{"scan", scan_benchmark},
     Benchmark{"dependent_matmuls", dependent_products},
+    Benchmark{"window_sum", window_sums},
+    Benchmark{"conv", convolutions},
     Benchmark{"latency", latency},
     Benchmark{"upload", upload},
     Benchmark{"download", download},

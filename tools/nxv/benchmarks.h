@@ -67,6 +67,9 @@ std::vector<Measurement> scan_benchmark(Bench& bench);
 std::vector<Measurement> take_random(Bench& bench);
 std::vector<Measurement> put_random(Bench& bench);
 std::vector<Measurement> add_random(Bench& bench);
+// Of window_benchmarks.cpp.
+std::vector<Measurement> window_sums(Bench&);
+std::vector<Measurement> convolutions(Bench&);
 
 // Largest |got - expected| / max(|expected|, scale); infinite for a NaN.
 class ErrorBound {
