@@ -24,8 +24,6 @@ struct Householder {
   }
 };
 
-// Largest magnitude of each column of rows x columns matrices.
-void add_column_sizes(Steps& steps, const Householder& h);
 // Brings all matrices to triangular form.
 void add_triangularization(Steps& steps, const Householder& h);
 // The first `columns` columns of the product of all reflections, rows x columns, to `to`.
