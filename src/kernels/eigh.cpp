@@ -26,7 +26,7 @@ struct Workspaces {
   uint64_t batch, n, size;
   int matrices, vectors;  // size x size; vectors as conjugated rows
   int angles;             // four numbers a pair: cosine, change of the diagonal, sine
-  int marks;              // see add_sweep_marks
+  int progress;           // see rotations.h
   uint64_t sweeps;
   uint64_t half() const { return size / 2; }
 };
@@ -78,7 +78,7 @@ enum RoundWord {
   kHalfMultiplier,
   kHalfShift,
   kShift,  // of the tournament
-  kSweep,  // index of its mark
+  kSweep,
   kSweeps,
   kRoundWords
 };
@@ -91,12 +91,9 @@ std::vector<uint32_t> round_words(const Workspaces& w, uint64_t sweep, uint64_t 
   return words;
 }
 
-// Whether the sweep before has rotated anything; true for the first.
-Value is_active(LinearKernel& k, Value marks, Value matrix) {
-  const Value sweep = k.word(kSweep);
-  const Value before = k.b.select(sweep == 0u, sweep, sweep - 1u);
-  const Value mark = k.b.load(marks, matrix * k.word(kSweeps) + before, ir::kU32);
-  return (sweep == 0u) | (mark != 0u);
+Progress progress_of_round(LinearKernel& k, Value words, Value matrix) {
+  return progress_of(k, words, matrix * k.word(kSweeps), k.word(kSweep),
+                     k.number(kNegligible * unit_roundoff(k.type)));
 }
 
 void add_angles(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift) {
@@ -106,12 +103,13 @@ void add_angles(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shif
   step.key = "eigh_angles";
   step.groups = Steps::groups(w.batch * w.half(), lanes);
   step.words = round_words(w, sweep, shift);
-  step.workspaces = {reads(w.matrices), writes(w.angles), updates(w.marks)};
+  step.workspaces = {reads(w.matrices), writes(w.angles), updates(w.progress)};
   step.generate = [=](const Region& region) {
     LinearKernel k("eigh_angles", lanes, region, target, 3, kRoundWords);
     k.each(k.word(kCount), [&](Value unit) {
       const Value matrix = k.divide(unit, kHalf), pair = unit - matrix * k.word(kHalf);
-      k.b.if_(is_active(k, k.workspace(2), matrix), [&] {
+      const Progress progress = progress_of_round(k, k.workspace(2), matrix);
+      k.b.if_(progress.is_active, [&] {
         const Pair rows = pair_of_round(k, pair, k.word(kHalf), k.word(kShift));
         const auto element = [&](Value i, Value j) {
           return k.load(k.workspace(0), (matrix * k.word(kSize) + i) * k.word(kSize) + j);
@@ -119,7 +117,7 @@ void add_angles(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shif
         const Number off = element(rows.top, rows.bottom);
         const Value size = k.is_complex() ? k.magnitude(off) : off.re;
         const Value one = k.number(1);
-        const Value rotates = ir::math::abs(size) > k.number(kNegligible * unit_roundoff(k.type));
+        const Value rotates = ir::math::abs(size) > progress.threshold;
         const Value divisor = k.b.select(rotates, size, one);
         const Value difference =
             element(rows.bottom, rows.bottom).re - element(rows.top, rows.top).re;
@@ -139,10 +137,7 @@ void add_angles(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shif
         put(1, t * size, k.zero);
         put(2, turned.re, k.zero);
         put(3, k.is_complex() ? turned.im : k.zero, k.zero);
-        k.b.if_(rotates, [&] {
-          k.b.atomic(ir::Opcode::atomic_or, k.workspace(2),
-                     matrix * k.word(kSweeps) + k.word(kSweep), k.b.u32(1));
-        });
+        record(k, k.workspace(2), matrix * k.word(kSweeps) + k.word(kSweep), size);
       });
     });
     return k.finish();
@@ -175,13 +170,13 @@ void add_rotation(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t sh
   step.key = "eigh_rotate";
   step.groups = w.batch * w.half();
   step.words = round_words(w, sweep, shift);
-  step.workspaces = {updates(w.matrices), updates(w.vectors), reads(w.angles), reads(w.marks)};
+  step.workspaces = {updates(w.matrices), updates(w.vectors), reads(w.angles), reads(w.progress)};
   step.generate = [=](const Region& region) {
     LinearKernel k("eigh_rotate", lanes, region, target, 4, kRoundWords);
     const Value a = k.workspace(0), vectors = k.workspace(1), half = k.word(kHalf);
     k.each_group(k.word(kCount), [&](Value group) {
       const Value matrix = k.divide(group, kHalf), pair = group - matrix * half;
-      k.b.if_(is_active(k, k.workspace(3), matrix), [&] {
+      k.b.if_(progress_of_round(k, k.workspace(3), matrix).is_active, [&] {
         const Pair rows = pair_of_round(k, pair, half, k.word(kShift));
         const Rotation of_rows = load_rotation(k, group);
         const Value first = matrix * k.word(kSize);
@@ -192,7 +187,7 @@ void add_rotation(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t sh
           const Rotation of_columns = load_rotation(k, matrix * half + other);
           Number tl = k.load(a, top + columns.top), tr = k.load(a, top + columns.bottom);
           Number bl = k.load(a, bottom + columns.top), br = k.load(a, bottom + columns.bottom);
-          const Value is_diagonal = other == pair;
+          const Value clears = (other == pair) & !k.is_zero(of_rows.sine);
           const Number first_value = k.real(tl.re - of_rows.change);
           const Number second_value = k.real(br.re + of_rows.change);
           rotate(k, of_rows, tl, bl);
@@ -202,10 +197,10 @@ void add_rotation(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t sh
           rotate(k, mirrored, tl, tr);
           rotate(k, mirrored, bl, br);
           const Number zero = k.real(k.zero);
-          k.store(a, top + columns.top, k.select(is_diagonal, first_value, tl));
-          k.store(a, top + columns.bottom, k.select(is_diagonal, zero, tr));
-          k.store(a, bottom + columns.top, k.select(is_diagonal, zero, bl));
-          k.store(a, bottom + columns.bottom, k.select(is_diagonal, second_value, br));
+          k.store(a, top + columns.top, k.select(clears, first_value, tl));
+          k.store(a, top + columns.bottom, k.select(clears, zero, tr));
+          k.store(a, bottom + columns.top, k.select(clears, zero, bl));
+          k.store(a, bottom + columns.bottom, k.select(clears, second_value, br));
           for (uint32_t i = 0; i < 2; ++i) {
             const Value column = (other << 1) + i;
             Number x = k.load(vectors, top + column), y = k.load(vectors, bottom + column);
@@ -312,7 +307,7 @@ Lowering lower_eigh(const Region& region, const Target& target) {
   add_start(steps, w);
   add_column_sizes(steps, w.matrices, sizes, w.batch, w.size, w.size);
   const int scales = add_scaling(steps, w.matrices, sizes, w.batch, w.size, w.size);
-  w.marks = add_sweep_marks(steps, w.batch, w.sweeps);
+  w.progress = add_progress(steps, w.batch, w.sweeps);
   for (uint64_t sweep = 0; sweep < w.sweeps; ++sweep) {
     for (uint64_t shift = 0; shift + 1 < w.size; ++shift) {
       add_angles(steps, w, sweep, shift);

@@ -215,6 +215,13 @@ void add_triangularization(Steps& steps, const Householder& h) {
   }
 }
 
+void add_reflections(Steps& steps, const Householder& h, uint64_t columns, int to) {
+  for (uint64_t column = h.reflections(is_complex(steps.working)); column-- > 0;) {
+    add_application(steps, h, column, to, columns, 0);
+  }
+}
+
+// Before a reflection, columns left of its own are those of the identity and stay so.
 void add_orthogonal_factor(Steps& steps, const Householder& h, uint64_t columns, int to) {
   add_identity(steps, h.batch, h.rows, columns, to);
   for (uint64_t column = h.reflections(is_complex(steps.working)); column-- > 0;) {

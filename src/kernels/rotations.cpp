@@ -6,6 +6,10 @@ namespace nxv::kernels {
 
 using ir::Value;
 
+// Of the largest element of the sweep before: convergence is quadratic, so that what is smaller
+// loses nothing by waiting.
+constexpr double kShare = 0x1p-17;
+
 Pair pair_of_round(LinearKernel& k, Value pair, Value half, Value shift) {
   // Row 0 stays at the top; the others move along a ring: top 1, .., top h - 1, bottom h - 1, ..,
   // bottom 0.
@@ -19,24 +23,39 @@ Pair pair_of_round(LinearKernel& k, Value pair, Value half, Value shift) {
   return {top, row_at(length - 1u - pair)};
 }
 
-uint64_t sweeps_for(uint64_t n) { return 7 + static_cast<uint64_t>(std::bit_width(n)); }
+uint64_t sweeps_for(uint64_t n) { return 9 + static_cast<uint64_t>(std::bit_width(n)); }
 
-int add_sweep_marks(Steps& steps, uint64_t batch, uint64_t sweeps) {
-  const int marks = steps.indices(batch * sweeps);
+int add_progress(Steps& steps, uint64_t batch, uint64_t sweeps) {
+  const int words = steps.indices(batch * sweeps);
   const Target target = steps.target;
   const uint32_t lanes = lanes_of(target);
   Step step;
-  step.key = "sweep_marks";
+  step.key = "progress";
   step.groups = Steps::groups(batch * sweeps, lanes);
   step.words = {static_cast<uint32_t>(batch * sweeps)};
-  step.workspaces = {writes(marks)};
+  step.workspaces = {writes(words)};
   step.generate = [=](const Region& region) {
-    LinearKernel k("sweep_marks", lanes, region, target, 1, 1);
+    LinearKernel k("progress", lanes, region, target, 1, 1);
     k.each(k.word(0), [&](Value i) { k.b.store(k.workspace(0), i, k.b.u32(0)); });
     return k.finish();
   };
   steps.add(std::move(step));
-  return marks;
+  return words;
+}
+
+Progress progress_of(LinearKernel& k, Value words, Value first, Value sweep, Value least) {
+  const Value is_first = sweep == 0u;
+  const Value before = k.b.select(is_first, sweep, sweep - 1u);
+  const Value bits = k.b.load(words, first + before, ir::kU32);
+  const Value largest = ir::widen(k.b.bitcast(bits, ir::kF32), k.part);
+  const Value share = largest * k.number(kShare);
+  return {is_first | (largest > least), k.b.select(is_first | (share < least), least, share)};
+}
+
+void record(LinearKernel& k, Value words, Value index, Value element) {
+  const Value size = ir::math::abs(element);
+  const Value rounded = size.type() == ir::kF32 ? size : k.b.convert(size, ir::kF32);
+  k.b.atomic(ir::Opcode::atomic_max, words, index, k.b.bitcast(rounded, ir::kU32));
 }
 
 void add_order(Steps& steps, int values, int order, uint64_t batch, uint64_t count) {
