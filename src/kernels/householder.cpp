@@ -205,35 +205,6 @@ Householder::Householder(Steps& steps, uint64_t batch, uint64_t rows, uint64_t c
       factors(steps.reals(batch * diagonal())),
       sizes(steps.reals(batch * columns)) {}
 
-void add_column_sizes(Steps& steps, const Householder& h) {
-  enum Word { kCount, kRows, kColumns, kWordCount = kColumns + kDivisorWords };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target, 256);
-  Step step;
-  step.key = "column_sizes";
-  step.groups = h.batch * h.columns;
-  step.words = {static_cast<uint32_t>(step.groups), static_cast<uint32_t>(h.rows)};
-  push_divisor(step.words, h.columns);
-  step.workspaces = {reads(h.matrices), writes(h.sizes)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("column_sizes", lanes, region, target, 2, kWordCount);
-    k.each_group(k.word(kCount), [&](Value group) {
-      const Value matrix = k.divide(group, kColumns);
-      const Value column = group - matrix * k.word(kColumns);
-      const ir::Var own = k.b.var(k.zero);
-      k.share(k.b.u32(0), k.word(kRows), [&](Value row) {
-        const Value size = k.magnitude(
-            k.load(k.workspace(0), (matrix * k.word(kRows) + row) * k.word(kColumns) + column));
-        own.set(k.b.select(own.get() < size, size, own.get()));
-      });
-      const Value size = k.max_over_lanes(own.get());
-      k.b.if_(k.local == 0u, [&] { k.b.store(k.workspace(1), group, size); });
-    });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
-
 void add_triangularization(Steps& steps, const Householder& h) {
   const uint64_t count = h.reflections(is_complex(steps.working));
   for (uint64_t column = 0; column < count; ++column) {
@@ -244,6 +215,13 @@ void add_triangularization(Steps& steps, const Householder& h) {
   }
 }
 
+void add_reflections(Steps& steps, const Householder& h, uint64_t columns, int to) {
+  for (uint64_t column = h.reflections(is_complex(steps.working)); column-- > 0;) {
+    add_application(steps, h, column, to, columns, 0);
+  }
+}
+
+// Before a reflection, columns left of its own are those of the identity and stay so.
 void add_orthogonal_factor(Steps& steps, const Householder& h, uint64_t columns, int to) {
   add_identity(steps, h.batch, h.rows, columns, to);
   for (uint64_t column = h.reflections(is_complex(steps.working)); column-- > 0;) {

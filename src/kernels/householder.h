@@ -24,11 +24,11 @@ struct Householder {
   }
 };
 
-// Largest magnitude of each column of rows x columns matrices.
-void add_column_sizes(Steps& steps, const Householder& h);
 // Brings all matrices to triangular form.
 void add_triangularization(Steps& steps, const Householder& h);
-// The first `columns` columns of the product of all reflections, rows x columns, to `to`.
+// Multiplies rows x columns matrices in `to` by the product of all reflections from the left.
+void add_reflections(Steps& steps, const Householder& h, uint64_t columns, int to);
+// The first columns of that product, the orthogonal factor.
 void add_orthogonal_factor(Steps& steps, const Householder& h, uint64_t columns, int to);
 
 }  // namespace nxv::kernels

@@ -31,6 +31,10 @@ Lowering lower_library(const Region& region, const Target& target) {
       return lower_lu(region, target);
     case Op::qr:
       return lower_qr(region, target);
+    case Op::eigh:
+      return lower_eigh(region, target);
+    case Op::svd:
+      return lower_svd(region, target);
     case Op::last_update:
       return lower_last_update(region, target);
     case Op::scatter_add:

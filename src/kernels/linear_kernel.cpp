@@ -27,6 +27,8 @@ void push_divisor(std::vector<uint32_t>& words, uint64_t d) {
   for (const uint32_t w : divisor_words(d)) words.push_back(w);
 }
 
+uint32_t float_word(double v) { return std::bit_cast<uint32_t>(static_cast<float>(v)); }
+
 uint64_t batch_of(const Shape& shape, size_t matrix_axes) {
   uint64_t batch = 1;
   for (size_t i = 0; i + matrix_axes < shape.size(); ++i) batch *= static_cast<uint64_t>(shape[i]);

@@ -27,6 +27,8 @@ uint32_t lanes_of(const Target& target, uint32_t most = 64);
 // A divisor among a step's words takes three of them.
 inline constexpr int kDivisorWords = 3;
 void push_divisor(std::vector<uint32_t>& words, uint64_t d);
+// A real number as a word, and as a number of the kernel.
+uint32_t float_word(double v);
 
 class LinearKernel {
  public:
@@ -46,6 +48,7 @@ class LinearKernel {
   // n / d for the divisor at words i, i + 1, i + 2.
   ir::Value divide(ir::Value n, int i);
   ir::Value number(double v) { return b.number(part, v); }
+  ir::Value real_word(int i) { return ir::widen(b.bitcast(word(i), ir::kF32), part); }
 
   // One invocation for each index below count; one workgroup; the lanes of a workgroup in turns.
   void each(ir::Value count, const std::function<void(ir::Value)>& body);

@@ -83,8 +83,10 @@ Lowering lower_qr(const Region& region, const Target& target) {
   const Householder h(steps, batch_of(shape), m, n);
   const int q = steps.numbers(h.batch * m * columns);
   add_load(steps, 0, {h.batch, m, n, m * n, n, 1}, h.matrices);
-  add_column_sizes(steps, h);
-  const int scales = add_scaling(steps, h.matrices, h.sizes, h.batch, m, n);
+  add_column_sizes(steps, h.matrices, h.sizes, h.batch, m, n);
+  // A wider working type has range to spare.
+  const int scales =
+      steps.widens() ? kUnscaled : add_scaling(steps, h.matrices, h.sizes, h.batch, m, n);
   add_triangularization(steps, h);
   add_orthogonal_factor(steps, h, columns, q);
   add_result(steps, h, columns, columns, q, scales);

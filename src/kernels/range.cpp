@@ -53,7 +53,6 @@ void add_exponents(Steps& steps, int sizes, int scales, uint64_t batch, uint64_t
 
 int add_scaling(Steps& steps, int matrices, int sizes, uint64_t batch, uint64_t rows,
                 uint64_t columns) {
-  if (steps.widens()) return kUnscaled;
   const int scales = steps.reals(batch * 2);
   add_exponents(steps, sizes, scales, batch, columns);
 
@@ -77,6 +76,36 @@ int add_scaling(Steps& steps, int matrices, int sizes, uint64_t batch, uint64_t 
   };
   steps.add(std::move(step));
   return scales;
+}
+
+void add_column_sizes(Steps& steps, int matrices, int sizes, uint64_t batch, uint64_t rows,
+                      uint64_t columns) {
+  enum Word { kCount, kRows, kColumns, kWordCount = kColumns + kDivisorWords };
+  const Target target = steps.target;
+  const uint32_t lanes = lanes_of(target, 256);
+  Step step;
+  step.key = "column_sizes";
+  step.groups = batch * columns;
+  step.words = {static_cast<uint32_t>(step.groups), static_cast<uint32_t>(rows)};
+  push_divisor(step.words, columns);
+  step.workspaces = {reads(matrices), writes(sizes)};
+  step.generate = [=](const Region& region) {
+    LinearKernel k("column_sizes", lanes, region, target, 2, kWordCount);
+    k.each_group(k.word(kCount), [&](Value group) {
+      const Value matrix = k.divide(group, kColumns);
+      const Value column = group - matrix * k.word(kColumns);
+      const ir::Var own = k.b.var(k.zero);
+      k.share(k.b.u32(0), k.word(kRows), [&](Value row) {
+        const Value size = k.magnitude(
+            k.load(k.workspace(0), (matrix * k.word(kRows) + row) * k.word(kColumns) + column));
+        own.set(k.b.select(own.get() < size, size, own.get()));
+      });
+      const Value size = k.max_over_lanes(own.get());
+      k.b.if_(k.local == 0u, [&] { k.b.store(k.workspace(1), group, size); });
+    });
+    return k.finish();
+  };
+  steps.add(std::move(step));
 }
 
 Value scale_back(LinearKernel& k, Value scales, Value matrix) {

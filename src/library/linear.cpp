@@ -52,6 +52,23 @@ std::vector<NodeRef> build_qr(const Arguments& arguments) {
   return {cast(qr.q, type), cast(qr.r, type)};
 }
 
+std::vector<NodeRef> build_eigh(const Arguments& arguments) {
+  const NodeRef& x = arguments.tensor(0);
+  require_square(arguments, x);
+  const DType type = to_floating(x->dtype);
+  const Eigen eigen = decompose_eigh(x, computed_type(type));
+  return {cast(eigen.values, type), cast(eigen.vectors, type)};
+}
+
+std::vector<NodeRef> build_svd(const Arguments& arguments) {
+  const NodeRef& x = arguments.tensor(0);
+  arguments.require_rank(2);
+  if (is_complex(x->dtype)) arguments.fail("takes real matrices only, got " + describe(x));
+  const DType type = to_floating(x->dtype);
+  const Svd svd = decompose_svd(x, computed_type(type), arguments.flag("full_matrices", true));
+  return {cast(svd.u, type), cast(svd.s, type), cast(svd.vt, type)};
+}
+
 std::vector<NodeRef> build_solve(const Arguments& arguments) {
   const NodeRef& a = arguments.tensor(0);
   const NodeRef& b = arguments.tensor(1);
@@ -86,6 +103,12 @@ constexpr std::array kRows = {
     Row{"qr", 1, build_qr,
         "q, r with x = q r: orthonormal columns and an upper triangle; complete: q is square. "
         "Option complete."},
+    Row{"eigh", 1, build_eigh,
+        "Eigenvalues, by descending magnitude, and eigenvectors, as columns, of Hermitian x, whose "
+        "lower triangle is read."},
+    Row{"svd", 1, build_svd,
+        "u, s, vt with x = u diag(s) vt, s descending; full_matrices: u and vt are square. Real "
+        "types. Option full_matrices (1 unless given)."},
     Row{"solve", 2, build_solve,
         "x with a x = b; b of a's rank less 1 is a vector. A singular a is an error."},
     Row{"determinant", 1, build_determinant, "The determinant of each matrix."},

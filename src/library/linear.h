@@ -43,4 +43,14 @@ struct Qr {
 };
 Qr decompose_qr(const NodeRef& x, DType computed, bool complete);
 
+struct Eigen {
+  NodeRef values, vectors;
+};
+Eigen decompose_eigh(const NodeRef& x, DType computed);
+
+struct Svd {
+  NodeRef u, s, vt;
+};
+Svd decompose_svd(const NodeRef& x, DType computed, bool full_matrices);
+
 }  // namespace nxv::library

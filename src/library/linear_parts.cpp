@@ -150,6 +150,23 @@ Qr decompose_qr(const NodeRef& x, DType computed, bool complete) {
   return {unpack(packed, 0, {m, k}), unpack(packed, m * k, {k, n})};
 }
 
+Eigen decompose_eigh(const NodeRef& x, DType computed) {
+  const int64_t n = axis_size(x, 1);
+  const NodeRef packed =
+      make_node(Op::eigh, computed, appended(batch_shape(x), {n + n * n}), {cast(x, computed)});
+  return {unpack(packed, 0, {n}), unpack(packed, n, {n, n})};
+}
+
+Svd decompose_svd(const NodeRef& x, DType computed, bool full_matrices) {
+  const int64_t m = axis_size(x, 2), n = axis_size(x, 1), k = std::min(m, n);
+  const int64_t columns = full_matrices ? m : k, rows = full_matrices ? n : k;
+  const NodeRef packed =
+      make_node(Op::svd, computed, appended(batch_shape(x), {m * columns + k + rows * n}),
+                {cast(x, computed)});
+  return {unpack(packed, 0, {m, columns}), unpack(packed, m * columns, {k}),
+          unpack(packed, m * columns + k, {rows, n})};
+}
+
 NodeRef invert(const NodeRef& x) {
   const DType type = x->dtype;
   // Rows are scaled to magnitudes of about one. A row of zeros stays.

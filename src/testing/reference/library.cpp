@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "testing/reference/fourier.h"
 #include "testing/reference/indexing.h"
+#include "testing/reference/linear.h"
 #include "testing/reference/sorting.h"
 
 namespace nxv::reference {
@@ -26,6 +27,13 @@ HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const>
       return evaluate_last_update(node, *inputs[0]);
     case Op::scatter_add:
       return evaluate_scatter_add(node, *inputs[0], *inputs[1], *inputs[2]);
+    case Op::triangular_solve:
+    case Op::cholesky:
+    case Op::lu:
+    case Op::qr:
+    case Op::eigh:
+    case Op::svd:
+      return evaluate_linear(node, inputs);
     default:
       throw Error(Status::internal, std::string(name(node.op)) + " has no reference");
   }

@@ -1,0 +1,323 @@
+// Eigenvalues and eigenvectors of Hermitian matrices by Jacobi rotations in parallel (Brent and
+// Luk, SIAM J. Sci. Stat. Comput. 6, 1985; Golub & Van Loan, Matrix Computations, 8.5). A round
+// rotates n / 2 disjoint pairs of rows and columns in two steps: the angles, then all 2 x 2 blocks
+// in place. The vectors grow from the identity by the same rotations of rows.
+//
+// The result is packed, for each matrix: the values by descending magnitude, then the matrix whose
+// columns are the vectors. The lower triangle is read.
+#include "kernels/linear.h"
+#include "kernels/range.h"
+#include "kernels/rotations.h"
+
+namespace nxv::kernels {
+namespace {
+
+using ir::Number;
+using ir::Value;
+
+// Off-diagonal elements below this part of the roundoff unit, beside a largest element of one, are
+// as good as zero.
+constexpr double kNegligible = 1.0 / 64;
+// Results below this many units of roundoff are noise.
+constexpr double kNoise = 16;
+
+// The workspaces; matrices have an even size, an odd one gains a row and a column of zeros.
+struct Workspaces {
+  uint64_t batch, n, size;
+  int matrices, vectors;  // size x size; vectors as conjugated rows
+  int angles;             // four numbers a pair: cosine, change of the diagonal, sine
+  int progress;           // see rotations.h
+  uint64_t sweeps;
+  uint64_t half() const { return size / 2; }
+};
+
+void add_start(Steps& steps, const Workspaces& w) {
+  enum Word {
+    kCount,
+    kN,
+    kMatrix,
+    kSize,
+    kRows = kSize + kDivisorWords,
+    kWordCount = kRows + kDivisorWords
+  };
+  const Target target = steps.target;
+  const uint32_t lanes = lanes_of(target);
+  const uint64_t count = w.batch * w.size * w.size;
+  Step step;
+  step.key = "eigh_start";
+  step.groups = Steps::groups(count, lanes);
+  for (const uint64_t v : {count, w.n, w.n * w.n}) step.words.push_back(static_cast<uint32_t>(v));
+  push_divisor(step.words, w.size);
+  push_divisor(step.words, w.size);
+  step.workspaces = {writes(w.matrices), writes(w.vectors)};
+  step.reads_operands = true;
+  step.generate = [=](const Region& region) {
+    LinearKernel k("eigh_start", lanes, region, target, 2, kWordCount);
+    const Number zero = k.real(k.zero);
+    k.each(k.word(kCount), [&](Value at) {
+      const Value row = k.divide(at, kSize), j = at - row * k.word(kSize);
+      const Value matrix = k.divide(row, kRows), i = row - matrix * k.word(kRows);
+      const Value low = k.b.binary(ir::Opcode::max, i, j), high = k.b.binary(ir::Opcode::min, i, j);
+      const auto element = k.variable(zero);
+      k.b.if_(low < k.word(kN), [&] {
+        const Number x = k.load_operand(0, matrix * k.word(kMatrix) + low * k.word(kN) + high);
+        element.set(k.select(i == j, k.real(x.re), k.select(i > j, x, k.conjugate(x))));
+      });
+      k.store(k.workspace(0), at, element.get());
+      k.store(k.workspace(1), at, k.real(k.b.select(i == j, k.number(1), k.zero)));
+    });
+    return k.finish();
+  };
+  steps.add(std::move(step));
+}
+
+enum RoundWord {
+  kCount,  // of units
+  kSize,
+  kHalf,
+  kHalfMultiplier,
+  kHalfShift,
+  kShift,  // of the tournament
+  kSweep,
+  kSweeps,
+  kRoundWords
+};
+
+std::vector<uint32_t> round_words(const Workspaces& w, uint64_t sweep, uint64_t shift) {
+  std::vector<uint32_t> words = {static_cast<uint32_t>(w.batch * w.half()),
+                                 static_cast<uint32_t>(w.size)};
+  push_divisor(words, w.half());
+  for (const uint64_t v : {shift, sweep, w.sweeps}) words.push_back(static_cast<uint32_t>(v));
+  return words;
+}
+
+Progress progress_of_round(LinearKernel& k, Value words, Value matrix) {
+  return progress_of(k, words, matrix * k.word(kSweeps), k.word(kSweep),
+                     k.number(kNegligible * unit_roundoff(k.type)));
+}
+
+void add_angles(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift) {
+  const Target target = steps.target;
+  const uint32_t lanes = lanes_of(target);
+  Step step;
+  step.key = "eigh_angles";
+  step.groups = Steps::groups(w.batch * w.half(), lanes);
+  step.words = round_words(w, sweep, shift);
+  step.workspaces = {reads(w.matrices), writes(w.angles), updates(w.progress)};
+  step.generate = [=](const Region& region) {
+    LinearKernel k("eigh_angles", lanes, region, target, 3, kRoundWords);
+    k.each(k.word(kCount), [&](Value unit) {
+      const Value matrix = k.divide(unit, kHalf), pair = unit - matrix * k.word(kHalf);
+      const Progress progress = progress_of_round(k, k.workspace(2), matrix);
+      k.b.if_(progress.is_active, [&] {
+        const Pair rows = pair_of_round(k, pair, k.word(kHalf), k.word(kShift));
+        const auto element = [&](Value i, Value j) {
+          return k.load(k.workspace(0), (matrix * k.word(kSize) + i) * k.word(kSize) + j);
+        };
+        const Number off = element(rows.top, rows.bottom);
+        const Value size = k.is_complex() ? k.magnitude(off) : off.re;
+        const Value one = k.number(1);
+        const Value rotates = ir::math::abs(size) > progress.threshold;
+        const Value divisor = k.b.select(rotates, size, one);
+        const Value difference =
+            element(rows.bottom, rows.bottom).re - element(rows.top, rows.top).re;
+        const Value tau = k.divide(difference, divisor + divisor);
+        const Value root = k.sqrt(one + tau * tau);
+        const Value t = k.divide(one, tau + k.b.select(tau >= k.zero, root, -root));
+        const Value cosine = k.divide(one, k.sqrt(one + t * t));
+        const Value sine = t * cosine;
+        // The sine carries the phase that makes the element real.
+        const Number turned = k.is_complex() ? Number{k.type, k.divide(off.re, divisor) * sine,
+                                                      -(k.divide(off.im, divisor) * sine)}
+                                             : k.real(sine);
+        const auto put = [&](uint32_t i, Value v, Value otherwise) {
+          k.b.store(k.workspace(1), (unit << 2) + i, k.b.select(rotates, v, otherwise));
+        };
+        put(0, cosine, one);
+        put(1, t * size, k.zero);
+        put(2, turned.re, k.zero);
+        put(3, k.is_complex() ? turned.im : k.zero, k.zero);
+        record(k, k.workspace(2), matrix * k.word(kSweeps) + k.word(kSweep), size);
+      });
+    });
+    return k.finish();
+  };
+  steps.add(std::move(step));
+}
+
+struct Rotation {
+  Value cosine, change;
+  Number sine;
+};
+Rotation load_rotation(LinearKernel& k, Value pair) {
+  const auto get = [&](uint32_t i) { return k.load_real(k.workspace(2), (pair << 2) + i); };
+  return {get(0), get(1), {k.type, get(2), k.is_complex() ? get(3) : Value()}};
+}
+
+// x' = c x - conj(s) y, y' = s x + c y
+void rotate(LinearKernel& k, const Rotation& r, Number& x, Number& y) {
+  const Number turned = k.subtract_product(k.scale(x, r.cosine), k.conjugate(r.sine), y);
+  y = k.add_product(k.scale(y, r.cosine), r.sine, x);
+  x = turned;
+}
+
+// A workgroup takes a pair of rows; its lanes the pairs of columns, and pairs of columns of the
+// vectors.
+void add_rotation(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift) {
+  const Target target = steps.target;
+  const uint32_t lanes = lanes_of(target);
+  Step step;
+  step.key = "eigh_rotate";
+  step.groups = w.batch * w.half();
+  step.words = round_words(w, sweep, shift);
+  step.workspaces = {updates(w.matrices), updates(w.vectors), reads(w.angles), reads(w.progress)};
+  step.generate = [=](const Region& region) {
+    LinearKernel k("eigh_rotate", lanes, region, target, 4, kRoundWords);
+    const Value a = k.workspace(0), vectors = k.workspace(1), half = k.word(kHalf);
+    k.each_group(k.word(kCount), [&](Value group) {
+      const Value matrix = k.divide(group, kHalf), pair = group - matrix * half;
+      k.b.if_(progress_of_round(k, k.workspace(3), matrix).is_active, [&] {
+        const Pair rows = pair_of_round(k, pair, half, k.word(kShift));
+        const Rotation of_rows = load_rotation(k, group);
+        const Value first = matrix * k.word(kSize);
+        const Value top = (first + rows.top) * k.word(kSize);
+        const Value bottom = (first + rows.bottom) * k.word(kSize);
+        k.share(k.b.u32(0), half, [&](Value other) {
+          const Pair columns = pair_of_round(k, other, half, k.word(kShift));
+          const Rotation of_columns = load_rotation(k, matrix * half + other);
+          Number tl = k.load(a, top + columns.top), tr = k.load(a, top + columns.bottom);
+          Number bl = k.load(a, bottom + columns.top), br = k.load(a, bottom + columns.bottom);
+          const Value clears = (other == pair) & !k.is_zero(of_rows.sine);
+          const Number first_value = k.real(tl.re - of_rows.change);
+          const Number second_value = k.real(br.re + of_rows.change);
+          rotate(k, of_rows, tl, bl);
+          rotate(k, of_rows, tr, br);
+          const Rotation mirrored{of_columns.cosine, of_columns.change,
+                                  k.conjugate(of_columns.sine)};
+          rotate(k, mirrored, tl, tr);
+          rotate(k, mirrored, bl, br);
+          const Number zero = k.real(k.zero);
+          k.store(a, top + columns.top, k.select(clears, first_value, tl));
+          k.store(a, top + columns.bottom, k.select(clears, zero, tr));
+          k.store(a, bottom + columns.top, k.select(clears, zero, bl));
+          k.store(a, bottom + columns.bottom, k.select(clears, second_value, br));
+          for (uint32_t i = 0; i < 2; ++i) {
+            const Value column = (other << 1) + i;
+            Number x = k.load(vectors, top + column), y = k.load(vectors, bottom + column);
+            rotate(k, of_rows, x, y);
+            k.store(vectors, top + column, x);
+            k.store(vectors, bottom + column, y);
+          }
+        });
+      });
+    });
+    return k.finish();
+  };
+  steps.add(std::move(step));
+}
+
+// The diagonals, n numbers a matrix.
+void add_values(Steps& steps, const Workspaces& w, int values) {
+  enum Word { kCount, kSize, kN, kWordCount = kN + kDivisorWords };
+  const Target target = steps.target;
+  const uint32_t lanes = lanes_of(target);
+  Step step;
+  step.key = "eigh_values";
+  step.groups = Steps::groups(w.batch * w.n, lanes);
+  step.words = {static_cast<uint32_t>(w.batch * w.n), static_cast<uint32_t>(w.size)};
+  push_divisor(step.words, w.n);
+  step.workspaces = {reads(w.matrices), writes(values)};
+  step.generate = [=](const Region& region) {
+    LinearKernel k("eigh_values", lanes, region, target, 2, kWordCount);
+    k.each(k.word(kCount), [&](Value at) {
+      const Value matrix = k.divide(at, kN), i = at - matrix * k.word(kN);
+      const Number x = k.load(k.workspace(0), (matrix * k.word(kSize) + i) * k.word(kSize) + i);
+      k.b.store(k.workspace(1), at, x.re);
+    });
+    return k.finish();
+  };
+  steps.add(std::move(step));
+}
+
+void add_result(Steps& steps, const Workspaces& w, int values, int order, int scales) {
+  enum Word {
+    kCount,
+    kSize,
+    kN,
+    kPacked = kN + kDivisorWords,
+    kWordCount = kPacked + kDivisorWords
+  };
+  const Target target = steps.target;
+  const uint32_t lanes = lanes_of(target);
+  const uint64_t packed = w.n + w.n * w.n;
+  Step step;
+  step.key = "eigh_store";
+  step.groups = Steps::groups(w.batch * packed, lanes);
+  step.words = {static_cast<uint32_t>(w.batch * packed), static_cast<uint32_t>(w.size)};
+  push_divisor(step.words, w.n);
+  push_divisor(step.words, packed);
+  step.workspaces = {reads(w.vectors), reads(values), reads(order), reads(scales)};
+  step.writes_output = true;
+  step.generate = [=](const Region& region) {
+    LinearKernel k("eigh_store", lanes, region, target, 4, kWordCount);
+    const Value noise = k.number(kNoise * unit_roundoff(k.type)), n = k.word(kN);
+    const Number zero = k.real(k.zero);
+    k.each(k.word(kCount), [&](Value at) {
+      const Value matrix = k.divide(at, kPacked), position = at - matrix * k.word(kPacked);
+      const auto source = [&](Value i) {
+        return k.b.load(k.workspace(2), matrix * n + i, ir::kU32);
+      };
+      k.b.if_(
+          position < n,
+          [&] {
+            const Value x = k.load_real(k.workspace(1), matrix * n + source(position));
+            const Value scaled = x * scale_back(k, k.workspace(3), matrix);
+            k.store_output(at, k.real(k.b.select(ir::math::abs(x) <= noise, k.zero, scaled)));
+          },
+          [&] {
+            const Value element = position - n;
+            const Value i = k.divide(element, kN), j = element - i * n;
+            const Value row = matrix * k.word(kSize) + source(j);
+            const Number x = k.conjugate(k.load(k.workspace(0), row * k.word(kSize) + i));
+            k.store_output(at, k.select(k.magnitude(x) <= noise, zero, x));
+          });
+    });
+    return k.finish();
+  };
+  steps.add(std::move(step));
+}
+
+}  // namespace
+
+Lowering lower_eigh(const Region& region, const Target& target) {
+  const Shape& shape = region.operands[0].node->shape;
+  Steps steps(region, target);
+  Workspaces w;
+  w.batch = batch_of(shape);
+  w.n = static_cast<uint64_t>(shape.back());
+  w.size = w.n + w.n % 2;
+  w.matrices = steps.numbers(w.batch * w.size * w.size);
+  w.vectors = steps.numbers(w.batch * w.size * w.size);
+  w.angles = steps.reals(w.batch * w.half() * 4);
+  w.sweeps = sweeps_for(w.n);
+  const int sizes = steps.reals(w.batch * w.size);
+  const int values = steps.reals(w.batch * w.n);
+  const int order = steps.indices(w.batch * w.n);
+
+  add_start(steps, w);
+  add_column_sizes(steps, w.matrices, sizes, w.batch, w.size, w.size);
+  const int scales = add_scaling(steps, w.matrices, sizes, w.batch, w.size, w.size);
+  w.progress = add_progress(steps, w.batch, w.sweeps);
+  for (uint64_t sweep = 0; sweep < w.sweeps; ++sweep) {
+    for (uint64_t shift = 0; shift + 1 < w.size; ++shift) {
+      add_angles(steps, w, sweep, shift);
+      add_rotation(steps, w, sweep, shift);
+    }
+  }
+  add_values(steps, w, values);
+  add_order(steps, values, order, w.batch, w.n);
+  add_result(steps, w, values, order, scales);
+  return steps.take();
+}
+
+}  // namespace nxv::kernels
