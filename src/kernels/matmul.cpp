@@ -442,16 +442,16 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
   tiles.push_back(shared_tile(32, 32, 16, 4, 4));
   tiles.push_back(shared_tile(32, 32, 32, 4, 4));
   if (plan.has.coopmat) {
+    tiles.push_back(unit_tile(plan, 128, 256, 32, 64, 64));
+    tiles.push_back(unit_tile(plan, 128, 256, 16, 64, 64));
     for (uint32_t chain : {0u, kSplitChain}) {
-      tiles.push_back(unit_tile(plan, 128, 256, 32, 64, 64, chain));
-      tiles.push_back(unit_tile(plan, 128, 256, 16, 64, 64, chain));
       tiles.push_back(unit_tile(plan, 128, 128, 32, 64, 32, chain));
       tiles.push_back(unit_tile(plan, 128, 128, 16, 64, 32, chain));
-      tiles.push_back(unit_tile(plan, 64, 128, 64, 32, 64, chain));
       tiles.push_back(unit_tile(plan, 64, 128, 32, 32, 32, chain));
-      tiles.push_back(unit_tile(plan, 64, 64, 64, 32, 32, chain));
       tiles.push_back(unit_tile(plan, 64, 64, 32, 32, 32, chain));
     }
+    tiles.push_back(unit_tile(plan, 64, 128, 64, 32, 64));
+    tiles.push_back(unit_tile(plan, 64, 64, 64, 32, 32));
   }
   return tiles;
 }
