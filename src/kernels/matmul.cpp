@@ -470,6 +470,12 @@ Lowering lower_matmul(const Region& region, const Target& target, const MatmulTi
   return lower_tiled(region, target, tile);
 }
 
+Lowering lower_small_units(const Region& region, const Target& target) {
+  const bool is_split = unit_factors(region, target) == UnitFactors::split;
+  return lower_matmul(region, target,
+                      unit_tile(*target.plan, 64, 64, 32, 32, 32, is_split ? kSplitChain : 0));
+}
+
 Lowering lower_matmul(const Region& region, const Target& target) {
   const MatmulTile tile = choose(region, target);
   const bool fits = tile.kind == Kind::plain || !obstacle(region, target, tile);

@@ -66,6 +66,9 @@ enum MeasureWord {
 };
 inline constexpr uint32_t kMeasuredLines = 32;  // of a workgroup
 
+// With the smallest tile, whatever the size of the region: for tests of the units.
+Lowering lower_small_units(const Region& region, const Target& target);
+
 ir::Kernel generate_unit_matmul(const Region&, const Target&, const MatmulTile&, bool to_workspace,
                                 bool full_tiles);
 ir::Kernel generate_line_measure(const Region&, const Target&, uint32_t workgroup);

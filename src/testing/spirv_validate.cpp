@@ -15,7 +15,7 @@ using Options = std::unique_ptr<spv_validator_options_t, decltype(&spvValidatorO
 bool is_newer_than_validator(spv_diagnostic diagnostic) {
   if (!diagnostic) return false;
   const std::string_view text = diagnostic->error;
-  return text == "Invalid capability operand: 6022" || text == "Invalid capability operand: 5116";
+  return text == "Invalid capability operand: 6022" || text == "Invalid capability operand: 5118";
 }
 
 Context make_context() { return {spvContextCreate(SPV_ENV_VULKAN_1_2), &spvContextDestroy}; }

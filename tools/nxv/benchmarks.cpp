@@ -202,17 +202,21 @@ std::vector<Measurement> transposition(Bench& bench) {
   return {m};
 }
 
-std::vector<Measurement> matrix_product(Bench& bench) {
+std::vector<float> as_floats(Bench& bench, const NodeRef& x) {
+  return bench.session.floats(x->dtype == DType::f32 ? x : cast(x, DType::f32));
+}
+
+std::vector<Measurement> products(Bench& bench, const char* name, DType type, double bound) {
   std::vector<Measurement> all;
   for (int64_t n : bench.options.matmul) {
-    const NodeRef a = bench.session.uniform({n, n}, -0.5, 0.5);
-    const NodeRef b = bench.session.uniform({n, n}, -0.5, 0.5);
-    Measurement m{"matmul", matrix(n, n)};
+    const NodeRef a = bench.session.uniform({n, n}, -0.5, 0.5, type);
+    const NodeRef b = bench.session.uniform({n, n}, -0.5, 0.5, type);
+    Measurement m{name, matrix(n, n)};
     m.unit = Unit::flops;
     m.amount = 2 * std::pow(static_cast<double>(n), 3);
     bench.time(m, [&] { return matmul(a, b); });
-    const auto x = bench.session.floats(a), y = bench.session.floats(b),
-               got = bench.session.floats(bench.value);
+    const auto x = as_floats(bench, a), y = as_floats(bench, b),
+               got = as_floats(bench, bench.value);
     // ||error|| / ||expected|| over outputs spread over the matrix.
     double errors = 0, norm = 0;
     const auto size = static_cast<size_t>(n);
@@ -227,11 +231,21 @@ std::vector<Measurement> matrix_product(Bench& bench) {
     }
     m.error = std::sqrt(errors / norm);
     if (std::isnan(m.error)) m.error = std::numeric_limits<double>::infinity();
-    m.bound = 1e-6;
+    m.bound = bound;
     all.push_back(m);
     bench.value = {};
   }
   return all;
+}
+
+std::vector<Measurement> matrix_product(Bench& bench) {
+  return products(bench, "matmul", DType::f32, 1e-6);
+}
+std::vector<Measurement> f16_product(Bench& bench) {
+  return products(bench, "matmul f16", DType::f16, 0x1p-11);
+}
+std::vector<Measurement> bf16_product(Bench& bench) {
+  return products(bench, "matmul bf16", DType::bf16, 0x1p-8);
 }
 
 std::vector<Measurement> random_numbers(Bench& bench, const char* name, Op op) {
@@ -381,6 +395,8 @@ constexpr std::array kBenchmarks = {
     Benchmark{"random_uniform", uniform},
     Benchmark{"random_normal", normal},
     Benchmark{"matmul", matrix_product},
+    Benchmark{"f16_matmul", f16_product},
+    Benchmark{"bf16_matmul", bf16_product},
     Benchmark{"dependent_matmuls", dependent_products},
     Benchmark{"latency", latency},
     Benchmark{"upload", upload},
