@@ -105,26 +105,35 @@ class UnitSlab {
   void locate(Value local, Value batch, Value first, Value free_end,
               const std::function<Value(Value)>& scale_of) {
     const Value base = operand_.at(batch);
-    const uint32_t total = lines_ * line_chunks_;
-    for (uint32_t s = 0; s * threads_ < total; ++s) {
+    const Value order = local / line_chunks_;
+    const Value chunk = local - order * line_chunks_;
+    const Value first_line = spread(order);
+    const Value target =
+        (first_line & (kSide - 1)) * distance_ + (first_line >> 4) * line_chunks_ + chunk;
+    // Sizes are powers of two: what this invocation carries lies at constant distances.
+    const uint32_t stride = threads_ / line_chunks_;
+    for (uint32_t skipped = 0; skipped < lines_; skipped += stride) {
       Slot slot;
-      const Value index = s == 0 ? local : local + s * threads_;
-      const Value order = index / line_chunks_;
-      const Value chunk = index - order * line_chunks_;
-      const Value line = spread(order);
-      slot.target = (line & (kSide - 1)) * distance_ + (line >> 4) * line_chunks_ + chunk;
+      slot.target = target + (skipped % kSide * distance_ + skipped / kSide * line_chunks_);
+      const Value line = skipped == 0 ? first_line : first_line + skipped;
       Value free = first + (access_.along_k ? line : chunk * kChunk);
       slot.step = access_.along_k ? chunk * kChunk : line;
       const uint32_t several = access_.along_k ? 1 : kChunk;
       if (!is_full_) free = at_most(free, free_end - (access_.contiguous ? several : 1u));
       slot.at = base + free * operand_.free_stride;
+      if (is_full_ && access_.contiguous) {
+        const Value start = slots_.empty() ? slot.at + slot.step * operand_.depth_stride : start_;
+        if (slots_.empty()) start_ = start;
+        slot.skip = (access_.along_k ? operand_.free_stride : operand_.depth_stride) * skipped;
+      }
+      if (planes_ == 2 && !access_.along_k && !slots_.empty()) slot.scales = slots_[0].scales;
       for (uint32_t i = 0; i < several; ++i) {
         Value at = i == 0 ? free : free + i;
         if (!is_full_ && !access_.contiguous && several > 1) at = at_most(at, free_end - 1u);
         if (several > 1 && !access_.contiguous) {
           slot.each.push_back(base + at * operand_.free_stride);
         }
-        if (planes_ == 2) slot.scales.push_back(scale_of(at));
+        if (planes_ == 2 && slot.scales.size() < several) slot.scales.push_back(scale_of(at));
       }
       slots_.push_back(std::move(slot));
     }
@@ -138,10 +147,11 @@ class UnitSlab {
       Loaded loaded;
       const Value step = k + slot.step;
       const uint32_t several = access_.along_k ? kChunk : 1;
-      if (access_.contiguous) {
-        const Value at_k = is_full_ ? step : at_most(step, end - several);
-        if (!is_full_) loaded.inside.push_back(step < end);
-        load_contiguous(slot.at + at_k * operand_.depth_stride, loaded);
+      if (access_.contiguous && is_full_) {
+        load_contiguous(start_ + (k * operand_.depth_stride + slot.skip), loaded);
+      } else if (access_.contiguous) {
+        loaded.inside.push_back(step < end);
+        load_contiguous(slot.at + at_most(step, end - several) * operand_.depth_stride, loaded);
       } else {
         for (uint32_t i = 0; i < kChunk; ++i) {
           Value at_k = access_.along_k && i > 0 ? step + i : step;
@@ -182,6 +192,7 @@ class UnitSlab {
  private:
   struct Slot {
     Value target, step, at;     // index of its first element at k = 0
+    Value skip;                 // or its distance from start_, which needs no registers
     std::vector<Value> each;    // or of each element, where they lie apart along the free dimension
     std::vector<Value> scales;  // one, or one for each element
   };
@@ -268,6 +279,7 @@ class UnitSlab {
   const uint32_t lines_, line_chunks_, distance_;
   ir::Shared shared_;
   uint32_t first_ = 0;
+  Value start_;  // index of the first element of the first slot
   std::vector<Slot> slots_;
   std::vector<Loaded> loaded_;
 };

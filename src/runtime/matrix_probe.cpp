@@ -55,6 +55,7 @@ MatrixCheck product_check(DType t, const kernels::Target& target) {
   check.region.operands.resize(2);
   check.region.operands[0].node = node(t, {kM, kK});
   check.region.operands[1].node = node(t, {kK, kN});
+  check.region.key = name(t);
   check.region.words = {0, 0, kK, 1, 0, 0, kN, 1, 1, kM, kN, kK};
   if (!kernels::unit_factors(check.region, target)) return check;
   check.ways = {kernels::lower_small_units(check.region, target),
