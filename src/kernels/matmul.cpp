@@ -356,30 +356,38 @@ bool prefers_units(const Region& region, const Target& target) {
   if (*factors != UnitFactors::split) {
     return size.k <= kMaxChain && size.m * size.n * size.k >= (uint64_t{1} << 22);
   }
-  return size.k >= 256 && size.m * size.n * size.k >= (uint64_t{1} << 31);
+  return size.k >= 256 && size.m * size.n * size.k >= (uint64_t{1} << 30);
 }
 
-MatmulTile choose_units(const Region& region, const Target& target) {
+// The largest tiles that still give every core work, best first.
+std::vector<MatmulTile> unit_tiles(const Region& region, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   const MatmulSize size(region);
   const auto tiles = [&](uint64_t rows, uint64_t columns) {
     return size.batch * divide_up(size.m, rows) * divide_up(size.n, columns);
   };
+  std::vector<MatmulTile> best;
   if (unit_factors(region, target) == UnitFactors::split) {
-    if (tiles(128, 128) >= 96) return unit_tile(plan, 128, 128, 16, 64, 32, kSplitChain);
-    return unit_tile(plan, 64, 64, 32, 32, 32, kSplitChain);
+    if (tiles(128, 128) >= 96) {
+      best.push_back(unit_tile(plan, 128, 128, 32, 64, 32, kSplitChain));
+      best.push_back(unit_tile(plan, 128, 128, 16, 64, 32, kSplitChain));
+    }
+    best.push_back(unit_tile(plan, 64, 64, 32, 32, 32, kSplitChain));
+    return best;
   }
-  if (tiles(128, 256) >= 96) return unit_tile(plan, 128, 256, 32, 64, 64);
-  if (tiles(64, 128) >= 96) return unit_tile(plan, 64, 128, 64, 32, 64);
-  return unit_tile(plan, 64, 64, 64, 32, 32);
+  if (tiles(128, 128) >= 96) best.push_back(unit_tile(plan, 128, 128, 32, 64, 64));
+  if (tiles(64, 128) >= 96) best.push_back(unit_tile(plan, 64, 128, 64, 32, 64));
+  best.push_back(unit_tile(plan, 64, 64, 64, 32, 32));
+  return best;
 }
 
 MatmulTile choose_plain(const Region& region, const Target& target);
 
 MatmulTile choose(const Region& region, const Target& target) {
   if (prefers_units(region, target)) {
-    const MatmulTile tile = choose_units(region, target);
-    if (!obstacle(region, target, tile)) return tile;
+    for (const MatmulTile& tile : unit_tiles(region, target)) {
+      if (!obstacle(region, target, tile)) return tile;
+    }
   }
   return choose_plain(region, target);
 }
@@ -443,7 +451,7 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
   tiles.push_back(shared_tile(32, 32, 32, 4, 4));
   if (plan.has.coopmat) {
     tiles.push_back(unit_tile(plan, 128, 256, 32, 64, 64));
-    tiles.push_back(unit_tile(plan, 128, 256, 16, 64, 64));
+    tiles.push_back(unit_tile(plan, 128, 128, 32, 64, 64));
     for (uint32_t chain : {0u, kSplitChain}) {
       tiles.push_back(unit_tile(plan, 128, 128, 32, 64, 32, chain));
       tiles.push_back(unit_tile(plan, 128, 128, 16, 64, 32, chain));

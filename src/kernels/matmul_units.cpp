@@ -466,8 +466,8 @@ class Generator {
     if (planes_ == 2) {
       for (uint32_t i = 0; i < kGroup; ++i) column_shifts[i] = column_shift(inside(column + i, kN));
     }
-    for (uint32_t first = 0; first < kSide; first += tile_.lanes / kGroups) {
-      const Value line = lane / kGroups + first;
+    // A loop: what it does is long, and stands here for every piece of the tile.
+    b_.for_range(lane / kGroups, b_.u32(kSide), b_.u32(tile_.lanes / kGroups), [&](Value line) {
       const Value words = b_.shared_load(shared_, piece + line * kPieceStride + group);
       const Value row = first_row_ + row_in_tile + line;
       std::array<Value, kGroup> totals;
@@ -486,7 +486,7 @@ class Generator {
       } else {
         b_.if_(row < kernel_.word(kM), store_row);
       }
-    }
+    });
   }
 
   Value inside(Value index, MatmulWord extent) {
