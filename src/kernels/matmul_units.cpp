@@ -40,8 +40,8 @@ ChunkAccess chunk_access(const Region& region, int operand) {
   const auto fits = [&](uint32_t stride, uint32_t size) { return size == 1 || stride % unit == 0; };
   const bool starts = word(is_a ? kOffsetA : kOffsetB) % unit == 0 &&
                       fits(word(is_a ? kBatchStrideA : kBatchStrideB), word(kBatchCount));
-  if (depth == 1) return {true, starts && fits(free, extent) && k % kChunk == 0};
-  if (free == 1) return {false, starts && fits(depth, k) && extent % kChunk == 0};
+  if (depth == 1) return {true, true, starts && fits(free, extent) && k % kChunk == 0};
+  if (free == 1) return {false, true, starts && fits(depth, k) && extent % kChunk == 0};
   return {};
 }
 
@@ -126,14 +126,13 @@ class UnitSlab {
         if (slots_.empty()) start_ = start;
         slot.skip = (access_.along_k ? operand_.free_stride : operand_.depth_stride) * skipped;
       }
-      if (planes_ == 2 && !access_.along_k && !slots_.empty()) slot.scales = slots_[0].scales;
-      for (uint32_t i = 0; i < several; ++i) {
-        Value at = i == 0 ? free : free + i;
-        if (!is_full_ && !access_.contiguous && several > 1) at = at_most(at, free_end - 1u);
-        if (several > 1 && !access_.contiguous) {
-          slot.each.push_back(base + at * operand_.free_stride);
+      if (slots_.empty() && !is_full_) limit_ = free_end - 1u - free;
+      if (is_split()) {
+        const bool shares = !access_.along_k && !slots_.empty();
+        if (shares) slot.scales = slots_[0].scales;
+        for (uint32_t i = 0; i < several && !shares; ++i) {
+          slot.scales.push_back(scale_of(i == 0 ? free : free + beside(i)));
         }
-        if (planes_ == 2 && slot.scales.size() < several) slot.scales.push_back(scale_of(at));
       }
       slots_.push_back(std::move(slot));
     }
@@ -152,13 +151,16 @@ class UnitSlab {
       } else if (access_.contiguous) {
         loaded.inside.push_back(step < end);
         load_contiguous(slot.at + at_most(step, end - several) * operand_.depth_stride, loaded);
+      } else if (access_.adjacent && !is_split()) {
+        load_adjacent(slot, step, end, loaded);
       } else {
         for (uint32_t i = 0; i < kChunk; ++i) {
           Value at_k = access_.along_k && i > 0 ? step + i : step;
           if (!is_full_ && (access_.along_k || i == 0)) loaded.inside.push_back(at_k < end);
           if (!is_full_) at_k = at_most(at_k, end - 1u);
-          const Value start = slot.each.empty() ? slot.at : slot.each[i];
-          loaded.values.push_back(load_one(start + at_k * operand_.depth_stride));
+          Value index = slot.at + at_k * operand_.depth_stride;
+          if (!access_.along_k && i > 0) index = index + beside(i) * operand_.free_stride;
+          loaded.values.push_back(load_one(index));
         }
       }
       loaded_.push_back(std::move(loaded));
@@ -193,17 +195,20 @@ class UnitSlab {
   struct Slot {
     Value target, step, at;     // index of its first element at k = 0
     Value skip;                 // or its distance from start_, which needs no registers
-    std::vector<Value> each;    // or of each element, where they lie apart along the free dimension
     std::vector<Value> scales;  // one, or one for each element
   };
   struct Loaded {
-    std::vector<Value> values;  // a u32x4, two f32x4, or one for each element
+    std::vector<Value> values;  // a u32x4, two f32x4, four words, or one for each element
     std::vector<Value> inside;  // none, one, or one for each element
   };
 
   uint32_t plane_size() const { return kSide * distance_; }
   Value at_most(Value v, Value limit) const { return b_.binary(Opcode::min, v, limit); }
   bool is_split() const { return planes_ == 2; }
+
+  // The distance of element i of a chunk along the free dimension; the last one before the edge
+  // stands for those beyond it.
+  Value beside(uint32_t i) const { return is_full_ ? b_.u32(i) : at_most(b_.u32(i), limit_); }
 
   // A permutation of eight lines that keeps eight lanes' stores in different banks.
   Value spread(Value order) const {
@@ -221,6 +226,31 @@ class UnitSlab {
     const Value word = index >> 2;
     loaded.values = {b_.load(operand_.buffer, word, four),
                      b_.load(operand_.buffer, word + 1u, four)};
+  }
+
+  // Eight halves from the words that they lie in, of which the first may begin in the middle. No
+  // word is loaded that holds none of them.
+  void load_adjacent(const Slot& slot, Value step, Value end, Loaded& loaded) {
+    const Value at_k = is_full_ ? step : at_most(step, end - 1u);
+    const Value first = slot.at + at_k * operand_.depth_stride;
+    const uint32_t others = kChunk - 1;
+    Value last = first + others;
+    if (!is_full_) {
+      last = first + at_most(b_.u32(others), access_.along_k ? end - 1u - at_k : limit_);
+      for (uint32_t i = 0; i < (access_.along_k ? kChunk : 1); ++i) {
+        loaded.inside.push_back(step + i < end);
+      }
+    }
+    const Value word = first >> 1, last_word = last >> 1;
+    std::array<Value, kWord + 1> words;
+    for (uint32_t i = 0; i <= kWord; ++i) {
+      words[i] = b_.load(operand_.buffer, at_most(word + i, last_word), ir::kU32);
+    }
+    const Value is_odd = (first & 1u) != 0u;
+    for (uint32_t i = 0; i < kWord; ++i) {
+      const Value across = (words[i] >> 16) | (words[i + 1] << 16);
+      loaded.values.push_back(b_.select(is_odd, across, words[i]));
+    }
   }
 
   // An f32, or the bits of an f16 or bf16.
@@ -243,6 +273,11 @@ class UnitSlab {
     }
     std::array<Value, kWord> words;
     for (size_t i = 0; i < kWord; ++i) {
+      if (loaded.values.size() == kWord) {
+        words[i] = (loaded.values[i] & masked(loaded, 2 * i, b_.u32(0xffff), zero)) |
+                   (loaded.values[i] & masked(loaded, 2 * i + 1, b_.u32(0xffff0000), zero));
+        continue;
+      }
       words[i] = masked(loaded, 2 * i, loaded.values[2 * i], zero) |
                  (masked(loaded, 2 * i + 1, loaded.values[2 * i + 1], zero) << 16);
     }
@@ -280,6 +315,7 @@ class UnitSlab {
   ir::Shared shared_;
   uint32_t first_ = 0;
   Value start_;  // index of the first element of the first slot
+  Value limit_;  // elements between the first of every chunk along the free dimension and the edge
   std::vector<Slot> slots_;
   std::vector<Loaded> loaded_;
 };

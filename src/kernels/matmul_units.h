@@ -33,8 +33,9 @@ inline constexpr uint32_t kChunk = 8;
 // How the chunks of an operand lie in memory.
 struct ChunkAccess {
   bool along_k = true;      // else along the free dimension
-  bool contiguous = false;  // in whole 16-byte words
-  char key() const { return static_cast<char>('0' + along_k * 2 + contiguous); }
+  bool adjacent = false;    // elements are neighbours in memory,
+  bool contiguous = false;  // and chunks are whole 16-byte words
+  char key() const { return static_cast<char>('0' + along_k * 4 + adjacent * 2 + contiguous); }
 };
 ChunkAccess chunk_access(const Region& region, int operand);
 
