@@ -167,6 +167,10 @@ Value Builder::extract(Value v, int lane) {
   return emit(Opcode::extract, element(v.type()), {v}, static_cast<uint64_t>(lane));
 }
 
+Value Builder::pack_half(Value low, Value high) {
+  return emit(Opcode::pack_half, kU32, {pack({low, high})});
+}
+
 Var Builder::var(Value initial) {
   const Var v = var(initial.type());
   v.set(initial);
@@ -200,6 +204,25 @@ void Builder::shared_store(Shared s, Value index, Value v) {
 }
 
 void Builder::barrier() { emit(Opcode::barrier, kBool, {}); }
+
+Value Builder::matrix_fill(Value v) { return emit(Opcode::matrix_fill, kAccumulator, {v}); }
+
+Value Builder::matrix_load(Shared s, Value index, uint32_t stride, Type type, bool by_columns) {
+  return emit(Opcode::matrix_load, type, {index, u32(stride)}, matrix_place(s.index, by_columns));
+}
+
+void Builder::matrix_store(Shared s, Value index, uint32_t stride, Value matrix, bool by_columns) {
+  emit(Opcode::matrix_store, matrix.type(), {index, u32(stride), matrix},
+       matrix_place(s.index, by_columns));
+}
+
+Value Builder::matrix_multiply_add(Value a, Value b, Value sum) {
+  return emit(Opcode::matrix_multiply_add, kAccumulator, {a, b, sum});
+}
+
+Value Builder::matrix_add(Value x, Value y) {
+  return emit(Opcode::matrix_add, kAccumulator, {x, y});
+}
 
 Value Builder::subgroup(Opcode op, Value v, uint32_t mask) {
   return emit(op, op == Opcode::subgroup_ballot ? vec(kU32, 4) : v.type(), {v}, mask);

@@ -94,6 +94,7 @@ class Builder {
   }
   Value pack(std::span<const Value> lanes);
   Value extract(Value v, int lane);
+  Value pack_half(Value low, Value high);
 
   Var var(Value initial);
   Var var(Type type);  // undefined until set
@@ -104,6 +105,14 @@ class Builder {
   Value shared_load(Shared s, Value index);
   void shared_store(Shared s, Value index, Value v);
   void barrier();
+
+  // Cooperative matrices; see Opcode for indices and strides.
+  Value matrix_fill(Value v);
+  Value matrix_load(Shared s, Value index, uint32_t stride, Type type, bool by_columns = false);
+  void matrix_store(Shared s, Value index, uint32_t stride, Value matrix, bool by_columns = false);
+  Value matrix_multiply_add(Value a, Value b, Value sum);
+  Value matrix_add(Value x, Value y);
+
   Value subgroup(Opcode op, Value v, uint32_t mask = 0);
   Value subgroup_shuffle(Value v, Value lane);
 

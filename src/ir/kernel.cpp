@@ -54,6 +54,7 @@ constexpr OpcodeInfo kOpcodes[] = {
     {"select", 3, true},
     {"convert", 1, true},
     {"bitcast", 1, true},
+    {"pack_half", 1, true},
     {"pack", 0, true},
     {"extract", 1, true},
     {"var_decl", 0, false},
@@ -76,6 +77,11 @@ constexpr OpcodeInfo kOpcodes[] = {
     {"subgroup_shuffle", 2, true},
     {"subgroup_broadcast_first", 1, true},
     {"subgroup_ballot", 1, true},
+    {"matrix_fill", 1, true},
+    {"matrix_load", 2, true},
+    {"matrix_store", 3, false},
+    {"matrix_multiply_add", 3, true},
+    {"matrix_add", 2, true},
     {"if_begin", 1, false},
     {"if_else", 0, false},
     {"if_end", 0, false},
@@ -172,6 +178,7 @@ Requirements requirements(const Kernel& kernel) {
     r.f64 |= t.scalar == Scalar::f64;
     r.f16 |= t.scalar == Scalar::f16;
     r.bf16 |= t.scalar == Scalar::bf16;
+    r.matrices |= is_matrix(t);
   };
   for (const Param& p : kernel.params) {
     if (!p.is_buffer) add_type(p.type);  // an address needs no 64-bit integers

@@ -10,8 +10,12 @@
 // variants. Arithmetic exists for 32- and 64-bit numbers only; narrow and 8/16-bit float formats
 // are read and written as 32-bit words and converted by integer arithmetic (ir/narrow.h), so no
 // kernel needs 8/16-bit storage or arithmetic. f16 and bf16 are element types of cooperative
-// matrices alone. Every float operation is emitted with NoContraction: `fma` is fused or not
-// as the device pleases, `mul` followed by `add` never.
+// matrices alone.
+//
+// Cooperative matrices are 16 x 16 and belong to a subgroup: every instruction on them stands in
+// control flow that is uniform within it. They are loaded from and stored to shared memory. Every
+// float operation is emitted with NoContraction: `fma` is fused or not as the device pleases, `mul`
+// followed by `add` never.
 #pragma once
 
 #include <array>
@@ -24,9 +28,14 @@ namespace nxv::ir {
 
 enum class Scalar : uint8_t { boolean, u32, s32, u64, s64, f16, bf16, f32, f64 };
 
+// What a cooperative matrix is used as: a factor (of f16 or bf16) or a sum of products (of f32).
+enum class Matrix : uint8_t { none, a, b, accumulator };
+inline constexpr uint32_t kMatrixSide = 16;
+
 struct Type {
   Scalar scalar = Scalar::u32;
   uint8_t lanes = 1;  // 1, 2 or 4
+  Matrix matrix = Matrix::none;
   bool operator==(const Type&) const = default;
 };
 
@@ -38,9 +47,13 @@ inline constexpr Type kS64{Scalar::s64};
 inline constexpr Type kF32{Scalar::f32};
 inline constexpr Type kF64{Scalar::f64};
 
+inline constexpr Type matrix(Scalar scalar, Matrix use) { return {scalar, 1, use}; }
+inline constexpr Type kAccumulator = matrix(Scalar::f32, Matrix::accumulator);
+
 inline constexpr Type vec(Type t, int lanes) { return {t.scalar, static_cast<uint8_t>(lanes)}; }
 inline constexpr Type element(Type t) { return {t.scalar, 1}; }
-int bytes(Type t);  // of one value in memory; boolean has none
+inline constexpr bool is_matrix(Type t) { return t.matrix != Matrix::none; }
+int bytes(Type t);  // of one value (or element of a matrix) in memory; boolean has none
 bool is_float(Type t);
 bool is_integer(Type t);
 bool is_signed(Type t);
@@ -92,9 +105,10 @@ enum class Opcode : uint8_t {
   // Float to integer truncates and is defined only where the value fits; emitters clamp before.
   // f64 -> f32 rounds to nearest even. boolean -> number is 0 or 1.
   convert,
-  bitcast,  // same total width, e.g. f32 <-> u32, f64 <-> vec2 u32, f16x2 never
-  pack,     // lanes scalars -> vector
-  extract,  // vector, imm: lane
+  bitcast,    // same total width, e.g. f32 <-> u32, f64 <-> vec2 u32, f16x2 never
+  pack_half,  // vec2 f32 -> u32: two f16, the first in the low half, rounded in either direction
+  pack,       // lanes scalars -> vector
+  extract,    // vector, imm: lane
   // Local variables, one a declaration; type is the variable's type.
   var_decl,   // defines a variable, not a value
   var_load,   // variable
@@ -120,6 +134,14 @@ enum class Opcode : uint8_t {
   subgroup_shuffle,      // value, u32 lane
   subgroup_broadcast_first,
   subgroup_ballot,  // boolean -> vec4 u32
+  // Cooperative matrices. Indices and strides count elements of the shared array, whose bytes are
+  // read as elements of the matrix; a stride is the distance between rows (columns, if the matrix
+  // lies by columns). Each row (column) is contiguous and starts an element of the array.
+  matrix_fill,          // f32 -> accumulator
+  matrix_load,          // index, stride; imm: matrix_place()
+  matrix_store,         // index, stride, matrix; imm: matrix_place()
+  matrix_multiply_add,  // a, b, accumulator -> a * b + accumulator; order and rounding the device's
+  matrix_add,           // accumulator, accumulator
   // Markers.
   if_begin,  // boolean
   if_else,
@@ -141,6 +163,13 @@ enum class Builtin : uint8_t {
   subgroup_index,
   subgroup_size,
 };
+
+// Where a matrix lies: the shared array and the order within it.
+inline constexpr uint64_t matrix_place(uint32_t shared, bool by_columns) {
+  return shared | uint64_t{by_columns} << 32;
+}
+inline constexpr uint32_t matrix_shared(uint64_t place) { return static_cast<uint32_t>(place); }
+inline constexpr bool matrix_by_columns(uint64_t place) { return place >> 32 != 0; }
 
 inline constexpr uint32_t kNone = 0xffffffff;
 
@@ -194,6 +223,7 @@ struct Kernel {
 struct Requirements {
   bool int64 = false, f64 = false, f16 = false, bf16 = false;
   bool subgroup_arithmetic = false, subgroup_shuffle = false, subgroup_ballot = false;
+  bool matrices = false;
 };
 Requirements requirements(const Kernel& kernel);
 

@@ -51,7 +51,8 @@ std::string operand(const Kernel& k, uint32_t id) {
 }
 
 std::string shared_name(const Kernel& k, const Inst& inst) {
-  return inst.imm < k.shared.size() ? k.shared[inst.imm].name : "shared?";
+  const uint32_t index = matrix_shared(inst.imm);
+  return index < k.shared.size() ? k.shared[index].name : "shared?";
 }
 
 std::string_view marker_text(Opcode op) {
@@ -91,6 +92,8 @@ std::string to_string(Type t) {
                                                 "f16",  "bf16", "f32", "f64"};
   std::string text(kNames[static_cast<size_t>(t.scalar)]);
   if (t.lanes != 1) text += "x" + std::to_string(t.lanes);
+  static constexpr std::string_view kUses[] = {"", "_a", "_b", "_sum"};
+  text += kUses[static_cast<size_t>(t.matrix)];
   return text;
 }
 
@@ -124,6 +127,12 @@ std::string to_string(const Kernel& k, uint32_t index) {
     case Opcode::shared_store:
       text += " " + shared_name(k, inst) + "[" + arg(0) + "]";
       next = 1;
+      break;
+    case Opcode::matrix_load:
+    case Opcode::matrix_store:
+      text += " " + shared_name(k, inst) + "[" + arg(0) + " +" + arg(1) +
+              (matrix_by_columns(inst.imm) ? " a column]" : " a row]");
+      next = 2;
       break;
     default:
       break;

@@ -86,7 +86,18 @@ class Verifier {
   void check_type() const {
     const Type t = inst().type;
     require(t.lanes == 1 || t.lanes == 2 || t.lanes == 4, "has a type that is not 1, 2 or 4 lanes");
-    require(!is_f16_or_bf16(t), "is of a type that only cooperative matrices have");
+    if (!is_matrix(t)) {
+      return require(!is_f16_or_bf16(t), "is of a type that only cooperative matrices have");
+    }
+    require(takes_matrices(inst().op), "cannot be a cooperative matrix");
+    const bool sums = t.matrix == Matrix::accumulator;
+    require(t.lanes == 1 && (sums ? t.scalar == Scalar::f32 : is_f16_or_bf16(t)),
+            "is a cooperative matrix of the wrong elements");
+  }
+
+  static bool takes_matrices(Opcode op) {
+    return (op >= Opcode::var_decl && op <= Opcode::var_store) ||
+           (op >= Opcode::matrix_fill && op <= Opcode::matrix_add);
   }
 
   // Operands exist, are in scope, and are a value, a variable or a buffer as the opcode wants.
@@ -110,6 +121,7 @@ class Verifier {
       require(wants_buffer == is_buffer,
               wants_buffer ? "does not name a buffer param" : "uses a buffer as a value");
       require(wants_var || defines_value(a.op), "uses an instruction that defines no value");
+      require(!is_matrix(a.type) || takes_matrices(op), "uses a cooperative matrix as a value");
     }
   }
 
@@ -236,6 +248,9 @@ class Verifier {
         require(!is_bool(t) && !is_bool(arg_type(0)), "casts a boolean");
         require(bytes(t) == bytes(arg_type(0)), "casts between different widths");
         break;
+      case Opcode::pack_half:
+        require(t == kU32 && arg_type(0) == vec(kF32, 2), "packs no pair of f32 into u32");
+        break;
       case Opcode::pack:
         require(t.lanes > 1, "is not a vector");
         for (int i = 0; i < t.lanes; ++i) {
@@ -295,6 +310,24 @@ class Verifier {
         check_condition();
         break;
 
+      case Opcode::matrix_fill:
+        require(t == kAccumulator && arg_type(0) == kF32, "fills no accumulator with f32");
+        break;
+      case Opcode::matrix_load:
+      case Opcode::matrix_store:
+        check_matrix_place();
+        break;
+      case Opcode::matrix_multiply_add:
+        require(t == kAccumulator && arg_type(2) == t, "is no accumulator");
+        require(arg_type(0).matrix == Matrix::a && arg_type(1).matrix == Matrix::b &&
+                    arg_type(0).scalar == arg_type(1).scalar,
+                "multiplies what are not two factors of one type");
+        break;
+      case Opcode::matrix_add:
+        require(t == kAccumulator, "is no accumulator");
+        check_same_type(2);
+        break;
+
       case Opcode::if_begin:
         check_condition();
         open(false);
@@ -324,6 +357,19 @@ class Verifier {
         require(!scopes_.empty() && scopes_.back().is_loop, "is not directly inside a loop");
         scopes_.back().has_break = true;
         break;
+    }
+  }
+
+  void check_matrix_place() const {
+    const Inst& in = inst();
+    require(is_matrix(in.type), "is no cooperative matrix");
+    require(matrix_shared(in.imm) < k_.shared.size(), "names no shared array");
+    const int unit = bytes(k_.shared[matrix_shared(in.imm)].type);
+    require(bytes(in.type) * static_cast<int>(kMatrixSide) % unit == 0,
+            "has rows that are no whole number of elements of the shared array");
+    require(arg_type(0) == kU32 && arg_type(1) == kU32, "needs an index and a stride of type u32");
+    if (in.op == Opcode::matrix_store) {
+      require(arg_type(2) == in.type, "stores a matrix of another type");
     }
   }
 

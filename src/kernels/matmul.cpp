@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "kernels/matmul_kernel.h"
+#include "kernels/matmul_units.h"
 
 namespace nxv::kernels {
 namespace {
@@ -129,8 +130,64 @@ class PlainLowering {
   Lowering lowering_;
 };
 
+MatmulTile shared_tile(uint32_t rows, uint32_t columns, uint32_t depth, uint32_t thread_rows,
+                       uint32_t thread_columns, bool total_in_output = false) {
+  MatmulTile t;
+  t.kind = Kind::shared;
+  t.rows = rows;
+  t.columns = columns;
+  t.depth = depth;
+  t.thread_rows = thread_rows;
+  t.thread_columns = thread_columns;
+  t.total_in_output = total_in_output;
+  return t;
+}
+
+// The largest tile that still gives every core work.
+MatmulTile choose_shared(const Region& region, const Target& target) {
+  const MatmulSize size(region);
+  const auto tiles = [&](uint64_t rows, uint64_t columns) {
+    return size.batch * divide_up(size.m, rows) * divide_up(size.n, columns);
+  };
+  if (tiles(128, 128) >= 96) {
+    const Accumulation sums = accumulation(region, target);
+    if (storage_bytes(sums.type) == 8) {
+      return shared_tile(128, 128, 8, 8, 8, region.root->dtype == sums.type);
+    }
+    // Twice as many elements an invocation, if their totals need no registers.
+    const bool one_set = size.k <= sums.block || region.root->dtype == sums.type;
+    return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
+  }
+  if (tiles(64, 64) >= 96) return shared_tile(64, 64, 16, 8, 4);
+  return shared_tile(32, 32, 16, 4, 4);
+}
+
+const char* obstacle(const Region& region, const Target& target, const MatmulTile& tile);
+
+// Why matrix units cannot compute the region with a tile, or null.
+const char* unit_obstacle(const Region& region, const Target& target, const MatmulTile& tile) {
+  const plan::DevicePlan& plan = *target.plan;
+  const auto factors = unit_factors(region, target);
+  if (!factors) return "the device has no matrix units for its types";
+  if (tile.threads() > plan.max_workgroup_invocations) return "the workgroup is too large";
+  if (tile.lanes != plan.subgroup_size) return "subgroups are of another size";
+  if (MatmulSize(region).k / tile.steps() + 2 > plan.max_loop_iterations) {
+    return "the loop along k is too long";
+  }
+  const uint32_t planes = *factors == UnitFactors::split ? 2 : 1;
+  const uint64_t shared = planes * (2 * uint64_t{tile.depth} * (tile.rows + tile.columns) + 512);
+  if (shared > plan.shared_memory_bytes) return "the slabs do not fit into shared memory";
+  if (tile.rows * tile.depth % (kChunk * tile.threads()) != 0 ||
+      tile.columns * tile.depth % (kChunk * tile.threads()) != 0) {
+    return "invocations do not share the slabs evenly";
+  }
+  if (*factors != UnitFactors::split) return nullptr;
+  return obstacle(region, target, choose_shared(region, target));
+}
+
 // Why a tile cannot compute the region, or null.
 const char* obstacle(const Region& region, const Target& target, const MatmulTile& tile) {
+  if (tile.kind == Kind::units) return unit_obstacle(region, target, tile);
   const plan::DevicePlan& plan = *target.plan;
   const MatmulSize size(region);
   const Accumulation sums = accumulation(region, target);
@@ -161,22 +218,38 @@ const char* obstacle(const Region& region, const Target& target, const MatmulTil
   return nullptr;
 }
 
-Lowering lower_tiled(const Region& region, const Target& target, const MatmulTile& tile) {
+void append_line_words(const Region& region, Dispatch& d) {
+  const LineLayout lines(region);
+  for (uint64_t word :
+       {lines.row_stride, lines.column_stride, lines.columns, lines.substances, lines.verdicts}) {
+    d.extra_words.push_back(static_cast<uint32_t>(word));
+  }
+}
+
+// A split product looks at verdicts, in workspace 0.
+Lowering lower_tiled(const Region& region, const Target& target, const MatmulTile& tile,
+                     bool is_split = false) {
   const MatmulSize size(region);
   const uint64_t columns = divide_up(size.n, tile.columns), rows = divide_up(size.m, tile.rows);
   const uint64_t tiles = size.batch * rows * columns;
   // Elements that share a word of C must belong to one invocation.
   const bool to_workspace = elements_per_word(region.root->dtype) > 1 && size.n % kGroup != 0;
   const bool full = size.m % tile.rows == 0 && size.n % tile.columns == 0 &&
-                    size.k % (2 * uint64_t{tile.depth}) == 0;
+                    size.k % (tile.kind == Kind::units ? tile.steps() : 2 * tile.depth) == 0;
   Lowering lowering;
   Dispatch d;
   d.key = class_key(region, target) + 't' + tile.name() + (to_workspace ? 'w' : '-') +
-          (size.n % kGroup == 0 ? '4' : '1') + (full ? 'f' : 'g') + region.key;
-  d.generate = [target, tile, to_workspace, full](const Region& r) {
-    return tile.kind == Kind::registers
-               ? generate_register_matmul(r, target, tile, to_workspace)
-               : generate_shared_matmul(r, target, tile, to_workspace, full);
+          (size.n % kGroup == 0 ? '4' : '1') + (full ? 'f' : 'g') + (is_split ? 's' : '-') +
+          chunk_access(region, 0).key() + chunk_access(region, 1).key() + region.key;
+  d.generate = [target, tile, to_workspace, full, is_split](const Region& r) {
+    switch (tile.kind) {
+      case Kind::registers:
+        return generate_register_matmul(r, target, tile, to_workspace);
+      case Kind::units:
+        return generate_unit_matmul(r, target, tile, to_workspace, full);
+      default:
+        return generate_shared_matmul(r, target, tile, to_workspace, full, is_split);
+    }
   };
   d.groups = fold_groups(tiles, *target.plan);
   d.extra_words = {static_cast<uint32_t>(tiles)};
@@ -190,8 +263,54 @@ Lowering lower_tiled(const Region& region, const Target& target, const MatmulTil
     d.writes = {0};
     d.writes_output = false;
   }
+  if (is_split) {
+    d.workspaces = {0};
+    d.reads = {0};
+    append_line_words(region, d);
+  }
   lowering.dispatches.push_back(std::move(d));
   if (to_workspace) PlainLowering(region, target).finish(lowering, 0);
+  return lowering;
+}
+
+// Measures the lines, judges, and dispatches both the kernel for matrix units and the one that
+// computes what they may not.
+Lowering lower_split(const Region& region, const Target& target, const MatmulTile& tile) {
+  const MatmulSize size(region);
+  const LineLayout lines(region);
+  const uint32_t largest = target.plan->max_workgroup_invocations >= 1024 ? 1024 : 256;
+  Lowering lowering;
+  lowering.workspaces.push_back(lines.words * 4);
+  const auto add = [&](char stage, uint64_t groups, uint32_t workgroup, uint64_t work) {
+    Dispatch d;
+    d.key = class_key(region, target) + 'l' + stage + (size.k % kGroup == 0 ? '4' : '1') +
+            std::to_string(workgroup) + region.key;
+    d.generate = [=](const Region& r) {
+      return stage == 'm' ? generate_line_measure(r, target, workgroup)
+                          : generate_verdicts(r, target, workgroup);
+    };
+    d.groups = fold_groups(groups, *target.plan);
+    d.extra_words.assign(kTileWords, 0);
+    append_line_words(region, d);
+    d.workspaces = {0};
+    d.writes = {0};
+    d.writes_output = false;
+    d.work = work;
+    lowering.dispatches.push_back(std::move(d));
+  };
+  const uint64_t row_groups = divide_up(size.m, kMeasuredLines);
+  const uint64_t column_groups = divide_up(size.n, kMeasuredLines);
+  const uint64_t measured = size.batch * (row_groups + column_groups);
+  add('m', measured, largest, measured * kMeasuredLines * size.k);
+  for (uint64_t word : {size.batch * row_groups, measured, row_groups, column_groups}) {
+    lowering.dispatches.back().extra_words.push_back(static_cast<uint32_t>(word));
+  }
+  add('v', size.batch, 256, size.batch * (size.m + size.n));
+  lowering.dispatches.back().reads = {0};
+  lowering.dispatches.back().reads_operands = false;
+  for (const MatmulTile& t : {tile, choose_shared(region, target)}) {
+    lowering.dispatches.push_back(lower_tiled(region, target, t, true).dispatches[0]);
+  }
   return lowering;
 }
 
@@ -206,24 +325,74 @@ MatmulTile register_tile(uint32_t lanes, uint32_t rows, uint32_t columns, bool s
   return t;
 }
 
-MatmulTile shared_tile(uint32_t rows, uint32_t columns, uint32_t depth, uint32_t thread_rows,
-                       uint32_t thread_columns, bool total_in_output = false) {
-  MatmulTile t;
-  t.kind = Kind::shared;
-  t.rows = rows;
-  t.columns = columns;
-  t.depth = depth;
-  t.thread_rows = thread_rows;
-  t.thread_columns = thread_columns;
-  t.total_in_output = total_in_output;
-  return t;
-}
-
 bool can_shuffle(const plan::DevicePlan& plan) {
   return plan.has.subgroup_shuffle && plan.fixed_subgroup_size && plan.subgroup_size == 8;
 }
 
+MatmulTile unit_tile(const plan::DevicePlan& plan, uint32_t rows, uint32_t columns, uint32_t depth,
+                     uint32_t subgroup_rows, uint32_t subgroup_columns, uint32_t chain = 0) {
+  MatmulTile t;
+  t.kind = Kind::units;
+  t.rows = rows;
+  t.columns = columns;
+  t.depth = depth;
+  t.thread_rows = subgroup_rows;
+  t.thread_columns = subgroup_columns;
+  t.lanes = plan.subgroup_size;
+  t.chain = chain;
+  return t;
+}
+
+// Steps along k that units may add up in one accumulator, which they truncate: of f16 and bf16, the
+// error stays far below that of rounding the sum to them; of f32, below that of a chain of fma.
+constexpr uint64_t kMaxChain = 32768;
+constexpr uint32_t kSplitChain = 32;
+
+// By sizes alone, since bits depend on it.
+bool prefers_units(const Region& region, const Target& target) {
+  const auto factors = unit_factors(region, target);
+  const MatmulSize size(region);
+  if (!factors || size.m < 32 || size.n < 32 || size.k < 32) return false;
+  if (*factors != UnitFactors::split) {
+    return size.k <= kMaxChain && size.m * size.n * size.k >= (uint64_t{1} << 22);
+  }
+  return size.k >= 256 && size.m * size.n * size.k >= (uint64_t{1} << 30);
+}
+
+// The largest tiles that still give every core work, best first.
+std::vector<MatmulTile> unit_tiles(const Region& region, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  const MatmulSize size(region);
+  const auto tiles = [&](uint64_t rows, uint64_t columns) {
+    return size.batch * divide_up(size.m, rows) * divide_up(size.n, columns);
+  };
+  std::vector<MatmulTile> best;
+  if (unit_factors(region, target) == UnitFactors::split) {
+    if (tiles(128, 128) >= 96) {
+      best.push_back(unit_tile(plan, 128, 128, 32, 64, 32, kSplitChain));
+      best.push_back(unit_tile(plan, 128, 128, 16, 64, 32, kSplitChain));
+    }
+    best.push_back(unit_tile(plan, 64, 64, 32, 32, 32, kSplitChain));
+    return best;
+  }
+  if (tiles(128, 128) >= 96) best.push_back(unit_tile(plan, 128, 128, 32, 64, 64));
+  if (tiles(64, 128) >= 96) best.push_back(unit_tile(plan, 64, 128, 64, 32, 64));
+  best.push_back(unit_tile(plan, 64, 64, 64, 32, 32));
+  return best;
+}
+
+MatmulTile choose_plain(const Region& region, const Target& target);
+
 MatmulTile choose(const Region& region, const Target& target) {
+  if (prefers_units(region, target)) {
+    for (const MatmulTile& tile : unit_tiles(region, target)) {
+      if (!obstacle(region, target, tile)) return tile;
+    }
+  }
+  return choose_plain(region, target);
+}
+
+MatmulTile choose_plain(const Region& region, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   const MatmulSize size(region);
   if (plan.profile == plan::Profile::cpu) {
@@ -233,40 +402,28 @@ MatmulTile choose(const Region& region, const Target& target) {
     if (!can_shuffle(plan)) return register_tile(8, 8, 8, false);
     return register_tile(8, size.m > 8 ? 16 : 8, 4, true);
   }
-  // The largest tile that still gives every core work.
-  const auto tiles = [&](uint64_t rows, uint64_t columns) {
-    return size.batch * divide_up(size.m, rows) * divide_up(size.n, columns);
-  };
   if (size.m < 16 || size.n < 16 || size.k < 16) return {};
   // Few tiles leave most cores idle: what matters is then how long one invocation takes.
   if (size.count() <= kMaxPlainElements && size.k <= kMaxPlainSteps) return {};
-  if (tiles(128, 128) >= 96) {
-    const Accumulation sums = accumulation(region, target);
-    if (storage_bytes(sums.type) == 8) {
-      return shared_tile(128, 128, 8, 8, 8, region.root->dtype == sums.type);
-    }
-    // Twice as many elements an invocation, if their totals need no registers.
-    const bool one_set = size.k <= sums.block || region.root->dtype == sums.type;
-    return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
-  }
-  if (tiles(64, 64) >= 96) return shared_tile(64, 64, 16, 8, 4);
-  return shared_tile(32, 32, 16, 4, 4);
+  return choose_shared(region, target);
 }
 
 }  // namespace
 
 std::string MatmulTile::name() const {
-  static constexpr const char* kNames[] = {"plain", "registers", "shared"};
+  static constexpr const char* kNames[] = {"plain", "registers", "shared", "units"};
   std::string s = kNames[static_cast<int>(kind)];
   for (uint32_t v : {rows, columns, depth, thread_rows, thread_columns}) {
     s += '_' + std::to_string(v);
   }
   if (total_in_output) s += "_c";
   if (shuffle) s += "_s";
+  if (chain) s += "_k" + std::to_string(chain);
   return s;
 }
 
 std::vector<MatmulTile> candidate_tiles(const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
   std::vector<MatmulTile> tiles{MatmulTile{}};
   if (target.plan->profile == plan::Profile::cpu) {
     for (auto [rows, columns] : {std::pair{4u, 8u}, {8u, 4u}, {8u, 8u}, {16u, 4u}}) {
@@ -292,6 +449,18 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
   tiles.push_back(shared_tile(64, 64, 16, 4, 4));
   tiles.push_back(shared_tile(32, 32, 16, 4, 4));
   tiles.push_back(shared_tile(32, 32, 32, 4, 4));
+  if (plan.has.coopmat) {
+    tiles.push_back(unit_tile(plan, 128, 256, 32, 64, 64));
+    tiles.push_back(unit_tile(plan, 128, 128, 32, 64, 64));
+    for (uint32_t chain : {0u, kSplitChain}) {
+      tiles.push_back(unit_tile(plan, 128, 128, 32, 64, 32, chain));
+      tiles.push_back(unit_tile(plan, 128, 128, 16, 64, 32, chain));
+      tiles.push_back(unit_tile(plan, 64, 128, 32, 32, 32, chain));
+      tiles.push_back(unit_tile(plan, 64, 64, 32, 32, 32, chain));
+    }
+    tiles.push_back(unit_tile(plan, 64, 128, 64, 32, 64));
+    tiles.push_back(unit_tile(plan, 64, 64, 64, 32, 32));
+  }
   return tiles;
 }
 
@@ -303,7 +472,16 @@ Lowering lower_matmul(const Region& region, const Target& target, const MatmulTi
   if (const char* why = obstacle(region, target, tile)) {
     throw Error(Status::invalid_argument, "matmul tile " + tile.name() + ": " + why);
   }
+  if (tile.kind == Kind::units && unit_factors(region, target) == UnitFactors::split) {
+    return lower_split(region, target, tile);
+  }
   return lower_tiled(region, target, tile);
+}
+
+Lowering lower_small_units(const Region& region, const Target& target) {
+  const bool is_split = unit_factors(region, target) == UnitFactors::split;
+  return lower_matmul(region, target,
+                      unit_tile(*target.plan, 64, 64, 32, 32, 32, is_split ? kSplitChain : 0));
 }
 
 Lowering lower_matmul(const Region& region, const Target& target) {

@@ -135,8 +135,9 @@ struct PlainLayout {
 ir::Kernel generate_plain_matmul(const Region&, const Target&, const PlainLayout&);
 ir::Kernel generate_register_matmul(const Region&, const Target&, const MatmulTile&,
                                     bool to_workspace);
+// `rejected`: computes the batches of a split product whose verdict is against matrix units.
 ir::Kernel generate_shared_matmul(const Region&, const Target&, const MatmulTile&,
-                                  bool to_workspace, bool full_tiles);
+                                  bool to_workspace, bool full_tiles, bool rejected);
 
 // Words that the plain kernels take: see matmul_plain.cpp.
 std::vector<uint32_t> plain_words(const Region& region, uint64_t units, uint64_t first_block,

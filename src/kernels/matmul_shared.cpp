@@ -10,6 +10,7 @@
 #include "kernels/grid.h"
 #include "kernels/matmul.h"
 #include "kernels/matmul_kernel.h"
+#include "kernels/matmul_units.h"
 
 namespace nxv::kernels {
 namespace {
@@ -125,25 +126,34 @@ class Slab {
 class Generator {
  public:
   Generator(const Region& region, const Target& target, const MatmulTile& tile, bool to_workspace,
-            bool full_tiles)
+            bool full_tiles, bool rejected)
       : tile_(tile),
         to_workspace_(to_workspace),
         is_full_(full_tiles),
+        rejected_(rejected),
         several_blocks_(MatmulSize(region).k > accumulation(region, target).block),
         whole_groups_(MatmulSize(region).n % kGroup == 0),
         b_("matmul_shared", tile.threads()),
-        kernel_(b_, region, target, workspace_names(to_workspace), kTileWords),
+        kernel_(b_, region, target, workspace_names(to_workspace, rejected),
+                rejected ? int{kLineWords} : int{kTileWords}),
         slab_a_(b_, kernel_, kernel_.A, "a_slab", tile, tile.rows, full_tiles),
         slab_b_(b_, kernel_, kernel_.B, "b_slab", tile, tile.columns, full_tiles) {}
 
   ir::Kernel run() {
     const Value tile = linear_group(b_);
-    b_.if_(tile < kernel_.extra(kTileCount), [&] { compute(tile); });
+    b_.if_(tile < kernel_.extra(kTileCount), [&] {
+      if (!rejected_) return compute(tile);
+      const Value batch = kernel_.divide(kernel_.divide(tile, kColumnTiles), kRowTiles);
+      const Value verdict =
+          b_.load(kernel_.workspaces[0], kernel_.extra(kVerdicts) + batch, ir::kU32);
+      b_.if_(verdict == 0u, [&] { compute(tile); });
+    });
     return b_.finish();
   }
 
  private:
-  static std::vector<std::string> workspace_names(bool to_workspace) {
+  static std::vector<std::string> workspace_names(bool to_workspace, bool rejected) {
+    if (rejected) return {"lines"};
     if (to_workspace) return {"totals"};
     return {};
   }
@@ -268,7 +278,7 @@ class Generator {
   }
 
   const MatmulTile tile_;
-  const bool to_workspace_, is_full_, several_blocks_, whole_groups_;
+  const bool to_workspace_, is_full_, rejected_, several_blocks_, whole_groups_;
   Builder b_;
   MatmulKernel kernel_;
   Slab slab_a_, slab_b_;
@@ -279,8 +289,9 @@ class Generator {
 }  // namespace
 
 ir::Kernel generate_shared_matmul(const Region& region, const Target& target,
-                                  const MatmulTile& tile, bool to_workspace, bool full_tiles) {
-  return Generator(region, target, tile, to_workspace, full_tiles).run();
+                                  const MatmulTile& tile, bool to_workspace, bool full_tiles,
+                                  bool rejected) {
+  return Generator(region, target, tile, to_workspace, full_tiles, rejected).run();
 }
 
 }  // namespace nxv::kernels

@@ -20,6 +20,8 @@ void check_requirements(const ir::Kernel& kernel, const plan::Capabilities& has)
   };
   missing(needs.f64, has.f64, "f64");
   missing(needs.int64, has.int64, "int64");
+  missing(needs.matrices, has.coopmat, "coopmat");
+  missing(needs.bf16, has.bf16, "bf16");
   missing(needs.subgroup_arithmetic, has.subgroup_arithmetic, "subgroup_arithmetic");
   missing(needs.subgroup_shuffle, has.subgroup_shuffle, "subgroup_shuffle");
   missing(needs.subgroup_ballot, has.subgroup_ballot, "subgroup_ballot");

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <random>
 
+#include "base/scalar.h"
 #include "runtime/engine.h"
 
 namespace nxv::runtime {
@@ -76,6 +77,62 @@ class MatmulOnDevice : public ::testing::Test {
     return std::sqrt(error / norm);
   }
 
+  // The same over a sample of a batched product of any float type, whose factors may lie
+  // transposed.
+  struct Product {
+    DType type;
+    int64_t batch, m, n, k;
+    bool transpose_a = false, transpose_b = false;
+    // Elements are multiplied by 2^-spread .. 2^spread.
+    int spread = 0;
+  };
+  double sampled_error(const Product& p) {
+    std::mt19937 bits(3);
+    std::uniform_real_distribution<double> real(-1, 1);
+    const auto factor = [&](int64_t rows, int64_t columns) {
+      std::vector<std::byte> bytes(
+          static_cast<size_t>(p.batch * rows * columns * storage_bytes(p.type)));
+      for (int64_t i = 0; i < p.batch * rows * columns; ++i) {
+        const int exponent = p.spread ? static_cast<int>(bits() % (2 * p.spread + 1)) : p.spread;
+        store_scalar(make_scalar(p.type, std::ldexp(real(bits), exponent - p.spread)), bytes.data(),
+                     i);
+      }
+      return bytes;
+    };
+    const auto a = factor(p.m, p.k), b = factor(p.k, p.n);
+    const auto node = [&](const std::vector<std::byte>& bytes, int64_t rows, int64_t columns,
+                          bool transposed) {
+      const Shape shape =
+          transposed ? Shape{p.batch, columns, rows} : Shape{p.batch, rows, columns};
+      const NodeRef stored = engine_->upload(p.type, shape, bytes, [] {});
+      return transposed ? transpose(stored, {0, 2, 1}) : stored;
+    };
+    const NodeRef product = dot(node(a, p.m, p.k, p.transpose_a), node(b, p.k, p.n, p.transpose_b),
+                                {{2}, {1}, {0}, {0}});
+    const auto c = read(p.type == DType::f32 ? product : cast(product, DType::f32));
+    const auto at = [&](const std::vector<std::byte>& bytes, int64_t batch, int64_t row,
+                        int64_t column, int64_t rows, int64_t columns, bool transposed) {
+      const int64_t start = batch * rows * columns;
+      return to_double(
+          load_scalar(p.type, bytes.data(),
+                      start + (transposed ? column * rows + row : row * columns + column)));
+    };
+    double error = 0, norm = 0;
+    for (int64_t s = 0; s < 400; ++s) {
+      const int64_t batch = s % p.batch, row = s < 200 ? p.m - 1 - s % p.m : s * 7919 % p.m;
+      const int64_t column = s < 200 ? s * 104729 % p.n : p.n - 1 - s % p.n;
+      double sum = 0;
+      for (int64_t k = 0; k < p.k; ++k) {
+        sum += at(a, batch, row, k, p.m, p.k, p.transpose_a) *
+               at(b, batch, k, column, p.k, p.n, p.transpose_b);
+      }
+      const double got = c[static_cast<size_t>((batch * p.m + row) * p.n + column)];
+      error += (got - sum) * (got - sum);
+      norm += sum * sum;
+    }
+    return std::sqrt(error / norm);
+  }
+
   // Of products small enough to be added up in f64, where the device has it.
   double small_bound() const { return engine_->plan().has.fast_f64 ? 1e-7 : 5e-7; }
 
@@ -89,6 +146,33 @@ TEST_F(MatmulOnDevice, SizesAndOrders) {
     EXPECT_LE(relative_error(130, 131, 300, transposed), 1e-6);
     EXPECT_LE(relative_error(40, 64, 4096, transposed), 1e-6);
   }
+}
+
+// Large enough for matrix units; without them, once is enough.
+TEST_F(MatmulOnDevice, HalvesOfAnyShapeAndOrder) {
+  for (auto [type, bound] : {std::pair{DType::f16, 0x1p-11}, {DType::bf16, 0x1p-8}}) {
+    EXPECT_LE(sampled_error({type, 2, 201, 133, 267, true, true}), bound);
+    if (!engine_->plan().has.coopmat) continue;
+    for (auto [ta, tb] : {std::pair{false, false}, {false, true}, {true, false}, {true, true}}) {
+      EXPECT_LE(sampled_error({type, 1, 256, 256, 256, ta, tb}), bound);
+      EXPECT_LE(sampled_error({type, 3, 200, 136, 264, ta, tb}), bound);
+      EXPECT_LE(sampled_error({type, 2, 201, 133, 267, ta, tb}), bound);
+      EXPECT_LE(sampled_error({type, 1, 2048, 2049, 300, ta, tb}), bound);
+    }
+    EXPECT_LE(sampled_error({type, 1, 64, 1032, 4097}), bound);
+  }
+}
+
+TEST_F(MatmulOnDevice, LargeProductsOfAnyRange) {
+  EXPECT_LE(sampled_error({DType::f32, 2, 901, 803, 1001, true, false}), 5e-7);
+  if (!engine_->plan().has.coopmat) return;
+  for (auto [ta, tb] : {std::pair{false, false}, {false, true}, {true, false}, {true, true}}) {
+    EXPECT_LE(sampled_error({DType::f32, 1, 1024, 1024, 1024, ta, tb}), 5e-7);
+    EXPECT_LE(sampled_error({DType::f32, 2, 901, 803, 1001, ta, tb}), 5e-7);
+    EXPECT_LE(sampled_error({DType::f32, 1, 2100, 2048, 1000, ta, tb}), 5e-7);
+  }
+  EXPECT_LE(sampled_error({DType::f32, 1, 1024, 1024, 1024, false, false, 3}), 5e-7);
+  EXPECT_LE(sampled_error({DType::f32, 1, 1024, 1024, 1024, false, false, 30}), 5e-7);
 }
 
 // More steps than drivers let one invocation loop over.

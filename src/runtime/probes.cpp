@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 #include "ir/builder.h"
 #include "runtime/emit_options.h"
+#include "runtime/matrix_probe.h"
 
 namespace nxv::runtime {
 namespace {
@@ -30,14 +32,19 @@ std::vector<float> samples() {
   return values;
 }
 
-vulkan::Module module_of(Builder& b, const plan::DevicePlan& plan) {
-  const ir::Kernel kernel = b.finish();
+vulkan::Module module_of(const ir::Kernel& kernel, const plan::DevicePlan& plan) {
   vulkan::Module m;
   m.name = kernel.name;
   m.words = spirv::emit(kernel, emit_options(plan));
-  m.push_bytes = kernel.param_bytes();
+  m.push_bytes = kernel.params_in_block() ? 8 : kernel.param_bytes();
   m.local_size[0] = kernel.local_size;
+  m.required_subgroup_size = kernel.subgroup_size;
+  m.shared_bytes = kernel.shared_bytes();
   return m;
+}
+
+vulkan::Module module_of(Builder& b, const plan::DevicePlan& plan) {
+  return module_of(b.finish(), plan);
 }
 
 // For each pair (a, b): a / b, sqrt(a), a * 1, fma(a, b, -(a * b)).
@@ -87,6 +94,7 @@ class Prober {
       const double f64 = seconds("probe_rate_f64", rate_kernel(device_.plan(), ir::kF64));
       probes.f64_rate = f64 > 0 ? f32 / f64 : 0;
     }
+    probes.matrix_units_exact = matrix_units();
     probes.done = true;
     return probes;
   }
@@ -133,6 +141,84 @@ class Prober {
       probes.f32_fma_fused &= out[4 * i + 3] == static_cast<float>(residue);
     }
     probes.f32_subnormals = std::bit_cast<uint32_t>(out[4 * (kSamples - 1) + 2]) == 0x123u;
+  }
+
+  // Small products with and without matrix units. All kernels are asked for before any is waited
+  // for.
+  bool matrix_units() {
+    // Other threads may still compile when a check has failed: they share what they look at.
+    const auto shared = std::make_shared<MatrixChecks>(device_.plan());
+    const std::vector<MatrixCheck>& checks = shared->checks;
+    for (const MatrixCheck& check : checks) {
+      for (const kernels::Lowering& way : check.ways) {
+        for (const kernels::Dispatch& d : way.dispatches) request(shared, check, d);
+      }
+    }
+    // A unit that cannot be tested counts as wrong.
+    try {
+      for (const MatrixCheck& check : checks) {
+        std::vector<Bytes> answers;
+        for (const kernels::Lowering& way : check.ways)
+          answers.push_back(answer(shared, check, way));
+        if (!check.is_right(answers)) return false;
+      }
+    } catch (const Error& e) {
+      if (e.status() == Status::device_lost) throw;
+      return false;
+    }
+    return !checks.empty();
+  }
+
+  struct MatrixChecks {
+    explicit MatrixChecks(const plan::DevicePlan& device) : plan(device) {
+      plan.has.f64 = plan.has.fast_f64 = false;  // small products would add up in f64
+      checks = matrix_checks(kernels::make_target(plan));
+    }
+    plan::DevicePlan plan;
+    std::vector<MatrixCheck> checks;
+  };
+
+  const vulkan::Kernel& request(std::shared_ptr<MatrixChecks> shared, const MatrixCheck& check,
+                                const kernels::Dispatch& d) {
+    return device_.kernels().request("probe_" + d.key, [this, shared, &check, &d] {
+      return module_of(d.generate(check.region), shared->plan);
+    });
+  }
+
+  Bytes answer(const std::shared_ptr<MatrixChecks>& shared, const MatrixCheck& check,
+               const kernels::Lowering& way) {
+    std::vector<vulkan::BlockRef> operands, workspaces;
+    for (const Bytes* bytes : {&check.a, &check.b}) {
+      operands.push_back(device_.transfers().allocate_for_upload(bytes->size()));
+      device_.transfers().upload(*bytes, *operands.back());
+    }
+    operands.push_back(device_.memory().allocate(check.c_bytes));
+    for (uint64_t bytes : way.workspaces) workspaces.push_back(device_.memory().allocate(bytes));
+    for (const kernels::Dispatch& d : way.dispatches) {
+      const vulkan::Kernel& kernel = request(shared, check, d).get();
+      std::vector<vulkan::BlockRef> blocks = operands;
+      for (int w : d.workspaces) blocks.push_back(workspaces[static_cast<size_t>(w)]);
+      std::vector<uint32_t> words;
+      std::vector<vulkan::Access> accesses;
+      for (const vulkan::BlockRef& block : blocks) {
+        words.push_back(static_cast<uint32_t>(block->address()));
+        words.push_back(static_cast<uint32_t>(block->address() >> 32));
+        accesses.emplace_back(block);
+      }
+      words.insert(words.end(), check.region.words.begin(), check.region.words.end());
+      words.insert(words.end(), d.extra_words.begin(), d.extra_words.end());
+      words.resize((d.generate(check.region).param_bytes() + 3) / 4);
+      vulkan::Dispatch dispatch;
+      dispatch.kernel = &kernel;
+      dispatch.parameters = std::as_bytes(std::span(words));
+      dispatch.groups = d.groups;
+      dispatch.reads = accesses;
+      dispatch.writes = std::span(accesses).subspan(2);
+      device_.queue().dispatch(dispatch);
+    }
+    Bytes c(check.c_bytes);
+    device_.transfers().download(operands[2], 0, c);
+    return c;
   }
 
   double seconds(const char* key, const vulkan::Module& module) {

@@ -5,6 +5,7 @@
 
 #include "spirv/memory.h"
 #include "spirv/module.h"
+#include "spirv/recent.h"
 
 namespace nxv::spirv {
 namespace {
@@ -35,6 +36,8 @@ class Emitter {
       : k_(kernel), options_(options), memory_(m_, kernel), ids_(kernel.body.size()) {}
 
   Words run() {
+    // Cooperative matrices exist in the Vulkan memory model alone.
+    if (ir::requirements(k_).matrices) m_.use_vulkan_memory_model();
     m_.execution_mode(spv::ExecutionMode::LocalSize, {k_.local_size, 1, 1});
     for (uint32_t i = 0; i < k_.body.size(); ++i) ids_[i] = emit_inst(i);
     emit_float_controls();
@@ -103,6 +106,55 @@ class Emitter {
     const Id device = m_.u32(word(spv::Scope::Device));
     const Id relaxed = m_.u32(0);
     return result(inst.type, op, {pointer, device, relaxed, ids_[inst.args[2]]});
+  }
+
+  // In the Vulkan memory model only non-private accesses are ordered by a barrier.
+  Id shared_load(const Inst& inst) {
+    const Id pointer = memory_.shared_element(static_cast<uint32_t>(inst.imm), ids_[inst.args[0]]);
+    if (!m_.has_vulkan_memory_model()) return result(inst.type, Op::OpLoad, {pointer});
+    return result(inst.type, Op::OpLoad, {pointer, word(spv::MemoryAccessMask::NonPrivatePointer)});
+  }
+
+  void shared_store(const Inst& inst) {
+    const Id pointer = memory_.shared_element(static_cast<uint32_t>(inst.imm), ids_[inst.args[0]]);
+    const Id value = ids_[inst.args[1]];
+    if (!m_.has_vulkan_memory_model()) return append(m_.code, Op::OpStore, {pointer, value});
+    append(m_.code, Op::OpStore, {pointer, value, word(spv::MemoryAccessMask::NonPrivatePointer)});
+  }
+
+  void barrier() {
+    auto semantics = word(spv::MemorySemanticsMask::AcquireRelease) |
+                     word(spv::MemorySemanticsMask::WorkgroupMemory);
+    if (m_.has_vulkan_memory_model()) {
+      semantics |= word(spv::MemorySemanticsMask::MakeAvailable) |
+                   word(spv::MemorySemanticsMask::MakeVisible);
+    }
+    const Id workgroup = m_.u32(word(spv::Scope::Workgroup));
+    append(m_.code, Op::OpControlBarrier, {workgroup, workgroup, m_.u32(semantics)});
+  }
+
+  // ---- Cooperative matrices
+
+  Id matrix_pointer(const Inst& inst) {
+    return memory_.shared_element(ir::matrix_shared(inst.imm), ids_[inst.args[0]]);
+  }
+  Id matrix_layout(const Inst& inst) {
+    return m_.u32(word(ir::matrix_by_columns(inst.imm) ? recent::MatrixLayout::column_major
+                                                       : recent::MatrixLayout::row_major));
+  }
+
+  Id matrix_load(const Inst& inst) {
+    const Id pointer = matrix_pointer(inst);
+    return result(inst.type, recent::kOpCooperativeMatrixLoad,
+                  {pointer, matrix_layout(inst), ids_[inst.args[1]],
+                   word(spv::MemoryAccessMask::NonPrivatePointer)});
+  }
+
+  void matrix_store(const Inst& inst) {
+    const Id pointer = matrix_pointer(inst);
+    append(m_.code, recent::kOpCooperativeMatrixStore,
+           {pointer, ids_[inst.args[2]], matrix_layout(inst), ids_[inst.args[1]],
+            word(spv::MemoryAccessMask::NonPrivatePointer)});
   }
 
   // ---- Values
@@ -462,6 +514,8 @@ class Emitter {
         return convert(inst);
       case Opcode::bitcast:
         return bitcast(inst);
+      case Opcode::pack_half:
+        return glsl_unary(inst, GLSLstd450PackHalf2x16);
       case Opcode::pack:
         return pack(inst);
       case Opcode::extract:
@@ -486,17 +540,13 @@ class Emitter {
       case Opcode::atomic_exchange:
         return atomic(inst);
       case Opcode::shared_load:
-        return result(t, Op::OpLoad, {memory_.shared_element(inst, arg(0))});
+        return shared_load(inst);
       case Opcode::shared_store:
-        append(m_.code, Op::OpStore, {memory_.shared_element(inst, arg(0)), arg(1)});
+        shared_store(inst);
         return 0;
-      case Opcode::barrier: {
-        const Id workgroup = m_.u32(word(spv::Scope::Workgroup));
-        const Id semantics = m_.u32(word(spv::MemorySemanticsMask::AcquireRelease) |
-                                    word(spv::MemorySemanticsMask::WorkgroupMemory));
-        append(m_.code, Op::OpControlBarrier, {workgroup, workgroup, semantics});
+      case Opcode::barrier:
+        barrier();
         return 0;
-      }
 
       case Opcode::subgroup_add:
         return reduce(inst, Op::OpGroupNonUniformFAdd, Op::OpGroupNonUniformIAdd,
@@ -520,6 +570,18 @@ class Emitter {
       case Opcode::subgroup_ballot:
         return subgroup(inst, spv::Capability::GroupNonUniformBallot, Op::OpGroupNonUniformBallot,
                         {arg(0)});
+
+      case Opcode::matrix_fill:
+        return unary(inst, Op::OpCompositeConstruct);
+      case Opcode::matrix_load:
+        return matrix_load(inst);
+      case Opcode::matrix_store:
+        matrix_store(inst);
+        return 0;
+      case Opcode::matrix_multiply_add:
+        return result(t, recent::kOpCooperativeMatrixMulAdd, {arg(0), arg(1), arg(2)});
+      case Opcode::matrix_add:
+        return exact(t, binary(inst, Op::OpFAdd));
 
       case Opcode::if_begin:
         begin_if(inst);

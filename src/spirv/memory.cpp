@@ -179,17 +179,17 @@ Id Memory::add_to_address(Id address, Id index, uint32_t size) {
   return m_.instruction(m_.code, m_.type(kAddress), Op::OpCompositeConstruct, {sum_low, sum_high});
 }
 
-Id Memory::shared_element(const Inst& inst, Id index) {
-  Id& variable = shared_[inst.imm];
+Id Memory::shared_element(uint32_t array, Id index) {
+  const ir::SharedArray& s = k_.shared[array];
+  Id& variable = shared_[array];
   if (!variable) {
-    const ir::SharedArray& s = k_.shared[inst.imm];
     const Id element = m_.type(s.type);
     const Id count = m_.u32(s.count);
-    const Id array = m_.new_id();
-    append(m_.declarations, Op::OpTypeArray, {array, element, count});
-    variable = m_.global(StorageClass::Workgroup, m_.pointer(StorageClass::Workgroup, array));
+    const Id type = m_.new_id();
+    append(m_.declarations, Op::OpTypeArray, {type, element, count});
+    variable = m_.global(StorageClass::Workgroup, m_.pointer(StorageClass::Workgroup, type));
   }
-  return m_.instruction(m_.code, m_.variable_pointer(StorageClass::Workgroup, inst.type),
+  return m_.instruction(m_.code, m_.variable_pointer(StorageClass::Workgroup, s.type),
                         Op::OpAccessChain, {variable, index});
 }
 

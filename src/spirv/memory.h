@@ -17,7 +17,7 @@ class Memory {
 
   // Pointer to the element that a load, store or atomic accesses; index is the id of its index.
   Id buffer_element(const ir::Inst& inst, Id index);
-  Id shared_element(const ir::Inst& inst, Id index);
+  Id shared_element(uint32_t array, Id index);
 
  private:
   // A buffer seen as an array of one access type.

@@ -2,24 +2,26 @@
 
 #include <algorithm>
 
+#include "spirv/recent.h"
+
 namespace nxv::spirv {
 namespace {
 
 constexpr uint32_t kVersion = 0x00010500;
 
 // A literal string: bytes, a terminating zero, padding to words.
-void append_string(Words& out, const char* text) {
+void append_string(Words& out, std::string_view text) {
   uint32_t w = 0;
   int at = 0;
-  for (const char* p = text;; ++p) {
-    w |= static_cast<uint32_t>(static_cast<unsigned char>(*p)) << (8 * at);
-    if (++at == 4 || *p == 0) {
+  for (const char c : text) {
+    w |= static_cast<uint32_t>(static_cast<unsigned char>(c)) << (8 * at);
+    if (++at == 4) {
       out.push_back(w);
       w = 0;
       at = 0;
     }
-    if (*p == 0) return;
   }
+  out.push_back(w);
 }
 
 void append_instruction(Words& out, spv::Op op, const Words& operands) {
@@ -29,7 +31,8 @@ void append_instruction(Words& out, spv::Op op, const Words& operands) {
 
 template <typename Table>
 Id& entry(Table& table, ir::Type t) {
-  return table[static_cast<size_t>(t.scalar)][t.lanes];
+  const size_t column = ir::is_matrix(t) ? 4 + static_cast<size_t>(t.matrix) : t.lanes;
+  return table[static_cast<size_t>(t.scalar)][column];
 }
 
 }  // namespace
@@ -53,6 +56,17 @@ void Module::capability(spv::Capability c) {
   if (std::find(capabilities_.begin(), capabilities_.end(), c) == capabilities_.end()) {
     capabilities_.push_back(c);
   }
+}
+
+void Module::extension(std::string_view name) {
+  if (std::find(extensions_.begin(), extensions_.end(), name) == extensions_.end()) {
+    extensions_.push_back(name);
+  }
+}
+
+void Module::use_vulkan_memory_model() {
+  capability(spv::Capability::VulkanMemoryModel);
+  vulkan_memory_model_ = true;
 }
 
 void Module::execution_mode(spv::ExecutionMode mode, std::initializer_list<uint32_t> literals) {
@@ -108,6 +122,7 @@ Id Module::type(ir::Type t) {
   t = storage_type(t);
   Id& id = entry(types_, t);
   if (id) return id;
+  if (ir::is_matrix(t)) return id = matrix_type(t);
   if (t.lanes > 1) {
     const Id lane = type(ir::element(t));
     id = new_id();
@@ -129,9 +144,13 @@ Id Module::type(ir::Type t) {
       append(declarations, spv::Op::OpTypeInt, {id, 64, 0});
       break;
     case ir::Scalar::f16:
-    case ir::Scalar::bf16:
       capability(spv::Capability::Float16);
       append(declarations, spv::Op::OpTypeFloat, {id, 16});
+      break;
+    case ir::Scalar::bf16:
+      capability(recent::kBFloat16Type);
+      extension("SPV_KHR_bfloat16");
+      append(declarations, spv::Op::OpTypeFloat, {id, 16, recent::kBFloat16Encoding});
       break;
     case ir::Scalar::f32:
       append(declarations, spv::Op::OpTypeFloat, {id, 32});
@@ -141,6 +160,23 @@ Id Module::type(ir::Type t) {
       append(declarations, spv::Op::OpTypeFloat, {id, 64});
       break;
   }
+  return id;
+}
+
+Id Module::matrix_type(ir::Type t) {
+  capability(recent::kCooperativeMatrix);
+  extension("SPV_KHR_cooperative_matrix");
+  if (t.scalar == ir::Scalar::bf16) capability(recent::kBFloat16CooperativeMatrix);
+  const auto use = t.matrix == ir::Matrix::a   ? recent::MatrixUse::a
+                   : t.matrix == ir::Matrix::b ? recent::MatrixUse::b
+                                               : recent::MatrixUse::accumulator;
+  const Id component = type({t.scalar});
+  const Id scope = u32(word(spv::Scope::Subgroup));
+  const Id side = u32(ir::kMatrixSide);
+  const Id use_id = u32(word(use));
+  const Id id = new_id();
+  append(declarations, recent::kOpTypeCooperativeMatrix,
+         {id, component, scope, side, side, use_id});
   return id;
 }
 
@@ -240,13 +276,19 @@ Words Module::finish() {
   out = {spv::MagicNumber, kVersion, 0, next_id_, 0};
   for (spv::Capability c : capabilities_) append(out, spv::Op::OpCapability, {word(c)});
   Words operands;
+  for (std::string_view name : extensions_) {
+    operands.clear();
+    append_string(operands, name);
+    append_instruction(out, spv::Op::OpExtension, operands);
+  }
   if (glsl_) {
     operands = {glsl_};
     append_string(operands, "GLSL.std.450");
     append_instruction(out, spv::Op::OpExtInstImport, operands);
   }
   append(out, spv::Op::OpMemoryModel,
-         {word(spv::AddressingModel::PhysicalStorageBuffer64), word(spv::MemoryModel::GLSL450)});
+         {word(spv::AddressingModel::PhysicalStorageBuffer64),
+          word(vulkan_memory_model_ ? spv::MemoryModel::Vulkan : spv::MemoryModel::GLSL450)});
   operands = {word(spv::ExecutionModel::GLCompute), main_};
   append_string(operands, "main");
   operands.insert(operands.end(), interface_.begin(), interface_.end());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <spirv/unified1/spirv.hpp11>
+#include <string_view>
 #include <vector>
 
 #include "ir/kernel.h"
@@ -34,6 +35,10 @@ class Module {
   Id new_id() { return next_id_++; }
 
   void capability(spv::Capability c);
+  void extension(std::string_view name);  // a literal
+  // The Vulkan memory model instead of GLSL450.
+  void use_vulkan_memory_model();
+  bool has_vulkan_memory_model() const { return vulkan_memory_model_; }
   void execution_mode(spv::ExecutionMode mode, std::initializer_list<uint32_t> literals);
   void decorate(Id target, spv::Decoration d, std::initializer_list<uint32_t> literals = {});
   void decorate_member(Id target, uint32_t member, spv::Decoration d,
@@ -68,6 +73,10 @@ class Module {
     uint64_t bits = 0;
   };
 
+  // By scalar, and by number of lanes or use of a matrix.
+  using TypeTable = std::array<std::array<Id, 8>, 9>;
+
+  Id matrix_type(ir::Type t);
   Id scalar_constant(ir::Type t, uint64_t bits);
   ConstantSlot& constant_slot(Id type, uint64_t bits);
 
@@ -75,13 +84,15 @@ class Module {
   Id main_;
   Id glsl_ = 0;
   Id void_ = 0;
-  std::array<std::array<Id, 5>, 9> types_{};
-  std::array<std::array<Id, 5>, 9> pairs_{};
-  std::array<std::array<Id, 5>, 9> function_pointers_{};
-  std::array<std::array<Id, 5>, 9> workgroup_pointers_{};
+  bool vulkan_memory_model_ = false;
+  TypeTable types_{};
+  TypeTable pairs_{};
+  TypeTable function_pointers_{};
+  TypeTable workgroup_pointers_{};
   std::vector<ConstantSlot> constants_;  // open addressing, a power of two in size
   uint32_t constant_count_ = 0;
   std::vector<spv::Capability> capabilities_;
+  std::vector<std::string_view> extensions_;
   std::vector<Id> interface_;
   Words modes_;
   Words annotations_;

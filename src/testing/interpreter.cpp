@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/scalar.h"
 #include "testing/interpreter_ops.h"
 
 namespace nxv::testing {
@@ -17,6 +18,7 @@ using ir::Type;
 
 constexpr uint32_t kNobody = 0xffffffff;
 constexpr uint32_t kMany = 0xfffffffe;
+constexpr uint32_t kElements = ir::kMatrixSide * ir::kMatrixSide;  // of a matrix
 
 class Interpreter {
  public:
@@ -101,7 +103,7 @@ class Interpreter {
     for (uint32_t i = 0; i < n; ++i) {
       const Inst& inst = k_.body[i];
       slots_[i] = at;
-      if (defines_value(inst.op) || inst.op == Opcode::var_decl) at += inst.type.lanes * width_;
+      if (defines_value(inst.op) || inst.op == Opcode::var_decl) at += slot_size(inst.type);
       switch (inst.op) {
         case Opcode::if_begin:
         case Opcode::loop_begin:
@@ -140,6 +142,12 @@ class Interpreter {
         writers_[i].assign(arguments_[i].size() / 4, kNobody);
       }
     }
+  }
+
+  // Numbers: lane by lane, one of each invocation. Matrices: one of each subgroup, by rows.
+  size_t slot_size(Type t) const {
+    if (!is_matrix(t)) return size_t{t.lanes} * width_;
+    return size_t{kElements} * ((width_ + subgroup_size_ - 1) / subgroup_size_);
   }
 
   void run_group() {
@@ -223,6 +231,7 @@ class Interpreter {
   // Pure operations are computed for inactive invocations too: nobody sees their results.
   void execute_inst(uint32_t i) {
     const Inst& inst = k_.body[i];
+    if (is_matrix(inst.type)) return each_subgroup([&](uint32_t first) { matrix(i, first); });
     if (is_pure(inst.op)) {
       Evaluation e{inst.op, inst.type, inst.imm, {}, value(i), width_};
       for (int a = 0; a < operand_count(inst); ++a) {
@@ -276,8 +285,7 @@ class Interpreter {
       case Opcode::subgroup_shuffle:
       case Opcode::subgroup_broadcast_first:
       case Opcode::subgroup_ballot:
-        for (uint32_t first = 0; first < width_; first += subgroup_size_) subgroup(i, first);
-        return;
+        return each_subgroup([&](uint32_t first) { subgroup(i, first); });
       default:
         return;  // constants and params were filled in; ends of bodies do nothing
     }
@@ -415,25 +423,15 @@ class Interpreter {
               "accesses element " + std::to_string(index) + " of " +
                   std::to_string(memory.elements.size()));
     }
-    SharedElement& element = memory.elements[index];
     uint64_t* lanes = &memory.lanes[index * inst.type.lanes];
-    const bool others_wrote =
-        element.writer != kNobody && element.writer != w && element.written_at == epoch_;
     if (inst.op == Opcode::shared_load) {
-      if (element.writer == kNobody) fail_at(Status::internal, w, "reads what nobody wrote");
-      if (others_wrote) {
-        fail_at(Status::internal, w, "reads what another invocation wrote without a barrier");
-      }
-      element.reader = element.read_at == epoch_ && element.reader != w ? kMany : w;
-      element.read_at = epoch_;
+      note_read(memory.elements[index], w);
       for (uint32_t lane = 0; lane < inst.type.lanes; ++lane) {
         value(i)[lane * width_ + w] = lanes[lane];
       }
       return;
     }
-    if (element.read_at == epoch_ && element.reader != w) {
-      fail_at(Status::internal, w, "overwrites what another invocation read without a barrier");
-    }
+    const bool others_wrote = note_write(memory.elements[index], w);
     const uint64_t* stored = value(inst.args[1]);
     for (uint32_t lane = 0; lane < inst.type.lanes; ++lane) {
       const uint64_t bits = stored[lane * width_ + w];
@@ -442,20 +440,50 @@ class Interpreter {
       }
       lanes[lane] = bits;
     }
+  }
+
+  bool others_wrote(const SharedElement& element, uint32_t w) const {
+    return element.writer != kNobody && element.writer != w && element.written_at == epoch_;
+  }
+
+  void note_read(SharedElement& element, uint32_t w) {
+    if (element.writer == kNobody) fail_at(Status::internal, w, "reads what nobody wrote");
+    if (others_wrote(element, w)) {
+      fail_at(Status::internal, w, "reads what another invocation wrote without a barrier");
+    }
+    element.reader = element.read_at == epoch_ && element.reader != w ? kMany : w;
+    element.read_at = epoch_;
+  }
+
+  // Whether another invocation wrote there since the last barrier.
+  bool note_write(SharedElement& element, uint32_t w) {
+    if (element.read_at == epoch_ && element.reader != w) {
+      fail_at(Status::internal, w, "overwrites what another invocation read without a barrier");
+    }
+    const bool others = others_wrote(element, w);
     element.writer = w;
     element.written_at = epoch_;
+    return others;
   }
 
   // ---- Subgroups
 
+  // Calls f with the first invocation of each subgroup that is active.
+  template <typename F>
+  void each_subgroup(F f) {
+    for (uint32_t first = 0; first < width_; first += subgroup_size_) {
+      const uint32_t end = std::min(first + subgroup_size_, width_);
+      for (uint32_t w = first; w < end; ++w) {
+        if (active_[w] != active_[first]) {
+          fail_at(Status::internal, w, "is not reached by every invocation of the subgroup");
+        }
+      }
+      if (active_[first]) f(first);
+    }
+  }
+
   void subgroup(uint32_t i, uint32_t first) {
     const uint32_t end = std::min(first + subgroup_size_, width_);
-    for (uint32_t w = first; w < end; ++w) {
-      if (active_[w] != active_[first]) {
-        fail_at(Status::internal, w, "is not reached by every invocation of the subgroup");
-      }
-    }
-    if (!active_[first]) return;
     const Inst& inst = k_.body[i];
     const uint64_t* in = value(inst.args[0]);
     uint64_t* out = value(i);
@@ -492,6 +520,116 @@ class Interpreter {
           std::fill(out + first, out + end, sum);
         }
       }
+    }
+  }
+
+  // ---- Cooperative matrices
+
+  uint64_t* matrix_value(uint32_t id, uint32_t first) {
+    return value(id) + first / subgroup_size_ * kElements;
+  }
+
+  void matrix(uint32_t i, uint32_t first) {
+    const Inst& inst = k_.body[i];
+    const auto arg = [&](size_t n) { return matrix_value(inst.args[n], first); };
+    const bool has_value = defines_value(inst.op) || inst.op == Opcode::var_decl;
+    uint64_t* out = has_value ? matrix_value(i, first) : nullptr;
+    switch (inst.op) {
+      case Opcode::var_decl:
+        std::fill_n(out, kElements, kPoison & (inst.type == ir::kAccumulator ? ~0u : 0xffffu));
+        return;
+      case Opcode::var_load:
+        std::copy_n(arg(0), kElements, out);
+        return;
+      case Opcode::var_store:
+        std::copy_n(arg(1), kElements, arg(0));
+        return;
+      case Opcode::matrix_fill:
+        std::fill_n(out, kElements, uniform(inst.args[0], first));
+        return;
+      case Opcode::matrix_load:
+        return each_element(inst, first, [&](size_t place, uint64_t& word, uint32_t shift) {
+          out[place] = word >> shift & element_mask(inst.type);
+        });
+      case Opcode::matrix_store:
+        return each_element(inst, first, [&](size_t place, uint64_t& word, uint32_t shift) {
+          word &= ~(element_mask(inst.type) << shift);
+          word |= arg(2)[place] << shift;
+        });
+      case Opcode::matrix_add:
+        for (uint32_t e = 0; e < kElements; ++e) {
+          out[e] = combine(Opcode::add, ir::kF32, arg(0)[e], arg(1)[e], options_);
+        }
+        return;
+      default:
+        return multiply_add(k_.body[inst.args[0]].type.scalar, arg(0), arg(1), arg(2), out);
+    }
+  }
+
+  static uint64_t element_mask(Type t) { return ir::bytes(t) == 2 ? 0xffff : 0xffffffff; }
+
+  // The value that all invocations of a subgroup have.
+  uint64_t uniform(uint32_t id, uint32_t first) {
+    const uint64_t* v = value(id);
+    for (uint32_t w = first; w < std::min(first + subgroup_size_, width_); ++w) {
+      if (v[w] != v[first]) fail_at(Status::internal, w, "has operands that differ in a subgroup");
+    }
+    return v[first];
+  }
+
+  // Calls f with the place of each element in the matrix, the lane of shared memory that it lies
+  // in, and its first bit there.
+  template <typename F>
+  void each_element(const Inst& inst, uint32_t first, F f) {
+    const uint32_t array = ir::matrix_shared(inst.imm);
+    SharedMemory& memory = shared_[array];
+    const Type unit = k_.shared[array].type;
+    const auto bytes = static_cast<uint32_t>(ir::bytes(inst.type));
+    const auto lane_bytes = static_cast<uint32_t>(ir::bytes(element(unit)));
+    const uint64_t units = ir::kMatrixSide * bytes / (lane_bytes * unit.lanes);
+    const uint64_t stride = uniform(inst.args[1], first);
+    uint64_t begin = uniform(inst.args[0], first);
+    for (uint32_t line = 0; line < ir::kMatrixSide; ++line, begin += stride) {
+      if (begin + units > memory.elements.size()) {
+        fail_at(Status::out_of_bounds, first,
+                "accesses element " + std::to_string(begin + units - 1) + " of " +
+                    std::to_string(memory.elements.size()));
+      }
+      for (uint64_t u = begin; u < begin + units; ++u) {
+        if (inst.op == Opcode::matrix_load) {
+          note_read(memory.elements[u], first);
+        } else if (note_write(memory.elements[u], first)) {
+          fail_at(Status::internal, first,
+                  "overwrites what another invocation wrote without a barrier");
+        }
+      }
+      for (uint32_t i = 0; i < ir::kMatrixSide; ++i) {
+        const uint32_t at = i * bytes;
+        const bool by_columns = ir::matrix_by_columns(inst.imm);
+        f(by_columns ? i * ir::kMatrixSide + line : line * ir::kMatrixSide + i,
+          memory.lanes[begin * unit.lanes + at / lane_bytes], at % lane_bytes * 8);
+      }
+    }
+  }
+
+  // The sixteen products and the accumulator are added up exactly, nearly, and rounded once.
+  static void multiply_add(ir::Scalar factor, const uint64_t* a, const uint64_t* b,
+                           const uint64_t* sum, uint64_t* out) {
+    const auto number = [factor](uint64_t bits) {
+      const auto half = static_cast<uint16_t>(bits);
+      return to_double(load_scalar(factor == ir::Scalar::f16 ? DType::f16 : DType::bf16,
+                                   reinterpret_cast<const std::byte*>(&half), 0));
+    };
+    std::array<double, kElements> x, y;
+    std::transform(a, a + kElements, x.begin(), number);
+    std::transform(b, b + kElements, y.begin(), number);
+    for (uint32_t e = 0; e < kElements; ++e) {
+      double total = std::bit_cast<float>(static_cast<uint32_t>(sum[e]));
+      for (uint32_t k = 0; k < ir::kMatrixSide; ++k) {
+        total += x[e / ir::kMatrixSide * ir::kMatrixSide + k] *
+                 y[k * ir::kMatrixSide + e % ir::kMatrixSide];
+      }
+      out[e] = std::bit_cast<uint32_t>(static_cast<float>(total));
     }
   }
 

@@ -3,10 +3,10 @@
 // It is strict where devices are forgiving. These raise an Error naming the instruction, the
 // workgroup and the invocation: an access outside of a buffer or shared array, a 32-bit index of
 // 2^31 or more, a read of shared memory that nobody wrote, two invocations that meet in shared
-// memory without a barrier or in a buffer at all, a barrier or subgroup operation in divergent
-// control flow, more loop iterations than every driver executes. What the IR leaves undefined
-// (integer division by zero, shifts by the width, NaN in min and max, conversions out of range,
-// variables not yet set, shuffles from lanes that do not exist) yields kPoison.
+// memory without a barrier or in a buffer at all, a barrier, subgroup operation or cooperative
+// matrix in divergent control flow, more loop iterations than every driver executes. What the IR
+// leaves undefined (integer division by zero, shifts by the width, NaN in min and max, conversions
+// out of range, variables not yet set, shuffles from lanes that do not exist) yields kPoison.
 #pragma once
 
 #include <array>

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/scalar.h"
 
 namespace nxv::testing {
 namespace {
@@ -273,6 +274,8 @@ class Evaluator {
         return convert();
       case Opcode::bitcast:
         return bitcast();
+      case Opcode::pack_half:
+        return pack_half();
       case Opcode::pack:
         for (uint32_t lane = 0; lane < e_.type.lanes; ++lane) copy(lane, arg(lane));
         return;
@@ -411,6 +414,18 @@ class Evaluator {
         }
       });
     });
+  }
+
+  // To nearest even.
+  void pack_half() {
+    for (uint32_t i = 0; i < e_.width; ++i) {
+      std::array<uint16_t, 2> halves{};
+      for (uint32_t lane = 0; lane < 2; ++lane) {
+        const double v = from_bits<float>(arg(0)[lane * e_.width + i]);
+        store_scalar(make_scalar(DType::f16, v), reinterpret_cast<std::byte*>(halves.data()), lane);
+      }
+      e_.out[i] = halves[0] | uint64_t{halves[1]} << 16;
+    }
   }
 
   void bitcast() {

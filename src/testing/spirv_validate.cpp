@@ -2,12 +2,21 @@
 
 #include <spirv-tools/libspirv.h>
 #include <memory>
+#include <string_view>
 
 namespace nxv::testing {
 namespace {
 
 using Context = std::unique_ptr<spv_context_t, decltype(&spvContextDestroy)>;
 using Options = std::unique_ptr<spv_validator_options_t, decltype(&spvValidatorOptionsDestroy)>;
+
+// SPIRV-Tools before 2023.4 know no cooperative matrices, those before 2025.2 no bfloat16. Modules
+// that use them count as valid there.
+bool is_newer_than_validator(spv_diagnostic diagnostic) {
+  if (!diagnostic) return false;
+  const std::string_view text = diagnostic->error;
+  return text == "Invalid capability operand: 6022" || text == "Invalid capability operand: 5118";
+}
 
 Context make_context() { return {spvContextCreate(SPV_ENV_VULKAN_1_2), &spvContextDestroy}; }
 
@@ -21,7 +30,7 @@ std::string validate_spirv(std::span<const uint32_t> words) {
   const spv_result_t result =
       spvValidateWithOptions(context.get(), options.get(), &binary, &diagnostic);
   std::string message;
-  if (result != SPV_SUCCESS) {
+  if (result != SPV_SUCCESS && !is_newer_than_validator(diagnostic)) {
     message = diagnostic ? diagnostic->error : "invalid SPIR-V";
     message += "\n" + disassemble_spirv(words);
   }

@@ -204,17 +204,21 @@ std::vector<Measurement> transposition(Bench& bench) {
   return {m};
 }
 
-std::vector<Measurement> matrix_product(Bench& bench) {
+std::vector<float> as_floats(Bench& bench, const NodeRef& x) {
+  return bench.session.floats(x->dtype == DType::f32 ? x : cast(x, DType::f32));
+}
+
+std::vector<Measurement> products(Bench& bench, const char* name, DType type, double bound) {
   std::vector<Measurement> all;
   for (int64_t n : bench.options.matmul) {
-    const NodeRef a = bench.session.uniform({n, n}, -0.5, 0.5);
-    const NodeRef b = bench.session.uniform({n, n}, -0.5, 0.5);
-    Measurement m{"matmul", matrix(n, n)};
+    const NodeRef a = bench.session.uniform({n, n}, -0.5, 0.5, type);
+    const NodeRef b = bench.session.uniform({n, n}, -0.5, 0.5, type);
+    Measurement m{name, matrix(n, n)};
     m.unit = Unit::flops;
     m.amount = 2 * std::pow(static_cast<double>(n), 3);
     bench.time(m, [&] { return matmul(a, b); });
-    const auto x = bench.session.floats(a), y = bench.session.floats(b),
-               got = bench.session.floats(bench.value);
+    const auto x = as_floats(bench, a), y = as_floats(bench, b),
+               got = as_floats(bench, bench.value);
     // ||error|| / ||expected|| over outputs spread over the matrix.
     double errors = 0, norm = 0;
     const auto size = static_cast<size_t>(n);
@@ -229,7 +233,7 @@ std::vector<Measurement> matrix_product(Bench& bench) {
     }
     m.error = std::sqrt(errors / norm);
     if (std::isnan(m.error)) m.error = std::numeric_limits<double>::infinity();
-    m.bound = 1e-6;
+    m.bound = bound;
     all.push_back(m);
     bench.value = {};
   }
@@ -279,6 +283,14 @@ std::vector<Measurement> fourier(Bench& bench) {
     bench.value = {};
   }
   return all;
+std::vector<Measurement> matrix_product(Bench& bench) {
+  return products(bench, "matmul", DType::f32, 1e-6);
+}
+std::vector<Measurement> f16_product(Bench& bench) {
+  return products(bench, "matmul f16", DType::f16, 0x1p-11);
+}
+std::vector<Measurement> bf16_product(Bench& bench) {
+  return products(bench, "matmul bf16", DType::bf16, 0x1p-8);
 }
 
 std::vector<Measurement> random_numbers(Bench& bench, const char* name, Op op) {
@@ -435,6 +447,8 @@ constexpr std::array kBenchmarks = {
     Benchmark{"sort", sort_benchmark},
     Benchmark{"argsort", argsort_benchmark},
     Benchmark{"scan", scan_benchmark},
+    Benchmark{"f16_product", f16_product},
+    Benchmark{"bf16_product", bf16_product},
     Benchmark{"dependent_matmuls", dependent_products},
     Benchmark{"window_sum", window_sums},
     Benchmark{"conv", convolutions},
@@ -469,11 +483,14 @@ Bench::Bench(Session& session, const BenchOptions& options)
 void Bench::repeat(Measurement& m, const std::function<double()>& once) {
   using Clock = std::chrono::steady_clock;
   constexpr size_t kFewest = 3, kMost = 30;
-  once();
-  once();
-  std::vector<double> times;
-  const auto start = Clock::now();
+  // GPUs slow their clocks while the host checks results, and take a while to be fast again.
+  const bool cpu = session.engine().plan().profile == plan::Profile::cpu;
+  const double warm_up = cpu ? 0 : 0.3;
+  auto start = Clock::now();
   const auto spent = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  for (int i = 0; i < 2 || spent() < warm_up; ++i) once();
+  std::vector<double> times;
+  start = Clock::now();
   while (times.size() < kMost &&
          (times.size() < kFewest || spent() < options.seconds_per_benchmark)) {
     times.push_back(once());

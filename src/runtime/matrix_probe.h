@@ -1,0 +1,29 @@
+// The self-test of matrix units: small products, computed with them and without.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "kernels/lowering.h"
+
+namespace nxv::runtime {
+
+using Bytes = std::vector<std::byte>;
+
+// One question to the device: some ways to compute C from A and B, and whether their answers are
+// right.
+struct MatrixCheck {
+  Region region;
+  std::vector<kernels::Lowering> ways;
+  Bytes a, b;
+  size_t c_bytes = 0;
+  std::function<bool(std::span<const Bytes> answers)> is_right;
+};
+
+// A check for each type whose products would use matrix units on the target, none without.
+// Lowerings refer to the target's plan.
+std::vector<MatrixCheck> matrix_checks(const kernels::Target& target);
+
+}  // namespace nxv::runtime

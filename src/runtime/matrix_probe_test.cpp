@@ -1,0 +1,96 @@
+// The self-test on a device that is right, and on devices that are wrong.
+#include "runtime/matrix_probe.h"
+
+#include <gtest/gtest.h>
+
+#include "testing/interpreter.h"
+
+namespace nxv::runtime {
+namespace {
+
+plan::DevicePlan make_plan() {
+  using plan::MatrixType;
+  plan::DevicePlan p;
+  p.profile = plan::Profile::discrete;
+  p.has.coopmat = p.has.bf16 = true;
+  p.shared_memory_bytes = 49152;
+  p.max_workgroup_invocations = 1024;
+  p.subgroup_size = 32;
+  p.fixed_subgroup_size = true;
+  p.matrix_shapes = {{16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
+                     {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32}};
+  return p;
+}
+
+using Change = std::function<void(ir::Kernel&)>;
+
+Bytes answer(const MatrixCheck& check, const kernels::Lowering& way, const Change& change) {
+  Bytes a = check.a, b = check.b, c(check.c_bytes);
+  std::vector<Bytes> workspaces;
+  for (uint64_t bytes : way.workspaces) workspaces.emplace_back((bytes + 15) / 16 * 16);
+  for (const kernels::Dispatch& d : way.dispatches) {
+    ir::Kernel kernel = d.generate(check.region);
+    change(kernel);
+    std::vector<testing::Argument> arguments = {
+        testing::Argument::buffer(a), testing::Argument::buffer(b), testing::Argument::buffer(c)};
+    for (int w : d.workspaces) {
+      arguments.push_back(testing::Argument::buffer(workspaces[static_cast<size_t>(w)]));
+    }
+    std::vector<uint32_t> words = check.region.words;
+    words.insert(words.end(), d.extra_words.begin(), d.extra_words.end());
+    words.resize(std::max(words.size(), kernel.params.size()));
+    for (size_t i = 0; arguments.size() < kernel.params.size(); ++i) {
+      arguments.push_back(testing::Argument::number(words[i]));
+    }
+    testing::run(kernel, {d.groups[0], d.groups[1], d.groups[2]}, arguments);
+  }
+  return c;
+}
+
+// How many checks a device fails that runs changed kernels.
+int failures(const Change& change) {
+  const plan::DevicePlan plan = make_plan();
+  const kernels::Target target = kernels::make_target(plan);
+  int count = 0;
+  for (const MatrixCheck& check : matrix_checks(target)) {
+    std::vector<Bytes> answers;
+    for (const kernels::Lowering& way : check.ways) answers.push_back(answer(check, way, change));
+    count += !check.is_right(answers);
+  }
+  return count;
+}
+
+TEST(MatrixProbe, RightUnitsPass) {
+  const plan::DevicePlan plan = make_plan();
+  EXPECT_EQ(matrix_checks(kernels::make_target(plan)).size(), 4u);
+  EXPECT_EQ(failures([](ir::Kernel&) {}), 0);
+}
+
+TEST(MatrixProbe, WrongUnitsFail) {
+  // Factors by rows where they lie by columns, and the other way round.
+  EXPECT_EQ(failures([](ir::Kernel& k) {
+              for (ir::Inst& inst : k.body) {
+                if (inst.op == ir::Opcode::matrix_load) inst.imm ^= ir::matrix_place(0, true);
+              }
+            }),
+            3);
+  // Products that forget what they are added to.
+  EXPECT_EQ(failures([](ir::Kernel& k) {
+              uint32_t zeros = ir::kNone;
+              for (uint32_t i = 0; i < k.body.size(); ++i) {
+                ir::Inst& inst = k.body[i];
+                if (inst.op == ir::Opcode::matrix_fill) zeros = i;
+                if (inst.op == ir::Opcode::matrix_multiply_add) inst.args[2] = zeros;
+              }
+            }),
+            3);
+}
+
+TEST(MatrixProbe, NothingToTestWithoutUnits) {
+  plan::DevicePlan plan = make_plan();
+  plan.has.coopmat = false;
+  EXPECT_TRUE(matrix_checks(kernels::make_target(plan)).empty());
+}
+
+}  // namespace
+}  // namespace nxv::runtime
