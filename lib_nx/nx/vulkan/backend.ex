@@ -120,10 +120,8 @@ defmodule Nx.Vulkan.Backend do
   end
 
   @impl true
-  def atan2(out, a, b) do
-    Check.real!(:atan2, [a, b])
-    Elementwise.arithmetic(out, :atan2, a, b)
-  end
+  def atan2(out, a, b),
+    do: Elementwise.arithmetic(out, :atan2, Check.real!(:atan2, a), Check.real!(:atan2, b))
 
   for name <-
         ~w(equal not_equal greater less greater_equal less_equal)a ++

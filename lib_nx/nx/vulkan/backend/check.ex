@@ -40,11 +40,17 @@ defmodule Nx.Vulkan.Backend.Check do
     end
   end
 
-  def real!(name, tensors) do
-    if Enum.any?(tensors, &Nx.Type.complex?(&1.type)) do
-      raise ArithmeticError, "Complex.#{name} only accepts real numbers as arguments"
+  @doc "The real part of an operand that may be complex in type, but not in value."
+  def real!(name, %T{type: {:c, bits}} = t) do
+    with numbers when numbers != nil <- Node.known(t),
+         true <- Enum.all?(numbers, fn {_re, im} -> im == 0 end) do
+      Nx.Vulkan.Backend.real(%{t | type: {:f, div(bits, 2)}}, t)
+    else
+      _ -> raise ArithmeticError, "Complex.#{name} only accepts real numbers as arguments"
     end
   end
+
+  def real!(_name, t), do: t
 
   @doc "No matrix has a zero on its diagonal."
   def diagonal!(%T{shape: shape} = matrices) do
