@@ -251,7 +251,7 @@ defmodule Nx.Vulkan.Backend do
     @impl true
     def unquote(name)(out, t, opts) do
       t = Node.ref(t)
-      Node.make(out, fn -> Native.reduce(unquote(name), t, opts[:axes], opts[:keep_axes]) end)
+      Node.make(out, fn -> Native.reduce(unquote(name), t, opts[:axes], opts[:keep_axes] || false) end)
     end
   end
 
