@@ -105,10 +105,16 @@ defmodule Nx.Vulkan.Backend do
   end
 
   for name <-
-        ~w(add subtract multiply divide pow remainder quotient min max)a ++
+        ~w(add subtract multiply divide pow quotient min max)a ++
           ~w(bitwise_and bitwise_or bitwise_xor)a do
     @impl true
     def unquote(name)(out, a, b), do: Elementwise.arithmetic(out, unquote(name), a, b)
+  end
+
+  @impl true
+  def remainder(out, a, b) do
+    Check.finite!([a, b])
+    Elementwise.arithmetic(out, :remainder, a, b)
   end
 
   for name <- ~w(left_shift right_shift)a do
@@ -247,12 +253,23 @@ defmodule Nx.Vulkan.Backend do
 
   # ---- Reductions ----
 
-  for name <- ~w(sum product reduce_max reduce_min all any)a do
+  # Nx starts from 1, which is felt where a complex number has an infinite part.
+  @impl true
+  def product(%T{type: {:c, _}} = out, %T{type: {:c, _}} = t, opts) do
+    one = Node.constant(%{t | shape: {}}, 1, [])
+    fold(:product, out, Elementwise.arithmetic(t, :multiply, one, t), opts)
+  end
+
+  def product(out, t, opts), do: fold(:product, out, t, opts)
+
+  for name <- ~w(sum reduce_max reduce_min all any)a do
     @impl true
-    def unquote(name)(out, t, opts) do
-      t = Node.ref(t)
-      Node.make(out, fn -> Native.reduce(unquote(name), t, opts[:axes], opts[:keep_axes] || false) end)
-    end
+    def unquote(name)(out, t, opts), do: fold(unquote(name), out, t, opts)
+  end
+
+  defp fold(name, out, t, opts) do
+    t = Node.ref(t)
+    Node.make(out, fn -> Native.reduce(name, t, opts[:axes], opts[:keep_axes] || false) end)
   end
 
   for name <- [:argmax, :argmin] do

@@ -40,6 +40,25 @@ defmodule Nx.Vulkan.Backend.Check do
     end
   end
 
+  @doc "Float operands are numbers, neither infinite nor NaN."
+  def finite!(operands) do
+    operands
+    |> Enum.with_index(1)
+    |> Enum.filter(fn {t, _} -> Enum.any?(Node.known(t) || [], &is_atom/1) end)
+    |> case do
+      [] ->
+        :ok
+
+      found ->
+        # The text is Erlang's, whose :math Nx's own backend asks.
+        lines = for {_, n} <- found, do: "  * #{ordinal(n)} argument: not a number\n"
+        raise ArgumentError, "errors were found at the given arguments:\n\n#{lines}"
+    end
+  end
+
+  defp ordinal(1), do: "1st"
+  defp ordinal(2), do: "2nd"
+
   @doc "The real part of an operand that may be complex in type, but not in value."
   def real!(name, %T{type: {:c, bits}} = t) do
     with numbers when numbers != nil <- Node.known(t),

@@ -95,14 +95,14 @@ defmodule Nx.Vulkan.Backend.Node do
 
   # ---- Values from and to the host ----
 
-  @doc "A tensor with the same value everywhere. Small integers are known without a read."
+  @doc "A tensor with the same value everywhere. Scalars but floats are known without a read."
   @spec constant(Nx.Tensor.t(), term, keyword) :: Nx.Tensor.t()
   def constant(%T{shape: shape, type: type} = out, number, options) do
     atom = type(type)
     engine = engine(options)
     value = number(number, type)
     ref = new(fn -> Native.constant(engine, atom, Tuple.to_list(shape), value) end)
-    known = if shape == {} and is_integer(number), do: Codec.encode([number], atom)
+    known = if shape == {} and not is_float(number), do: Codec.encode([value], atom)
     %{out | data: %B{ref: ref, known: known}}
   end
 
