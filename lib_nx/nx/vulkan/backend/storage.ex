@@ -2,12 +2,13 @@ defmodule Nx.Vulkan.Backend.Storage do
   @moduledoc false
   # Tensors to and from the host, other backends and other programs.
 
-  import Inspect.Algebra, only: [concat: 1, line: 0]
-
+  alias Inspect.Algebra
   alias Nx.Tensor, as: T
   alias Nx.Vulkan.{Device, Native}
   alias Nx.Vulkan.Backend, as: B
   alias Nx.Vulkan.Backend.Node
+
+  @signed Application.compile_env(:nx_vulkan, :add_backend_on_inspect, true)
 
   def to_binary(%T{type: type} = t, limit), do: Node.read(Node.ref(t), type, limit)
 
@@ -84,7 +85,7 @@ defmodule Nx.Vulkan.Backend.Storage do
     # Nx prints whole bytes only.
     shown = widen(t)
     text = Nx.Backend.inspect(shown, to_binary(shown, count), opts)
-    describe(text, t)
+    if @signed, do: Algebra.concat([signature(t), Algebra.line(), text]), else: text
   end
 
   defp widen(%T{type: {kind, bits}} = t) when bits < 8 do
@@ -94,12 +95,9 @@ defmodule Nx.Vulkan.Backend.Storage do
 
   defp widen(t), do: t
 
-  if Application.compile_env(:nx_vulkan, :add_backend_on_inspect, true) do
-    defp describe(text, %T{data: %B{ref: ref}}) do
-      ~c"#Ref<" ++ rest = :erlang.ref_to_list(ref)
-      concat(["Nx.Vulkan.Backend<#{Device.name()}, #{rest}", line(), text])
-    end
-  else
-    defp describe(text, _t), do: text
+  @doc "The backend's line above an inspected tensor."
+  def signature(%T{data: %B{ref: ref}}) do
+    ~c"#Ref<" ++ rest = :erlang.ref_to_list(ref)
+    "Nx.Vulkan.Backend<#{Device.name()}, #{rest}"
   end
 end
