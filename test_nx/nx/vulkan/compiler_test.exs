@@ -18,9 +18,9 @@ defmodule Nx.Vulkan.CompilerTest do
     run = fn n, state -> Enum.reduce(1..n, state, fn _, {x, mean} -> step.(x, mean) end) end
 
     state = run.(3, {x, Nx.multiply(x, 0)})
-    Nx.to_binary(elem(state, 0))
+    state |> Tuple.to_list() |> Enum.each(&Nx.to_binary/1)
     before = Nx.Vulkan.counters!().kernels_compiled
-    {x, _} = run.(200, state)
+    {x, _} = run.(15, state)
     assert Enum.all?(Nx.to_flat_list(x), &is_float/1)
     assert Nx.Vulkan.counters!().kernels_compiled == before
   end
