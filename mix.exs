@@ -19,7 +19,8 @@ defmodule Nx.Vulkan.MixProject do
       name: "Nx.Vulkan",
       description: "Lazy, fused tensor operations on any GPU with a Vulkan driver",
       source_url: @source_url,
-      package: package()
+      package: package(),
+      docs: docs()
     ]
   end
 
@@ -45,10 +46,35 @@ defmodule Nx.Vulkan.MixProject do
   defp package do
     [
       licenses: ["Apache-2.0"],
-      links: %{"GitHub" => @source_url},
+      links: %{
+        "GitHub" => @source_url,
+        "Changelog" => "#{@source_url}/blob/v#{@version}/CHANGELOG.md"
+      },
       files:
-        ~w(lib mix nif src include cmake CMakeLists.txt mix.exs .formatter.exs LICENSE) ++
-          Enum.filter(~w(lib_nx README.md CHANGELOG.md), &File.exists?/1)
+        ~w(lib lib_nx mix nif src include cmake guides CMakeLists.txt mix.exs .formatter.exs) ++
+          ~w(README.md CHANGELOG.md LICENSE)
+    ]
+  end
+
+  # For ex_doc. The names of the pages are Nx's convention for backends.
+  defp docs do
+    guide = fn name, title ->
+      {"guides/backend_documentation/#{name}.md",
+       filename: String.trim_trailing("backend_documentation-#{name}", "-index"), title: title}
+    end
+
+    [
+      main: "readme",
+      source_ref: "v#{@version}",
+      extras: [
+        "README.md",
+        "CHANGELOG.md",
+        "guides/migrating.md",
+        guide.("index", "Backend documentation"),
+        guide.("nx", "Nx"),
+        guide.("nx_lin_alg", "Nx.LinAlg")
+      ],
+      groups_for_extras: ["Backend documentation": ~r"guides/backend_documentation/"]
     ]
   end
 end

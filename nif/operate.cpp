@@ -208,7 +208,7 @@ Term call(ErlNifEnv* env, std::string name, AnyTerm tensors, AnyTerm options) {
 
 Term parameter(ErlNifEnv* env, EngineArg engine, nxv_dtype type) {
   nxv_tensor* raw = nullptr;
-  check(nxv_parameter(Use(*engine), type, &raw));
+  check(nxv_parameter(Engine::Use(*engine), type, &raw));
   return make_tensor(env, *engine, TensorHandle(raw));
 }
 

@@ -500,6 +500,19 @@ defmodule Nx.Vulkan do
     end
   end
 
+  # ---- With Nx: `compiler: Nx.Vulkan` ----
+
+  @compile {:no_warn_undefined, Nx.Vulkan.Compiler}
+
+  @doc false
+  defdelegate __jit__(key, vars, fun, args, options), to: Nx.Vulkan.Compiler
+  @doc false
+  defdelegate __compile__(key, vars, fun, options), to: Nx.Vulkan.Compiler
+  @doc false
+  defdelegate __to_backend__(options), to: Nx.Vulkan.Compiler
+  @doc false
+  defdelegate __partitions_options__(options), to: Nx.Vulkan.Compiler
+
   # ---- Arguments ----
 
   defp ask(question) do

@@ -1,5 +1,6 @@
 #include "kernels/fold.h"
 
+#include "ir/math/bits.h"
 #include "ir/math/cast.h"
 #include "ir/math/extended.h"
 
@@ -160,11 +161,15 @@ Accumulator Fold::multiply_complex(const Accumulator& a, const Accumulator& b) c
   return select(is_one(a), b, select(is_one(b), a, product));
 }
 
+// Devices differ in the NaN that inf - inf is; results have the one that hosts write.
 Value Fold::rounded(std::span<const Value> real) const {
-  if (kind_ == Kind::plain) return ir::wrap(real[0], output_);
+  const auto result = [this](Value x) {
+    return ir::wrap(b_.select(x != x, ir::math::nan(b_, x.type()), x), output_);
+  };
+  if (kind_ == Kind::plain) return result(real[0]);
   const Value sum = real[0] + real[1];
   const Value special = ir::math::is_nan(real[2]) | ir::math::is_infinity(real[2]);
-  return ir::wrap(b_.select(special | (sum != sum), real[2], sum), output_);
+  return result(b_.select(special | (sum != sum), real[2], sum));
 }
 
 Number Fold::result(const Accumulator& a) const {

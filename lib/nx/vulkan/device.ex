@@ -1,6 +1,6 @@
 defmodule Nx.Vulkan.Device do
   @moduledoc false
-  # Holds the engine that this VM's tensors live on. Opening and closing go through this process;
+  # Holds the engine that this VM's tensors live on, with the options it was opened with. Opening and closing go through this process;
   # everyone else reads the engine from a persistent term, which costs nothing.
 
   use GenServer
@@ -11,12 +11,24 @@ defmodule Nx.Vulkan.Device do
 
   def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
 
-  @doc "The open engine; opens one with default options when there is none."
-  @spec engine() :: {:ok, reference} | {:error, Error.t()}
-  def engine do
+  @doc "The open engine, when it was opened with `options`; opens one when there is none."
+  @spec engine(keyword) :: {:ok, reference} | {:error, Error.t()}
+  def engine(options \\ []) do
     case :persistent_term.get(@key, nil) do
-      nil -> open([])
-      engine -> {:ok, engine}
+      {engine, _} when options == [] -> {:ok, engine}
+      {engine, ^options} -> {:ok, engine}
+      _ -> open(options)
+    end
+  end
+
+  @doc "The name of the open device."
+  @spec name() :: String.t()
+  def name do
+    with {:ok, engine} <- engine(), {:ok, device} <- Native.engine_device(engine) do
+      device.name
+    else
+      {:error, _} -> "closed"
+      {:error, _, _} -> "closed"
     end
   end
 
@@ -24,6 +36,16 @@ defmodule Nx.Vulkan.Device do
   @spec open(keyword) :: {:ok, reference} | {:error, Error.t()}
   def open(options) do
     with {:ok, options} <- validate(options), do: call({:open, options})
+  end
+
+  @doc "Options without those that are nil, when all are known and make sense."
+  @spec validate(term) :: {:ok, keyword} | {:error, Error.t()}
+  def validate(options) do
+    with {:ok, options} <- known(options),
+         :ok <- budget(options[:memory_budget]),
+         :ok <- device(options[:device]) do
+      {:ok, options |> Enum.reject(fn {_, value} -> value == nil end) |> Enum.sort()}
+    end
   end
 
   @spec close() :: :ok
@@ -41,15 +63,6 @@ defmodule Nx.Vulkan.Device do
     GenServer.call(__MODULE__, request, :infinity)
   catch
     :exit, {:noproc, _} -> raise "the :nx_vulkan application is not started"
-  end
-
-  # :device may be an index or a part of a name; :memory_budget is in bytes.
-  defp validate(options) do
-    with {:ok, options} <- known(options),
-         :ok <- budget(options[:memory_budget]),
-         :ok <- device(options[:device]) do
-      {:ok, options |> Enum.reject(fn {_, value} -> value == nil end) |> Map.new()}
-    end
   end
 
   defp known(options) do
@@ -74,20 +87,20 @@ defmodule Nx.Vulkan.Device do
     Error.new(:invalid_argument, "memory_budget: expected bytes, got #{inspect(other)}")
   end
 
-  defp device(device) when device == nil or is_binary(device), do: :ok
+  defp device(device) when device in [nil, :cpu] or is_binary(device), do: :ok
   defp device(index) when is_integer(index) and index in 0..0x7FFFFFFF, do: :ok
 
   defp device(other) do
     Error.new(
       :invalid_argument,
-      "device: expected an index or a part of a name, got #{inspect(other)}"
+      "device: expected an index, a part of a name or :cpu, got #{inspect(other)}"
     )
   end
 
   @impl true
   def init(_) do
     Process.flag(:trap_exit, true)
-    {:ok, %{}}
+    {:ok, nil}
   end
 
   @impl true
@@ -96,31 +109,31 @@ defmodule Nx.Vulkan.Device do
       nil ->
         with {:ok, index} <- index(options[:device]),
              {:ok, engine} <- native_open(index, options[:memory_budget] || 0) do
-          :persistent_term.put(@key, engine)
-          {:reply, {:ok, engine}, options}
+          :persistent_term.put(@key, {engine, options})
+          {:reply, {:ok, engine}, state}
         else
           error -> {:reply, error, state}
         end
 
-      engine ->
-        if Enum.all?(options, fn {key, value} -> state[key] == value end) do
+      {engine, opened} ->
+        if Enum.all?(options, &(&1 in opened)) do
           {:reply, {:ok, engine}, state}
         else
-          {:reply, Error.new(:invalid_argument, already_open(state)), state}
+          {:reply, Error.new(:invalid_argument, already_open(opened)), state}
         end
     end
   end
 
-  def handle_call(:close, _from, _state) do
+  def handle_call(:close, _from, state) do
     close_engine()
-    {:reply, :ok, %{}}
+    {:reply, :ok, state}
   end
 
   @impl true
   def terminate(_reason, _state), do: close_engine()
 
   defp already_open(options) do
-    "a device is open already with options #{inspect(Map.to_list(options))}; " <>
+    "a device is open already with options #{inspect(options)}; " <>
       "call Nx.Vulkan.close/0 first"
   end
 
@@ -133,6 +146,15 @@ defmodule Nx.Vulkan.Device do
 
   defp index(nil), do: {:ok, -1}
   defp index(index) when is_integer(index), do: {:ok, index}
+
+  defp index(:cpu) do
+    with {:ok, devices} <- all() do
+      case Enum.find(devices, & &1.cpu?) do
+        nil -> Error.new(:no_device, "no Vulkan device runs on the CPU; Mesa's lavapipe does")
+        device -> {:ok, device.index}
+      end
+    end
+  end
 
   defp index(name) do
     with {:ok, devices} <- all() do
@@ -152,7 +174,7 @@ defmodule Nx.Vulkan.Device do
       nil ->
         :ok
 
-      engine ->
+      {engine, _options} ->
         :persistent_term.erase(@key)
         Native.engine_close(engine)
     end

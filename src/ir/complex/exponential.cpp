@@ -123,10 +123,11 @@ Complex pow(const Complex& z, const Complex& w, const Context& c) {
   const Complex v = turn(e.mantissa().value(), angle, e.n, c);
   const Complex power = with_specials(v, {re.hi, im.hi}, c.number(0), c);
 
+  const Complex defined = c.select(c.is_finite(z), power, c.both_nan());
   const Complex none{c.number(0), c.number(0)}, one{c.number(1), c.number(0)};
   const Value at_zero = (z.re == 0) & (z.im == 0);
   const Complex of_zero = c.select(w.re < 0, c.both_nan(), none);
-  return c.select((w.re == 0) & (w.im == 0), one, c.select(at_zero, of_zero, power));
+  return c.select((w.re == 0) & (w.im == 0), one, c.select(at_zero, of_zero, defined));
 }
 
 }  // namespace nxv::ir::complex

@@ -60,18 +60,8 @@ Complex defined_on_finite_reals(const Complex& v, const Complex& z, const Contex
 // v, which is zero where x is, also beside an infinity or NaN.
 Value zero_of(Value x, Value v) { return x.builder().select(x == 0, x, v); }
 
-}  // namespace
-
-Complex sinh(const Complex& z, const Context& c) {
-  return with_specials(sinh_of_finite(z, c.sin_cos(z.im), c), z, z.re, c);
-}
-
-Complex cosh(const Complex& z, const Context& c) {
-  return with_specials(cosh_of_finite(z, c.sin_cos(z.im), c), z, c.infinity(), c);
-}
-
 // (sinh x cosh x + i sin y cos y) / (sinh^2 x + cos^2 y)
-Complex tanh(const Complex& z, const Context& c) {
+Complex hyperbolic_tangent(const Complex& z, const Context& c) {
   const SinCos y = c.sin_cos(z.im);
   // Beyond the limit the result is 1 to more digits than there are.
   const Hyperbolic x = hyperbolic(z.re, c.arithmetic.pick(300.0, 40.0, 300.0), c);
@@ -83,6 +73,22 @@ Complex tanh(const Complex& z, const Context& c) {
   const Complex one{math::copy_sign(c.number(1), z.re), c.number(0)};
   const Complex w = c.select(math::is_infinity(z.re), one, v);
   return {zero_of(z.re, w.re), zero_of(z.im, w.im)};
+}
+
+}  // namespace
+
+Complex sinh(const Complex& z, const Context& c) {
+  return with_specials(sinh_of_finite(z, c.sin_cos(z.im), c), z, z.re, c);
+}
+
+Complex cosh(const Complex& z, const Context& c) {
+  return with_specials(cosh_of_finite(z, c.sin_cos(z.im), c), z, c.infinity(), c);
+}
+
+// The package divides infinities where the imaginary part is neither zero nor infinite.
+Complex tanh(const Complex& z, const Context& c) {
+  const Value undefined = math::is_infinity(z.re) & c.is_finite(z.im) & (z.im != 0);
+  return c.select(undefined, c.both_nan(), hyperbolic_tangent(z, c));
 }
 
 Complex sin(const Complex& z, const Context& c) {
@@ -97,7 +103,7 @@ Complex cos(const Complex& z, const Context& c) {
 }
 
 Complex tan(const Complex& z, const Context& c) {
-  return defined_on_finite_reals(over_i(tanh(times_i(z), c)), z, c);
+  return defined_on_finite_reals(over_i(hyperbolic_tangent(times_i(z), c)), z, c);
 }
 
 }  // namespace nxv::ir::complex

@@ -17,6 +17,14 @@ Complex defined_on_finite(const Complex& v, const Complex& z, const Context& c) 
   return c.select(c.is_finite(z), v, c.both_nan());
 }
 
+// At z = inf + i y with a finite y, not 0, the package's log(z + sqrt(z^2 + 1)) and the like meet
+// inf + i inf, or inf - i inf.
+Complex defined_to_the_right(const Complex& v, const Complex& z, const Context& c) {
+  const Value right = (z.re == c.infinity()) & c.is_finite(z.im) & (z.im != 0);
+  const Complex diagonal{c.infinity(), math::copy_sign(c.number(kPi / 4), z.im)};
+  return c.select(right, diagonal, defined_on_finite(v, z, c));
+}
+
 Value negate_if(Value condition, Value v) { return v.builder().select(condition, -v, v); }
 
 // For z in the first quadrant: acosh z = height + i angle and asin z = slope + i height, angle and
@@ -102,7 +110,7 @@ Complex acos(const Complex& z, const Context& c) {
 }
 
 Complex acosh(const Complex& z, const Context& c) {
-  return defined_on_finite(area_cosine(z, c), z, c);
+  return defined_to_the_right(area_cosine(z, c), z, c);
 }
 
 // -i asin(i z). log(z + sqrt(z^2 + 1)) lies above the real axis for the upper cut, below for the
@@ -112,7 +120,8 @@ Complex asinh(const Complex& z, const Context& c) {
   const Quadrant q({a.im, a.re}, c);
   const Value below = z.im < 0;
   const Value negative = (z.re < 0) | ((z.re == 0) & below);
-  return defined_on_finite({negate_if(negative, q.height), math::copy_sign(q.slope(), z.im)}, z, c);
+  const Complex v{negate_if(negative, q.height), math::copy_sign(q.slope(), z.im)};
+  return defined_to_the_right(v, z, c);
 }
 
 // -i atanh(i z). On the cuts the real part has the sign of the imaginary one.

@@ -89,7 +89,7 @@ Complex rsqrt(const Complex& argument, const Context& c) {
   };
   const Complex finite{finish(root.re), finish(-root.im)};
   const Value valid = c.is_finite(z) & (s.larger != 0);
-  const Value infinite = (z.re == c.infinity()) & (z.im == 0);
+  const Value infinite = (z.re == c.infinity()) & c.is_finite(z.im);
   const Complex none{c.number(0), c.number(0)};
   return c.select(valid, finite, c.select(infinite, none, c.both_nan()));
 }
@@ -111,11 +111,14 @@ Complex cbrt(const Complex& z, const Context& c) {
   const Complex finite{length * (like(sixth, 1) - twice_sin * half.sin),
                        length * (twice_sin * half.cos)};
 
-  // The package has an infinite root for every number with an infinite part.
+  // The package has an infinite root for every number with an infinite part: with no imaginary part
+  // for inf + i y.
   const Value inf = c.infinity(), right = z.re == inf;
   const Value any_infinite = math::is_infinity(z.re) | math::is_infinity(z.im);
   const Value down = (z.im < 0) & (z.re != c.number(-HUGE_VAL));
-  const Value im = b.select(right & (z.im == 0), z.im, b.select(down, c.number(-HUGE_VAL), inf));
+  const Value flat = math::copy_sign(c.number(0), z.im);
+  const Value steep = b.select(down, c.number(-HUGE_VAL), inf);
+  const Value im = b.select(right & c.is_finite(z.im), flat, steep);
   const Complex special = c.select(any_infinite, {inf, im}, c.both_nan());
   const Value zero = s.larger == 0;
   const Complex none{c.number(0), c.number(0)};

@@ -81,6 +81,12 @@ Complex area_sine(Complex z) {
   return branch({w, -std::conj(w)}, logarithm(z + square_root(z * z + 1.0)));
 }
 
+// asinh and acosh where a part is not finite.
+Complex area_of_infinity(Complex z) {
+  if (z.real() != kInfinity || !std::isfinite(z.imag()) || z.imag() == 0) return both_nan();
+  return {kInfinity, std::copysign(std::atan(1.0), z.imag())};
+}
+
 Complex arc_tangent(Complex z) {
   const double y = z.imag();
   if (z.real() == 0 && std::fabs(y) == 1) return {kNaN, y * kInfinity};
@@ -96,14 +102,15 @@ Complex area_tangent(Complex z) {
 
 Complex reciprocal_square_root(Complex z) {
   if (std::isfinite(z.real()) && std::isfinite(z.imag())) return divide(1.0, square_root(z));
-  return z == Complex(kInfinity, 0) ? Complex(0, 0) : both_nan();
+  return z.real() == kInfinity && std::isfinite(z.imag()) ? Complex(0, 0) : both_nan();
 }
 
 Complex cube_root(Complex z) {
   if (z == 0.0) return {0, 0};
   if (!std::isfinite(z.real()) || !std::isfinite(z.imag())) {
     if (has_nan(z) && !std::isinf(z.real()) && !std::isinf(z.imag())) return both_nan();
-    if (z == Complex(kInfinity, 0)) return z;
+    if (z.real() == kInfinity && std::isfinite(z.imag()))
+      return {kInfinity, std::copysign(0.0, z.imag())};
     return {kInfinity, z.imag() < 0 && z.real() != -kInfinity ? -kInfinity : kInfinity};
   }
   return std::polar(std::cbrt(magnitude(z)), std::atan2(z.imag(), z.real()) / 3);
@@ -176,6 +183,7 @@ Complex divide(Complex a, Complex b) {
 Complex power(Complex base, Complex exponent) {
   if (exponent == 0.0) return {1, 0};
   if (base == 0.0) return exponent.real() < 0 ? both_nan() : Complex(0, 0);
+  if (!std::isfinite(base.real()) || !std::isfinite(base.imag())) return both_nan();
   return exponential(multiply(exponent, logarithm(base)));
 }
 
@@ -247,6 +255,7 @@ double real_function(Op op, double x) {
 Complex complex_function(Op op, Complex z) {
   const bool real_is_finite = std::isfinite(z.real());
   const bool is_finite = real_is_finite && std::isfinite(z.imag());
+  const bool slanted = std::isfinite(z.imag()) && z.imag() != 0;
   switch (op) {
     case Op::negate:
       return -z;
@@ -285,11 +294,11 @@ Complex complex_function(Op op, Complex z) {
     case Op::cosh:
       return is_finite ? std::cosh(z) : hyperbolic_of_infinity(z, 1);
     case Op::tanh:
-      return std::tanh(z);
+      return std::isinf(z.real()) && slanted ? both_nan() : std::tanh(z);
     case Op::asinh:
-      return is_finite ? area_sine(z) : both_nan();
+      return is_finite ? area_sine(z) : area_of_infinity(z);
     case Op::acosh:
-      return is_finite ? area_cosine(z) : both_nan();
+      return is_finite ? area_cosine(z) : area_of_infinity(z);
     case Op::atanh:
       return is_finite ? area_tangent(z) : both_nan();
     default:

@@ -1,0 +1,116 @@
+# Nx.Vulkan.Backend beside Nx.BinaryBackend, on the same tensors in one run:
+#
+#     NXV_NX=... mix run bench/nx_bench.exs [--quick]
+#
+# Milliseconds are the best of several runs of what takes little time, and of one run of what takes
+# seconds. A run of the device ends when the result is computed; every result is compared.
+defmodule NxBench do
+  alias Nx.{BinaryBackend, Vulkan}
+
+  @row [24, 14, 14, 12]
+
+  def run(quick?) do
+    Nx.global_default_backend(BinaryBackend)
+    :ok = Vulkan.init()
+    IO.puts("Device: #{Vulkan.device_name!()}\n")
+    row(["", "BinaryBackend", "Vulkan", "ratio"])
+
+    adds = for n <- [1024, 16_384, 262_144, 1_048_576, 4_194_304], do: add(n, quick?)
+    others = [matmul(), sort(), conv(), qr()]
+    eager = eager()
+
+    unless Enum.all?(adds ++ others ++ [eager]) do
+      IO.puts("\nA result is WRONG, or slower than it must be.")
+      exit({:shutdown, 1})
+    end
+  end
+
+  defp add(n, quick?) do
+    unless quick? and n > 1_048_576 do
+      a = Nx.iota({n}, type: :f32) |> Nx.remainder(1000) |> Nx.multiply(0.25)
+      at_least = if n == 1_048_576, do: 300, else: 0
+      compare("add #{n}", [a, a], &Nx.add/2, 0.0, at_least)
+    else
+      true
+    end
+  end
+
+  defp matmul do
+    {a, b} = {random({256, 256}, 1), random({256, 256}, 2)}
+    compare("dot 256x256", [a, b], &Nx.dot/2, 1.0e-5)
+  end
+
+  defp sort, do: compare("sort 100000", [random({100_000}, 3)], &Nx.sort/1, 0.0)
+
+  defp conv do
+    {images, kernel} = {random({8, 3, 64, 64}, 4), random({8, 3, 3, 3}, 5)}
+    compare("conv 3x3, 8x3x64x64", [images, kernel], &Nx.conv/2, 1.0e-5)
+  end
+
+  # Factors are unique up to signs: their product is compared.
+  defp qr do
+    product = fn a ->
+      {q, r} = Nx.LinAlg.qr(a)
+      Nx.dot(q, r)
+    end
+
+    compare("LinAlg.qr 64", [random({64, 64}, 6)], product, 1.0e-4)
+  end
+
+  # Chained additions, one at a time, with the final read.
+  defp eager do
+    t = Nx.broadcast(Nx.tensor(1.0, backend: Vulkan.Backend), {1024}) |> Nx.add(0.0)
+    Nx.to_binary(t)
+    chain = fn -> Enum.reduce(1..1000, t, fn _, sum -> Nx.add(sum, t) end) |> Nx.to_binary() end
+    {ms, <<sum::float-little-32, _::binary>>} = best(10, chain)
+
+    IO.puts(
+      "\n1000 dependent additions of 1024 elements, eager: #{decimals(ms, 2)} us each, read included"
+    )
+
+    sum == 1001.0 and ms <= 5.0
+  end
+
+  defp compare(name, args, fun, tolerance, at_least \\ 0) do
+    on_device = Enum.map(args, &Nx.backend_copy(&1, Vulkan.Backend))
+    {host, want} = best(1, fn -> apply(fun, args) end)
+    runs = if host > 1000, do: 10, else: 30
+    {device, got} = best(runs, fn -> evaluated(apply(fun, on_device)) end)
+    host = if host < 300, do: best(3, fn -> apply(fun, args) end) |> elem(0), else: host
+
+    ratio = host / device
+    row([name, decimals(host, 3), decimals(device, 3), decimals(ratio, 0) <> "x"])
+
+    got = Nx.backend_copy(got, BinaryBackend)
+    right? = Nx.to_number(Nx.reduce_max(Nx.abs(Nx.subtract(got, want)))) <= tolerance
+    right? and ratio >= at_least
+  end
+
+  # Waits for the result without copying it: one element is read.
+  defp evaluated(t) do
+    Vulkan.eval!(%Vulkan.Tensor{ref: t.data.ref})
+    t
+  end
+
+  defp random(shape, seed) do
+    {t, _} = Nx.Random.uniform(Nx.Random.key(seed), shape: shape)
+    t
+  end
+
+  defp best(runs, fun) do
+    results = for _ <- 1..runs, do: :timer.tc(fun)
+    {microseconds, result} = Enum.min_by(results, &elem(&1, 0))
+    {microseconds / 1000, result}
+  end
+
+  defp decimals(x, n), do: :erlang.float_to_binary(x / 1, decimals: n)
+
+  defp row(cells) do
+    cells
+    |> Enum.zip_with(@row, &String.pad_leading/2)
+    |> Enum.join()
+    |> IO.puts()
+  end
+end
+
+NxBench.run("--quick" in System.argv())

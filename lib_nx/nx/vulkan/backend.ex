@@ -1,0 +1,391 @@
+defmodule Nx.Vulkan.Backend do
+  @moduledoc """
+  An opaque `Nx` backend on any GPU with a Vulkan driver, or on the CPU through Mesa's lavapipe.
+
+      Nx.global_default_backend(Nx.Vulkan.Backend)
+
+  Every operation runs on the device. Values are lazy: an operation adds a node to a graph, and
+  reading (`Nx.to_binary/1`, `Nx.to_number/1`, inspecting) computes what the value needs in as few
+  kernels as possible.
+
+  ## Options
+
+    * `:device` - an index of `Nx.Vulkan.devices/0`, a part of a device's name, or `:cpu`; by default
+      the environment's `NXV_DEVICE`, else the best device there is
+    * `:memory_budget` - bytes of device memory to use at most
+
+  The device opens with the first tensor. A VM has one open device: tensors made with options that
+  contradict it raise.
+
+  ## Configuration
+
+  The name of the backend on inspected tensors is left out with
+
+      config :nx_vulkan, :add_backend_on_inspect, false
+
+  Where results differ from those of `Nx.BinaryBackend` is told in the guides, "Backend
+  documentation".
+  """
+
+  @behaviour Nx.Backend
+
+  alias Nx.Tensor, as: T
+  alias Nx.Vulkan.{Device, Native}
+  alias Nx.Vulkan.Backend.{Block, Check, Closure, Elementwise, Node, Storage}
+
+  @typedoc "The data of a tensor: a reference to a lazy value, and its bits if the host has them."
+  @type t :: %__MODULE__{ref: reference, known: bitstring | nil}
+
+  @enforce_keys [:ref]
+  defstruct [:ref, :known]
+
+  @impl true
+  def init(options) do
+    case Device.validate(options) do
+      {:ok, options} -> options
+      {:error, error} -> raise ArgumentError, error.message
+    end
+  end
+
+  # ---- Creation ----
+
+  @impl true
+  defdelegate constant(out, number, options), to: Node
+
+  @impl true
+  def from_binary(out, bits, options) do
+    Node.from_binary(
+      out,
+      if(is_list(bits), do: :erlang.list_to_bitstring(bits), else: bits),
+      options
+    )
+  end
+
+  @impl true
+  def iota(out, axis, options) do
+    engine = Node.engine(options)
+    Node.make(out, fn -> Native.iota(engine, Node.type(out.type), dims(out), axis) end)
+  end
+
+  @impl true
+  def eye(out, options) do
+    engine = Node.engine(options)
+    Node.make(out, fn -> Native.eye(engine, Node.type(out.type), dims(out)) end)
+  end
+
+  # ---- Storage ----
+
+  for {name, arity} <- [
+        to_binary: 2,
+        backend_copy: 3,
+        backend_transfer: 3,
+        backend_deallocate: 1,
+        to_batched: 3,
+        to_pointer: 2,
+        from_pointer: 5,
+        inspect: 2
+      ] do
+    args = Macro.generate_arguments(arity, __MODULE__)
+    @impl true
+    defdelegate unquote(name)(unquote_splicing(args)), to: Storage
+  end
+
+  # ---- Elementwise ----
+
+  for {name, _} <- Nx.Shared.unary_math_funs() do
+    @impl true
+    def unquote(name)(out, a), do: Elementwise.unary(out, unquote(name), a)
+  end
+
+  for name <-
+        ~w(abs bitwise_not ceil conjugate floor negate round sign)a ++
+          ~w(count_leading_zeros population_count real imag is_nan is_infinity)a do
+    @impl true
+    def unquote(name)(out, a), do: Elementwise.unary(out, unquote(name), a)
+  end
+
+  for name <-
+        ~w(add subtract multiply divide pow quotient min max)a ++
+          ~w(bitwise_and bitwise_or bitwise_xor)a do
+    @impl true
+    def unquote(name)(out, a, b), do: Elementwise.arithmetic(out, unquote(name), a, b)
+  end
+
+  @impl true
+  def remainder(out, a, b) do
+    Check.finite!([a, b])
+    Elementwise.arithmetic(out, :remainder, a, b)
+  end
+
+  for name <- ~w(left_shift right_shift)a do
+    @impl true
+    def unquote(name)(out, a, b) do
+      Check.shift!(unquote(name), b)
+      Elementwise.arithmetic(out, unquote(name), a, b)
+    end
+  end
+
+  @impl true
+  def atan2(out, a, b),
+    do: Elementwise.arithmetic(out, :atan2, Check.real!(:atan2, a), Check.real!(:atan2, b))
+
+  for name <-
+        ~w(equal not_equal greater less greater_equal less_equal)a ++
+          ~w(logical_and logical_or logical_xor)a do
+    @impl true
+    def unquote(name)(out, a, b), do: Elementwise.predicate(out, unquote(name), a, b)
+  end
+
+  @impl true
+  def select(%T{type: type} = out, predicate, on_true, on_false) do
+    operands = [Node.ref(predicate), Node.ref(on_true, type), Node.ref(on_false, type)]
+    Elementwise.ternary(out, :select, operands)
+  end
+
+  @impl true
+  def clip(%T{type: type} = out, t, low, high),
+    do: Elementwise.ternary(out, :clip, Enum.map([t, low, high], &Node.ref(&1, type)))
+
+  @impl true
+  def as_type(%T{type: type}, %T{type: type} = t), do: t
+  def as_type(out, t), do: Node.put(out, Node.ref(t, out.type))
+
+  @impl true
+  def bitcast(out, t), do: Node.call(out, :bitcast, [Node.ref(t)], type: Node.type(out.type))
+
+  # ---- Views ----
+
+  # A reshape of elements that the host knows knows them too.
+  @impl true
+  def reshape(out, %T{data: %__MODULE__{known: known}} = t) do
+    t = Node.ref(t)
+    Node.put(out, Node.new(fn -> Native.reshape(t, dims(out)) end), known)
+  end
+
+  def reshape(out, t), do: Node.from_binary(out, Nx.to_binary(t), [])
+
+  @impl true
+  def squeeze(out, t, _axes), do: reshape(out, t)
+
+  @impl true
+  def broadcast(out, t, shape, axes) do
+    t = Node.ref(t)
+    Node.make(out, fn -> Native.broadcast(t, Tuple.to_list(shape), axes) end)
+  end
+
+  @impl true
+  def transpose(out, t, axes) do
+    t = Node.ref(t)
+    Node.make(out, fn -> Native.transpose(t, axes) end)
+  end
+
+  @impl true
+  def reverse(out, t, axes) do
+    t = Node.ref(t)
+    Node.make(out, fn -> Native.reverse(t, axes) end)
+  end
+
+  @impl true
+  def pad(%T{type: type} = out, t, value, config) do
+    {t, value} = {Node.ref(t, type), Node.ref(value, type)}
+    [low, high, interior] = for i <- 0..2, do: Enum.map(config, &elem(&1, i))
+    Node.make(out, fn -> Native.pad(t, value, low, high, interior) end)
+  end
+
+  @impl true
+  def slice(out, t, starts, lengths, strides) do
+    t = Node.ref(t)
+
+    case Check.known_starts(starts) do
+      nil ->
+        operands = [t | start_refs(starts)]
+        Node.call(out, :slice_at, operands, lengths: lengths, strides: strides)
+
+      starts ->
+        Node.make(out, fn -> Native.slice(t, starts, lengths, strides) end)
+    end
+  end
+
+  @impl true
+  def put_slice(%T{type: type} = out, t, starts, slice),
+    do:
+      Node.call(out, :put_slice, [Node.ref(t, type), Node.ref(slice, type) | start_refs(starts)])
+
+  defp start_refs(starts), do: Enum.map(starts, &start_ref/1)
+  defp start_ref(%T{} = start), do: Node.ref(start)
+  defp start_ref(n), do: Node.ref(Node.constant(Nx.template({}, {:s, 64}), n, []))
+
+  @impl true
+  def concatenate(%T{type: type} = out, tensors, axis) do
+    refs = Enum.map(tensors, &Node.ref(&1, type))
+    Node.make(out, fn -> Native.concatenate(refs, axis) end)
+  end
+
+  @impl true
+  def stack(%T{type: type} = out, tensors, axis) do
+    row = out |> dims() |> List.replace_at(axis, 1)
+
+    rows =
+      for t <- tensors do
+        t = Node.ref(t, type)
+        Node.new(fn -> Native.reshape(t, row) end)
+      end
+
+    Node.make(out, fn -> Native.concatenate(rows, axis) end)
+  end
+
+  # ---- Indexing ----
+
+  @impl true
+  def gather(out, t, indices, opts) do
+    Check.indices!(t, indices, opts[:axes])
+    Node.call(out, :gather, [Node.ref(t), Node.ref(indices)], axes: opts[:axes])
+  end
+
+  for name <- [:indexed_add, :indexed_put] do
+    @impl true
+    def unquote(name)(%T{type: type} = out, t, indices, updates, opts) do
+      Check.indices!(t, indices, opts[:axes])
+      operands = [Node.ref(t, type), Node.ref(indices), Node.ref(updates, type)]
+      Node.call(out, unquote(name), operands, axes: opts[:axes])
+    end
+  end
+
+  # ---- Reductions ----
+
+  # Nx starts from 1, which is felt where a complex number has an infinite part.
+  @impl true
+  def product(%T{type: {:c, _}} = out, %T{type: {:c, _}} = t, opts) do
+    one = Node.constant(%{t | shape: {}}, 1, [])
+    fold(:product, out, Elementwise.arithmetic(t, :multiply, one, t), opts)
+  end
+
+  def product(out, t, opts), do: fold(:product, out, t, opts)
+
+  for name <- ~w(sum reduce_max reduce_min all any)a do
+    @impl true
+    def unquote(name)(out, t, opts), do: fold(unquote(name), out, t, opts)
+  end
+
+  defp fold(name, out, t, opts) do
+    t = Node.ref(t)
+    Node.make(out, fn -> Native.reduce(name, t, opts[:axes], opts[:keep_axes] || false) end)
+  end
+
+  for name <- [:argmax, :argmin] do
+    @impl true
+    def unquote(name)(out, t, opts) do
+      Node.call(
+        out,
+        unquote(name),
+        [Node.ref(t)],
+        present(axis: opts[:axis]) ++
+          [
+            keep_axis: flag(opts[:keep_axis]),
+            tie_high: flag(opts[:tie_break] == :high),
+            type: Node.type(out.type)
+          ]
+      )
+    end
+  end
+
+  @impl true
+  def reduce(out, t, acc, opts, fun) do
+    axes = opts[:axes] || Nx.axes(t)
+    options = [axes: axes, keep_axes: flag(opts[:keep_axes])]
+    Node.call(out, :reduce, Closure.operands(out, t, acc, fun), options)
+  end
+
+  # ---- Windows ----
+
+  for name <- ~w(window_sum window_product window_max window_min)a do
+    @impl true
+    def unquote(name)(out, t, window, opts),
+      do: Node.call(out, unquote(name), [Node.ref(t)], window(window, opts))
+  end
+
+  @impl true
+  def window_reduce(out, t, acc, window, opts, fun),
+    do: Node.call(out, :window_reduce, Closure.operands(out, t, acc, fun), window(window, opts))
+
+  for name <- [:window_scatter_max, :window_scatter_min] do
+    @impl true
+    def unquote(name)(%T{type: type} = out, t, source, init, window, opts) do
+      operands = Enum.map([t, source, init], &Node.ref(&1, type))
+      Node.call(out, unquote(name), operands, window(window, opts))
+    end
+  end
+
+  defp window(window, opts) do
+    [window: Tuple.to_list(window)] ++
+      padding(opts[:padding]) ++
+      present(strides: opts[:strides], dilations: opts[:window_dilations])
+  end
+
+  defp padding(pairs),
+    do: [low: Enum.map(pairs, &elem(&1, 0)), high: Enum.map(pairs, &elem(&1, 1))]
+
+  # ---- Contractions ----
+
+  @impl true
+  def dot(%T{type: type} = out, a, contract_a, batch_a, b, contract_b, batch_b) do
+    {a, b} = {Node.ref(a, type), Node.ref(b, type)}
+    Node.make(out, fn -> Native.dot(a, b, contract_a, contract_b, batch_a, batch_b) end)
+  end
+
+  @conv_options ~w(strides input_dilation kernel_dilation feature_group_size batch_group_size)a ++
+                  ~w(input_permutation kernel_permutation output_permutation)a
+
+  @impl true
+  def conv(%T{type: type} = out, t, kernel, opts) do
+    options = padding(opts[:padding]) ++ Keyword.take(opts, @conv_options)
+    Node.call(out, :conv, [Node.ref(t, type), Node.ref(kernel, type)], options)
+  end
+
+  # ---- Sorting ----
+
+  @impl true
+  def sort(out, t, opts), do: Node.call(out, :sort, [Node.ref(t)], order(opts))
+
+  @impl true
+  def argsort(out, t, opts),
+    do: Node.call(out, :argsort, [Node.ref(t)], order(opts) ++ [type: Node.type(out.type)])
+
+  # Sorting is always stable, also downwards.
+  defp order(opts), do: [axis: opts[:axis], descending: flag(opts[:direction] == :desc)]
+
+  # ---- Fourier transforms and linear algebra ----
+
+  for name <- [:fft, :ifft] do
+    @impl true
+    def unquote(name)(out, t, opts) do
+      options = [axis: opts[:axis], length: opts[:length], eps: opts[:eps]]
+      Node.call(out, unquote(name), [Node.ref(t)], present(options))
+    end
+  end
+
+  @transforms %{none: 0, transpose: 1, conjugate: 2}
+
+  @impl true
+  def triangular_solve(%T{type: type} = out, a, b, opts) do
+    Check.diagonal!(a)
+
+    Node.call(out, :triangular_solve, [Node.ref(a, type), Node.ref(b, type)],
+      lower: flag(opts[:lower]),
+      left_side: flag(opts[:left_side]),
+      transform: Map.fetch!(@transforms, opts[:transform_a])
+    )
+  end
+
+  @impl true
+  defdelegate block(struct, output, args, fun), to: Block
+
+  # ---- Arguments ----
+
+  defp dims(%T{shape: shape}), do: Tuple.to_list(shape)
+
+  defp flag(true), do: 1
+  defp flag(_), do: 0
+
+  defp present(options), do: Enum.reject(options, fn {_, value} -> value == nil end)
+end

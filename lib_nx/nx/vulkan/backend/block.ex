@@ -1,0 +1,92 @@
+defmodule Nx.Vulkan.Backend.Block do
+  @moduledoc false
+  # Blocks of Nx that the library computes as one operation. Others run as the composition that Nx
+  # gives for them, on this backend.
+
+  alias Nx.Vulkan.Backend
+  alias Nx.Vulkan.Backend.{Check, Elementwise, Node}
+
+  import Node, only: [ref: 1, ref: 2, call: 3, call: 4, call_all: 3]
+
+  @spec block(struct, Nx.Tensor.t() | tuple, list, fun) :: Nx.Tensor.t() | tuple
+  def block(%Nx.Block.LogicalNot{}, out, [t], _), do: Elementwise.unary(out, :logical_not, t)
+
+  for {block, name} <- [
+        {Nx.Block.CumulativeSum, :cumulative_sum},
+        {Nx.Block.CumulativeProduct, :cumulative_product},
+        {Nx.Block.CumulativeMax, :cumulative_max},
+        {Nx.Block.CumulativeMin, :cumulative_min}
+      ] do
+    def block(%unquote(block){axis: axis, reverse: reverse}, out, [t], _),
+      do: call(out, unquote(name), [ref(t)], axis: axis, reverse: flag(reverse))
+  end
+
+  def block(%Nx.Block.Take{axis: axis}, out, [t, indices], _) do
+    Check.indices!(t, indices, [axis])
+    call(out, :take, [ref(t), ref(indices)], axis: axis)
+  end
+
+  def block(%Nx.Block.TakeAlongAxis{axis: axis}, out, [t, indices], _) do
+    Check.indices_along!(t, indices, axis)
+    call(out, :take_along_axis, [ref(t), ref(indices)], axis: axis)
+  end
+
+  def block(%Nx.Block.TopK{k: k}, out, [t], _), do: results(out, :top_k, [ref(t)], k: k)
+
+  # ---- Fourier transforms ----
+
+  for {block, name} <- [{Nx.Block.FFT2, :fft2}, {Nx.Block.IFFT2, :ifft2}] do
+    def block(%unquote(block){} = b, out, [t], _) do
+      options = [axes: b.axes, lengths: b.lengths, eps: b.eps]
+      call(out, unquote(name), [ref(t)], present(options))
+    end
+  end
+
+  for {block, name} <- [{Nx.Block.RFFT, :rfft}, {Nx.Block.IRFFT, :irfft}] do
+    def block(%unquote(block){} = b, out, [t], _) do
+      options = [axis: b.axis, length: b.length, eps: b.eps]
+      call(out, unquote(name), [ref(t)], present(options))
+    end
+  end
+
+  # ---- Linear algebra ----
+
+  def block(%Nx.Block.LinAlg.Cholesky{}, out, [t], _),
+    do: call(out, :cholesky, [ref(t, out.type)])
+
+  def block(%Nx.Block.LinAlg.Solve{}, out, [a, b], _),
+    do: call(out, :solve, [ref(a, out.type), ref(b, out.type)])
+
+  def block(%Nx.Block.LinAlg.Determinant{}, out, [t], _), do: call(out, :determinant, [ref(t)])
+
+  def block(%Nx.Block.LinAlg.QR{mode: mode}, out, [t], _),
+    do: results(out, :qr, [ref(t)], complete: flag(mode == :complete))
+
+  def block(%Nx.Block.LinAlg.LU{}, out, [t], _), do: results(out, :lu, [ref(t)], [])
+
+  def block(%Nx.Block.LinAlg.Eigh{}, out, [t], _), do: results(out, :eigh, [ref(t)], [])
+
+  def block(%Nx.Block.LinAlg.SVD{full_matrices?: full}, out, [t], _),
+    do: results(out, :svd, [ref(t)], full_matrices: flag(full))
+
+  # Numbers that the composition makes must land on this backend.
+  def block(struct, _out, args, fun) do
+    Nx.with_default_backend(Backend, fn -> apply(fun, [struct | args]) end)
+  end
+
+  # ---- Shapes of calls ----
+
+  defp results(outs, name, operands, options) do
+    refs = call_all(name, operands, options)
+
+    outs
+    |> Tuple.to_list()
+    |> Enum.zip_with(refs, &Node.put/2)
+    |> List.to_tuple()
+  end
+
+  defp flag(true), do: 1
+  defp flag(_), do: 0
+
+  defp present(options), do: Enum.reject(options, fn {_, value} -> value == nil end)
+end

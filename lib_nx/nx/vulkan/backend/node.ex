@@ -1,0 +1,168 @@
+defmodule Nx.Vulkan.Backend.Node do
+  @moduledoc false
+  # Between Nx's tensors and the nodes of the lazy graph: operands become references, and what the
+  # NIF answers becomes a tensor with the type that Nx wants.
+
+  alias Nx.Tensor, as: T
+  alias Nx.Vulkan.{Codec, Device, Error, Memory, Native, Reader, Type}
+  alias Nx.Vulkan.Backend, as: B
+
+  # Values of at most this many bits are remembered where they are made from bytes.
+  @known_bits 8 * 4096
+
+  @doc "The atom of an Nx type: `{:f, 32}` is `:f32`."
+  for type <- Type.all() do
+    {:ok, ^type} = Type.parse(type)
+    nx = Nx.Type.normalize!(type)
+    def type(unquote(Macro.escape(nx))), do: unquote(type)
+  end
+
+  # ---- Operands ----
+
+  @doc """
+  The reference of an operand, of whichever backend: Nx hands over tensors of `Nx.BinaryBackend`
+  beside ours, numbers above all.
+  """
+  @spec ref(Nx.Tensor.t()) :: reference
+  def ref(%T{data: %B{ref: ref}}) when node(ref) == node(), do: ref
+
+  def ref(%T{data: %B{ref: ref}}) do
+    raise ArgumentError,
+          "the tensor lives on a device of node #{inspect(node(ref))}; " <>
+            "call Nx.backend_transfer/1 there before sending it to another node"
+  end
+
+  def ref(%T{data: %Nx.BinaryBackend{}, shape: {}} = scalar),
+    do: ref(constant(scalar, Nx.to_number(scalar), []))
+
+  def ref(%T{data: %Nx.BinaryBackend{}} = t), do: ref(from_binary(t, Nx.to_binary(t), []))
+
+  def ref(%T{data: %other{}} = t) do
+    raise Nx.Defn.IncompatibleBackendsError,
+      message:
+        "a tensor of #{inspect(other)} cannot be combined with one of Nx.Vulkan.Backend: " <>
+          "#{inspect(t.type)} #{inspect(t.shape)}"
+  end
+
+  @doc "The reference of an operand, cast to `type` unless it has that type."
+  @spec ref(Nx.Tensor.t(), Nx.Type.t()) :: reference
+  def ref(%T{type: type} = t, type), do: ref(t)
+  def ref(t, type), do: cast(ref(t), type(type))
+
+  defp cast(ref, type), do: new(fn -> Native.cast(ref, type) end)
+
+  # ---- Results ----
+
+  @doc "A tensor like the template `out`, from what a constructor of the NIF answers."
+  @spec make(Nx.Tensor.t(), (-> tuple)) :: Nx.Tensor.t()
+  def make(out, constructor), do: put(out, new(constructor))
+
+  @doc "A reference as a tensor like the template `out`. The type is made to be `out`'s."
+  @spec put(Nx.Tensor.t(), reference, bitstring | nil) :: Nx.Tensor.t()
+  def put(%T{type: type} = out, ref, known \\ nil) do
+    atom = type(type)
+    ref = if Native.type(ref) == atom, do: ref, else: cast(ref, atom)
+    %{out | data: %B{ref: ref, known: known}}
+  end
+
+  @doc "An operation by name with one result."
+  @spec call(Nx.Tensor.t(), atom, [reference], keyword) :: Nx.Tensor.t()
+  def call(out, name, operands, options \\ []) do
+    [ref] = call_all(name, operands, options)
+    put(out, ref)
+  end
+
+  @doc "An operation by name, with all the references it answers."
+  @spec call_all(atom, [reference], keyword) :: [reference]
+  def call_all(name, operands, options \\ []),
+    do: new(fn -> Native.call(name, operands, options) end)
+
+  @doc "What a constructor of the NIF makes. Collects garbage when it asks for that."
+  @spec new((-> tuple)) :: reference | [reference]
+  def new(constructor) do
+    case Memory.retry(constructor) do
+      {:ok, made} ->
+        made
+
+      {:ok, made, :pressure} ->
+        Memory.relieve()
+        made
+
+      {:error, reason, message} ->
+        raise_error(reason, message)
+    end
+  end
+
+  # ---- Values from and to the host ----
+
+  @doc "A tensor with the same value everywhere. Scalars but floats are known without a read."
+  @spec constant(Nx.Tensor.t(), term, keyword) :: Nx.Tensor.t()
+  def constant(%T{shape: shape, type: type} = out, number, options) do
+    atom = type(type)
+    engine = engine(options)
+    value = number(number, type)
+    ref = new(fn -> Native.constant(engine, atom, Tuple.to_list(shape), value) end)
+    known = if shape == {} and not is_float(number), do: Codec.encode([value], atom)
+    %{out | data: %B{ref: ref, known: known}}
+  end
+
+  # Integers travel in 64 bits: modulo 2^64 for integer types, as floats where they do not fit.
+  defp number(n, {kind, _}) when is_integer(n) and kind in [:s, :u] do
+    <<wrapped::signed-64>> = <<n::64>>
+    wrapped
+  end
+
+  defp number(n, _type) when is_integer(n) and n not in -0x8000000000000000..0x7FFFFFFFFFFFFFFF,
+    do: n * 1.0
+
+  defp number(%Complex{re: re, im: im}, _type), do: {re, im}
+  defp number(n, _type), do: n
+
+  @doc "A tensor from the bits of its elements."
+  @spec from_binary(Nx.Tensor.t(), bitstring, keyword) :: Nx.Tensor.t()
+  def from_binary(%T{shape: shape, type: type} = out, bits, options) do
+    engine = engine(options)
+    padding = Integer.mod(-bit_size(bits), 8)
+    bytes = if padding == 0, do: bits, else: <<bits::bitstring, 0::size(padding)>>
+
+    ref = new(fn -> Native.from_binary(engine, type(type), Tuple.to_list(shape), bytes) end)
+    %{out | data: %B{ref: ref, known: if(bit_size(bits) <= @known_bits, do: bits)}}
+  end
+
+  @doc "The bits of the first `count` elements; waits for them."
+  @spec read(reference, Nx.Type.t(), pos_integer) :: bitstring
+  def read(ref, {_, width}, count) do
+    bits = count * width
+
+    case Reader.read(ref, count) do
+      {:ok, <<elements::bitstring-size(^bits), _padding::bitstring>>} -> elements
+      {:error, %Error{reason: reason, message: message}} -> raise_error(reason, message)
+    end
+  end
+
+  @doc "Elements that are known without a read, as numbers; nil when they are not."
+  @spec known(Nx.Tensor.t()) :: [term] | nil
+  def known(%T{data: %B{known: nil}}), do: nil
+  def known(%T{data: %B{known: bits}} = t), do: Codec.decode(bits, type(t.type), Nx.size(t.shape))
+  def known(%T{data: %Nx.BinaryBackend{}} = t), do: Nx.to_flat_list(t)
+
+  @doc "The engine that `options` of the backend name."
+  @spec engine(keyword) :: reference
+  def engine(options) do
+    case Device.engine(options) do
+      {:ok, engine} -> engine
+      {:error, error} -> raise error
+    end
+  end
+
+  # The exceptions that Nx's own backend raises where only the data can be wrong.
+  @spec raise_error(atom, String.t()) :: no_return
+  defp raise_error(:out_of_bounds, message), do: raise(ArgumentError, message)
+
+  defp raise_error(:arithmetic, message) do
+    exception = if message =~ "singular", do: ArgumentError, else: ArithmeticError
+    raise exception, message: message
+  end
+
+  defp raise_error(reason, message), do: raise(Error, reason: reason, message: message)
+end

@@ -1,0 +1,223 @@
+defmodule Nx.Vulkan.BackendTest do
+  use ExUnit.Case, async: true
+  @moduletag :device
+
+  import Bitwise, only: [<<<: 2]
+  alias Nx.Vulkan.Backend
+
+  defp binary(t), do: Nx.backend_copy(t, Nx.BinaryBackend)
+  defp on_binary(value, opts \\ []), do: Nx.tensor(value, [backend: Nx.BinaryBackend] ++ opts)
+
+  test "has every callback" do
+    for {name, arity} <- Nx.Backend.behaviour_info(:callbacks) do
+      assert function_exported?(Backend, name, arity), "#{name}/#{arity} is missing"
+    end
+  end
+
+  describe "options" do
+    test "init/1 takes its own answer" do
+      for options <- [[], [device: nil], [device: 0], [device: "llvm", memory_budget: 1 <<< 30]] do
+        once = Backend.init(options)
+        assert Backend.init(once) == once
+      end
+    end
+
+    test "unknown ones and wrong ones raise" do
+      for options <- [[devise: 0], [device: -1], [device: 1.5], [memory_budget: 0], :none] do
+        assert_raise ArgumentError, fn -> Backend.init(options) end
+      end
+    end
+
+    test "those that contradict the open device raise" do
+      Nx.tensor(1)
+
+      assert_raise Nx.Vulkan.Error, ~r/open already/, fn ->
+        Nx.tensor(1, backend: {Backend, memory_budget: 12_345_678})
+      end
+    end
+  end
+
+  describe "storage" do
+    test "every type survives a round trip, packed ones included" do
+      for {type, bits} <- [
+            {{:u, 2}, <<0b01101100::8, 0b10::2>>},
+            {{:s, 4}, <<0x1F, 3::4>>},
+            {{:u, 8}, <<1, 2, 255>>},
+            {{:s, 64}, <<-1::signed-little-64, 5::signed-little-64>>},
+            {{:bf, 16}, <<0xC07F::16, 0x803F::16>>},
+            {{:f8_e4m3fn, 8}, <<0x7F, 0x38>>},
+            {{:c, 64}, <<1.0::float-little-32, -0.0::float-little-32>>}
+          ] do
+        {_, width} = type
+        out = Nx.template({div(bit_size(bits), width)}, type)
+        t = Backend.from_binary(out, bits, [])
+        assert Backend.to_binary(t, Nx.size(t)) == bits
+        assert Backend.to_binary(t, 1) == binary_part_of(bits, width)
+      end
+    end
+
+    defp binary_part_of(bits, width) do
+      <<part::bitstring-size(^width), _::bitstring>> = bits
+      part
+    end
+
+    test "a copy is storage of its own" do
+      t = Nx.tensor([1, 2, 3])
+      copy = Nx.backend_copy(t, Backend)
+      refute copy.data.ref == t.data.ref
+      assert Nx.backend_deallocate(t) == :ok
+      assert Nx.to_flat_list(copy) == [1, 2, 3]
+    end
+
+    test "a transfer on the device is the tensor; elsewhere it frees it" do
+      t = Nx.tensor([1, 2, 3])
+      assert Nx.backend_transfer(t, Backend) == t
+      assert %Nx.BinaryBackend{} = Nx.backend_transfer(t, Nx.BinaryBackend).data
+      assert_raise Nx.Vulkan.Error, ~r/deallocated/, fn -> Nx.backend_transfer(t) end
+      assert_raise Nx.Vulkan.Error, ~r/deallocated/, fn -> Nx.to_binary(Nx.add(t, 1)) end
+    end
+
+    test "deallocation answers whether there was something to free" do
+      t = Nx.iota({4})
+      assert Nx.backend_deallocate(t) == :ok
+      assert Nx.backend_deallocate(t) == :already_deallocated
+    end
+
+    test "batches fill up with the first rows, or drop the rest" do
+      t = Nx.iota({5, 2})
+      batches = t |> Nx.to_batched(2) |> Enum.map(&Nx.to_flat_list/1)
+      assert batches == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]]
+      discarded = t |> Nx.to_batched(2, leftover: :discard) |> Enum.map(&Nx.to_flat_list/1)
+      assert discarded == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    end
+
+    test "text shows values of packed types, and the device and reference when asked to" do
+      assert inspect(Nx.tensor([1, -2, 3], type: :s4)) =~ "[1, -2, 3]"
+      t = Nx.tensor(1)
+      signature = Nx.Vulkan.Backend.Storage.signature(t)
+      assert signature =~ ~r/^Nx.Vulkan.Backend<.*, \d+\.\d+\.\d+\.\d+>$/
+      assert signature =~ Nx.Vulkan.device_name!()
+    end
+
+    test "tensors cross processes" do
+      t = Nx.iota({3})
+      assert Task.await(Task.async(fn -> Nx.to_flat_list(Nx.add(t, 1)) end)) == [1, 2, 3]
+    end
+
+    test "a tensor of another node says what to do" do
+      # Node name, serial numbers and creation of a reference that was made elsewhere.
+      foreign =
+        :erlang.binary_to_term(<<131, 90, 0, 3, 119, 9, "other@far", 1::32, 1::32, 2::32, 3::32>>)
+
+      t = put_in(Nx.tensor(1).data.ref, foreign)
+      assert_raise ArgumentError, ~r/other@far.*Nx.backend_transfer/, fn -> Nx.to_binary(t) end
+    end
+  end
+
+  describe "operands of Nx.BinaryBackend" do
+    test "are taken in every position" do
+      a = Nx.tensor([1.0, 2.0])
+      b = on_binary([3.0, 4.0])
+
+      for t <- [
+            Nx.add(a, b),
+            Nx.add(b, a),
+            Nx.select(on_binary([1, 0]), a, b),
+            Nx.clip(a, on_binary(0.5), on_binary(1.5)),
+            Nx.concatenate([b, a]),
+            Nx.stack([a, b]),
+            Nx.dot(a, b),
+            Nx.dot(b, a),
+            Nx.pad(a, on_binary(0.0), [{1, 0, 0}]),
+            Nx.slice(a, [on_binary(1)], [1])
+          ] do
+        assert %Backend{} = t.data
+      end
+    end
+
+    test "other backends are refused by name" do
+      t = %{Nx.tensor(1) | data: %Nx.TemplateBackend{}}
+
+      assert_raise Nx.Defn.IncompatibleBackendsError, fn -> Nx.add(Nx.tensor(1), t) end
+    end
+  end
+
+  describe "types that numbers take part in" do
+    test "a number does not widen a tensor" do
+      for type <- [:u8, :s16, :u64, :f16, :bf16, :f64, :c64], op <- [:add, :multiply, :max] do
+        unless type == :c64 and op == :max do
+          t = Nx.tensor([1, 2, 3], type: type)
+          result = apply(Nx, op, [t, 2])
+          assert result.type == Nx.Type.normalize!(type)
+          assert binary(result) == apply(Nx, op, [binary(t), on_binary(2)]) |> Nx.as_type(type)
+        end
+      end
+    end
+
+    test "a fraction is rounded after the operation" do
+      t = Nx.tensor([1000.0], type: :f16)
+      assert Nx.to_flat_list(Nx.multiply(t, 0.1)) == [100.0]
+    end
+
+    test "u64 beyond s64 keeps its value beside a number" do
+      t = Nx.tensor([0xFFFFFFFFFFFFFFFF], type: :u64)
+      assert Nx.to_flat_list(Nx.quotient(t, 3)) == [0x5555555555555555]
+      assert Nx.to_flat_list(Nx.right_shift(t, 63)) == [1]
+    end
+  end
+
+  describe "mistakes in the data" do
+    test "are reported at the call when the host knows the data" do
+      t = Nx.iota({2, 3})
+
+      assert_raise ArgumentError, "index 2 is out of bounds for axis 0 in shape {2, 3}", fn ->
+        Nx.gather(t, Nx.tensor([[2, 0]]))
+      end
+
+      assert_raise ArgumentError, "index -1 is out of bounds for axis 0 in shape {3, 2}", fn ->
+        Nx.take(t, Nx.tensor([0, -1]), axis: 1)
+      end
+
+      assert_raise ArgumentError, "cannot left shift by -2", fn ->
+        Nx.left_shift(Nx.tensor([1, 2]), Nx.tensor([1, -2]))
+      end
+
+      assert_raise ArgumentError, "can't solve for singular matrix", fn ->
+        Nx.LinAlg.triangular_solve(Nx.tensor([[1.0, 0.0], [1.0, 0.0]]), Nx.tensor([1.0, 1.0]))
+      end
+
+      assert_raise ArithmeticError, ~r/only accepts real numbers/, fn ->
+        Nx.atan2(Complex.new(1, 2), 1)
+      end
+    end
+
+    test "and otherwise when the value is read, and nowhere else" do
+      index = Nx.add(Nx.tensor([[0], [7]]), 1)
+      good = Nx.iota({9})
+      bad = Nx.gather(Nx.iota({8}), index)
+      assert_raise ArgumentError, ~r/out of bounds/, fn -> Nx.to_binary(Nx.add(bad, 1)) end
+      zero = Nx.subtract(good, good)
+      assert_raise ArithmeticError, fn -> Nx.to_binary(Nx.quotient(good, zero)) end
+      assert Nx.to_flat_list(Nx.sum(good)) == [36]
+    end
+  end
+
+  test "vectorized tensors and names pass through" do
+    t = Nx.tensor([[1, 2], [3, 4]], names: [:x, :y])
+    assert Nx.sum(t, axes: [:y]).names == [:x]
+    v = t |> Nx.vectorize(:x) |> Nx.sum()
+    assert v.vectorized_axes == [x: 2]
+    assert v |> Nx.devectorize() |> Nx.to_flat_list() == [3, 7]
+  end
+
+  test "reduce and window_reduce compile the function that they are given" do
+    t = Nx.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    norm = Nx.reduce(t, 0, [axes: [1]], fn x, acc -> Nx.add(Nx.multiply(x, x), acc) end)
+    assert Nx.to_flat_list(norm) == [14.0, 77.0]
+    last = Nx.reduce(t, 0, [axes: [0]], fn x, acc -> Nx.subtract(x, acc) end)
+    assert Nx.to_flat_list(last) == [3.0, 3.0, 3.0]
+
+    peaks = Nx.window_reduce(t, 0, {1, 2}, fn x, acc -> Nx.max(x, acc) end)
+    assert Nx.to_flat_list(peaks) == [2.0, 3.0, 5.0, 6.0]
+  end
+end

@@ -1,0 +1,2 @@
+# Tests with Nx, after those of test/: they need the device.
+Nx.global_default_backend(Nx.Vulkan.Backend)
