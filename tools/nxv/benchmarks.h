@@ -60,14 +60,15 @@ struct Benchmark {
 };
 std::span<const Benchmark> benchmarks();
 
+// Of benchmarks_sorting.cpp.
 std::vector<Measurement> sort_benchmark(Bench& bench);
 std::vector<Measurement> argsort_benchmark(Bench& bench);
 std::vector<Measurement> scan_benchmark(Bench& bench);
-// Those of indexing_benchmarks.cpp.
+// Of benchmarks_indexing.cpp.
 std::vector<Measurement> take_random(Bench& bench);
 std::vector<Measurement> put_random(Bench& bench);
 std::vector<Measurement> add_random(Bench& bench);
-// Of window_benchmarks.cpp.
+// Of benchmarks_windows.cpp.
 std::vector<Measurement> window_sums(Bench&);
 std::vector<Measurement> convolutions(Bench&);
 
