@@ -257,6 +257,31 @@ TEST(Verify, SpecialLiteralsMayBeComparedSelectedAndStored) {
   EXPECT_NO_THROW(b.finish());
 }
 
+TEST(Verify, MatricesAreNoNumbers) {
+  constexpr Type kA = matrix(Scalar::f16, Matrix::a), kB = matrix(Scalar::f16, Matrix::b);
+  Draft d;
+  d.kernel.shared.push_back({"slab", vec(kU32, 4), 64});
+  const uint32_t sum = d.add(Opcode::matrix_fill, kAccumulator, {kTwo});
+  const uint32_t a = d.add(Opcode::matrix_load, kA, {kOne, kOne}, matrix_place(1, false));
+  const uint32_t b = d.add(Opcode::matrix_load, kB, {kOne, kOne}, matrix_place(1, true));
+  d.add(Opcode::matrix_multiply_add, kAccumulator, {a, b, sum});
+  d.add(Opcode::matrix_store, kAccumulator, {kOne, kOne, sum}, matrix_place(1, false));
+  ASSERT_EQ(d.refusal(), "");
+  const auto refused = [&](Opcode op, Type type, std::initializer_list<uint32_t> args, uint64_t imm,
+                           const char* part) {
+    Draft bad = d;
+    bad.add(op, type, args, imm);
+    EXPECT_REFUSED(bad, part);
+  };
+  refused(Opcode::add, kAccumulator, {sum, sum}, 0, "cannot be a cooperative matrix");
+  refused(Opcode::bitcast, kU32, {sum}, 0, "uses a cooperative matrix as a value");
+  refused(Opcode::constant, {Scalar::f16}, {}, 0, "only cooperative matrices have");
+  refused(Opcode::matrix_multiply_add, kAccumulator, {b, a, sum}, 0, "are not two factors");
+  refused(Opcode::matrix_fill, kA, {kTwo}, 0, "fills no accumulator");
+  refused(Opcode::matrix_load, matrix(Scalar::f32, Matrix::a), {kOne, kOne}, 1, "wrong elements");
+  refused(Opcode::matrix_load, kA, {kOne, kOne}, 2, "names no shared array");
+}
+
 TEST(Verify, NamesKernelAndInstruction) {
   Draft d;
   d.add(Opcode::add, kU32, {kOne, kTwo});

@@ -262,7 +262,7 @@ TEST(MatmulUnits, ChosenByShapeAndTypeAlone) {
       EXPECT_EQ(kernels(t, 256, 256, 256, pattern), "matmul_units ");
 
       EXPECT_EQ(kernels(t, 1000, 1001, 1003, pattern), "matmul_units matmul_totals ");
-      EXPECT_EQ(kernels(t, 64, 64, 32, pattern), "matmul_shared ");
+      EXPECT_EQ(kernels(t, 96, 96, 64, pattern), "matmul_shared ");
     }
     EXPECT_EQ(kernels(DType::f32, 4096, 4096, 4096, pattern),
               "matmul_measure matmul_verdicts matmul_units matmul_shared ");
