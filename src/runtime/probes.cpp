@@ -180,7 +180,7 @@ class Prober {
 
   const vulkan::Kernel& request(std::shared_ptr<MatrixChecks> shared, const MatrixCheck& check,
                                 const kernels::Dispatch& d) {
-    return device_.kernels().request("probe_" + d.key, [this, shared, &check, &d] {
+    return device_.kernels().request("probe_" + d.key, [shared, &check, &d] {
       return module_of(d.generate(check.region), shared->plan);
     });
   }
