@@ -170,6 +170,7 @@ class Scatter {
     ItemStep step;
     step.name = name;
     step.items = updates_ * inner_;
+    step.is_rare = true;
     step.workspaces = {kHeads, kSums};
     step.body = [type = type_, take](Builder& b, const KernelArguments& arguments, Value item) {
       b.if_(heavy_count(b, arguments) != 0u, [&] {
