@@ -12,6 +12,8 @@ using ir::Value;
 
 namespace {
 
+constexpr uint64_t kRareItems = 16;  // an invocation
+
 enum Word { kItems, kChunk, kWordCount };  // items, items a workgroup
 
 ir::Kernel generate(const Region& region, const ItemStep& step, uint32_t workgroup, bool chunked) {
@@ -44,8 +46,11 @@ Value step_divide(const KernelArguments& arguments, Value item, int i) {
 
 Dispatch make_dispatch(const Region& region, const Target& target, ItemStep step) {
   const plan::PointwiseShape& shape = target.plan->pointwise;
-  const bool chunked = target.plan->profile == plan::Profile::cpu && !step.has_loops;
-  const uint64_t chunk = chunked ? shape.chunk_elements : shape.workgroup;
+  const bool on_cpu = target.plan->profile == plan::Profile::cpu;
+  const bool chunked = (on_cpu || step.is_rare) && !step.has_loops;
+  const uint64_t chunk = !chunked ? shape.workgroup
+                         : on_cpu ? shape.chunk_elements
+                                  : kRareItems * shape.workgroup;
   Dispatch d;
   d.key = step.name + region.key;
   d.groups = fold_groups((step.items + chunk - 1) / chunk, *target.plan);

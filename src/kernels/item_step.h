@@ -15,6 +15,8 @@ struct ItemStep {
   // unless the body has loops of its own.
   std::function<void(ir::Builder&, const KernelArguments&, ir::Value item)> body;
   bool has_loops = false;
+  // Mostly there is nothing to do: a GPU's invocation takes several items, too.
+  bool is_rare = false;
 };
 
 // The words of the step, in its body.

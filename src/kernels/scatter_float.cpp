@@ -1,10 +1,9 @@
 // Sums of floats by slot: the updates of a slot in their order, then the target.
 //
-// Every slot has a list of its updates, linked in whatever order the invocations ran. An invocation
-// reads the list of each of its elements, picks the updates by number, smallest first, and adds
-// them to one accumulator: bits depend on the numbers alone. Slots of more than kShort updates
-// (heavy ones) leave that to sums in which order does not show (exact_sum.h). Where no slot can be
-// heavy those steps are left out; where none is, they return at once.
+// Every slot has a list of its updates (update_list.h), linked in whatever order invocations ran.
+// An invocation adds up those of each of its elements by number: bits depend on the numbers alone.
+// Slots with a heavy list leave that to sums in which order does not show (exact_sum.h). Where no
+// slot can be heavy those steps are left out; where none is, they return at once.
 #include <algorithm>
 
 #include "kernels/exact_sum.h"
@@ -12,6 +11,7 @@
 #include "kernels/item_step.h"
 #include "kernels/memory_format.h"
 #include "kernels/scatter.h"
+#include "kernels/update_list.h"
 
 namespace nxv::kernels {
 namespace {
@@ -22,7 +22,6 @@ using ir::Opcode;
 using ir::Value;
 using ir::Var;
 
-constexpr uint32_t kShort = 16;  // updates that are put in order: the square of it is walked
 constexpr uint32_t kHeavy = 0x80000000;
 
 // Workspaces. Heads: of each slot 1 + the number of an update, or 0; a heavy slot gets kHeavy + its
@@ -42,7 +41,7 @@ class Scatter {
         slots_(static_cast<uint64_t>(region.root->shape[0])),
         inner_(static_cast<uint64_t>(region.root->shape[1])),
         updates_(static_cast<uint64_t>(region.root->inputs[1]->count)),
-        most_heavy_(updates_ / (kShort + 1)) {}
+        most_heavy_(updates_ / (kLongestList + 1)) {}
 
   Lowering run() {
     const uint64_t sum_bytes = ExactSum::kWords * 4 * (is_complex(type_) ? 2 : 1);
@@ -110,12 +109,14 @@ class Scatter {
         const Value at = b.select(is_real, element, b.u32(0));
         const Value slot = step_divide(arguments, at, kInner);
         const Value column = at - slot * step_word(arguments, kInner);
-        const List list{arguments, slot, column};
-        const Value length = list.length();
-        sums[i] = sum_of(fold, list, length, target[i]);
+        const UpdateList list(arguments.workspace(0), arguments.workspace(1), slot);
+        const auto load = [&](Value number) {
+          const Value row = number * step_word(arguments, kInner);
+          return load_element(arguments.operand(2), row + column, type);
+        };
+        sums[i] = list.sum(fold, load, target[i]);
         if (!lists_heavy) continue;
-        const Value first = is_real & (column == 0u) & (length > kShort);
-        b.if_(first, [&] {
+        b.if_(is_real & (column == 0u) & list.is_heavy(), [&] {
           const Value rank = b.atomic(Opcode::atomic_add, arguments.workspace(0),
                                       step_word(arguments, kSlots), b.u32(1));
           b.store(arguments.workspace(2), rank, slot);
@@ -127,90 +128,6 @@ class Scatter {
     d.writes_output = true;
     if (lists_heavy) d.writes = {kHeads, kHeavySlots};
     add(std::move(d));
-  }
-
-  // The updates of one slot, as seen from one element of its row.
-  struct List {
-    const KernelArguments& arguments;
-    Value slot, column;
-
-    Builder& b() const { return slot.builder(); }
-    Value head() const { return b().load(arguments.workspace(0), slot, ir::kU32); }
-    Value after(Value entry) const {
-      return b().load(arguments.workspace(1), entry - 1u, ir::kU32);
-    }
-    // At most kShort + 1.
-    Value length() const {
-      const Var count = b().var(b().u32(0)), entry = b().var(head());
-      b().loop([&] {
-        b().break_if((entry.get() == 0u) | (count.get() > kShort));
-        count.set(count.get() + 1u);
-        entry.set(after(entry.get()));
-      });
-      return count.get();
-    }
-    // The entry with the smallest number above `last`; all ones without one.
-    Value next(Value last) const {
-      const Var best = b().var(b().u32(0xffffffff)), entry = b().var(head());
-      b().loop([&] {
-        b().break_if(entry.get() == 0u);
-        const Value e = entry.get();
-        best.set(b().select(e > last, b().binary(Opcode::min, best.get(), e), best.get()));
-        entry.set(after(e));
-      });
-      return best.get();
-    }
-    Number update(Value entry, DType type) const {
-      const Value row = (entry - 1u) * step_word(arguments, kInner);
-      return load_element(arguments.operand(2), row + column, type);
-    }
-  };
-
-  // A slot that nothing is added to keeps its bits; a heavy one is written over later.
-  static Number sum_of(const Fold& fold, const List& list, Value length, const Number& target) {
-    Builder& b = list.b();
-    const DType type = target.dtype;
-    const Var re = b.var(target.re);
-    const Var im = target.im ? b.var(target.im) : Var();
-    b.if_((length > 0u) & (length <= kShort), [&] {
-      const std::vector<Var> sum = fold.variables(fold.identity());
-      // Accumulators begin with +0, of which -0 + -0 must not show anything.
-      const Var any_re = b.var(b.u32(0)), any_im = b.var(b.u32(0));
-      const auto insert = [&](const Number& x) {
-        Fold::write(sum, fold.insert(Fold::read(sum), x, b.u32(0)));
-        any_re.set(any_re.get() | not_minus_zero(x.re));
-        if (x.im) any_im.set(any_im.get() | not_minus_zero(x.im));
-      };
-      const Var left = b.var(length), last = b.var(b.u32(0));
-      b.loop([&] {
-        b.break_if(left.get() == 0u);
-        const Value entry = list.next(last.get());
-        insert(list.update(entry, type));
-        last.set(entry);
-        left.set(left.get() - 1u);
-      });
-      insert(target);
-      const Number result = fold.result(Fold::read(sum));
-      re.set(with_zero(result.re, any_re.get()));
-      if (target.im) im.set(with_zero(result.im, any_im.get()));
-    });
-    return {type, re.get(), target.im ? im.get() : Value()};
-  }
-
-  // Zero for -0 alone.
-  static Value not_minus_zero(Value x) {
-    Builder& b = x.builder();
-    if (x.type() == ir::kF32) return b.bitcast(x, ir::kU32) ^ 0x80000000u;
-    const Value words = b.bitcast(x, ir::vec(ir::kU32, 2));
-    return (b.extract(words, 1) ^ 0x80000000u) | b.extract(words, 0);
-  }
-
-  static Value with_zero(Value sum, Value any) {
-    Builder& b = sum.builder();
-    const Value top = b.u32(0x80000000);
-    const Value minus_zero = sum.type() == ir::kF32 ? b.bitcast(top, ir::kF32)
-                                                    : b.bitcast(b.pack({b.u32(0), top}), ir::kF64);
-    return b.select(any == 0u, minus_zero, sum);
   }
 
   // ---- Heavy slots ----
@@ -253,6 +170,7 @@ class Scatter {
     ItemStep step;
     step.name = name;
     step.items = updates_ * inner_;
+    step.is_rare = true;
     step.workspaces = {kHeads, kSums};
     step.body = [type = type_, take](Builder& b, const KernelArguments& arguments, Value item) {
       b.if_(heavy_count(b, arguments) != 0u, [&] {

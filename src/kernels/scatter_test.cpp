@@ -75,9 +75,10 @@ TEST(Scatter, SumsOfEveryType) {
     for (int i = 0; i < kDTypeCount; ++i) {
       const auto type = static_cast<DType>(i);
       if (to_real(type) == DType::f64 && !plan.has.f64) continue;
-      // Few and many updates a slot; rows of one and of several elements.
+      // From few to many updates a slot; rows of one and of several elements.
       EXPECT_EQ(make_scatter(type, 13, 1, 9, 1, 13).disagreement(plan), "") << name(type);
       EXPECT_EQ(make_scatter(type, 13, 3, 40, 2, 13).disagreement(plan), "") << name(type);
+      EXPECT_EQ(make_scatter(type, 7, 2, 60, 6, 6).disagreement(plan), "") << name(type);
       EXPECT_EQ(make_scatter(type, 7, 2, 120, 3, 5).disagreement(plan), "") << name(type);
       EXPECT_EQ(make_scatter(type, 6, 1, 75, 4, 1).disagreement(plan), "") << name(type);
     }
