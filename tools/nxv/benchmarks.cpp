@@ -6,6 +6,7 @@
 #include <complex>
 #include <future>
 #include <limits>
+#include <numbers>
 
 #include "expressions.h"
 #include "library/registry.h"
@@ -269,7 +270,8 @@ std::vector<Measurement> fourier(Bench& bench) {
       std::complex<double> sum = 0;
       for (int64_t j = 0; j < n; ++j) {
         const auto at = static_cast<size_t>(j);
-        const double angle = -2 * M_PI * static_cast<double>(j * k % n) / static_cast<double>(n);
+        const double angle =
+            -2 * std::numbers::pi * static_cast<double>(j * k % n) / static_cast<double>(n);
         sum += std::complex<double>(a[at], b[at]) * std::polar(1.0, angle);
       }
       const auto at = static_cast<size_t>(k);
@@ -283,6 +285,8 @@ std::vector<Measurement> fourier(Bench& bench) {
     bench.value = {};
   }
   return all;
+}
+
 std::vector<Measurement> matrix_product(Bench& bench) {
   return products(bench, "matmul", DType::f32, 1e-6);
 }
