@@ -64,7 +64,12 @@ TEST(RandomGraph, ReachesTheWholeTable) {
       shared += n->references() > 2 && !n->inputs.empty();
     }
   }
-  for (int i = 0; i < kOpCount; ++i) EXPECT_GT(seen[static_cast<Op>(i)], 0) << kOps[i].name;
+  for (int i = 0; i < kOpCount; ++i) {
+    const Op op = static_cast<Op>(i);
+    // Calls of the library are drawn elsewhere (random_call.h).
+    if (op == Op::parameter || info(op).fusion == Fusion::library) continue;
+    EXPECT_GT(seen[op], 0) << name(op);
+  }
   EXPECT_GT(shared, 100);
 }
 

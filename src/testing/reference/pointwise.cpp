@@ -168,12 +168,12 @@ Scalar reinterpret(DType out, const Scalar& a) {
   return {out, a.lo & (~uint64_t{0} >> (64 - bits(out))), 0};
 }
 
-Scalar bounded_index(const Scalar& index, const Scalar& size) {
+Scalar bounded_index(DType out, const Scalar& index, const Scalar& size) {
   const Integer i = to_integer(index);
   if (i.negative || i.magnitude >= to_integer(size).magnitude) {
     throw Error(Status::out_of_bounds, "index is out of bounds");
   }
-  return make_scalar(DType::s32, i.magnitude);
+  return make_scalar(out, i.magnitude);
 }
 
 // NaN wins; of equal operands (both zeros), the first.
@@ -299,7 +299,7 @@ Scalar pointwise(Op op, DType out, std::span<const Scalar> in) {
     case Op::bitcast:
       return reinterpret(out, in[0]);
     case Op::bounded_index:
-      return bounded_index(in[0], in[1]);
+      return bounded_index(out, in[0], in[1]);
     default:
       break;
   }
