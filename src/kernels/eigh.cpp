@@ -15,9 +15,9 @@ namespace {
 using ir::Number;
 using ir::Value;
 
-// Off-diagonal elements below this part of the roundoff unit, beside a largest element of one, are
-// as good as zero.
-constexpr double kNegligible = 1.0 / 64;
+// Off-diagonal elements below this many units of roundoff, beside a largest element of one, are as
+// good as zero.
+constexpr double kNegligible = 1;
 // Results below this many units of roundoff are noise.
 constexpr double kNoise = 16;
 
@@ -25,7 +25,7 @@ constexpr double kNoise = 16;
 struct Workspaces {
   uint64_t batch, n, size;
   int matrices, vectors;  // size x size; vectors as conjugated rows
-  int angles;             // four numbers a pair: cosine, change of the diagonal, sine
+  int angles;             // four numbers a pair: versine, change of the diagonal, sine
   int progress;           // see rotations.h
   uint64_t sweeps;
   uint64_t half() const { return size / 2; }
@@ -133,7 +133,7 @@ void add_angles(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shif
         const auto put = [&](uint32_t i, Value v, Value otherwise) {
           k.b.store(k.workspace(1), (unit << 2) + i, k.b.select(rotates, v, otherwise));
         };
-        put(0, cosine, one);
+        put(0, k.divide(sine * sine, one + cosine), k.zero);
         put(1, t * size, k.zero);
         put(2, turned.re, k.zero);
         put(3, k.is_complex() ? turned.im : k.zero, k.zero);
@@ -146,7 +146,7 @@ void add_angles(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shif
 }
 
 struct Rotation {
-  Value cosine, change;
+  Value versine, change;  // 1 - cosine
   Number sine;
 };
 Rotation load_rotation(LinearKernel& k, Value pair) {
@@ -154,11 +154,14 @@ Rotation load_rotation(LinearKernel& k, Value pair) {
   return {get(0), get(1), {k.type, get(2), k.is_complex() ? get(3) : Value()}};
 }
 
-// x' = c x - conj(s) y, y' = s x + c y
+// x' = c x - conj(s) y, y' = s x + c y. Written as corrections: thousands of rotations by small
+// angles, whose cosines round to one, would lengthen their vectors (Rutishauser, Numer. Math. 9,
+// 1966).
 void rotate(LinearKernel& k, const Rotation& r, Number& x, Number& y) {
-  const Number turned = k.subtract_product(k.scale(x, r.cosine), k.conjugate(r.sine), y);
-  y = k.add_product(k.scale(y, r.cosine), r.sine, x);
-  x = turned;
+  const Number of_x = k.add_product(k.scale(x, r.versine), k.conjugate(r.sine), y);
+  const Number of_y = k.subtract_product(k.scale(y, r.versine), r.sine, x);
+  x = k.subtract(x, of_x);
+  y = k.subtract(y, of_y);
 }
 
 // A workgroup takes a pair of rows; its lanes the pairs of columns, and pairs of columns of the
@@ -192,7 +195,7 @@ void add_rotation(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t sh
           const Number second_value = k.real(br.re + of_rows.change);
           rotate(k, of_rows, tl, bl);
           rotate(k, of_rows, tr, br);
-          const Rotation mirrored{of_columns.cosine, of_columns.change,
+          const Rotation mirrored{of_columns.versine, of_columns.change,
                                   k.conjugate(of_columns.sine)};
           rotate(k, mirrored, tl, tr);
           rotate(k, mirrored, bl, br);

@@ -139,10 +139,12 @@ void add_round(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift
           const Value root = k.sqrt(one + zeta * zeta);
           const Value t = k.divide(one, zeta + k.b.select(zeta >= k.zero, root, -root));
           const Value cosine = k.divide(one, k.sqrt(one + t * t)), sine = t * cosine;
+          // As corrections, see rotate in eigh.cpp.
+          const Value versine = k.divide(sine * sine, one + cosine);
           k.share(k.b.u32(0), k.word(kLength), [&](Value i) {
             const Value p = k.load_real(x, top + i), q = k.load_real(x, bottom + i);
-            k.b.store(x, top + i, cosine * p - sine * q);
-            k.b.store(x, bottom + i, sine * p + cosine * q);
+            k.b.store(x, top + i, p - (versine * p + sine * q));
+            k.b.store(x, bottom + i, q - (versine * q - sine * p));
           });
         });
       });

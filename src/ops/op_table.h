@@ -156,7 +156,6 @@ enum class Accepts : uint8_t { any, real, integer, floating, complex_only };
   X(cholesky, 1, library, floating, any, 0)                 \
   X(lu, 1, library, floating, any, 0)                       \
   X(qr, 1, library, floating, any, 0)                       \
-  X(qr_q, 1, library, same, floating, 0)                    \
   X(eigh, 1, library, floating, any, 0)                     \
   X(svd, 1, library, floating, any, 0)
 
