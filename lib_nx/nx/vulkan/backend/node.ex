@@ -155,6 +155,14 @@ defmodule Nx.Vulkan.Backend.Node do
     if Nx.size(t.shape) * width <= @known_bits, do: Nx.to_binary(t)
   end
 
+  @doc "The bits of `count` copies of a scalar of whole bytes, if they are known and few."
+  @spec known_copies(Nx.Tensor.t(), pos_integer) :: bitstring | nil
+  def known_copies(%T{shape: {}, data: %B{known: bits}}, count) when is_binary(bits) do
+    if bit_size(bits) * count <= @known_bits, do: :binary.copy(bits, count)
+  end
+
+  def known_copies(_t, _count), do: nil
+
   @doc "The engine that `options` of the backend name."
   @spec engine(keyword) :: reference
   def engine(options) do
