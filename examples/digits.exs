@@ -30,7 +30,7 @@ backend =
   end
 
 Nx.global_default_backend(backend)
-epochs = options[:epochs] || 30
+epochs = options[:epochs] || 40
 batch = 128
 
 {train, test} = Digits.Data.load(options[:data]) |> Digits.Data.split(1437)
@@ -76,7 +76,7 @@ plot = options[:plot] || Path.join(System.tmp_dir!(), "nx_vulkan_digits_loss.png
 losses |> Enum.reverse() |> Digits.Plot.write(plot)
 IO.puts("Loss curve: #{plot}")
 
-if epochs >= 30 and accuracy < 0.96 do
+if epochs >= 40 and accuracy < 0.96 do
   IO.puts("The accuracy is below 96 %.")
   exit({:shutdown, 1})
 end

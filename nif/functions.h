@@ -54,6 +54,11 @@ Term matmul(ErlNifEnv* env, TensorArg a, TensorArg b);
 Term call(ErlNifEnv* env, std::string name, AnyTerm tensors, AnyTerm options);
 Term parameter(ErlNifEnv* env, EngineArg engine, nxv_dtype type);
 
+// pointer.cpp
+Term pin(ErlNifEnv* env, TensorArg tensor, AnyTerm bytes);
+Term from_address(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape, uint64_t address,
+                  uint64_t size);
+
 // read.cpp
 Term shape(ErlNifEnv* env, TensorArg tensor);
 Term type(ErlNifEnv* env, TensorArg tensor);

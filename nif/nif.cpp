@@ -59,6 +59,9 @@ ErlNifFunc functions[] = {
     function<call>("call"),
     function<parameter>("parameter"),
 
+    function<pin>("pin", kComputes),
+    function<from_address>("from_address", kComputes),
+
     function<shape>("shape"),
     function<type>("type"),
     function<read>("read"),

@@ -1,5 +1,7 @@
 #include "resource.h"
 
+#include <algorithm>
+
 namespace nxv::nif {
 
 void Makers::add(const ErlNifPid& pid) {
@@ -59,6 +61,15 @@ Term answer(ErlNifEnv* env, Engine& engine, Term value) {
 }
 
 }  // namespace
+
+const unsigned char* Tensor::pin(const unsigned char* bytes, size_t size) {
+  std::lock_guard lock(mutex_);
+  if (!pinned_) {
+    pinned_ = std::make_unique_for_overwrite<unsigned char[]>(size);
+    std::copy_n(bytes, size, pinned_.get());
+  }
+  return pinned_.get();
+}
 
 Term make_tensor(ErlNifEnv* env, Engine& engine, TensorHandle handle) {
   ErlNifPid self;

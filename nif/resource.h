@@ -145,9 +145,14 @@ class Tensor {
   Engine& engine() const noexcept { return maker_.engine(); }
   int rank() const noexcept { return nxv_tensor_rank(get()); }
 
+  // Memory of the tensor's own that holds these bytes: those of the first call, from any thread.
+  const unsigned char* pin(const unsigned char* bytes, size_t size);
+
  private:
   Maker maker_;
   TensorHandle handle_;
+  std::mutex mutex_;
+  std::unique_ptr<unsigned char[]> pinned_;
 };
 
 template <typename T>

@@ -1,10 +1,10 @@
 defmodule Digits.Model do
   @moduledoc false
-  # Two dense layers, 64 to 64 to 10, cross-entropy of a softmax, and Adam (Kingma and Ba, 2015).
+  # Two dense layers, 64 to 128 to 10, cross-entropy of a softmax, and Adam (Kingma and Ba, 2015).
 
   import Nx.Defn
 
-  @rate 2.0e-3
+  @rate 5.0e-3
   @beta1 0.9
   @beta2 0.999
   @epsilon 1.0e-8
@@ -12,9 +12,9 @@ defmodule Digits.Model do
   @doc "Parameters from a random key, and Adam's moments and step count."
   defn init(key) do
     # He et al., 2015: standard deviation sqrt(2 / inputs) for rectified layers.
-    {w1, key} = Nx.Random.normal(key, 0.0, Nx.sqrt(2 / 64), shape: {64, 64})
-    {w2, _key} = Nx.Random.normal(key, 0.0, Nx.sqrt(2 / 64), shape: {64, 10})
-    zero1 = Nx.broadcast(0.0, {64})
+    {w1, key} = Nx.Random.normal(key, 0.0, Nx.sqrt(2 / 64), shape: {64, 128})
+    {w2, _key} = Nx.Random.normal(key, 0.0, Nx.sqrt(2 / 128), shape: {128, 10})
+    zero1 = Nx.broadcast(0.0, {128})
     zero2 = Nx.broadcast(0.0, {10})
     parameters = {w1, zero1, w2, zero2}
     zeros = {w1 * 0, zero1, w2 * 0, zero2}

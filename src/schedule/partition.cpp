@@ -9,7 +9,16 @@ namespace nxv::schedule {
 namespace {
 
 constexpr int kNoPath = -3;     // not read yet
-constexpr int kManyPaths = -4;  // read at several places of the region
+constexpr int kManyPaths = -4;  // read in both levels of the region
+constexpr int kManyViews = -5;  // read through several views: at several places
+
+bool is_many(int path) { return path == kManyPaths || path == kManyViews; }
+
+// Where a value is read that is read at both places.
+int join(int a, int b) {
+  if (a == b) return a;
+  return a >= 0 || b >= 0 || a == kManyViews || b == kManyViews ? kManyViews : kManyPaths;
+}
 
 // What the walk from the readers to their inputs knows of an entry.
 struct Reader {
@@ -142,7 +151,7 @@ class Partitioner {
         reader = {entry.region, entry.is_shared, false, false, at};
       } else {
         reader.several |= entry.is_shared || reader.region != entry.region;
-        if (reader.path != at) reader.path = kManyPaths;
+        reader.path = join(reader.path, at);
       }
       reader.needs_storage |= needs_storage || dense;
       reader.needs_dense |= dense;
@@ -150,7 +159,7 @@ class Partitioner {
   }
 
   int extend(int path, const Node& view, int input) {
-    if (path == kManyPaths) return kManyPaths;
+    if (is_many(path)) return path;
     paths_.push_back({&view, static_cast<uint8_t>(input), path, 0});
     bases_.push_back(path < 0 ? path : bases_[path]);
     if (path < 0) paths_.back().parent = -1;
@@ -174,7 +183,7 @@ class Partitioner {
       // A matmul reads views by their strides; an alias has no kernel to inline into.
       const Entry& root = entries()[result_.cuts[reader.region].root];
       if (!root.is_alias && !reader.several && !reader.needs_dense && is_strided_view(node.op) &&
-          reader.path != kManyPaths && composes(node, reader.path)) {
+          !is_many(reader.path) && composes(node, reader.path)) {
         return inline_into(i, reader.region, reader.path);
       }
       return start_region(i, root.is_alias ? root_reason(root) : SplitReason::materialized);
@@ -188,6 +197,9 @@ class Partitioner {
       }
       return start_region(i, SplitReason::shared);
     }
+    // Computed at each place, and so would be all that it needs: copies would double at each such
+    // value.
+    if (reader.path == kManyViews && !is_cheap(node)) return start_region(i, SplitReason::shared);
     if (repeats(reader.path) && info(node.op).fusion != Fusion::view && !is_cheap(node)) {
       return start_region(i, SplitReason::repeated);
     }
@@ -228,7 +240,9 @@ class Partitioner {
 
   // Views of what is stored anyway, and one cheap operation on stored values.
   static bool is_cheap(const Node& node) {
-    if (info(node.op).fusion == Fusion::view) return true;
+    if (info(node.op).fusion == Fusion::view) {
+      return node.op != Op::concatenate || node.inputs.size() == 1;
+    }
     return info(node.op).cost <= 2 &&
            std::all_of(node.inputs.begin(), node.inputs.end(), [](const NodeRef& input) {
              return is_boundary(*input) || info(input->op).fusion == Fusion::generator ||
@@ -257,7 +271,7 @@ class Partitioner {
   // A reduction joins its reader when each row of the reader needs its result for that row alone.
   void place_reduction(int i, const Reader& reader) {
     const Node& node = *entries()[i].node;
-    if (reader.several || reader.path == kManyPaths || !fits(reader.region, node)) {
+    if (reader.several || is_many(reader.path) || !fits(reader.region, node)) {
       return start_region(i, SplitReason::reduction);
     }
     Cut& cut = result_.cuts[reader.region];

@@ -256,6 +256,21 @@ TEST_F(Schedules, StoredValuesAreOperands) {
   EXPECT_EQ(r.operands[0].node.get(), y.get());
 }
 
+// Each value of these chains is read through two views: computing it at both places would double
+// the work at every link.
+TEST_F(Schedules, ValuesReadThroughSeveralViewsAreStored) {
+  const int64_t first[] = {0}, second[] = {16}, half[] = {16}, ones[] = {1};
+  NodeRef rotated = data({32});
+  NodeRef summed = elementwise(Op::exp, {data({32})});
+  for (int i = 0; i < 40; ++i) {
+    const NodeRef list[] = {slice(rotated, second, half, ones), slice(rotated, first, half, ones)};
+    rotated = concatenate(list, 0);
+    summed = elementwise(Op::add, {summed, reverse(summed, Axes{0})});
+  }
+  EXPECT_EQ(steps(rotated).size(), 40u);
+  EXPECT_EQ(steps(summed).size(), 41u);
+}
+
 TEST_F(Schedules, LongChainsDoNotRecurse) {
   NodeRef x = data({4});
   for (int i = 0; i < 200000; ++i) x = elementwise(Op::negate, {x});

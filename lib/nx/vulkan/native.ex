@@ -61,6 +61,10 @@ defmodule Nx.Vulkan.Native do
   # A scalar argument of a function that `reduce` and `window_reduce` take.
   def parameter(_engine, _type), do: missing()
 
+  # Pointers. pin/2 answers {:ok, address} of memory that holds the bytes while the tensor lives.
+  def pin(_tensor, _bytes), do: missing()
+  def from_address(_engine, _type, _shape, _address, _size), do: missing()
+
   # Reading. read/3 answers :ok, and exactly one message follows: {ref, {:ok, binary}} or
   # {ref, {:error, reason, message}}. limit: elements from the first on, -1 for all.
   def shape(_tensor), do: missing()

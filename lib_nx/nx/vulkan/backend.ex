@@ -169,8 +169,9 @@ defmodule Nx.Vulkan.Backend do
 
   @impl true
   def broadcast(out, t, shape, axes) do
-    t = Node.ref(t)
-    Node.make(out, fn -> Native.broadcast(t, Tuple.to_list(shape), axes) end)
+    source = Node.ref(t)
+    ref = Node.new(fn -> Native.broadcast(source, Tuple.to_list(shape), axes) end)
+    Node.put(out, ref, Node.known_copies(t, Nx.size(shape)))
   end
 
   @impl true
@@ -253,14 +254,16 @@ defmodule Nx.Vulkan.Backend do
 
   # ---- Reductions ----
 
-  # Nx starts from 1, which is felt where a complex number has an infinite part.
   @impl true
-  def product(%T{type: {:c, _}} = out, %T{type: {:c, _}} = t, opts) do
+  def product(out, t, opts), do: fold(:product, out, factors(t), opts)
+
+  # Nx starts from 1, which is felt where a complex number has an infinite part.
+  defp factors(%T{type: {:c, _}} = t) do
     one = Node.constant(%{t | shape: {}}, 1, [])
-    fold(:product, out, Elementwise.arithmetic(t, :multiply, one, t), opts)
+    Elementwise.arithmetic(t, :multiply, one, t)
   end
 
-  def product(out, t, opts), do: fold(:product, out, t, opts)
+  defp factors(t), do: t
 
   for name <- ~w(sum reduce_max reduce_min all any)a do
     @impl true
@@ -298,7 +301,11 @@ defmodule Nx.Vulkan.Backend do
 
   # ---- Windows ----
 
-  for name <- ~w(window_sum window_product window_max window_min)a do
+  @impl true
+  def window_product(out, t, window, opts),
+    do: Node.call(out, :window_product, [Node.ref(factors(t))], window(window, opts))
+
+  for name <- ~w(window_sum window_max window_min)a do
     @impl true
     def unquote(name)(out, t, window, opts),
       do: Node.call(out, unquote(name), [Node.ref(t)], window(window, opts))

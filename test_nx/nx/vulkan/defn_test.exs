@@ -32,9 +32,9 @@ defmodule Nx.Vulkan.DefnTest do
   end
 
   defn scalar_loop(x) do
-    {_, total, _} =
-      while {i = 0, total = x, x}, i < 3 do
-        {i + 1, Nx.sin(total) * x, x}
+    {_, total} =
+      while {i = 0, total = x}, i < 3 do
+        {i + 1, Nx.sin(total) * 2}
       end
 
     Nx.sum(total)

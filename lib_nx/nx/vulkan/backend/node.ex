@@ -122,12 +122,15 @@ defmodule Nx.Vulkan.Backend.Node do
   @spec from_binary(Nx.Tensor.t(), bitstring, keyword) :: Nx.Tensor.t()
   def from_binary(%T{shape: shape, type: type} = out, bits, options) do
     engine = engine(options)
-    padding = Integer.mod(-bit_size(bits), 8)
-    bytes = if padding == 0, do: bits, else: <<bits::bitstring, 0::size(padding)>>
-
+    bytes = whole_bytes(bits)
     ref = new(fn -> Native.from_binary(engine, type(type), Tuple.to_list(shape), bytes) end)
     %{out | data: %B{ref: ref, known: if(bit_size(bits) <= @known_bits, do: bits)}}
   end
+
+  @doc "Bits with zeros after them, to the end of the last byte."
+  @spec whole_bytes(bitstring) :: binary
+  def whole_bytes(bits) when is_binary(bits), do: bits
+  def whole_bytes(bits), do: <<bits::bitstring, 0::size(8 - rem(bit_size(bits), 8))>>
 
   @doc "The bits of the first `count` elements; waits for them."
   @spec read(reference, Nx.Type.t(), pos_integer) :: bitstring
@@ -142,9 +145,23 @@ defmodule Nx.Vulkan.Backend.Node do
 
   @doc "Elements that are known without a read, as numbers; nil when they are not."
   @spec known(Nx.Tensor.t()) :: [term] | nil
-  def known(%T{data: %B{known: nil}}), do: nil
-  def known(%T{data: %B{known: bits}} = t), do: Codec.decode(bits, type(t.type), Nx.size(t.shape))
-  def known(%T{data: %Nx.BinaryBackend{}} = t), do: Nx.to_flat_list(t)
+  def known(%T{type: type} = t) do
+    if bits = known_bits(t), do: Codec.decode(bits, type(type), Nx.size(t.shape))
+  end
+
+  defp known_bits(%T{data: %B{known: bits}}), do: bits
+
+  defp known_bits(%T{data: %Nx.BinaryBackend{}, type: {_, width}} = t) do
+    if Nx.size(t.shape) * width <= @known_bits, do: Nx.to_binary(t)
+  end
+
+  @doc "The bits of `count` copies of a scalar of whole bytes, if they are known and few."
+  @spec known_copies(Nx.Tensor.t(), pos_integer) :: bitstring | nil
+  def known_copies(%T{shape: {}, data: %B{known: bits}}, count) when is_binary(bits) do
+    if bit_size(bits) * count <= @known_bits, do: :binary.copy(bits, count)
+  end
+
+  def known_copies(_t, _count), do: nil
 
   @doc "The engine that `options` of the backend name."
   @spec engine(keyword) :: reference

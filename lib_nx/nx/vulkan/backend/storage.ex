@@ -68,12 +68,40 @@ defmodule Nx.Vulkan.Backend.Storage do
 
   # ---- Pointers ----
 
-  def to_pointer(_t, _opts) do
-    raise ArgumentError, "Nx.Vulkan.Backend has no pointers to tensors"
+  # A pointer is to a copy of the elements in host memory, which lives as long as the tensor.
+  def to_pointer(%T{} = t, opts) do
+    opts = Keyword.validate!(opts, mode: :local)
+
+    unless opts[:mode] == :local do
+      raise ArgumentError,
+            "Nx.Vulkan.Backend supports mode: :local only, got: #{inspect(opts[:mode])}"
+    end
+
+    bytes = t |> to_binary(Nx.size(t.shape)) |> Node.whole_bytes()
+    {:ok, address} = Native.pin(Node.ref(t), bytes)
+    %Nx.Pointer{kind: :local, address: address, data_size: byte_size(bytes)}
   end
 
-  def from_pointer(_pointer, _type, _shape, _backend_opts, _opts) do
-    raise ArgumentError, "Nx.Vulkan.Backend has no pointers to tensors"
+  def from_pointer(%Nx.Pointer{kind: :local} = pointer, type, shape, backend_opts, opts) do
+    opts = Keyword.validate!(opts, [:names])
+    engine = backend_opts |> B.init() |> Node.engine()
+    {_, width} = type
+    size = div(Nx.size(shape) * width + 7, 8)
+
+    unless pointer.data_size == size do
+      raise ArgumentError,
+            "invalid pointer data_size for shape, expected: #{size}, got: #{pointer.data_size}"
+    end
+
+    dims = Tuple.to_list(shape)
+
+    Node.make(Nx.template(shape, type, names: opts[:names]), fn ->
+      Native.from_address(engine, Node.type(type), dims, pointer.address, size)
+    end)
+  end
+
+  def from_pointer(%Nx.Pointer{kind: kind}, _type, _shape, _backend_opts, _opts) do
+    raise ArgumentError, "Nx.Vulkan.Backend supports local pointers only, got: #{inspect(kind)}"
   end
 
   # ---- Text ----

@@ -1,0 +1,24 @@
+// Host memory of a tensor's elements for other programs, and tensors from such memory.
+#include "functions.h"
+
+namespace nxv::nif {
+
+// {ok, Address} of memory that holds `bytes` as long as the tensor lives.
+Term pin(ErlNifEnv* env, TensorArg tensor, AnyTerm bytes) {
+  ErlNifBinary binary;
+  if (!enif_inspect_binary(env, bytes.term, &binary)) throw BadArgument{};
+  const auto address = reinterpret_cast<uintptr_t>(tensor->pin(binary.data, binary.size));
+  return enif_make_tuple2(env, atoms.ok, enif_make_uint64(env, address));
+}
+
+// Copies `size` bytes from an address that the caller answers for.
+Term from_address(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape, uint64_t address,
+                  uint64_t size) {
+  nxv_tensor* raw = nullptr;
+  check(nxv_from_host(Engine::Use(*engine), type, static_cast<int>(shape.size()), shape.data(),
+                      reinterpret_cast<const void*>(static_cast<uintptr_t>(address)),
+                      static_cast<size_t>(size), nullptr, nullptr, &raw));
+  return make_tensor(env, *engine, TensorHandle(raw));
+}
+
+}  // namespace nxv::nif
