@@ -224,11 +224,30 @@ Value Builder::matrix_add(Value x, Value y) {
   return emit(Opcode::matrix_add, kAccumulator, {x, y});
 }
 
+namespace {
+
+// 64-bit integers are exchanged as two words: devices need a feature to exchange them whole.
+template <typename Exchange>
+Value by_words(Builder& b, Value v, const Exchange& exchange) {
+  const Value words = b.bitcast(v, vec(kU32, 2));
+  return b.bitcast(b.pack({exchange(b.extract(words, 0)), exchange(b.extract(words, 1))}),
+                   v.type());
+}
+
+}  // namespace
+
 Value Builder::subgroup(Opcode op, Value v, uint32_t mask) {
+  const bool moves = op == Opcode::subgroup_shuffle_xor || op == Opcode::subgroup_broadcast_first;
+  if (moves && (v.type() == kU64 || v.type() == kS64)) {
+    return by_words(*this, v, [&](Value word) { return subgroup(op, word, mask); });
+  }
   return emit(op, op == Opcode::subgroup_ballot ? vec(kU32, 4) : v.type(), {v}, mask);
 }
 
 Value Builder::subgroup_shuffle(Value v, Value lane) {
+  if (v.type() == kU64 || v.type() == kS64) {
+    return by_words(*this, v, [&](Value word) { return subgroup_shuffle(word, lane); });
+  }
   return emit(Opcode::subgroup_shuffle, v.type(), {v, lane});
 }
 

@@ -13,9 +13,11 @@ std::span<const Row> windows_rows();
 std::span<const Row> sorting_rows();
 std::span<const Row> transforms_rows();
 std::span<const Row> linear_rows();
+std::span<const Row> comparison_rows();
 
-inline std::array<std::span<const Row>, 5> families() {
-  return {indexing_rows(), windows_rows(), sorting_rows(), transforms_rows(), linear_rows()};
+inline std::array<std::span<const Row>, 6> families() {
+  return {indexing_rows(),   windows_rows(), sorting_rows(),
+          transforms_rows(), linear_rows(),  comparison_rows()};
 }
 
 }  // namespace nxv::library

@@ -120,12 +120,11 @@ class CaseBuilder {
   }
 
   Value apply(Op op) {
-    if (info(op).accepts == Accepts::real) {
-      for (const HostTensor& t : case_.inputs) {
-        if (is_complex(t.dtype)) throw Unsupported(case_.op + " takes real numbers only");
-      }
-    }
-    return builder_.apply(op, inputs_);
+    if (op != Op::atan2 || !is_complex(type())) return builder_.apply(op, inputs_);
+    // Of numbers that are complex in type only.
+    std::vector<Value> parts;
+    for (const Value& x : inputs_) parts.push_back(builder_.apply(Op::real, {x}));
+    return builder_.cast(builder_.apply(op, parts), type());
   }
 
   Value constant() {
@@ -182,8 +181,10 @@ class CaseBuilder {
     const auto block = text("block");
     if (block == "LogicalNot") return builder_.apply(Op::logical_not, inputs_);
     if (block == "Phase") {
+      const DType t = case_.inputs[0].dtype;
+      const Value z = is_complex(t) ? inputs_[0] : builder_.cast(inputs_[0], to_complex(t));
       return builder_.apply(Op::atan2,
-                            {builder_.apply(Op::imag, inputs_), builder_.apply(Op::real, inputs_)});
+                            {builder_.apply(Op::imag, {z}), builder_.apply(Op::real, {z})});
     }
     throw Unsupported("no operation for block " + block);
   }

@@ -27,7 +27,8 @@ LibraryCall over_inputs(const VectorCase& c, const std::string& name) {
 std::optional<LibraryCall> library_call(const VectorCase& c) {
   const std::string key = c.op == "block" ? c.opts.at("block").get<std::string>() : c.op;
   for (const std::span<const Translation> family :
-       {indexing_cases(), windows_cases(), sorting_cases(), transforms_cases(), linear_cases()}) {
+       {indexing_cases(), windows_cases(), sorting_cases(), transforms_cases(), linear_cases(),
+        comparison_cases()}) {
     for (const Translation& t : family) {
       if (t.name == key) return t.translate(c);
     }

@@ -36,6 +36,7 @@ std::span<const Translation> windows_cases();
 std::span<const Translation> sorting_cases();
 std::span<const Translation> transforms_cases();
 std::span<const Translation> linear_cases();
+std::span<const Translation> comparison_cases();
 
 // A call of `name` with all inputs of the case.
 LibraryCall over_inputs(const VectorCase& c, const std::string& name);
