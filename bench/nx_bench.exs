@@ -20,7 +20,6 @@ defmodule NxBench do
     eager = eager()
 
     unless Enum.all?(adds ++ others ++ [eager]) do
-      IO.puts("\nA result is WRONG, or slower than it must be.")
       exit({:shutdown, 1})
     end
   end
@@ -82,8 +81,11 @@ defmodule NxBench do
     row([name, decimals(host, 3), decimals(device, 3), decimals(ratio, 0) <> "x"])
 
     got = Nx.backend_copy(got, BinaryBackend)
-    right? = Nx.to_number(Nx.reduce_max(Nx.abs(Nx.subtract(got, want)))) <= tolerance
-    right? and ratio >= at_least
+    error = Nx.divide(Nx.abs(Nx.subtract(got, want)), Nx.add(Nx.abs(want), 1))
+    error = error |> Nx.reduce_max() |> Nx.to_number()
+    if error > tolerance, do: IO.puts("  WRONG: differs by #{error}, #{tolerance} allowed")
+    if ratio < at_least, do: IO.puts("  SLOW: #{at_least}x was asked for")
+    error <= tolerance and ratio >= at_least
   end
 
   # Waits for the result without copying it: one element is read.

@@ -181,6 +181,15 @@ TEST(Engine, FaultsFailTheirNodeAndItsDependentsOnly) {
   EXPECT_EQ(status_of(*engine, wrong), Status::arithmetic) << "again";
 }
 
+// Each sum reads the one before it twice.
+TEST(Engine, FaultsOfSharedAncestorsAreKeptOnce) {
+  NXV_OPEN_OR_SKIP(engine);
+  NodeRef x = elementwise(Op::quotient,
+                          {vector<int32_t>(*engine, {6, 3}), vector<int32_t>(*engine, {2, 1})});
+  for (int i = 0; i < 40; ++i) x = add(x, reverse(x, {0}));
+  EXPECT_EQ(elements<int32_t>(*engine, x), (std::vector<int32_t>{0, 0}));
+}
+
 TEST(Engine, ShiftsAndPowersFaultToo) {
   NXV_OPEN_OR_SKIP(engine);
   const NodeRef x = vector<int32_t>(*engine, {6, 7}), minus = vector<int32_t>(*engine, {1, -1});

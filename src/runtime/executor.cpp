@@ -1,7 +1,9 @@
 #include "runtime/executor.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <unordered_set>
 
 #include "ir/legalize_int64.h"
 #include "runtime/emit_options.h"
@@ -199,10 +201,14 @@ void Executor::run(const Program::Step& step, Node* donor) {
   std::vector<vulkan::BlockRef> workspaces;
   for (uint64_t bytes : step.lowering.workspaces) workspaces.push_back(allocate(bytes));
 
+  // Operands share ancestors: each fault is kept once, or the list would double with every value
+  // that is read twice.
   Faults faults;
+  std::unordered_set<const FaultSlot*> known;
   for (Position operand : step.operands) {
     for (const auto& slot : device_storage(node(operand)).faults) {
-      if (!slot->is_clear.load(std::memory_order_acquire)) faults.push_back(slot);
+      const bool is_clear = slot->is_clear.load(std::memory_order_acquire);
+      if (!is_clear && known.insert(slot.get()).second) faults.push_back(slot);
     }
   }
   vulkan::BlockRef fault;
