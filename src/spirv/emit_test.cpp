@@ -177,8 +177,8 @@ TEST(Emit, BuiltinsAtomicsAndBallot) {
   for (uint32_t i = 0; i <= static_cast<uint32_t>(ir::Builtin::subgroup_size); ++i) {
     sum = sum + b.builtin(static_cast<ir::Builtin>(i));
   }
-  for (Opcode op :
-       {Opcode::atomic_add, Opcode::atomic_min, Opcode::atomic_max, Opcode::atomic_or, Opcode::atomic_exchange}) {
+  for (Opcode op : {Opcode::atomic_add, Opcode::atomic_min, Opcode::atomic_max, Opcode::atomic_or,
+                    Opcode::atomic_exchange}) {
     sum = sum + b.atomic(op, out, b.u32(0), sum);
     b.atomic(op, out, b.u32(1), b.s32(-1));
   }

@@ -12,7 +12,7 @@ defmodule Nx.Vulkan.Graph do
   @unsigned 0..0xFFFFFFFFFFFFFFFF
 
   @doc "Runs a constructor of the NIF; collects garbage when it asks for that."
-  @spec make((-> tuple)) :: result
+  @spec make((() -> tuple)) :: result
   def make(constructor) do
     case Memory.retry(constructor) do
       {:ok, ref} ->

@@ -20,7 +20,7 @@ defmodule Nx.Vulkan.Memory do
   Calls `fun`, and when device memory is exhausted collects every process whose tensors are alive
   and calls it once more.
   """
-  @spec retry((-> result)) :: result when result: term
+  @spec retry((() -> result)) :: result when result: term
   def retry(fun) do
     case fun.() do
       {:error, :alloc_failed, _message} ->

@@ -124,8 +124,7 @@ defmodule Nx.Vulkan.DefnTest do
         draw = fn key -> Nx.Random.randint(key, 0, 1000, shape: {20}) |> elem(0) end
         ours = Nx.Defn.jit(draw, compiler: unquote(compiler)).(Nx.Random.key(7))
 
-        theirs =
-          Nx.with_default_backend(Nx.BinaryBackend, fn -> draw.(Nx.Random.key(7)) end)
+        theirs = Nx.with_default_backend(Nx.BinaryBackend, fn -> draw.(Nx.Random.key(7)) end)
 
         assert Nx.to_flat_list(ours) == Nx.to_flat_list(theirs)
       end

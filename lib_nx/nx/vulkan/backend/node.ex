@@ -54,7 +54,7 @@ defmodule Nx.Vulkan.Backend.Node do
   # ---- Results ----
 
   @doc "A tensor like the template `out`, from what a constructor of the NIF answers."
-  @spec make(Nx.Tensor.t(), (-> tuple)) :: Nx.Tensor.t()
+  @spec make(Nx.Tensor.t(), (() -> tuple)) :: Nx.Tensor.t()
   def make(out, constructor), do: put(out, new(constructor))
 
   @doc "A reference as a tensor like the template `out`. The type is made to be `out`'s."
@@ -78,7 +78,7 @@ defmodule Nx.Vulkan.Backend.Node do
     do: new(fn -> Native.call(name, operands, options) end)
 
   @doc "What a constructor of the NIF makes. Collects garbage when it asks for that."
-  @spec new((-> tuple)) :: reference | [reference]
+  @spec new((() -> tuple)) :: reference | [reference]
   def new(constructor) do
     case Memory.retry(constructor) do
       {:ok, made} ->
