@@ -19,7 +19,7 @@ BEGIN {
   allow["schedule"] = "base ops plan graph ir"
   allow["kernels"] = "base ops plan graph ir"
   allow["spirv"] = "base ops plan ir"
-  allow["library"] = "base ops plan graph ir schedule kernels spirv"
+  allow["library"] = "base ops plan graph"
   allow["vulkan"] = "base plan"
   allow["runtime"] = "base ops plan graph ir schedule kernels spirv library vulkan"
   allow["capi"] = "base ops plan graph ir schedule kernels spirv library vulkan runtime nxv"
