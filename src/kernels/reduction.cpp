@@ -4,8 +4,9 @@
 // the device: then stages of partial results follow each other until one block is left. A unit is
 // folded by one subgroup, whose lanes share the accumulators of a block, or by one invocation where
 // rows are short, where neighbouring rows rather than columns are adjacent in memory, or where the
-// device has no usable subgroups. On a GPU one workgroup gathers the last partial results of a row.
-// All variants follow the tree of fold.h.
+// device has no usable subgroups. On a GPU one workgroup gathers the last partial results of a row,
+// and where rows are so long that workgroups abound, each makes a whole accumulator of the second
+// level. All variants follow the tree of fold.h.
 #include <algorithm>
 #include <bit>
 
@@ -28,6 +29,11 @@ using ir::Value;
 // invocation stays below the bound on loop iterations (288 a block).
 constexpr uint32_t kMaxBlocksOfSubgroup = 128;
 constexpr uint32_t kMaxBlocksOfInvocation = 64;
+// Of the second level, a workgroup's.
+constexpr uint32_t kBlocksOfAccumulator = kFoldBlock / kFoldAccumulators;
+constexpr uint32_t kSubgroupsOfAccumulator = 8;
+// Workgroups that fill a GPU, each with an accumulator of the second level.
+constexpr uint64_t kEnoughAccumulators = 1024;
 // Of a workgroup that gathers a row: more would leave a lane too few registers for its 32 loads.
 constexpr uint32_t kMaxGatheringSubgroups = 16;
 constexpr uint32_t kShortRow = 64;       // columns up to which an invocation takes a row
@@ -41,6 +47,8 @@ struct Layout {
   uint32_t workgroup = 64;
   bool from_partials = false;  // folds accumulators of an earlier stage
   bool to_partials = false;    // units are blocks, results are accumulators
+  // Units are accumulators of the second level, one a workgroup; the next stage combines them.
+  bool to_second_level = false, from_second_level = false;
   bool aligned = false;        // rows start at multiples of four elements
   uint32_t rows_per_word = 1;  // of the output: an invocation owns whole words
   bool unrolled = false;       // whole blocks without a loop: many loads under way at once
@@ -54,7 +62,8 @@ struct Layout {
     std::string k = "r";
     for (uint32_t v :
          {lanes, workgroup, static_cast<uint32_t>(from_partials),
-          static_cast<uint32_t>(to_partials), static_cast<uint32_t>(aligned), rows_per_word,
+          static_cast<uint32_t>(to_partials), static_cast<uint32_t>(to_second_level),
+          static_cast<uint32_t>(from_second_level), static_cast<uint32_t>(aligned), rows_per_word,
           static_cast<uint32_t>(unrolled), static_cast<uint32_t>(gathers),
           static_cast<uint32_t>(one_block), short_columns, static_cast<uint32_t>(exact),
           static_cast<uint32_t>(chunked)}) {
@@ -62,13 +71,14 @@ struct Layout {
     }
     return k;
   }
+  bool unit_is_workgroup() const { return gathers || to_second_level; }
 };
 
 enum Word {
   kUnits,
   kRows,
   kColumns,
-  kBlocks,
+  kBlocks,  // of a row; of a stage with partial results: its units
   kBlocksMultiplier,
   kBlocksShift,
   kRowsDivisor,
@@ -128,7 +138,7 @@ class Generator {
       return linear_group(b_) * layout_.workgroup + b_.builtin(ir::Builtin::local_index);
     }
     lane_ = b_.builtin(ir::Builtin::subgroup_lane);
-    if (layout_.gathers) return linear_group(b_);
+    if (layout_.unit_is_workgroup()) return linear_group(b_);
     return linear_group(b_) * (layout_.workgroup / layout_.lanes) +
            b_.builtin(ir::Builtin::subgroup_index);
   }
@@ -136,11 +146,12 @@ class Generator {
   // Whether this lane stores what its unit has found.
   Value is_first() {
     const Value first = lane_ == 0u;
-    return layout_.gathers ? first & (b_.builtin(ir::Builtin::subgroup_index) == 0u) : first;
+    if (!layout_.unit_is_workgroup()) return first;
+    return first & (b_.builtin(ir::Builtin::subgroup_index) == 0u);
   }
 
-  // A block of a row -> one accumulator. Single invocations take neighbouring rows, subgroups
-  // neighbouring blocks.
+  // A block of a row, or 32 blocks, -> one accumulator. Single invocations take neighbouring rows,
+  // subgroups neighbouring blocks.
   void partial(Value unit) {
     Value row, block;
     if (layout_.lanes == 1) {
@@ -151,12 +162,13 @@ class Generator {
       block = unit - row * word(kBlocks);
     }
     hoist(0, row);
-    const Accumulator a = fold_block(0, row, block);
+    const Accumulator a =
+        layout_.to_second_level ? fold_second_level(0, row, block) : fold_block(0, row, block);
     const auto store = [&] { folds_[0].store(partials_out(), row * word(kBlocks) + block, a); };
     if (layout_.lanes == 1) {
       store();
     } else {
-      b_.if_(lane_ == 0u, store);
+      b_.if_(is_first(), store);
     }
   }
 
@@ -336,21 +348,66 @@ class Generator {
     return column >= (layout_.short_columns == kGroup ? 1 : layout_.short_columns / 2);
   }
 
+  // Accumulators that the subgroups of a workgroup leave to the first one.
+  struct SharedResults {
+    std::vector<ir::Shared> parts;
+
+    void store(Builder& b, Value at, const Accumulator& a) const {
+      for (size_t p = 0; p < parts.size(); ++p) b.shared_store(parts[p], at, a[p]);
+    }
+    Accumulator load(Builder& b, Value at) const {
+      Accumulator a;
+      for (const ir::Shared& part : parts) a.push_back(b.shared_load(part, at));
+      return a;
+    }
+  };
+
+  SharedResults share(const Fold& fold, uint32_t count) {
+    SharedResults results;
+    for (const ir::Type& type : fold.parts()) {
+      const std::string name = "block_results" + std::to_string(results.parts.size());
+      results.parts.push_back(b_.shared(name, type, count));
+    }
+    return results;
+  }
+
+  // Accumulator `index` % 32 of second-level block `index` / 32, its blocks shared out among the
+  // subgroups of the workgroup; missing blocks count as identities.
+  Accumulator fold_second_level(size_t reduction, Value row, Value index) {
+    const Fold& fold = folds_[reduction];
+    const SharedResults results = share(fold, kBlocksOfAccumulator);
+    const uint32_t own = kBlocksOfAccumulator / (layout_.workgroup / layout_.lanes);
+    const Value first =
+        (index / kFoldAccumulators) * kFoldBlock + (index % kFoldAccumulators) * kGroup;
+    const Value blocks = (word(kColumns) - 1u) / kFoldBlock + 1u;
+    const Value begin = b_.builtin(ir::Builtin::subgroup_index) * own;
+    b_.for_range(begin, begin + own, b_.u32(1), [&](Value at) {
+      const Value block = first + (at / kGroup) * kFoldStride + at % kGroup;
+      const auto a = fold.variables(fold.identity());
+      b_.if_(block < blocks, [&] { Fold::write(a, fold_block(reduction, row, block)); });
+      b_.if_(lane_ == 0u, [&] { results.store(b_, at, Fold::read(a)); });
+    });
+    b_.barrier();
+    const auto total = fold.variables(fold.identity());
+    b_.if_(is_first(), [&] {
+      b_.for_range(b_.u32(0), b_.u32(kBlocksOfAccumulator), b_.u32(kGroup), [&](Value at) {
+        Accumulator a = Fold::read(total);
+        for (uint32_t i = 0; i < kGroup; ++i) a = fold.combine(a, results.load(b_, at + i));
+        Fold::write(total, a);
+      });
+    });
+    return Fold::read(total);
+  }
+
   // All blocks, by all subgroups of the workgroup. The results of at most 128 blocks meet in shared
   // memory, where lane l of the first subgroup takes 4l .. 4l + 3; only that one has the total.
   Accumulator gather(size_t reduction, Value row) {
     const Fold& fold = folds_[reduction];
-    std::vector<ir::Shared> results;
-    for (const ir::Type& type : fold.parts()) {
-      const std::string name = "block_results" + std::to_string(results.size());
-      results.push_back(b_.shared(name, type, kMaxBlocksOfSubgroup));
-    }
+    const SharedResults results = share(fold, kMaxBlocksOfSubgroup);
     const Value blocks = word(kBlocks), subgroup = b_.builtin(ir::Builtin::subgroup_index);
     b_.for_range(subgroup, blocks, b_.u32(layout_.workgroup / layout_.lanes), [&](Value block) {
       const Accumulator a = fold_block(reduction, row, block);
-      b_.if_(lane_ == 0u, [&] {
-        for (size_t p = 0; p < a.size(); ++p) b_.shared_store(results[p], block, a[p]);
-      });
+      b_.if_(lane_ == 0u, [&] { results.store(b_, block, a); });
     });
     b_.barrier();
     const auto total = fold.variables(fold.identity());
@@ -358,9 +415,7 @@ class Generator {
       Accumulator a = fold.identity();
       for (uint32_t i = 0; i < kGroup; ++i) {
         const Value at = (lane_ << 2) + i, safe = b_.binary(Opcode::min, at, blocks - 1u);
-        Accumulator next;
-        for (const ir::Shared& part : results) next.push_back(b_.shared_load(part, safe));
-        a = fold.select(at < blocks, fold.combine(a, next), a);
+        a = fold.select(at < blocks, fold.combine(a, results.load(b_, safe)), a);
       }
       for (uint32_t mask = 1; mask < layout_.lanes; mask *= 2) a = fold.exchange(a, mask);
       Fold::write(total, a);
@@ -451,6 +506,11 @@ class Generator {
   // Elements start .. start + 3, start + 128 .., ... below end, in order.
   Accumulator fold_accumulator(size_t reduction, Value row, Value start, Value end) {
     const Fold& fold = folds_[reduction];
+    if (layout_.from_second_level) {
+      const Value block = row * word(kBlocks) + start / kFoldBlock;
+      const Value in_block = start % kFoldBlock / kGroup;
+      return fold.load(emitter_.extra_buffer(0), block * kFoldAccumulators + in_block);
+    }
     if (layout_.from_partials && layout_.lanes == kFoldAccumulators) {
       return take_partials(fold, fold.identity(), row, start, end, kFoldBlock / kFoldStride);
     }
@@ -564,15 +624,17 @@ Lowering lower_reduction(const Region& region, const Target& target) {
   const auto add = [&](bool to_partials) {
     const uint64_t blocks = divide_up(columns, kFoldBlock);
     const uint32_t units_of_rows = divide_up(rows, layout.rows_per_word);
-    const uint64_t units = to_partials ? rows * blocks : units_of_rows;
+    const uint64_t parts_of_row =
+        layout.to_second_level ? divide_up(blocks, kFoldBlock) * kFoldAccumulators : blocks;
+    const uint64_t units = to_partials ? rows * parts_of_row : units_of_rows;
     Dispatch d;
     d.key = layout.key() + region.key;
     d.generate = [target, layout](const Region& r) { return Generator(r, target, layout).run(); };
-    const uint32_t units_of_workgroup = layout.gathers   ? 1
-                                        : layout.chunked ? kRowsOfChunk
+    const uint32_t units_of_workgroup = layout.unit_is_workgroup() ? 1
+                                        : layout.chunked           ? kRowsOfChunk
                                                          : layout.workgroup / layout.lanes;
     d.groups = fold_groups(divide_up(units, units_of_workgroup), plan);
-    const auto by_blocks = divisor_words(blocks), by_rows = divisor_words(rows);
+    const auto by_blocks = divisor_words(parts_of_row), by_rows = divisor_words(rows);
     d.extra_words = {static_cast<uint32_t>(units),
                      static_cast<uint32_t>(rows),
                      static_cast<uint32_t>(columns),
@@ -590,7 +652,7 @@ Lowering lower_reduction(const Region& region, const Target& target) {
       d.reads = {source};
     }
     if (to_partials) {
-      const uint64_t partials = divide_up(rows * blocks, kGroup) * kGroup;  // whole groups
+      const uint64_t partials = divide_up(units, kGroup) * kGroup;  // whole groups
       lowering.workspaces.push_back(partials * 8 * parts_of_reduction(region, target));
       d.writes = {static_cast<int>(lowering.workspaces.size()) - 1};
       d.workspaces.push_back(d.writes[0]);
@@ -611,6 +673,13 @@ Lowering lower_reduction(const Region& region, const Target& target) {
     if (layout.gathers) layout.workgroup = gathering_workgroup(columns);
     const bool split = many_blocks && !layout.gathers;
     layout.to_partials = split;
+    layout.from_second_level = layout.to_second_level;
+    layout.to_second_level =
+        split && !layout.from_partials && plan.profile != plan::Profile::cpu && layout.lanes > 1 &&
+        columns >= kFoldBlock * kFoldBlock &&
+        rows * divide_up(columns, kFoldBlock * kFoldBlock) * kFoldAccumulators >=
+            kEnoughAccumulators;
+    if (layout.to_second_level) layout.workgroup = layout.lanes * kSubgroupsOfAccumulator;
     layout.rows_per_word = split ? 1 : per_word;
     layout.one_block = columns <= kFoldBlock;
     const bool is_short = layout.lanes == 1 && !layout.from_partials &&
