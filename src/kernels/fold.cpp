@@ -267,4 +267,21 @@ Accumulator PairwiseTree::finish() const {
   return total;
 }
 
+SharedAccumulators::SharedAccumulators(const Fold& fold, uint32_t count)
+    : b_(fold.identity()[0].builder()) {
+  for (const Type& type : fold.parts()) {
+    parts_.push_back(b_.shared("accumulators" + std::to_string(parts_.size()), type, count));
+  }
+}
+
+void SharedAccumulators::store(Value index, const Accumulator& a) const {
+  for (size_t i = 0; i < parts_.size(); ++i) b_.shared_store(parts_[i], index, a[i]);
+}
+
+Accumulator SharedAccumulators::load(Value index) const {
+  Accumulator a;
+  for (const ir::Shared& part : parts_) a.push_back(b_.shared_load(part, index));
+  return a;
+}
+
 }  // namespace nxv::kernels

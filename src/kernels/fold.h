@@ -81,4 +81,16 @@ class PairwiseTree {
   std::vector<std::vector<ir::Var>> digits_;
 };
 
+// Accumulators that the subgroups of a workgroup leave to each other.
+class SharedAccumulators {
+ public:
+  SharedAccumulators(const Fold& fold, uint32_t count);
+  void store(ir::Value index, const Accumulator& a) const;
+  Accumulator load(ir::Value index) const;
+
+ private:
+  ir::Builder& b_;
+  std::vector<ir::Shared> parts_;
+};
+
 }  // namespace nxv::kernels

@@ -348,34 +348,11 @@ class Generator {
     return column >= (layout_.short_columns == kGroup ? 1 : layout_.short_columns / 2);
   }
 
-  // Accumulators that the subgroups of a workgroup leave to the first one.
-  struct SharedResults {
-    std::vector<ir::Shared> parts;
-
-    void store(Builder& b, Value at, const Accumulator& a) const {
-      for (size_t p = 0; p < parts.size(); ++p) b.shared_store(parts[p], at, a[p]);
-    }
-    Accumulator load(Builder& b, Value at) const {
-      Accumulator a;
-      for (const ir::Shared& part : parts) a.push_back(b.shared_load(part, at));
-      return a;
-    }
-  };
-
-  SharedResults share(const Fold& fold, uint32_t count) {
-    SharedResults results;
-    for (const ir::Type& type : fold.parts()) {
-      const std::string name = "block_results" + std::to_string(results.parts.size());
-      results.parts.push_back(b_.shared(name, type, count));
-    }
-    return results;
-  }
-
   // Accumulator `index` % 32 of second-level block `index` / 32, its blocks shared out among the
   // subgroups of the workgroup; missing blocks count as identities.
   Accumulator fold_second_level(size_t reduction, Value row, Value index) {
     const Fold& fold = folds_[reduction];
-    const SharedResults results = share(fold, kBlocksOfAccumulator);
+    const SharedAccumulators results(fold, kBlocksOfAccumulator);
     const uint32_t own = kBlocksOfAccumulator / (layout_.workgroup / layout_.lanes);
     const Value first =
         (index / kFoldAccumulators) * kFoldBlock + (index % kFoldAccumulators) * kGroup;
@@ -385,14 +362,14 @@ class Generator {
       const Value block = first + (at / kGroup) * kFoldStride + at % kGroup;
       const auto a = fold.variables(fold.identity());
       b_.if_(block < blocks, [&] { Fold::write(a, fold_block(reduction, row, block)); });
-      b_.if_(lane_ == 0u, [&] { results.store(b_, at, Fold::read(a)); });
+      b_.if_(lane_ == 0u, [&] { results.store(at, Fold::read(a)); });
     });
     b_.barrier();
     const auto total = fold.variables(fold.identity());
     b_.if_(is_first(), [&] {
       b_.for_range(b_.u32(0), b_.u32(kBlocksOfAccumulator), b_.u32(kGroup), [&](Value at) {
         Accumulator a = Fold::read(total);
-        for (uint32_t i = 0; i < kGroup; ++i) a = fold.combine(a, results.load(b_, at + i));
+        for (uint32_t i = 0; i < kGroup; ++i) a = fold.combine(a, results.load(at + i));
         Fold::write(total, a);
       });
     });
@@ -403,11 +380,11 @@ class Generator {
   // memory, where lane l of the first subgroup takes 4l .. 4l + 3; only that one has the total.
   Accumulator gather(size_t reduction, Value row) {
     const Fold& fold = folds_[reduction];
-    const SharedResults results = share(fold, kMaxBlocksOfSubgroup);
+    const SharedAccumulators results(fold, kMaxBlocksOfSubgroup);
     const Value blocks = word(kBlocks), subgroup = b_.builtin(ir::Builtin::subgroup_index);
     b_.for_range(subgroup, blocks, b_.u32(layout_.workgroup / layout_.lanes), [&](Value block) {
       const Accumulator a = fold_block(reduction, row, block);
-      b_.if_(lane_ == 0u, [&] { results.store(b_, block, a); });
+      b_.if_(lane_ == 0u, [&] { results.store(block, a); });
     });
     b_.barrier();
     const auto total = fold.variables(fold.identity());
@@ -415,7 +392,7 @@ class Generator {
       Accumulator a = fold.identity();
       for (uint32_t i = 0; i < kGroup; ++i) {
         const Value at = (lane_ << 2) + i, safe = b_.binary(Opcode::min, at, blocks - 1u);
-        a = fold.select(at < blocks, fold.combine(a, results.load(b_, safe)), a);
+        a = fold.select(at < blocks, fold.combine(a, results.load(safe)), a);
       }
       for (uint32_t mask = 1; mask < layout_.lanes; mask *= 2) a = fold.exchange(a, mask);
       Fold::write(total, a);

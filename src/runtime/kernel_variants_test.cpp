@@ -41,8 +41,11 @@ struct Device {
 // Kernels own whole groups of four elements.
 Bytes padded(size_t bytes) { return Bytes((bytes + 63) / 64 * 64); }
 
-// With `partials`, the results of the first dispatch are given and only the later ones run.
-Bytes run(const Region& region, const Target& target, const Bytes& partials = {}) {
+// With `partials`, the results of the first dispatch are given and only the later ones run. With
+// `equal_rows`, so many rows are alike: the first dispatch runs for one, the others get its
+// results.
+Bytes run(const Region& region, const Target& target, const Bytes& partials = {},
+          uint32_t equal_rows = 1) {
   const Lowering lowering = kernels::lower(region, target);
   std::vector<Bytes> operands, workspaces;
   for (const Operand& o : region.operands) {
@@ -73,7 +76,14 @@ Bytes run(const Region& region, const Target& target, const Bytes& partials = {}
     }
     testing::InterpreterOptions options;
     options.subgroup_size = target.plan->subgroup_size;
-    testing::run(kernel, {d.groups[0], d.groups[1], d.groups[2]}, arguments, options);
+    const bool one_row = &d == &lowering.dispatches[0];
+    const uint32_t groups = one_row ? d.groups[0] / equal_rows : d.groups[0];
+    testing::run(kernel, {groups, d.groups[1], d.groups[2]}, arguments, options);
+    if (!one_row || equal_rows == 1) continue;
+    const size_t bytes = lowering.workspaces[0] / equal_rows;
+    for (size_t row = 1; row < equal_rows; ++row) {
+      std::memcpy(&workspaces[0][row * bytes], &workspaces[0][0], bytes);
+    }
   }
   output.resize(size);
   return output;
@@ -306,6 +316,37 @@ TEST(Gathering, ItsBitsAreThoseOfTheStages) {
   check(Op::sum, DType::c64, {2, 1500 * 1024}, true);
   check(Op::product, DType::s32, {1, 1500 * 1024}, true);
   check(Op::reduce_max, DType::f32, {1, 1500 * 1024}, false);
+}
+
+// Workgroups that make accumulators of the second level give what blocks by themselves give.
+TEST(Gathering, AccumulatorsOfTheSecondLevel) {
+  constexpr int64_t kLevel = 1024 * 1024;
+  const auto check = [](Op op, DType type, int64_t columns, uint32_t subgroup, bool f64) {
+    SCOPED_TRACE(std::string(name(op)) + " " + std::string(name(type)) + " of " +
+                 std::to_string(columns) + " by " + std::to_string(subgroup) + " lanes");
+    const int64_t rows = columns > kLevel ? 16 : 32;  // enough to fill a device
+    Values values;
+    const NodeRef x = values.make(type, {1, columns});
+    const Region many = only_region(reduce(op, broadcast(x, {rows, columns}), Axes{1}, false));
+    const Region single = only_region(reduce(op, x, Axes{1}, false));
+    const Device gpu(plan::Profile::discrete, subgroup, f64), cpu(plan::Profile::cpu, 8, f64);
+    const Lowering lowering = kernels::lower(many, gpu.target);
+    const int64_t levels = (columns + kLevel - 1) / kLevel;
+    ASSERT_EQ(lowering.dispatches[0].groups[0], rows * levels * 32);
+    const Bytes got = run(many, gpu.target, {}, static_cast<uint32_t>(rows));
+    const Bytes want = run(single, cpu.target);
+    for (int64_t row = 0; row < rows; ++row) {
+      EXPECT_EQ(std::memcmp(&got[row * want.size()], want.data(), want.size()), 0) << row;
+    }
+  };
+  for (int64_t columns : {kLevel, kLevel + 1, kLevel + 5003, 2 * kLevel - 1}) {
+    check(Op::sum, DType::f64, columns, 32, true);  // unrounded: shows the order
+  }
+  check(Op::sum, DType::f64, kLevel + 133 * 1024 + 7, 16, true);
+  check(Op::sum, DType::f32, kLevel + 77, 32, false);
+  check(Op::product, DType::s32, kLevel + 3, 32, true);
+  check(Op::reduce_max, DType::f32, kLevel + 2048, 32, true);
+  check(Op::any, DType::u8, kLevel + 4, 8, true);
 }
 
 TEST(Transpose, TilesGiveWhatElementsGive) {
