@@ -1,4 +1,5 @@
 #include "graph/build.h"
+#include "testing/reference.h"
 
 #include <gtest/gtest.h>
 
@@ -27,7 +28,7 @@ class Build : public ::testing::Test {
     return "";
   }
 
-  GraveyardRef owner_ = std::make_shared<Graveyard>();
+  GraveyardRef owner_ = host_graveyard();
 };
 
 TEST_F(Build, OperandsBroadcastAsInNumpy) {
@@ -77,7 +78,7 @@ TEST_F(Build, OperandTypesAreChecked) {
 }
 
 TEST_F(Build, NodesOfTwoEnginesNeverMix) {
-  const auto other = std::make_shared<Graveyard>();
+  const auto other = host_graveyard();
   const NodeRef stranger = constant(other, make_scalar(DType::f32, 1.0), {2});
   EXPECT_EQ(refusal(Status::invalid_argument,
                     [&] {

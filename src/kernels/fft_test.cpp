@@ -34,7 +34,7 @@ NodeRef transform(const NodeRef& x, bool inverse) {
 
 double error(InterpretedDevice& device, DType type, const Shape& shape, bool inverse) {
   const HostTensor x = noise(type, shape, static_cast<uint32_t>(shape.back()));
-  const NodeRef in = host_value(std::make_shared<Graveyard>(), type, shape, x.bytes);
+  const NodeRef in = host_value(host_graveyard(), type, shape, x.bytes);
   return reference::fourier_error(device.evaluate(transform(in, inverse)), x, inverse);
 }
 
@@ -82,7 +82,7 @@ TEST(Fft, C128NeedsF64) {
 
 std::set<std::string> keys(const plan::DevicePlan& plan, int64_t rows, int64_t n) {
   const Target target = make_target(plan);
-  const NodeRef in = iota(std::make_shared<Graveyard>(), DType::c64, {}, -1);
+  const NodeRef in = iota(host_graveyard(), DType::c64, {}, -1);
   const NodeRef x = broadcast(in, Shape{rows, n});
   std::set<std::string> all;
   for (const schedule::Step& step : schedule::make_schedule(transform(x, false), {})) {

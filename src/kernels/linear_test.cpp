@@ -38,7 +38,7 @@ class Interpreted {
   const std::string& invalid() const { return device_.invalid(); }
 
  private:
-  std::shared_ptr<Graveyard> owner_ = std::make_shared<Graveyard>();
+  std::shared_ptr<Graveyard> owner_ = host_graveyard();
   InterpretedDevice device_;
 };
 

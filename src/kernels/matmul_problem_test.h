@@ -15,6 +15,7 @@
 #include "kernels/matmul_kernel.h"
 #include "spirv/emit.h"
 #include "testing/interpreter.h"
+#include "testing/reference.h"
 #include "testing/spirv_validate.h"
 
 namespace nxv::kernels {
@@ -119,7 +120,7 @@ struct Problem {
         a(ta, batch, m, k, pa),
         b(tb, batch, k, n, pb),
         out(merge(ta, tb)) {
-    const auto yard = std::make_shared<Graveyard>();
+    const auto yard = host_graveyard();
     const auto node = [&](DType t, Shape shape) {
       return NodeRef::adopt(new Node(yard, Op::data, t, std::move(shape), {}));
     };

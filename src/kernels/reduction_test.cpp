@@ -43,7 +43,7 @@ void check_tree(Op op, DType type, int64_t length, bool fast_f64) {
   HostTensor want;
   for (const plan::DevicePlan& plan : plans(fast_f64)) {
     InterpretedDevice device(plan);
-    const auto owner = std::make_shared<Graveyard>();
+    const auto owner = host_graveyard();
     const auto rows = host_value(owner, type, {2, length}, x.bytes);
     const auto columns = host_value(owner, type, {length, 2}, turned.bytes);
     const HostTensor by_rows = device.evaluate(reduce(op, rows, Axes{1}, false));
@@ -90,7 +90,7 @@ TEST(Reduction, SumsAreWide) {
     HostTensor x(DType::f32, {1001});
     x.set(0, make_scalar(DType::f32, 0x1p24));
     for (int64_t i = 1; i < x.count(); ++i) x.set(i, make_scalar(DType::f32, 1.0));
-    const auto owner = std::make_shared<Graveyard>();
+    const auto owner = host_graveyard();
     const auto node = host_value(owner, x.dtype, x.shape, x.bytes);
     EXPECT_EQ(to_double(device.evaluate(reduce(Op::sum, node, {}, false)).at(0)), 0x1p24 + 1000);
   }
@@ -106,7 +106,7 @@ TEST(Reduction, InfinitiesAndNaN) {
       std::vector<Scalar> elements;
       for (double v : list) elements.push_back(make_scalar(DType::f32, v));
       const Shape shape = {static_cast<int64_t>(list.size())};
-      const auto owner = std::make_shared<Graveyard>();
+      const auto owner = host_graveyard();
       const auto x =
           host_value(owner, DType::f32, shape, HostTensor(DType::f32, shape, elements).bytes);
       return to_double(device.evaluate(reduce(Op::sum, x, {}, false)).at(0));

@@ -20,7 +20,7 @@ void check(const plan::DevicePlan& plan, const InterpreterOptions& interpreter,
   one_at_a_time.fuse = false;
   InterpretedDevice apart(plan, interpreter, one_at_a_time);
   const auto evaluator = [](InterpretedDevice& device) {
-    return GraphEvaluator{std::make_shared<Graveyard>(), [&](std::span<const NodeRef> nodes) {
+    return GraphEvaluator{host_graveyard(), [&](std::span<const NodeRef> nodes) {
                             std::vector<HostTensor> values;
                             for (const NodeRef& node : nodes) {
                               values.push_back(device.evaluate(node));
@@ -86,7 +86,7 @@ TEST(RegionEmitter, ExactResultsDoNotDependOnTheDevice) {
   for (uint64_t seed = 0; seed < 40; ++seed) {
     const auto results = [&](InterpretedDevice& device) {
       std::vector<HostTensor> values;
-      for (const NodeRef& root : random_graph(std::make_shared<Graveyard>(), seed, options)) {
+      for (const NodeRef& root : random_graph(host_graveyard(), seed, options)) {
         values.push_back(device.evaluate(root));
       }
       return values;
@@ -102,7 +102,7 @@ TEST(RegionEmitter, ExactResultsDoNotDependOnTheDevice) {
 // A group that reaches past the end repeats the last element instead of walking on.
 TEST(RegionEmitter, NoLoadLeavesItsBuffer) {
   InterpretedDevice device(discrete_plan());
-  const auto owner = std::make_shared<Graveyard>();
+  const auto owner = host_graveyard();
   for (int64_t n = 1; n < 12; ++n) {
     std::vector<Scalar> elements;
     for (int64_t i = 0; i < n; ++i) elements.push_back(make_scalar(DType::f32, i));
@@ -115,7 +115,7 @@ TEST(RegionEmitter, NoLoadLeavesItsBuffer) {
 
 TEST(RegionEmitter, FaultsNameTheElement) {
   InterpretedDevice device(discrete_plan());
-  const auto owner = std::make_shared<Graveyard>();
+  const auto owner = host_graveyard();
   const auto number = [&](std::initializer_list<double> list) {
     std::vector<Scalar> elements;
     for (double v : list) elements.push_back(make_scalar(DType::s32, v));

@@ -68,7 +68,7 @@ void check_tree(const char* operation, DType type, int64_t length, bool fast_f64
     for (const plan::DevicePlan& plan : devices(fast_f64)) {
       if (is_real_float(type) && bits(type) == 64 && !plan.has.f64) continue;
       InterpretedDevice device(plan);
-      const auto owner = std::make_shared<Graveyard>();
+      const auto owner = host_graveyard();
       const NodeRef rows = scan(operation, host_value(owner, type, x.shape, x.bytes), 1, reverse);
       const NodeRef columns =
           scan(operation, host_value(owner, type, turned.shape, turned.bytes), 0, reverse);
@@ -116,7 +116,7 @@ TEST(Scan, ThreeLevelsOfBlocks) { check_tree("cumulative_sum", DType::f32, 36000
 TEST(Scan, ManyLinesAreReadOnce) {
   constexpr int64_t kLines = 2048, kLength = 1500;
   const HostTensor x = noise(DType::f32, {kLines, kLength}, 5);
-  const auto owner = std::make_shared<Graveyard>();
+  const auto owner = host_graveyard();
   const NodeRef all = host_value(owner, DType::f32, x.shape, x.bytes);
   InterpretedDevice device(discrete_plan());
   const HostTensor got = device.evaluate(scan("cumulative_sum", all, 1, false));
@@ -139,7 +139,7 @@ TEST(Scan, ZerosNaNAndInfinities) {
     std::vector<Scalar> elements;
     for (double v : list) elements.push_back(make_scalar(DType::f32, v));
     const Shape shape = {static_cast<int64_t>(list.size())};
-    const auto owner = std::make_shared<Graveyard>();
+    const auto owner = host_graveyard();
     const auto x =
         host_value(owner, DType::f32, shape, HostTensor(DType::f32, shape, elements).bytes);
     InterpretedDevice device(discrete_plan());

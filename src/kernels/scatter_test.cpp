@@ -45,13 +45,13 @@ struct Scatter {
   }
   HostTensor run(const plan::DevicePlan& plan) const {
     InterpretedDevice device(plan);
-    const HostTensor result = device.evaluate(node(std::make_shared<Graveyard>()));
+    const HostTensor result = device.evaluate(node(host_graveyard()));
     EXPECT_EQ(device.invalid(), "");
     return result;
   }
   std::string disagreement(const plan::DevicePlan& plan) const {
-    return nxv::disagreement(*node(std::make_shared<Graveyard>()),
-                             std::vector{target, slots, updates}, run(plan));
+    return nxv::disagreement(*node(host_graveyard()), std::vector{target, slots, updates},
+                             run(plan));
   }
 };
 
@@ -88,7 +88,7 @@ TEST(Scatter, SumsOfEveryType) {
 TEST(Scatter, LastUpdate) {
   for (const plan::DevicePlan& plan : plans()) {
     const Scatter s = make_scatter(DType::s32, 11, 1, 60, 5, 9);
-    const auto owner = std::make_shared<Graveyard>();
+    const auto owner = host_graveyard();
     const auto node = library::make_node(Op::last_update, DType::s32, {11},
                                          {host_value(owner, DType::s32, {60}, s.slots.bytes)});
     const HostTensor want = reference_evaluate(*node);

@@ -54,7 +54,7 @@ HostTensor noise(DType type, Shape shape, uint32_t seed, bool few = false) {
 void check(const Case& c, const char* operation, DType type, Shape shape, bool descending,
            bool few = false) {
   const HostTensor x = noise(type, shape, static_cast<uint32_t>(shape.back()), few);
-  const auto owner = std::make_shared<Graveyard>();
+  const auto owner = host_graveyard();
   const NodeRef input = host_value(owner, type, shape, x.bytes);
   const std::vector<library::Option> options = {{"axis", {-1}, {}},
                                                 {"descending", {descending ? 1 : 0}, {}}};

@@ -23,7 +23,9 @@ namespace {
 using ir::Number;
 using ir::Value;
 
-constexpr double kNoise = 16;          // units of roundoff that elements of u and v may lack
+// Units of roundoff, of elements of u and v and of singular values beside the largest: below that
+// they are zero.
+constexpr double kNoise = 16;
 constexpr double kLargest = 1 - 1e-3;  // elements this close to the largest count as equal to it
 
 struct Workspaces {
@@ -321,10 +323,14 @@ void add_result(Steps& steps, const Workspaces& w, const Factors& f) {
       const auto square = [&](Value i, Value j) {
         put_element(k.load_real(k.workspace(1), (matrix * n + i) * n + j) * sign(j, 0));
       };
-      const auto value = [&](Value i) {
+      const auto length = [&](Value i) {  // of the i-th longest column
         const Value from = k.b.load(k.workspace(3), matrix * n + i, ir::kU32);
-        const Value x = k.load_real(k.workspace(2), matrix * n + from);
-        put(x * scale_back(k, k.workspace(5), matrix));
+        return k.load_real(k.workspace(2), matrix * n + from);
+      };
+      const auto value = [&](Value i) {
+        const Value x = length(i);
+        put(k.b.select(x <= length(k.b.u32(0)) * noise, k.zero,
+                       x * scale_back(k, k.workspace(5), matrix)));
       };
       const Value first = turned ? n * n : k.word(kTall);
       k.b.if_(

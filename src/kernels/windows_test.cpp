@@ -31,7 +31,7 @@ HostTensor noise(DType type, Shape shape, uint32_t seed) {
 class Calls {
  public:
   explicit Calls(const plan::DevicePlan& plan, const InterpreterOptions& options = {})
-      : device_(plan, options), owner_(std::make_shared<Graveyard>()) {}
+      : device_(plan, options), owner_(host_graveyard()) {}
   ~Calls() { EXPECT_EQ(device_.invalid(), ""); }
 
   const GraveyardRef& owner() const { return owner_; }

@@ -47,7 +47,7 @@ class Indexing : public ::testing::Test {
     return "";
   }
 
-  GraveyardRef owner_ = std::make_shared<Graveyard>();
+  GraveyardRef owner_ = host_graveyard();
 };
 
 using List = std::vector<int64_t>;

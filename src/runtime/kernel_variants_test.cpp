@@ -12,6 +12,7 @@
 #include "schedule/schedule.h"
 #include "spirv/emit.h"
 #include "testing/interpreter.h"
+#include "testing/reference.h"
 #include "testing/spirv_validate.h"
 
 namespace nxv {
@@ -102,7 +103,7 @@ std::string variant(const Region& region, const Target& target) {
 
 class Values {
  public:
-  const GraveyardRef owner = std::make_shared<Graveyard>();
+  const GraveyardRef owner = host_graveyard();
 
   NodeRef make(DType type, Shape shape) {
     const int64_t count = element_count(shape);

@@ -21,8 +21,13 @@ size_t storage(DType t, int64_t count) {
   return static_cast<size_t>(count * storage_bytes(t) + 15) / 16 * 16;
 }
 
+// Of no engine: destroyed where it is released.
 NodeRef node(DType t, Shape shape) {
-  return NodeRef::adopt(new Node(std::make_shared<Graveyard>(), Op::data, t, std::move(shape), {}));
+  const auto owner = std::make_shared<Graveyard>();
+  owner->close();
+  return NodeRef::adopt(
+      std::make_unique<Node>(owner, Op::data, t, std::move(shape), std::vector<NodeRef>{})
+          .release());
 }
 
 Bytes random_numbers(DType t, int64_t count, uint32_t state) {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "graph/build.h"
 #include "schedule/schedule.h"
+#include "testing/reference.h"
 
 namespace nxv::schedule {
 namespace {
@@ -43,7 +44,7 @@ class Schedules : public ::testing::Test {
     return elementwise(Op::divide, {powers, reduce(Op::sum, powers, Axes{-1}, true)});
   }
 
-  GraveyardRef owner_ = std::make_shared<Graveyard>();
+  GraveyardRef owner_ = host_graveyard();
 };
 
 TEST_F(Schedules, ChainOfReferencedValuesIsOneRegion) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/build.h"
+#include "testing/reference.h"
 
 namespace nxv::schedule {
 namespace {
@@ -21,7 +22,7 @@ class Paths : public ::testing::Test {
     const auto n = static_cast<size_t>(element_count(shape));
     return host_value(owner_, DType::u8, std::move(shape), std::vector<std::byte>(n));
   }
-  GraveyardRef owner_ = std::make_shared<Graveyard>();
+  GraveyardRef owner_ = host_graveyard();
 };
 
 TEST_F(Paths, ViewsCompose) {

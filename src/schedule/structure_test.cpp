@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "graph/build.h"
+#include "testing/reference.h"
 
 namespace nxv::schedule {
 namespace {
@@ -29,7 +30,7 @@ class Structures : public ::testing::Test {
     return s.signature;
   }
 
-  GraveyardRef owner_ = std::make_shared<Graveyard>();
+  GraveyardRef owner_ = host_graveyard();
 };
 
 TEST_F(Structures, ValuesDoNotMatter) {

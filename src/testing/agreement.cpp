@@ -159,7 +159,7 @@ std::string difference(const HostTensor& a, const HostTensor& b) {
 
 std::string disagreement(const Node& node, std::span<const HostTensor> inputs,
                          const HostTensor& got, const AgreementOptions& options) {
-  const auto owner = std::make_shared<Graveyard>();
+  const auto owner = host_graveyard();
   // Integer arithmetic but shifts is on the operands as converted to the result's type: u64 beside
   // s64 wraps.
   const OpInfo& row = info(node.op);

@@ -28,7 +28,7 @@ std::string check_graph(const std::string& label, const GraphBuilder& build,
   // Three copies: evaluation changes the nodes.
   const auto roots = build(fused.owner);
   const auto nodes = nodes_of(build(apart.owner));
-  const auto graph_roots = build(std::make_shared<Graveyard>());
+  const auto graph_roots = build(host_graveyard());
   const auto graph = nodes_of(graph_roots);
 
   const std::vector<HostTensor> results = fused.evaluate(roots);

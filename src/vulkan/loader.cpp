@@ -43,6 +43,20 @@ PFN_vkGetInstanceProcAddr open_library() {
   return nullptr;
 }
 
+// Keeps the driver that `entry` belongs to in memory when the last instance goes: some drivers
+// cannot be loaded again and again, since the thread-local storage that they take is never given
+// back.
+template <class F>
+void keep_loaded([[maybe_unused]] F entry) {
+#if !defined(_WIN32)
+  Dl_info driver{};
+  if (dladdr(reinterpret_cast<const void*>(entry), &driver) != 0 && driver.dli_fname != nullptr) {
+    static_cast<void>(
+        dlopen(driver.dli_fname, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_NOLOAD));
+  }
+#endif
+}
+
 template <class F>
 void load(Functions& vk, Call<F>& call, VkInstance instance) {
   call.function = reinterpret_cast<F>(vk.get_instance_proc_addr(instance, call.name));
@@ -242,6 +256,7 @@ void load_device_functions(Functions& vk, VkDevice device) {
 #define NXV_LOAD(entry) load_one(vk.entry);
   NXV_VK_DEVICE_FUNCTIONS(NXV_LOAD)
 #undef NXV_LOAD
+  keep_loaded(vk.QueueSubmit.function);
 }
 
 }  // namespace nxv::vulkan
