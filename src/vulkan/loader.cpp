@@ -43,18 +43,20 @@ PFN_vkGetInstanceProcAddr open_library() {
   return nullptr;
 }
 
-// Keeps the driver that `entry` belongs to in memory when the last instance goes: some drivers
-// cannot be loaded again and again, since the thread-local storage that they take is never given
-// back.
-template <class F>
-void keep_loaded([[maybe_unused]] F entry) {
-#if !defined(_WIN32)
-  Dl_info driver{};
-  if (dladdr(reinterpret_cast<const void*>(entry), &driver) != 0 && driver.dli_fname != nullptr) {
-    static_cast<void>(
-        dlopen(driver.dli_fname, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_NOLOAD));
-  }
-#endif
+// An instance that lives as long as the process keeps the drivers loaded. Some cannot be loaded
+// again and again: the thread-local storage that they take is never given back, and after some
+// twenty times there is no device.
+void keep_drivers_loaded(const Functions& vk, const VkInstanceCreateInfo& like) {
+  static const VkInstance kept = [&] {
+    VkInstanceCreateInfo info = like;
+    info.pNext = nullptr;
+    info.enabledLayerCount = 0;
+    info.enabledExtensionCount = info.flags == 0 ? 0 : 1;
+    info.ppEnabledExtensionNames = &kPortabilityExtension;
+    VkInstance instance = VK_NULL_HANDLE;
+    return vk.CreateInstance.function(&info, nullptr, &instance) < 0 ? VK_NULL_HANDLE : instance;
+  }();
+  static_cast<void>(kept);
 }
 
 template <class F>
@@ -229,6 +231,7 @@ std::unique_ptr<Instance> Instance::open(bool validation, const CallHook& hook) 
     }
     check(created, "vkCreateInstance");
   }
+  keep_drivers_loaded(vk, info);
 #define NXV_LOAD(entry) load(vk, vk.entry, self->handle);
   NXV_VK_INSTANCE_FUNCTIONS(NXV_LOAD)
   NXV_VK_OPTIONAL_INSTANCE_FUNCTIONS(NXV_LOAD)
@@ -256,7 +259,6 @@ void load_device_functions(Functions& vk, VkDevice device) {
 #define NXV_LOAD(entry) load_one(vk.entry);
   NXV_VK_DEVICE_FUNCTIONS(NXV_LOAD)
 #undef NXV_LOAD
-  keep_loaded(vk.QueueSubmit.function);
 }
 
 }  // namespace nxv::vulkan
