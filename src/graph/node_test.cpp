@@ -79,6 +79,7 @@ TEST(Node, AnyThreadReleases) {
   engine.join();
   EXPECT_EQ(drained, static_cast<size_t>(kThreads) * kEach);
   EXPECT_EQ(owner->live_nodes(), 1);
+  owner->close();  // what is released from here on is destroyed there and then
 }
 
 TEST(Node, StateCarriesItsFailure) {
@@ -88,6 +89,7 @@ TEST(Node, StateCarriesItsFailure) {
   x->set_failed({Status::arithmetic, "why"});
   EXPECT_EQ(x->state(), State::failed);
   EXPECT_EQ(x->failure().message, "why");
+  owner->close();
 }
 
 }  // namespace
