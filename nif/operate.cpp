@@ -24,6 +24,21 @@ Term apply(ErlNifEnv* env, Operation op, const TensorArg (&args)[N]) {
 
 int size(const Dims& list) { return static_cast<int>(list.size()); }
 
+// The tensors of a list, at least one, kept while their handles are in use.
+struct TensorList {
+  TensorList(ErlNifEnv* env, Term list, const std::string& operation) {
+    for_each(env, list, [&](Term head) {
+      args.push_back(decode<TensorArg>(env, head));
+      operands.push_back(args.back()->get());
+    });
+    if (args.empty()) throw Failure{NXV_INVALID_ARGUMENT, operation + ": no tensor given"};
+  }
+  int count() const { return static_cast<int>(operands.size()); }
+
+  std::vector<TensorArg> args;
+  std::vector<nxv_tensor*> operands;
+};
+
 // The C interface takes as many entries as the tensor has axes.
 void expect_one_per_axis(const Dims& list, const TensorArg& tensor, const char* name) {
   if (size(list) == tensor->rank()) return;
@@ -104,15 +119,9 @@ Term pad(ErlNifEnv* env, TensorArg tensor, TensorArg value, Dims low, Dims high,
 }
 
 Term concatenate(ErlNifEnv* env, AnyTerm tensors, int axis) {
-  std::vector<TensorArg> args;
-  std::vector<nxv_tensor*> operands;
-  for_each(env, tensors.term, [&](Term head) {
-    args.push_back(decode<TensorArg>(env, head));
-    operands.push_back(args.back()->get());
-  });
-  if (args.empty()) throw Failure{NXV_INVALID_ARGUMENT, "concatenate: no tensor given"};
-  return operate(env, args.front(), [&](auto out) {
-    return nxv_concatenate(static_cast<int>(operands.size()), operands.data(), axis, out);
+  const TensorList list(env, tensors.term, "concatenate");
+  return operate(env, list.args.front(), [&](auto out) {
+    return nxv_concatenate(list.count(), list.operands.data(), axis, out);
   });
 }
 
@@ -182,13 +191,7 @@ constexpr int kMaxResults = 4;
 }  // namespace
 
 Term call(ErlNifEnv* env, std::string name, AnyTerm tensors, AnyTerm options) {
-  std::vector<TensorArg> args;
-  std::vector<nxv_tensor*> operands;
-  for_each(env, tensors.term, [&](Term head) {
-    args.push_back(decode<TensorArg>(env, head));
-    operands.push_back(args.back()->get());
-  });
-  if (args.empty()) throw Failure{NXV_INVALID_ARGUMENT, name + ": no tensor given"};
+  const TensorList operands(env, tensors.term, name);
   std::vector<OptionValues> values;
   for_each(env, options.term, [&](Term head) { values.push_back(decode_option(env, head)); });
   std::vector<nxv_option> list;
@@ -199,11 +202,11 @@ Term call(ErlNifEnv* env, std::string name, AnyTerm tensors, AnyTerm options) {
   }
   nxv_tensor* outs[kMaxResults];
   int count = 0;
-  check(nxv_call(name.c_str(), static_cast<int>(operands.size()), operands.data(),
+  check(nxv_call(name.c_str(), operands.count(), operands.operands.data(),
                  static_cast<int>(list.size()), list.data(), kMaxResults, outs, &count));
   std::vector<TensorHandle> handles;
   for (int i = 0; i < count; ++i) handles.emplace_back(outs[i]);
-  return make_tensors(env, args[0]->engine(), std::move(handles));
+  return make_tensors(env, operands.args[0]->engine(), std::move(handles));
 }
 
 Term parameter(ErlNifEnv* env, EngineArg engine, nxv_dtype type) {

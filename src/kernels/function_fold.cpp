@@ -23,8 +23,7 @@ using ir::Number;
 using ir::Opcode;
 using ir::Value;
 
-// Loop iterations of an invocation, and of one division of 64-bit integers where a device has none.
-constexpr uint32_t kMaxIterations = 32768;
+// Loop iterations of one division of 64-bit integers where a device has none.
 constexpr uint32_t kIterationsOfDivision = 64;
 
 enum Word { kRows, kFirst, kEnd, kOffset, kFixedWords };
@@ -250,7 +249,7 @@ uint32_t columns_of_dispatch(const FunctionBody& body, const plan::DevicePlan& p
     if (divides && bits(node->dtype) == 64 && !plan.has.int64) iterations += kIterationsOfDivision;
   }
   const auto together = static_cast<uint32_t>(4);  // results of an invocation, at most
-  return std::max(1u, kMaxIterations / (iterations == 1 ? 1 : iterations * together));
+  return std::max(1u, plan.max_loop_iterations / (iterations == 1 ? 1 : iterations * together));
 }
 
 }  // namespace

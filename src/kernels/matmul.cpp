@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "kernels/divide_up.h"
 #include "kernels/matmul_kernel.h"
 #include "kernels/matmul_units.h"
 
@@ -23,8 +24,6 @@ constexpr uint64_t kMaxPlainElements = 64 * 64, kMaxPlainSteps = 128;
 // Sums of blocks that one pass adds up, and the elements that they take at most.
 constexpr uint64_t kMaxPassBlocks = 4096;
 constexpr uint64_t kMaxPassElements = uint64_t{1} << 24;
-
-uint64_t divide_up(uint64_t n, uint64_t d) { return (n + d - 1) / d; }
 
 std::string class_key(const Region& region, const Target& target) {
   const Accumulation sums = accumulation(region, target);

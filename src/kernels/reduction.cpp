@@ -11,6 +11,7 @@
 #include <bit>
 
 #include "base/error.h"
+#include "kernels/divide_up.h"
 #include "kernels/fold.h"
 #include "kernels/grid.h"
 #include "kernels/lowering.h"
@@ -551,8 +552,6 @@ int cost_of_element(const Region& region) {
   return cost;
 }
 
-uint32_t divide_up(uint64_t n, uint64_t d) { return static_cast<uint32_t>((n + d - 1) / d); }
-
 }  // namespace
 
 Lowering lower_reduction(const Region& region, const Target& target) {
@@ -587,7 +586,8 @@ Lowering lower_reduction(const Region& region, const Target& target) {
   const auto gathering_workgroup = [&](uint64_t columns) {
     const uint32_t limit =
         std::min(plan.max_workgroup_invocations / layout.lanes, kMaxGatheringSubgroups);
-    return layout.lanes * std::min(std::bit_ceil(divide_up(columns, kFoldBlock)), limit);
+    return layout.lanes *
+           std::min(std::bit_ceil(static_cast<uint32_t>(divide_up(columns, kFoldBlock))), limit);
   };
   const auto can_gather = [&](uint64_t columns) {
     const auto bytes =
@@ -600,7 +600,7 @@ Lowering lower_reduction(const Region& region, const Target& target) {
   auto columns = static_cast<uint64_t>(region.col_count);
   const auto add = [&](bool to_partials) {
     const uint64_t blocks = divide_up(columns, kFoldBlock);
-    const uint32_t units_of_rows = divide_up(rows, layout.rows_per_word);
+    const auto units_of_rows = static_cast<uint32_t>(divide_up(rows, layout.rows_per_word));
     const uint64_t parts_of_row =
         layout.to_second_level ? divide_up(blocks, kFoldBlock) * kFoldAccumulators : blocks;
     const uint64_t units = to_partials ? rows * parts_of_row : units_of_rows;

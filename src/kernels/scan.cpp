@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "kernels/divide_up.h"
 
 namespace nxv::kernels {
 namespace {
@@ -19,8 +20,6 @@ constexpr uint64_t kFewCounters = 128;
 constexpr uint64_t kShortLine = 128;          // a GPU's invocation takes it alone
 constexpr uint32_t kSharedBytes = 20 * 1024;  // of a workgroup: several are under way at once
 constexpr uint32_t kTeams = 4, kAdjacentTeams = 16;  // of a workgroup at most
-
-uint64_t divide_up(uint64_t n, uint64_t d) { return (n + d - 1) / d; }
 
 Op fold_of(Op combine) {
   switch (combine) {

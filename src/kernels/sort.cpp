@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/divide_up.h"
 #include "kernels/scan.h"
 
 namespace nxv::kernels {
@@ -13,8 +14,6 @@ constexpr uint32_t kMergeItems = 16;         // of an invocation at most
 constexpr uint64_t kSerialTile = 8192;       // below the bound on loop iterations
 constexpr uint32_t kMergeBytes = 32 * 1024;  // of shared memory
 constexpr uint32_t kTileItems = 16;
-
-uint64_t divide_up(uint64_t n, uint64_t d) { return (n + d - 1) / d; }
 
 class SortLowering {
  public:
