@@ -2,8 +2,10 @@
 // integers. Both are one atomic operation an update.
 #include "kernels/scatter.h"
 
+#include "kernels/divide_up.h"
 #include "kernels/item_step.h"
 #include "kernels/memory_format.h"
+#include "kernels/slot_indices.h"
 
 namespace nxv::kernels {
 
@@ -14,15 +16,8 @@ using ir::Value;
 
 namespace {
 
-constexpr int kInner = 0;  // step words of the divisor by the length of a row
-
-// The element of the target that element `item` of the updates goes to.
-Value destination(const KernelArguments& arguments, Value item) {
-  const Value inner = step_word(arguments, kInner);
-  const Value update = step_divide(arguments, item, kInner);
-  const Value slot = load_element(arguments.operand(1), update, DType::u32).re;
-  return slot * inner + (item - update * inner);
-}
+// Step words of a sum: divisor by the length of a row, number of slots.
+enum Word { kInner, kSlots = 3 };
 
 // Adds an integer to words of a buffer, modulo the width of its type.
 void add_atomically(Builder& b, Value buffer, Value at, Value number) {
@@ -41,19 +36,29 @@ void add_atomically(Builder& b, Value buffer, Value at, Value number) {
 }  // namespace
 
 Lowering lower_last_update(const Region& region, const Target& target) {
-  const Node& root = *region.root;
-  ItemStep mark;
-  mark.name = "last_update";
-  mark.items = static_cast<uint64_t>(root.inputs[0]->count);
-  mark.body = [](Builder& b, const KernelArguments& arguments, Value item) {
-    const Value slot = b.load(arguments.operand(0), item, ir::kU32);
-    b.atomic(Opcode::atomic_max, arguments.output, slot, item + 1u);
-  };
+  const Node &root = *region.root, &indices = *root.inputs[0];
+  const auto slots = static_cast<uint64_t>(root.count);
   Lowering lowering;
-  lowering.dispatches.push_back(
-      fill_zeros(region, target, kOutput, static_cast<uint64_t>(root.count)));
-  lowering.dispatches.push_back(make_dispatch(region, target, std::move(mark)));
-  lowering.dispatches.back().reads_output = true;
+  lowering.dispatches.push_back(fill_zeros(region, target, kOutput, slots));
+  each_pass(slots, *target.plan, [&](uint32_t begin, uint32_t end) {
+    ItemStep mark;
+    mark.name = "last_update";
+    mark.items = divide_up(static_cast<uint64_t>(indices.count), kUpdatesOfItem);
+    mark.words = {static_cast<uint32_t>(slots), static_cast<uint32_t>(mark.items),
+                  static_cast<uint32_t>(indices.count), begin, end};
+    mark.body = [type = indices.dtype](Builder& b, const KernelArguments& arguments, Value item) {
+      const SlotIndices slots(arguments, 0, type, step_word(arguments, 0));
+      const Value stride = step_word(arguments, 1), updates = step_word(arguments, 2);
+      const SlotIndices::Range range{step_word(arguments, 3), step_word(arguments, 4)};
+      for (const auto& update : slots.take(item, stride, updates, range)) {
+        b.if_(update.is_taken, [&] {
+          b.atomic(Opcode::atomic_max, arguments.output, update.slot, update.number + 1u);
+        });
+      }
+    };
+    lowering.dispatches.push_back(make_dispatch(region, target, std::move(mark)));
+    lowering.dispatches.back().reads_output = true;
+  });
   return lowering;
 }
 
@@ -75,9 +80,17 @@ Lowering lower_scatter_add_integer(const Region& region, const Target& target) {
   add.items = static_cast<uint64_t>(root.inputs[2]->count);
   if (narrow) add.workspaces = {0};
   for (uint32_t w : divisor_words(static_cast<uint64_t>(root.shape[1]))) add.words.push_back(w);
-  add.body = [type, narrow](Builder& b, const KernelArguments& arguments, Value item) {
-    add_atomically(b, narrow ? arguments.workspace(0) : arguments.output,
-                   destination(arguments, item), load_element(arguments.operand(2), item, type).re);
+  add.words.push_back(static_cast<uint32_t>(root.shape[0]));
+  add.body = [type, narrow, index_type = root.inputs[1]->dtype](
+                 Builder& b, const KernelArguments& arguments, Value item) {
+    const SlotIndices slots(arguments, 1, index_type, step_word(arguments, kSlots));
+    const Value update = step_divide(arguments, item, kInner);
+    slots.at(update, [&](Value slot) {
+      const Value inner = step_word(arguments, kInner);
+      const Value element = slot * inner + (item - update * inner);
+      add_atomically(b, narrow ? arguments.workspace(0) : arguments.output, element,
+                     load_element(arguments.operand(2), item, type).re);
+    });
   };
   // The target, with the sums of narrow numbers.
   ItemStep copy;

@@ -6,11 +6,13 @@
 // slot can be heavy those steps are left out; where none is, they return at once.
 #include <algorithm>
 
+#include "kernels/divide_up.h"
 #include "kernels/exact_sum.h"
 #include "kernels/fold.h"
 #include "kernels/item_step.h"
 #include "kernels/memory_format.h"
 #include "kernels/scatter.h"
+#include "kernels/slot_indices.h"
 #include "kernels/update_list.h"
 
 namespace nxv::kernels {
@@ -25,12 +27,13 @@ using ir::Var;
 constexpr uint32_t kHeavy = 0x80000000;
 
 // Workspaces. Heads: of each slot 1 + the number of an update, or 0; a heavy slot gets kHeavy + its
-// rank; after the last slot the number of heavy ones. Next: of each update 1 + the number of the
-// one after it in its list, or 0. Heavy: slots by rank. Sums: of each element of a heavy slot.
-enum Workspace { kHeads, kNext, kHeavySlots, kSums };
+// rank; after the last slot the number of heavy ones. Entries: of each update, see UpdateList.
+// Heavy: slots by rank. Sums: of each element of a heavy slot.
+enum Workspace { kHeads, kEntries, kHeavySlots, kSums };
 
-// Step words: divisor by the length of a row, number of slots, number of elements.
-enum Word { kInner, kSlots = 3, kElements };
+// Step words: divisor by the length of a row, numbers of slots, elements and updates, the slots of
+// the pass, how far apart an item's updates are.
+enum Word { kInner, kSlots = 3, kElements, kUpdates, kBegin, kEnd, kStride };
 
 class Scatter {
  public:
@@ -41,11 +44,12 @@ class Scatter {
         slots_(static_cast<uint64_t>(region.root->shape[0])),
         inner_(static_cast<uint64_t>(region.root->shape[1])),
         updates_(static_cast<uint64_t>(region.root->inputs[1]->count)),
-        most_heavy_(updates_ / (kLongestList + 1)) {}
+        most_heavy_(updates_ / (kLongestList + 1)),
+        carries_(inner_ == 1 && !is_complex(type_) && storage_bytes(type_) <= 4) {}
 
   Lowering run() {
     const uint64_t sum_bytes = ExactSum::kWords * 4 * (is_complex(type_) ? 2 : 1);
-    result_.workspaces = {(slots_ / 4 + 1) * 16, updates_ * 4};
+    result_.workspaces = {(slots_ / 4 + 1) * 16, updates_ * (carries_ ? 8 : 4)};
     add(fill_zeros(region_, target_, kHeads, slots_ + 1));
     link();
     sum();
@@ -61,12 +65,16 @@ class Scatter {
   }
 
  private:
+  DType index_type() const { return region_.root->inputs[1]->dtype; }
+
   void add(Dispatch d) { result_.dispatches.push_back(std::move(d)); }
 
   Dispatch dispatch(ItemStep step, std::vector<int> reads, std::vector<int> writes) const {
-    for (uint32_t w : divisor_words(inner_)) step.words.push_back(w);
-    step.words.push_back(static_cast<uint32_t>(slots_));
-    step.words.push_back(static_cast<uint32_t>(slots_ * inner_));
+    const std::array<uint32_t, 3> inner = divisor_words(inner_);
+    std::vector<uint32_t> words(inner.begin(), inner.end());
+    for (uint64_t n : {slots_, slots_ * inner_, updates_})
+      words.push_back(static_cast<uint32_t>(n));
+    step.words.insert(step.words.begin(), words.begin(), words.end());
     Dispatch d = make_dispatch(region_, target_, std::move(step));
     d.writes_output = false;
     d.reads = std::move(reads);
@@ -75,17 +83,42 @@ class Scatter {
   }
 
   void link() {
-    ItemStep step;
-    step.name = "scatter_link";
-    step.items = updates_;
-    step.workspaces = {kHeads, kNext};
-    step.body = [](Builder& b, const KernelArguments& arguments, Value update) {
-      const Value slot = b.load(arguments.operand(1), update, ir::kU32);
-      const Value old =
-          b.atomic(Opcode::atomic_exchange, arguments.workspace(0), slot, update + 1u);
-      b.store(arguments.workspace(1), update, old);
-    };
-    add(dispatch(std::move(step), {kHeads}, {kHeads, kNext}));
+    each_pass(slots_, *target_.plan, [&](uint32_t begin, uint32_t end) {
+      ItemStep step;
+      step.name = carries_ ? "scatter_link_values" : "scatter_link";
+      step.items = divide_up(updates_, kUpdatesOfItem);
+      step.workspaces = {kHeads, kEntries};
+      step.words = {begin, end, static_cast<uint32_t>(step.items)};
+      step.body = [type = type_, index_type = index_type(), carries = carries_](
+                      Builder& b, const KernelArguments& arguments, Value item) {
+        const SlotIndices slots(arguments, 1, index_type, step_word(arguments, kSlots));
+        const SlotIndices::Range range{step_word(arguments, kBegin), step_word(arguments, kEnd)};
+        const Value count = step_word(arguments, kUpdates);
+        const auto updates = slots.take(item, step_word(arguments, kStride), count, range);
+        std::vector<Value> bits;
+        for (const auto& update : updates) {
+          if (!carries) break;
+          const Value at = b.binary(Opcode::min, update.number, count - 1u);
+          bits.push_back(b.bitcast(load_element(arguments.operand(2), at, type).re, ir::kU32));
+        }
+        std::vector<Var> next;  // all on their way before the first is waited for
+        for (const auto& update : updates) {
+          next.push_back(b.var(b.u32(0)));
+          b.if_(update.is_taken, [&] {
+            next.back().set(b.atomic(Opcode::atomic_exchange, arguments.workspace(0), update.slot,
+                                     update.number + 1u));
+          });
+        }
+        for (size_t i = 0; i < updates.size(); ++i) {
+          b.if_(updates[i].is_taken, [&] {
+            Value entry = next[i].get();
+            if (carries) entry = b.pack({entry, bits[i]});
+            b.store(arguments.workspace(1), updates[i].number, entry);
+          });
+        }
+      };
+      add(dispatch(std::move(step), {kHeads}, {kHeads, kEntries}));
+    });
   }
 
   // ---- Short lists ----
@@ -94,11 +127,12 @@ class Scatter {
     const bool lists_heavy = most_heavy_ > 0;
     ItemStep step;
     step.name = lists_heavy ? "scatter_sum_short" : "scatter_sum";
-    step.items = (slots_ * inner_ + kGroup - 1) / kGroup;
-    step.workspaces = {kHeads, kNext};
+    if (carries_) step.name += "_values";
+    step.items = divide_up(slots_ * inner_, kGroup);
+    step.workspaces = {kHeads, kEntries};
     if (lists_heavy) step.workspaces.push_back(kHeavySlots);
     step.has_loops = true;
-    step.body = [type = type_, math = target_.math, lists_heavy](
+    step.body = [type = type_, math = target_.math, lists_heavy, carries = carries_](
                     Builder& b, const KernelArguments& arguments, Value group) {
       const Fold fold(b, Op::sum, type, type, math);
       const Group target = load_group(arguments.operand(0), group, type);
@@ -109,7 +143,7 @@ class Scatter {
         const Value at = b.select(is_real, element, b.u32(0));
         const Value slot = step_divide(arguments, at, kInner);
         const Value column = at - slot * step_word(arguments, kInner);
-        const UpdateList list(arguments.workspace(0), arguments.workspace(1), slot);
+        const UpdateList list(arguments.workspace(0), arguments.workspace(1), slot, carries);
         const auto load = [&](Value number) {
           const Value row = number * step_word(arguments, kInner);
           return load_element(arguments.operand(2), row + column, type);
@@ -124,7 +158,7 @@ class Scatter {
       }
       store_group(arguments.output, group, sums);
     };
-    Dispatch d = dispatch(std::move(step), {kHeads, kNext}, {});
+    Dispatch d = dispatch(std::move(step), {kHeads, kEntries}, {});
     d.writes_output = true;
     if (lists_heavy) d.writes = {kHeads, kHeavySlots};
     add(std::move(d));
@@ -172,11 +206,12 @@ class Scatter {
     step.items = updates_ * inner_;
     step.is_rare = true;
     step.workspaces = {kHeads, kSums};
-    step.body = [type = type_, take](Builder& b, const KernelArguments& arguments, Value item) {
+    step.body = [type = type_, index_type = index_type(), take](
+                    Builder& b, const KernelArguments& arguments, Value item) {
       b.if_(heavy_count(b, arguments) != 0u, [&] {
         const Value update = step_divide(arguments, item, kInner);
-        const Value slot = b.load(arguments.operand(1), update, ir::kU32);
-        const Value head = b.load(arguments.workspace(0), slot, ir::kU32);
+        const SlotIndices slots(arguments, 1, index_type, step_word(arguments, kSlots));
+        const Value head = b.load(arguments.workspace(0), slots.slot(update), ir::kU32);
         b.if_((head & kHeavy) != 0u, [&] {
           const Value inner = step_word(arguments, kInner);
           const Value sum = (head ^ kHeavy) * inner + (item - update * inner);
@@ -193,7 +228,7 @@ class Scatter {
   void finish() {
     ItemStep step;
     step.name = "scatter_finish";
-    step.items = (slots_ * inner_ + kGroup - 1) / kGroup;
+    step.items = divide_up(slots_ * inner_, kGroup);
     step.workspaces = {kHeads, kSums};
     step.body = [type = type_](Builder& b, const KernelArguments& arguments, Value group) {
       b.if_(heavy_count(b, arguments) != 0u, [&] {
@@ -244,6 +279,7 @@ class Scatter {
   const Target& target_;
   const DType type_;
   const uint64_t slots_, inner_, updates_, most_heavy_;
+  const bool carries_;  // an entry its update's value
   Lowering result_;
 };
 

@@ -21,7 +21,12 @@ using nxv::testing::InterpretedDevice;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-std::vector<plan::DevicePlan> plans() { return {discrete_plan(), bare_plan(), cpu_plan()}; }
+// The first goes over updates once for every four slots.
+std::vector<plan::DevicePlan> plans() {
+  plan::DevicePlan passes = discrete_plan();
+  passes.scatter_slots = 4;
+  return {passes, bare_plan(), cpu_plan()};
+}
 
 HostTensor tensor(DType type, Shape shape, const std::function<double(int64_t)>& value) {
   HostTensor t(type, std::move(shape));
@@ -95,6 +100,29 @@ TEST(Scatter, LastUpdate) {
     InterpretedDevice device(plan);
     EXPECT_EQ(difference(device.evaluate(node), want), "");
     EXPECT_EQ(device.invalid(), "");
+  }
+}
+
+// Indices of any integer type; the numbers of those that name no slot.
+TEST(Scatter, IndicesOfEveryType) {
+  for (const plan::DevicePlan& plan : plans()) {
+    for (const DType type :
+         {DType::u8, DType::s8, DType::u16, DType::s32, DType::u32, DType::s64, DType::u64}) {
+      for (const DType updates : {DType::f32, DType::s32, DType::c64}) {
+        Scatter s = make_scatter(updates, 9, 1, 30, 7, 9);
+        const HostTensor slots = s.slots;
+        s.slots = tensor(type, {30}, [&](int64_t i) { return to_double(slots.at(i)); });
+        EXPECT_EQ(s.disagreement(plan), "") << name(type) << " into " << name(updates);
+        s.slots.set(17, make_scalar(type, is_signed_int(type) ? int64_t{-1} : int64_t{9}));
+        s.slots.set(23, make_scalar(type, int64_t{9}));
+        try {
+          s.run(plan);
+          ADD_FAILURE() << "no fault with an index of " << name(type);
+        } catch (const Error& e) {
+          EXPECT_STREQ(e.what(), "fault at element 17") << name(type) << " into " << name(updates);
+        }
+      }
+    }
   }
 }
 

@@ -31,37 +31,42 @@ Value minus_zero_unless(Value any, Value sum) {
 
 }  // namespace
 
-UpdateList::UpdateList(Value heads, Value next, Value slot)
-    : b_(slot.builder()), heads_(heads), next_(next), slot_(slot) {
-  Value entry = b_.load(heads, slot, ir::kU32);
-  for (Value& e : few_) {
-    e = entry;
+UpdateList::UpdateList(Value heads, Value entries, Value slot, bool carries)
+    : b_(slot.builder()), heads_(heads), entries_(entries), slot_(slot), carries_(carries) {
+  Value name = b_.load(heads, slot, ir::kU32);
+  for (size_t i = 0; i < kFew; ++i) {
+    few_[i] = name;
     // Without a branch, so that the loads of several lists overlap.
-    const Value is_end = entry == 0u;
-    const Value following = after(b_.select(is_end, b_.u32(1), entry));
-    entry = b_.select(is_end, b_.u32(0), following);
+    const Value is_end = name == 0u;
+    const Entry e = entry(b_.select(is_end, b_.u32(1), name));
+    few_bits_[i] = e.bits;
+    name = b_.select(is_end, b_.u32(0), e.next);
   }
-  more_ = entry != 0u;
+  more_ = name != 0u;
   length_ = b_.var(b_.u32(0));
   b_.if_(more_, [&] {
     const Var at = b_.var(b_.load(heads_, slot_, ir::kU32));
     b_.loop([&] {
       b_.break_if((at.get() == 0u) | (length_.get() > kLongestList));
       length_.set(length_.get() + 1u);
-      at.set(after(at.get()));
+      at.set(entry(at.get()).next);
     });
   });
 }
 
-Value UpdateList::after(Value entry) const { return b_.load(next_, entry - 1u, ir::kU32); }
+UpdateList::Entry UpdateList::entry(Value name) const {
+  if (!carries_) return {b_.load(entries_, name - 1u, ir::kU32), {}};
+  const Value words = b_.load(entries_, name - 1u, ir::vec(ir::kU32, 2));
+  return {b_.extract(words, 0), b_.extract(words, 1)};
+}
 
 Value UpdateList::smallest_above(Value last) const {
-  const Var best = b_.var(b_.u32(kNone)), entry = b_.var(b_.load(heads_, slot_, ir::kU32));
+  const Var best = b_.var(b_.u32(kNone)), at = b_.var(b_.load(heads_, slot_, ir::kU32));
   b_.loop([&] {
-    b_.break_if(entry.get() == 0u);
-    const Value e = entry.get();
-    best.set(b_.select(e > last, b_.binary(Opcode::min, best.get(), e), best.get()));
-    entry.set(after(e));
+    b_.break_if(at.get() == 0u);
+    const Value name = at.get();
+    best.set(b_.select(name > last, b_.binary(Opcode::min, best.get(), name), best.get()));
+    at.set(entry(name).next);
   });
   return best.get();
 }
@@ -82,20 +87,29 @@ Number UpdateList::result(const Fold& fold, const Total& total) const {
 
 Number UpdateList::sum(const Fold& fold, const std::function<Number(Value number)>& load,
                        const Number& target) const {
-  std::array<Value, kFew> order;
+  const auto carried = [&](Value bits) {
+    return Number{target.dtype, b_.bitcast(bits, ir::kF32), {}};
+  };
+  std::array<Value, kFew> order, bits = few_bits_;
   for (size_t i = 0; i < kFew; ++i) order[i] = b_.select(few_[i] == 0u, b_.u32(kNone), few_[i]);
   const auto sort = [&](size_t i, size_t j) {
-    const Value smaller = b_.binary(Opcode::min, order[i], order[j]);
-    order[j] = b_.binary(Opcode::max, order[i], order[j]);
-    order[i] = smaller;
+    const Value swaps = order[j] < order[i];
+    const auto exchange = [&](std::array<Value, kFew>& of) {
+      const Value first = b_.select(swaps, of[j], of[i]);
+      of[j] = b_.select(swaps, of[i], of[j]);
+      of[i] = first;
+    };
+    exchange(order);
+    if (carries_) exchange(bits);
   };
   for (const auto& [i, j] : {std::pair{0, 1}, {2, 3}, {0, 2}, {1, 3}, {1, 2}}) sort(i, j);
 
   const Total none{fold.identity(), b_.u32(0), b_.u32(0)};
   Total few = none;
-  for (const Value& entry : order) {
-    const Value is_entry = entry != kNone;
-    const Number x = load(b_.select(is_entry, entry - 1u, b_.u32(0)));
+  for (size_t i = 0; i < kFew; ++i) {
+    const Value is_entry = order[i] != kNone;
+    const Number x =
+        carries_ ? carried(bits[i]) : load(b_.select(is_entry, order[i] - 1u, b_.u32(0)));
     const Total with = insert(fold, few, x);
     few = {fold.select(is_entry, with.sum, few.sum), b_.select(is_entry, with.any_re, few.any_re),
            b_.select(is_entry, with.any_im, few.any_im)};
@@ -115,12 +129,13 @@ Number UpdateList::sum(const Fold& fold, const std::function<Number(Value number
     const Var left = b_.var(length_.get()), last = b_.var(b_.u32(0));
     b_.loop([&] {
       b_.break_if(left.get() == 0u);
-      const Value entry = smallest_above(last.get());
-      const Total t = insert(fold, total(), load(entry - 1u));
+      const Value name = smallest_above(last.get());
+      const Number x = carries_ ? carried(entry(name).bits) : load(name - 1u);
+      const Total t = insert(fold, total(), x);
       Fold::write(sum, t.sum);
       any_re.set(t.any_re);
       any_im.set(t.any_im);
-      last.set(entry);
+      last.set(name);
       left.set(left.get() - 1u);
     });
     const Number n = result(fold, insert(fold, total(), target));

@@ -11,13 +11,15 @@ namespace nxv::kernels {
 // Lists longer than this are heavy: to put one in order it is walked once for each update.
 inline constexpr uint32_t kLongestList = 16;
 
-// Entries are 1 + the number of an update, 0 the end of a list. `heads` has the first entry of each
-// slot, `next` the one after each update's.
+// Lists name an update by 1 + its number; 0 is their end. `heads` has the first name of each slot,
+// `entries` for each update the name after its own and, where entries carry values, the bits of the
+// update in f32: two words then.
 class UpdateList {
  public:
-  UpdateList(ir::Value heads, ir::Value next, ir::Value slot);
+  UpdateList(ir::Value heads, ir::Value entries, ir::Value slot, bool carries);
 
-  // The updates that `load` gives for their numbers, then the target: all of one type. A list
+  // The updates, which `load` gives for their numbers where entries do not carry them, then the
+  // target: all of one type. A list
   // without entries keeps the target's bits; the sum of a heavy one is the target.
   ir::Number sum(const Fold& fold, const std::function<ir::Number(ir::Value number)>& load,
                  const ir::Number& target) const;
@@ -35,14 +37,18 @@ class UpdateList {
   Total insert(const Fold& fold, const Total& total, const ir::Number& x) const;
   ir::Number result(const Fold& fold, const Total& total) const;
 
-  ir::Value after(ir::Value entry) const;
+  struct Entry {
+    ir::Value next, bits;
+  };
+  Entry entry(ir::Value name) const;
   ir::Value smallest_above(ir::Value last) const;
 
   ir::Builder& b_;
-  ir::Value heads_, next_, slot_;
-  std::array<ir::Value, kFew> few_;  // the first entries
-  ir::Value more_;                   // whether there are others
-  ir::Var length_;                   // of a list of more than a few: at most kLongestList + 1
+  ir::Value heads_, entries_, slot_;
+  bool carries_;
+  std::array<ir::Value, kFew> few_, few_bits_;  // the first names and what their entries carry
+  ir::Value more_;                              // whether there are others
+  ir::Var length_;  // of a list of more than a few: at most kLongestList + 1
 };
 
 }  // namespace nxv::kernels

@@ -101,6 +101,13 @@ TEST(Windows, DiscreteDevice) {
   }
 }
 
+// So many windows that an invocation takes several, the last ones of it beyond the end.
+TEST(Windows, ManyOfADiscreteDevice) {
+  Calls calls(discrete_plan());
+  const NodeRef x = calls.data(DType::f32, {(1 << 18) + 77}, 1);
+  calls.check("window_sum", {x}, {{"window", {3}, {}}, {"low", {1}, {}}, {"high", {1}, {}}});
+}
+
 // No subgroups, no 64-bit types; subnormal numbers are flushed.
 TEST(Windows, BareDevice) {
   InterpreterOptions flushes;

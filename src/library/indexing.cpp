@@ -88,12 +88,20 @@ struct Tuples {
     return sum;
   }
 
+  // What names the slot of each tuple: along one axis the indices themselves, which scatters check.
+  NodeRef slots() const {
+    const Shape shape{element_count(batch_shape)};
+    if (axes.size() > 1) return reshape(linear(row_major_strides(tuple_shape)), shape);
+    known_inside(*indices, 0, 1, joined(tuple_shape, rest_shape));
+    return reshape(indices, shape);
+  }
+
   // Integer i of each tuple.
   NodeRef column(size_t i) const {
     Shape lengths = indices->shape;
     lengths.back() = 1;
-    std::vector<int64_t> starts(lengths.size(), 0);
-    starts.back() = static_cast<int64_t>(i);
+    std::vector<int64_t> starts(lengths.size() - 1, 0);
+    starts.push_back(static_cast<int64_t>(i));
     const std::vector<int64_t> strides(lengths.size(), 1);
     return reshape(slice(indices, starts, lengths, strides), batch_shape);
   }
@@ -269,10 +277,9 @@ std::vector<NodeRef> indexed_put_op(const Arguments& a) {
   const Tuples t(a);
   const DType type = merge(t.x->dtype, a.tensor(2)->dtype);
   const NodeRef x = cast(t.x, type), updates = updates_of(a, t, type);
-  const NodeRef slots = t.linear(row_major_strides(t.tuple_shape));
   const int64_t inner = element_count(t.rest_shape);
   const NodeRef last =
-      make_node(Op::last_update, DType::s32, {element_count(t.tuple_shape)}, {slots});
+      make_node(Op::last_update, DType::s32, {element_count(t.tuple_shape)}, {t.slots()});
 
   // Over the axes of x: the indexed ones ascend, so that slots lie in row-major order.
   Shape slot_shape(x->shape.size(), 1);
@@ -296,14 +303,14 @@ std::vector<NodeRef> indexed_add_op(const Arguments& a) {
   const Tuples t(a);
   const DType type = merge(t.x->dtype, a.tensor(2)->dtype);
   const NodeRef updates = updates_of(a, t, type);
-  const NodeRef slots = t.linear(row_major_strides(t.tuple_shape));
+  const NodeRef slots = t.slots();
   const int64_t rows = element_count(t.tuple_shape), inner = element_count(t.rest_shape);
 
   const Axes order = joined(t.axes, t.rest);
   const NodeRef front = transpose(cast(t.x, type), order);
-  const NodeRef sum = make_node(Op::scatter_add, type, {rows, inner},
-                                {reshape(front, {rows, inner}), reshape(slots, {slots->count}),
-                                 reshape(updates, {slots->count, inner})});
+  const NodeRef sum =
+      make_node(Op::scatter_add, type, {rows, inner},
+                {reshape(front, {rows, inner}), slots, reshape(updates, {slots->count, inner})});
   Axes back(order.size());
   for (size_t d = 0; d < order.size(); ++d) {
     back[static_cast<size_t>(order[d])] = static_cast<int64_t>(d);

@@ -172,6 +172,7 @@ void tune(DevicePlan& p) {
     p.reduction_workgroup = lanes;
     p.row_workgroup = workgroup(512);
     p.sort_workgroup = lanes;
+    p.scatter_slots = uint64_t{1} << 23;
     // About 10 ms of memory-bound work: below what watchdogs tolerate, far above a submit's cost.
     p.submit_work = uint64_t{1} << 33;
     p.submit_dispatches = 512;

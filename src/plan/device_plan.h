@@ -96,6 +96,9 @@ struct DevicePlan {
   uint32_t reduction_workgroup = 0;
   uint32_t row_workgroup = 0;  // of softmax-like kernels: one workgroup a row
   uint32_t sort_workgroup = 0;
+  // Atomic operations at random places of more memory than a GPU's last cache holds wait for memory
+  // each time: scatters into more slots than this go over their updates once for each so many.
+  uint64_t scatter_slots = 0;  // words; 0: no bound
 
   // Memory.
   uint64_t memory_budget = 0;         // bytes of device memory the pool takes at most

@@ -11,11 +11,11 @@ Failure fault_of(const Region& region) {
   if (region.root->op == Op::triangular_solve) {
     return {Status::arithmetic, "can't solve for singular matrix" + of};
   }
+  const Failure outside{Status::out_of_bounds, "index is out of bounds" + of};
+  if (region.root->op == Op::last_update || region.root->op == Op::scatter_add) return outside;
   std::string ops;
   for (const Expr& e : region.exprs) {
-    if (e.kind == ExprKind::compute && e.op == Op::bounded_index) {
-      return {Status::out_of_bounds, "index is out of bounds" + of};
-    }
+    if (e.kind == ExprKind::compute && e.op == Op::bounded_index) return outside;
     const bool fails = e.op == Op::quotient || e.op == Op::remainder || e.op == Op::pow ||
                        e.op == Op::left_shift || e.op == Op::right_shift;
     if (e.kind == ExprKind::compute && fails && is_integer(e.dtype)) {

@@ -188,6 +188,8 @@ class RegionBuilder {
       case Op::quotient:
       case Op::bounded_index:
       case Op::triangular_solve:
+      case Op::last_update:
+      case Op::scatter_add:
         return true;
       case Op::remainder:
       case Op::pow:

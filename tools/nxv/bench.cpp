@@ -62,6 +62,12 @@ void print_row(const Measurement& m, double copy_rate) {
   std::fflush(stdout);
 }
 
+void print_kernels(const Measurement& m) {
+  for (const vulkan::KernelTime& t : m.each) {
+    std::printf("  %-33s %12.1f\n", t.name.c_str(), t.nanoseconds * 1e-3);
+  }
+}
+
 nlohmann::json to_json(const Measurement& m, double copy_rate) {
   nlohmann::json j = {{"name", m.name},
                       {"size", m.size},
@@ -119,6 +125,7 @@ int run_bench(const BenchOptions& options) {
     for (const Measurement& m : found) {
       if (m.name == "copy") copy_rate = m.rate();
       if (!options.json) print_row(m, copy_rate);
+      if (!options.json && options.kernels) print_kernels(m);
       all.push_back(m);
     }
     if (session.engine().counters().validation_messages > 0) break;

@@ -508,8 +508,9 @@ void Bench::time(Measurement& m, const std::function<NodeRef()>& make) {
   value = {};
   repeat(m, [&] {
     value = make();
-    const Session::DeviceTime t = session.timed(value);
+    Session::DeviceTime t = session.timed(value);
     m.kernels = t.kernels;
+    m.each = std::move(t.each);
     return t.seconds;
   });
 }

@@ -22,9 +22,10 @@ struct Measurement {
   double amount = 0;   // bytes, flops or elements; each input read once, the output written once
   double seconds = 0;  // median
   int kernels = 0;
-  double error = 0;          // largest of the sample, relative
-  double bound = 0;          // that it must keep
-  std::string failure = {};  // what went wrong instead of a time
+  std::vector<vulkan::KernelTime> each = {};  // of the last run, in order
+  double error = 0;                           // largest of the sample, relative
+  double bound = 0;                           // that it must keep
+  std::string failure = {};                   // what went wrong instead of a time
 
   bool ok() const { return failure.empty() && error <= bound; }
   // In its unit.

@@ -1,6 +1,7 @@
-// Gathers and scatters of 2^24 elements: at random places anywhere, where each element costs a
-// sector of memory (32 bytes) to itself, and within 1 024 elements of its own place. A quarter of
-// the places is named more than once. Bytes are those of values, indices and result.
+// Gathers and scatters of 2^24 elements: single ones at random places anywhere, single ones within
+// 1 024 elements of their own place, and rows of 128 at random places. A quarter of the places is
+// named more than once. Bytes are those of values, indices and result; a single element at a random
+// place moves a sector of memory, which a scatter reads and writes.
 #include <algorithm>
 #include <cstring>
 
@@ -12,13 +13,20 @@ namespace nxv::tools {
 namespace {
 
 constexpr int64_t kNearby = 1024;
+constexpr int64_t kRow = 128;
+constexpr double kSector = 32;  // bytes
+
+enum class Places { random, nearby, rows };
+constexpr Places kPlaces[] = {Places::random, Places::nearby, Places::rows};
 
 struct Operands {
-  Operands(Bench& bench, bool nearby)
-      : count(std::min(bench.options.elements, int64_t{1} << 24)),
-        x(bench.session.uniform({count})),
-        updates(bench.session.uniform({count})) {
+  Operands(Bench& bench, Places places)
+      : row(places == Places::rows ? kRow : 1),
+        count(std::min(bench.options.elements, int64_t{1} << 24) / row),
+        x(bench.session.uniform({count, row})),
+        updates(bench.session.uniform({count, row})) {
     const GraveyardRef& owner = bench.session.owner();
+    const bool nearby = places == Places::nearby;
     const auto range = static_cast<double>(nearby ? std::min(count, kNearby) : count);
     NodeRef place = cast(bench.session.uniform({count, 1}, 0, range), DType::s32);
     if (nearby) {
@@ -36,39 +44,49 @@ struct Operands {
     return list;
   }
 
-  int64_t count;
+  int64_t row, count;  // elements of a row; rows
   NodeRef x, updates, indices;
 };
 
-Measurement measurement(std::string name, const Operands& o, bool nearby, double values) {
-  Measurement m{std::move(name) + (nearby ? ", nearby" : ""), std::to_string(o.count)};
-  m.amount = 4 * values * static_cast<double>(o.count);
+// `values` are moved in full for each element; at random places `sectors` besides.
+Measurement measurement(std::string name, const Operands& o, Places places, double values,
+                        double sectors) {
+  const char* kNames[] = {"", ", nearby", ", rows"};
+  Measurement m{std::move(name) + kNames[static_cast<int>(places)],
+                std::to_string(o.count * o.row)};
+  const double place = places == Places::random ? kSector * sectors : sizeof(float);
+  const double index = sizeof(int32_t) / static_cast<double>(o.row);
+  m.amount = static_cast<double>(o.count * o.row) * (sizeof(float) * values + place + index);
   return m;
 }
 
-Measurement take(Bench& bench, bool nearby) {
-  const Operands o(bench, nearby);
-  Measurement m = measurement("take", o, nearby, 3);
+Measurement take(Bench& bench, Places where) {
+  const Operands o(bench, where);
+  Measurement m = measurement("take", o, where, 1, 1);
   const NodeRef indices = reshape(o.indices, {o.count});
   bench.time(m, [&] { return library::call("take", std::array{o.x, indices}, {})[0]; });
   const std::vector<int32_t> places = o.places(bench);
   const std::vector<float> x = bench.session.floats(o.x), got = bench.session.floats(bench.value);
+  const auto row = static_cast<size_t>(o.row);
   ErrorBound error;
-  for (size_t i = 0; i < got.size(); ++i) error.add(got[i], x[static_cast<size_t>(places[i])]);
+  for (size_t i = 0; i < got.size(); ++i) {
+    error.add(got[i], x[static_cast<size_t>(places[i / row]) * row + i % row]);
+  }
   m.error = error.largest();
   return m;
 }
 
-Measurement scatter(Bench& bench, const char* name, bool adds, bool nearby) {
-  const Operands o(bench, nearby);
-  Measurement m = measurement(name, o, nearby, 4);
+Measurement scatter(Bench& bench, const char* name, bool adds, Places where) {
+  const Operands o(bench, where);
+  Measurement m = measurement(name, o, where, where == Places::random ? 3 : 2, 2);
   bench.time(m, [&] { return library::call(name, std::array{o.x, o.indices, o.updates}, {})[0]; });
   const std::vector<int32_t> places = o.places(bench);
   const std::vector<float> x = bench.session.floats(o.x);
   const std::vector<float> updates = bench.session.floats(o.updates);
+  const auto row = static_cast<size_t>(o.row);
   std::vector<double> want(x.begin(), x.end());
-  for (size_t i = 0; i < places.size(); ++i) {
-    double& at = want[static_cast<size_t>(places[i])];
+  for (size_t i = 0; i < updates.size(); ++i) {
+    double& at = want[static_cast<size_t>(places[i / row]) * row + i % row];
     at = adds ? at + updates[i] : updates[i];
   }
   const std::vector<float> got = bench.session.floats(bench.value);
@@ -79,18 +97,25 @@ Measurement scatter(Bench& bench, const char* name, bool adds, bool nearby) {
   return m;
 }
 
+template <typename Function>
+std::vector<Measurement> everywhere(Function measure) {
+  std::vector<Measurement> all;
+  for (Places places : kPlaces) all.push_back(measure(places));
+  return all;
+}
+
 }  // namespace
 
 std::vector<Measurement> take_random(Bench& bench) {
-  return {take(bench, false), take(bench, true)};
+  return everywhere([&](Places p) { return take(bench, p); });
 }
 
 std::vector<Measurement> put_random(Bench& bench) {
-  return {scatter(bench, "indexed_put", false, false), scatter(bench, "indexed_put", false, true)};
+  return everywhere([&](Places p) { return scatter(bench, "indexed_put", false, p); });
 }
 
 std::vector<Measurement> add_random(Bench& bench) {
-  return {scatter(bench, "indexed_add", true, false), scatter(bench, "indexed_add", true, true)};
+  return everywhere([&](Places p) { return scatter(bench, "indexed_add", true, p); });
 }
 
 }  // namespace nxv::tools

@@ -23,6 +23,7 @@ struct BenchOptions {
   std::vector<std::string> names;  // benchmarks whose name contains one of them; empty: all
   bool list = false;
   bool json = false;
+  bool kernels = false;              // print the time of each kernel
   int64_t elements = 0;              // of elementwise benchmarks; 0: by the kind of device
   int64_t side = 0;                  // of square matrices; 0: likewise
   std::vector<int64_t> matmul;       // sizes; empty: likewise

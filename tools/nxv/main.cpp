@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   bench->add_option("benchmarks,--only", bench_options.names, "parts of names; default: all");
   bench->add_flag("--list", bench_options.list, "names of the benchmarks");
   bench->add_flag("--json", bench_options.json, "print JSON instead of a table");
+  bench->add_flag("--kernels", bench_options.kernels, "print the time of each kernel");
   bench->add_option("--elements", bench_options.elements, "elements of elementwise benchmarks");
   bench->add_option("--side", bench_options.side, "rows and columns of square matrices");
   bench->add_option("--matmul", bench_options.matmul, "sizes of matmul")->delimiter(',');

@@ -84,7 +84,8 @@ Session::DeviceTime Session::timed(const NodeRef& node) {
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       return;
     }
-    for (const vulkan::KernelTime& t : queue.take_profile()) result.seconds += t.nanoseconds * 1e-9;
+    result.each = queue.take_profile();
+    for (const vulkan::KernelTime& t : result.each) result.seconds += t.nanoseconds * 1e-9;
     queue.set_profiling(false);
   });
   return result;

@@ -31,6 +31,7 @@ class Session {
   struct DeviceTime {
     double seconds = 0;  // of the kernels together
     int kernels = 0;
+    std::vector<vulkan::KernelTime> each;  // empty without a clock
   };
   // Evaluates, with the device's own clock where it has one.
   DeviceTime timed(const NodeRef& node);

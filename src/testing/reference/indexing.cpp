@@ -17,10 +17,22 @@ HostTensor evaluate_gather(const Node& node, const HostTensor& x, const HostTens
   return out;
 }
 
+namespace {
+
+int64_t slot(const HostTensor& slots, int64_t i, int64_t count) {
+  const int64_t at = to_int64(slots.at(i));
+  if (at < 0 || at >= count) {
+    throw Error(Status::out_of_bounds, "index " + std::to_string(at) + " is out of bounds");
+  }
+  return at;
+}
+
+}  // namespace
+
 HostTensor evaluate_last_update(const Node& node, const HostTensor& slots) {
   HostTensor out(node.dtype, node.shape);
   for (int64_t i = 0; i < slots.count(); ++i) {
-    out.set(to_int64(slots.at(i)), make_scalar(node.dtype, i + 1));
+    out.set(slot(slots, i, node.count), make_scalar(node.dtype, i + 1));
   }
   return out;
 }
@@ -38,7 +50,7 @@ HostTensor evaluate_scatter_add(const Node& node, const HostTensor& target, cons
     }
   };
   for (int64_t i = 0; i < updates.count(); ++i) {
-    add(to_int64(slots.at(i / inner)) * inner + i % inner, updates.at(i));
+    add(slot(slots, i / inner, node.shape[0]) * inner + i % inner, updates.at(i));
   }
   HostTensor out(node.dtype, node.shape);
   for (int64_t i = 0; i < node.count; ++i) {

@@ -1,0 +1,54 @@
+// The slots that the updates of a scatter name: an operand with an integer of any type for each.
+#pragma once
+
+#include <array>
+#include <functional>
+
+#include "kernels/kernel_arguments.h"
+#include "kernels/memory_format.h"
+#include "plan/device_plan.h"
+
+namespace nxv::kernels {
+
+inline constexpr int kUpdatesOfItem = 4;
+
+class SlotIndices {
+ public:
+  SlotIndices(const KernelArguments& arguments, int operand, DType type, ir::Value slots)
+      : arguments_(arguments), operand_(operand), type_(type), slots_(slots) {}
+
+  // Slots from `begin` on, below `end`.
+  struct Range {
+    ir::Value begin, end;
+  };
+
+  // The slot of an update; the last one for an index that names none.
+  ir::Value slot(ir::Value update) const;
+  // Calls `use` with the slot of an update; an index that names none is a fault.
+  void at(ir::Value update, const std::function<void(ir::Value slot)>& use) const;
+
+  struct Update {
+    ir::Value number, slot;
+    ir::Value is_taken;  // below `updates`, with a slot of the range
+  };
+  // The updates item, item + stride, .. Neighbouring items so access neighbours, and several
+  // accesses of an invocation overlap. An update that names no slot at all is a fault.
+  std::array<Update, kUpdatesOfItem> take(ir::Value item, ir::Value stride, ir::Value updates,
+                                          const Range& range) const;
+
+ private:
+  // As an unsigned number: negative indices are huge.
+  static ir::Value position(const ir::Number& index);
+  void fault(ir::Value condition, ir::Value update) const;
+
+  const KernelArguments& arguments_;
+  int operand_;
+  DType type_;
+  ir::Value slots_;  // how many there are
+};
+
+// Calls `use` with the slots of each pass over the updates (DevicePlan::scatter_slots).
+void each_pass(uint64_t slots, const plan::DevicePlan& plan,
+               const std::function<void(uint32_t begin, uint32_t end)>& use);
+
+}  // namespace nxv::kernels
