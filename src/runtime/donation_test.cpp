@@ -70,6 +70,25 @@ TEST_F(Donation, WithinOneEvaluationToo) {
   EXPECT_EQ(elements<float>(*engine_, y)[65], 66);
 }
 
+// Values that only the evaluation refers to do not outlive their last reader.
+TEST_F(Donation, LargeIntermediatesGoWithTheirLastRead) {
+  constexpr int64_t kSide = 768;  // 2.25 MiB
+  constexpr uint64_t kBytes = kSide * kSide * sizeof(float);
+  const NodeRef identity = stored({kSide, kSide});
+  NodeRef x = eye(engine_->graveyard(), DType::f32, {kSide, kSide});
+  const NodeRef held = x = matmul(identity, x);
+  for (int i = 0; i < 12; ++i) {
+    x = matmul(x, eye(engine_->graveyard(), DType::f32, {kSide, kSide}));
+  }
+  const uint64_t before = engine_->memory().in_use;
+  store(x);
+  // At a time: what is held, an operand, an identity, the result.
+  EXPECT_LE(engine_->memory().peak, before + 5 * kBytes);
+  EXPECT_EQ(engine_->memory().in_use, before + 2 * kBytes);
+  EXPECT_EQ(first(held), 0);
+  EXPECT_EQ(elements<float>(*engine_, x)[kSide + 1], kSide + 1);
+}
+
 TEST_F(Donation, NotWhileAHandleIsHeld) {
   const NodeRef x = stored({100});
   const NodeRef y = plus(x, 1);

@@ -162,24 +162,35 @@ void Executor::count_expiring(const Program& program) {
   }
 }
 
-// An operand whose storage the result may take over: nothing else refers to the value, and nothing
-// else (an alias, bytes on their way to the host) holds the storage. References that are all
-// counted cannot become more meanwhile: nobody is left to copy one.
+// Nothing else refers to the stored value, and nothing else (an alias, bytes on their way to the
+// host) holds its storage. References that are all counted cannot become more meanwhile: nobody is
+// left to copy one.
+bool Executor::is_expiring(Position position) const {
+  const Node& n = node(position);
+  return n.state() == State::stored && n.references() == expiring_[position] &&
+         n.storage().use_count() == 1 && device_storage(n).block.is_unique();
+}
+
+// An operand whose storage the result may take over.
 Node* Executor::find_donor(const Program::Step& step) const {
   for (int i : step.donors) {
-    const Position at = step.operands[i];
-    Node& n = node(at);
-    if (n.references() == expiring_[at] && n.storage().use_count() == 1 &&
-        device_storage(n).block.is_unique()) {
-      return &n;
-    }
+    if (is_expiring(step.operands[i])) return &node(step.operands[i]);
   }
   return nullptr;
 }
 
+void Executor::drop_last_read(const Program::Step& step) {
+  for (Position position : step.last_reads) {
+    if (!is_expiring(position)) continue;
+    Node& n = node(position);
+    n.set_failed({Status::internal, "the value was read for the last time"});
+    n.drop_storage();
+  }
+}
+
 void Executor::run(const Program& program) {
   const bool donates = options_.donate && program.has_donors;
-  if (donates) count_expiring(program);
+  if (donates || program.is_large) count_expiring(program);
   const auto stored = [&](Position position) -> Node& {
     Node& n = node(position);
     if (n.op == Op::data && n.is_pending()) upload(n, *n.host_data);
@@ -191,6 +202,7 @@ void Executor::run(const Program& program) {
     } else {
       for (Position operand : step.operands) stored(operand);
       run(step, donates ? find_donor(step) : nullptr);
+      if (program.is_large) drop_last_read(step);
     }
   }
 }

@@ -51,7 +51,9 @@ class Executor {
   void run(const Program::Step& step, Node* donor);
   void drop_inputs(const Program& program);
   void count_expiring(const Program& program);
+  bool is_expiring(Position position) const;
   Node* find_donor(const Program::Step& step) const;
+  void drop_last_read(const Program::Step& step);
   vulkan::BlockRef allocate(uint64_t bytes);
   Node& node(Position position) const { return *graph_.nodes[static_cast<size_t>(position)]; }
 

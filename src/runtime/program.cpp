@@ -40,15 +40,24 @@ std::vector<int> donors(const Region& region) {
   return found;
 }
 
-// Values that a later step reads are no donors.
-void keep_what_is_read_later(Program& program, size_t nodes) {
-  std::vector<bool> is_read(nodes);
+// Below this what steps leave is kept until the end: to count references costs time on the host.
+constexpr int64_t kLargeBytes = int64_t{16} << 20;
+
+// Finds the last reads. Values that a later step reads are no donors.
+void find_last_reads(Program& program, const schedule::Structure& graph) {
+  std::vector<bool> is_read(graph.nodes.size());
+  int64_t bytes = 0;
   for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
     std::erase_if(step->donors, [&](int i) { return is_read[step->operands[i]]; });
     program.has_donors |= !step->donors.empty();
-    for (Position p : step->operands) is_read[p] = true;
+    for (Position p : step->operands) {
+      if (!is_read[p]) step->last_reads.push_back(p);
+      is_read[p] = true;
+    }
     if (step->source >= 0) is_read[step->source] = true;
+    bytes += step->source < 0 ? graph.nodes[step->root]->storage_size() : 0;
   }
+  program.is_large = program.steps.size() > 1 && bytes >= kLargeBytes;
 }
 
 Program::Step make_step(const Region& region, const kernels::Target& target) {
@@ -86,7 +95,7 @@ Program make_program(const schedule::Structure& graph, const std::vector<schedul
       program.steps.push_back(make_step(s.region, target));
     }
   }
-  keep_what_is_read_later(program, graph.nodes.size());
+  find_last_reads(program, graph);
   return program;
 }
 

@@ -35,6 +35,7 @@ struct Program {
     // Operands, by their index, whose storage the root may take over if nothing but this
     // evaluation refers to them: no later step reads them, and the kernel reads them in place.
     std::vector<int> donors;
+    std::vector<Position> last_reads;  // operands that no later step reads
     bool can_fault = false;
     Failure fault;  // what it means
     kernels::Lowering lowering;
@@ -42,6 +43,9 @@ struct Program {
   };
   std::vector<Step> steps;
   bool has_donors = false;
+  // What steps leave for later ones is large: values that nobody else refers to give up their
+  // storage with their last read.
+  bool is_large = false;
 };
 
 // Everything but kernels. The graph is the one that the schedule was made of.
