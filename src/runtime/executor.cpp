@@ -91,7 +91,7 @@ size_t Executor::SignatureHash::operator()(const std::vector<uint64_t>& signatur
 Program Executor::schedule(const NodeRef& root) {
   ++stats_.schedules;
   std::vector<schedule::Step> steps = schedule::make_schedule(root, options_);
-  Program program = make_program(graph_, steps, target_);
+  Program program = make_program(graph_, steps, target_, options_.large_bytes);
   for (size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].is_alias) continue;
     Program::Step& step = program.steps[i];

@@ -40,11 +40,8 @@ std::vector<int> donors(const Region& region) {
   return found;
 }
 
-// Below this what steps leave is kept until the end: to count references costs time on the host.
-constexpr int64_t kLargeBytes = int64_t{16} << 20;
-
 // Finds the last reads. Values that a later step reads are no donors.
-void find_last_reads(Program& program, const schedule::Structure& graph) {
+void find_last_reads(Program& program, const schedule::Structure& graph, int64_t large_bytes) {
   std::vector<bool> is_read(graph.nodes.size());
   int64_t bytes = 0;
   for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
@@ -57,7 +54,7 @@ void find_last_reads(Program& program, const schedule::Structure& graph) {
     if (step->source >= 0) is_read[step->source] = true;
     bytes += step->source < 0 ? graph.nodes[step->root]->storage_size() : 0;
   }
-  program.is_large = program.steps.size() > 1 && bytes >= kLargeBytes;
+  program.is_large = program.steps.size() > 1 && bytes >= large_bytes;
 }
 
 Program::Step make_step(const Region& region, const kernels::Target& target) {
@@ -82,7 +79,7 @@ Program::Step make_step(const Region& region, const kernels::Target& target) {
 }  // namespace
 
 Program make_program(const schedule::Structure& graph, const std::vector<schedule::Step>& schedule,
-                     const kernels::Target& target) {
+                     const kernels::Target& target, int64_t large_bytes) {
   const schedule::Positions positions(graph.nodes);
   Program program;
   program.steps.reserve(schedule.size());
@@ -95,7 +92,7 @@ Program make_program(const schedule::Structure& graph, const std::vector<schedul
       program.steps.push_back(make_step(s.region, target));
     }
   }
-  find_last_reads(program, graph);
+  find_last_reads(program, graph, large_bytes);
   return program;
 }
 

@@ -43,13 +43,11 @@ struct Program {
   };
   std::vector<Step> steps;
   bool has_donors = false;
-  // What steps leave for later ones is large: values that nobody else refers to give up their
-  // storage with their last read.
-  bool is_large = false;
+  bool is_large = false;  // see schedule::Options::large_bytes
 };
 
 // Everything but kernels. The graph is the one that the schedule was made of.
 Program make_program(const schedule::Structure& graph, const std::vector<schedule::Step>& schedule,
-                     const kernels::Target& target);
+                     const kernels::Target& target, int64_t large_bytes);
 
 }  // namespace nxv::runtime

@@ -32,9 +32,11 @@ const std::vector<Types>& type_sets() {
 
 class Pair {
  public:
-  Pair() : fused_(open_or_null(test_options())) {
-    if (!fused_) return;
+  Pair() {
     EngineOptions options = test_options();
+    options.schedule.large_bytes = 0;
+    fused_ = open_or_null(options);
+    if (!fused_) return;
     options.schedule.fuse = options.schedule.donate = false;
     apart_ = open_or_null(options);
     const plan::DevicePlan& plan = fused_->plan();

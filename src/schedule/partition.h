@@ -10,6 +10,9 @@ namespace nxv::schedule {
 struct Options {
   bool fuse = true;
   bool donate = true;  // results may take over the storage of operands that nobody needs any more
+  // Where steps leave at least so many bytes for later ones, values that nobody else refers to give
+  // up their storage with their last read. To find those costs time on the host.
+  int64_t large_bytes = int64_t{16} << 20;
   // Longest row that one workgroup folds while others wait for its result.
   int64_t max_row_program_columns = 32768;
   // Reductions of one row program: each is a loop, and an invocation's loops are bounded.
