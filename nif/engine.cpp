@@ -7,11 +7,12 @@ namespace {
 
 Term make_uint(ErlNifEnv* env, uint64_t value) { return enif_make_uint64(env, value); }
 
-Term make_device(ErlNifEnv* env, const nxv_device_info& info) {
+Term make_device(ErlNifEnv* env, int index, const nxv_device_info& info) {
   const uint32_t v = info.api_version;
   const std::string version = std::to_string((v >> 22) & 0x7f) + "." +
                               std::to_string((v >> 12) & 0x3ff) + "." + std::to_string(v & 0xfff);
-  return make_map(env, {{"name", make_binary(env, info.name)},
+  return make_map(env, {{"index", enif_make_int(env, index)},
+                        {"name", make_binary(env, info.name)},
                         {"driver", make_binary(env, info.driver)},
                         {"vendor_id", make_uint(env, info.vendor_id)},
                         {"vulkan_version", make_binary(env, version)},
@@ -42,9 +43,17 @@ Term devices(ErlNifEnv* env) {
   for (int i = count; i-- > 0;) {
     nxv_device_info info;
     check(nxv_device_get(i, &info));
-    list = enif_make_list_cell(env, make_device(env, info), list);
+    list = enif_make_list_cell(env, make_device(env, i, info), list);
   }
   return enif_make_tuple2(env, atoms.ok, list);
+}
+
+Term device_find(ErlNifEnv* env, AnyTerm name) {
+  std::optional<std::string> select;
+  if (name.term != atoms.nil) select = decode_text(env, name.term);
+  int index;
+  check(nxv_device_find(select ? select->c_str() : nullptr, &index));
+  return enif_make_tuple2(env, atoms.ok, enif_make_int(env, index));
 }
 
 Term engine_open(ErlNifEnv* env, int device, uint64_t budget) {
@@ -55,7 +64,7 @@ Term engine_open(ErlNifEnv* env, int device, uint64_t budget) {
   nxv_engine* handle = nullptr;
   check(nxv_engine_open(&options, &handle));
   try {
-    return enif_make_tuple2(env, atoms.ok, make_resource<Engine>(env, handle));
+    return enif_make_tuple2(env, atoms.ok, make_resource<Engine>(env, handle, device));
   } catch (...) {
     nxv_engine_close(handle);
     throw;
@@ -67,10 +76,14 @@ Term engine_close(ErlNifEnv*, EngineArg engine) {
   return atoms.ok;
 }
 
+Term engine(ErlNifEnv* env, EngineArg engine) { return enif_make_resource(env, engine.object); }
+
+Term device(ErlNifEnv* env, EngineArg engine) { return enif_make_int(env, engine->device()); }
+
 Term engine_device(ErlNifEnv* env, EngineArg engine) {
   nxv_device_info info;
   check(nxv_engine_device(Engine::Use(*engine), &info));
-  return enif_make_tuple2(env, atoms.ok, make_device(env, info));
+  return enif_make_tuple2(env, atoms.ok, make_device(env, engine->device(), info));
 }
 
 Term engine_describe(ErlNifEnv* env, EngineArg engine) {

@@ -9,8 +9,11 @@ namespace nxv::nif {
 
 // engine.cpp
 Term devices(ErlNifEnv* env);
+Term device_find(ErlNifEnv* env, AnyTerm name);
 Term engine_open(ErlNifEnv* env, int device, uint64_t budget);
 Term engine_close(ErlNifEnv* env, EngineArg engine);
+Term engine(ErlNifEnv* env, EngineArg engine);
+Term device(ErlNifEnv* env, EngineArg engine);
 Term engine_device(ErlNifEnv* env, EngineArg engine);
 Term engine_describe(ErlNifEnv* env, EngineArg engine);
 Term memory_stats(ErlNifEnv* env, EngineArg engine);
@@ -58,6 +61,9 @@ Term parameter(ErlNifEnv* env, EngineArg engine, nxv_dtype type);
 Term pin(ErlNifEnv* env, TensorArg tensor, AnyTerm bytes);
 Term from_address(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape, uint64_t address,
                   uint64_t size);
+Term share(ErlNifEnv* env, TensorArg tensor, AnyTerm bytes, int permissions);
+Term from_shared(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape, AnyTerm name,
+                 uint64_t size);
 
 // read.cpp
 Term shape(ErlNifEnv* env, TensorArg tensor);

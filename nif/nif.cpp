@@ -22,8 +22,11 @@ constexpr unsigned kComputes = ERL_NIF_DIRTY_JOB_CPU_BOUND;
 
 ErlNifFunc functions[] = {
     function<devices>("devices", kWaits),
+    function<device_find>("device_find", kWaits),
     function<engine_open>("engine_open", kWaits),
     function<engine_close>("engine_close", kWaits),
+    function<engine>("engine"),
+    function<device>("device"),
     function<engine_device>("engine_device"),
     function<engine_describe>("engine_describe", kWaits),
     function<memory_stats>("memory_stats"),
@@ -61,6 +64,8 @@ ErlNifFunc functions[] = {
 
     function<pin>("pin", kComputes),
     function<from_address>("from_address", kComputes),
+    function<share>("share", kComputes),
+    function<from_shared>("from_shared", kComputes),
 
     function<shape>("shape"),
     function<type>("type"),

@@ -1,23 +1,55 @@
 // Operations on tensors: each adds a node to the graph and returns.
+#include <array>
+
 #include "functions.h"
 
 namespace nxv::nif {
 
 namespace {
 
-// The result belongs to the engine of the first operand; the library refuses a mixture.
+// Throws what was wrong with operands of two engines.
+[[noreturn]] void refuse_mixture(Engine& a, Engine& b) {
+  if (!a.is_open() || !b.is_open()) {
+    throw Failure{NXV_DEVICE_LOST, "an operand was on an engine that has been closed"};
+  }
+  const auto name = [](Engine& engine) {
+    nxv_device_info info;
+    check(nxv_engine_device(Engine::Use(engine), &info));
+    return std::to_string(engine.device()) + " (" + info.name + ")";
+  };
+  throw Failure{NXV_INVALID_ARGUMENT, "operands are on two devices, " + name(a) + " and " +
+                                          name(b) +
+                                          "; bring them to one first, with Nx by "
+                                          "Nx.backend_transfer/2 or Nx.backend_copy/2"};
+}
+
+// The engine that all operands are on; the result will be, too.
+template <typename Operands>
+Engine& engine_of(const Operands& operands) {
+  Engine& engine = (*std::begin(operands))->engine();
+  for (const TensorArg& operand : operands) {
+    if (&operand->engine() != &engine) refuse_mixture(engine, operand->engine());
+  }
+  return engine;
+}
+
 template <typename Operate>
-Term operate(ErlNifEnv* env, const TensorArg& first, Operate call) {
+Term operate(ErlNifEnv* env, Engine& engine, Operate call) {
   nxv_tensor* raw = nullptr;
   check(call(&raw));
-  return make_tensor(env, first->engine(), TensorHandle(raw));
+  return make_tensor(env, engine, TensorHandle(raw));
+}
+
+template <typename Operate>
+Term operate(ErlNifEnv* env, const TensorArg& operand, Operate call) {
+  return operate(env, operand->engine(), call);
 }
 
 template <size_t N>
 Term apply(ErlNifEnv* env, Operation op, const TensorArg (&args)[N]) {
   nxv_tensor* operands[N];
   for (size_t i = 0; i < N; ++i) operands[i] = args[i]->get();
-  return operate(env, args[0], [&](nxv_tensor** out) {
+  return operate(env, engine_of(args), [&](nxv_tensor** out) {
     return nxv_apply(op.index, static_cast<int>(N), operands, out);
   });
 }
@@ -113,14 +145,14 @@ Term squeeze(ErlNifEnv* env, TensorArg tensor, std::optional<Dims> axes) {
 
 Term pad(ErlNifEnv* env, TensorArg tensor, TensorArg value, Dims low, Dims high, Dims interior) {
   for (const Dims* list : {&low, &high, &interior}) expect_one_per_axis(*list, tensor, "padding");
-  return operate(env, tensor, [&](auto out) {
+  return operate(env, engine_of(std::array{tensor, value}), [&](auto out) {
     return nxv_pad(tensor->get(), value->get(), low.data(), high.data(), interior.data(), out);
   });
 }
 
 Term concatenate(ErlNifEnv* env, AnyTerm tensors, int axis) {
   const TensorList list(env, tensors.term, "concatenate");
-  return operate(env, list.args.front(), [&](auto out) {
+  return operate(env, engine_of(list.args), [&](auto out) {
     return nxv_concatenate(list.count(), list.operands.data(), axis, out);
   });
 }
@@ -139,14 +171,15 @@ Term dot(ErlNifEnv* env, TensorArg a, TensorArg b, Dims contract_a, Dims contrac
     throw Failure{NXV_INVALID_ARGUMENT,
                   "dot: both operands need the same number of contracted and of batch axes"};
   }
-  return operate(env, a, [&](auto out) {
+  return operate(env, engine_of(std::array{a, b}), [&](auto out) {
     return nxv_dot(a->get(), b->get(), size(contract_a), contract_a.data(), contract_b.data(),
                    size(batch_a), batch_a.data(), batch_b.data(), out);
   });
 }
 
 Term matmul(ErlNifEnv* env, TensorArg a, TensorArg b) {
-  return operate(env, a, [&](auto out) { return nxv_matmul(a->get(), b->get(), out); });
+  return operate(env, engine_of(std::array{a, b}),
+                 [&](auto out) { return nxv_matmul(a->get(), b->get(), out); });
 }
 
 namespace {
@@ -200,13 +233,14 @@ Term call(ErlNifEnv* env, std::string name, AnyTerm tensors, AnyTerm options) {
     list.push_back({v.name.c_str(), static_cast<int>(reals ? v.reals.size() : v.integers.size()),
                     reals ? nullptr : v.integers.data(), reals ? v.reals.data() : nullptr});
   }
+  Engine& engine = engine_of(operands.args);
   nxv_tensor* outs[kMaxResults];
   int count = 0;
   check(nxv_call(name.c_str(), operands.count(), operands.operands.data(),
                  static_cast<int>(list.size()), list.data(), kMaxResults, outs, &count));
   std::vector<TensorHandle> handles;
   for (int i = 0; i < count; ++i) handles.emplace_back(outs[i]);
-  return make_tensors(env, operands.args[0]->engine(), std::move(handles));
+  return make_tensors(env, engine, std::move(handles));
 }
 
 Term parameter(ErlNifEnv* env, EngineArg engine, nxv_dtype type) {

@@ -21,4 +21,22 @@ Term from_address(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape, 
   return make_tensor(env, *engine, TensorHandle(raw));
 }
 
+// {ok, Name} of shared memory that holds `bytes` as long as the tensor lives.
+Term share(ErlNifEnv* env, TensorArg tensor, AnyTerm bytes, int permissions) {
+  ErlNifBinary binary;
+  if (!enif_inspect_binary(env, bytes.term, &binary)) throw BadArgument{};
+  const std::string name = tensor->share(binary.data, binary.size, permissions);
+  return enif_make_tuple2(env, atoms.ok, make_binary(env, name));
+}
+
+// Copies the first `size` bytes of shared memory.
+Term from_shared(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape, AnyTerm name,
+                 uint64_t size) {
+  const MappedSegment segment(decode_text(env, name.term), static_cast<size_t>(size));
+  nxv_tensor* raw = nullptr;
+  check(nxv_from_host(Engine::Use(*engine), type, static_cast<int>(shape.size()), shape.data(),
+                      segment.data(), static_cast<size_t>(size), nullptr, nullptr, &raw));
+  return make_tensor(env, *engine, TensorHandle(raw));
+}
+
 }  // namespace nxv::nif

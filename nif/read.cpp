@@ -98,6 +98,7 @@ Term evaluate(ErlNifEnv*, TensorArg tensor) {
 
 Term deallocate(ErlNifEnv*, TensorArg tensor) {
   check(nxv_deallocate(tensor->get()));
+  tensor->unpin();
   return atoms.ok;
 }
 

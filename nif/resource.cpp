@@ -62,13 +62,33 @@ Term answer(ErlNifEnv* env, Engine& engine, Term value) {
 
 }  // namespace
 
+// Bytes are copied without the lock: `unpin` runs on schedulers.
 const unsigned char* Tensor::pin(const unsigned char* bytes, size_t size) {
-  std::lock_guard lock(mutex_);
-  if (!pinned_) {
-    pinned_ = std::make_unique_for_overwrite<unsigned char[]>(size);
-    std::copy_n(bytes, size, pinned_.get());
+  {
+    std::lock_guard lock(mutex_);
+    if (pinned_) return pinned_.get();
   }
+  auto copy = std::make_unique_for_overwrite<unsigned char[]>(size);
+  std::copy_n(bytes, size, copy.get());
+  std::lock_guard lock(mutex_);
+  if (!pinned_) pinned_ = std::move(copy);
   return pinned_.get();
+}
+
+std::string Tensor::share(const unsigned char* bytes, size_t size, int permissions) {
+  {
+    std::lock_guard lock(mutex_);
+    if (auto it = shared_.find(permissions); it != shared_.end()) return it->second->name();
+  }
+  auto segment = std::make_unique<Segment>(bytes, size, permissions);
+  std::lock_guard lock(mutex_);
+  return shared_.try_emplace(permissions, std::move(segment)).first->second->name();
+}
+
+void Tensor::unpin() noexcept {
+  std::lock_guard lock(mutex_);
+  pinned_.reset();
+  shared_.clear();
 }
 
 Term make_tensor(ErlNifEnv* env, Engine& engine, TensorHandle handle) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "segment.h"
 #include "term.h"
 
 namespace nxv::nif {
@@ -85,8 +87,14 @@ class Makers {
 // resource is left, so never under the engine's threads. It is closed by `close` alone.
 class Engine {
  public:
-  explicit Engine(nxv_engine* handle) noexcept : handle_(handle) { enif_keep_resource(this); }
+  // `device`: index of the device it was opened on.
+  Engine(nxv_engine* handle, int device) noexcept : handle_(handle), device_(device) {
+    enif_keep_resource(this);
+  }
   Engine(const Engine&) = delete;
+
+  int device() const noexcept { return device_; }
+  bool is_open() const noexcept { return handle_ != nullptr; }
 
   // Waits for the calls that use the engine, then for its work. Not for an ordinary scheduler.
   void close();
@@ -110,6 +118,7 @@ class Engine {
 
  private:
   std::atomic<nxv_engine*> handle_;
+  const int device_;
   std::atomic<int> users_{0};
 };
 
@@ -145,14 +154,19 @@ class Tensor {
   Engine& engine() const noexcept { return maker_.engine(); }
   int rank() const noexcept { return nxv_tensor_rank(get()); }
 
-  // Memory of the tensor's own that holds these bytes: those of the first call, from any thread.
+  // Host memory that holds these bytes until `unpin` or the end: those of the first call, from any
+  // thread.
   const unsigned char* pin(const unsigned char* bytes, size_t size);
+  // The same in shared memory, one segment for each kind of permissions; answers its name.
+  std::string share(const unsigned char* bytes, size_t size, int permissions);
+  void unpin() noexcept;
 
  private:
   Maker maker_;
   TensorHandle handle_;
   std::mutex mutex_;
   std::unique_ptr<unsigned char[]> pinned_;
+  std::map<int, std::unique_ptr<Segment>> shared_;
 };
 
 template <typename T>
@@ -172,8 +186,13 @@ struct Borrowed {
 using EngineArg = Borrowed<Engine>;
 using TensorArg = Borrowed<Tensor>;
 
+// A tensor stands for its engine.
 template <>
 inline EngineArg decode<EngineArg>(ErlNifEnv* env, Term term) {
+  void* tensor;
+  if (enif_get_resource(env, term, ResourceType<Tensor>::type, &tensor)) {
+    return {&static_cast<Tensor*>(tensor)->engine()};
+  }
   return {&get_resource<Engine>(env, term)};
 }
 template <>

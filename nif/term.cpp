@@ -140,6 +140,14 @@ std::string decode<std::string>(ErlNifEnv* env, Term term) {
   return name;
 }
 
+std::string decode_text(ErlNifEnv* env, Term term) {
+  ErlNifBinary binary;
+  if (!enif_inspect_binary(env, term, &binary)) throw BadArgument{};
+  std::string text(reinterpret_cast<const char*>(binary.data), binary.size);
+  if (text.find('\0') != std::string::npos) throw BadArgument{};
+  return text;
+}
+
 template <>
 Operation decode<Operation>(ErlNifEnv*, Term term) {
   const auto* end = op_atoms.begin() + op_count;

@@ -95,6 +95,9 @@ std::optional<Dims> decode<std::optional<Dims>>(ErlNifEnv* env, Term term);
 template <>
 std::optional<int64_t> decode<std::optional<int64_t>>(ErlNifEnv* env, Term term);
 
+// The bytes of a binary; none of them is zero.
+std::string decode_text(ErlNifEnv* env, Term term);
+
 // Elements of a list, each handed to `visit`.
 template <typename Visit>
 void for_each(ErlNifEnv* env, Term list, Visit visit) {

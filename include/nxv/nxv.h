@@ -114,6 +114,9 @@ typedef struct nxv_device_info {
 
 NXV_API nxv_status nxv_device_count(int* out) NXV_NOEXCEPT;
 NXV_API nxv_status nxv_device_get(int index, nxv_device_info* out) NXV_NOEXCEPT;
+/* Index of the device that `select` names: an index, a part of a name, or "cpu". NULL: NXV_DEVICE,
+ * else the best device there is. NXV_NO_DEVICE when there is none. */
+NXV_API nxv_status nxv_device_find(const char* select, int* out) NXV_NOEXCEPT;
 
 typedef struct nxv_engine_options {
   size_t struct_size;     /* sizeof(nxv_engine_options) */

@@ -31,10 +31,20 @@ defmodule Nx.Vulkan do
   A tensor's device memory is freed when no process refers to it any more, also when its process is
   killed. Garbage is collected when it holds much device memory; `deallocate/1` need not be called.
 
+  ## Devices
+
+  A device is named by its index in `devices/0`, by a part of its name, or by `:cpu`. Functions that
+  make tensors take it in option `:device`; without it they use the default device: the one that
+  `init/1` named, else `NXV_DEVICE`, else the best there is. Several devices may be in use at once. Each
+  opens with the first tensor on it.
+
+  What is computed of a tensor is on the device of that tensor, and a number goes where it is needed.
+  Tensors of two devices do not mix; bring one to the other with `to_binary/1` and `from_binary/4`.
+
   ## Configuration
 
-  The device opens with the first tensor, or with `init/1`. Environment: `NXV_DEVICE` (an index, a part
-  of a name, or `cpu`), `NXV_MEMORY_BUDGET` (bytes, with k, m or g).
+  Environment: `NXV_DEVICE` (an index, a part of a name, or `cpu`), `NXV_MEMORY_BUDGET` (bytes of each
+  device, with k, m or g).
   """
 
   import Kernel, except: [abs: 1, ceil: 1, floor: 1, round: 1, min: 2, max: 2]
@@ -51,33 +61,37 @@ defmodule Nx.Vulkan do
   @type type :: Type.t() | {atom, pos_integer}
   @type result :: result(Tensor.t())
   @type result(value) :: {:ok, value} | {:error, Error.reason()}
+  @typedoc "An index of `devices/0`, a part of a name, or `:cpu`; nil is the default device."
+  @type device :: Device.device()
 
   # ---- Device ----
 
   @doc """
-  Opens the device, unless it is open already.
+  Opens the default device, unless it is open already.
 
   Options:
 
-    * `:device` - an index of `devices/0`, or a part of a name; by default `NXV_DEVICE`, else the best
-      device there is
+    * `:device` - makes this one the default device of the VM; otherwise that is `NXV_DEVICE`, else the
+      best device there is
     * `:memory_budget` - bytes of device memory to use at most; by default `NXV_MEMORY_BUDGET`, else what
       the device offers
 
-  `{:error, :invalid_argument}` when a device is open with other options than those given, or an
-  option is not known; `{:error, :no_device}` when there is none.
+  `{:error, :invalid_argument}` when another device is the default already, when the device is open
+  with another budget, or when an option is not known; `{:error, :no_device}` when there is none.
   """
   @spec init(keyword) :: :ok | {:error, Error.reason()}
   defapi init(options \\ []) do
-    with {:ok, _engine} <- Device.open(options), do: :ok
+    with {:ok, _engine} <- Device.open_default(options), do: :ok
   end
 
   @doc """
-  Finishes what was asked for and closes the device. Its tensors answer `:device_lost` from then on;
-  `init/1` or a new tensor opens a device again.
+  Finishes what was asked for and closes a device. Its tensors answer `:device_lost` from then on; those
+  of other devices live on. A new tensor, or `init/1` for the default device, opens it again.
   """
-  @spec close() :: :ok
-  def close, do: Device.close()
+  @spec close(device) :: :ok | {:error, Error.reason()}
+  defapi close(device \\ nil) do
+    Device.close(device)
+  end
 
   @doc """
   The Vulkan devices of this machine: maps with `:index`, `:name`, `:driver`, `:vendor_id`,
@@ -87,35 +101,51 @@ defmodule Nx.Vulkan do
   @spec devices() :: result([map])
   defapi(devices, do: Device.all())
 
-  @doc "The name of the open device."
-  @spec device_name() :: result(String.t())
-  defapi device_name() do
-    with {:ok, device} <- ask(&Native.engine_device/1), do: {:ok, device.name}
+  # The functions below open the device when it is not open.
+
+  @doc "What `devices/0` tells of one device, or of the device that a tensor is on."
+  @spec device(device | Tensor.t()) :: result(map)
+  defapi device(device \\ nil) do
+    ask(device, &Native.engine_device/1)
+  end
+
+  @doc "The name of a device, or of the device that a tensor is on."
+  @spec device_name(device | Tensor.t()) :: result(String.t())
+  defapi device_name(device \\ nil) do
+    with {:ok, device} <- ask(device, &Native.engine_device/1), do: {:ok, device.name}
   end
 
   @doc """
-  Device memory in bytes: `:in_use` by live storage, `:cached` for reuse, the `:peak` of what was in
+  Memory of a device in bytes: `:in_use` by live storage, `:cached` for reuse, the `:peak` of what was in
   use, the `:budget`; and the number of live allocations (`:blocks`) and lazy values (`:nodes`).
   """
-  @spec memory_stats() :: result(map)
-  defapi(memory_stats, do: ask(&Native.memory_stats/1))
+  @spec memory_stats(device) :: result(map)
+  defapi memory_stats(device \\ nil) do
+    ask(device, &Native.memory_stats/1)
+  end
 
   @doc """
-  What the device has done since it was opened: `:dispatches` (kernels run), `:submissions`,
+  What a device has done since it was opened: `:dispatches` (kernels run), `:submissions`,
   `:barriers`, `:evaluations`, `:bytes_read` and `:bytes_written` by kernels, `:kernels_compiled`, how
   many of those the driver found in its cache (`:cache_hits`), `:compile_milliseconds`, and
   `:validation_messages` of the Vulkan layers.
   """
-  @spec counters() :: result(map)
-  defapi(counters, do: ask(&Native.counters/1))
+  @spec counters(device) :: result(map)
+  defapi counters(device \\ nil) do
+    ask(device, &Native.counters/1)
+  end
 
-  @doc "Finishes submitted work and gives unused device memory back."
-  @spec trim() :: :ok | {:error, Error.reason()}
-  defapi(trim, do: ask(&Native.trim/1))
+  @doc "Finishes submitted work and gives unused memory of a device back."
+  @spec trim(device) :: :ok | {:error, Error.reason()}
+  defapi trim(device \\ nil) do
+    ask(device, &Native.trim/1)
+  end
 
-  @doc "The device, its driver, capabilities, limits and memory, as text."
-  @spec describe() :: result(String.t())
-  defapi(describe, do: ask(&Native.engine_describe/1))
+  @doc "A device, its driver, capabilities, limits and memory, as text."
+  @spec describe(device) :: result(String.t())
+  defapi describe(device \\ nil) do
+    ask(device, &Native.engine_describe/1)
+  end
 
   # ---- Creation ----
 
@@ -127,6 +157,7 @@ defmodule Nx.Vulkan do
     * `:type` - by default `:s32` for integers, `:f32` when there is a fraction, an infinity or a NaN,
       `:c64` when there is a complex number
     * `:shape` - by default that of the nested lists
+    * `:device` - where to make it
 
   `{:error, :size_mismatch}` when lists differ in length or do not fill the shape;
   `{:error, :empty_tensor}` when there is no element.
@@ -140,77 +171,78 @@ defmodule Nx.Vulkan do
   """
   @spec tensor(value | list, keyword) :: result
   defapi tensor(data, options \\ []) do
-    with {:ok, options} <- Api.options(options, [:type, :shape]),
+    with {:ok, options} <- Api.options(options, [:type, :shape, :device]),
          {:ok, elements, shape} <- Shape.flatten(data),
          :ok <- check_values(elements),
          {:ok, type} <- Type.parse(options[:type] || Type.infer(elements)),
          :ok <- check_type(elements, type),
          {:ok, shape} <- Shape.parse(options[:shape] || shape),
          :ok <- check_count(length(elements), shape) do
-      upload(Codec.encode(elements, type), shape, type)
+      upload(options[:device], Codec.encode(elements, type), shape, type)
     end
   end
 
   @doc """
   A tensor from the elements' bytes in row-major order: little endian; complex numbers as their two
-  parts; 2- and 4-bit types packed from the most significant bit on.
+  parts; 2- and 4-bit types packed from the most significant bit on. Option `:device`: where to make it.
 
       iex> Nx.Vulkan.from_binary!(<<1, 2, 3>>, {3}, :u8) |> Nx.Vulkan.to_list!()
       [1, 2, 3]
       iex> Nx.Vulkan.from_binary(<<1, 2, 3>>, {2}, :u8)
       {:error, :size_mismatch}
   """
-  @spec from_binary(bitstring, shape, type) :: result
-  defapi from_binary(binary, shape, type) do
-    with {:ok, type} <- Type.parse(type),
+  @spec from_binary(bitstring, shape, type, keyword) :: result
+  defapi from_binary(binary, shape, type, options \\ []) do
+    with {:ok, options} <- Api.options(options, [:device]),
+         {:ok, type} <- Type.parse(type),
          :ok <- check_bitstring(binary),
          {:ok, shape} <- Shape.parse(shape),
          :ok <- check_size(binary, shape, type) do
-      upload(binary, shape, type)
+      upload(options[:device], binary, shape, type)
     end
   end
 
-  @doc "The same value everywhere. Options: `:type`, by default as in `tensor/2`."
+  @doc "The same value everywhere. Options: `:type`, by default as in `tensor/2`, and `:device`."
   @spec full(shape, value, keyword) :: result
   defapi full(shape, value, options \\ []) do
-    with {:ok, options} <- Api.options(options, [:type]),
+    with {:ok, options} <- Api.options(options, [:type, :device]),
          {:ok, shape} <- Shape.parse(shape),
          :ok <- check_values([value]),
          {:ok, type} <- Type.parse(options[:type] || Type.infer([value])),
          :ok <- check_type([value], type) do
-      Graph.constant(value, type, shape)
+      Graph.constant(options[:device], value, type, shape)
     end
   end
 
   @doc """
   Counts from zero: along the axis of option `:axis`, or over all elements in row-major order.
-  Option `:type`, by default `:s32`.
+  Options `:type`, by default `:s32`, and `:device`.
 
       iex> Nx.Vulkan.iota!({2, 3}) |> Nx.Vulkan.to_list!()
       [[0, 1, 2], [3, 4, 5]]
   """
   @spec iota(shape, keyword) :: result
   defapi iota(shape, options \\ []) do
-    with {:ok, options} <- Api.options(options, axis: nil, type: :s32),
+    with {:ok, options} <- Api.options(options, axis: nil, type: :s32, device: nil),
          {:ok, shape} <- Shape.parse(shape),
          {:ok, type} <- Type.parse(options[:type]),
          {:ok, axis} <- Shape.integers(options[:axis], "axis") do
-      Graph.create(&Native.iota(&1, type, shape, axis && hd(axis)))
+      Graph.create(options[:device], &Native.iota(&1, type, shape, axis && hd(axis)))
     end
   end
 
   @doc """
-  Ones on the diagonal of the last two axes, zeros elsewhere. A number n stands for `{n, n}`. Option
-  `:type`, by default `:s32`.
+  Ones on the diagonal of the last two axes, zeros elsewhere. A number n stands for `{n, n}`. Options
+  `:type`, by default `:s32`, and `:device`.
   """
   @spec eye(shape, keyword) :: result
   defapi eye(shape, options \\ []) do
     shape = if is_integer(shape), do: {shape, shape}, else: shape
 
-    with {:ok, options} <- Api.options(options, type: :s32),
+    with {:ok, options} <- Api.options(options, type: :s32, device: nil),
          {:ok, shape} <- Shape.parse(shape),
          {:ok, type} <- Type.parse(options[:type]) do
-      Graph.create(&Native.eye(&1, type, shape))
+      Graph.create(options[:device], &Native.eye(&1, type, shape))
     end
   end
 
@@ -218,22 +250,22 @@ defmodule Nx.Vulkan do
   Random numbers, uniform from `:low` (0.0) up to, without, `:high` (1.0).
 
   The same seed, an integer of 64 bits, gives the same numbers (Philox 4x32-10). `:offset` skips four
-  numbers a step, so that one seed serves several tensors. `:type` is `:f32` by default.
+  numbers a step, so that one seed serves several tensors. `:type` is `:f32` by default. Option `:device` as elsewhere.
   """
   @spec random_uniform(shape, non_neg_integer, keyword) :: result
   defapi random_uniform(shape, seed, options \\ []) do
-    defaults = [type: :f32, low: 0.0, high: 1.0, offset: 0]
+    defaults = [type: :f32, low: 0.0, high: 1.0, offset: 0, device: nil]
 
     random(&Native.random_uniform/7, shape, seed, options, defaults, [:low, :high])
   end
 
   @doc """
   Random numbers of a normal distribution with `:mean` (0.0) and standard `:deviation` (1.0).
-  Seed, `:offset` and `:type` are those of `random_uniform/3`.
+  Seed, `:offset`, `:type` and `:device` are those of `random_uniform/3`.
   """
   @spec random_normal(shape, non_neg_integer, keyword) :: result
   defapi random_normal(shape, seed, options \\ []) do
-    defaults = [type: :f32, mean: 0.0, deviation: 1.0, offset: 0]
+    defaults = [type: :f32, mean: 0.0, deviation: 1.0, offset: 0, device: nil]
     random(&Native.random_normal/7, shape, seed, options, defaults, [:mean, :deviation])
   end
 
@@ -515,18 +547,20 @@ defmodule Nx.Vulkan do
 
   # ---- Arguments ----
 
-  defp ask(question) do
-    with {:ok, engine} <- Device.engine(), do: answer(question.(engine))
+  defp ask(%Tensor{ref: ref}, question), do: answer(question.(ref))
+
+  defp ask(device, question) do
+    with {:ok, engine} <- Device.engine(device: device), do: answer(question.(engine))
   end
 
   defp answer({:error, reason, message}), do: Error.new(reason, message)
   defp answer(ok), do: ok
 
   # The library takes whole bytes.
-  defp upload(bits, shape, type) do
+  defp upload(device, bits, shape, type) do
     padding = Integer.mod(-bit_size(bits), 8)
     bytes = if padding == 0, do: bits, else: <<bits::bitstring, 0::size(padding)>>
-    Graph.create(&Native.from_binary(&1, type, shape, bytes))
+    Graph.create(device, &Native.from_binary(&1, type, shape, bytes))
   end
 
   defp check_values(elements) do
@@ -583,7 +617,7 @@ defmodule Nx.Vulkan do
          :ok <- check_counter(options[:offset], "offset"),
          [a, b] = Enum.map(parameters, &options[&1]),
          :ok <- check_parameters([a, b]) do
-      Graph.create(&generate.(&1, type, shape, seed, options[:offset], a, b))
+      Graph.create(options[:device], &generate.(&1, type, shape, seed, options[:offset], a, b))
     end
   end
 

@@ -57,6 +57,15 @@ nxv_status nxv_device_get(int index, nxv_device_info* out) noexcept {
   });
 }
 
+nxv_status nxv_device_find(const char* select, int* out) noexcept {
+  return guarded([&] {
+    require(out, "out");
+    const std::string wanted =
+        select != nullptr ? select : nxv::vulkan::DeviceOptions::from_environment().select;
+    *out = static_cast<int>(nxv::vulkan::find_device(wanted));
+  });
+}
+
 nxv_status nxv_engine_open(const nxv_engine_options* options, nxv_engine** out) noexcept {
   return guarded([&] {
     require(out, "out");

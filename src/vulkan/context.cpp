@@ -29,8 +29,9 @@ int preference(plan::DeviceType t) {
   return 0;
 }
 
-// Index of the device that `select` names.
-size_t choose(const std::vector<plan::Snapshot>& devices, const std::string& select) {
+}  // namespace
+
+size_t choose_device(const std::vector<plan::Snapshot>& devices, const std::string& select) {
   if (devices.empty()) {
     throw Error(Status::no_device,
                 "there is no Vulkan device: install a driver, or Mesa's "
@@ -61,6 +62,8 @@ size_t choose(const std::vector<plan::Snapshot>& devices, const std::string& sel
   }
   return best;
 }
+
+namespace {
 
 // Everything the plan relies on, and nothing else, so that the validation layers notice a kernel
 // that uses a capability which was switched off.
@@ -157,7 +160,7 @@ std::unique_ptr<Context> Context::open(const DeviceOptions& options) {
   const auto devices = physical_devices(*c->instance);
   std::vector<plan::Snapshot> snapshots;
   for (VkPhysicalDevice d : devices) snapshots.push_back(take_snapshot(*c->instance, d));
-  const size_t chosen = choose(snapshots, options.select);
+  const size_t chosen = choose_device(snapshots, options.select);
   c->physical = devices[chosen];
   c->snapshot = std::move(snapshots[chosen]);
   c->plan = plan::make_plan(c->snapshot, options.plan);

@@ -42,6 +42,8 @@ std::vector<plan::Snapshot> enumerate_devices() {
   return all;
 }
 
+size_t find_device(const std::string& select) { return choose_device(enumerate_devices(), select); }
+
 std::unique_ptr<Device> Device::open(const DeviceOptions& options) {
   return std::unique_ptr<Device>(new Device(options));
 }

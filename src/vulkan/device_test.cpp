@@ -97,6 +97,18 @@ TEST(Device, EnumerationFindsTheOpenedDevice) {
   EXPECT_TRUE(std::any_of(all.begin(), all.end(), same));
 }
 
+TEST(Device, IsFoundByIndexAndByName) {
+  const DeviceOptions options = test_options();
+  NXV_OPEN_OR_SKIP(device, options);
+  const auto all = enumerate_devices();
+  EXPECT_EQ(all[find_device(options.select)].uuid, device->snapshot().uuid);
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(find_device(std::to_string(i)), i);
+    EXPECT_EQ(all[find_device(all[i].name)].name, all[i].name);
+  }
+  EXPECT_THROW(find_device("no such device"), Error);
+}
+
 TEST(Device, RefusesADeviceThatIsNotThere) {
   try {
     DeviceOptions o;

@@ -1,42 +1,33 @@
 defmodule Nx.Vulkan.Device do
   @moduledoc false
-  # Holds the engine that this VM's tensors live on, with the options it was opened with. Opening and closing go through this process;
-  # everyone else reads the engine from a persistent term, which costs nothing.
+  # The engines of this VM, at most one for each device. Opening and closing go through this process;
+  # everyone else reads engines from persistent terms, which costs nothing. A term for each way in which
+  # a device has been named: an index, a part of its name, :cpu, or nil for the default one.
+  #
+  # The default device is the one that `Nx.Vulkan.init/1` named, else NXV_DEVICE, else the best there is.
 
   use GenServer
 
   alias Nx.Vulkan.{Error, Native}
 
-  @key {__MODULE__, :engine}
+  @type device :: non_neg_integer | String.t() | :cpu | nil
 
   def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
 
-  @doc "The open engine, when it was opened with `options`; opens one when there is none."
+  @doc "The engine of the device that `options` name; opens it when it is not open."
   @spec engine(keyword) :: {:ok, reference} | {:error, Error.t()}
   def engine(options \\ []) do
-    case :persistent_term.get(@key, nil) do
-      {engine, _} when options == [] -> {:ok, engine}
-      {engine, ^options} -> {:ok, engine}
-      _ -> open(options)
+    budget = options[:memory_budget]
+
+    case :persistent_term.get(key(options[:device]), nil) do
+      {engine, opened} when budget == nil or budget == opened -> {:ok, engine}
+      _ -> request(:open, options)
     end
   end
 
-  @doc "The name of the open device."
-  @spec name() :: String.t()
-  def name do
-    with {:ok, engine} <- engine(), {:ok, device} <- Native.engine_device(engine) do
-      device.name
-    else
-      {:error, _} -> "closed"
-      {:error, _, _} -> "closed"
-    end
-  end
-
-  @doc "Opens an engine, or answers the open one when `options` does not contradict it."
-  @spec open(keyword) :: {:ok, reference} | {:error, Error.t()}
-  def open(options) do
-    with {:ok, options} <- validate(options), do: call({:open, options})
-  end
+  @doc "Opens the default device, which `options` may name. Refused when another one is that already."
+  @spec open_default(keyword) :: {:ok, reference} | {:error, Error.t()}
+  def open_default(options), do: request(:open_default, options)
 
   @doc "Options without those that are nil, when all are known and make sense."
   @spec validate(term) :: {:ok, keyword} | {:error, Error.t()}
@@ -48,15 +39,21 @@ defmodule Nx.Vulkan.Device do
     end
   end
 
-  @spec close() :: :ok
-  def close, do: call(:close)
+  @doc "Closes a device if it is open."
+  @spec close(device) :: :ok | {:error, Error.t()}
+  def close(device) do
+    with :ok <- device(device), do: call({:close, device})
+  end
+
+  @doc "The engines that are open."
+  @spec engines() :: [reference]
+  def engines, do: call(:engines)
 
   @spec all() :: {:ok, [map]} | {:error, Error.t()}
-  def all do
-    case Native.devices() do
-      {:ok, devices} -> {:ok, Enum.with_index(devices, &Map.put(&1, :index, &2))}
-      {:error, reason, message} -> Error.new(reason, message)
-    end
+  def all, do: answer(Native.devices())
+
+  defp request(kind, options) do
+    with {:ok, options} <- validate(options), do: call({kind, options})
   end
 
   defp call(request) do
@@ -87,96 +84,122 @@ defmodule Nx.Vulkan.Device do
     Error.new(:invalid_argument, "memory_budget: expected bytes, got #{inspect(other)}")
   end
 
-  defp device(device) when device in [nil, :cpu] or is_binary(device), do: :ok
-  defp device(index) when is_integer(index) and index in 0..0x7FFFFFFF, do: :ok
-
-  defp device(other) do
-    Error.new(
-      :invalid_argument,
-      "device: expected an index, a part of a name or :cpu, got #{inspect(other)}"
-    )
+  defp device(device) do
+    if device in [nil, :cpu] or device in 0..0x7FFFFFFF or name?(device),
+      do: :ok,
+      else:
+        Error.new(
+          :invalid_argument,
+          "device: expected an index, a part of a name or :cpu, got #{inspect(device)}"
+        )
   end
+
+  defp name?(device), do: is_binary(device) and device != "" and String.printable?(device)
+
+  defp key(device), do: {__MODULE__, device}
+
+  defp answer({:error, reason, message}), do: Error.new(reason, message)
+  defp answer(ok), do: ok
+
+  # ---- The process. Its state: the index of the default device, once that is in use, and by the index
+  # of its device each open engine, with its budget and the names in persistent terms. ----
 
   @impl true
   def init(_) do
     Process.flag(:trap_exit, true)
-    {:ok, nil}
+    {:ok, %{default: nil, open: %{}}}
   end
 
   @impl true
   def handle_call({:open, options}, _from, state) do
-    case :persistent_term.get(@key, nil) do
-      nil ->
-        with {:ok, index} <- index(options[:device]),
-             {:ok, engine} <- native_open(index, options[:memory_budget] || 0) do
-          :persistent_term.put(@key, {engine, options})
-          {:reply, {:ok, engine}, state}
-        else
-          error -> {:reply, error, state}
-        end
-
-      {engine, opened} ->
-        if Enum.all?(options, &(&1 in opened)) do
-          {:reply, {:ok, engine}, state}
-        else
-          {:reply, Error.new(:invalid_argument, already_open(opened)), state}
-        end
+    with {:ok, index} <- index(options[:device], state),
+         {:ok, engine, state} <- open(state, index, options[:device], options[:memory_budget]) do
+      {:reply, {:ok, engine}, state}
+    else
+      error -> {:reply, error, state}
     end
   end
 
-  def handle_call(:close, _from, state) do
-    close_engine()
-    {:reply, :ok, state}
+  def handle_call({:open_default, options}, _from, state) do
+    with {:ok, index} <- index(options[:device], state),
+         :ok <- default(index, state),
+         {:ok, engine, state} <- open(state, index, nil, options[:memory_budget]) do
+      {:reply, {:ok, engine}, state}
+    else
+      error -> {:reply, error, state}
+    end
+  end
+
+  def handle_call({:close, device}, _from, %{open: open} = state) when open != %{} do
+    case index(device, state) do
+      {:ok, index} -> {:reply, :ok, close(state, index)}
+      error -> {:reply, error, state}
+    end
+  end
+
+  def handle_call({:close, _device}, _from, state), do: {:reply, :ok, state}
+
+  def handle_call(:engines, _from, state) do
+    {:reply, Enum.map(state.open, fn {_, entry} -> entry.engine end), state}
   end
 
   @impl true
-  def terminate(_reason, _state), do: close_engine()
-
-  defp already_open(options) do
-    "a device is open already with options #{inspect(options)}; " <>
-      "call Nx.Vulkan.close/0 first"
+  def terminate(_reason, state) do
+    Enum.reduce(Map.keys(state.open), state, &close(&2, &1))
   end
 
-  defp native_open(index, budget) do
-    case Native.engine_open(index, budget) do
-      {:ok, engine} -> {:ok, engine}
-      {:error, reason, message} -> Error.new(reason, message)
+  defp index(nil, %{default: nil}), do: answer(Native.device_find(nil))
+  defp index(nil, %{default: index}), do: {:ok, index}
+  defp index(index, _state) when is_integer(index), do: {:ok, index}
+  defp index(name, _state), do: answer(Native.device_find(to_string(name)))
+
+  defp default(index, %{default: default}) when default in [nil, index], do: :ok
+
+  defp default(_index, %{default: default}) do
+    Error.new(
+      :invalid_argument,
+      "device #{default} is the default device already; call Nx.Vulkan.close/0 first, " <>
+        "or name another with device: where tensors are made"
+    )
+  end
+
+  defp open(state, index, name, budget) do
+    with {:ok, entry} <- entry(state.open[index], index, budget) do
+      :persistent_term.put(key(name), {entry.engine, entry.budget})
+      entry = %{entry | names: [name | entry.names]}
+      state = if name == nil, do: %{state | default: index}, else: state
+      {:ok, entry.engine, put_in(state.open[index], entry)}
     end
   end
 
-  defp index(nil), do: {:ok, -1}
-  defp index(index) when is_integer(index), do: {:ok, index}
-
-  defp index(:cpu) do
-    with {:ok, devices} <- all() do
-      case Enum.find(devices, & &1.cpu?) do
-        nil -> Error.new(:no_device, "no Vulkan device runs on the CPU; Mesa's lavapipe does")
-        device -> {:ok, device.index}
-      end
+  defp entry(nil, index, budget) do
+    with {:ok, engine} <- answer(Native.engine_open(index, budget || 0)) do
+      {:ok, %{engine: engine, budget: budget, names: []}}
     end
   end
 
-  defp index(name) do
-    with {:ok, devices} <- all() do
-      case Enum.find(devices, &String.contains?(String.downcase(&1.name), String.downcase(name))) do
-        nil ->
-          names = Enum.map_join(devices, ", ", & &1.name)
-          Error.new(:no_device, "no device has #{inspect(name)} in its name; there are: #{names}")
+  defp entry(%{budget: opened} = entry, _, budget) when budget in [nil, opened], do: {:ok, entry}
 
-        device ->
-          {:ok, device.index}
-      end
-    end
+  defp entry(%{budget: opened}, index, budget) do
+    with_budget =
+      if opened, do: "a memory_budget: of #{opened}", else: "its default memory budget"
+
+    Error.new(
+      :invalid_argument,
+      "device #{index} is open already with #{with_budget}, not #{budget}; " <>
+        "call Nx.Vulkan.close/1 first"
+    )
   end
 
-  defp close_engine do
-    case :persistent_term.get(@key, nil) do
-      nil ->
-        :ok
+  defp close(state, index) do
+    case pop_in(state.open[index]) do
+      {nil, state} ->
+        state
 
-      {engine, _options} ->
-        :persistent_term.erase(@key)
-        Native.engine_close(engine)
+      {entry, state} ->
+        Enum.each(entry.names, &:persistent_term.erase(key(&1)))
+        Native.engine_close(entry.engine)
+        if state.default == index, do: %{state | default: nil}, else: state
     end
   end
 end

@@ -12,14 +12,14 @@ defmodule Nx.Vulkan.Graph do
   @unsigned 0..0xFFFFFFFFFFFFFFFF
 
   @doc "Runs a constructor of the NIF; collects garbage when it asks for that."
-  @spec make((() -> tuple)) :: result
-  def make(constructor) do
-    case Memory.retry(constructor) do
+  @spec make(reference | nil, (() -> tuple)) :: result
+  def make(owner \\ nil, constructor) do
+    case Memory.retry(owner, constructor) do
       {:ok, ref} ->
         {:ok, %Tensor{ref: ref}}
 
       {:ok, ref, :pressure} ->
-        Memory.relieve()
+        Memory.relieve(ref)
         {:ok, %Tensor{ref: ref}}
 
       {:error, reason, message} ->
@@ -27,10 +27,11 @@ defmodule Nx.Vulkan.Graph do
     end
   end
 
-  @doc "A constructor that needs the engine."
-  @spec create((reference -> tuple)) :: result
-  def create(constructor) do
-    with {:ok, engine} <- Device.engine(), do: make(fn -> constructor.(engine) end)
+  @doc "A constructor that needs the engine of a device."
+  @spec create(Device.device(), (reference -> tuple)) :: result
+  def create(device, constructor) do
+    with {:ok, engine} <- Device.engine(device: device),
+         do: make(engine, fn -> constructor.(engine) end)
   end
 
   @spec unary(atom, operand) :: result
@@ -54,38 +55,55 @@ defmodule Nx.Vulkan.Graph do
 
   @spec select(operand, operand, operand) :: result
   def select(predicate, on_true, on_false) do
-    with {:ok, predicate} <- operand(predicate),
-         {:ok, [on_true, on_false]} <- operands([on_true, on_false]) do
+    home = first_tensor([predicate, on_true, on_false])
+
+    with {:ok, predicate} <- operand(predicate, home),
+         {:ok, [on_true, on_false]} <- operands([on_true, on_false], false, home) do
       make(fn -> Native.ternary(:select, predicate, on_true, on_false) end)
     end
   end
 
-  @doc "The reference of a tensor; a number becomes a scalar of its own type."
-  @spec operand(operand) :: {:ok, reference} | {:error, Error.t()}
-  def operand(%Tensor{ref: ref}), do: {:ok, ref}
-  def operand(number) when is_value(number), do: scalar(number, Type.infer([number]))
-  def operand(other), do: Error.new(:invalid_argument, "expected a tensor, got #{inspect(other)}")
+  @doc """
+  The reference of a tensor. A number becomes a scalar of its own type, on the device of the tensor
+  `home`, else on the default one.
+  """
+  @spec operand(operand, Tensor.t() | nil) :: {:ok, reference} | {:error, Error.t()}
+  def operand(operand, home \\ nil)
+  def operand(%Tensor{ref: ref}, _home), do: {:ok, ref}
+
+  def operand(number, home) when is_value(number),
+    do: scalar(number, Type.infer([number]), home)
+
+  def operand(other, _home),
+    do: Error.new(:invalid_argument, "expected a tensor, got #{inspect(other)}")
 
   @doc """
-  References of operands that are combined. Numbers take their type from the first tensor among them.
-  For comparisons they keep their precision: 0.1 is no value of f16.
+  References of operands that are combined. Numbers take their type from the first tensor among them,
+  and their device from it or from `home`. For comparisons they keep their precision: 0.1 is no value
+  of f16.
   """
-  @spec operands([operand], boolean) :: {:ok, [reference]} | {:error, Error.t()}
-  def operands(operands, comparison? \\ false) do
+  @spec operands([operand], boolean, Tensor.t() | nil) ::
+          {:ok, [reference]} | {:error, Error.t()}
+  def operands(operands, comparison? \\ false, home \\ nil) do
+    tensor = first_tensor(operands)
+
     type =
-      case Enum.find(operands, &is_struct(&1, Tensor)) do
-        nil -> Type.infer(Enum.filter(operands, &is_value/1))
-        tensor -> Native.type(tensor.ref)
-      end
+      if tensor,
+        do: Native.type(tensor.ref),
+        else: operands |> Enum.filter(&is_value/1) |> Type.infer()
 
     type = if comparison? and type in [:f8, :f8_e4m3fn, :f16, :bf16], do: :f32, else: type
-    each(operands, &operand(&1, type))
+
+    each(operands, fn
+      number when is_value(number) ->
+        scalar(number, Type.merge_number(type, number), tensor || home)
+
+      other ->
+        operand(other)
+    end)
   end
 
-  defp operand(number, type) when is_value(number),
-    do: scalar(number, Type.merge_number(type, number))
-
-  defp operand(other, _type), do: operand(other)
+  defp first_tensor(operands), do: Enum.find(operands, &is_struct(&1, Tensor))
 
   @doc "Maps until the first error."
   @spec each([a], (a -> {:ok, b} | {:error, Error.t()})) :: {:ok, [b]} | {:error, Error.t()}
@@ -104,15 +122,23 @@ defmodule Nx.Vulkan.Graph do
     end
   end
 
-  defp scalar(number, type) do
-    with {:ok, %Tensor{ref: ref}} <- constant(number, type, []), do: {:ok, ref}
+  defp scalar(number, type, home) do
+    with {:ok, value} <- native_number(number),
+         {:ok, engine} <- home_engine(home),
+         {:ok, %Tensor{ref: ref}} <-
+           make(engine, fn -> Native.constant(engine, type, [], value) end) do
+      {:ok, ref}
+    end
   end
 
+  defp home_engine(nil), do: Device.engine()
+  defp home_engine(%Tensor{ref: ref}), do: {:ok, ref}
+
   @doc "A tensor with the same value everywhere."
-  @spec constant(term, Type.t(), [pos_integer]) :: result
-  def constant(value, type, shape) do
+  @spec constant(Device.device(), term, Type.t(), [pos_integer]) :: result
+  def constant(device, value, type, shape) do
     with {:ok, value} <- native_number(value) do
-      create(&Native.constant(&1, type, shape, value))
+      create(device, &Native.constant(&1, type, shape, value))
     end
   end
 

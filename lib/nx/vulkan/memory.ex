@@ -6,25 +6,28 @@ defmodule Nx.Vulkan.Memory do
 
   alias Nx.Vulkan.{Device, Native}
 
-  @doc "After a constructor's hint: collects the caller, as little as is enough."
-  @spec relieve() :: :ok
-  def relieve do
-    {:ok, engine} = Device.engine()
+  @doc """
+  After a constructor's hint: collects the caller, as little as is enough for the engine of a tensor
+  that it made.
+  """
+  @spec relieve(reference) :: :ok
+  def relieve(tensor) do
     collect(:minor)
-    if Native.pressure(engine), do: collect(:major)
-    Native.pressure_relieved(engine)
+    if Native.pressure(tensor), do: collect(:major)
+    Native.pressure_relieved(tensor)
     :ok
   end
 
   @doc """
   Calls `fun`, and when device memory is exhausted collects every process whose tensors are alive
-  and calls it once more.
+  and calls it once more. `owner`, an engine or a tensor, tells whose memory `fun` needs; nil that it
+  may be any engine's.
   """
-  @spec retry((() -> result)) :: result when result: term
-  def retry(fun) do
+  @spec retry(reference | nil, (() -> result)) :: result when result: term
+  def retry(owner, fun) do
     case fun.() do
       {:error, :alloc_failed, _message} ->
-        collect_makers()
+        if owner, do: collect_makers([owner]), else: collect_makers(Device.engines())
         fun.()
 
       result ->
@@ -38,18 +41,16 @@ defmodule Nx.Vulkan.Memory do
   end
 
   # Requests to idle processes are answered within a millisecond, and then their destructors run.
-  defp collect_makers do
-    with {:ok, engine} <- Device.engine() do
-      for pid <- Native.makers(engine), pid != self() do
-        :erlang.garbage_collect(pid, async: make_ref())
-      end
-      |> length()
-      |> await_collections()
-
-      collect(:major)
-      Process.sleep(1)
-      Native.pressure_relieved(engine)
+  defp collect_makers(engines) do
+    for pid <- engines |> Enum.flat_map(&Native.makers/1) |> Enum.uniq(), pid != self() do
+      :erlang.garbage_collect(pid, async: make_ref())
     end
+    |> length()
+    |> await_collections()
+
+    collect(:major)
+    Process.sleep(1)
+    Enum.each(engines, &Native.pressure_relieved/1)
   end
 
   defp await_collections(0), do: :ok

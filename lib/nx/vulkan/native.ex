@@ -4,8 +4,9 @@ defmodule Nx.Vulkan.Native do
   # for the default, operations are the atoms of their names.
   #
   # What makes a tensor answers {:ok, ref}, {:ok, ref, :pressure} when garbage should be collected, or
-  # {:error, reason, message}. Nothing here waits for the device but devices/0, engine_open/2,
-  # engine_close/1, engine_describe/1, trim/1 and explain/1, which run on dirty schedulers.
+  # {:error, reason, message}. Nothing here waits for the device but devices/0, device_find/1,
+  # engine_open/2, engine_close/1, engine_describe/1, trim/1 and explain/1, which run on dirty
+  # schedulers. Where an engine is expected, a tensor stands for the engine that it lives on.
 
   @on_load :load
 
@@ -14,10 +15,16 @@ defmodule Nx.Vulkan.Native do
     :nx_vulkan |> :code.priv_dir() |> :filename.join(~c"nxv_nif") |> :erlang.load_nif(0)
   end
 
-  # Engines. device: an index, or -1 for the best one; budget: bytes, or 0 for the default.
+  # Engines. device: an index; budget: bytes, or 0 for the default.
   def devices, do: missing()
+
+  # {:ok, index} of the device that a text names as NXV_DEVICE does; nil: NXV_DEVICE, else the best.
+  def device_find(_name), do: missing()
   def engine_open(_device, _budget), do: missing()
   def engine_close(_engine), do: missing()
+  # The engine itself, and the index of its device.
+  def engine(_engine), do: missing()
+  def device(_engine), do: missing()
   def engine_device(_engine), do: missing()
   def engine_describe(_engine), do: missing()
   def memory_stats(_engine), do: missing()
@@ -61,9 +68,12 @@ defmodule Nx.Vulkan.Native do
   # A scalar argument of a function that `reduce` and `window_reduce` take.
   def parameter(_engine, _type), do: missing()
 
-  # Pointers. pin/2 answers {:ok, address} of memory that holds the bytes while the tensor lives.
+  # Pointers. pin/2 answers {:ok, address} of memory that holds the bytes while the tensor lives, and
+  # share/3 {:ok, name} of such memory that other processes of the machine can open.
   def pin(_tensor, _bytes), do: missing()
   def from_address(_engine, _type, _shape, _address, _size), do: missing()
+  def share(_tensor, _bytes, _permissions), do: missing()
+  def from_shared(_engine, _type, _shape, _name, _size), do: missing()
 
   # Reading. read/3 answers :ok, and exactly one message follows: {ref, {:ok, binary}} or
   # {ref, {:error, reason, message}}. limit: elements from the first on, -1 for all.

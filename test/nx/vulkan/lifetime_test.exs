@@ -177,7 +177,7 @@ defmodule Nx.Vulkan.LifetimeTest do
           fn -> Native.cast(ref, :f31) end,
           fn -> Native.from_binary(engine, :u8, [1], <<1::7>>) end,
           fn -> Native.concatenate([ref | ref], 0) end,
-          fn -> Native.memory_stats(ref) end
+          fn -> Native.memory_stats(make_ref()) end
         ] do
       assert_raise ArgumentError, call
     end
