@@ -12,10 +12,30 @@ defmodule Nx.Vulkan.Backend do
 
     * `:device` - an index of `Nx.Vulkan.devices/0`, a part of a device's name, or `:cpu`; by default
       the environment's `NXV_DEVICE`, else the best device there is
-    * `:memory_budget` - bytes of device memory to use at most
+    * `:memory_budget` - bytes of that device's memory to use at most
 
-  The device opens with the first tensor. A VM has one open device: tensors made with options that
-  contradict it raise.
+  ## Devices
+
+  A device opens with the first tensor on it, and as many may be open as there are. The memory budget is
+  that of the options it was opened with; others raise until `Nx.Vulkan.close/1`.
+
+  Results are on the device of the operands. Operands of `Nx.BinaryBackend`, and numbers, follow the
+  others; an operation on tensors of two devices raises. `Nx.backend_transfer/2` and
+  `Nx.backend_copy/2` bring a tensor to another device:
+
+      Nx.backend_transfer(t, {Nx.Vulkan.Backend, device: 1})
+
+  What makes tensors from nothing (`Nx.iota/2`, `Nx.Random`) uses the default backend, which
+  `Nx.with_default_backend/2` sets for a while.
+
+  ## Pointers
+
+  `Nx.to_pointer/2` copies the elements to the host, where they stay until the tensor is garbage or
+  deallocated. With `mode: :ipc` the copy is in shared memory, whose name is the pointer's `handle`:
+  another program of this machine opens it, or another VM with `Nx.from_pointer/5`, which copies the
+  elements to its device. The name disappears with the tensor, and when the VM exits; a VM that is killed
+  leaves it behind. `:permissions` (0o400) are those of the segment, less the umask. Windows has local
+  pointers only.
 
   ## Configuration
 
@@ -33,11 +53,14 @@ defmodule Nx.Vulkan.Backend do
   alias Nx.Vulkan.{Device, Native}
   alias Nx.Vulkan.Backend.{Block, Check, Closure, Elementwise, Node, Storage}
 
-  @typedoc "The data of a tensor: a reference to a lazy value, and its bits if the host has them."
-  @type t :: %__MODULE__{ref: reference, known: bitstring | nil}
+  @typedoc """
+  The data of a tensor: a reference to a lazy value, its bits if the host has them, and the number that
+  it was made from if it is a number.
+  """
+  @type t :: %__MODULE__{ref: reference, known: bitstring | nil, number: term}
 
   @enforce_keys [:ref]
-  defstruct [:ref, :known]
+  defstruct [:ref, :known, :number]
 
   @impl true
   def init(options) do
@@ -138,13 +161,14 @@ defmodule Nx.Vulkan.Backend do
 
   @impl true
   def select(%T{type: type} = out, predicate, on_true, on_false) do
+    [predicate, on_true, on_false] = Node.together([predicate, on_true, on_false])
     operands = [Node.ref(predicate), Node.ref(on_true, type), Node.ref(on_false, type)]
     Elementwise.ternary(out, :select, operands)
   end
 
   @impl true
   def clip(%T{type: type} = out, t, low, high),
-    do: Elementwise.ternary(out, :clip, Enum.map([t, low, high], &Node.ref(&1, type)))
+    do: Elementwise.ternary(out, :clip, refs([t, low, high], type))
 
   @impl true
   def as_type(%T{type: type}, %T{type: type} = t), do: t
@@ -157,9 +181,9 @@ defmodule Nx.Vulkan.Backend do
 
   # A reshape of elements that the host knows knows them too.
   @impl true
-  def reshape(out, %T{data: %__MODULE__{known: known}} = t) do
-    t = Node.ref(t)
-    Node.put(out, Node.new(fn -> Native.reshape(t, dims(out)) end), known)
+  def reshape(out, %T{data: %__MODULE__{}} = t) do
+    ref = Node.ref(t)
+    Node.put(out, Node.new(fn -> Native.reshape(ref, dims(out)) end), Node.known_bits(t))
   end
 
   def reshape(out, t), do: Node.from_binary(out, Nx.to_binary(t), [])
@@ -188,37 +212,40 @@ defmodule Nx.Vulkan.Backend do
 
   @impl true
   def pad(%T{type: type} = out, t, value, config) do
-    {t, value} = {Node.ref(t, type), Node.ref(value, type)}
+    [t, value] = refs([t, value], type)
     [low, high, interior] = for i <- 0..2, do: Enum.map(config, &elem(&1, i))
     Node.make(out, fn -> Native.pad(t, value, low, high, interior) end)
   end
 
   @impl true
   def slice(out, t, starts, lengths, strides) do
-    t = Node.ref(t)
-
     case Check.known_starts(starts) do
       nil ->
-        operands = [t | start_refs(starts)]
-        Node.call(out, :slice_at, operands, lengths: lengths, strides: strides)
+        Node.call(out, :slice_at, refs([t | numbers(starts)]), lengths: lengths, strides: strides)
 
       starts ->
+        t = Node.ref(t)
         Node.make(out, fn -> Native.slice(t, starts, lengths, strides) end)
     end
   end
 
   @impl true
-  def put_slice(%T{type: type} = out, t, starts, slice),
-    do:
-      Node.call(out, :put_slice, [Node.ref(t, type), Node.ref(slice, type) | start_refs(starts)])
+  def put_slice(%T{type: type} = out, t, starts, slice) do
+    [t, slice | starts] = Node.together([t, slice | numbers(starts)])
 
-  defp start_refs(starts), do: Enum.map(starts, &start_ref/1)
-  defp start_ref(%T{} = start), do: Node.ref(start)
-  defp start_ref(n), do: Node.ref(Node.constant(Nx.template({}, {:s, 64}), n, []))
+    Node.call(out, :put_slice, [
+      Node.ref(t, type),
+      Node.ref(slice, type) | Enum.map(starts, &Node.ref/1)
+    ])
+  end
+
+  # Start indices as tensors.
+  defp numbers(starts),
+    do: Enum.map(starts, &if(is_integer(&1), do: on_host(&1, {:s, 64}), else: &1))
 
   @impl true
   def concatenate(%T{type: type} = out, tensors, axis) do
-    refs = Enum.map(tensors, &Node.ref(&1, type))
+    refs = refs(tensors, type)
     Node.make(out, fn -> Native.concatenate(refs, axis) end)
   end
 
@@ -227,8 +254,7 @@ defmodule Nx.Vulkan.Backend do
     row = out |> dims() |> List.replace_at(axis, 1)
 
     rows =
-      for t <- tensors do
-        t = Node.ref(t, type)
+      for t <- refs(tensors, type) do
         Node.new(fn -> Native.reshape(t, row) end)
       end
 
@@ -240,13 +266,14 @@ defmodule Nx.Vulkan.Backend do
   @impl true
   def gather(out, t, indices, opts) do
     Check.indices!(t, indices, opts[:axes])
-    Node.call(out, :gather, [Node.ref(t), Node.ref(indices)], axes: opts[:axes])
+    Node.call(out, :gather, refs([t, indices]), axes: opts[:axes])
   end
 
   for name <- [:indexed_add, :indexed_put] do
     @impl true
     def unquote(name)(%T{type: type} = out, t, indices, updates, opts) do
       Check.indices!(t, indices, opts[:axes])
+      [t, indices, updates] = Node.together([t, indices, updates])
       operands = [Node.ref(t, type), Node.ref(indices), Node.ref(updates, type)]
       Node.call(out, unquote(name), operands, axes: opts[:axes])
     end
@@ -259,8 +286,7 @@ defmodule Nx.Vulkan.Backend do
 
   # Nx starts from 1, which is felt where a complex number has an infinite part.
   defp factors(%T{type: {:c, _}} = t) do
-    one = Node.constant(%{t | shape: {}}, 1, [])
-    Elementwise.arithmetic(t, :multiply, one, t)
+    Elementwise.arithmetic(t, :multiply, on_host(1, t.type), t)
   end
 
   defp factors(t), do: t
@@ -318,8 +344,7 @@ defmodule Nx.Vulkan.Backend do
   for name <- [:window_scatter_max, :window_scatter_min] do
     @impl true
     def unquote(name)(%T{type: type} = out, t, source, init, window, opts) do
-      operands = Enum.map([t, source, init], &Node.ref(&1, type))
-      Node.call(out, unquote(name), operands, window(window, opts))
+      Node.call(out, unquote(name), refs([t, source, init], type), window(window, opts))
     end
   end
 
@@ -336,7 +361,7 @@ defmodule Nx.Vulkan.Backend do
 
   @impl true
   def dot(%T{type: type} = out, a, contract_a, batch_a, b, contract_b, batch_b) do
-    {a, b} = {Node.ref(a, type), Node.ref(b, type)}
+    [a, b] = refs([a, b], type)
     Node.make(out, fn -> Native.dot(a, b, contract_a, contract_b, batch_a, batch_b) end)
   end
 
@@ -346,7 +371,7 @@ defmodule Nx.Vulkan.Backend do
   @impl true
   def conv(%T{type: type} = out, t, kernel, opts) do
     options = padding(opts[:padding]) ++ Keyword.take(opts, @conv_options)
-    Node.call(out, :conv, [Node.ref(t, type), Node.ref(kernel, type)], options)
+    Node.call(out, :conv, refs([t, kernel], type), options)
   end
 
   # ---- Sorting ----
@@ -377,7 +402,7 @@ defmodule Nx.Vulkan.Backend do
   def triangular_solve(%T{type: type} = out, a, b, opts) do
     Check.diagonal!(a)
 
-    Node.call(out, :triangular_solve, [Node.ref(a, type), Node.ref(b, type)],
+    Node.call(out, :triangular_solve, refs([a, b], type),
       lower: flag(opts[:lower]),
       left_side: flag(opts[:left_side]),
       transform: Map.fetch!(@transforms, opts[:transform_a])
@@ -385,9 +410,15 @@ defmodule Nx.Vulkan.Backend do
   end
 
   @impl true
-  defdelegate block(struct, output, args, fun), to: Block
+  def block(struct, output, args, fun), do: Block.block(struct, output, Node.together(args), fun)
 
   # ---- Arguments ----
+
+  # A number that becomes an operand.
+  defp on_host(number, type), do: Nx.tensor(number, type: type, backend: Nx.BinaryBackend)
+
+  defp refs(operands), do: operands |> Node.together() |> Enum.map(&Node.ref/1)
+  defp refs(operands, type), do: operands |> Node.together() |> Enum.map(&Node.ref(&1, type))
 
   defp dims(%T{shape: shape}), do: Tuple.to_list(shape)
 

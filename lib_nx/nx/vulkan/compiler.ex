@@ -11,14 +11,22 @@ defmodule Nx.Vulkan.Compiler do
 
   ## Options
 
-    * `:device`, `:memory_budget` - those of `Nx.Vulkan.Backend`
+    * `:device`, `:memory_budget` - those of `Nx.Vulkan.Backend`. With `:device`, arguments on other
+      devices are copied there, too; by default the device is that of the default backend, if this is
+      `Nx.Vulkan.Backend`, else the default device
     * `:hooks`, `:garbage_collect`, `:max_concurrency` - those of `Nx.Defn.Evaluator`
+
+  ## Partitions
+
+  `Nx.Serving` with `partitions: true` runs one partition for each GPU, or for each CPU device where
+  there is no GPU. With `:device` all partitions, `:max_concurrency` of them, are on that device.
   """
 
   @behaviour Nx.Defn.Compiler
 
   alias Nx.Defn.{Composite, Evaluator}
   alias Nx.Vulkan.{Backend, Native}
+  alias Nx.Vulkan.Backend.{Node, Storage}
 
   @backend_options [:device, :memory_budget]
 
@@ -28,30 +36,65 @@ defmodule Nx.Vulkan.Compiler do
   @impl true
   def __compile__(key, vars, fun, opts) do
     {backend_options, opts} = Keyword.split(opts, @backend_options)
-    backend = {Backend, Backend.init(backend_options)}
+    backend_options = Backend.init(backend_options)
     run = Evaluator.__compile__(key, vars, fun, opts)
 
     fn [args] ->
+      backend = backend(backend_options)
+
       Nx.with_default_backend(backend, fn ->
-        [args |> Enum.map(&on_device(&1, backend))] |> run.() |> Enum.map(&start/1)
+        [args |> Enum.map(&on_device(&1, backend, backend_options))]
+        |> run.()
+        |> Enum.map(&start/1)
       end)
     end
   end
+
+  defp backend([]) do
+    case Nx.default_backend() do
+      {Backend, options} -> {Backend, options}
+      _ -> {Backend, []}
+    end
+  end
+
+  defp backend(options), do: {Backend, options}
 
   @impl true
   def __to_backend__(opts), do: {Backend, Backend.init(Keyword.take(opts, @backend_options))}
 
   @impl true
-  def __partitions_options__(opts), do: Evaluator.__partitions_options__(opts)
+  def __partitions_options__(opts) do
+    if opts[:device],
+      do: Evaluator.__partitions_options__(opts),
+      else: Enum.map(devices(), &[{:device, &1} | opts])
+  end
+
+  # CPU devices have the same processors: where there is something better they are in its way.
+  defp devices do
+    devices = Enum.filter(Nx.Vulkan.devices!(), & &1.supported?)
+    gpus = Enum.reject(devices, & &1.cpu?)
+    for device <- if(gpus == [], do: devices, else: gpus), do: device.index
+  end
 
   # Arguments come as functions, which are called if they are used.
-  defp on_device(arg, backend) do
+  defp on_device(arg, backend, options) do
     fn ->
       case arg.() do
-        %Nx.Tensor{data: %Nx.BinaryBackend{}} = t -> Nx.backend_copy(t, backend)
+        %Nx.Tensor{data: %Nx.BinaryBackend{}} = t -> to_device(t, backend)
+        %Nx.Tensor{data: %Backend{}} = t -> if options[:device], do: copy(t, options), else: t
         t -> t
       end
     end
+  end
+
+  # A scalar stays a number, which goes where it is needed.
+  defp to_device(%Nx.Tensor{shape: {}, vectorized_axes: []} = t, {Backend, options}),
+    do: Node.from_host(t, Node.engine(options))
+
+  defp to_device(t, backend), do: Nx.backend_copy(t, backend)
+
+  defp copy(t, options) do
+    if Storage.on?(t, Node.engine(options)), do: t, else: Nx.backend_copy(t, {Backend, options})
   end
 
   # A failure to start is one of reading, too.

@@ -3,7 +3,6 @@ defmodule Nx.Vulkan.Backend.Block do
   # Blocks of Nx that the library computes as one operation. Others run as the composition that Nx
   # gives for them, on this backend.
 
-  alias Nx.Vulkan.Backend
   alias Nx.Vulkan.Backend.{Check, Elementwise, Node}
 
   import Node, only: [ref: 1, ref: 2, call: 3, call: 4, call_all: 3]
@@ -69,9 +68,9 @@ defmodule Nx.Vulkan.Backend.Block do
   def block(%Nx.Block.LinAlg.SVD{full_matrices?: full}, out, [t], _),
     do: results(out, :svd, [ref(t)], full_matrices: flag(full))
 
-  # Numbers that the composition makes must land on this backend.
+  # Numbers that the composition makes must land on this backend, and on the device of the arguments.
   def block(struct, _out, args, fun) do
-    Nx.with_default_backend(Backend, fn -> apply(fun, [struct | args]) end)
+    Nx.with_default_backend(Node.backend(args), fn -> apply(fun, [struct | args]) end)
   end
 
   # ---- Shapes of calls ----

@@ -10,23 +10,25 @@ defmodule Nx.Vulkan.Backend.Closure do
   @doc "Tensor, start value, the two parameters and the body, as `Native.call/3` takes them."
   @spec operands(Nx.Tensor.t(), Nx.Tensor.t(), Nx.Tensor.t(), fun) :: [reference]
   def operands(%T{type: type}, t, acc, fun) do
-    element = parameter(t.type)
-    accumulator = parameter(type)
+    [t, acc] = Node.together([t, acc])
+    home = Node.ref(t)
+    element = parameter(home, t.type)
+    accumulator = parameter(home, type)
 
     body =
-      Nx.with_default_backend(Nx.Vulkan.Backend, fn -> fun.(element, accumulator) end)
+      Nx.with_default_backend(Node.backend([element]), fn -> fun.(element, accumulator) end)
       |> Nx.to_tensor()
 
     unless body.shape == {} do
       raise ArgumentError, "the function must answer a scalar, got shape #{inspect(body.shape)}"
     end
 
-    [Node.ref(t), Node.ref(acc, type), Node.ref(element), Node.ref(accumulator)] ++
+    [home, Node.ref(acc, type), Node.ref(element), Node.ref(accumulator)] ++
       [Node.ref(body, type)]
   end
 
-  defp parameter(type) do
-    engine = Node.engine([])
-    Node.make(Nx.template({}, type), fn -> Native.parameter(engine, Node.type(type)) end)
+  # `home` is a tensor on the device to compute on.
+  defp parameter(home, type) do
+    Node.make(Nx.template({}, type), fn -> Native.parameter(home, Node.type(type)) end)
   end
 end

@@ -19,6 +19,7 @@ defmodule Nx.Vulkan.Backend.Elementwise do
   @doc "An operation whose operands are merged into the type of the result."
   @spec arithmetic(Nx.Tensor.t(), atom, Nx.Tensor.t(), Nx.Tensor.t()) :: Nx.Tensor.t()
   def arithmetic(out, op, a, b) do
+    [a, b] = Node.together([a, b])
     {a, b} = operands(out.type, a, b)
     make(out, fn -> Native.binary(op, a, b) end)
   end
@@ -26,6 +27,7 @@ defmodule Nx.Vulkan.Backend.Elementwise do
   @doc "An operation that compares its operands as they are."
   @spec predicate(Nx.Tensor.t(), atom, Nx.Tensor.t(), Nx.Tensor.t()) :: Nx.Tensor.t()
   def predicate(out, op, a, b) do
+    [a, b] = Node.together([a, b])
     {a, b} = {ref(a), ref(b)}
     make(out, fn -> Native.binary(op, a, b) end)
   end

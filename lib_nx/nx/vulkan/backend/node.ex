@@ -32,10 +32,7 @@ defmodule Nx.Vulkan.Backend.Node do
             "call Nx.backend_transfer/1 there before sending it to another node"
   end
 
-  def ref(%T{data: %Nx.BinaryBackend{}, shape: {}} = scalar),
-    do: ref(constant(scalar, Nx.to_number(scalar), []))
-
-  def ref(%T{data: %Nx.BinaryBackend{}} = t), do: ref(from_binary(t, Nx.to_binary(t), []))
+  def ref(%T{data: %Nx.BinaryBackend{}} = t), do: ref(from_host(t, engine([])))
 
   def ref(%T{data: %other{}} = t) do
     raise Nx.Defn.IncompatibleBackendsError,
@@ -50,6 +47,65 @@ defmodule Nx.Vulkan.Backend.Node do
   def ref(t, type), do: cast(ref(t), type(type))
 
   defp cast(ref, type), do: new(fn -> Native.cast(ref, type) end)
+
+  @doc """
+  Operands, all on one device: that of the first tensor that is no number. Those of `Nx.BinaryBackend`
+  have no device, nor have numbers, wherever they were made. What is no tensor is left as it is.
+  """
+  @spec together([operand]) :: [operand] when operand: Nx.Tensor.t() | term
+  def together(operands) do
+    if Enum.any?(operands, &movable?/1) and Enum.any?(operands, &match?(%T{data: %B{}}, &1)) do
+      home = ref(Enum.find(operands, &fixed?/1) || home(operands))
+      Enum.map(operands, &move(&1, home))
+    else
+      operands
+    end
+  end
+
+  defp movable?(%T{data: %B{number: number}}), do: number != nil
+  defp movable?(%T{data: %Nx.BinaryBackend{}}), do: true
+  defp movable?(_), do: false
+
+  defp fixed?(%T{data: %B{number: number}}), do: number == nil
+  defp fixed?(_), do: false
+
+  # Of numbers alone, one that does not just lie where all numbers of this process are made.
+  defp home(operands) do
+    numbers = Enum.filter(operands, &match?(%T{data: %B{}}, &1))
+
+    with [_, _ | _] <- Enum.uniq_by(numbers, &Native.engine(ref(&1))),
+         {B, options} <- Nx.default_backend(),
+         default = engine(options),
+         %T{} = number <- Enum.find(numbers, &(Native.engine(ref(&1)) != default)) do
+      number
+    else
+      _ -> hd(numbers)
+    end
+  end
+
+  defp move(%T{data: %Nx.BinaryBackend{}} = t, home), do: from_host(t, home)
+
+  defp move(%T{data: %B{number: number}} = t, home) when number != nil do
+    if Native.engine(ref(t)) == Native.engine(home), do: t, else: number_on(home, t, number)
+  end
+
+  defp move(operand, _home), do: operand
+
+  @doc "A tensor of `Nx.BinaryBackend` on an engine, or on that of a tensor. A scalar becomes a number."
+  @spec from_host(Nx.Tensor.t(), reference) :: Nx.Tensor.t()
+  def from_host(%T{shape: {}, vectorized_axes: []} = scalar, engine),
+    do: number_on(engine, scalar, number(Nx.to_number(scalar), scalar.type))
+
+  def from_host(t, engine), do: bits_on(engine, t, Nx.to_binary(t))
+
+  @doc "This backend, with options for the device that the first tensor of ours is on."
+  @spec backend([Nx.Tensor.t() | term]) :: {module, keyword}
+  def backend(operands) do
+    case Enum.find(operands, &match?(%T{data: %B{}}, &1)) do
+      nil -> {B, []}
+      t -> {B, device: Native.device(ref(t))}
+    end
+  end
 
   # ---- Results ----
 
@@ -78,14 +134,14 @@ defmodule Nx.Vulkan.Backend.Node do
     do: new(fn -> Native.call(name, operands, options) end)
 
   @doc "What a constructor of the NIF makes. Collects garbage when it asks for that."
-  @spec new((() -> tuple)) :: reference | [reference]
-  def new(constructor) do
-    case Memory.retry(constructor) do
+  @spec new(reference | nil, (() -> tuple)) :: reference | [reference]
+  def new(owner \\ nil, constructor) do
+    case Memory.retry(owner, constructor) do
       {:ok, made} ->
         made
 
       {:ok, made, :pressure} ->
-        Memory.relieve()
+        made |> List.wrap() |> hd() |> Memory.relieve()
         made
 
       {:error, reason, message} ->
@@ -95,15 +151,23 @@ defmodule Nx.Vulkan.Backend.Node do
 
   # ---- Values from and to the host ----
 
-  @doc "A tensor with the same value everywhere. Scalars but floats are known without a read."
+  @doc "A tensor with the same value everywhere. A scalar is a number."
   @spec constant(Nx.Tensor.t(), term, keyword) :: Nx.Tensor.t()
   def constant(%T{shape: shape, type: type} = out, number, options) do
-    atom = type(type)
     engine = engine(options)
     value = number(number, type)
-    ref = new(fn -> Native.constant(engine, atom, Tuple.to_list(shape), value) end)
-    known = if shape == {} and not is_float(number), do: Codec.encode([value], atom)
-    %{out | data: %B{ref: ref, known: known}}
+
+    if shape == {},
+      do: number_on(engine, out, value),
+      else: %{out | data: %B{ref: native_constant(engine, out, value)}}
+  end
+
+  defp number_on(engine, out, value),
+    do: %{out | data: %B{ref: native_constant(engine, out, value), number: value}}
+
+  defp native_constant(engine, %T{shape: shape, type: type}, value) do
+    {atom, dims} = {type(type), Tuple.to_list(shape)}
+    new(engine, fn -> Native.constant(engine, atom, dims, value) end)
   end
 
   # Integers travel in 64 bits: modulo 2^64 for integer types, as floats where they do not fit.
@@ -120,10 +184,11 @@ defmodule Nx.Vulkan.Backend.Node do
 
   @doc "A tensor from the bits of its elements."
   @spec from_binary(Nx.Tensor.t(), bitstring, keyword) :: Nx.Tensor.t()
-  def from_binary(%T{shape: shape, type: type} = out, bits, options) do
-    engine = engine(options)
-    bytes = whole_bytes(bits)
-    ref = new(fn -> Native.from_binary(engine, type(type), Tuple.to_list(shape), bytes) end)
+  def from_binary(out, bits, options), do: bits_on(engine(options), out, bits)
+
+  defp bits_on(engine, %T{shape: shape, type: type} = out, bits) do
+    {atom, dims, bytes} = {type(type), Tuple.to_list(shape), whole_bytes(bits)}
+    ref = new(engine, fn -> Native.from_binary(engine, atom, dims, bytes) end)
     %{out | data: %B{ref: ref, known: if(bit_size(bits) <= @known_bits, do: bits)}}
   end
 
@@ -149,21 +214,27 @@ defmodule Nx.Vulkan.Backend.Node do
     if bits = known_bits(t), do: Codec.decode(bits, type(type), Nx.size(t.shape))
   end
 
-  defp known_bits(%T{data: %B{known: bits}}), do: bits
+  @doc "The bits of elements that are known without a read, or nil."
+  @spec known_bits(Nx.Tensor.t()) :: bitstring | nil
+  def known_bits(%T{data: %B{number: nil, known: bits}}), do: bits
+  def known_bits(%T{data: %B{number: n}, type: type}), do: Codec.encode([n], type(type))
 
-  defp known_bits(%T{data: %Nx.BinaryBackend{}, type: {_, width}} = t) do
+  def known_bits(%T{data: %Nx.BinaryBackend{}, type: {_, width}} = t) do
     if Nx.size(t.shape) * width <= @known_bits, do: Nx.to_binary(t)
   end
 
   @doc "The bits of `count` copies of a scalar of whole bytes, if they are known and few."
   @spec known_copies(Nx.Tensor.t(), pos_integer) :: bitstring | nil
-  def known_copies(%T{shape: {}, data: %B{known: bits}}, count) when is_binary(bits) do
-    if bit_size(bits) * count <= @known_bits, do: :binary.copy(bits, count)
+  def known_copies(%T{shape: {}, type: {_, width}} = t, count)
+      when width * count <= @known_bits do
+    with bits when is_binary(bits) <- known_bits(t),
+         do: :binary.copy(bits, count),
+         else: (_ -> nil)
   end
 
   def known_copies(_t, _count), do: nil
 
-  @doc "The engine that `options` of the backend name."
+  @doc "The engine of the device that `options` of the backend name."
   @spec engine(keyword) :: reference
   def engine(options) do
     case Device.engine(options) do
@@ -174,7 +245,8 @@ defmodule Nx.Vulkan.Backend.Node do
 
   # The exceptions that Nx's own backend raises where only the data can be wrong.
   @spec raise_error(atom, String.t()) :: no_return
-  defp raise_error(:out_of_bounds, message), do: raise(ArgumentError, message)
+  defp raise_error(reason, message) when reason in [:out_of_bounds, :invalid_argument],
+    do: raise(ArgumentError, message)
 
   defp raise_error(:arithmetic, message) do
     exception = if message =~ "singular", do: ArgumentError, else: ArithmeticError

@@ -4,7 +4,7 @@ defmodule Nx.Vulkan.Backend.Storage do
 
   alias Inspect.Algebra
   alias Nx.Tensor, as: T
-  alias Nx.Vulkan.{Device, Native}
+  alias Nx.Vulkan.Native
   alias Nx.Vulkan.Backend, as: B
   alias Nx.Vulkan.Backend.Node
 
@@ -22,16 +22,19 @@ defmodule Nx.Vulkan.Backend.Storage do
     do: backend.from_binary(t, to_binary(t, Nx.size(t.shape)), options)
 
   def backend_transfer(t, B, options) do
-    Node.engine(options)
-    Node.ref(t)
-    t
+    if on?(t, Node.engine(options)), do: t, else: move(t, B, options)
   end
 
-  def backend_transfer(t, backend, options) do
+  def backend_transfer(t, backend, options), do: move(t, backend, options)
+
+  defp move(t, backend, options) do
     backend_copy(t, backend, options)
   after
     backend_deallocate(t)
   end
+
+  @doc "Whether a tensor is on the device of an engine."
+  def on?(t, engine), do: Native.engine(Node.ref(t)) == engine
 
   def backend_deallocate(t) do
     case Native.deallocate(Node.ref(t)) do
@@ -70,19 +73,30 @@ defmodule Nx.Vulkan.Backend.Storage do
 
   # A pointer is to a copy of the elements in host memory, which lives as long as the tensor.
   def to_pointer(%T{} = t, opts) do
-    opts = Keyword.validate!(opts, mode: :local)
-
-    unless opts[:mode] == :local do
-      raise ArgumentError,
-            "Nx.Vulkan.Backend supports mode: :local only, got: #{inspect(opts[:mode])}"
-    end
-
+    opts = Keyword.validate!(opts, mode: :local, permissions: 0o400)
     bytes = t |> to_binary(Nx.size(t.shape)) |> Node.whole_bytes()
-    {:ok, address} = Native.pin(Node.ref(t), bytes)
+    pointer(opts[:mode], Node.ref(t), bytes, opts[:permissions])
+  end
+
+  defp pointer(:local, ref, bytes, _permissions) do
+    address = Node.new(ref, fn -> Native.pin(ref, bytes) end)
     %Nx.Pointer{kind: :local, address: address, data_size: byte_size(bytes)}
   end
 
-  def from_pointer(%Nx.Pointer{kind: :local} = pointer, type, shape, backend_opts, opts) do
+  defp pointer(:ipc, ref, bytes, permissions) when permissions in 0..0o7777 do
+    name = Node.new(ref, fn -> Native.share(ref, bytes, permissions) end)
+    %Nx.Pointer{kind: :ipc, handle: name, data_size: byte_size(bytes)}
+  end
+
+  defp pointer(:ipc, _ref, _bytes, permissions) do
+    raise ArgumentError,
+          "permissions: expected 0 to 0o7777, got: #{inspect(permissions, base: :octal)}"
+  end
+
+  defp pointer(mode, _ref, _bytes, _permissions),
+    do: raise(ArgumentError, "mode: expected :local or :ipc, got: #{inspect(mode)}")
+
+  def from_pointer(%Nx.Pointer{} = pointer, type, shape, backend_opts, opts) do
     opts = Keyword.validate!(opts, [:names])
     engine = backend_opts |> B.init() |> Node.engine()
     {_, width} = type
@@ -93,16 +107,16 @@ defmodule Nx.Vulkan.Backend.Storage do
             "invalid pointer data_size for shape, expected: #{size}, got: #{pointer.data_size}"
     end
 
-    dims = Tuple.to_list(shape)
-
-    Node.make(Nx.template(shape, type, names: opts[:names]), fn ->
-      Native.from_address(engine, Node.type(type), dims, pointer.address, size)
-    end)
+    {atom, dims} = {Node.type(type), Tuple.to_list(shape)}
+    ref = Node.new(engine, fn -> from_host(pointer, engine, atom, dims) end)
+    Node.put(Nx.template(shape, type, names: opts[:names]), ref)
   end
 
-  def from_pointer(%Nx.Pointer{kind: kind}, _type, _shape, _backend_opts, _opts) do
-    raise ArgumentError, "Nx.Vulkan.Backend supports local pointers only, got: #{inspect(kind)}"
-  end
+  defp from_host(%Nx.Pointer{kind: :local} = pointer, engine, type, dims),
+    do: Native.from_address(engine, type, dims, pointer.address, pointer.data_size)
+
+  defp from_host(%Nx.Pointer{kind: :ipc} = pointer, engine, type, dims),
+    do: Native.from_shared(engine, type, dims, pointer.handle, pointer.data_size)
 
   # ---- Text ----
 
@@ -123,9 +137,13 @@ defmodule Nx.Vulkan.Backend.Storage do
 
   defp widen(t), do: t
 
-  @doc "The backend's line above an inspected tensor."
-  def signature(%T{data: %B{ref: ref}}) do
+  @doc "The backend's line above an inspected tensor, with name and index of its device."
+  def signature(%T{} = t) do
+    ref = Node.ref(t)
     ~c"#Ref<" ++ rest = :erlang.ref_to_list(ref)
-    "Nx.Vulkan.Backend<#{Device.name()}, #{rest}"
+    "Nx.Vulkan.Backend<#{device(Native.engine_device(ref))}, #{rest}"
   end
+
+  defp device({:ok, device}), do: "#{device.name}:#{device.index}"
+  defp device({:error, _reason, _message}), do: "closed"
 end
