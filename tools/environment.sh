@@ -13,3 +13,8 @@ case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
   *UTF-8 | *utf8) ;;
   *) export LC_ALL=C.UTF-8 ;;
 esac
+
+# For VK_ADD_DRIVER_FILES: lavapipe's manifest, named once more, makes a second device.
+second_device() {
+  echo "${VK_ADD_DRIVER_FILES:-$(ls /usr/share/vulkan/icd.d/lvp_icd*.json 2>/dev/null | head -n 1)}"
+}

@@ -98,11 +98,9 @@ conformance() {
   return "$status"
 }
 
-# lavapipe's manifest, named once more, makes a second device for the tests of several.
 elixir_tests() {
-  local status manifest
-  manifest=$(ls /usr/share/vulkan/icd.d/lvp_icd*.json 2>/dev/null | head -n 1)
-  LP_NUM_THREADS=0 VK_ADD_DRIVER_FILES=${VK_ADD_DRIVER_FILES:-$manifest} mix test
+  local status
+  LP_NUM_THREADS=0 VK_ADD_DRIVER_FILES=$(second_device) mix test
   status=$?
   read -r part_passed part_failed part_skipped < <(awk '
     /[0-9]+ tests?, [0-9]+ failure/ {

@@ -34,7 +34,8 @@ part tsan build_and_test tsan build/tsan
 part long-tests build/gcc/nxv_runtime_test --gtest_also_run_disabled_tests --gtest_filter='*Long*'
 part layers env NXV_VALIDATION=1 NXV_CHECK_HAZARDS=1 \
   ctest --test-dir build/gcc --output-on-failure
-part elixir-layers env NXV_VALIDATION=1 NXV_CHECK_HAZARDS=1 mix test
+part elixir-layers \
+  env NXV_VALIDATION=1 NXV_CHECK_HAZARDS=1 VK_ADD_DRIVER_FILES="$(second_device)" mix test
 part stress env -u LP_NUM_THREADS tools/stress.sh
 
 echo

@@ -76,6 +76,23 @@ TEST(CApiTables, NamesAndRows) {
   nxv_engine_close(nullptr);
 }
 
+TEST_F(CApi, FindsDevicesByIndexAndName) {
+  nxv_device_info opened;
+  ASSERT_EQ(nxv_engine_device(engine_, &opened), NXV_OK);
+  int index = -1;
+  ASSERT_EQ(nxv_device_find(nullptr, &index), NXV_OK) << nxv_last_error();
+  nxv_device_info info;
+  ASSERT_EQ(nxv_device_get(index, &info), NXV_OK);
+  EXPECT_STREQ(info.name, opened.name);
+  ASSERT_EQ(nxv_device_find(opened.name, &index), NXV_OK);
+  ASSERT_EQ(nxv_device_get(index, &info), NXV_OK);
+  EXPECT_STREQ(info.name, opened.name);
+  ASSERT_EQ(nxv_device_find("0", &index), NXV_OK);
+  EXPECT_EQ(index, 0);
+  EXPECT_EQ(nxv_device_find("no such device", &index), NXV_NO_DEVICE);
+  EXPECT_EQ(nxv_device_find(nullptr, nullptr), NXV_INVALID_ARGUMENT);
+}
+
 TEST_F(CApi, AddsAndReads) {
   nxv_tensor* a = vector({1, 2, 3, 4});
   EXPECT_EQ(read(apply("add", {a, a})), (std::vector<float>{2, 4, 6, 8}));

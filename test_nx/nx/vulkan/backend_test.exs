@@ -99,27 +99,6 @@ defmodule Nx.Vulkan.BackendTest do
       assert signature =~ Nx.Vulkan.device_name!()
     end
 
-    test "pointers are to copies on the host, which live as long as the tensor" do
-      for t <- [Nx.tensor([1.5, -2.0]), Nx.tensor([[1, -1, 3]], type: :s4)] do
-        pointer = Nx.to_pointer(t)
-        assert %Nx.Pointer{kind: :local, data_size: size} = pointer
-        assert size == div(Nx.bit_size(t) + 7, 8)
-        assert Nx.to_pointer(t) == pointer
-        copy = Nx.from_pointer(Backend, pointer, t.type, t.shape, names: t.names)
-        assert Nx.to_flat_list(copy) == Nx.to_flat_list(t)
-      end
-
-      pointer = Nx.to_pointer(Nx.tensor([1, 2]))
-
-      assert_raise ArgumentError, ~r/expected: 12, got: 8/, fn ->
-        Nx.from_pointer(Backend, pointer, {:s, 32}, {3})
-      end
-
-      assert_raise ArgumentError, ~r/:local only/, fn ->
-        Nx.to_pointer(Nx.tensor(1), mode: :ipc)
-      end
-    end
-
     test "tensors cross processes" do
       t = Nx.iota({3})
       assert Task.await(Task.async(fn -> Nx.to_flat_list(Nx.add(t, 1)) end)) == [1, 2, 3]
