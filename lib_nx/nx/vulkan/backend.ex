@@ -31,7 +31,7 @@ defmodule Nx.Vulkan.Backend do
   ## Pointers
 
   `Nx.to_pointer/2` copies the elements to the host, where they stay until the tensor is garbage or
-  deallocated. With `mode: :ipc` the copy is in shared memory, whose name is the pointer's `handle`:
+  deallocated: hold it as long as the pointer is used. With `mode: :ipc` the copy is in shared memory, whose name is the pointer's `handle`:
   another program of this machine opens it, or another VM with `Nx.from_pointer/5`, which copies the
   elements to its device. The name disappears with the tensor, and when the VM exits; a VM that is killed
   leaves it behind. `:permissions` (0o400) are those of the segment, less the umask. Windows has local
@@ -219,6 +219,8 @@ defmodule Nx.Vulkan.Backend do
 
   @impl true
   def slice(out, t, starts, lengths, strides) do
+    [t | _] = Node.together([t | starts])
+
     case Check.known_starts(starts) do
       nil ->
         Node.call(out, :slice_at, refs([t | numbers(starts)]), lengths: lengths, strides: strides)

@@ -90,7 +90,7 @@ defmodule Nx.Vulkan.Backend.Storage do
 
   defp pointer(:ipc, _ref, _bytes, permissions) do
     raise ArgumentError,
-          "permissions: expected 0 to 0o7777, got: #{inspect(permissions, base: :octal)}"
+          "permissions: expected 0 to 0o7777, got: #{Kernel.inspect(permissions, base: :octal)}"
   end
 
   defp pointer(mode, _ref, _bytes, _permissions),
