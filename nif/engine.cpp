@@ -76,7 +76,9 @@ Term engine_close(ErlNifEnv*, EngineArg engine) {
   return atoms.ok;
 }
 
-Term engine(ErlNifEnv* env, EngineArg engine) { return enif_make_resource(env, engine.object); }
+Term same_engine(ErlNifEnv*, EngineArg engine, EngineArg other) {
+  return make_bool(engine.object == other.object);
+}
 
 Term device(ErlNifEnv* env, EngineArg engine) { return enif_make_int(env, engine->device()); }
 

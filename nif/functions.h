@@ -12,7 +12,7 @@ Term devices(ErlNifEnv* env);
 Term device_find(ErlNifEnv* env, AnyTerm name);
 Term engine_open(ErlNifEnv* env, int device, uint64_t budget);
 Term engine_close(ErlNifEnv* env, EngineArg engine);
-Term engine(ErlNifEnv* env, EngineArg engine);
+Term same_engine(ErlNifEnv* env, EngineArg engine, EngineArg other);
 Term device(ErlNifEnv* env, EngineArg engine);
 Term engine_device(ErlNifEnv* env, EngineArg engine);
 Term engine_describe(ErlNifEnv* env, EngineArg engine);

@@ -25,7 +25,7 @@ ErlNifFunc functions[] = {
     function<device_find>("device_find", kWaits),
     function<engine_open>("engine_open", kWaits),
     function<engine_close>("engine_close", kWaits),
-    function<engine>("engine"),
+    function<same_engine>("same_engine?"),
     function<device>("device"),
     function<engine_device>("engine_device"),
     function<engine_describe>("engine_describe", kWaits),

@@ -22,9 +22,9 @@ defmodule Nx.Vulkan.Native do
   def device_find(_name), do: missing()
   def engine_open(_device, _budget), do: missing()
   def engine_close(_engine), do: missing()
-  # The engine itself, and the index of its device.
-  def engine(_engine), do: missing()
+  # The index of its device.
   def device(_engine), do: missing()
+  def same_engine?(_engine, _other), do: missing()
   def engine_device(_engine), do: missing()
   def engine_describe(_engine), do: missing()
   def memory_stats(_engine), do: missing()

@@ -26,7 +26,7 @@ defmodule Nx.Vulkan.Compiler do
 
   alias Nx.Defn.{Composite, Evaluator}
   alias Nx.Vulkan.{Backend, Native}
-  alias Nx.Vulkan.Backend.{Node, Storage}
+  alias Nx.Vulkan.Backend.Node
 
   @backend_options [:device, :memory_budget]
 
@@ -94,7 +94,7 @@ defmodule Nx.Vulkan.Compiler do
   defp to_device(t, backend), do: Nx.backend_copy(t, backend)
 
   defp copy(t, options) do
-    if Storage.on?(t, Node.engine(options)), do: t, else: Nx.backend_copy(t, {Backend, options})
+    if Node.on?(t, Node.engine(options)), do: t, else: Nx.backend_copy(t, {Backend, options})
   end
 
   # A failure to start is one of reading, too.

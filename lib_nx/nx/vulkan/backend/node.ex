@@ -54,11 +54,12 @@ defmodule Nx.Vulkan.Backend.Node do
   """
   @spec together([operand]) :: [operand] when operand: Nx.Tensor.t() | term
   def together(operands) do
-    if Enum.any?(operands, &movable?/1) and Enum.any?(operands, &match?(%T{data: %B{}}, &1)) do
-      home = ref(Enum.find(operands, &fixed?/1) || home(operands))
+    with true <- Enum.any?(operands, &movable?/1),
+         %T{} = home <- Enum.find(operands, &fixed?/1) || home(operands) do
+      home = ref(home)
       Enum.map(operands, &move(&1, home))
     else
-      operands
+      _ -> operands
     end
   end
 
@@ -73,20 +74,27 @@ defmodule Nx.Vulkan.Backend.Node do
   defp home(operands) do
     numbers = Enum.filter(operands, &match?(%T{data: %B{}}, &1))
 
-    with [_, _ | _] <- Enum.uniq_by(numbers, &Native.engine(ref(&1))),
-         {B, options} <- Nx.default_backend(),
-         default = engine(options),
-         %T{} = number <- Enum.find(numbers, &(Native.engine(ref(&1)) != default)) do
-      number
-    else
-      _ -> hd(numbers)
+    case Enum.drop_while(numbers, &on?(&1, ref(hd(numbers)))) do
+      [] -> List.first(numbers)
+      [other | _] -> if usual?(hd(numbers)), do: other, else: hd(numbers)
     end
   end
+
+  defp usual?(number) do
+    case Nx.default_backend() do
+      {B, options} -> on?(number, engine(options))
+      _ -> false
+    end
+  end
+
+  @doc "Whether a tensor is on an engine, or on that of a reference."
+  @spec on?(Nx.Tensor.t(), reference) :: boolean
+  def on?(t, engine), do: Native.same_engine?(ref(t), engine)
 
   defp move(%T{data: %Nx.BinaryBackend{}} = t, home), do: from_host(t, home)
 
   defp move(%T{data: %B{number: number}} = t, home) when number != nil do
-    if Native.engine(ref(t)) == Native.engine(home), do: t, else: number_on(home, t, number)
+    if on?(t, home), do: t, else: number_on(home, t, number)
   end
 
   defp move(operand, _home), do: operand

@@ -22,7 +22,7 @@ defmodule Nx.Vulkan.Backend.Storage do
     do: backend.from_binary(t, to_binary(t, Nx.size(t.shape)), options)
 
   def backend_transfer(t, B, options) do
-    if on?(t, Node.engine(options)), do: t, else: move(t, B, options)
+    if Node.on?(t, Node.engine(options)), do: t, else: move(t, B, options)
   end
 
   def backend_transfer(t, backend, options), do: move(t, backend, options)
@@ -32,9 +32,6 @@ defmodule Nx.Vulkan.Backend.Storage do
   after
     backend_deallocate(t)
   end
-
-  @doc "Whether a tensor is on the device of an engine."
-  def on?(t, engine), do: Native.engine(Node.ref(t)) == engine
 
   def backend_deallocate(t) do
     case Native.deallocate(Node.ref(t)) do
