@@ -29,7 +29,8 @@ Engine::Use::Use(Engine& engine) : engine_(engine) {
   handle_ = engine_.handle_;
   if (!handle_) {
     if (--engine_.users_ == 0) engine_.users_.notify_all();
-    throw Failure{NXV_DEVICE_LOST, "the engine is closed; call Nx.Vulkan.init/1 to open another"};
+    throw Failure{NXV_DEVICE_LOST,
+                  "the engine is closed; a new tensor on its device opens another"};
   }
 }
 
