@@ -48,8 +48,10 @@ class File {
   int fd_;
 };
 
-// Names that are to disappear when the program exits. The VM ends without the destructors of what
-// terms refer to, so an exit handler does it. Never destroyed: other threads still run then.
+// Names that are to disappear when the program exits: unlike memory, they would outlive it. The VM
+// ends without the destructors of what terms refer to, so an exit handler unlinks them; hence this
+// one exception to having no mutable state of the process. Never destroyed: other threads still run
+// then.
 class Names {
  public:
   static Names& all() {

@@ -11,7 +11,7 @@ defmodule Nx.Vulkan.Backend do
   ## Options
 
     * `:device` - an index of `Nx.Vulkan.devices/0`, a part of a device's name, or `:cpu`; by default
-      the environment's `NXV_DEVICE`, else the best device there is
+      the device that `Nx.Vulkan.init/1` named, else `NXV_DEVICE`, else the best there is
     * `:memory_budget` - bytes of that device's memory to use at most
 
   ## Devices
@@ -31,11 +31,11 @@ defmodule Nx.Vulkan.Backend do
   ## Pointers
 
   `Nx.to_pointer/2` copies the elements to the host, where they stay until the tensor is garbage or
-  deallocated: hold it as long as the pointer is used. With `mode: :ipc` the copy is in shared memory, whose name is the pointer's `handle`:
-  another program of this machine opens it, or another VM with `Nx.from_pointer/5`, which copies the
-  elements to its device. The name disappears with the tensor, and when the VM exits; a VM that is killed
-  leaves it behind. `:permissions` (0o400) are those of the segment, less the umask. Windows has local
-  pointers only.
+  deallocated: hold it as long as the pointer is used. With `mode: :ipc` the copy is in shared memory
+  (`shm_open`), whose name is the pointer's `handle`: another program of this machine opens it, or
+  another VM with `Nx.from_pointer/5`, which copies the elements to its device. The name disappears with
+  the tensor, and when the VM exits; a VM that is killed leaves it behind. `:permissions` (0o400) are
+  those of the segment, less the umask. Windows has local pointers only.
 
   ## Configuration
 
