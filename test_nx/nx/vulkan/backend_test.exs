@@ -3,6 +3,7 @@ defmodule Nx.Vulkan.BackendTest do
   @moduletag :device
 
   import Bitwise, only: [<<<: 2]
+  import Nx.Testing
   alias Nx.Vulkan.Backend
 
   defp binary(t), do: Nx.backend_copy(t, Nx.BinaryBackend)
@@ -221,6 +222,39 @@ defmodule Nx.Vulkan.BackendTest do
       assert_raise ArithmeticError, fn -> Nx.to_binary(Nx.quotient(good, zero)) end
       assert Nx.to_flat_list(Nx.sum(good)) == [36]
     end
+  end
+
+  describe "singular values of zero" do
+    test "have no vectors on the longer side of a reduced decomposition" do
+      for {m, n} <- [{4, 3}, {3, 4}, {3, 3}], type <- [:f32, :f64] do
+        # Rank 2, in a batch beside a matrix of full rank.
+        t = Nx.stack([Nx.iota({m, n}, type: type), Nx.eye({m, n}, type: type)])
+        {u, s, vt} = Nx.LinAlg.svd(t, full_matrices?: false)
+        assert_all_close(Nx.dot(Nx.multiply(u, Nx.new_axis(s, 1)), [2], [0], vt, [1], [0]), t)
+        {long, short} = if m >= n, do: {u, vt}, else: {Nx.transpose(vt, axes: [0, 2, 1]), u}
+        lengths = long |> Nx.multiply(long) |> Nx.sum(axes: [1])
+        assert_all_close(lengths, Nx.tensor([[1, 1, 0], [1, 1, 1]]))
+        short = if m >= n, do: short, else: Nx.transpose(short, axes: [0, 2, 1])
+        products = Nx.dot(short, [2], [0], short, [2], [0])
+        assert_all_close(products, Nx.broadcast(Nx.eye(3), {2, 3, 3}), atol: 1.0e-5)
+      end
+    end
+
+    test "leave a pseudoinverse finite" do
+      t = Nx.tensor([[1.0, 2.0], [3.0, 6.0], [0.1, 0.2]])
+      inverse = Nx.LinAlg.pinv(t)
+      assert_all_close(product([t, inverse, t]), t, atol: 1.0e-5)
+      assert_all_close(product([inverse, t, inverse]), inverse, atol: 1.0e-5)
+    end
+
+    test "are all of a matrix of zeros, whose vectors are the identity's" do
+      {u, s, vt} = Nx.LinAlg.svd(Nx.broadcast(0.0, {3, 2}), full_matrices?: false)
+      assert Nx.to_flat_list(u) == [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
+      assert Nx.to_flat_list(s) == [0.0, 0.0]
+      assert Nx.to_flat_list(vt) == [1.0, 0.0, 0.0, 1.0]
+    end
+
+    defp product(matrices), do: Enum.reduce(matrices, &Nx.dot(&2, &1))
   end
 
   test "vectorized tensors and names pass through" do
