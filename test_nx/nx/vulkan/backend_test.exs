@@ -137,23 +137,58 @@ defmodule Nx.Vulkan.BackendTest do
   end
 
   describe "operands of Nx.BinaryBackend" do
-    test "are taken in every position" do
-      a = Nx.tensor([1.0, 2.0])
-      b = on_binary([3.0, 4.0])
+    @four [1.0, 4.0, 2.0, 3.0]
+    @matrix [[2.0, 0.0], [1.0, 3.0]]
 
-      for t <- [
-            Nx.add(a, b),
-            Nx.add(b, a),
-            Nx.select(on_binary([1, 0]), a, b),
-            Nx.clip(a, on_binary(0.5), on_binary(1.5)),
-            Nx.concatenate([b, a]),
-            Nx.stack([a, b]),
-            Nx.dot(a, b),
-            Nx.dot(b, a),
-            Nx.pad(a, on_binary(0.0), [{1, 0, 0}]),
-            Nx.slice(a, [on_binary(1)], [1])
-          ] do
-        assert %Backend{} = t.data
+    # Nx asks the backend of any operand that is not Nx.BinaryBackend's.
+    defp any_position do
+      [
+        {&Nx.add/2, [@four, [5, 6, 7, 8]]},
+        {&Nx.less/2, [@four, 2.5]},
+        {&Nx.select/3, [[1, 0, 0, 1], @four, 0.0]},
+        {&Nx.dot/2, [@four, @four]},
+        {&Nx.conv/2, [[[@four]], [[[1.0, -1.0]]]]},
+        {&Nx.LinAlg.triangular_solve/2, [@matrix, [1.0, 2.0]]},
+        {&Nx.LinAlg.solve/2, [@matrix, [1.0, 2.0]]},
+        {&Nx.pad(&1, &2, [{1, 0, 0}]), [@four, 9.0]},
+        {&Nx.all_close/2, [@four, @four]},
+        {&Nx.concatenate([&1, &2]), [@four, @four]},
+        {&Nx.stack([&1, &2]), [@four, @four]}
+      ]
+    end
+
+    # Nx asks the backend of the first operand, whatever the others are.
+    defp later_positions do
+      [
+        {&Nx.clip/3, [@four, 1.5, 2.5]},
+        {&Nx.slice(&1, [&2], [2]), [@four, 1]},
+        {&Nx.put_slice(&1, [&2], &3), [@four, 1, [7.0]]},
+        {&Nx.gather/2, [@four, [[2], [0]]]},
+        {&Nx.take/2, [@four, [2, 0]]},
+        {&Nx.take_along_axis/2, [@four, [2, 0]]},
+        {&Nx.indexed_add/3, [@four, [[1], [1]], [5.0, 6.0]]},
+        {&Nx.indexed_put/3, [@four, [[1], [1]], [5.0, 6.0]]},
+        {&Nx.window_scatter_max(&1, &2, &3, {2}, strides: [2]), [@four, [5.0, 6.0], 0.0]},
+        {&total/2, [@four, 1.0]},
+        {&peaks/2, [@four, 0.0]}
+      ]
+    end
+
+    defp total(t, acc), do: Nx.reduce(t, acc, fn x, acc -> Nx.add(x, acc) end)
+    defp peaks(t, acc), do: Nx.window_reduce(t, acc, {2}, fn x, acc -> Nx.max(x, acc) end)
+
+    test "are taken in every position" do
+      for {cases, first} <- [{any_position(), 0}, {later_positions(), 1}],
+          {fun, arguments} <- cases,
+          expected = apply(fun, Enum.map(arguments, &Nx.tensor/1)),
+          at <- first..(length(arguments) - 1) do
+        mixed =
+          for {x, i} <- Enum.with_index(arguments),
+              do: if(i == at, do: on_binary(x), else: Nx.tensor(x))
+
+        result = apply(fun, mixed)
+        assert %Backend{} = result.data
+        assert binary(result) == binary(expected), "operand #{at} of #{inspect(fun)}"
       end
     end
 
