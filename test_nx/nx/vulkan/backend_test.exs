@@ -3,6 +3,7 @@ defmodule Nx.Vulkan.BackendTest do
   @moduletag :device
 
   import Bitwise, only: [<<<: 2]
+  import Nx.Testing
   alias Nx.Vulkan.Backend
 
   defp binary(t), do: Nx.backend_copy(t, Nx.BinaryBackend)
@@ -115,23 +116,58 @@ defmodule Nx.Vulkan.BackendTest do
   end
 
   describe "operands of Nx.BinaryBackend" do
-    test "are taken in every position" do
-      a = Nx.tensor([1.0, 2.0])
-      b = on_binary([3.0, 4.0])
+    @four [1.0, 4.0, 2.0, 3.0]
+    @matrix [[2.0, 0.0], [1.0, 3.0]]
 
-      for t <- [
-            Nx.add(a, b),
-            Nx.add(b, a),
-            Nx.select(on_binary([1, 0]), a, b),
-            Nx.clip(a, on_binary(0.5), on_binary(1.5)),
-            Nx.concatenate([b, a]),
-            Nx.stack([a, b]),
-            Nx.dot(a, b),
-            Nx.dot(b, a),
-            Nx.pad(a, on_binary(0.0), [{1, 0, 0}]),
-            Nx.slice(a, [on_binary(1)], [1])
-          ] do
-        assert %Backend{} = t.data
+    # Nx asks the backend of any operand that is not Nx.BinaryBackend's.
+    defp any_position do
+      [
+        {&Nx.add/2, [@four, [5, 6, 7, 8]]},
+        {&Nx.less/2, [@four, 2.5]},
+        {&Nx.select/3, [[1, 0, 0, 1], @four, 0.0]},
+        {&Nx.dot/2, [@four, @four]},
+        {&Nx.conv/2, [[[@four]], [[[1.0, -1.0]]]]},
+        {&Nx.LinAlg.triangular_solve/2, [@matrix, [1.0, 2.0]]},
+        {&Nx.LinAlg.solve/2, [@matrix, [1.0, 2.0]]},
+        {&Nx.pad(&1, &2, [{1, 0, 0}]), [@four, 9.0]},
+        {&Nx.all_close/2, [@four, @four]},
+        {&Nx.concatenate([&1, &2]), [@four, @four]},
+        {&Nx.stack([&1, &2]), [@four, @four]}
+      ]
+    end
+
+    # Nx asks the backend of the first operand, whatever the others are.
+    defp later_positions do
+      [
+        {&Nx.clip/3, [@four, 1.5, 2.5]},
+        {&Nx.slice(&1, [&2], [2]), [@four, 1]},
+        {&Nx.put_slice(&1, [&2], &3), [@four, 1, [7.0]]},
+        {&Nx.gather/2, [@four, [[2], [0]]]},
+        {&Nx.take/2, [@four, [2, 0]]},
+        {&Nx.take_along_axis/2, [@four, [2, 0]]},
+        {&Nx.indexed_add/3, [@four, [[1], [1]], [5.0, 6.0]]},
+        {&Nx.indexed_put/3, [@four, [[1], [1]], [5.0, 6.0]]},
+        {&Nx.window_scatter_max(&1, &2, &3, {2}, strides: [2]), [@four, [5.0, 6.0], 0.0]},
+        {&total/2, [@four, 1.0]},
+        {&peaks/2, [@four, 0.0]}
+      ]
+    end
+
+    defp total(t, acc), do: Nx.reduce(t, acc, fn x, acc -> Nx.add(x, acc) end)
+    defp peaks(t, acc), do: Nx.window_reduce(t, acc, {2}, fn x, acc -> Nx.max(x, acc) end)
+
+    test "are taken in every position" do
+      for {cases, first} <- [{any_position(), 0}, {later_positions(), 1}],
+          {fun, arguments} <- cases,
+          expected = apply(fun, Enum.map(arguments, &Nx.tensor/1)),
+          at <- first..(length(arguments) - 1) do
+        mixed =
+          for {x, i} <- Enum.with_index(arguments),
+              do: if(i == at, do: on_binary(x), else: Nx.tensor(x))
+
+        result = apply(fun, mixed)
+        assert %Backend{} = result.data
+        assert binary(result) == binary(expected), "operand #{at} of #{inspect(fun)}"
       end
     end
 
@@ -200,6 +236,39 @@ defmodule Nx.Vulkan.BackendTest do
       assert_raise ArithmeticError, fn -> Nx.to_binary(Nx.quotient(good, zero)) end
       assert Nx.to_flat_list(Nx.sum(good)) == [36]
     end
+  end
+
+  describe "singular values of zero" do
+    test "have no vectors on the longer side of a reduced decomposition" do
+      for {m, n} <- [{4, 3}, {3, 4}, {3, 3}], type <- [:f32, :f64] do
+        # Rank 2, in a batch beside a matrix of full rank.
+        t = Nx.stack([Nx.iota({m, n}, type: type), Nx.eye({m, n}, type: type)])
+        {u, s, vt} = Nx.LinAlg.svd(t, full_matrices?: false)
+        assert_all_close(Nx.dot(Nx.multiply(u, Nx.new_axis(s, 1)), [2], [0], vt, [1], [0]), t)
+        {long, short} = if m >= n, do: {u, vt}, else: {Nx.transpose(vt, axes: [0, 2, 1]), u}
+        lengths = long |> Nx.multiply(long) |> Nx.sum(axes: [1])
+        assert_all_close(lengths, Nx.tensor([[1, 1, 0], [1, 1, 1]]))
+        short = if m >= n, do: short, else: Nx.transpose(short, axes: [0, 2, 1])
+        products = Nx.dot(short, [2], [0], short, [2], [0])
+        assert_all_close(products, Nx.broadcast(Nx.eye(3), {2, 3, 3}), atol: 1.0e-5)
+      end
+    end
+
+    test "leave a pseudoinverse finite" do
+      t = Nx.tensor([[1.0, 2.0], [3.0, 6.0], [0.1, 0.2]])
+      inverse = Nx.LinAlg.pinv(t)
+      assert_all_close(product([t, inverse, t]), t, atol: 1.0e-5)
+      assert_all_close(product([inverse, t, inverse]), inverse, atol: 1.0e-5)
+    end
+
+    test "are all of a matrix of zeros, whose vectors are the identity's" do
+      {u, s, vt} = Nx.LinAlg.svd(Nx.broadcast(0.0, {3, 2}), full_matrices?: false)
+      assert Nx.to_flat_list(u) == [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
+      assert Nx.to_flat_list(s) == [0.0, 0.0]
+      assert Nx.to_flat_list(vt) == [1.0, 0.0, 0.0, 1.0]
+    end
+
+    defp product(matrices), do: Enum.reduce(matrices, &Nx.dot(&2, &1))
   end
 
   test "vectorized tensors and names pass through" do

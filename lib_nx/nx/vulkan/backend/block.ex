@@ -65,13 +65,37 @@ defmodule Nx.Vulkan.Backend.Block do
 
   def block(%Nx.Block.LinAlg.Eigh{}, out, [t], _), do: results(out, :eigh, [ref(t)], [])
 
-  def block(%Nx.Block.LinAlg.SVD{full_matrices?: full}, out, [t], _),
-    do: results(out, :svd, [ref(t)], full_matrices: flag(full))
+  def block(%Nx.Block.LinAlg.SVD{full_matrices?: true}, out, [t], _),
+    do: results(out, :svd, [ref(t)], full_matrices: 1)
+
+  def block(%Nx.Block.LinAlg.SVD{}, out, [t], _) do
+    {u, s, vt} = results(out, :svd, [ref(t)], full_matrices: 0)
+
+    if Nx.axis_size(t, -2) >= Nx.axis_size(t, -1),
+      do: {without_zeros(u, s, -2), s, vt},
+      else: {u, s, without_zeros(vt, s, -1)}
+  end
 
   # Numbers that the composition makes must land on this backend, and on the device of the arguments.
   def block(struct, _out, args, fun) do
     Nx.with_default_backend(Node.backend(args), fn -> apply(fun, [struct | args]) end)
   end
+
+  # As Nx has it, singular values that are zero but for rounding have vectors on the shorter side
+  # alone. Those of the longer one are zero, which keeps 1 / s out of pseudoinverses. The vectors of a
+  # matrix of zeros are the identity's. `axis` is where the vectors have their elements.
+  defp without_zeros(vectors, s, axis) do
+    Nx.with_default_backend(Backend, fn ->
+      largest = Nx.reduce_max(s, axes: [-1], keep_axes: true)
+      noise = Nx.multiply(largest, Nx.axis_size(s, -1) * roundoff(s.type))
+      is_zero = Nx.logical_and(Nx.less_equal(s, noise), Nx.greater(largest, 0))
+      is_zero |> Nx.new_axis(axis) |> Nx.broadcast(vectors) |> Nx.select(0, vectors)
+    end)
+  end
+
+  # Of the computation: types below f32 are computed in f32.
+  defp roundoff({:f, 64}), do: :math.pow(2, -52)
+  defp roundoff(_), do: :math.pow(2, -23)
 
   # ---- Shapes of calls ----
 
