@@ -10,10 +10,13 @@
 namespace nxv::kernels {
 namespace {
 
-using nxv::testing::graded;
+using nxv::testing::batch_of;
+using nxv::testing::hard_hermitian;
+using nxv::testing::hard_matrix;
 using nxv::testing::InterpretedDevice;
+using nxv::testing::LinearCheck;
 using nxv::testing::Matrix;
-using nxv::testing::random_hermitian;
+using nxv::testing::positive_definite;
 using nxv::testing::random_matrix;
 using nxv::testing::tensor_of;
 
@@ -42,23 +45,18 @@ class Interpreted {
   InterpretedDevice device_;
 };
 
-std::vector<Matrix> batch(DType type, int64_t rows, int64_t columns) {
-  const int64_t k = std::min(rows, columns);
-  return {random_matrix(type, rows, columns, 1),
-          random_matrix(type, rows, columns, graded(k, 10, k / 3), 2)};
-}
-
 void check_all(const plan::DevicePlan& plan, const std::vector<DType>& types) {
   Interpreted device(plan);
+  LinearCheck check(device.call());
   for (const DType type : types) {
     for (const int64_t n : {1, 2, 5, 6}) {
-      nxv::testing::check_lu(device.call(), type, batch(type, n, n));
-      nxv::testing::check_cholesky(device.call(), type, {random_hermitian(type, graded(n, 10), 3)});
-      nxv::testing::check_eigh(device.call(), type, {random_hermitian(type, graded(n, 10), 4)});
+      check.lu(type, batch_of({3}, hard_matrix, type, n, n));
+      check.cholesky(type, batch_of({2}, positive_definite, type, n));
+      check.eigh(type, batch_of({3}, hard_hermitian, type, n));
     }
     for (const auto& [m, n] : {std::pair<int64_t, int64_t>{1, 1}, {4, 4}, {6, 3}, {3, 5}}) {
-      nxv::testing::check_qr(device.call(), type, batch(type, m, n));
-      if (!is_complex(type)) nxv::testing::check_svd(device.call(), type, batch(type, m, n));
+      check.qr(type, batch_of({3}, hard_matrix, type, m, n));
+      if (!is_complex(type)) check.svd(type, batch_of({3}, hard_matrix, type, m, n));
     }
   }
   EXPECT_EQ(device.invalid(), "");
@@ -90,7 +88,7 @@ TEST(LinearKernels, TriangularSystems) {
         const int64_t lower = choice & 1, left = choice >> 1 & 1, transform = choice >> 2;
         const Matrix b = left != 0 ? random_matrix(type, 37, 3, 2) : random_matrix(type, 3, 37, 2);
         const HostTensor x = device.call()(
-            "triangular_solve", {tensor_of(type, {a}), tensor_of(type, {b})},
+            "triangular_solve", {tensor_of(type, {{}, {a}}), tensor_of(type, {{}, {b}})},
             {{"lower", {lower}, {}}, {"left_side", {left}, {}}, {"transform", {transform}, {}}})[0];
         Matrix t(37, 37);
         for (int64_t i = 0; i < 37; ++i) {
