@@ -25,7 +25,7 @@ Tile tile_of(const Steps& steps, uint64_t rows, uint64_t columns) {
   tile.columns = static_cast<uint32_t>(std::bit_ceil(std::min<uint64_t>(columns, tile.columns)));
   tile.columns = std::min(tile.columns, tile.lanes);
   // Two passes over the rows.
-  const uint64_t most = steps.target.plan->max_loop_iterations / 2;
+  const uint64_t most = LinearKernel::terms_within(steps.target.plan->max_loop_iterations / 2);
   while (tile.columns > 1 && rows > most * tile.rows()) tile.columns /= 2;
   if (rows > most * tile.rows()) {
     throw Error(Status::unsupported, "a decomposition of a matrix of " + std::to_string(rows) +
@@ -55,10 +55,11 @@ void add_reflection(Steps& steps, const Householder& h, uint64_t column) {
       const Value first = matrix * k.word(kRows);
       const auto at = [&](Value row) { return (first + row) * columns + column; };
       const Number head = k.load(a, at(column));
-      const ir::Var own = k.b.var(k.zero);
-      k.share(column + 1u, k.word(kRows),
-              [&](Value row) { own.set(own.get() + k.squared(k.load(a, at(row)))); });
-      const Value tail = k.sum_over_lanes(own.get());
+      const Number own = k.add_up(k.real(k.zero), column + 1u + k.local, k.word(kRows), k.lanes,
+                                  [&](const Number& sum, Value row) {
+                                    return k.real(sum.re + k.squared(k.load(a, at(row))));
+                                  });
+      const Value tail = k.sum_over_lanes(own.re);
       const Value norm = k.sqrt(k.squared(head) + tail);
       const Value noise = k.load_real(k.workspace(2), matrix * columns + column) *
                           k.number(kNoise * unit_roundoff(k.type));
@@ -139,15 +140,13 @@ void add_application(Steps& steps, const Householder& h, uint64_t column, int to
       const auto v_at = [&](Value r) {
         return k.load(v, (matrix * rows + r) * k.word(kStride) + k.word(kColumn));
       };
-      const auto each_row = [&](const std::function<void(Value)>& body) {
-        k.b.for_range(row + 1u + apart, rows, k.b.u32(tile.rows()), body);
-      };
+      const Value begin = row + 1u + apart;
       const Number head = k.load(x, at(row));
-      const auto own = k.variable(k.select(apart == 0u, head, k.real(k.zero)));
-      each_row([&](Value r) {
-        own.set(k.add_product(own.get(), k.conjugate(v_at(r)), k.load(x, at(r))));
-      });
-      const Number sum = own.get();
+      const Number sum =
+          k.add_up(k.select(apart == 0u, head, k.real(k.zero)), begin, rows, tile.rows(),
+                   [&](const Number& sum, Value r) {
+                     return k.add_product(sum, k.conjugate(v_at(r)), k.load(x, at(r)));
+                   });
       const Value factor =
           k.load_real(k.workspace(0), matrix * k.word(kDiagonal) + k.word(kColumn));
       const Number taken =
@@ -156,7 +155,7 @@ void add_application(Steps& steps, const Householder& h, uint64_t column, int to
                   factor);
       k.b.if_(is_inside, [&] {
         k.b.if_(apart == 0u, [&] { k.store(x, at(row), k.subtract(head, taken)); });
-        each_row([&](Value r) {
+        k.b.for_range(begin, rows, k.b.u32(tile.rows()), [&](Value r) {
           k.store(x, at(r), k.subtract_product(k.load(x, at(r)), v_at(r), taken));
         });
       });

@@ -104,6 +104,27 @@ Number LinearKernel::subtract_product(const Number& sum, const Number& x, const 
   return add_product(sum, {type, -x.re, is_complex() ? -x.im : Value()}, y);
 }
 
+namespace {
+constexpr uint32_t kBlock = 16;  // of terms
+}
+
+uint64_t LinearKernel::terms_within(uint64_t iterations) {
+  return iterations * kBlock / (kBlock + 1) - 1;
+}
+
+Number LinearKernel::add_up(const Number& initial, Value begin, Value end, uint32_t step,
+                            const Add& add) {
+  const Variable total = variable(initial);
+  b.for_range(begin, end, b.u32(step * kBlock), [&](Value block) {
+    const Variable sum = zero_variable();
+    const Value rest = b.binary(Opcode::min, end, block + step * kBlock);
+    b.for_range(block, rest, b.u32(step), [&](Value i) { sum.set(add(sum.get(), i)); });
+    const Number x = total.get(), y = sum.get();
+    total.set({type, x.re + y.re, is_complex() ? x.im + y.im : Value()});
+  });
+  return total.get();
+}
+
 Number LinearKernel::divide(const Number& x, const Number& y) {
   if (!is_complex()) return {type, divide(x.re, y.re), {}};
   const ir::complex::Context context(b, part, math_);

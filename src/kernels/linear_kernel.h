@@ -84,6 +84,14 @@ class LinearKernel {
   ir::Value magnitude(const ir::Number& x);      // |x|, without overflow
   ir::Value is_zero(const ir::Number& x);
 
+  // initial + the sum of terms at begin, begin + step, .. below end, each added by `add`. Blocks of
+  // terms are added up first, so that errors do not grow with their number.
+  using Add = std::function<ir::Number(const ir::Number& sum, ir::Value i)>;
+  ir::Number add_up(const ir::Number& initial, ir::Value begin, ir::Value end, uint32_t step,
+                    const Add& add);
+  // How many terms take no more than this many iterations.
+  static uint64_t terms_within(uint64_t iterations);
+
   // A variable of the working type.
   class Variable {
    public:
