@@ -47,6 +47,7 @@ class LinearCheck {
   }
   void qr(DType type, const Batch& a) {
     for (const bool complete : {false, true}) {
+      if (complete && is_square(a)) continue;  // the same
       compare("qr", type, a, [&](const Measured& by) { return qr_errors(by, a, complete); });
     }
   }
@@ -55,6 +56,7 @@ class LinearCheck {
   }
   void svd(DType type, const Batch& a) {
     for (const bool full : {false, true}) {
+      if (full && is_square(a)) continue;
       compare("svd", type, a, [&](const Measured& by) { return svd_errors(by, a, full); });
     }
   }
@@ -78,6 +80,8 @@ class LinearCheck {
     double ratio = 0, reference = 0;
     std::string where;
   };
+
+  static bool is_square(const Batch& a) { return a.matrices[0].rows == a.matrices[0].columns; }
 
   template <typename Measure>
   void compare(const char* operation, DType type, const Batch& a, const Measure& measure) {
