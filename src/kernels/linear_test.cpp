@@ -39,13 +39,15 @@ class Interpreted {
     };
   }
   const std::string& invalid() const { return device_.invalid(); }
+  int dispatches() const { return device_.dispatches(); }
 
  private:
   std::shared_ptr<Graveyard> owner_ = host_graveyard();
   InterpretedDevice device_;
 };
 
-void check_all(const plan::DevicePlan& plan, const std::vector<DType>& types) {
+void check_all(plan::DevicePlan plan, uint32_t lone_matrix, const std::vector<DType>& types) {
+  plan.lone_matrix = lone_matrix;
   Interpreted device(plan);
   LinearCheck check(device.call());
   for (const DType type : types) {
@@ -62,6 +64,11 @@ void check_all(const plan::DevicePlan& plan, const std::vector<DType>& types) {
   EXPECT_EQ(device.invalid(), "");
 }
 
+// By invocations and by workgroups.
+void check_all(const plan::DevicePlan& plan, const std::vector<DType>& types) {
+  for (const uint32_t lone_matrix : {16, 0}) check_all(plan, lone_matrix, types);
+}
+
 TEST(LinearKernels, DiscreteDevice) {
   check_all(discrete_plan(), {DType::f32, DType::c64, DType::f64, DType::c128});
 }
@@ -75,6 +82,51 @@ TEST(LinearKernels, SlowDoublePrecision) {
   plan::DevicePlan plan = discrete_plan();
   plan.has.fast_f64 = false;
   check_all(plan, {DType::f32, DType::f64});
+}
+
+// An invocation by itself computes what workgroups do; sums alone depend on their lanes.
+TEST(LinearKernels, LoneInvocationsChangeNoBit) {
+  for (const uint32_t lanes : {1, 8}) {
+    plan::DevicePlan plan = cpu_plan();
+    plan.reduction_workgroup = lanes;
+    const auto results = [&](uint32_t lone_matrix, const char* name, const HostTensor& a) {
+      plan.lone_matrix = lone_matrix;
+      Interpreted device(plan);
+      std::vector<std::vector<std::byte>> bytes;
+      for (const HostTensor& t : device.call()(name, {a}, {})) bytes.push_back(t.bytes);
+      EXPECT_EQ(device.invalid(), "");
+      return bytes;
+    };
+    for (const DType type : {DType::f32, DType::c128}) {
+      const HostTensor square = tensor_of(type, batch_of({2, 5}, hard_matrix, type, 7, 7));
+      const HostTensor tall = tensor_of(type, batch_of({3}, hard_matrix, type, 8, 5));
+      const HostTensor wide = tensor_of(type, batch_of({3}, hard_matrix, type, 4, 6));
+      const HostTensor hermitian = tensor_of(type, batch_of({9}, hard_hermitian, type, 7));
+      EXPECT_EQ(results(16, "lu", square), results(0, "lu", square));
+      EXPECT_EQ(results(16, "cholesky", hermitian), results(0, "cholesky", hermitian));
+      EXPECT_EQ(results(16, "eigh", hermitian), results(0, "eigh", hermitian));
+      if (lanes > 1) continue;
+      for (const HostTensor& a : {square, tall, wide}) {
+        EXPECT_EQ(results(16, "qr", a), results(0, "qr", a));
+        if (is_complex(type)) continue;
+        EXPECT_EQ(results(16, "svd", a), results(0, "svd", a));
+      }
+    }
+  }
+}
+
+// More rounds than a kernel may loop over.
+TEST(LinearKernels, SweepsInPieces) {
+  plan::DevicePlan plan = cpu_plan();
+  const HostTensor a = tensor_of(DType::f64, batch_of({3}, hard_hermitian, DType::f64, 7));
+  Interpreted whole(plan);
+  plan.max_loop_iterations = 200;
+  Interpreted pieces(plan);
+  for (const char* name : {"eigh", "svd"}) {
+    const auto want = whole.call()(name, {a}, {}), got = pieces.call()(name, {a}, {});
+    for (size_t i = 0; i < want.size(); ++i) EXPECT_EQ(got[i].bytes, want[i].bytes) << name;
+  }
+  EXPECT_GT(pieces.dispatches(), whole.dispatches());
 }
 
 // Blocks of unknowns, from every side.
