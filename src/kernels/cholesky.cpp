@@ -62,8 +62,16 @@ Lowering lower_cholesky(const Region& region, const Target& target) {
   Steps steps(region, target);
   const int matrices = steps.numbers(batch * n * n);
   add_load(steps, 0, {batch, n, n, n * n, 1, n}, matrices);
-  for (uint64_t column = 0; column + 1 < n; ++column) {
-    add_elimination(steps, Elimination::hermitian, matrices, batch, n, column);
+  if (steps.are_lone(n, n)) {
+    add_lone(steps, "cholesky", batch, 0, n - 1, {n}, {updates(matrices)},
+             [](LinearKernel& k, Value matrix, Value column) {
+               eliminate(k, Elimination::hermitian, k.workspace(0), k.word(kLoneWords), matrix,
+                         column);
+             });
+  } else {
+    for (uint64_t column = 0; column + 1 < n; ++column) {
+      add_elimination(steps, Elimination::hermitian, matrices, batch, n, column);
+    }
   }
   add_result(steps, matrices, batch, n);
   return steps.take();

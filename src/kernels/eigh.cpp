@@ -71,86 +71,59 @@ void add_start(Steps& steps, const Workspaces& w) {
   steps.add(std::move(step));
 }
 
-enum RoundWord {
-  kCount,  // of units
-  kSize,
-  kHalf,
-  kHalfMultiplier,
-  kHalfShift,
-  kShift,  // of the tournament
-  kSweep,
-  kSweeps,
-  kRoundWords
+// A round within a kernel. A matrix has `half` pairs.
+struct Round {
+  Value matrices, vectors, angles, progress;  // buffers
+  Value size, half, shift;                    // shift: of the tournament
+  Value sweep, sweeps;
 };
 
-std::vector<uint32_t> round_words(const Workspaces& w, uint64_t sweep, uint64_t shift) {
-  std::vector<uint32_t> words = {static_cast<uint32_t>(w.batch * w.half()),
-                                 static_cast<uint32_t>(w.size)};
-  push_divisor(words, w.half());
-  for (const uint64_t v : {shift, sweep, w.sweeps}) words.push_back(static_cast<uint32_t>(v));
-  return words;
-}
-
-Progress progress_of_round(LinearKernel& k, Value words, Value matrix) {
-  return progress_of(k, words, matrix * k.word(kSweeps), k.word(kSweep),
+Progress progress_of_round(LinearKernel& k, const Round& r, Value matrix) {
+  return progress_of(k, r.progress, matrix * r.sweeps, r.sweep,
                      k.number(kNegligible * unit_roundoff(k.type)));
 }
 
-void add_angles(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift) {
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  Step step;
-  step.key = "eigh_angles";
-  step.groups = Steps::groups(w.batch * w.half(), lanes);
-  step.words = round_words(w, sweep, shift);
-  step.workspaces = {reads(w.matrices), writes(w.angles), updates(w.progress)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("eigh_angles", lanes, region, target, 3, kRoundWords);
-    k.each(k.word(kCount), [&](Value unit) {
-      const Value matrix = k.divide(unit, kHalf), pair = unit - matrix * k.word(kHalf);
-      const Progress progress = progress_of_round(k, k.workspace(2), matrix);
-      k.b.if_(progress.is_active, [&] {
-        const Pair rows = pair_of_round(k, pair, k.word(kHalf), k.word(kShift));
-        const auto element = [&](Value i, Value j) {
-          return k.load(k.workspace(0), (matrix * k.word(kSize) + i) * k.word(kSize) + j);
-        };
-        const Number off = element(rows.top, rows.bottom);
-        const Value size = k.is_complex() ? k.magnitude(off) : off.re;
-        const Value one = k.number(1);
-        const Value rotates = ir::math::abs(size) > progress.threshold;
-        const Value divisor = k.b.select(rotates, size, one);
-        const Value difference =
-            element(rows.bottom, rows.bottom).re - element(rows.top, rows.top).re;
-        const Value tau = k.divide(difference, divisor + divisor);
-        const Value root = k.sqrt(one + tau * tau);
-        const Value t = k.divide(one, tau + k.b.select(tau >= k.zero, root, -root));
-        const Value cosine = k.divide(one, k.sqrt(one + t * t));
-        const Value sine = t * cosine;
-        // The sine carries the phase that makes the element real.
-        const Number turned = k.is_complex() ? Number{k.type, k.divide(off.re, divisor) * sine,
-                                                      -(k.divide(off.im, divisor) * sine)}
-                                             : k.real(sine);
-        const auto put = [&](uint32_t i, Value v, Value otherwise) {
-          k.b.store(k.workspace(1), (unit << 2) + i, k.b.select(rotates, v, otherwise));
-        };
-        put(0, k.divide(sine * sine, one + cosine), k.zero);
-        put(1, t * size, k.zero);
-        put(2, turned.re, k.zero);
-        put(3, k.is_complex() ? turned.im : k.zero, k.zero);
-        record(k, k.workspace(2), matrix * k.word(kSweeps) + k.word(kSweep), size);
-      });
-    });
-    return k.finish();
-  };
-  steps.add(std::move(step));
+// The angle of a pair.
+void find_angle(LinearKernel& k, const Round& r, Value matrix, Value pair) {
+  const Progress progress = progress_of_round(k, r, matrix);
+  k.b.if_(progress.is_active, [&] {
+    const Pair rows = pair_of_round(k, pair, r.half, r.shift);
+    const auto element = [&](Value i, Value j) {
+      return k.load(r.matrices, (matrix * r.size + i) * r.size + j);
+    };
+    const Number off = element(rows.top, rows.bottom);
+    const Value size = k.is_complex() ? k.magnitude(off) : off.re;
+    const Value one = k.number(1);
+    const Value rotates = ir::math::abs(size) > progress.threshold;
+    const Value divisor = k.b.select(rotates, size, one);
+    const Value difference = element(rows.bottom, rows.bottom).re - element(rows.top, rows.top).re;
+    const Value tau = k.divide(difference, divisor + divisor);
+    const Value root = k.sqrt(one + tau * tau);
+    const Value t = k.divide(one, tau + k.b.select(tau >= k.zero, root, -root));
+    const Value cosine = k.divide(one, k.sqrt(one + t * t));
+    const Value sine = t * cosine;
+    // The sine carries the phase that makes the element real.
+    const Number turned = k.is_complex() ? Number{k.type, k.divide(off.re, divisor) * sine,
+                                                  -(k.divide(off.im, divisor) * sine)}
+                                         : k.real(sine);
+    const Value first = (matrix * r.half + pair) << 2;
+    const auto put = [&](uint32_t i, Value v) {
+      k.b.store(r.angles, first + i, k.b.select(rotates, v, k.zero));
+    };
+    put(0, k.divide(sine * sine, one + cosine));
+    put(1, t * size);
+    put(2, turned.re);
+    put(3, k.is_complex() ? turned.im : k.zero);
+    record(k, r.progress, matrix * r.sweeps + r.sweep, size);
+  });
 }
 
 struct Rotation {
   Value versine, change;  // 1 - cosine
   Number sine;
 };
-Rotation load_rotation(LinearKernel& k, Value pair) {
-  const auto get = [&](uint32_t i) { return k.load_real(k.workspace(2), (pair << 2) + i); };
+Rotation load_rotation(LinearKernel& k, const Round& r, Value pair) {
+  const auto get = [&](uint32_t i) { return k.load_real(r.angles, (pair << 2) + i); };
   return {get(0), get(1), {k.type, get(2), k.is_complex() ? get(3) : Value()}};
 }
 
@@ -164,59 +137,122 @@ void rotate(LinearKernel& k, const Rotation& r, Number& x, Number& y) {
   y = k.subtract(y, of_y);
 }
 
-// A workgroup takes a pair of rows; its lanes the pairs of columns, and pairs of columns of the
-// vectors.
-void add_rotation(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift) {
+// Rotates a pair of rows; lanes take the pairs of columns, and pairs of columns of the vectors.
+void rotate_rows(LinearKernel& k, const Round& r, Value matrix, Value pair) {
+  const Value a = r.matrices, vectors = r.vectors;
+  k.b.if_(progress_of_round(k, r, matrix).is_active, [&] {
+    const Pair rows = pair_of_round(k, pair, r.half, r.shift);
+    const Rotation of_rows = load_rotation(k, r, matrix * r.half + pair);
+    const Value first = matrix * r.size;
+    const Value top = (first + rows.top) * r.size, bottom = (first + rows.bottom) * r.size;
+    k.share(k.b.u32(0), r.half, [&](Value other) {
+      const Pair columns = pair_of_round(k, other, r.half, r.shift);
+      const Rotation of_columns = load_rotation(k, r, matrix * r.half + other);
+      Number tl = k.load(a, top + columns.top), tr = k.load(a, top + columns.bottom);
+      Number bl = k.load(a, bottom + columns.top), br = k.load(a, bottom + columns.bottom);
+      const Value clears = (other == pair) & !k.is_zero(of_rows.sine);
+      const Number first_value = k.real(tl.re - of_rows.change);
+      const Number second_value = k.real(br.re + of_rows.change);
+      rotate(k, of_rows, tl, bl);
+      rotate(k, of_rows, tr, br);
+      const Rotation mirrored{of_columns.versine, of_columns.change, k.conjugate(of_columns.sine)};
+      rotate(k, mirrored, tl, tr);
+      rotate(k, mirrored, bl, br);
+      const Number zero = k.real(k.zero);
+      k.store(a, top + columns.top, k.select(clears, first_value, tl));
+      k.store(a, top + columns.bottom, k.select(clears, zero, tr));
+      k.store(a, bottom + columns.top, k.select(clears, zero, bl));
+      k.store(a, bottom + columns.bottom, k.select(clears, second_value, br));
+      for (uint32_t i = 0; i < 2; ++i) {
+        const Value column = (other << 1) + i;
+        Number x = k.load(vectors, top + column), y = k.load(vectors, bottom + column);
+        rotate(k, of_rows, x, y);
+        k.store(vectors, top + column, x);
+        k.store(vectors, bottom + column, y);
+      }
+    });
+  });
+}
+
+// A step of a round: its words, and its workspaces in the order of Round.
+struct RoundStep {
+  enum Word { kCount, kSize, kHalf, kShift = kHalf + kDivisorWords, kSweep, kSweeps, kWordCount };
+
+  static Step make(const char* key, const Workspaces& w, uint64_t sweep, uint64_t shift) {
+    Step step;
+    step.key = key;
+    step.words = {static_cast<uint32_t>(w.batch * w.half()), static_cast<uint32_t>(w.size)};
+    push_divisor(step.words, w.half());
+    for (const uint64_t v : {shift, sweep, w.sweeps}) {
+      step.words.push_back(static_cast<uint32_t>(v));
+    }
+    return step;
+  }
+  static Round round(LinearKernel& k) {
+    return {k.workspace(0), k.workspace(1), k.workspace(2), k.workspace(3), k.word(kSize),
+            k.word(kHalf),  k.word(kShift), k.word(kSweep), k.word(kSweeps)};
+  }
+};
+
+void add_angles(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift) {
   const Target target = steps.target;
   const uint32_t lanes = lanes_of(target);
-  Step step;
-  step.key = "eigh_rotate";
-  step.groups = w.batch * w.half();
-  step.words = round_words(w, sweep, shift);
-  step.workspaces = {updates(w.matrices), updates(w.vectors), reads(w.angles), reads(w.progress)};
+  Step step = RoundStep::make("eigh_angles", w, sweep, shift);
+  step.groups = Steps::groups(w.batch * w.half(), lanes);
+  step.workspaces = {reads(w.matrices), reads(w.vectors), writes(w.angles), updates(w.progress)};
   step.generate = [=](const Region& region) {
-    LinearKernel k("eigh_rotate", lanes, region, target, 4, kRoundWords);
-    const Value a = k.workspace(0), vectors = k.workspace(1), half = k.word(kHalf);
-    k.each_group(k.word(kCount), [&](Value group) {
-      const Value matrix = k.divide(group, kHalf), pair = group - matrix * half;
-      k.b.if_(progress_of_round(k, k.workspace(3), matrix).is_active, [&] {
-        const Pair rows = pair_of_round(k, pair, half, k.word(kShift));
-        const Rotation of_rows = load_rotation(k, group);
-        const Value first = matrix * k.word(kSize);
-        const Value top = (first + rows.top) * k.word(kSize);
-        const Value bottom = (first + rows.bottom) * k.word(kSize);
-        k.share(k.b.u32(0), half, [&](Value other) {
-          const Pair columns = pair_of_round(k, other, half, k.word(kShift));
-          const Rotation of_columns = load_rotation(k, matrix * half + other);
-          Number tl = k.load(a, top + columns.top), tr = k.load(a, top + columns.bottom);
-          Number bl = k.load(a, bottom + columns.top), br = k.load(a, bottom + columns.bottom);
-          const Value clears = (other == pair) & !k.is_zero(of_rows.sine);
-          const Number first_value = k.real(tl.re - of_rows.change);
-          const Number second_value = k.real(br.re + of_rows.change);
-          rotate(k, of_rows, tl, bl);
-          rotate(k, of_rows, tr, br);
-          const Rotation mirrored{of_columns.versine, of_columns.change,
-                                  k.conjugate(of_columns.sine)};
-          rotate(k, mirrored, tl, tr);
-          rotate(k, mirrored, bl, br);
-          const Number zero = k.real(k.zero);
-          k.store(a, top + columns.top, k.select(clears, first_value, tl));
-          k.store(a, top + columns.bottom, k.select(clears, zero, tr));
-          k.store(a, bottom + columns.top, k.select(clears, zero, bl));
-          k.store(a, bottom + columns.bottom, k.select(clears, second_value, br));
-          for (uint32_t i = 0; i < 2; ++i) {
-            const Value column = (other << 1) + i;
-            Number x = k.load(vectors, top + column), y = k.load(vectors, bottom + column);
-            rotate(k, of_rows, x, y);
-            k.store(vectors, top + column, x);
-            k.store(vectors, bottom + column, y);
-          }
-        });
-      });
+    LinearKernel k("eigh_angles", lanes, region, target, 4, RoundStep::kWordCount);
+    k.each(k.word(RoundStep::kCount), [&](Value unit) {
+      const Value matrix = k.divide(unit, RoundStep::kHalf);
+      find_angle(k, RoundStep::round(k), matrix, unit - matrix * k.word(RoundStep::kHalf));
     });
     return k.finish();
   };
   steps.add(std::move(step));
+}
+
+void add_rotation(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift) {
+  const Target target = steps.target;
+  const uint32_t lanes = lanes_of(target);
+  Step step = RoundStep::make("eigh_rotate", w, sweep, shift);
+  step.groups = w.batch * w.half();
+  step.workspaces = {updates(w.matrices), updates(w.vectors), reads(w.angles), reads(w.progress)};
+  step.generate = [=](const Region& region) {
+    LinearKernel k("eigh_rotate", lanes, region, target, 4, RoundStep::kWordCount);
+    k.each_group(k.word(RoundStep::kCount), [&](Value group) {
+      const Value matrix = k.divide(group, RoundStep::kHalf);
+      rotate_rows(k, RoundStep::round(k), matrix, group - matrix * k.word(RoundStep::kHalf));
+    });
+    return k.finish();
+  };
+  steps.add(std::move(step));
+}
+
+void add_lone_rotations(Steps& steps, const Workspaces& w) {
+  add_lone_sweeps(
+      steps, "eigh", w.batch, w.half(), w.sweeps, w.half() * (w.half() + 2), {w.size},
+      {updates(w.matrices), updates(w.vectors), updates(w.angles), updates(w.progress)},
+      [](LinearKernel& k, const LoneRound& at) {
+        const Round round{
+            k.workspace(0), k.workspace(1), k.workspace(2), k.workspace(3), k.word(at.first_word),
+            at.half,        at.shift,       at.sweep,       at.sweeps};
+        const auto each_pair = [&](const auto& body) {
+          k.b.for_range(k.b.u32(0), at.half, k.b.u32(1),
+                        [&](Value pair) { body(k, round, at.matrix, pair); });
+        };
+        each_pair(find_angle);
+        each_pair(rotate_rows);
+      });
+}
+
+void add_sweeps(Steps& steps, const Workspaces& w) {
+  if (steps.are_lone(w.n, w.n)) return add_lone_rotations(steps, w);
+  for (uint64_t sweep = 0; sweep < w.sweeps; ++sweep) {
+    for (uint64_t shift = 0; shift + 1 < w.size; ++shift) {
+      add_angles(steps, w, sweep, shift);
+      add_rotation(steps, w, sweep, shift);
+    }
+  }
 }
 
 // The diagonals, n numbers a matrix.
@@ -311,12 +347,7 @@ Lowering lower_eigh(const Region& region, const Target& target) {
   add_column_sizes(steps, w.matrices, sizes, w.batch, w.size, w.size);
   const int scales = add_scaling(steps, w.matrices, sizes, w.batch, w.size, w.size);
   w.progress = add_progress(steps, w.batch, w.sweeps);
-  for (uint64_t sweep = 0; sweep < w.sweeps; ++sweep) {
-    for (uint64_t shift = 0; shift + 1 < w.size; ++shift) {
-      add_angles(steps, w, sweep, shift);
-      add_rotation(steps, w, sweep, shift);
-    }
-  }
+  add_sweeps(steps, w);
   add_values(steps, w, values);
   add_order(steps, values, order, w.batch, w.n);
   add_result(steps, w, values, order, scales);

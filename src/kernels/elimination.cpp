@@ -19,6 +19,21 @@ Number elimination_factor(LinearKernel& k, Elimination kind, const Number& eleme
   return k.scale(conjugated, k.b.select(positive, inverse, k.b.select(nothing, k.zero, invalid)));
 }
 
+namespace {
+
+void eliminate_row(LinearKernel& k, Elimination kind, Value a, Value n, Value matrix, Value column,
+                   Value i) {
+  const Value pivot_row = (matrix * n + column) * n, row = (matrix * n + i) * n;
+  const bool general = kind == Elimination::general;
+  const Number factor = elimination_factor(
+      k, kind, k.load(a, general ? row + column : pivot_row + i), k.load(a, pivot_row + column));
+  k.share(general ? column + 1u : i, n, [&](Value j) {
+    k.store(a, row + j, k.subtract_product(k.load(a, row + j), factor, k.load(a, pivot_row + j)));
+  });
+}
+
+}  // namespace
+
 void add_elimination(Steps& steps, Elimination kind, int matrices, uint64_t batch, uint64_t n,
                      uint64_t column) {
   enum Word { kGroups, kSize, kColumn, kRows, kWordCount = kRows + kDivisorWords };
@@ -34,23 +49,21 @@ void add_elimination(Steps& steps, Elimination kind, int matrices, uint64_t batc
   step.workspaces = {updates(matrices)};
   step.generate = [=](const Region& region) {
     LinearKernel k("eliminate", lanes, region, target, 1, kWordCount);
-    const Value a = k.workspace(0), n = k.word(kSize), column = k.word(kColumn);
+    const Value column = k.word(kColumn);
     k.each_group(k.word(kGroups), [&](Value group) {
       const Value matrix = k.divide(group, kRows);
       const Value i = column + 1u + group - matrix * k.word(kRows);
-      const Value pivot_row = (matrix * n + column) * n, row = (matrix * n + i) * n;
-      const bool general = kind == Elimination::general;
-      const Number factor =
-          elimination_factor(k, kind, k.load(a, general ? row + column : pivot_row + i),
-                             k.load(a, pivot_row + column));
-      k.share(general ? column + 1u : i, n, [&](Value j) {
-        k.store(a, row + j,
-                k.subtract_product(k.load(a, row + j), factor, k.load(a, pivot_row + j)));
-      });
+      eliminate_row(k, kind, k.workspace(0), k.word(kSize), matrix, column, i);
     });
     return k.finish();
   };
   steps.add(std::move(step));
+}
+
+void eliminate(LinearKernel& k, Elimination kind, Value elements, Value n, Value matrix,
+               Value column) {
+  k.b.for_range(column + 1u, n, k.b.u32(1),
+                [&](Value i) { eliminate_row(k, kind, elements, n, matrix, column, i); });
 }
 
 }  // namespace nxv::kernels

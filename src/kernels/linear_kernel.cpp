@@ -36,15 +36,17 @@ uint64_t batch_of(const Shape& shape, size_t matrix_axes) {
 }
 
 LinearKernel::LinearKernel(const std::string& name, uint32_t lanes, const Region& region,
-                           const Target& target, int workspaces, int words)
+                           const Target& target, int workspaces, int words, Worker worker)
     : b(name, lanes),
       type(working_type(region.root->dtype, target)),
       part(ir::compute_type(type)),
-      lanes(lanes),
+      worker(worker),
+      lanes(worker == Worker::invocation ? 1 : lanes),
       arguments(b, region, workspaces, words),
-      local(b.builtin(ir::Builtin::local_index)),
+      local(worker == Worker::invocation ? b.u32(0) : b.builtin(ir::Builtin::local_index)),
       zero(b.zero(part)),
       out_(region.root->dtype),
+      workgroup_(lanes),
       math_(target.math) {
   for (const Operand& operand : region.operands) operand_types_.push_back(operand.node->dtype);
 }
@@ -54,7 +56,7 @@ Value LinearKernel::divide(Value n, int i) {
 }
 
 void LinearKernel::each(Value count, const std::function<void(Value)>& body) {
-  const Value index = linear_group(b) * lanes + local;
+  const Value index = linear_group(b) * workgroup_ + b.builtin(ir::Builtin::local_index);
   b.if_(index < count, [&] { body(index); });
 }
 
@@ -102,6 +104,27 @@ Number LinearKernel::add_product(const Number& sum, const Number& x, const Numbe
 
 Number LinearKernel::subtract_product(const Number& sum, const Number& x, const Number& y) const {
   return add_product(sum, {type, -x.re, is_complex() ? -x.im : Value()}, y);
+}
+
+namespace {
+constexpr uint32_t kBlock = 16;  // of terms
+}
+
+uint64_t LinearKernel::terms_within(uint64_t iterations) {
+  return iterations * kBlock / (kBlock + 1) - 1;
+}
+
+Number LinearKernel::add_up(const Number& initial, Value begin, Value end, uint32_t step,
+                            const Add& add) {
+  const Variable total = variable(initial);
+  b.for_range(begin, end, b.u32(step * kBlock), [&](Value block) {
+    const Variable sum = zero_variable();
+    const Value rest = b.binary(Opcode::min, end, block + step * kBlock);
+    b.for_range(block, rest, b.u32(step), [&](Value i) { sum.set(add(sum.get(), i)); });
+    const Number x = total.get(), y = sum.get();
+    total.set({type, x.re + y.re, is_complex() ? x.im + y.im : Value()});
+  });
+  return total.get();
 }
 
 Number LinearKernel::divide(const Number& x, const Number& y) {
@@ -190,6 +213,31 @@ void Steps::add(Step step) {
   d.writes_output = step.writes_output;
   d.work = step.groups * 256;
   lowering_.dispatches.push_back(std::move(d));
+}
+
+void add_lone(Steps& steps, const std::string& key, uint64_t batch, uint64_t begin, uint64_t end,
+              const std::vector<uint64_t>& words, const std::vector<Use>& workspaces,
+              const LoneBody& body) {
+  if (begin == end) return;
+  const Target target = steps.target;
+  const uint32_t lanes = lanes_of(target);
+  const int word_count = kLoneWords + static_cast<int>(words.size());
+  const int workspace_count = static_cast<int>(workspaces.size());
+  Step step;
+  step.key = key + " lone";
+  step.groups = Steps::groups(batch, lanes);
+  for (const uint64_t w : {batch, begin, end}) step.words.push_back(static_cast<uint32_t>(w));
+  for (const uint64_t w : words) step.words.push_back(static_cast<uint32_t>(w));
+  step.workspaces = workspaces;
+  step.generate = [=](const Region& region) {
+    LinearKernel k(key, lanes, region, target, workspace_count, word_count, Worker::invocation);
+    k.each(k.word(kLoneBatch), [&](Value matrix) {
+      k.b.for_range(k.word(kLoneBegin), k.word(kLoneEnd), k.b.u32(1),
+                    [&](Value step) { body(k, matrix, step); });
+    });
+    return k.finish();
+  };
+  steps.add(std::move(step));
 }
 
 namespace {

@@ -7,6 +7,7 @@
 // words, so that a step is one kernel for all sizes.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -30,17 +31,21 @@ void push_divisor(std::vector<uint32_t>& words, uint64_t d);
 // A real number as a word, and as a number of the kernel.
 uint32_t float_word(double v);
 
+// What works on a matrix: lanes of a workgroup, or an invocation by itself.
+enum class Worker : uint8_t { lanes, invocation };
+
 class LinearKernel {
  public:
   LinearKernel(const std::string& name, uint32_t lanes, const Region& region, const Target& target,
-               int workspaces, int words);
+               int workspaces, int words, Worker worker = Worker::lanes);
 
   ir::Builder b;
   const DType type;     // working type
   const ir::Type part;  // of one part of it
-  const uint32_t lanes;
+  const Worker worker;
+  const uint32_t lanes;  // that work together
   const KernelArguments arguments;
-  const ir::Value local;  // lane
+  const ir::Value local;  // lane among them
   const ir::Value zero;   // of one part, for arithmetic
 
   ir::Value word(int i) const { return arguments.word(i); }
@@ -84,6 +89,14 @@ class LinearKernel {
   ir::Value magnitude(const ir::Number& x);      // |x|, without overflow
   ir::Value is_zero(const ir::Number& x);
 
+  // initial + the sum of terms at begin, begin + step, .. below end, each added by `add`. Blocks of
+  // terms are added up first, so that errors do not grow with their number.
+  using Add = std::function<ir::Number(const ir::Number& sum, ir::Value i)>;
+  ir::Number add_up(const ir::Number& initial, ir::Value begin, ir::Value end, uint32_t step,
+                    const Add& add);
+  // How many terms take no more than this many iterations.
+  static uint64_t terms_within(uint64_t iterations);
+
   // A variable of the working type.
   class Variable {
    public:
@@ -107,6 +120,7 @@ class LinearKernel {
 
  private:
   const DType out_;
+  const uint32_t workgroup_;
   std::vector<DType> operand_types_;
   const ir::math::MathOptions math_;
   int folds_ = 0;
@@ -138,6 +152,10 @@ class Steps {
 
   const Target target;
   const DType working;
+  // Matrices of this size are left to an invocation each.
+  bool are_lone(uint64_t rows, uint64_t columns) const {
+    return std::max(rows, columns) <= target.plan->lone_matrix;
+  }
   // The working type has more precision and range than the result.
   bool widens() const { return working != region_.root->dtype; }
 
@@ -156,6 +174,14 @@ class Steps {
   const Region& region_;
   Lowering lowering_;
 };
+
+// Steps begin .. end - 1 of all matrices in one dispatch. `body` emits one of them for one matrix,
+// as an invocation by itself; the kernel's words are kLoneWords, then `words`.
+enum LoneWord { kLoneBatch, kLoneBegin, kLoneEnd, kLoneWords };
+using LoneBody = std::function<void(LinearKernel& k, ir::Value matrix, ir::Value step)>;
+void add_lone(Steps& steps, const std::string& key, uint64_t batch, uint64_t begin, uint64_t end,
+              const std::vector<uint64_t>& words, const std::vector<Use>& workspaces,
+              const LoneBody& body);
 
 // How many matrices a tensor with `matrix_axes` trailing axes of its own holds.
 uint64_t batch_of(const Shape& shape, size_t matrix_axes = 2);

@@ -55,6 +55,24 @@ class PivotSearch {
   ir::Var size_, row_;
 };
 
+// Brings the pivot of a column to its row.
+void swap_rows(LinearKernel& k, Value a, Value pivots, Value n, Value matrix, Value column) {
+  PivotSearch search(k, column);
+  k.share(column, n, [&](Value i) {
+    search.consider(k.magnitude(k.load(a, (matrix * n + i) * n + column)), i);
+  });
+  const Value pivot = search.row();
+  k.b.if_(k.local == 0u, [&] { k.b.store(pivots, matrix * n + column, pivot); });
+  k.b.if_(pivot != column, [&] {
+    k.share(k.b.u32(0), n, [&](Value j) {
+      const Value at = (matrix * n + column) * n + j, other = (matrix * n + pivot) * n + j;
+      const Number x = k.load(a, at), y = k.load(a, other);
+      k.store(a, at, y);
+      k.store(a, other, x);
+    });
+  });
+}
+
 void add_pivot(Steps& steps, int matrices, int pivots, uint64_t batch, uint64_t n,
                uint64_t column) {
   enum Word { kGroups, kSize, kColumn, kWordCount };
@@ -67,22 +85,8 @@ void add_pivot(Steps& steps, int matrices, int pivots, uint64_t batch, uint64_t 
   step.workspaces = {updates(matrices), writes(pivots)};
   step.generate = [=](const Region& region) {
     LinearKernel k("lu_pivot", lanes, region, target, 2, kWordCount);
-    const Value a = k.workspace(0), n = k.word(kSize), column = k.word(kColumn);
     k.each_group(k.word(kGroups), [&](Value matrix) {
-      PivotSearch search(k, column);
-      k.share(column, n, [&](Value i) {
-        search.consider(k.magnitude(k.load(a, (matrix * n + i) * n + column)), i);
-      });
-      const Value pivot = search.row();
-      k.b.if_(k.local == 0u, [&] { k.b.store(k.workspace(1), matrix * n + column, pivot); });
-      k.b.if_(pivot != column, [&] {
-        k.share(k.b.u32(0), n, [&](Value j) {
-          const Value at = (matrix * n + column) * n + j, other = (matrix * n + pivot) * n + j;
-          const Number x = k.load(a, at), y = k.load(a, other);
-          k.store(a, at, y);
-          k.store(a, other, x);
-        });
-      });
+      swap_rows(k, k.workspace(0), k.workspace(1), k.word(kSize), matrix, k.word(kColumn));
     });
     return k.finish();
   };
@@ -183,9 +187,18 @@ Lowering lower_lu(const Region& region, const Target& target) {
   const int pivots = steps.indices(batch * n);
   const int permutation = steps.indices(batch * (n + 1));
   add_load(steps, 0, {batch, n, n, n * n, n, 1}, matrices);
-  for (uint64_t column = 0; column + 1 < n; ++column) {
-    add_pivot(steps, matrices, pivots, batch, n, column);
-    add_elimination(steps, Elimination::general, matrices, batch, n, column);
+  if (steps.are_lone(n, n)) {
+    add_lone(steps, "lu", batch, 0, n - 1, {n}, {updates(matrices), writes(pivots)},
+             [](LinearKernel& k, Value matrix, Value column) {
+               const Value a = k.workspace(0), n = k.word(kLoneWords);
+               swap_rows(k, a, k.workspace(1), n, matrix, column);
+               eliminate(k, Elimination::general, a, n, matrix, column);
+             });
+  } else {
+    for (uint64_t column = 0; column + 1 < n; ++column) {
+      add_pivot(steps, matrices, pivots, batch, n, column);
+      add_elimination(steps, Elimination::general, matrices, batch, n, column);
+    }
   }
   add_permutation(steps, pivots, permutation, batch, n);
   add_result(steps, matrices, permutation, batch, n);

@@ -55,7 +55,34 @@ Progress progress_of(LinearKernel& k, Value words, Value first, Value sweep, Val
 void record(LinearKernel& k, Value words, Value index, Value element) {
   const Value size = ir::math::abs(element);
   const Value rounded = size.type() == ir::kF32 ? size : k.b.convert(size, ir::kF32);
-  k.b.atomic(ir::Opcode::atomic_max, words, index, k.b.bitcast(rounded, ir::kU32));
+  const Value bits = k.b.bitcast(rounded, ir::kU32);
+  if (k.worker == Worker::invocation) {
+    const Value before = k.b.load(words, index, ir::kU32);
+    k.b.store(words, index, k.b.binary(ir::Opcode::max, before, bits));
+  } else {
+    k.b.atomic(ir::Opcode::atomic_max, words, index, bits);
+  }
+}
+
+void add_lone_sweeps(Steps& steps, const std::string& key, uint64_t batch, uint64_t half,
+                     uint64_t sweeps, uint64_t iterations, const std::vector<uint64_t>& own_words,
+                     const std::vector<Use>& workspaces,
+                     const std::function<void(LinearKernel& k, const LoneRound& round)>& body) {
+  enum Word { kHalf = kLoneWords, kSweeps, kRounds, kOwn = kRounds + kDivisorWords };
+  const uint64_t rounds = 2 * half - 1, all = sweeps * rounds;
+  const uint64_t together =
+      std::max<uint64_t>(1, steps.target.plan->max_loop_iterations / (iterations + 1));
+  std::vector<uint64_t> words = {half, sweeps};
+  for (const uint32_t w : divisor_words(rounds)) words.push_back(w);
+  words.insert(words.end(), own_words.begin(), own_words.end());
+  for (uint64_t begin = 0; begin < all; begin += together) {
+    add_lone(steps, key, batch, begin, std::min(begin + together, all), words, workspaces,
+             [body](LinearKernel& k, Value matrix, Value step) {
+               const Value sweep = k.divide(step, kRounds);
+               const Value shift = step - sweep * k.word(kRounds);
+               body(k, {matrix, k.word(kHalf), shift, sweep, k.word(kSweeps), kOwn});
+             });
+  }
 }
 
 void add_order(Steps& steps, int values, int order, uint64_t batch, uint64_t count) {

@@ -32,6 +32,18 @@ Progress progress_of(LinearKernel& k, ir::Value words, ir::Value first, ir::Valu
                      ir::Value least);
 void record(LinearKernel& k, ir::Value words, ir::Value index, ir::Value element);
 
+// A round of one matrix's sweeps by an invocation alone.
+struct LoneRound {
+  ir::Value matrix, half, shift, sweep, sweeps;
+  int first_word;  // of the caller's
+};
+// All sweeps of matrices of 2 `half` rows, in as few dispatches as the plan's bound on loops
+// allows: a round takes so many iterations.
+void add_lone_sweeps(Steps& steps, const std::string& key, uint64_t batch, uint64_t half,
+                     uint64_t sweeps, uint64_t iterations, const std::vector<uint64_t>& words,
+                     const std::vector<Use>& workspaces,
+                     const std::function<void(LinearKernel& k, const LoneRound& round)>& body);
+
 // Positions by descending magnitude of `count` real numbers a matrix, in rows of `stride` numbers:
 // order[i] is the index of the i-th largest, the first of equal ones first, NaN before numbers.
 void add_order(Steps& steps, int values, int order, uint64_t batch, uint64_t count);

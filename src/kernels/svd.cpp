@@ -80,11 +80,63 @@ void add_start(Steps& steps, const Workspaces& w, int triangles) {
   steps.add(std::move(step));
 }
 
+// A round within a kernel.
+struct Round {
+  Value rows, progress;  // buffers
+  Value n, half, shift;  // shift: of the tournament
+  Value sweep, sweeps;
+  Value tolerance;
+};
+
+// Makes a pair of rows orthogonal.
+void rotate_rows(LinearKernel& k, const Round& r, Value matrix, Value pair) {
+  const Value x = r.rows, words = matrix * r.sweeps, length = r.n << 1;
+  const Progress progress = progress_of(k, r.progress, words, r.sweep, r.tolerance);
+  k.b.if_(progress.is_active, [&] {
+    const Pair rows = pair_of_round(k, pair, r.half, r.shift);
+    const Value first = matrix * (r.half << 1);
+    const Value top = (first + rows.top) * length, bottom = (first + rows.bottom) * length;
+    const ir::Var tops = k.b.var(k.zero), bottoms = k.b.var(k.zero);
+    const ir::Var products = k.b.var(k.zero);
+    k.share(k.b.u32(0), r.n, [&](Value i) {
+      const Value p = k.load_real(x, top + i), q = k.load_real(x, bottom + i);
+      tops.set(k.b.fma(p, p, tops.get()));
+      bottoms.set(k.b.fma(q, q, bottoms.get()));
+      products.set(k.b.fma(p, q, products.get()));
+    });
+    const Value alpha = k.sum_over_lanes(tops.get()), beta = k.sum_over_lanes(bottoms.get());
+    const Value gamma = k.sum_over_lanes(products.get());
+    // The cosine between the columns. A column that is as short as the rounding errors of the
+    // matrix, whose largest element is about one, points anywhere: it has no angle.
+    const Value p_length = k.sqrt(alpha), q_length = k.sqrt(beta), one = k.number(1);
+    const Value has_angle = (p_length > r.tolerance) & (q_length > r.tolerance);
+    const Value overlap = ir::math::abs(k.divide(k.b.select(has_angle, gamma, k.zero),
+                                                 k.b.select(has_angle, p_length * q_length, one)));
+    k.b.if_(k.local == 0u, [&] { record(k, r.progress, words + r.sweep, overlap); });
+    k.b.if_(overlap > progress.threshold, [&] {
+      const Value zeta = k.divide(beta - alpha, gamma + gamma);
+      const Value root = k.sqrt(one + zeta * zeta);
+      const Value t = k.divide(one, zeta + k.b.select(zeta >= k.zero, root, -root));
+      const Value cosine = k.divide(one, k.sqrt(one + t * t)), sine = t * cosine;
+      // As corrections, see rotate in eigh.cpp.
+      const Value versine = k.divide(sine * sine, one + cosine);
+      k.share(k.b.u32(0), length, [&](Value i) {
+        const Value p = k.load_real(x, top + i), q = k.load_real(x, bottom + i);
+        k.b.store(x, top + i, p - (versine * p + sine * q));
+        k.b.store(x, bottom + i, q - (versine * q - sine * p));
+      });
+    });
+  });
+}
+
+uint32_t tolerance_word(const Steps& steps, uint64_t n) {
+  return float_word(2 * unit_roundoff(steps.working) * std::sqrt(static_cast<double>(n)));
+}
+
 void add_round(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift) {
   enum Word {
     kGroups,
     kN,
-    kLength,
     kHalf,
     kShift = kHalf + kDivisorWords,
     kSweep,
@@ -97,63 +149,42 @@ void add_round(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift
   Step step;
   step.key = "svd_round";
   step.groups = w.batch * w.pairs;
-  for (const uint64_t v : {step.groups, w.n, 2 * w.n}) {
-    step.words.push_back(static_cast<uint32_t>(v));
-  }
+  for (const uint64_t v : {step.groups, w.n}) step.words.push_back(static_cast<uint32_t>(v));
   push_divisor(step.words, w.pairs);
   for (const uint64_t v : {shift, sweep, w.sweeps}) step.words.push_back(static_cast<uint32_t>(v));
-  step.words.push_back(
-      float_word(2 * unit_roundoff(steps.working) * std::sqrt(static_cast<double>(w.n))));
+  step.words.push_back(tolerance_word(steps, w.n));
   step.workspaces = {updates(w.rows), updates(w.progress)};
   step.generate = [=](const Region& region) {
     LinearKernel k("svd_round", lanes, region, target, 2, kWordCount);
-    const Value x = k.workspace(0);
+    const Round round{k.workspace(0), k.workspace(1), k.word(kN),      k.word(kHalf),
+                      k.word(kShift), k.word(kSweep), k.word(kSweeps), k.real_word(kTolerance)};
     k.each_group(k.word(kGroups), [&](Value group) {
-      const Value matrix = k.divide(group, kHalf), pair = group - matrix * k.word(kHalf);
-      const Value words = matrix * k.word(kSweeps);
-      const Progress progress =
-          progress_of(k, k.workspace(1), words, k.word(kSweep), k.real_word(kTolerance));
-      k.b.if_(progress.is_active, [&] {
-        const Pair rows = pair_of_round(k, pair, k.word(kHalf), k.word(kShift));
-        const Value first = matrix * (k.word(kHalf) << 1);
-        const Value top = (first + rows.top) * k.word(kLength);
-        const Value bottom = (first + rows.bottom) * k.word(kLength);
-        const ir::Var tops = k.b.var(k.zero), bottoms = k.b.var(k.zero);
-        const ir::Var products = k.b.var(k.zero);
-        k.share(k.b.u32(0), k.word(kN), [&](Value i) {
-          const Value p = k.load_real(x, top + i), q = k.load_real(x, bottom + i);
-          tops.set(k.b.fma(p, p, tops.get()));
-          bottoms.set(k.b.fma(q, q, bottoms.get()));
-          products.set(k.b.fma(p, q, products.get()));
-        });
-        const Value alpha = k.sum_over_lanes(tops.get()), beta = k.sum_over_lanes(bottoms.get());
-        const Value gamma = k.sum_over_lanes(products.get());
-        // The cosine between the columns. A column that is as short as the rounding errors of the
-        // matrix, whose largest element is about one, points anywhere: it has no angle.
-        const Value p_length = k.sqrt(alpha), q_length = k.sqrt(beta), one = k.number(1);
-        const Value tolerance = k.real_word(kTolerance);
-        const Value has_angle = (p_length > tolerance) & (q_length > tolerance);
-        const Value overlap = ir::math::abs(k.divide(
-            k.b.select(has_angle, gamma, k.zero), k.b.select(has_angle, p_length * q_length, one)));
-        k.b.if_(k.local == 0u, [&] { record(k, k.workspace(1), words + k.word(kSweep), overlap); });
-        k.b.if_(overlap > progress.threshold, [&] {
-          const Value zeta = k.divide(beta - alpha, gamma + gamma);
-          const Value root = k.sqrt(one + zeta * zeta);
-          const Value t = k.divide(one, zeta + k.b.select(zeta >= k.zero, root, -root));
-          const Value cosine = k.divide(one, k.sqrt(one + t * t)), sine = t * cosine;
-          // As corrections, see rotate in eigh.cpp.
-          const Value versine = k.divide(sine * sine, one + cosine);
-          k.share(k.b.u32(0), k.word(kLength), [&](Value i) {
-            const Value p = k.load_real(x, top + i), q = k.load_real(x, bottom + i);
-            k.b.store(x, top + i, p - (versine * p + sine * q));
-            k.b.store(x, bottom + i, q - (versine * q - sine * p));
-          });
-        });
-      });
+      const Value matrix = k.divide(group, kHalf);
+      rotate_rows(k, round, matrix, group - matrix * k.word(kHalf));
     });
     return k.finish();
   };
   steps.add(std::move(step));
+}
+
+void add_lone_rounds(Steps& steps, const Workspaces& w) {
+  const uint32_t tolerance = tolerance_word(steps, w.n);
+  add_lone_sweeps(
+      steps, "svd", w.batch, w.pairs, w.sweeps, w.pairs * (3 * w.n + 1), {w.n, tolerance},
+      {updates(w.rows), updates(w.progress)}, [](LinearKernel& k, const LoneRound& at) {
+        const Round round{
+            k.workspace(0), k.workspace(1), k.word(at.first_word),         at.half, at.shift,
+            at.sweep,       at.sweeps,      k.real_word(at.first_word + 1)};
+        k.b.for_range(k.b.u32(0), at.half, k.b.u32(1),
+                      [&](Value pair) { rotate_rows(k, round, at.matrix, pair); });
+      });
+}
+
+void add_sweeps(Steps& steps, const Workspaces& w) {
+  if (steps.are_lone(w.n, w.n)) return add_lone_rounds(steps, w);
+  for (uint64_t sweep = 0; sweep < w.sweeps; ++sweep) {
+    for (uint64_t shift = 0; shift + 1 < 2 * w.pairs; ++shift) add_round(steps, w, sweep, shift);
+  }
 }
 
 // The lengths of the first halves of n rows a matrix.
@@ -390,9 +421,7 @@ Lowering lower_svd(const Region& region, const Target& target) {
 
   add_start(steps, w, of_operand.matrices);
   w.progress = add_progress(steps, w.batch, w.sweeps);
-  for (uint64_t sweep = 0; sweep < w.sweeps && w.n > 1; ++sweep) {
-    for (uint64_t shift = 0; shift + 1 < 2 * w.pairs; ++shift) add_round(steps, w, sweep, shift);
-  }
+  if (w.n > 1) add_sweeps(steps, w);
   add_lengths(steps, w, f.values);
   add_order(steps, f.values, f.order, w.batch, w.n);
 

@@ -99,6 +99,8 @@ struct DevicePlan {
   // Atomic operations at random places of more memory than a GPU's last cache holds wait for memory
   // each time: scatters into more slots than this go over their updates once for each so many.
   uint64_t scatter_slots = 0;  // words; 0: no bound
+  // Matrices of up to so many rows and columns are decomposed by an invocation each, in one kernel.
+  uint32_t lone_matrix = 16;
 
   // Memory.
   uint64_t memory_budget = 0;         // bytes of device memory the pool takes at most

@@ -1,136 +1,176 @@
-// What decompositions must satisfy, whatever their signs, and matrices that are hard on them.
+// Compares the errors of linear algebra on a device with those of the float64 reference for the
+// same matrices, each in units of its own epsilon.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <functional>
+#include <algorithm>
+#include <cstdio>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "library/arguments.h"
-#include "testing/matrix.h"
+#include "testing/linear_errors.h"
 
 namespace nxv::testing {
 
-// An operation by name on whatever evaluates it.
-using LinearCall =
-    std::function<std::vector<HostTensor>(const char* name, const std::vector<HostTensor>& operands,
-                                          const std::vector<library::Option>& options)>;
-
-// Errors are relative to the norm of the matrix, in units of its type's epsilon times the root of
-// its size: a float64 reference stays below 10 of its own.
-inline double unit(DType type, const Matrix& x) {
-  return epsilon_of(type) * std::sqrt(static_cast<double>(std::max(x.rows, x.columns)));
-}
-
-inline void expect_small(double error, double unit, const std::string& what) {
-  EXPECT_LE(error, 10 * unit) << what << ": " << error / unit << " units";
-  ::testing::Test::RecordProperty(what, std::to_string(error / unit));
-}
-
-inline std::string text(DType type, const Matrix& x) {
-  return std::string(name(type)) + " " + std::to_string(x.rows) + " x " + std::to_string(x.columns);
-}
-
-inline void check_lu(const LinearCall& call, DType type, const std::vector<Matrix>& batch) {
-  const auto results = call("lu", {tensor_of(type, batch)}, {});
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const auto at = static_cast<int64_t>(i);
-    const Matrix p = matrix_of(results[0], at), l = matrix_of(results[1], at);
-    const Matrix u = matrix_of(results[2], at);
-    expect_small(norm(p * (l * u) - batch[i]) / norm(batch[i]), unit(type, batch[i]),
-                 "lu " + text(type, batch[i]));
-    EXPECT_EQ(orthogonality_error(p), 0);
-  }
-}
-
-inline void check_cholesky(const LinearCall& call, DType type, const std::vector<Matrix>& batch) {
-  const auto results = call("cholesky", {tensor_of(type, batch)}, {});
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const Matrix l = matrix_of(results[0], static_cast<int64_t>(i));
-    expect_small(norm(l * adjoint(l) - batch[i]) / norm(batch[i]), unit(type, batch[i]),
-                 "cholesky " + text(type, batch[i]));
-  }
-}
-
-inline void check_qr(const LinearCall& call, DType type, const std::vector<Matrix>& batch) {
-  for (const int64_t complete : {0, 1}) {
-    const auto results = call("qr", {tensor_of(type, batch)}, {{"complete", {complete}, {}}});
-    for (size_t i = 0; i < batch.size(); ++i) {
-      const auto at = static_cast<int64_t>(i);
-      const Matrix q = matrix_of(results[0], at), r = matrix_of(results[1], at);
-      const double size = std::max(norm(batch[i]), 1e-300);
-      expect_small(norm(q * r - batch[i]) / size, unit(type, batch[i]),
-                   "qr " + text(type, batch[i]));
-      expect_small(orthogonality_error(q) / std::sqrt(q.columns), unit(type, batch[i]),
-                   "qr orthogonality " + text(type, batch[i]));
-      for (int64_t row = 0; row < r.rows; ++row) {
-        for (int64_t column = 0; column < std::min(row, r.columns); ++column) {
-          ASSERT_EQ(r(row, column), 0.0);
-        }
-      }
-    }
-  }
-}
-
-inline void check_eigh(const LinearCall& call, DType type, const std::vector<Matrix>& batch) {
-  const auto results = call("eigh", {tensor_of(type, batch)}, {});
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const auto at = static_cast<int64_t>(i);
-    const std::vector<double> values = vector_of(results[0], at);
-    const Matrix v = matrix_of(results[1], at);
-    const double size = std::max(norm(batch[i]), 1e-300);
-    expect_small(norm(scaled_columns(v, values) * adjoint(v) - batch[i]) / size,
-                 unit(type, batch[i]), "eigh " + text(type, batch[i]));
-    expect_small(orthogonality_error(v) / std::sqrt(v.columns), unit(type, batch[i]),
-                 "eigh orthogonality " + text(type, batch[i]));
-    for (size_t k = 1; k < values.size(); ++k) {
-      EXPECT_GE(std::abs(values[k - 1]), std::abs(values[k]));
-    }
-  }
-}
-
-inline void check_svd(const LinearCall& call, DType type, const std::vector<Matrix>& batch) {
-  for (const int64_t full : {0, 1}) {
-    const auto results = call("svd", {tensor_of(type, batch)}, {{"full_matrices", {full}, {}}});
-    for (size_t i = 0; i < batch.size(); ++i) {
-      const auto at = static_cast<int64_t>(i);
-      const Matrix u = matrix_of(results[0], at), vt = matrix_of(results[2], at);
-      const std::vector<double> values = vector_of(results[1], at);
-      const double size = std::max(norm(batch[i]), 1e-300);
-      Matrix rows(static_cast<int64_t>(values.size()), vt.columns);
-      std::copy_n(vt.elements.begin(), rows.elements.size(), rows.elements.begin());
-      expect_small(norm(scaled_columns(u, values) * rows - batch[i]) / size, unit(type, batch[i]),
-                   "svd " + text(type, batch[i]));
-      expect_small(orthogonality_error(u) / std::sqrt(u.columns), unit(type, batch[i]),
-                   "svd u " + text(type, batch[i]));
-      expect_small(orthogonality_error(adjoint(vt)) / std::sqrt(vt.rows), unit(type, batch[i]),
-                   "svd v " + text(type, batch[i]));
-      for (size_t k = 0; k < values.size(); ++k) {
-        EXPECT_GE(values[k], k + 1 < values.size() ? values[k + 1] : 0);
-      }
-    }
-  }
-}
-
 inline constexpr DType kLinearTypes[] = {DType::f32, DType::f64, DType::c64, DType::c128};
 
-// Random, ill-conditioned and rank-deficient matrices of one shape.
-inline std::vector<Matrix> hard_batch(DType type, int64_t rows, int64_t columns, uint32_t seed) {
+// How often the reference's error a device's may be.
+inline constexpr double kAllowed = 10;
+// Epsilons below which an error of the reference says nothing: rounding each of two factors to
+// their type costs up to half an epsilon an element, however they were computed.
+inline constexpr double kRounding = 1;
+
+class LinearCheck {
+ public:
+  explicit LinearCheck(LinearCall device) : device_(std::move(device)) {}
+  LinearCheck(const LinearCheck&) = delete;
+  LinearCheck& operator=(const LinearCheck&) = delete;
+  // Prints the largest ratios to the reference.
+  ~LinearCheck() {
+    for (const auto& [name, worst] : worst_) {
+      char text[160];
+      std::snprintf(text, sizeof text, "%6.2f of the reference's %6.2f eps, %s", worst.ratio,
+                    worst.reference, worst.where.c_str());
+      std::printf("  %-34s %s\n", name.c_str(), text);
+      ::testing::Test::RecordProperty(name, text);
+    }
+  }
+
+  void lu(DType type, const Batch& a) {
+    compare("lu", type, a, [&](const Measured& by) { return lu_errors(by, a); });
+  }
+  void cholesky(DType type, const Batch& a) {
+    compare("cholesky", type, a, [&](const Measured& by) { return cholesky_errors(by, a); });
+  }
+  void qr(DType type, const Batch& a) {
+    for (const bool complete : {false, true}) {
+      if (complete && is_square(a)) continue;  // the same
+      compare("qr", type, a, [&](const Measured& by) { return qr_errors(by, a, complete); });
+    }
+  }
+  void eigh(DType type, const Batch& a) {
+    compare("eigh", type, a, [&](const Measured& by) { return eigh_errors(by, a); });
+  }
+  void svd(DType type, const Batch& a) {
+    for (const bool full : {false, true}) {
+      if (full && is_square(a)) continue;
+      compare("svd", type, a, [&](const Measured& by) { return svd_errors(by, a, full); });
+    }
+  }
+  void solve(DType type, const Batch& a, const Batch& b) {
+    compare("solve", type, a, [&](const Measured& by) { return solve_errors(by, a, b); });
+  }
+  void invert(DType type, const Batch& a) {
+    compare("invert", type, a, [&](const Measured& by) { return invert_errors(by, a); });
+  }
+  void determinant(DType type, const Batch& a) {
+    compare("determinant", type, a, [&](const Measured& by) { return determinant_errors(by, a); });
+  }
+  void triangular_solve(DType type, const Batch& a, const Batch& b,
+                        const TriangularVariant& variant) {
+    compare("triangular_solve", type, a,
+            [&](const Measured& by) { return triangular_errors(by, a, b, variant); });
+  }
+
+ private:
+  struct Worst {
+    double ratio = 0, reference = 0;
+    std::string where;
+  };
+
+  static bool is_square(const Batch& a) { return a.matrices[0].rows == a.matrices[0].columns; }
+
+  template <typename Measure>
+  void compare(const char* operation, DType type, const Batch& a, const Measure& measure) {
+    const DType wide = is_complex(type) ? DType::c128 : DType::f64;
+    const Errors errors = measure(Measured{device_, type});
+    const Errors reference = measure(Measured{reference_, wide});
+    EXPECT_EQ(errors.broken, "") << operation << ' ' << name(type);
+    EXPECT_EQ(reference.broken, "") << operation << ' ' << name(type);
+    for (size_t kind = 0; kind < errors.kinds.size(); ++kind) {
+      const std::string key =
+          std::string(operation) + " " + errors.kinds[kind].name + " " + std::string(name(type));
+      Worst& worst = worst_[key];
+      for (size_t i = 0; i < a.matrices.size(); ++i) {
+        const double own = errors.kinds[kind].of_matrix[i] / epsilon_of(type);
+        const double other = reference.kinds[kind].of_matrix[i] / epsilon_of(wide);
+        const double ratio = own / std::max(other, kRounding);
+        const std::string where = std::to_string(a.matrices[i].rows) + " x " +
+                                  std::to_string(a.matrices[i].columns) + " no. " +
+                                  std::to_string(i) + " of " + std::to_string(a.matrices.size());
+        EXPECT_LE(ratio, kAllowed)
+            << key << ", " << where << ": " << own << " eps, reference " << other << " eps";
+        if (!(ratio <= worst.ratio)) worst = {ratio, other, where};
+      }
+    }
+  }
+
+  const LinearCall device_;
+  const LinearCall reference_ = reference_call();
+  std::map<std::string, Worst> worst_;
+};
+
+// The i-th of a sequence of matrices that are hard in different ways.
+inline Matrix hard_matrix(DType type, int64_t rows, int64_t columns, uint32_t i) {
   const int64_t k = std::min(rows, columns);
-  return {random_matrix(type, rows, columns, seed),
-          random_matrix(type, rows, columns, graded(k, 1e6), seed + 10),
-          random_matrix(type, rows, columns, graded(k, 100, k / 3), seed + 20)};
+  switch (i % 5) {
+    case 0:
+      return random_matrix(type, rows, columns, i);
+    case 1:
+      return random_matrix(type, rows, columns, graded(k, 1e6), i);
+    case 2:
+      return random_of_rank(type, rows, columns, k / 2, i);
+    case 3:
+      return random_of_rank(type, rows, columns, 1, i);
+    default:
+      return Matrix(rows, columns);
+  }
 }
 
-inline std::vector<Matrix> hermitian_batch(DType type, int64_t n, uint32_t seed) {
-  std::vector<double> mixed = graded(n, 1000), equal(n, 1.0);
-  for (size_t i = 0; i < mixed.size(); i += 2) mixed[i] = -mixed[i];
-  for (size_t i = 0; i < equal.size(); i += 3) equal[i] = -2;
-  return {random_hermitian(type, mixed, seed), random_hermitian(type, graded(n, 1e6), seed + 10),
-          random_hermitian(type, graded(n, 10, n / 3), seed + 20),
-          random_hermitian(type, equal, seed + 30)};
+// The same for Hermitian ones: of either sign, ill-conditioned, of half the rank and of rank one,
+// with equal eigenvalues and with clusters of them, zero.
+inline Matrix hard_hermitian(DType type, int64_t n, uint32_t i) {
+  std::vector<double> values = graded(n, 1e3);
+  switch (i % 7) {
+    case 0:
+      for (size_t k = 0; k < values.size(); k += 2) values[k] = -values[k];
+      break;
+    case 1:
+      values = graded(n, 1e6);
+      break;
+    case 2:
+      return hermitian_of_rank(type, n, n / 2, 1, i);
+    case 3:
+      return hermitian_of_rank(type, n, 1, -1, i);
+    case 4:
+      for (size_t k = 0; k < values.size(); ++k) values[k] = k % 3 == 0 ? -2 : 1;
+      break;
+    case 5:
+      for (size_t k = 0; k < values.size(); ++k) {
+        values[k] = static_cast<double>(k % 3) + 1e-9 * static_cast<double>(k);
+      }
+      break;
+    default:
+      return Matrix(n, n);
+  }
+  return random_hermitian(type, values, i);
+}
+
+inline Matrix positive_definite(DType type, int64_t n, uint32_t i) {
+  return random_hermitian(type, graded(n, i % 2 == 0 ? 1e6 : 100), i);
+}
+
+// Matrices 0, 1, .. of a sequence, in a tensor with these axes before theirs; none is one matrix.
+template <typename Make, typename... Size>
+Batch batch_of(const Shape& axes, const Make& make, DType type, Size... size) {
+  std::vector<Matrix> matrices;
+  for (int64_t i = 0; i < element_count(axes); ++i) {
+    matrices.push_back(make(type, size..., static_cast<uint32_t>(i)));
+  }
+  return {axes, std::move(matrices)};
 }
 
 }  // namespace nxv::testing

@@ -9,11 +9,14 @@
 namespace nxv::testing {
 namespace {
 
-Matrix rounded(DType type, Matrix x) {
+// -2 ... 2
+Matrix random_integers(DType type, int64_t rows, int64_t columns, uint32_t seed) {
+  std::mt19937 random(seed);
+  Matrix x(rows, columns);
+  const auto draw = [&] { return static_cast<double>(random() % 5) - 2; };
   for (auto& e : x.elements) {
-    if (!is_complex(type)) e = e.real();
-    e = is_complex(type) ? to_complex_double(make_scalar(type, e))
-                         : std::complex<double>(to_double(make_scalar(type, e.real())));
+    const double re = draw();
+    e = {re, is_complex(type) ? draw() : 0};
   }
   return x;
 }
@@ -37,6 +40,15 @@ Matrix random_orthogonal(DType type, int64_t rows, int64_t columns, uint32_t see
 }
 
 }  // namespace
+
+Matrix rounded(DType type, Matrix x) {
+  for (auto& e : x.elements) {
+    if (!is_complex(type)) e = e.real();
+    e = is_complex(type) ? to_complex_double(make_scalar(type, e))
+                         : std::complex<double>(to_double(make_scalar(type, e.real())));
+  }
+  return x;
+}
 
 Matrix identity(int64_t n) {
   Matrix x(n, n);
@@ -104,11 +116,12 @@ std::vector<double> vector_of(const HostTensor& t, int64_t index) {
   return v;
 }
 
-HostTensor tensor_of(DType type, const std::vector<Matrix>& batch) {
-  const int64_t rows = batch[0].rows, columns = batch[0].columns;
-  HostTensor t(type, {static_cast<int64_t>(batch.size()), rows, columns});
+HostTensor tensor_of(DType type, const Batch& batch) {
+  Shape shape = batch.axes;
+  shape.insert(shape.end(), {batch.matrices[0].rows, batch.matrices[0].columns});
+  HostTensor t(type, shape);
   int64_t at = 0;
-  for (const Matrix& x : batch) {
+  for (const Matrix& x : batch.matrices) {
     for (const auto& e : x.elements) {
       t.set(at++, is_complex(type) ? make_scalar(type, e) : make_scalar(type, e.real()));
     }
@@ -144,6 +157,16 @@ Matrix random_hermitian(DType type, const std::vector<double>& values, uint32_t 
     for (int64_t j = 0; j < i; ++j) x(j, i) = std::conj(x(i, j));
   }
   return x;
+}
+
+Matrix random_of_rank(DType type, int64_t rows, int64_t columns, int64_t rank, uint32_t seed) {
+  const Matrix left = random_integers(type, rows, rank, seed);
+  return left * random_integers(type, rank, columns, seed + 1);
+}
+
+Matrix hermitian_of_rank(DType type, int64_t n, int64_t rank, double sign, uint32_t seed) {
+  const Matrix factor = random_integers(type, n, rank, seed);
+  return scaled_columns(factor, std::vector<double>(rank, sign)) * adjoint(factor);
 }
 
 std::vector<double> graded(int64_t n, double condition, int64_t zeros) {

@@ -456,6 +456,8 @@ constexpr std::array kBenchmarks = {
     Benchmark{"dependent_matmuls", dependent_products},
     Benchmark{"window_sum", window_sums},
     Benchmark{"conv", convolutions},
+    Benchmark{"decompositions", decompositions},
+    Benchmark{"rotations", rotations},
     Benchmark{"latency", latency},
     Benchmark{"upload", upload},
     Benchmark{"download", download},

@@ -72,6 +72,9 @@ std::vector<Measurement> add_random(Bench& bench);
 // Of benchmarks_windows.cpp.
 std::vector<Measurement> window_sums(Bench&);
 std::vector<Measurement> convolutions(Bench&);
+// Of benchmarks_linear.cpp.
+std::vector<Measurement> decompositions(Bench&);
+std::vector<Measurement> rotations(Bench&);
 
 // Largest |got - expected| / max(|expected|, scale); infinite for a NaN.
 class ErrorBound {
