@@ -4,7 +4,8 @@
 // Matrices are worked on in workspaces, dense and row-major, one after the other, in f64 (or pairs
 // of it) where the device has it at a useful rate. A result is rounded once, when it is stored. A
 // decomposition is a sequence of steps, each a dispatch; sizes and the number of the step are
-// words, so that a step is one kernel for all sizes.
+// words, so that a step is one kernel for all sizes. Of small matrices a dispatch takes many steps,
+// an invocation a matrix (add_lone).
 #pragma once
 
 #include <algorithm>
