@@ -82,7 +82,7 @@ Order integer_float(Value i, Value f) {
   const Value above = f >= top;
   const Value below = is_signed(i.type()) ? f < -top : f <= -1.0;
   const Value inside = (f == f) & !(above | below);
-  const Value whole = b.unary(Opcode::trunc, b.select(inside, f, like(f, 1.0)));
+  const Value whole = math::trunc(b.select(inside, f, like(f, 1.0)));
   const Value part = b.convert(whole, i.type());
   const Value same = i == part;
   return {above | (inside & ((i < part) | (same & (whole < f)))), inside & same & (whole == f),

@@ -111,7 +111,7 @@ Number emit_complex(Op op, DType out, std::span<const Number> args,
       return {out, -a.re, -a.im};
     case Op::sign:
       // Complex numbers have no order: Nx answers 1 for each of them.
-      return {out, b.number(part, 1), b.number(part, 0)};
+      return {out, b.number(part, 1), b.zero(part)};
     case Op::add:
     case Op::subtract:
       return sum(op, cast(a, out, options), cast(args[1], out, options));
