@@ -121,7 +121,6 @@ void Executor::drop_inputs(const Program& program) {
     if (root.is_pending()) continue;
     root.inputs.clear();
     root.depth.store(0, std::memory_order_relaxed);
-    root.pinned_bytes.store(static_cast<uint64_t>(root.storage_size()), std::memory_order_relaxed);
   }
 }
 

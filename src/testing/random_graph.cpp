@@ -139,6 +139,7 @@ class Generator {
         RandomAttr stream{};
         stream.seed = dice_.bits();
         stream.offset = static_cast<uint64_t>(dice_.below(1000));
+        if (dice_.chance(25)) stream.offset = ~stream.offset;  // about to overflow
         stream.low = static_cast<double>(dice_.between(-4, 4));
         stream.high = stream.low + static_cast<double>(dice_.between(1, 8));
         if (op == Op::random_normal) stream.high = 1 + std::fabs(stream.low);
