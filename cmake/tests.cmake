@@ -1,5 +1,9 @@
 # One test program per folder of src/, from the *_test.cpp files that stand beside the source.
 include(GoogleTest)
+set(timeout 1200)  # seconds
+if(NXV_SANITIZE)
+  set(timeout 14400)
+endif()
 file(GLOB folders RELATIVE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/src/*)
 foreach(folder ${folders})
   file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*_test.cpp
@@ -10,7 +14,7 @@ foreach(folder ${folders})
     target_link_libraries(${target} PRIVATE nxv_core nxv_testing GTest::gtest_main)
     # Each program is one ctest entry: a device opens once per process.
     add_test(NAME ${folder} COMMAND ${target} --gtest_brief=1)
-    set_tests_properties(${folder} PROPERTIES TIMEOUT 1200)
+    set_tests_properties(${folder} PROPERTIES TIMEOUT ${timeout})
   endif()
 endforeach()
 

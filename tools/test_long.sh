@@ -1,44 +1,85 @@
 #!/usr/bin/env bash
-# What takes too long for every change: both compilers, the sanitizers, everything under the layers.
+# What takes too long for every change: both compilers, the sanitizers, thousands of random calls and
+# graphs, everything under the layers. A part that fails stops no other. Output of the parts:
+# build/test_long/. ONLY=asan,tsan runs some parts, each of which builds what it needs; see
+# tools/parts.sh.
+#
+#   gcc clang asan tsan             all C++ tests in a build of their own, build/PART
+#   calls graphs devices long       the tests that are off by default, by what they draw
+#   conformance layers elixir stress
 set -uo pipefail
 source "$(dirname "$0")/environment.sh"
-export LP_NUM_THREADS=0
+logs=build/test_long
+source tools/parts.sh
 export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$root/cmake/sanitizers/lsan.supp}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$root/cmake/sanitizers/tsan.supp:ignore_noninstrumented_modules=1}
 
-failures=()
-part() {
-  local name=$1 start=$SECONDS
-  shift
-  echo "==== $name"
-  "$@" || failures+=("$name")
-  echo "==== $name: $((SECONDS - start)) s"
+setup() { tools/setup.sh test; }
+
+# build NAME PRESET OPTIONS...
+build() { cmake --preset "$2" -B "build/$1" "${@:3}" && cmake --build "build/$1"; }
+
+build_gcc() { build gcc dev -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++; }
+
+# test_build NAME: what is built, with one thread for small kernels.
+test_build() {
+  LP_NUM_THREADS=0 run_ctest "$logs/$1.log" --test-dir "build/$1"
 }
 
-build_and_test() {
-  local preset=$1 folder=$2
-  shift 2
-  cmake --preset "$preset" -B "$folder" "$@" && cmake --build "$folder" &&
-    ctest --test-dir "$folder" --output-on-failure
+gcc() { build_gcc && test_build gcc; }
+clang() {
+  build clang dev -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ && test_build clang
+}
+sanitized() { build "$1" "$1" && test_build "$1"; }
+
+# disabled NAME PROGRAM FILTER: tests that are off by default.
+disabled() {
+  local status
+  build_gcc || return
+  LP_NUM_THREADS=0 "build/gcc/nxv_$2_test" --gtest_also_run_disabled_tests --gtest_filter="$3"
+  status=$?
+  count_gtest "$logs/$1.log"
+  return "$status"
 }
 
-tools/setup.sh test
-part gcc build_and_test dev build/gcc -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++
+layers() {
+  build_gcc && NXV_VALIDATION=1 NXV_CHECK_HAZARDS=1 LP_NUM_THREADS=0 \
+    run_ctest "$logs/layers.log" --test-dir build/gcc
+}
+
+conformance() {
+  build_gcc && LP_NUM_THREADS=0 run_conformance "$logs/conformance.log" build/gcc
+}
+
+elixir_layers() {
+  NXV_VALIDATION=1 NXV_CHECK_HAZARDS=1 LP_NUM_THREADS=0 run_mix_test "$logs/elixir.log"
+}
+
+stress() { run_stress "$logs/stress.log"; }
+
+run setup setup
+run gcc gcc
 if command -v clang++ >/dev/null; then
-  part clang build_and_test dev build/clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++
+  run clang clang
 else
-  echo "SKIPPED: clang (not installed)"
+  skip clang "clang is not installed"
 fi
-part asan build_and_test asan build/asan
-part tsan build_and_test tsan build/tsan
-part long-tests build/gcc/nxv_runtime_test --gtest_also_run_disabled_tests --gtest_filter='*Long*'
-part layers env NXV_VALIDATION=1 NXV_CHECK_HAZARDS=1 \
-  ctest --test-dir build/gcc --output-on-failure
-part elixir-layers \
-  env NXV_VALIDATION=1 NXV_CHECK_HAZARDS=1 VK_ADD_DRIVER_FILES="$(second_device)" mix test
-part stress env -u LP_NUM_THREADS tools/stress.sh
-
-echo
-for name in "${failures[@]}"; do echo "FAILED: $name"; done
-printf '%d parts failed\n' "${#failures[@]}"
-((${#failures[@]} == 0))
+run asan sanitized asan
+run tsan sanitized tsan
+run calls disabled calls runtime 'RandomCall.DISABLED_Long*'
+run graphs disabled graphs runtime 'RandomGraph.DISABLED_Long*'
+run devices disabled devices kernels '*.DISABLED_Long*'
+run long disabled long runtime '*.DISABLED_Long*:-RandomCall.*:RandomGraph.*'
+if [[ -n $vectors ]]; then
+  run conformance conformance
+else
+  skip conformance "no vectors; name their folder in NXV_VECTORS"
+fi
+if has_layers; then
+  run layers layers
+  run elixir elixir_layers
+else
+  skip layers "the Vulkan validation layers are not installed"
+fi
+run stress stress
+finish

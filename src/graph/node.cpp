@@ -37,14 +37,11 @@ Node::Node(std::shared_ptr<Graveyard> graveyard, Op op, DType dtype, Shape shape
       graveyard_(std::move(graveyard)) {
   graveyard_->live_.fetch_add(1, std::memory_order_relaxed);
   uint32_t longest = 0;
-  uint64_t pinned = 0;
   for (const NodeRef& input : this->inputs) {
     if (!input->is_pending()) continue;
     longest = std::max(longest, input->depth.load(std::memory_order_relaxed));
-    pinned += input->pinned_bytes.load(std::memory_order_relaxed);
   }
   depth.store(longest + 1, std::memory_order_relaxed);
-  pinned_bytes.store(pinned, std::memory_order_relaxed);
 }
 
 Node::~Node() { graveyard_->live_.fetch_sub(1, std::memory_order_relaxed); }

@@ -170,10 +170,9 @@ class Node {
   const bool is_function;
   std::vector<NodeRef> inputs;
 
-  // Set by the builder: longest path to a node that was not pending, and the bytes of storage the
-  // pending graph below holds on to (counted once a path). Zero once an evaluation was asked for.
+  // Longest path to a node that was not pending when this one was built. Zero once an evaluation was
+  // asked for.
   std::atomic<uint32_t> depth{0};
-  std::atomic<uint64_t> pinned_bytes{0};
 
   State state() const noexcept { return state_.load(std::memory_order_acquire); }
   // Engine's thread only.

@@ -82,7 +82,7 @@ Order integer_float(Value i, Value f) {
   const Value above = f >= top;
   const Value below = is_signed(i.type()) ? f < -top : f <= -1.0;
   const Value inside = (f == f) & !(above | below);
-  const Value whole = b.unary(Opcode::trunc, b.select(inside, f, like(f, 1.0)));
+  const Value whole = math::trunc(b.select(inside, f, like(f, 1.0)));
   const Value part = b.convert(whole, i.type());
   const Value same = i == part;
   return {above | (inside & ((i < part) | (same & (whole < f)))), inside & same & (whole == f),
@@ -94,9 +94,14 @@ Order integer_float(Value i, Value f) {
 Value compare(Op op, const Number& a, const Number& b, const math::MathOptions& options) {
   Builder& builder = a.re.builder();
   if (is_complex(a.dtype) || is_complex(b.dtype)) {
-    const DType merged = merge(a.dtype, b.dtype);
-    const Number x = cast(a, merged, options), y = cast(b, merged, options);
-    const Value equal = (x.re == y.re) & (x.im == y.im);
+    const auto real = [](const Number& n) { return Number{to_real(n.dtype), n.re, {}}; };
+    const auto imaginary = [](const Number& n) { return Number{to_real(n.dtype), n.im, {}}; };
+    Value equal = compare(Op::equal, real(a), real(b), options);
+    if (a.im && b.im) {
+      equal = equal & compare(Op::equal, imaginary(a), imaginary(b), options);
+    } else {
+      equal = equal & ((a.im ? a.im : b.im) == 0);
+    }
     return answer(op, {{}, equal, {}});
   }
   const bool a_int = is_integer(a.dtype), b_int = is_integer(b.dtype);

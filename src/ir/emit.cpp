@@ -1,5 +1,7 @@
 #include "ir/emit.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "ir/compare.h"
 #include "ir/emit_complex.h"
@@ -24,6 +26,7 @@ class Emitter {
       if (is_complex(a.dtype)) return emit_complex(op_, out_, args_, math());
     }
     if (is_complex(out_)) return emit_complex(op_, out_, args_, math());
+    if (op_ == Op::imag) return {out_, b_.zero(compute_type(out_)), {}};
     return {out_, is_integer(out_) ? integer() : wrap(floating(), out_), {}};
   }
 
@@ -101,10 +104,59 @@ class Emitter {
   Value integer() {
     const Value x = cast(args_[0], out_, math()).re;
     if (args_.size() == 1) return wrap(unary_integer(x), out_);
-    if (op_ == Op::clip)
-      return clip(x, cast(args_[1], out_, math()).re, cast(args_[2], out_, math()).re);
     if (op_ == Op::left_shift || op_ == Op::right_shift) return wrap(shift(x), out_);
-    return wrap(binary_integer(x, cast(args_[1], out_, math()).re), out_);
+    if (op_ == Op::pow) return wrap(power(x, args_[1].re), out_);
+    if (op_ == Op::clip) {
+      const Value low = cast(args_[1], out_, math()).re, high = cast(args_[2], out_, math()).re;
+      return loses_values() ? clip_by_value(x, low, high) : clip(x, low, high);
+    }
+    const Value y = cast(args_[1], out_, math()).re;
+    return loses_values() ? by_value(x, y) : wrap(binary_integer(x, y), out_);
+  }
+
+  // u64 beside a signed type: the result is s64, in which its large numbers are negative.
+  bool loses_values() const {
+    return out_ == DType::s64 && std::any_of(args_.begin(), args_.end(),
+                                             [](const Number& a) { return a.dtype == DType::u64; });
+  }
+
+  // What depends on the operands' own values; all else is the same modulo 2^64.
+  Value by_value(Value x, Value y) {
+    switch (op_) {
+      case Op::min:
+        return b_.select(compare(Op::less, args_[1], args_[0], math()), y, x);
+      case Op::max:
+        return b_.select(compare(Op::greater, args_[1], args_[0], math()), y, x);
+      case Op::quotient:
+      case Op::remainder:
+        return divide_by_value(x, y);
+      default:
+        return binary_integer(x, y);
+    }
+  }
+
+  Value clip_by_value(Value x, Value low, Value high) {
+    const Value above = compare(Op::greater, args_[0], args_[1], math());
+    const Value below = b_.select(above, compare(Op::less, args_[0], args_[2], math()),
+                                  compare(Op::less, args_[1], args_[2], math()));
+    return b_.select(below, b_.select(above, x, low), high);
+  }
+
+  // Of magnitudes, which u64 holds.
+  Value divide_by_value(Value x, Value y) {
+    const auto is_negative = [&](size_t i, Value v) {
+      return is_unsigned(args_[i].dtype) ? b_.boolean(false) : v < 0;
+    };
+    const Value zero = y == 0;
+    context_.fault(zero);
+    const Value x_negative = is_negative(0, x), y_negative = is_negative(1, y);
+    const Value a = b_.bitcast(b_.select(x_negative, -x, x), kU64);
+    const Value b = b_.bitcast(b_.select(y_negative, -y, y), kU64);
+    const Value q = a / b_.select(zero, like(b, 1), b);
+    const bool divides = op_ == Op::quotient;
+    const Value magnitude = b_.bitcast(divides ? q : a - q * b, kS64);
+    const Value negative = divides ? x_negative != y_negative : x_negative;
+    return b_.select(negative, -magnitude, magnitude);
   }
 
   Value unary_integer(Value x) {
@@ -155,8 +207,6 @@ class Emitter {
         return quotient(x, y);
       case Op::remainder:
         return x - quotient(x, y) * y;
-      case Op::pow:
-        return power(x, y);
       case Op::min:
         return b_.binary(Opcode::min, x, y);
       case Op::max:
@@ -251,9 +301,9 @@ class Emitter {
       case Op::sign:
         return math::sign(x);
       case Op::ceil:
-        return b_.unary(Opcode::ceil, x);
+        return math::ceil(x);
       case Op::floor:
-        return b_.unary(Opcode::floor, x);
+        return math::floor(x);
       case Op::round: {
         // As in Nx, which goes through an integer, no result is -0.
         const Value rounded = math::round_half_away(x);

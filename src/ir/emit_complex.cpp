@@ -20,9 +20,15 @@ Number conjugate(const Number& a, DType out, const math::MathOptions& options) {
   return {out, x.re, b.select(finite, -x.im, x.im)};
 }
 
-Number sum(Op op, const Number& x, const Number& y) {
-  if (op == Op::add) return {x.dtype, x.re + y.re, x.im + y.im};
-  return {x.dtype, x.re - y.re, x.im - y.im};
+// Rounded once: f32 does not hold all integers.
+Number sum(Op op, const Number& a, const Number& b, DType out, const math::MathOptions& options) {
+  const auto is_large = [](const Number& n) { return is_integer(n.dtype) && bits(n.dtype) >= 32; };
+  const bool is_wide = options.f64 && (is_large(a) || is_large(b));
+  const DType computed = is_wide ? DType::c128 : out;
+  const Number x = cast(a, computed, options), y = cast(b, computed, options);
+  const Number z = op == Op::add ? Number{computed, x.re + y.re, x.im + y.im}
+                                 : Number{computed, x.re - y.re, x.im - y.im};
+  return cast(z, out, options);
 }
 
 Complex unary(Op op, const Complex& z, const Context& c) {
@@ -111,10 +117,10 @@ Number emit_complex(Op op, DType out, std::span<const Number> args,
       return {out, -a.re, -a.im};
     case Op::sign:
       // Complex numbers have no order: Nx answers 1 for each of them.
-      return {out, b.number(part, 1), b.number(part, 0)};
+      return {out, b.number(part, 1), b.zero(part)};
     case Op::add:
     case Op::subtract:
-      return sum(op, cast(a, out, options), cast(args[1], out, options));
+      return sum(op, a, args[1], out, options);
     default:
       break;
   }

@@ -36,7 +36,8 @@ std::array<Value, 4> philox_words(const Philox& s, Value group) {
   Builder& b = group.builder();
   const Value low = s.counter_lo + group;
   const Value carry = b.convert(low < group, kU32);
-  std::array<Value, 4> c = {low, s.counter_hi + carry, b.u32(0), b.u32(0)};
+  const Value high = s.counter_hi + carry;
+  std::array<Value, 4> c = {low, high, b.convert(high < carry, kU32), b.u32(0)};
   Value k0 = s.key_lo, k1 = s.key_hi;
   for (int round = 0; round < 10; ++round) {
     if (round > 0) {

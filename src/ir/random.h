@@ -13,7 +13,7 @@ struct Philox {
   Value counter_lo, counter_hi;  // u32: of element group 0
 };
 
-// The four words at the 128-bit counter {counter + group, 0}; group is u32.
+// The four words at the 128-bit counter that is `group` after the stream's; group is u32.
 std::array<Value, 4> philox_words(const Philox& stream, Value group);
 
 // Element `index` (u32) of a uniform stream in [0, 1): of f32 (24 bits; index / 4 names the group)

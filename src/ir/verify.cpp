@@ -162,11 +162,14 @@ class Verifier {
         check_same_type(1);
         break;
       case Opcode::sqrt:
+        require(is_float(t), "needs a float");
+        check_same_type(1);
+        break;
       case Opcode::floor:
       case Opcode::ceil:
       case Opcode::trunc:
       case Opcode::round_even:
-        require(is_float(t), "needs a float");
+        require(t.scalar == Scalar::f32, "needs f32 (see math/rounding.cpp)");
         check_same_type(1);
         break;
       case Opcode::add:

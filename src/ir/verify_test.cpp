@@ -239,6 +239,14 @@ TEST(Verify, NoSpecialFloatLiteralsInArithmetic) {
   }
 }
 
+TEST(Verify, NoRoundingOfF64) {
+  for (Opcode op : {Opcode::floor, Opcode::ceil, Opcode::trunc, Opcode::round_even}) {
+    Builder b("rounds");
+    b.unary(op, b.load(b.buffer("in", Access::read), b.u32(0), kF64));
+    EXPECT_THROW(b.finish(), Error) << name(op);
+  }
+}
+
 TEST(Verify, LiteralsAreSeenThroughCastsAndVectors) {
   Builder cast("cast");
   cast.f32(2) + cast.bitcast(cast.u32(0), kF32);

@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "ir/math/math.h"
+
 namespace nxv::ir {
 namespace {
 
@@ -117,8 +119,7 @@ Value to_f64(Wide x, bool is_signed) {
 // Every step is exact.
 Wide from_positive_float(Value x) {
   Builder& b = x.builder();
-  const Value whole = b.unary(Opcode::trunc, x);
-  const Value high = b.unary(Opcode::trunc, whole * 0x1p-32);
+  const Value whole = math::trunc(x), high = math::trunc(whole * 0x1p-32);
   return {b.convert(whole - high * 0x1p32, u32_like(x)), b.convert(high, u32_like(x))};
 }
 

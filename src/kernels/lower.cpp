@@ -1,6 +1,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "ir/legalize_int64.h"
 #include "kernels/grid.h"
 #include "kernels/lowering.h"
 
@@ -56,6 +57,25 @@ Target make_target(const plan::DevicePlan& plan) {
   t.math.subnormals_preserved = plan.has.f32_subnormals;
   t.math.fma_fused_f32 = plan.has.fused_fma;
   return t;
+}
+
+ir::Kernel legalised(ir::Kernel kernel, const plan::Capabilities& has) {
+  if (!has.int64 && ir::requirements(kernel).int64) kernel = ir::legalize_int64(kernel);
+  const ir::Requirements needs = ir::requirements(kernel);
+  const auto require = [&](bool needed, bool there, const char* capability) {
+    if (needed && !there) {
+      throw Error(Status::unsupported, "kernel '" + kernel.name + "' needs " + capability +
+                                           ", which the device lacks or which is disabled");
+    }
+  };
+  require(needs.f64, has.f64, "f64");
+  require(needs.int64, has.int64, "int64");
+  require(needs.matrices, has.coopmat, "coopmat");
+  require(needs.bf16, has.bf16, "bf16");
+  require(needs.subgroup_arithmetic, has.subgroup_arithmetic, "subgroup_arithmetic");
+  require(needs.subgroup_shuffle, has.subgroup_shuffle, "subgroup_shuffle");
+  require(needs.subgroup_ballot, has.subgroup_ballot, "subgroup_ballot");
+  return kernel;
 }
 
 std::array<uint32_t, 3> fold_groups(uint64_t groups, const plan::DevicePlan& plan) {

@@ -82,7 +82,9 @@ Lowering lower_reduction(const Region& region, const Target& target) {
             ? plan.subgroup_size
             : 1;
     const bool cpu = plan.profile == plan::Profile::cpu;
-    layout.workgroup = cpu ? std::max(plan.subgroup_size, 1u) : (layout.lanes > 1 ? 256 : 64);
+    layout.workgroup =
+        cpu ? std::max(plan.subgroup_size, 1u)
+            : std::min(layout.lanes > 1 ? 256u : 64u, plan.max_workgroup_invocations);
   };
 
   const uint32_t per_word =
@@ -176,7 +178,9 @@ Lowering lower_reduction(const Region& region, const Target& target) {
         columns >= kFoldBlock * kFoldBlock &&
         rows * divide_up(columns, kFoldBlock * kFoldBlock) * kFoldAccumulators >=
             kEnoughAccumulators;
-    if (layout.to_second_level) layout.workgroup = layout.lanes * kSubgroupsOfAccumulator;
+    if (layout.to_second_level) {
+      layout.workgroup = std::min(layout.lanes * kSubgroupsOfAccumulator, layout.workgroup);
+    }
     layout.rows_per_word = split ? 1 : per_word;
     layout.one_block = columns <= kFoldBlock;
     const bool is_short = layout.lanes == 1 && !layout.from_partials &&

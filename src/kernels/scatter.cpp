@@ -19,18 +19,23 @@ namespace {
 // Step words of a sum: divisor by the length of a row, number of slots.
 enum Word { kInner, kSlots = 3 };
 
-// Adds an integer to words of a buffer, modulo the width of its type.
-void add_atomically(Builder& b, Value buffer, Value at, Value number) {
+// Adds an integer to words of a buffer, modulo the width of its type. Where there are 2^31 words or
+// more, their indices take two.
+void add_atomically(Builder& b, Value buffer, Value at, Value number, bool is_large) {
   if (ir::bytes(number.type()) == 4) {
     b.atomic(Opcode::atomic_add, buffer, at, b.bitcast(number, ir::kU32));
     return;
   }
+  const auto index = [&](uint32_t half) {
+    const Value word = (at << 1) + half;
+    return is_large ? b.pack({word, at >> 31}) : word;
+  };
   // The low words wrap as often as something is carried, whatever the order.
   const Value words = b.bitcast(number, ir::vec(ir::kU32, 2));
   const Value low = b.extract(words, 0);
-  const Value old = b.atomic(Opcode::atomic_add, buffer, at << 1, low);
+  const Value old = b.atomic(Opcode::atomic_add, buffer, index(0), low);
   const Value carry = b.convert(old + low < low, ir::kU32);
-  b.atomic(Opcode::atomic_add, buffer, (at << 1) + 1u, b.extract(words, 1) + carry);
+  b.atomic(Opcode::atomic_add, buffer, index(1), b.extract(words, 1) + carry);
 }
 
 }  // namespace
@@ -76,12 +81,13 @@ Lowering lower_scatter_add_integer(const Region& region, const Target& target) {
   const auto count = static_cast<uint64_t>(root.count);
 
   ItemStep add;
-  add.name = "scatter_add";
+  const bool is_large = storage_bytes(type) == 8 && count >= uint64_t{1} << 30;
+  add.name = is_large ? "scatter_add_large" : "scatter_add";
   add.items = static_cast<uint64_t>(root.inputs[2]->count);
   if (narrow) add.workspaces = {0};
   for (uint32_t w : divisor_words(static_cast<uint64_t>(root.shape[1]))) add.words.push_back(w);
   add.words.push_back(static_cast<uint32_t>(root.shape[0]));
-  add.body = [type, narrow, index_type = root.inputs[1]->dtype](
+  add.body = [type, narrow, is_large, index_type = root.inputs[1]->dtype](
                  Builder& b, const KernelArguments& arguments, Value item) {
     const SlotIndices slots(arguments, 1, index_type, step_word(arguments, kSlots));
     const Value update = step_divide(arguments, item, kInner);
@@ -89,7 +95,7 @@ Lowering lower_scatter_add_integer(const Region& region, const Target& target) {
       const Value inner = step_word(arguments, kInner);
       const Value element = slot * inner + (item - update * inner);
       add_atomically(b, narrow ? arguments.workspace(0) : arguments.output, element,
-                     load_element(arguments.operand(2), item, type).re);
+                     load_element(arguments.operand(2), item, type).re, is_large);
     });
   };
   // The target, with the sums of narrow numbers.

@@ -7,12 +7,16 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <set>
 
 #include "graph/build.h"
 #include "kernels/plans_test.h"
 #include "library/registry.h"
+#include "schedule/schedule.h"
+#include "spirv/emit.h"
 #include "testing/agreement.h"
 #include "testing/interpreted.h"
+#include "testing/spirv_validate.h"
 
 namespace nxv::kernels {
 namespace {
@@ -88,6 +92,33 @@ TEST(Scatter, SumsOfEveryType) {
       EXPECT_EQ(make_scatter(type, 6, 1, 75, 4, 1).disagreement(plan), "") << name(type);
     }
   }
+}
+
+// Words of 2^30 numbers of 8 bytes are counted in 64 bits.
+TEST(Scatter, LargeTargets) {
+  const auto owner = host_graveyard();
+  const auto stored = [&](DType type, Shape shape) {
+    return NodeRef::adopt(
+        std::make_unique<Node>(owner, Op::data, type, std::move(shape), std::vector<NodeRef>{})
+            .release());
+  };
+  const plan::DevicePlan plan = discrete_plan();
+  const Target target = make_target(plan);
+  const auto lanes_of_indices = [&](int64_t slots) {
+    const NodeRef node = library::make_node(
+        Op::scatter_add, DType::s64, {slots, 1},
+        {stored(DType::s64, {slots, 1}), stored(DType::s32, {5}), stored(DType::s64, {5, 1})});
+    const Region region = std::move(schedule::make_schedule(node, {}).back().region);
+    const ir::Kernel kernel = lower(region, target).dispatches.back().generate(region);
+    EXPECT_EQ(nxv::testing::validate_spirv(spirv::emit(kernel, {})), "");
+    std::set<int> lanes;
+    for (const ir::Inst& inst : kernel.body) {
+      if (inst.op == ir::Opcode::atomic_add) lanes.insert(kernel.body[inst.args[1]].type.lanes);
+    }
+    return lanes;
+  };
+  EXPECT_EQ(lanes_of_indices((int64_t{1} << 30) - 1), std::set<int>{1});
+  EXPECT_EQ(lanes_of_indices(int64_t{1} << 30), std::set<int>{2});
 }
 
 TEST(Scatter, LastUpdate) {

@@ -10,11 +10,11 @@ NodeRef scalar_of(const NodeRef& like, DType type, double value) {
 }
 
 // |a - b| <= atol + rtol |b| everywhere, infinities being close to themselves alone. The bound of
-// integers is an f64, since the magnitude of the least one is not of its own type.
+// integers is an f32, since the magnitude of the least one is not of its own type.
 std::vector<NodeRef> all_close(const Arguments& arguments) {
   const NodeRef &a = arguments.tensor(0), &b = arguments.tensor(1);
   const bool integers = is_integer(a->dtype) && is_integer(b->dtype);
-  const NodeRef size = elementwise(Op::abs, {integers ? cast(b, DType::f64) : b});
+  const NodeRef size = elementwise(Op::abs, {integers ? cast(b, DType::f32) : b});
   // As a number beside a tensor: of the tensor's type if that is floating.
   const DType type = is_integer(size->dtype) ? DType::f32 : size->dtype;
   const NodeRef atol = scalar_of(a, type, arguments.real("atol", 1e-8));

@@ -12,9 +12,8 @@
 namespace nxv::runtime {
 namespace {
 
-// Bounds of the pending graph below one node.
+// Of the pending graph below one node.
 constexpr uint32_t kMaxDepth = 256;
-constexpr uint64_t kMaxPinned = uint64_t{64} << 20;
 // How often the engine looks for what can go.
 constexpr std::chrono::milliseconds kCleanUp(50);
 // Requests waiting beyond which callers are slowed.
@@ -119,7 +118,7 @@ void Engine::loop() {
     }
   }
   closed_.store(true, std::memory_order_release);
-  views_.close();
+  pins_.close();
   graveyard_->close();
   // The device waits for kernels that are being made, which use the executor.
   device_.reset();
@@ -137,7 +136,7 @@ void Engine::process(Request& request) {
     if (request.task) return request.task(*executor_, *device_);
     if (request.release) return store(request);
     if (lost_) throw Error(lost_.status, lost_.message);
-    evaluate_now(request.node);
+    with_room([&] { executor_->evaluate(request.node); });
     if (request.read) return begin_read(request);
     if (request.evaluated) {
       // Not the open epoch: when nothing was recorded, nobody submits that.
@@ -160,34 +159,35 @@ Failure Engine::note(Failure failure) {
 void Engine::store(Request& request) {
   try {
     if (lost_) throw Error(lost_.status, lost_.message);
-    executor_->upload(*request.node, request.bytes);
+    with_room([&] { executor_->upload(*request.node, request.bytes); });
   } catch (const std::exception& e) {
     request.node->set_failed(note(failure_of(e)));
   }
   std::exchange(request.release, nullptr)();
 }
 
-void Engine::evaluate_now(const NodeRef& node) {
+template <typename Allocate>
+void Engine::with_room(Allocate allocate) {
   try {
-    executor_->evaluate(node);
+    allocate();
   } catch (const Error& e) {
     if (e.status() != Status::alloc_failed) throw;
-    // What has been released meanwhile may be enough.
-    if (clean_up() == 0) throw;
-    executor_->evaluate(node);
+    // What has been released meanwhile, or need not be held on to, may be enough.
+    if (clean_up(true) == 0) throw;
+    allocate();
   }
 }
 
-size_t Engine::clean_up() {
-  views_.forget();
+size_t Engine::clean_up(bool is_short_of_memory) {
+  pins_.forget();
   size_t destroyed = graveyard_->drain();
-  for (NodeRef& view : views_.take_due()) {
+  for (NodeRef& small : is_short_of_memory ? pins_.take_all() : pins_.take_due()) {
     try {
-      if (!lost_) executor_->evaluate(view);
+      if (!lost_) executor_->evaluate(small);
     } catch (const std::exception& e) {
-      note(failure_of(e));  // the view stays pending: whoever reads it learns of the failure
+      note(failure_of(e));  // it stays pending: whoever reads it learns of the failure
     }
-    view = {};
+    small = {};
     destroyed += graveyard_->drain();
   }
   cleaned_up_ = std::chrono::steady_clock::now();
@@ -251,11 +251,9 @@ NodeRef Engine::upload(DType type, Shape shape, std::span<const std::byte> store
 
 void Engine::admit(const NodeRef& node) {
   if (node->is_function) return;  // has no value
-  views_.add(node);
-  const bool deep = node->depth.load(std::memory_order_relaxed) >= kMaxDepth;
-  if (deep || node->pinned_bytes.load(std::memory_order_relaxed) > kMaxPinned) {
+  pins_.add(node);
+  if (node->depth.load(std::memory_order_relaxed) >= kMaxDepth) {
     node->depth.store(0, std::memory_order_relaxed);
-    node->pinned_bytes.store(0, std::memory_order_relaxed);
     evaluate(node);
   }
   if (backlog_.load(std::memory_order_relaxed) > kMaxBacklog) {

@@ -18,7 +18,7 @@
 
 #include "graph/build.h"
 #include "runtime/executor.h"
-#include "runtime/view_watch.h"
+#include "runtime/pin_watch.h"
 
 namespace nxv::runtime {
 
@@ -100,10 +100,12 @@ class Engine {
   void loop();
   void process(Request& request);
   void store(Request& request);
-  void evaluate_now(const NodeRef& node);
-  // Destroys what nobody references, and stores views that alone hold on to larger values. Returns
-  // how many nodes went.
-  size_t clean_up();
+  // Once more when memory was short and something could go.
+  template <typename Allocate>
+  void with_room(Allocate allocate);
+  // Destroys what nobody references, and stores views that alone hold on to larger values; where
+  // memory is short, all small values that are pending. Returns how many nodes went.
+  size_t clean_up(bool is_short_of_memory = false);
   void begin_read(Request& request);
   Failure note(Failure failure);
   void throttle(uint64_t epoch);
@@ -114,7 +116,7 @@ class Engine {
   plan::Snapshot snapshot_;
   plan::DevicePlan plan_;
   std::unique_ptr<Executor> executor_;
-  ViewWatch views_;
+  PinWatch pins_;
   std::chrono::steady_clock::time_point cleaned_up_;
   Failure lost_;  // the engine's thread: why the device is gone
 

@@ -202,6 +202,61 @@ TEST(Engine, ShiftsAndPowersFaultToo) {
   EXPECT_EQ(status_of(*engine, elementwise(Op::remainder, {f, fz})), Status::ok);
 }
 
+// Some drivers round no f64 beyond 2^24.
+TEST(Engine, LargeF64HaveFractions) {
+  NXV_OPEN_OR_SKIP(engine);
+  if (!engine->plan().has.f64) GTEST_SKIP() << "no f64 here";
+  const std::vector<double> values = {704637452.5, -704637452.5, 0x1p40 + 0.75, -0x1p51 - 0.5};
+  const NodeRef x = vector(*engine, values);
+  const auto results = [&](const NodeRef& node) { return elements<double>(*engine, node); };
+  std::vector<double> floors, ceilings, rounded, remainders;
+  for (double v : values) {
+    floors.push_back(std::floor(v));
+    ceilings.push_back(std::ceil(v));
+    rounded.push_back(std::round(v));
+    remainders.push_back(std::fmod(std::ldexp(v, 60), 2.75));
+  }
+  EXPECT_EQ(results(elementwise(Op::floor, {x})), floors);
+  EXPECT_EQ(results(elementwise(Op::ceil, {x})), ceilings);
+  EXPECT_EQ(results(elementwise(Op::round, {x})), rounded);
+  const NodeRef scaled = elementwise(Op::multiply, {x, vector<double>(*engine, {0x1p60})});
+  EXPECT_EQ(results(elementwise(Op::remainder, {scaled, vector<double>(*engine, {2.75})})),
+            remainders);
+  EXPECT_EQ(results(elementwise(Op::pow, {vector<double>(*engine, {-1}),
+                                          vector<double>(*engine, {1409274905})}))[0],
+            -1);
+}
+
+// The result's type, s64, does not hold all numbers of u64: what operations do depends on the
+// operands' own values.
+TEST(Engine, UnsignedNumbersBesideSignedOnes) {
+  NXV_OPEN_OR_SKIP(engine);
+  const auto unsigned_numbers = [&](std::vector<int64_t> list) {
+    return bitcast(vector(*engine, list), DType::u64);
+  };
+  const NodeRef u = unsigned_numbers({-1, -1, 5, -9}), s = vector<int64_t>(*engine, {3, -3, -7, 2});
+  const auto results = [&](Op op, const NodeRef& a, const NodeRef& b) {
+    const NodeRef node = elementwise(op, {a, b});
+    EXPECT_EQ(node->dtype, DType::s64);
+    return elements<int64_t>(*engine, node);
+  };
+  using List = std::vector<int64_t>;
+  const int64_t third = static_cast<int64_t>(~uint64_t{0} / 3);
+  const int64_t half = static_cast<int64_t>((~uint64_t{0} - 8) / 2);
+  EXPECT_EQ(results(Op::max, u, s), (List{-1, -1, 5, -9}));
+  EXPECT_EQ(results(Op::min, u, s), (List{3, -3, -7, 2}));
+  EXPECT_EQ(results(Op::min, s, u), (List{3, -3, -7, 2}));
+  EXPECT_EQ(results(Op::quotient, u, s), (List{third, -third, 0, half}));
+  EXPECT_EQ(results(Op::remainder, u, s), (List{0, 0, 5, 1}));
+  EXPECT_EQ(results(Op::quotient, s, u), (List{0, 0, -1, 0}));
+  EXPECT_EQ(results(Op::remainder, s, u), (List{3, -3, -2, 2}));
+  const NodeRef low = vector<int64_t>(*engine, {0}), high = vector<int64_t>(*engine, {100});
+  EXPECT_EQ(elements<int64_t>(*engine, elementwise(Op::clip, {u, low, high})),
+            (List{100, 100, 5, 100}));
+  // An exponent beyond 2^63 is not negative.
+  EXPECT_EQ(results(Op::pow, vector<int64_t>(*engine, {-1}), unsigned_numbers({-1}))[0], -1);
+}
+
 // ---- Deallocation, two engines, closing ----
 
 TEST(Engine, DeallocatedValuesSayTo) {

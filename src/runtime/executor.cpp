@@ -5,29 +5,11 @@
 #include <cstring>
 #include <unordered_set>
 
-#include "ir/legalize_int64.h"
 #include "runtime/emit_options.h"
 #include "schedule/scalars.h"
 
 namespace nxv::runtime {
 namespace {
-
-void check_requirements(const ir::Kernel& kernel, const plan::Capabilities& has) {
-  const ir::Requirements needs = ir::requirements(kernel);
-  const auto missing = [&](bool needed, bool there, const char* name) {
-    if (needed && !there) {
-      throw Error(Status::unsupported, "kernel '" + kernel.name + "' needs " + name +
-                                           ", which the device lacks or which is disabled");
-    }
-  };
-  missing(needs.f64, has.f64, "f64");
-  missing(needs.int64, has.int64, "int64");
-  missing(needs.matrices, has.coopmat, "coopmat");
-  missing(needs.bf16, has.bf16, "bf16");
-  missing(needs.subgroup_arithmetic, has.subgroup_arithmetic, "subgroup_arithmetic");
-  missing(needs.subgroup_shuffle, has.subgroup_shuffle, "subgroup_shuffle");
-  missing(needs.subgroup_ballot, has.subgroup_ballot, "subgroup_ballot");
-}
 
 // Steps of the programs that are kept; beyond that they are made anew.
 constexpr size_t kKeptSteps = 1 << 14;
@@ -41,20 +23,14 @@ Executor::Executor(vulkan::Device& device, const plan::DevicePlan& plan,
 }
 
 vulkan::Module Executor::compile(const ir::Kernel& kernel) const {
-  const ir::Kernel* final = &kernel;
-  ir::Kernel legal;
-  if (!plan_.has.int64 && ir::requirements(kernel).int64) {
-    legal = ir::legalize_int64(kernel);
-    final = &legal;
-  }
-  check_requirements(*final, plan_.has);
+  const ir::Kernel legal = kernels::legalised(kernel, plan_.has);
   vulkan::Module module;
-  module.name = final->name;
-  module.words = spirv::emit(*final, emit_options_);
-  module.push_bytes = final->params_in_block() ? 8 : final->param_bytes();
-  module.local_size[0] = final->local_size;
-  module.required_subgroup_size = final->subgroup_size;
-  module.shared_bytes = final->shared_bytes();
+  module.name = legal.name;
+  module.words = spirv::emit(legal, emit_options_);
+  module.push_bytes = legal.params_in_block() ? 8 : legal.param_bytes();
+  module.local_size[0] = legal.local_size;
+  module.required_subgroup_size = legal.subgroup_size;
+  module.shared_bytes = legal.shared_bytes();
   return module;
 }
 
@@ -145,7 +121,6 @@ void Executor::drop_inputs(const Program& program) {
     if (root.is_pending()) continue;
     root.inputs.clear();
     root.depth.store(0, std::memory_order_relaxed);
-    root.pinned_bytes.store(static_cast<uint64_t>(root.storage_size()), std::memory_order_relaxed);
   }
 }
 

@@ -6,73 +6,23 @@
 
 #include <set>
 
-#include "runtime/engine_fixture_test.h"
-#include "testing/graph_check.h"
+#include "runtime/engine_pair_test.h"
 #include "testing/spirv_validate.h"
 
 namespace nxv::runtime {
 namespace {
 
-using Types = std::vector<DType>;
-
-// Complex numbers are not among them; every seed takes the next row.
-const std::vector<Types>& type_sets() {
-  static const std::vector<Types> sets = {
-      {DType::f32, DType::s32, DType::u8},
-      {DType::f32},
-      {DType::f16, DType::bf16, DType::f32},
-      {DType::s8, DType::u16, DType::s16, DType::u32},
-      {DType::f64, DType::s64},
-      {DType::f32, DType::s32, DType::u8},
-      {DType::u64, DType::s64, DType::s32, DType::u8},
-      {DType::u2, DType::u4, DType::s2, DType::s4, DType::f8_e4m3fn, DType::f8_e5m2},
-      {DType::f32, DType::f64, DType::f16, DType::s32, DType::s64, DType::u8, DType::u64}};
-  return sets;
-}
-
-class Pair {
+class Graphs {
  public:
-  Pair() {
-    EngineOptions options = test_options();
-    options.schedule.large_bytes = 0;
-    fused_ = open_or_null(options);
-    if (!fused_) return;
-    options.schedule.fuse = options.schedule.donate = false;
-    apart_ = open_or_null(options);
-    const plan::DevicePlan& plan = fused_->plan();
-    agreement_.wide_products = agreement_.exact_integers = plan.has.fast_f64;
-    agreement_.keeps_subnormals = plan.has.f32_subnormals;
-  }
-  bool is_open() const { return fused_ != nullptr; }
-
-  void check(uint64_t seed) {
-    RandomGraphOptions options;
-    options.dtypes = type_sets()[seed % type_sets().size()];
-    options.ops = real_ops();
-    options.size = 4 + static_cast<int>(seed / 7 % 21);
-    options.max_elements = seed % 5 == 0 ? 4096 : 300;
-
-    validate(random_graph(fused_->graveyard(), seed, options));
-    const auto evaluator = [](Engine& engine) {
-      return GraphEvaluator{engine.graveyard(), [&](std::span<const NodeRef> nodes) {
-                              std::vector<std::future<Answer>> answers;
-                              for (const NodeRef& n : nodes) {
-                                answers.push_back(read_later(engine, n));
-                              }
-                              std::vector<HostTensor> values;
-                              for (size_t i = 0; i < nodes.size(); ++i) {
-                                values.push_back(tensor_of(*nodes[i], answers[i].get()));
-                              }
-                              return values;
-                            }};
-    };
-    EXPECT_EQ(check_random_graph(seed, options, evaluator(*fused_), evaluator(*apart_), agreement_),
-              "");
-  }
+  bool is_open() const { return engines_.is_open(); }
 
   void check(uint64_t first, uint64_t end) {
-    for (uint64_t seed = first; seed < end; ++seed) check(seed);
-    const Counters fused = fused_->counters(), apart = apart_->counters();
+    for (uint64_t seed = first; seed < end; ++seed) {
+      const RandomGraphOptions options = random_graph_options(seed);
+      validate(random_graph(engines_.fused().graveyard(), seed, options));
+      engines_.check_graph(seed, options);
+    }
+    const Counters fused = engines_.fused().counters(), apart = engines_.apart().counters();
     std::cout << end - first << " graphs: " << fused.dispatches << " dispatches of "
               << fused.kernels_compiled << " kernels fused, " << apart.dispatches << " of "
               << apart.kernels_compiled << " apart, " << donations() << " results in place, "
@@ -82,7 +32,7 @@ class Pair {
  private:
   // Every kernel of the schedule, once.
   void validate(const std::vector<NodeRef>& roots) {
-    fused_->call([&](Executor& executor, vulkan::Device&) {
+    engines_.fused().call([&](Executor& executor, vulkan::Device&) {
       for (const NodeRef& root : roots) {
         if (root->op == Op::data) continue;
         for (const schedule::Step& step : schedule::make_schedule(root, executor.options())) {
@@ -99,26 +49,26 @@ class Pair {
 
   uint64_t donations() {
     uint64_t n = 0;
-    fused_->call([&](Executor& executor, vulkan::Device&) { n = executor.stats().donations; });
+    engines_.fused().call(
+        [&](Executor& executor, vulkan::Device&) { n = executor.stats().donations; });
     return n;
   }
 
-  std::shared_ptr<Engine> fused_, apart_;
-  AgreementOptions agreement_;
+  EnginePair engines_;
   std::set<std::string> valid_;
 };
 
 TEST(RandomGraph, FusedIsBitwiseUnfusedAndRight) {
-  Pair engines;
-  if (!engines.is_open()) GTEST_SKIP() << "no Vulkan device here";
-  engines.check(0, 200);
+  Graphs graphs;
+  if (!graphs.is_open()) GTEST_SKIP() << "no Vulkan device here";
+  graphs.check(0, 200);
 }
 
 // --gtest_also_run_disabled_tests --gtest_filter='*Long*'
 TEST(RandomGraph, DISABLED_LongFusedIsBitwiseUnfusedAndRight) {
-  Pair engines;
-  if (!engines.is_open()) GTEST_SKIP() << "no Vulkan device here";
-  engines.check(10000, 12000);
+  Graphs graphs;
+  if (!graphs.is_open()) GTEST_SKIP() << "no Vulkan device here";
+  graphs.check(10000, 12000);
 }
 
 }  // namespace

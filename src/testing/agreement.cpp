@@ -1,20 +1,24 @@
 #include "testing/agreement.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
-#include <optional>
 
 #include "graph/build.h"
+#include "testing/factors.h"
 #include "testing/vectors.h"
 
 namespace nxv {
 namespace {
 
 // Of an operation, in units of the last place of its result; 0: exact.
-double allowed_ulp(const Node& node) {
+double allowed_ulp(const Node& node, std::span<const HostTensor> inputs) {
   if (is_integer(node.dtype)) return 0;
   switch (node.op) {
+    case Op::abs:
+      return is_complex(inputs[0].dtype) ? 2 : 0;
     case Op::rsqrt:
     case Op::cbrt:
     case Op::exp:
@@ -42,7 +46,6 @@ double allowed_ulp(const Node& node) {
     case Op::erf_inv:
       return 5;
     case Op::random_uniform:
-    case Op::scatter_add:  // in f64, or in what is as exact
       return 1;
     default:
       return 0;
@@ -51,7 +54,15 @@ double allowed_ulp(const Node& node) {
 
 bool is_nan(const Scalar& s) { return !is_integer(s.dtype) && std::isnan(to_double(s)); }
 
-bool same(const Scalar& a, const Scalar& b) { return a == b || (is_nan(a) && is_nan(b)); }
+bool same(const Scalar& a, const Scalar& b) {
+  if (!is_complex(a.dtype)) return a == b || (is_nan(a) && is_nan(b));
+  const auto alike = [](double x, double y) {
+    return std::bit_cast<uint64_t>(x) == std::bit_cast<uint64_t>(y) ||
+           (std::isnan(x) && std::isnan(y));
+  };
+  const auto x = to_complex_double(a), y = to_complex_double(b);
+  return alike(x.real(), y.real()) && alike(x.imag(), y.imag());
+}
 
 bool has_subnormal(const HostTensor& t) {
   for (int64_t i = 0; i < t.count(); ++i) {
@@ -64,7 +75,10 @@ NodeRef known(const GraveyardRef& owner, const HostTensor& t) {
   return host_value(owner, t.dtype, t.shape, t.bytes);
 }
 
-NodeRef magnitude(const NodeRef& x) { return elementwise(Op::abs, {cast(x, DType::f64)}); }
+NodeRef magnitude(const NodeRef& x) {
+  const bool complex = is_complex(x->dtype);
+  return elementwise(Op::abs, {cast(x, complex ? DType::c128 : DType::f64)});
+}
 
 // The node over operands of other values, or of other types.
 NodeRef over(const GraveyardRef& owner, const Node& node, DType type, std::vector<NodeRef> inputs) {
@@ -73,18 +87,50 @@ NodeRef over(const GraveyardRef& owner, const Node& node, DType type, std::vecto
           .release());
 }
 
-// Sum of the absolute values of the terms of each element of a sum or dot.
+// How the elements of a node come from many: as their sums or their products.
+enum class Many { no, sums, products };
+
+Many many_of(const Node& node) {
+  if (is_integer(node.dtype)) return Many::no;
+  switch (node.op) {
+    case Op::sum:
+    case Op::dot:
+    case Op::scatter_add:
+      return Many::sums;
+    case Op::product:
+      return Many::products;
+    case Op::scan: {
+      const Op combine = node.attribute<ScanAttr>().combine;
+      return combine == Op::add ? Many::sums : combine == Op::multiply ? Many::products : Many::no;
+    }
+    default:
+      return Many::no;
+  }
+}
+
+// Sum of the absolute values of the terms of each element.
 HostTensor term_magnitudes(const GraveyardRef& owner, const Node& node,
                            const std::vector<NodeRef>& inputs) {
   std::vector<NodeRef> absolute;
-  for (const NodeRef& input : inputs) absolute.push_back(magnitude(input));
+  for (const NodeRef& input : inputs) {
+    const bool is_slot = node.op == Op::scatter_add && absolute.size() == 1;
+    absolute.push_back(is_slot ? input : magnitude(input));
+  }
   return reference_evaluate(*over(owner, node, DType::f64, absolute));
 }
 
-// Terms of each element of a reduction or dot.
+// Terms of each element, at most.
 double term_count(const Node& node, std::span<const HostTensor> inputs) {
-  if (node.op == Op::dot) return static_cast<double>(inputs[0].shape.back());
-  return static_cast<double>(inputs[0].count()) / static_cast<double>(node.count);
+  switch (node.op) {
+    case Op::dot:
+      return static_cast<double>(inputs[0].shape.back());
+    case Op::scan:
+      return static_cast<double>(node.shape[static_cast<size_t>(node.attribute<ScanAttr>().axis)]);
+    case Op::scatter_add:
+      return static_cast<double>(inputs[1].count() + 1);
+    default:
+      return static_cast<double>(inputs[0].count()) / static_cast<double>(node.count);
+  }
 }
 
 double half_ulp(DType type, double at) {
@@ -94,19 +140,76 @@ double half_ulp(DType type, double at) {
   return std::isfinite(gap) ? gap / 2 : std::fabs(at) * 0x1p-7;
 }
 
-// Sums in any order: |error| of the exact sum's rounding and of `epsilon` a step.
-std::optional<std::string> off_sum(const Node& node, const Scalar& got, const Scalar& want,
-                                   double terms, double magnitudes, double epsilon) {
-  const double g = to_double(got), w = to_double(want);
-  const double slack = terms * epsilon * magnitudes;
-  const double largest = to_double(make_scalar(node.dtype, std::numeric_limits<double>::max()));
+std::array<double, 2> parts_of(const Scalar& s) {
+  const std::complex<double> z = to_complex_double(s);
+  return {z.real(), z.imag()};
+}
+
+// Sums in any order: |error| of the exact sum's rounding and of `slack`, relative to the sum of the
+// terms' magnitudes.
+bool sums_alike(const Scalar& got, const Scalar& want, double slack, double magnitudes) {
+  const DType part = to_real(want.dtype);
+  const double largest = to_double(make_scalar(part, std::numeric_limits<double>::max()));
   // Whether a sum this close to the largest number overflows depends on the order.
   const double edge = std::isfinite(largest) ? largest : 0x1.fffffep127;
-  if (!std::isfinite(magnitudes) || magnitudes * 1.01 > (node.dtype == DType::f64 ? 1e308 : edge)) {
-    return std::nullopt;
+  if (!std::isfinite(magnitudes) || magnitudes * 1.01 > (part == DType::f64 ? 1e308 : edge)) {
+    return true;
   }
-  if (std::fabs(g - w) <= slack + 2.02 * half_ulp(node.dtype, w)) return std::nullopt;
-  return "terms sum to " + std::to_string(magnitudes);
+  const auto g = parts_of(got), w = parts_of(want);
+  for (size_t i = 0; i < 2; ++i) {
+    if (!(std::fabs(g[i] - w[i]) <= slack * magnitudes + 2.02 * half_ulp(part, w[i]))) return false;
+  }
+  return true;
+}
+
+bool is_finite(std::complex<double> z) {
+  return std::isfinite(z.real()) && std::isfinite(z.imag());
+}
+
+bool products_alike(const Scalar& got, const Scalar& want, double slack, double terms) {
+  const auto g = to_complex_double(got), w = to_complex_double(want);
+  // Where partial products leave the range, the order decides.
+  const bool leaves = !is_finite(g) || !is_finite(w) || g == 0.0 || w == 0.0;
+  if (leaves && terms > 2) return true;
+  const double size = std::abs(w);
+  return std::abs(g - w) <= slack * size + 2.02 * half_ulp(to_real(want.dtype), size);
+}
+
+// Complex functions are accurate normwise. Around infinities the parts are anybody's.
+bool complex_alike(const Scalar& got, const Scalar& want, double epsilon) {
+  const auto g = to_complex_double(got), w = to_complex_double(want);
+  if (!is_finite(g) || !is_finite(w)) return is_finite(g) == is_finite(w);
+  return std::abs(g - w) <= epsilon * std::abs(w) + half_ulp(to_real(want.dtype), 0);
+}
+
+// What the reference makes of c128 is no more exact than the device's; its errors grow with the
+// exponent of a power.
+double complex_epsilon(const Node& node, std::span<const HostTensor> inputs, int64_t i) {
+  if (node.dtype == DType::c64) return 4 * 0x1p-23;
+  double growth = 0;
+  if (node.op == Op::pow) {
+    const auto base = to_complex_double(inputs[0].at(i)),
+               power = to_complex_double(inputs[1].at(i));
+    if (base != 0.0) growth = std::abs(power * std::log(base));
+  }
+  return (64 + 4 * growth) * 0x1p-52;
+}
+
+// Of complex numbers: what is computed part by part, each rounded correctly, or only moved.
+bool is_exact_by_parts(const Node& node) {
+  switch (node.op) {
+    case Op::add:
+    case Op::subtract:
+    case Op::negate:
+    case Op::conjugate:
+    case Op::sign:
+    case Op::cast:
+    case Op::select:
+    case Op::bitcast:
+      return true;
+    default:
+      return info(node.op).fusion != Fusion::pointwise;
+  }
 }
 
 // Within a transform's own accuracy, which is that of its row's norm.
@@ -135,14 +238,22 @@ bool factors_alike(const HostTensor& got, const HostTensor& want, int64_t i) {
   const int64_t first = i / (rows * columns) * rows * columns;
   double largest = 0;
   for (int64_t k = first; k < first + rows * columns; ++k) {
-    largest = std::max(largest, std::fabs(to_double(want.at(k))));
+    largest = std::max(largest, std::abs(to_complex_double(want.at(k))));
   }
-  const double epsilon = want.dtype == DType::f64 ? 0x1p-53 : 0x1p-24;
-  return std::fabs(to_double(got.at(i)) - to_double(want.at(i))) <=
+  const double epsilon = to_real(want.dtype) == DType::f64 ? 0x1p-53 : 0x1p-24;
+  return std::abs(to_complex_double(got.at(i)) - to_complex_double(want.at(i))) <=
          4 * static_cast<double>(rows) * epsilon * largest;
 }
 
 }  // namespace
+
+AgreementOptions agreement_of(const plan::DevicePlan& plan) {
+  AgreementOptions options;
+  options.f64 = plan.has.f64;
+  options.wide_products = options.exact_integers = plan.has.fast_f64;
+  options.keeps_subnormals = plan.has.f32_subnormals;
+  return options;
+}
 
 std::string difference(const HostTensor& a, const HostTensor& b) {
   if (a.dtype != b.dtype || a.shape != b.shape || a.bytes.size() != b.bytes.size()) {
@@ -159,21 +270,21 @@ std::string difference(const HostTensor& a, const HostTensor& b) {
 
 std::string disagreement(const Node& node, std::span<const HostTensor> inputs,
                          const HostTensor& got, const AgreementOptions& options) {
+  if (is_decomposition(node.op)) {
+    const std::string wrong = factor_error(node, inputs[0], got);
+    return wrong.empty() ? wrong : describe(node, inputs) + ": " + wrong;
+  }
   const auto owner = host_graveyard();
-  // Integer arithmetic but shifts is on the operands as converted to the result's type: u64 beside
-  // s64 wraps.
+  // Where f64 is slow, integers are rounded before functions of floats see them.
   const OpInfo& row = info(node.op);
-  bool converts = row.fusion == Fusion::pointwise && is_integer(node.dtype) &&
-                  (row.type_rule == TypeRule::merge || row.type_rule == TypeRule::merge_integer) &&
-                  node.op != Op::left_shift && node.op != Op::right_shift;
-  converts |= row.fusion == Fusion::pointwise && !options.exact_integers &&
-              row.type_rule != TypeRule::predicate && !is_integer(node.dtype) &&
-              node.op != Op::bitcast;
+  const bool rounds_integers = row.fusion == Fusion::pointwise && !options.exact_integers &&
+                               row.type_rule != TypeRule::predicate && !is_integer(node.dtype) &&
+                               node.op != Op::bitcast && node.op != Op::select;
+  const DType computed = to_real(node.dtype) == DType::f64 ? DType::f64 : DType::f32;
   std::vector<NodeRef> operands;
   for (const HostTensor& t : inputs) {
-    const bool rounds = converts && (is_integer(t.dtype) || is_integer(node.dtype));
-    operands.push_back(rounds && node.op != Op::select ? cast(known(owner, t), node.dtype)
-                                                       : known(owner, t));
+    const bool rounds = rounds_integers && is_integer(t.dtype);
+    operands.push_back(rounds ? cast(known(owner, t), computed) : known(owner, t));
   }
   const HostTensor want = reference_evaluate(*over(owner, node, node.dtype, operands));
   if (got.dtype != want.dtype || got.shape != want.shape) return "wrong type or shape";
@@ -183,31 +294,29 @@ std::string disagreement(const Node& node, std::span<const HostTensor> inputs,
     return {};
   }
   const bool is_float = !is_integer(node.dtype);
-  const bool sums = is_float && (node.op == Op::sum || node.op == Op::dot);
+  const Many many = many_of(node);
   HostTensor magnitudes;
-  if (sums) magnitudes = term_magnitudes(owner, node, operands);
-  const double ulp = allowed_ulp(node);
+  if (many == Many::sums) magnitudes = term_magnitudes(owner, node, operands);
+  const double terms = many == Many::no ? 1 : term_count(node, inputs);
+  const double step = to_real(node.dtype) == DType::f64                                  ? 0x1p-52
+                      : (node.op == Op::dot ? options.wide_products : options.wide_sums) ? 0x1p-46
+                                                                                         : 0x1p-23;
+  const double slack = terms * step * (is_complex(node.dtype) ? 4 : 1);
+  const double ulp = allowed_ulp(node, inputs);
   for (int64_t i = 0; i < want.count(); ++i) {
     const Scalar g = got.at(i), w = want.at(i);
     if (same(g, w)) continue;
     std::string why = " (exact)";
-    if (sums) {
-      const bool wide = node.op == Op::dot ? options.wide_products : options.wide_sums;
-      const double epsilon = node.dtype == DType::f64 ? 0x1p-52 : wide ? 0x1p-46 : 0x1p-23;
-      const auto off =
-          off_sum(node, g, w, term_count(node, inputs), to_double(magnitudes.at(i)), epsilon);
-      if (!off) continue;
-      why = " (" + *off + ")";
-    } else if (is_float && node.op == Op::product) {
-      // Where partial products leave the range, the order decides.
-      const double a = to_double(g), b = to_double(w);
-      const double terms = term_count(node, inputs);
-      const double epsilon = node.dtype == DType::f64 ? 0x1p-52 : 0x1p-46;
-      if (!std::isfinite(a) || !std::isfinite(b) || a == 0 || b == 0) {
-        if (terms > 2) continue;
-      }
-      if (std::fabs(a - b) <= 2.02 * half_ulp(node.dtype, b) + terms * epsilon * std::fabs(b))
-        continue;
+    if (many == Many::sums) {
+      const double size = to_double(magnitudes.at(i));
+      if (sums_alike(g, w, slack, size)) continue;
+      why = " (terms sum to " + std::to_string(size) + ")";
+    } else if (many == Many::products) {
+      if (products_alike(g, w, slack, terms)) continue;
+      why = "";
+    } else if (is_complex(node.dtype) && !is_exact_by_parts(node)) {
+      if (complex_alike(g, w, complex_epsilon(node, inputs, i))) continue;
+      why = " (normwise)";
     } else if (node.op == Op::fft) {
       if (transforms_alike(got, want, i)) continue;
       why = "";

@@ -8,16 +8,21 @@
 #include <span>
 #include <string>
 
+#include "plan/device_plan.h"
 #include "testing/reference.h"
 
 namespace nxv {
 
+// What a device promises.
 struct AgreementOptions {
+  bool f64 = true;               // otherwise f64 and c128 are refused
   bool wide_sums = true;         // floats of up to 32 bits accumulate in f64 (or as well as that)
   bool wide_products = true;     // so do the sums of dot
   bool exact_integers = true;    // integers reach float functions unrounded
   bool keeps_subnormals = true;  // f32 arithmetic; otherwise nodes that meet one are not compared
 };
+
+AgreementOptions agreement_of(const plan::DevicePlan& plan);
 
 // `node` with its inputs' values and what a device made of them. Empty when it agrees, else the
 // operation, the operands' types and shapes, and the first element that is off.

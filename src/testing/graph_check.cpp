@@ -1,7 +1,11 @@
 #include "testing/graph_check.h"
 
+#include <algorithm>
 #include <set>
+#include <string_view>
 #include <unordered_map>
+
+#include "testing/random_call.h"
 
 namespace nxv {
 namespace {
@@ -20,6 +24,27 @@ std::vector<NodeRef> nodes_of(const std::vector<NodeRef>& roots) {
   return order;
 }
 
+// Whether something is computed from f64 or to it. What is only renamed does not count.
+bool needs_f64(const std::vector<NodeRef>& nodes) {
+  const auto is_wide = [](const NodeRef& n) { return to_real(n->dtype) == DType::f64; };
+  return std::any_of(nodes.begin(), nodes.end(), [&](const NodeRef& n) {
+    if (n->op == Op::data || n->op == Op::reshape) return false;
+    return is_wide(n) || std::any_of(n->inputs.begin(), n->inputs.end(), is_wide);
+  });
+}
+
+// Empty when evaluating fails as it must where there is no f64.
+std::string refusal(const GraphEvaluator& device, const std::vector<NodeRef>& nodes) {
+  try {
+    device.evaluate(nodes);
+  } catch (const Error& e) {
+    const bool names_it = std::string_view(e.what()).find("f64") != std::string_view::npos;
+    if (e.status() == Status::unsupported && names_it) return {};
+    return std::string("instead of a lack of f64: ") + e.what();
+  }
+  return "is computed without f64";
+}
+
 }  // namespace
 
 std::string check_graph(const std::string& label, const GraphBuilder& build,
@@ -31,15 +56,21 @@ std::string check_graph(const std::string& label, const GraphBuilder& build,
   const auto graph_roots = build(host_graveyard());
   const auto graph = nodes_of(graph_roots);
 
+  std::string wrong;
+  const auto report = [&](const std::string& what) {
+    if (!what.empty()) wrong += label + ": " + what + "\n";
+  };
+  if (!agreement.f64 && needs_f64(graph)) {
+    report(refusal(fused, roots));
+    report(refusal(apart, nodes));
+    return wrong;
+  }
+
   const std::vector<HostTensor> results = fused.evaluate(roots);
   const std::vector<HostTensor> values = apart.evaluate(nodes);
   std::unordered_map<const Node*, const HostTensor*> value_of;
   for (size_t i = 0; i < graph.size(); ++i) value_of[graph[i].get()] = &values[i];
 
-  std::string wrong;
-  const auto report = [&](const std::string& what) {
-    if (!what.empty()) wrong += label + ": " + what + "\n";
-  };
   for (const NodeRef& node : graph) {
     if (node->op == Op::data) continue;
     std::vector<HostTensor> inputs;
@@ -59,6 +90,14 @@ std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
                                const AgreementOptions& agreement) {
   const auto build = [&](const GraveyardRef& owner) { return random_graph(owner, seed, options); };
   return check_graph("seed " + std::to_string(seed), build, fused, apart, agreement);
+}
+
+std::string check_random_call(uint64_t seed, const GraphEvaluator& fused,
+                              const GraphEvaluator& apart, const AgreementOptions& agreement) {
+  const std::string label =
+      random_call(host_graveyard(), seed).name + ", seed " + std::to_string(seed);
+  const auto build = [&](const GraveyardRef& owner) { return random_call(owner, seed).results; };
+  return check_graph(label, build, fused, apart, agreement);
 }
 
 std::vector<Op> real_ops() {

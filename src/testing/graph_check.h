@@ -22,7 +22,8 @@ struct GraphEvaluator {
 // The same graph for any owner; its roots.
 using GraphBuilder = std::function<std::vector<NodeRef>(const GraveyardRef&)>;
 
-// Everything that is wrong, one a line, each starting with `label`; empty when nothing is.
+// Everything that is wrong, one a line, each starting with `label`; empty when nothing is. On a
+// device without f64, what needs it must fail with `unsupported` and name the capability.
 std::string check_graph(const std::string& label, const GraphBuilder& build,
                         const GraphEvaluator& fused, const GraphEvaluator& apart,
                         const AgreementOptions& agreement);
@@ -30,6 +31,8 @@ std::string check_graph(const std::string& label, const GraphBuilder& build,
 std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
                                const GraphEvaluator& fused, const GraphEvaluator& apart,
                                const AgreementOptions& agreement);
+std::string check_random_call(uint64_t seed, const GraphEvaluator& fused,
+                              const GraphEvaluator& apart, const AgreementOptions& agreement);
 
 // The table without what only complex numbers need.
 std::vector<Op> real_ops();

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "ir/legalize_int64.h"
 #include "schedule/schedule.h"
 #include "spirv/emit.h"
 #include "testing/spirv_validate.h"
@@ -28,6 +27,27 @@ size_t allocation(const Node& node) {
 }
 constexpr std::byte kGarbage{0xcd};
 
+// Subgroups are of the plan's size, unless the caller knows better.
+InterpreterOptions interpreter_of(const plan::DevicePlan& plan, InterpreterOptions options) {
+  if (options.subgroup_size == 0) options.subgroup_size = plan.subgroup_size;
+  options.max_iterations = std::min(options.max_iterations, plan.max_loop_iterations);
+  return options;
+}
+
+void check_limits(const ir::Kernel& kernel, const kernels::Dispatch& d,
+                  const plan::DevicePlan& plan) {
+  const auto keep = [&](uint64_t value, uint64_t limit, const char* what) {
+    if (value > limit) {
+      throw Error(Status::internal, "kernel " + kernel.name + " has " + std::to_string(value) +
+                                        " " + what + ", the device allows " +
+                                        std::to_string(limit));
+    }
+  };
+  keep(kernel.local_size, plan.max_workgroup_invocations, "invocations a workgroup");
+  keep(kernel.shared_bytes(), plan.shared_memory_bytes, "bytes of shared memory");
+  for (uint32_t groups : d.groups) keep(groups, plan.max_group_count, "workgroups a dimension");
+}
+
 void upload(Node& node) {
   Bytes bytes = *node.host_data;
   bytes.resize(allocation(node), kGarbage);
@@ -40,7 +60,7 @@ InterpretedDevice::InterpretedDevice(const plan::DevicePlan& plan,
                                      const InterpreterOptions& interpreter,
                                      const schedule::Options& schedule)
     : plan_(plan),
-      interpreter_(interpreter),
+      interpreter_(interpreter_of(plan, interpreter)),
       schedule_(schedule),
       target_(kernels::make_target(plan_)) {}
 
@@ -73,8 +93,9 @@ void InterpretedDevice::run(const Region& region) {
     workspaces.emplace_back((bytes + 15) / 16 * 16, kGarbage);
   }
   for (const kernels::Dispatch& d : lowering.dispatches) {
-    ir::Kernel kernel = d.generate(region);
-    if (!plan_.has.int64 && ir::requirements(kernel).int64) kernel = ir::legalize_int64(kernel);
+    const ir::Kernel kernel = kernels::legalised(d.generate(region), plan_.has);
+    check_limits(kernel, d, plan_);
+    kernels_.insert(kernel.name);
     if (std::find(keys_.begin(), keys_.end(), d.key) == keys_.end()) {
       keys_.push_back(d.key);
       invalid_ += validate_spirv(spirv::emit(kernel, {}));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ class InterpretedDevice {
 
   const plan::DevicePlan& plan() const { return plan_; }
   int dispatches() const { return dispatches_; }
+  const std::set<std::string>& kernels() const { return kernels_; }  // names of those that ran
   // Of all kernels run, each validated as SPIR-V: the complaints.
   const std::string& invalid() const { return invalid_; }
 
@@ -42,6 +44,7 @@ class InterpretedDevice {
   int dispatches_ = 0;
   std::string invalid_;
   std::vector<std::string> keys_;
+  std::set<std::string> kernels_;
 };
 
 }  // namespace nxv::testing

@@ -9,6 +9,7 @@
 
 #include "library/registry.h"
 #include "testing/dice.h"
+#include "testing/random_graph.h"
 #include "testing/reference.h"
 
 namespace nxv {
@@ -20,7 +21,12 @@ const std::vector<DType> kReal = {
     DType::u8,      DType::u16,  DType::u32, DType::u64, DType::s8,  DType::s16, DType::s32,
     DType::s64,     DType::bf16, DType::f16, DType::f32, DType::f64, DType::f32, DType::f8_e4m3fn,
     DType::f8_e5m2, DType::u4,   DType::s4,  DType::u2,  DType::s2};
-const std::vector<DType> kFloat = {DType::f32, DType::f32, DType::f64, DType::f16, DType::bf16};
+const std::vector<DType> kComplex = {DType::c64, DType::c128};
+const std::vector<DType> kAny = [] {
+  std::vector<DType> all = kReal;
+  all.insert(all.end(), kComplex.begin(), kComplex.end());
+  return all;
+}();
 const std::vector<DType> kIndex = {DType::s32, DType::s64, DType::u8, DType::u32, DType::s16};
 
 class Caller {
@@ -76,7 +82,9 @@ class Caller {
   }
   // What the host knows of indices is checked and used as operations are built.
   NodeRef maybe_computed(const NodeRef& x) {
-    return dice_.chance(50) ? elementwise(Op::max, {x, x}) : x;
+    return dice_.chance(50)
+               ? elementwise(Op::add, {x, constant(owner_, make_scalar(x->dtype, int64_t{0}), {})})
+               : x;
   }
   void without_specials() { special_ = false; }
 
@@ -131,7 +139,7 @@ void draw_bitcast(Caller& c) {
 void draw_gather(Caller& c) {
   const Shape shape = c.shape(1, 6);
   const Axes axes = c.axes_of(shape);
-  c.add(c.data(c.type(kReal), shape));
+  c.add(c.data(c.type(kAny), shape));
   Shape of_indices = c.shape(0, 2, 20);
   of_indices.push_back(static_cast<int64_t>(axes.size()));
   c.add(c.indices(of_indices, [&](int64_t i) {
@@ -142,14 +150,14 @@ void draw_gather(Caller& c) {
 
 void draw_take(Caller& c) {
   const Shape shape = c.shape(1, 5);
-  c.add(c.data(c.type(kReal), shape));
+  c.add(c.data(c.type(kAny), shape));
   const int64_t axis = c.axis_option(shape);
   c.add(c.indices(c.shape(0, 2, 12), [&](int64_t) { return shape[static_cast<size_t>(axis)]; }));
 }
 
 void draw_take_along_axis(Caller& c) {
   const Shape shape = c.shape(1, 6);
-  c.add(c.data(c.type(kReal), shape));
+  c.add(c.data(c.type(kAny), shape));
   const int64_t axis = c.axis_option(shape);
   Shape of_indices = shape;
   of_indices[static_cast<size_t>(axis)] = c.dice().between(1, 9);
@@ -160,7 +168,7 @@ void draw_indexed(Caller& c) {
   c.without_specials();
   const Shape shape = c.shape(1, 5, 200);
   const Axes axes = c.axes_of(shape);
-  c.add(c.data(c.type(kReal), shape));
+  c.add(c.data(c.type(kAny), shape));
   const int64_t n = c.dice().between(1, 40);
   c.add(c.indices({n, static_cast<int64_t>(axes.size())}, [&](int64_t i) {
     return shape[static_cast<size_t>(axes[static_cast<size_t>(i) % axes.size()])];
@@ -171,7 +179,7 @@ void draw_indexed(Caller& c) {
       updates.push_back(shape[static_cast<size_t>(i)]);
     }
   }
-  c.add(c.data(c.type(kReal), updates));
+  c.add(c.data(c.type(kAny), updates));
   c.option("axes", axes);
 }
 
@@ -185,7 +193,7 @@ void add_starts(Caller& c, const Shape& shape) {
 
 void draw_slice_at(Caller& c) {
   const Shape shape = c.shape(1, 6);
-  c.add(c.data(c.type(kReal), shape));
+  c.add(c.data(c.type(kAny), shape));
   add_starts(c, shape);
   std::vector<int64_t> lengths, strides;
   for (const int64_t d : shape) {
@@ -198,11 +206,19 @@ void draw_slice_at(Caller& c) {
 
 void draw_put_slice(Caller& c) {
   const Shape shape = c.shape(1, 6);
-  c.add(c.data(c.type(kReal), shape));
+  c.add(c.data(c.type(kAny), shape));
   Shape part = shape;
   for (int64_t& d : part) d = c.dice().between(1, d);
-  c.add(c.data(c.type(kReal), part));
+  c.add(c.data(c.type(kAny), part));
   add_starts(c, shape);
+}
+
+void draw_all_close(Caller& c) {
+  const Shape shape = c.shape(0, 6);
+  const NodeRef x = c.data(c.type(kAny), shape);
+  c.add(x);
+  c.add(c.dice().chance(50) ? c.maybe_computed(x) : c.data(c.type(kAny), shape));
+  c.option("equal_nan", c.dice().below(2));
 }
 
 // ---- Windows ----
@@ -233,11 +249,15 @@ void window_options(Caller& c, const Shape& shape, bool dilates) {
   if (dilates) c.option("dilations", dilations);
 }
 
-void draw_window(Caller& c) {
+void draw_window(Caller& c, const std::vector<DType>& types) {
   const Shape shape = c.shape(1, 4, 150);
-  c.add(c.data(c.type(kReal), shape));
+  const DType type = c.type(types);
+  if (is_complex(type)) c.without_specials();
+  c.add(c.data(type, shape));
   window_options(c, shape, true);
 }
+void draw_window_of_reals(Caller& c) { draw_window(c, kReal); }
+void draw_window_of_any(Caller& c) { draw_window(c, kAny); }
 
 void draw_window_scatter(Caller& c) {
   const Shape shape = c.shape(1, 3, 100);
@@ -272,7 +292,7 @@ void add_function(Caller& c, DType type) {
 void draw_reduce(Caller& c) {
   c.without_specials();
   const Shape shape = c.shape(1, 6, 100);
-  const DType type = c.dice().chance(50) ? DType::s32 : DType::f32;
+  const DType type = c.type(kReal);
   c.add(c.data(type, shape));
   c.add(c.data(type, {}));
   add_function(c, type);
@@ -283,7 +303,7 @@ void draw_reduce(Caller& c) {
 void draw_window_reduce(Caller& c) {
   c.without_specials();
   const Shape shape = c.shape(1, 3, 60);
-  const DType type = c.dice().chance(50) ? DType::s32 : DType::f32;
+  const DType type = c.type(kReal);
   c.add(c.data(type, shape));
   c.add(c.data(type, {}));
   add_function(c, type);
@@ -308,10 +328,9 @@ void draw_conv(Caller& c) {
     low.push_back(std::max<int64_t>(0, needs - there) + c.dice().between(0, 1));
     high.push_back(c.dice().between(0, 2));
   }
-  static const std::vector<DType> kTypes = {DType::f32, DType::f64, DType::f16, DType::s32};
-  const DType type = c.type(kTypes);
+  const DType type = c.type(kAny);
   c.add(c.data(type, x));
-  c.add(c.data(type, k));
+  c.add(c.data(c.dice().chance(80) ? type : c.type(kAny), k));
   c.option("strides", strides);
   c.option("low", low);
   c.option("high", high);
@@ -336,13 +355,15 @@ void draw_top_k(Caller& c) {
   c.option("k", c.dice().between(1, shape.back()));
 }
 
-void draw_scan(Caller& c) {
+void draw_scan(Caller& c, const std::vector<DType>& types) {
   c.without_specials();
   const Shape shape = c.shape(1, 6);
-  c.add(c.data(c.type(kReal), shape));
+  c.add(c.data(c.type(types), shape));
   c.axis_option(shape);
   c.option("reverse", c.dice().below(2));
 }
+void draw_scan_of_reals(Caller& c) { draw_scan(c, kReal); }
+void draw_scan_of_any(Caller& c) { draw_scan(c, kAny); }
 
 // ---- Transforms and linear algebra ----
 
@@ -363,38 +384,115 @@ void draw_fft2(Caller& c) {
   c.add(c.data(c.type(kTypes), shape));
 }
 
-// Triangles that are far from singular.
+const std::vector<DType> kMatrix = {DType::f32,  DType::f32,  DType::f64, DType::c64,
+                                    DType::c128, DType::bf16, DType::f16, DType::s16};
+
+// A batch of matrices.
+Shape matrices(Caller& c, int64_t rows, int64_t columns) {
+  Shape shape = c.shape(0, 2, 6);
+  shape.insert(shape.end(), {rows, columns});
+  return shape;
+}
+
+NodeRef times(Caller& c, const NodeRef& x, double factor) {
+  return elementwise(Op::multiply, {x, constant(c.owner(), make_scalar(x->dtype, factor), {})});
+}
+
+NodeRef transposed(const NodeRef& x) {
+  Axes swapped(x->shape.size());
+  std::iota(swapped.begin(), swapped.end(), 0);
+  std::swap(swapped[swapped.size() - 1], swapped[swapped.size() - 2]);
+  return transpose(x, swapped);
+}
+
+NodeRef adjoint(const NodeRef& x) {
+  const NodeRef turned = transposed(x);
+  return is_complex(x->dtype) ? elementwise(Op::conjugate, {turned}) : turned;
+}
+
+// Far from singular.
+NodeRef dominant(Caller& c, DType type, const Shape& shape) {
+  return elementwise(Op::add, {c.data(type, shape), times(c, eye(c.owner(), type, shape), 60)});
+}
+
 void draw_triangular_solve(Caller& c) {
   c.without_specials();
-  Shape shape = c.shape(0, 2, 6);
   const int64_t n = c.dice().between(1, 9), m = c.dice().between(1, 4);
-  shape.insert(shape.end(), {n, n});
-  const DType type = c.dice().chance(50) ? DType::f32 : DType::f64;
-  c.add(elementwise(
-      Op::add, {c.data(type, shape),
-                elementwise(Op::multiply, {eye(c.owner(), type, shape),
-                                           constant(c.owner(), make_scalar(type, 40.0), {})})}));
-  shape.back() = m;
+  Shape shape = matrices(c, n, n);
+  const DType type = c.type(kMatrix);
+  c.add(dominant(c, type, shape));
+  const bool left = c.dice().chance(70);
+  const bool vector = left && c.dice().chance(20);
+  shape.resize(shape.size() - 2);
+  if (vector) {
+    shape.push_back(n);
+  } else {
+    shape.insert(shape.end(), {left ? n : m, left ? m : n});
+  }
   c.add(c.data(type, shape));
   c.option("lower", c.dice().below(2));
-  c.option("left_side", 1);
-  c.option("transform", c.dice().below(2));
+  c.option("left_side", left ? 1 : 0);
+  c.option("transform", c.dice().below(3));
 }
 
 void draw_cholesky(Caller& c) {
   c.without_specials();
-  Shape shape = c.shape(0, 2, 6);
   const int64_t n = c.dice().between(1, 9);
-  shape.insert(shape.end(), {n, n});
-  const DType type = c.dice().chance(50) ? DType::f32 : DType::f64;
+  const Shape shape = matrices(c, n, n);
+  static const std::vector<DType> kTypes = {DType::f32, DType::f64, DType::c64, DType::c128};
+  const DType type = c.type(kTypes);
   const NodeRef x = c.data(type, shape);
-  Axes swapped(shape.size());
-  std::iota(swapped.begin(), swapped.end(), 0);
-  std::swap(swapped[shape.size() - 1], swapped[shape.size() - 2]);
-  const NodeRef scaled =
-      elementwise(Op::multiply,
-                  {eye(c.owner(), type, shape), constant(c.owner(), make_scalar(type, 60.0), {})});
-  c.add(elementwise(Op::add, {matmul(x, transpose(x, swapped)), scaled}));
+  c.add(elementwise(Op::add, {matmul(x, adjoint(x)), times(c, eye(c.owner(), type, shape), 60)}));
+}
+
+void draw_square(Caller& c) {
+  c.without_specials();
+  const int64_t n = c.dice().between(1, 9);
+  c.add(c.data(c.type(kMatrix), matrices(c, n, n)));
+}
+
+void draw_hermitian(Caller& c) {
+  c.without_specials();
+  const int64_t n = c.dice().between(1, 9);
+  const NodeRef x = c.data(c.type(kMatrix), matrices(c, n, n));
+  c.add(elementwise(Op::add, {x, adjoint(x)}));
+}
+
+void draw_rectangle(Caller& c, const std::vector<DType>& types) {
+  c.without_specials();
+  const int64_t m = c.dice().between(1, 9), n = c.dice().between(1, 9);
+  c.add(c.data(c.type(types), matrices(c, m, n)));
+}
+void draw_qr(Caller& c) {
+  draw_rectangle(c, kMatrix);
+  c.option("complete", c.dice().below(2));
+}
+void draw_svd(Caller& c) {
+  draw_rectangle(c, {DType::f32, DType::f64, DType::f16, DType::s32});
+  c.option("full_matrices", c.dice().below(2));
+}
+
+// Rows in an order that takes pivots.
+NodeRef regular(Caller& c, DType type, const Shape& shape) {
+  return reverse(dominant(c, type, shape), {static_cast<int64_t>(shape.size()) - 2});
+}
+
+void draw_solve(Caller& c) {
+  c.without_specials();
+  const int64_t n = c.dice().between(1, 9), m = c.dice().between(1, 4);
+  Shape shape = matrices(c, n, n);
+  const DType type = c.type(kMatrix);
+  c.add(regular(c, type, shape));
+  shape.back() = m;
+  if (c.dice().chance(20)) shape.pop_back();
+  c.add(c.data(type, shape));
+}
+
+void draw_invert(Caller& c) {
+  c.without_specials();
+  const int64_t n = c.dice().between(1, 9);
+  const Shape shape = matrices(c, n, n);
+  c.add(regular(c, c.type(kMatrix), shape));
 }
 
 using Draw = void (*)(Caller&);
@@ -402,6 +500,7 @@ using Draw = void (*)(Caller&);
 const std::map<std::string, Draw>& draws() {
   static const std::map<std::string, Draw> table = {
       {"bitcast", draw_bitcast},
+      {"all_close", draw_all_close},
       {"gather", draw_gather},
       {"take", draw_take},
       {"take_along_axis", draw_take_along_axis},
@@ -411,10 +510,10 @@ const std::map<std::string, Draw>& draws() {
       {"put_slice", draw_put_slice},
       {"argmax", draw_extreme},
       {"argmin", draw_extreme},
-      {"window_sum", draw_window},
-      {"window_product", draw_window},
-      {"window_max", draw_window},
-      {"window_min", draw_window},
+      {"window_sum", draw_window_of_any},
+      {"window_product", draw_window_of_any},
+      {"window_max", draw_window_of_reals},
+      {"window_min", draw_window_of_reals},
       {"reduce", draw_reduce},
       {"window_reduce", draw_window_reduce},
       {"window_scatter_max", draw_window_scatter},
@@ -423,10 +522,10 @@ const std::map<std::string, Draw>& draws() {
       {"sort", draw_sort},
       {"argsort", draw_sort},
       {"top_k", draw_top_k},
-      {"cumulative_sum", draw_scan},
-      {"cumulative_product", draw_scan},
-      {"cumulative_max", draw_scan},
-      {"cumulative_min", draw_scan},
+      {"cumulative_sum", draw_scan_of_any},
+      {"cumulative_product", draw_scan_of_any},
+      {"cumulative_max", draw_scan_of_reals},
+      {"cumulative_min", draw_scan_of_reals},
       {"fft", draw_fft},
       {"ifft", draw_fft},
       {"fft2", draw_fft2},
@@ -435,8 +534,53 @@ const std::map<std::string, Draw>& draws() {
       {"irfft", draw_fft},
       {"triangular_solve", draw_triangular_solve},
       {"cholesky", draw_cholesky},
+      {"lu", draw_square},
+      {"qr", draw_qr},
+      {"eigh", draw_hermitian},
+      {"svd", draw_svd},
+      {"solve", draw_solve},
+      {"determinant", draw_square},
+      {"invert", draw_invert},
   };
   return table;
+}
+
+// Sets of types that operands and casts of one call are drawn from.
+const std::vector<std::vector<DType>>& type_sets() {
+  static const std::vector<std::vector<DType>> sets = {
+      {DType::f32, DType::s32, DType::u8},
+      {DType::f32, DType::f64, DType::s64, DType::u64},
+      {DType::f16, DType::bf16, DType::f32, DType::u16},
+      {DType::s8, DType::u8, DType::s16, DType::u16, DType::u32, DType::s32},
+      {DType::u64, DType::s64, DType::s32, DType::u8},
+      {DType::u2, DType::u4, DType::s2, DType::s4, DType::s8, DType::f32},
+      {DType::f8_e4m3fn, DType::f8_e5m2, DType::f16, DType::s32},
+      {DType::c64, DType::f32, DType::s32},
+      {DType::c128, DType::c64, DType::f64, DType::s64}};
+  return sets;
+}
+
+// One operation of the table, in a graph as small as its operands allow.
+std::vector<NodeRef> table_call(const GraveyardRef& owner, Op op, uint64_t seed) {
+  RandomGraphOptions options;
+  options.ops = {op};
+  options.size = 1;
+  options.max_rank = 6;
+  options.max_elements = 400;
+  options.dtypes = type_sets()[seed % type_sets().size()];
+  // What infinities do to complex functions is up to each: vectors check it.
+  options.special_values = !is_complex(options.dtypes[0]);
+  return random_graph(owner, seed, options);
+}
+
+std::vector<Op> table_ops() {
+  std::vector<Op> ops;
+  for (int i = 0; i < kOpCount; ++i) {
+    const Op op = static_cast<Op>(i);
+    const Fusion fusion = info(op).fusion;
+    if (fusion != Fusion::leaf && fusion != Fusion::library) ops.push_back(op);
+  }
+  return ops;
 }
 
 }  // namespace
@@ -444,14 +588,23 @@ const std::map<std::string, Draw>& draws() {
 std::vector<std::string> random_call_names() {
   std::vector<std::string> names;
   for (const auto& [name, draw] : draws()) names.push_back(name);
+  // A gather of the table takes any index.
+  for (const Op op : table_ops()) names.push_back("op " + std::string(name(op)));
   return names;
 }
 
-std::vector<NodeRef> random_call(const GraveyardRef& owner, const std::string& name,
-                                 uint64_t seed) {
-  Caller caller(owner, name, seed);
-  draws().at(name)(caller);
-  return caller.run();
+RandomCall random_call(const GraveyardRef& owner, uint64_t seed) {
+  static const std::vector<std::string> names = random_call_names();
+  const auto kind = static_cast<size_t>(Dice(seed).below(static_cast<int64_t>(names.size())));
+  RandomCall call{names[kind], {}};
+  if (kind >= draws().size()) {
+    call.results = table_call(owner, table_ops()[kind - draws().size()], seed);
+  } else {
+    Caller caller(owner, call.name, seed);
+    draws().at(call.name)(caller);
+    call.results = caller.run();
+  }
+  return call;
 }
 
 }  // namespace nxv

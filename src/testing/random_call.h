@@ -1,5 +1,6 @@
-// Random calls of the operations by name: operands of random shapes (ranks 0 to 6), types and
-// values, and random options, all of which the operation accepts.
+// Random calls of single operations, of the library's by name and of the table's: operands of
+// random shapes (ranks 0 to 6), types and values, and random options, all of which the operation
+// accepts.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +11,15 @@
 
 namespace nxv {
 
-// The names that random_call knows.
+// All that can be drawn: names of the library, and "op name" for the table's.
 std::vector<std::string> random_call_names();
 
-// A call of `name`; its results. Equal for equal seeds, whatever the owner.
-std::vector<NodeRef> random_call(const GraveyardRef& owner, const std::string& name, uint64_t seed);
+struct RandomCall {
+  std::string name;
+  std::vector<NodeRef> results;
+};
+
+// Equal for equal seeds, whatever the owner.
+RandomCall random_call(const GraveyardRef& owner, uint64_t seed);
 
 }  // namespace nxv

@@ -139,6 +139,7 @@ class Generator {
         RandomAttr stream{};
         stream.seed = dice_.bits();
         stream.offset = static_cast<uint64_t>(dice_.below(1000));
+        if (dice_.chance(25)) stream.offset = ~stream.offset;  // about to overflow
         stream.low = static_cast<double>(dice_.between(-4, 4));
         stream.high = stream.low + static_cast<double>(dice_.between(1, 8));
         if (op == Op::random_normal) stream.high = 1 + std::fabs(stream.low);
@@ -476,6 +477,28 @@ class Generator {
 };
 
 }  // namespace
+
+RandomGraphOptions random_graph_options(uint64_t seed) {
+  static const std::vector<std::vector<DType>> type_sets = {
+      {DType::f32, DType::s32, DType::u8},
+      {DType::f32},
+      {DType::f16, DType::bf16, DType::f32},
+      {DType::s8, DType::u16, DType::s16, DType::u32},
+      {DType::f64, DType::s64},
+      {DType::f32, DType::s32, DType::u8},
+      {DType::u64, DType::s64, DType::s32, DType::u8},
+      {DType::u2, DType::u4, DType::s2, DType::s4, DType::f8_e4m3fn, DType::f8_e5m2},
+      {DType::f32, DType::f64, DType::f16, DType::s32, DType::s64, DType::u8, DType::u64},
+      {DType::c64, DType::f32, DType::s16},
+      {DType::c128, DType::c64, DType::f64}};
+  RandomGraphOptions options;
+  options.dtypes = type_sets[seed % type_sets.size()];
+  // What infinities do to complex functions is up to each: vectors check it.
+  options.special_values = !is_complex(options.dtypes[0]);
+  options.size = 4 + static_cast<int>(seed / 7 % 21);
+  options.max_elements = seed % 5 == 0 ? 4096 : 300;
+  return options;
+}
 
 std::vector<NodeRef> random_graph(const GraveyardRef& owner, uint64_t seed,
                                   const RandomGraphOptions& options) {

@@ -19,6 +19,9 @@ struct RandomGraphOptions {
   bool special_values = true;   // NaN, infinities, zeros of both signs, subnormals, bounds
 };
 
+// A drawing of the options too: types, sizes; every operation.
+RandomGraphOptions random_graph_options(uint64_t seed);
+
 // Shapes of rank 0 to max_rank with small and a few larger dimensions; operands are shared,
 // broadcast and seen through views. Nothing in the graph raises: integer divisors are not zero,
 // shift amounts and integer exponents not negative. Returns the roots, no more than max_roots.

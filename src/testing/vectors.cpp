@@ -35,9 +35,9 @@ std::vector<Part> parts(const Scalar& s) {
 }
 
 // Counts representable numbers from zero: adjacent numbers differ by one, both zeros are 0.
-double rank(const Part& p) {
+int64_t rank(const Part& p) {
   const uint64_t sign = uint64_t{1} << (bits(p.dtype) - 1);
-  const auto magnitude = static_cast<double>(p.bits & (sign - 1));
+  const auto magnitude = static_cast<int64_t>(p.bits & (sign - 1));
   return (p.bits & sign) != 0 ? -magnitude : magnitude;
 }
 
@@ -46,7 +46,11 @@ double part_distance(const Part& a, const Part& b) {
   const bool nan_a = std::isnan(a.value());
   const bool nan_b = std::isnan(b.value());
   if (nan_a || nan_b) return nan_a && nan_b ? 0 : kInfinity;
-  return std::fabs(rank(a) - rank(b));
+  // Modulo 2^64, which holds the distance of any two.
+  const int64_t x = rank(a), y = rank(b);
+  const auto high = static_cast<uint64_t>(std::max(x, y)),
+             low = static_cast<uint64_t>(std::min(x, y));
+  return static_cast<double>(high - low);
 }
 
 bool part_is_subnormal(const Part& p) {

@@ -101,6 +101,8 @@ TEST(Vectors, UlpCountsRepresentableNumbers) {
   EXPECT_EQ(distance(DType::f32, -0.0, 0.0), 0);
   EXPECT_EQ(distance(DType::f16, 1.0, 1.0 + 0x1p-9), 2);
   EXPECT_EQ(distance(DType::s32, -3, 4), 7);
+  EXPECT_EQ(distance(DType::f64, 1.0, 1.0 + 0x1p-51), 2);
+  EXPECT_EQ(distance(DType::f64, -0x1p-1074, 0x1p-1074), 2);
   EXPECT_EQ(distance(DType::f64, kNaN, kNaN), 0);
   EXPECT_EQ(distance(DType::f64, kNaN, 1), kInfinity);
 }

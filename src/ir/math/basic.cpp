@@ -128,7 +128,7 @@ class Residues {
   Value multiply(Value a, Value b) const { return reduce(two_product(arithmetic_, a, b)); }
   Value reduce(const Extended& p) const {
     Builder& b = modulus_.builder();
-    const Value quotient = b.unary(Opcode::round_even, p.hi / modulus_);
+    const Value quotient = round_even(p.hi / modulus_);
     const Extended back = two_product(arithmetic_, quotient, modulus_);
     const Value high = p.hi - back.hi;
     if (!arithmetic_.is_pair()) return high;
@@ -196,13 +196,6 @@ Value fmod(Value x, Value y, const MathOptions& options) {
   result = b.select((n.exponent < d.exponent) | (divisor == inf) | (magnitude == 0), x, result);
   const Value valid = (magnitude < inf) & (divisor > 0);
   return b.select(valid, result, nan(b, t));
-}
-
-Value round_half_away(Value x) {
-  Builder& b = x.builder();
-  const Value whole = b.unary(Opcode::trunc, x);
-  const Value away = b.unary(Opcode::abs, x - whole) >= 0.5;
-  return b.select(away, whole + copy_sign(like(x, 1), x), whole);
 }
 
 Value sign(Value x) {

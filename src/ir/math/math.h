@@ -56,6 +56,10 @@ Value sqrt(Value x, const MathOptions& options);
 Value fmod(Value a, Value b, const MathOptions& options);
 
 // Exact; options play no role.
+Value trunc(Value x);
+Value floor(Value x);
+Value ceil(Value x);
+Value round_even(Value x);
 Value round_half_away(Value x);
 Value sign(Value x);          // of NaN: 1; of a zero: itself
 Value min(Value a, Value b);  // NaN wins; of equal operands the first

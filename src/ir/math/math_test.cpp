@@ -235,6 +235,34 @@ TEST_P(EveryDevice, SignsAndPredicates) {
          {-2.5, 0, -3}});
 }
 
+// As the host's do, whole and huge numbers included.
+TEST_P(EveryDevice, RoundsToWholeNumbers) {
+  struct Rounding {
+    const char* name;
+    Value (*emit)(Value, const MathOptions&);
+    double (*host)(double);
+  };
+  const Rounding all[] = {
+      {"floor", [](Value x, const MathOptions&) { return floor(x); }, std::floor},
+      {"ceil", [](Value x, const MathOptions&) { return ceil(x); }, std::ceil},
+      {"trunc", [](Value x, const MathOptions&) { return trunc(x); }, std::trunc},
+      {"round_even", [](Value x, const MathOptions&) { return round_even(x); }, std::nearbyint}};
+  const bool wide = GetParam().type == kF64;
+  std::vector<double> values = {0.0, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 3, 0x1p22 + 0.5, kInf, kNan};
+  for (int exponent : {30, 51, 52, 53, 63, 100}) {
+    for (double v : {-1.0, -0.5, 0.0, 0.5, 1.0, 1.5}) {
+      if (wide) values.push_back(std::ldexp(1, exponent) + v);
+    }
+  }
+  for (const Rounding& rounding : all) {
+    std::vector<Case> cases;
+    for (double v : values) {
+      for (double x : {v, -v}) cases.push_back({x, 0, rounding.host(x)});
+    }
+    check(GetParam(), {rounding.name, rounding.emit, nullptr, 0, 0, 0, 0, 0}, cases);
+  }
+}
+
 TEST_P(EveryDevice, DivHasTheSpecialCasesOfIeee) {
   check(
       GetParam(), testing::math_function("div"),

@@ -38,10 +38,9 @@ Value pow(Value x, Value y, const MathOptions& options) {
   result = b.select(magnitude == inf, b.select(y_negative, zero, inf), result);
 
   // Negative x: y must be an integer, an odd one changes the sign. Large y are even integers.
-  const Value y_integer = b.unary(Opcode::trunc, y) == y;
+  const Value y_integer = trunc(y) == y;
   const Value half = y * 0.5;
-  const Value y_odd =
-      y_integer & (b.unary(Opcode::trunc, half) != half) & (b.unary(Opcode::abs, y) < inf);
+  const Value y_odd = y_integer & (trunc(half) != half) & (b.unary(Opcode::abs, y) < inf);
   const Value sign_set = b.bitcast(top_word(x), kS32) < 0;
   result = b.select(sign_set & y_odd, -result, result);
   const Value negative = (x < 0) & (magnitude < inf);

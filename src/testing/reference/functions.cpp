@@ -122,7 +122,13 @@ Complex hyperbolic_of_infinity(Complex z, double sign) {
   return {sum.real() / 2, sum.imag() / 2};
 }
 
-Complex sigmoid(Complex z) { return divide(1.0, 1.0 + exponential(-z)); }
+Complex sigmoid(Complex z) {
+  if (std::isfinite(z.real()) && z.real() < 0) {  // e^-z may be too large
+    const Complex e = exponential(z);
+    return divide(e, 1.0 + e);
+  }
+  return divide(1.0, 1.0 + exponential(-z));
+}
 
 double sigmoid(double x) {
   const double e = std::exp(-std::fabs(x));

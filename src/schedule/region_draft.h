@@ -1,0 +1,55 @@
+// A Region while it is built, with what only its construction knows.
+#pragma once
+
+#include <vector>
+
+#include "graph/region.h"
+#include "schedule/partition.h"
+
+namespace nxv::schedule {
+
+// An index into a node's elements, before the spaces are collapsed and words assigned.
+struct Address {
+  Level level = Level::row;
+  Addressing addressing = Addressing::linear;
+  Layout layout;  // strided: over row dims, or over row and column dims
+  int path = -1;  // mapped
+};
+
+struct RegionDraft {
+  RegionDraft(Region& region, const Node& root, const Cut& cut)
+      : region(region), root(root), cut(cut) {}
+
+  Region& region;
+  const Node& root;
+  const Cut& cut;
+  Shape row_shape;      // of rows
+  Shape element_shape;  // rows, then columns
+  Axes order;           // element_shape[i] is axis order[i] of the reductions' input
+  size_t row_dims = 0;
+  std::vector<Address> addresses;          // of each expression
+  std::vector<Address> operand_addresses;  // of each operand
+  // Of each path step; parents keep which base they start from.
+  std::vector<int> parents, bases;
+
+  int base(int path) const { return path < 0 ? path : bases[path]; }
+  Level base_level(int base) const {
+    return base == kElementBase ? Level::element : region.root_level;
+  }
+  // Whether some index is computed by walking through the path.
+  bool is_mapped(int path) const;
+
+  void push_word(int64_t v) { region.words.push_back(static_cast<uint32_t>(v)); }
+  WordIndex next_word() const { return static_cast<WordIndex>(region.words.size()); }
+};
+
+// Where elements of a node of this shape lie, seen through a path.
+Address locate(const RegionDraft& draft, const Shape& shape, int path);
+
+// Collapses the spaces and fills in the words of all but matmul and library regions.
+void assign_words(RegionDraft& draft);
+
+// Everything that a kernel's code depends on.
+void write_key(RegionDraft& draft);
+
+}  // namespace nxv::schedule
