@@ -170,8 +170,8 @@ class Node {
   const bool is_function;
   std::vector<NodeRef> inputs;
 
-  // Longest path to a node that was not pending when this one was built. Zero once an evaluation was
-  // asked for.
+  // Longest path to a node that was not pending when this one was built. Zero once an evaluation
+  // was asked for.
   std::atomic<uint32_t> depth{0};
 
   State state() const noexcept { return state_.load(std::memory_order_acquire); }
