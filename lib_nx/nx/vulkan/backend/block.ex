@@ -85,7 +85,7 @@ defmodule Nx.Vulkan.Backend.Block do
   # alone. Those of the longer one are zero, which keeps 1 / s out of pseudoinverses. The vectors of a
   # matrix of zeros are the identity's. `axis` is where the vectors have their elements.
   defp without_zeros(vectors, s, axis) do
-    Nx.with_default_backend(Backend, fn ->
+    Nx.with_default_backend(Node.backend([vectors]), fn ->
       largest = Nx.reduce_max(s, axes: [-1], keep_axes: true)
       noise = Nx.multiply(largest, Nx.axis_size(s, -1) * roundoff(s.type))
       is_zero = Nx.logical_and(Nx.less_equal(s, noise), Nx.greater(largest, 0))
