@@ -254,11 +254,12 @@ Packed eigh(const Matrix& operand) {
         met = std::max(met, std::abs(off));
         if (!(std::abs(off) > threshold)) continue;
         const double t = tangent(a(p, p).real(), a(q, q).real(), std::abs(off));
-        const double c = 1 / std::sqrt(1 + t * t);
+        const double c = 1 / std::sqrt(1 + t * t), versine = t * c * t * c / (1 + c);
         const Complex s = t * c * std::conj(off) / std::abs(off);
+        // As corrections: many cosines that round to one would lengthen the vectors.
         const auto rotate = [&](Complex& x, Complex& y, Complex sine) {
-          const Complex turned = c * x - std::conj(sine) * y;
-          y = sine * x + c * y;
+          const Complex turned = x - (versine * x + std::conj(sine) * y);
+          y -= versine * y - sine * x;
           x = turned;
         };
         for (int64_t j = 0; j < size; ++j) {
