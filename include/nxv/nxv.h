@@ -51,7 +51,8 @@ typedef enum nxv_status {
   NXV_OUT_OF_BOUNDS = 8,    /* a data-dependent index */
   NXV_ARITHMETIC = 9,       /* integer division by zero, negative shift amount, singular matrix */
   NXV_DEALLOCATED = 10,     /* the tensor's storage was given back */
-  NXV_INTERNAL = 11
+  NXV_INTERNAL = 11,
+  NXV_ANY_STATUS = 0x7fffffff /* no status: lets the type hold every int that C may pass */
 } nxv_status;
 
 typedef enum nxv_dtype {
@@ -74,7 +75,8 @@ typedef enum nxv_dtype {
   NXV_F32,
   NXV_F64,
   NXV_C64,
-  NXV_C128
+  NXV_C128,
+  NXV_ANY_DTYPE = 0x7fffffff /* no type, likewise */
 } nxv_dtype;
 
 /* Message of the last failure on this thread; "" if there was none. Valid until the next call. */

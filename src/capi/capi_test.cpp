@@ -111,7 +111,7 @@ TEST_F(CApi, MistakesAreStatuses) {
   EXPECT_EQ(nxv_apply(12345, 1, both, &out), NXV_INVALID_ARGUMENT);
   EXPECT_EQ(nxv_apply(nxv_op_find("add"), 2, nullptr, &out), NXV_INVALID_ARGUMENT);
   EXPECT_EQ(nxv_cast(nullptr, NXV_F32, &out), NXV_INVALID_ARGUMENT);
-  EXPECT_EQ(nxv_cast(a, static_cast<nxv_dtype>(31), &out), NXV_INVALID_ARGUMENT);
+  EXPECT_EQ(nxv_cast(a, static_cast<nxv_dtype>(99), &out), NXV_INVALID_ARGUMENT);
   EXPECT_EQ(nxv_cast(a, NXV_F32, nullptr), NXV_INVALID_ARGUMENT);
   const int64_t empty = 0;
   EXPECT_EQ(nxv_constant_f64(engine_, NXV_F32, 1, 0, 1, &empty, &out), NXV_EMPTY_TENSOR);

@@ -54,6 +54,8 @@ const char* nxv_status_name(nxv_status status) noexcept {
       return "deallocated";
     case NXV_INTERNAL:
       return "internal";
+    case NXV_ANY_STATUS:
+      break;
   }
   return "unknown";
 }

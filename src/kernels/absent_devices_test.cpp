@@ -105,9 +105,6 @@ std::vector<NodeRef> decompositions(Data& d, DType type) {
 }
 
 const std::vector<Case>& cases() {
-  const auto one = [](const char* name, std::vector<NodeRef> tensors, Options options) {
-    return library::call(name, tensors, options);
-  };
   static const std::vector<Case> list = {
       {"pointwise",
        [](Data& d) {
@@ -170,7 +167,7 @@ const std::vector<Case>& cases() {
        },
        false, true},
       {"folds of a function",
-       [&one](Data& d) {
+       [](Data& d) {
          const NodeRef x = parameter(d.owner, DType::f32), acc = parameter(d.owner, DType::f32);
          const NodeRef body = elementwise(Op::subtract, {x, elementwise(Op::multiply, {acc, acc})});
          return library::call("reduce",

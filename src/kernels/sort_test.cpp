@@ -23,6 +23,7 @@ std::vector<Case> devices() {
   plan::DevicePlan small = bare_plan();
   small.shared_memory_bytes = 16384;
   small.max_workgroup_invocations = 128;
+  small.pointwise.workgroup = 128;
   plan::DevicePlan wide = discrete_plan();
   wide.subgroup_size = 64;
   return {{"discrete", discrete_plan()},

@@ -314,5 +314,16 @@ TEST_P(EveryComplexDevice, DividesAndRaisesSpecialValuesLikeTheReference) {
   }
 }
 
+// Angles of which nothing is left after the reduction, where the power is 0.
+TEST_P(EveryComplexDevice, HugePowersVanish) {
+  const Device& device = GetParam();
+  std::vector<Point> x, y;
+  for (int exponent : {20, 30, 60, 110}) {
+    x.emplace_back(-std::ldexp(1.25, exponent), 0), y.emplace_back(-std::ldexp(1.5, exponent), 0);
+    x.emplace_back(std::ldexp(1.25, exponent), 7), y.emplace_back(-std::ldexp(1.5, exponent), 3);
+  }
+  for (const Point& power : evaluate(device, Op::pow, x, y)) EXPECT_EQ(std::abs(power), 0);
+}
+
 }  // namespace
 }  // namespace nxv::ir

@@ -109,12 +109,15 @@ Complex pow(const Complex& z, const Complex& w, const Context& c) {
     for (Value v : {w.re, w.im, product.re, product.im}) {
       small = small & (b.unary(Opcode::abs, v) < limit);
     }
-    const auto choose = [&](const Extended& precise, Value plain) -> Extended {
-      return {c.arithmetic, b.select(small, precise.hi, plain),
-              b.select(small, precise.lo, c.zero())};
+    // The second part of an angle must be small.
+    const double whole = c.arithmetic.pick(0.0, 0x1p23, 0x1p52);
+    const Value turns = small & (b.unary(Opcode::abs, product.im) < whole);
+    const auto choose = [&](Value is_precise, const Extended& precise, Value plain) -> Extended {
+      return {c.arithmetic, b.select(is_precise, precise.hi, plain),
+              b.select(is_precise, precise.lo, c.zero())};
     };
-    re = choose(precise_re, product.re);
-    im = choose(precise_im, product.im);
+    re = choose(small, precise_re, product.re);
+    im = choose(turns, precise_im, product.im);
   }
   Extended limited{c.arithmetic, limit_exponent(re.hi, c)};
   if (re.lo) limited.lo = b.select(limited.hi == re.hi, re.lo, c.zero());
