@@ -230,7 +230,7 @@ void add_rotation(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t sh
 
 void add_lone_rotations(Steps& steps, const Workspaces& w) {
   add_lone_sweeps(
-      steps, "eigh", w.batch, w.half(), w.sweeps, w.half() * (w.half() + 2), {w.size},
+      steps, "eigh", w.batch, w.half(), w.sweeps, (w.half() + 1) * (w.half() + 2), {w.size},
       {updates(w.matrices), updates(w.vectors), updates(w.angles), updates(w.progress)},
       [](LinearKernel& k, const LoneRound& at) {
         const Round round{

@@ -71,7 +71,7 @@ void add_lone_sweeps(Steps& steps, const std::string& key, uint64_t batch, uint6
   enum Word { kHalf = kLoneWords, kSweeps, kRounds, kOwn = kRounds + kDivisorWords };
   const uint64_t rounds = 2 * half - 1, all = sweeps * rounds;
   const uint64_t together =
-      std::max<uint64_t>(1, steps.target.plan->max_loop_iterations / (iterations + 1));
+      std::max<uint64_t>(1, (steps.target.plan->max_loop_iterations - 1) / (iterations + 1));
   std::vector<uint64_t> words = {half, sweeps};
   for (const uint32_t w : divisor_words(rounds)) words.push_back(w);
   words.insert(words.end(), own_words.begin(), own_words.end());

@@ -170,7 +170,7 @@ void add_round(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift
 void add_lone_rounds(Steps& steps, const Workspaces& w) {
   const uint32_t tolerance = tolerance_word(steps, w.n);
   add_lone_sweeps(
-      steps, "svd", w.batch, w.pairs, w.sweeps, w.pairs * (3 * w.n + 1), {w.n, tolerance},
+      steps, "svd", w.batch, w.pairs, w.sweeps, w.pairs * (3 * w.n + 4) + 1, {w.n, tolerance},
       {updates(w.rows), updates(w.progress)}, [](LinearKernel& k, const LoneRound& at) {
         const Round round{
             k.workspace(0), k.workspace(1), k.word(at.first_word),         at.half, at.shift,
