@@ -83,11 +83,11 @@ NodeRef softmax(const NodeRef& x) {
 }
 
 std::vector<NodeRef> decompositions(Data& d, DType type) {
-  const NodeRef x = d.make(type, {2, 11, 11});
+  const NodeRef x = d.make(type, {2, 7, 7});
   const NodeRef turned = transpose(x, {0, 2, 1});
   const NodeRef adjoint = is_complex(type) ? elementwise(Op::conjugate, {turned}) : turned;
   const NodeRef wide =
-      elementwise(Op::multiply, {eye(d.owner, type, {2, 11, 11}), d.number(type, 60)});
+      elementwise(Op::multiply, {eye(d.owner, type, {2, 7, 7}), d.number(type, 60)});
   const NodeRef dominant = elementwise(Op::add, {x, wide});
   std::vector<NodeRef> all;
   const auto call = [&](const char* name, std::vector<NodeRef> tensors) {
@@ -96,11 +96,11 @@ std::vector<NodeRef> decompositions(Data& d, DType type) {
   call("lu", {x});
   call("eigh", {elementwise(Op::add, {x, adjoint})});
   call("cholesky", {elementwise(Op::add, {matmul(x, adjoint), wide})});
-  call("triangular_solve", {dominant, d.make(type, {2, 11, 3})});
-  call("solve", {reverse(dominant, {1}), d.make(type, {2, 11, 2})});
-  call("qr", {d.make(type, {7, 10})});
-  call("qr", {d.make(type, {10, 7})});
-  if (!is_complex(type)) call("svd", {d.make(type, {9, 6})});
+  call("triangular_solve", {dominant, d.make(type, {2, 7, 3})});
+  call("solve", {reverse(dominant, {1}), d.make(type, {2, 7, 2})});
+  call("qr", {d.make(type, {5, 8})});
+  call("qr", {d.make(type, {8, 5})});
+  if (!is_complex(type)) call("svd", {d.make(type, {6, 4})});
   return all;
 }
 
@@ -393,7 +393,7 @@ void check_random(uint64_t first, uint64_t count) {
   }
 }
 
-TEST(AbsentDevices, RandomCallsAndGraphs) { check_random(0, 256); }
+TEST(AbsentDevices, RandomCallsAndGraphs) { check_random(0, 64); }
 
 // --gtest_also_run_disabled_tests --gtest_filter='*Long*'
 TEST(AbsentDevices, DISABLED_LongRandomCallsAndGraphs) { check_random(1000, 8000); }

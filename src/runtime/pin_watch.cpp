@@ -9,6 +9,36 @@ namespace {
 
 bool is_view(const NodeRef& node) { return info(node->op).fusion == Fusion::view; }
 
+// Whether everything below is known or stored: an upload may still be waiting for its turn.
+class Readiness {
+ public:
+  bool operator()(const Node& node) {
+    if (!node.is_pending()) return node.state() == State::stored;
+    if (node.op == Op::data) return node.host_data != nullptr;
+    const auto [known, is_new] = ready_.emplace(&node, true);
+    if (!is_new) return known->second;
+    const bool ready = std::all_of(node.inputs.begin(), node.inputs.end(),
+                                   [&](const NodeRef& input) { return (*this)(*input); });
+    return ready_[&node] = ready;
+  }
+
+ private:
+  std::unordered_map<const Node*, bool> ready_;
+};
+
+// Moves the nodes that `wanted` holds for, and that can be computed, to the result.
+template <typename Wanted>
+std::vector<NodeRef> take(std::vector<NodeRef>& watched, Wanted wanted) {
+  Readiness is_ready;
+  const auto taken =
+      std::stable_partition(watched.begin(), watched.end(),
+                            [&](const NodeRef& node) { return !wanted(node) || !is_ready(*node); });
+  std::vector<NodeRef> result(std::make_move_iterator(taken),
+                              std::make_move_iterator(watched.end()));
+  watched.erase(taken, watched.end());
+  return result;
+}
+
 }  // namespace
 
 void PinWatch::add(const NodeRef& node) {
@@ -63,11 +93,11 @@ std::vector<NodeRef> PinWatch::take_due() {
                     input->storage_size() > kRatio * found->second.bytes;
            });
   };
-  const auto due = std::stable_partition(watched_.begin(), watched_.end(),
-                                         [&](const NodeRef& view) { return !is_due(view); });
-  std::vector<NodeRef> taken(std::make_move_iterator(due), std::make_move_iterator(watched_.end()));
-  watched_.erase(due, watched_.end());
-  return taken;
+  return take(watched_, is_due);
+}
+
+std::vector<NodeRef> PinWatch::take_all() {
+  return take(watched_, [](const NodeRef&) { return true; });
 }
 
 }  // namespace nxv::runtime

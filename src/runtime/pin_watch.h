@@ -21,8 +21,8 @@ class PinWatch {
   // Views that should be stored now: nothing else refers to their input, which is stored and takes
   // more than kRatio times the bytes of all views of it together.
   std::vector<NodeRef> take_due();
-  // All that is watched.
-  std::vector<NodeRef> take_all() { return std::exchange(watched_, {}); }
+  // All that is watched and can be computed.
+  std::vector<NodeRef> take_all();
 
   // Lets go of all; nothing is added any more.
   void close();

@@ -104,22 +104,6 @@ TEST(Memory, ExhaustionIsAnErrorAndTheDeviceLives) {
   EXPECT_EQ(elements<float>(*engine, reduce(Op::sum, huge, {}, false))[0], 64 * kMega);
 }
 
-// Sums that nobody has read yet keep what they sum, until that is too much.
-TEST(Memory, PendingSumsLetGoOfWhatTheyHold) {
-  NXV_OPEN_OR_SKIP(engine, with_budget(16));
-  NodeRef total = vector<float>(*engine, {0});
-  for (int i = 0; i < 60; ++i) {
-    const NodeRef square =
-        elementwise(Op::multiply, {filled(*engine, kMega, 1), vector<float>(*engine, {2})});
-    engine->admit(square);
-    const NodeRef sum = reduce(Op::sum, square, {}, false);
-    engine->admit(sum);
-    total = add(total, sum);
-    engine->admit(total);
-  }
-  EXPECT_EQ(elements<float>(*engine, total)[0], 60 * 2 * kMega);
-}
-
 TEST(DeviceLoss, EveryReadIsAnsweredAndAnotherEngineOpens) {
   FakeDriver driver;
   EngineOptions options = test_options();
