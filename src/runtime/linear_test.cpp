@@ -189,7 +189,7 @@ TEST_F(Linear, TriangularSystems) {
       const Batch a = batch_of(axes, two_triangles, type, n);
       for (int64_t choice = 0; choice < 12; ++choice) {
         const bool left = (choice & 2) != 0;
-        const auto right = [&](DType t, uint32_t i) {
+        const auto right = [left, n = n](DType t, uint32_t i) {
           return left ? random_matrix(t, n, 3, i) : random_matrix(t, 3, n, i);
         };
         check.triangular_solve(type, a, batch_of(axes, right, type),

@@ -54,8 +54,14 @@ Complex logarithm_of_one_plus(Complex z) {
 
 Complex square_root(Complex z) { return has_nan(z) ? both_nan() : std::sqrt(above_cut(z)); }
 
-// Of the values an inverse function may take, the one that its textbook formula gives. The formula
-// itself cancels for some arguments; where it breaks down, the first is taken.
+// z + root, where (z + root) (z - root) = product: without cancellation.
+Complex plus_root(Complex z, Complex root, double product) {
+  if (std::abs(z + root) >= std::abs(z - root)) return z + root;
+  return above_cut(divide(product, z - root));
+}
+
+// Of the values an inverse function may take, the one that its textbook formula gives; where that
+// breaks down, the first is taken.
 Complex branch(std::initializer_list<Complex> values, Complex formula) {
   Complex nearest = *values.begin();
   for (Complex w : values) {
@@ -68,17 +74,17 @@ constexpr Complex kI{0, 1};
 
 Complex arc_cosine(Complex z) {
   const Complex w = std::acos(above_cut(z));
-  return branch({w, -w, std::conj(w)}, -kI * logarithm(z + square_root(z * z - 1.0)));
+  return branch({w, -w, std::conj(w)}, -kI * logarithm(plus_root(z, square_root(z * z - 1.0), 1)));
 }
 
 Complex area_cosine(Complex z) {
   const Complex w = std::acosh(above_cut(z));
-  return branch({w, -w, -std::conj(w)}, logarithm(z + square_root(z * z - 1.0)));
+  return branch({w, -w, -std::conj(w)}, logarithm(plus_root(z, square_root(z * z - 1.0), 1)));
 }
 
 Complex area_sine(Complex z) {
   const Complex w = std::asinh(z);
-  return branch({w, -std::conj(w)}, logarithm(z + square_root(z * z + 1.0)));
+  return branch({w, -std::conj(w)}, logarithm(plus_root(z, square_root(z * z + 1.0), -1)));
 }
 
 // asinh and acosh where a part is not finite.
