@@ -33,7 +33,10 @@ Op by_type(Type t, Op of_float, Op of_signed, Op of_unsigned) {
 class Emitter {
  public:
   Emitter(const ir::Kernel& kernel, const EmitOptions& options)
-      : k_(kernel), options_(options), memory_(m_, kernel), ids_(kernel.body.size()) {}
+      : k_(kernel),
+        options_(options),
+        memory_(m_, kernel, options.word_pairs),
+        ids_(kernel.body.size()) {}
 
   Words run() {
     // Cooperative matrices exist in the Vulkan memory model alone.
@@ -81,15 +84,20 @@ class Emitter {
 
   Id load(const Inst& inst) {
     const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
-    return result(inst.type, Op::OpLoad,
-                  {pointer, word(spv::MemoryAccessMask::Aligned),
-                   static_cast<uint32_t>(ir::bytes(inst.type))});
+    const Type moved = memory_.access_type(inst.type);
+    const Id loaded = result(moved, Op::OpLoad,
+                             {pointer, word(spv::MemoryAccessMask::Aligned),
+                              static_cast<uint32_t>(ir::bytes(inst.type))});
+    return moved == storage_type(inst.type) ? loaded : result(inst.type, Op::OpBitcast, {loaded});
   }
 
   Id store(const Inst& inst) {
     const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
+    const Type moved = memory_.access_type(inst.type);
+    Id value = ids_[inst.args[2]];
+    if (moved != storage_type(inst.type)) value = result(moved, Op::OpBitcast, {value});
     append(m_.code, Op::OpStore,
-           {pointer, ids_[inst.args[2]], word(spv::MemoryAccessMask::Aligned),
+           {pointer, value, word(spv::MemoryAccessMask::Aligned),
             static_cast<uint32_t>(ir::bytes(inst.type))});
     return 0;
   }

@@ -13,8 +13,11 @@
 
 namespace nxv::spirv {
 
-// Float controls that the device supports (VkPhysicalDeviceFloatControlsProperties).
 struct EmitOptions {
+  // Vectors of 32-bit components are loaded and stored as 64-bit integers: a driver that moves
+  // memory component by component moves half as many. Needs shaderInt64.
+  bool word_pairs = false;
+  // Float controls that the device supports (VkPhysicalDeviceFloatControlsProperties).
   bool signed_zero_inf_nan_f32 = true;
   bool signed_zero_inf_nan_f64 = true;
   bool denorm_preserve_f32 = false;

@@ -21,7 +21,7 @@ using ir::Type;
 using ir::Value;
 using ir::Var;
 
-constexpr EmitOptions kAllControls{true, true, true, true, true, true};
+constexpr EmitOptions kAllControls{false, true, true, true, true, true, true};
 
 Words check(const ir::Kernel& kernel, const EmitOptions& options = kAllControls) {
   Words words = emit(kernel, options);
@@ -208,6 +208,30 @@ TEST(Emit, AddressesNeedNo64BitIntegers) {
   EXPECT_FALSE(has_capability(words, spv::Capability::Int64));
   EXPECT_FALSE(has_capability(words, spv::Capability::Float64));
   EXPECT_FALSE(has_capability(words, spv::Capability::GroupNonUniform));
+}
+
+TEST(Emit, WordPairsMoveVectorsAs64BitIntegers) {
+  Builder b("copy", 32);
+  const Value in = b.buffer("in", Access::read);
+  const Value out = b.buffer("out", Access::write);
+  const Value i = b.builtin(ir::Builtin::local_index);
+  b.store(out, i, b.load(in, i, vec(ir::kF32, 4)));
+  const ir::Kernel kernel = b.finish();
+  EXPECT_FALSE(has_capability(check(kernel), spv::Capability::Int64));
+  EmitOptions options = kAllControls;
+  options.word_pairs = true;
+  EXPECT_TRUE(has_capability(check(kernel, options), spv::Capability::Int64));
+}
+
+TEST(Emit, SingleWordsAreNoPairs) {
+  Builder b("copy", 32);
+  const Value in = b.buffer("in", Access::read);
+  const Value out = b.buffer("out", Access::write);
+  const Value i = b.builtin(ir::Builtin::local_index);
+  b.store(out, i, b.load(in, i, ir::kU32));
+  EmitOptions options = kAllControls;
+  options.word_pairs = true;
+  EXPECT_FALSE(has_capability(check(b.finish(), options), spv::Capability::Int64));
 }
 
 TEST(Emit, ParamsBeyondThePushConstantsComeFromABlock) {

@@ -22,9 +22,10 @@ bool accesses_buffer(const Inst& inst) {
 
 }  // namespace
 
-Memory::Memory(Module& module, const ir::Kernel& kernel)
+Memory::Memory(Module& module, const ir::Kernel& kernel, bool word_pairs)
     : m_(module),
       k_(kernel),
+      word_pairs_(word_pairs),
       params_(kernel.params.size()),
       restricted_(kernel.params.size()),
       shared_(kernel.shared.size()) {
@@ -101,6 +102,11 @@ void Memory::find_restricted() {
   }
 }
 
+Type Memory::access_type(Type t) const {
+  if (!word_pairs_ || t.lanes < 2 || ir::bytes({t.scalar, 1}) != 4) return storage_type(t);
+  return ir::vec(ir::kU64, t.lanes / 2);
+}
+
 // Buffers of equal access share their types.
 void Memory::declare_types(View& made) {
   const ir::Access access = k_.params[made.param].access;
@@ -129,7 +135,6 @@ void Memory::declare_types(View& made) {
 
 // Pointers are made at the start of the function, where they dominate every use.
 Memory::View Memory::view(uint32_t param, Type t) {
-  t = storage_type(t);
   for (const View& v : views_) {
     if (v.param == param && v.type == t) return v;
   }
@@ -143,7 +148,7 @@ Memory::View Memory::view(uint32_t param, Type t) {
 
 Id Memory::buffer_element(const Inst& inst, Id index) {
   const auto param = static_cast<uint32_t>(k_.body[inst.args[0]].imm);
-  const View v = view(param, inst.type);
+  const View v = view(param, access_type(inst.type));
   const bool is_pair = k_.body[inst.args[1]].type.lanes == 2;
   if (!is_pair) {
     return m_.instruction(m_.code, v.element_pointer_type, Op::OpAccessChain,

@@ -10,10 +10,14 @@ namespace nxv::spirv {
 
 class Memory {
  public:
-  // Declares the parameter block and loads every param that the body names.
-  Memory(Module& module, const ir::Kernel& kernel);
+  // Declares the parameter block and loads every param that the body names. With word_pairs,
+  // vectors of 32-bit components are moved as 64-bit integers.
+  Memory(Module& module, const ir::Kernel& kernel, bool word_pairs);
 
   Id param(uint64_t index) const { return params_[index]; }
+
+  // The type as which a buffer's element of type t is moved.
+  ir::Type access_type(ir::Type t) const;
 
   // Pointer to the element that a load, store or atomic accesses; index is the id of its index.
   Id buffer_element(const ir::Inst& inst, Id index);
@@ -38,6 +42,7 @@ class Memory {
 
   Module& m_;
   const ir::Kernel& k_;
+  bool word_pairs_;
   std::vector<Id> params_;
   std::vector<uint8_t> restricted_;  // by param
   std::vector<View> views_;
