@@ -297,7 +297,7 @@ class Emitter {
       case Op::abs:
         return math::abs(x);
       case Op::negate:
-        return -x;
+        return math::negate(x);
       case Op::sign:
         return math::sign(x);
       case Op::ceil:

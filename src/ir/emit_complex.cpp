@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "ir/complex/complex.h"
 #include "ir/math/cast.h"
+#include "ir/math/math.h"
 
 namespace nxv::ir {
 namespace {
@@ -13,11 +14,11 @@ using complex::Context;
 // What moves or rounds once needs no wider parts.
 Number conjugate(const Number& a, DType out, const math::MathOptions& options) {
   const Number x = cast(a, out, options);
-  if (is_complex(a.dtype)) return {out, x.re, -x.im};
+  if (is_complex(a.dtype)) return {out, x.re, math::negate(x.im)};
   // A finite real number gets -0.0, any other real number 0.0, as Nx has it.
   Builder& b = x.re.builder();
   const Value finite = !(math::is_nan(x.re) | math::is_infinity(x.re));
-  return {out, x.re, b.select(finite, -x.im, x.im)};
+  return {out, x.re, b.select(finite, math::negate(x.im), x.im)};
 }
 
 // Rounded once: f32 does not hold all integers.
@@ -114,7 +115,7 @@ Number emit_complex(Op op, DType out, std::span<const Number> args,
     case Op::conjugate:
       return conjugate(a, out, options);
     case Op::negate:
-      return {out, -a.re, -a.im};
+      return {out, math::negate(a.re), math::negate(a.im)};
     case Op::sign:
       // Complex numbers have no order: Nx answers 1 for each of them.
       return {out, b.number(part, 1), b.zero(part)};

@@ -251,6 +251,15 @@ TEST(Functions, ErfInvInvertsErf) {
   EXPECT_TRUE(std::isnan(reference::erf_inv(1.5)));
 }
 
+// log |z| of a z on the unit circle's edge is as small as |z| - 1.
+TEST(Functions, LogarithmNearTheUnitCircle) {
+  const std::complex<double> z{0.99999035084959376, -2.2679452424499948e-08};
+  const double modulus = -9.649196959337543e-06;
+  EXPECT_DOUBLE_EQ(reference::complex_function(Op::log, z).real(), modulus);
+  EXPECT_DOUBLE_EQ(reference::complex_function(Op::log, {z.imag(), -z.real()}).real(), modulus);
+  EXPECT_EQ(reference::complex_function(Op::log, {1, kInfinity}).real(), kInfinity);
+}
+
 TEST(Views, PadWithInteriorAndCrop) {
   Graph g;
   const NodeRef x = g.data(DType::f32, {4}, {1, 2, 3, 4});

@@ -243,4 +243,6 @@ Value copy_sign(Value magnitude, Value sign) {
 
 Value abs(Value x) { return with_top_word(x, top_word(x) & 0x7fffffff); }
 
+Value negate(Value x) { return with_top_word(x, top_word(x) ^ 0x80000000u); }
+
 }  // namespace nxv::ir::math

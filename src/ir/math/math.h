@@ -68,5 +68,7 @@ Value is_nan(Value x);       // boolean
 Value is_infinity(Value x);  // boolean
 Value copy_sign(Value magnitude, Value sign);
 Value abs(Value x);  // clears the sign bit
+// Turns the sign bit around. Unlike the operator it keeps subnormals on every device.
+Value negate(Value x);
 
 }  // namespace nxv::ir::math

@@ -207,6 +207,14 @@ TEST_P(EveryDevice, SignsAndPredicates) {
          {-kInf, 0, kInf},
          {kNan, 0, kNan},
          {-0x1p-140, 0, 0x1p-140}});
+  check(GetParam(), function("negate", [](Value x, const MathOptions&) { return negate(x); }),
+        {{-3, 0, 3},
+         {3, 0, -3},
+         {0.0, 0, -0.0},
+         {-0.0, 0, 0.0},
+         {kInf, 0, -kInf},
+         {kNan, 0, kNan},
+         {-0x1p-140, 0, 0x1p-140}});
   check(GetParam(),
         function("is_nan",
                  [](Value x, const MathOptions&) {

@@ -42,7 +42,15 @@ Complex exponential_minus_one(Complex z) {
   return {m * std::cos(z.imag()) - 2 * s * s, (m + 1) * std::sin(z.imag())};
 }
 
-Complex logarithm(Complex z) { return {std::log(magnitude(z)), std::atan2(z.imag(), z.real())}; }
+// log |z|; near |z| = 1 of the difference |z|^2 - 1, without cancellation where the angle is small.
+double logarithm_of_magnitude(Complex z) {
+  const double x = std::fabs(z.real()), y = std::fabs(z.imag());
+  if (!(x < 2 && y < 2 && (x > 0.5 || y > 0.5))) return std::log(magnitude(z));
+  const double large = std::fmax(x, y), small = std::fmin(x, y);
+  return 0.5 * std::log1p((large - 1) * (large + 1) + small * small);
+}
+
+Complex logarithm(Complex z) { return {logarithm_of_magnitude(z), std::atan2(z.imag(), z.real())}; }
 
 // log(1 + z) without cancellation near zero.
 Complex logarithm_of_one_plus(Complex z) {
