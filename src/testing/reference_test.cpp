@@ -208,6 +208,13 @@ TEST(Pointwise, FollowsNx) {
   EXPECT_FALSE(std::signbit(conjugate(kInfinity).imag()));
 }
 
+TEST(Pointwise, BitcastKeepsAllBits) {
+  for (DType t : {DType::c64, DType::c128}) {
+    const Scalar z = make_scalar(t, std::complex<double>(1.5, -2.5));
+    EXPECT_EQ(to_complex_double(apply(Op::bitcast, t, {z})), (std::complex<double>{1.5, -2.5}));
+  }
+}
+
 // Every pointwise row of the table has a value for every type it accepts.
 TEST(Pointwise, CoversTheTable) {
   for (int i = 0; i < kOpCount; ++i) {

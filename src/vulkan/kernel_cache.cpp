@@ -54,7 +54,7 @@ struct KernelCache::Impl {
   Impl(Context& c, const plan::DevicePlan& p, const std::string& folder)
       : context(c), plan(p), driver(c, folder), pool("nxv-compile", compiler_threads()) {}
 
-  void compile(Kernel& kernel, const std::function<Module()>& generate);
+  void compile(Kernel& kernel, std::function<Module()> generate);
   VkPipeline create(const Module& m, bool& was_cached) const;
 
   Context& context;
@@ -116,7 +116,7 @@ VkPipeline KernelCache::Impl::create(const Module& m, bool& was_cached) const {
   return pipeline;
 }
 
-void KernelCache::Impl::compile(Kernel& kernel, const std::function<Module()>& generate) {
+void KernelCache::Impl::compile(Kernel& kernel, std::function<Module()> generate) {
   const auto start = std::chrono::steady_clock::now();
   try {
     if (closing) throw Error(Status::device_lost, "the device was closed before this was compiled");
@@ -144,6 +144,8 @@ void KernelCache::Impl::compile(Kernel& kernel, const std::function<Module()>& g
       save = stats.compiled % kSaveEvery == 0;
     }
   }
+  // Whoever waits may count on it that what the generator holds is given up.
+  generate = nullptr;
   kernel.state_.store(1, std::memory_order_release);
   kernel.state_.notify_all();
   if (save) driver.save();
@@ -188,8 +190,8 @@ const Kernel& KernelCache::request(std::string_view key, std::function<Module()>
     kernel->key_ = key;
     impl_->kernels.emplace(std::string(key), std::move(made));
   }
-  impl_->pool.submit([impl = impl_.get(), kernel, generate = std::move(generate)] {
-    impl->compile(*kernel, generate);
+  impl_->pool.submit([impl = impl_.get(), kernel, generate = std::move(generate)]() mutable {
+    impl->compile(*kernel, std::move(generate));
   });
   return *kernel;
 }

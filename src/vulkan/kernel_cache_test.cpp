@@ -5,6 +5,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <thread>
 
 #include "vulkan/device_fixture_test.h"
@@ -100,6 +101,18 @@ TEST(KernelCache, FindsOnlyWhatWasRequested) {
   EXPECT_EQ(device->kernels().find("k"), &k);
   EXPECT_EQ(k.key(), "k");
   EXPECT_EQ(k.get().name(), "add");
+}
+
+TEST(KernelCache, AKernelThatIsReadyHoldsNothingOfItsGenerator) {
+  NXV_OPEN_OR_SKIP(device, test_options());
+  for (int k = 0; k < 20; ++k) {
+    auto held = std::make_shared<int>(k);
+    const std::weak_ptr<int> watched = held;
+    const Kernel& kernel = device->kernels().request(
+        "k" + std::to_string(k), [held = std::move(held)] { return add_module(); });
+    kernel.get();
+    EXPECT_TRUE(watched.expired());
+  }
 }
 
 TEST(KernelCache, IsWrittenAtTheEndAndReadAgain) {

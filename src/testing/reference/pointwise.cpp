@@ -165,6 +165,7 @@ Scalar binary(Op op, DType out, const Scalar& a, const Scalar& b) {
 
 Scalar reinterpret(DType out, const Scalar& a) {
   if (is_integer(out)) return make_scalar(out, a.lo);
+  if (out == DType::c128) return {out, a.lo, a.hi};
   return {out, a.lo & (~uint64_t{0} >> (64 - bits(out))), 0};
 }
 
