@@ -114,7 +114,8 @@ done
 
 run_conformance() {
   local log=$1 build=$2 status
-  "$(find "$build" -name nxv-conformance -type f)" "$vectors" --allow-unsupported
+  "$(find "$build" -name nxv-conformance -type f)" "$vectors" --allow-unsupported \
+    --engines "$(getconf _NPROCESSORS_ONLN)"
   status=$?
   read -r part_passed part_failed part_skipped \
     < <(awk '$1 == "total" { print $2, $3, $4 } END { if (NR == 0) print 0, 0, 0 }' "$log")

@@ -1,5 +1,8 @@
 #include "kernels/radix.h"
 
+#include "kernels/memory_format.h"
+#include "kernels/slot_indices.h"
+
 namespace nxv::kernels {
 
 using ir::Builder;
@@ -18,6 +21,10 @@ int workspaces(const SortLayout& layout) {
 
 RadixPass::RadixPass(Builder& builder, const Region& region, const SortLayout& layout)
     : b_(builder), layout_(layout), arguments_(builder, region, workspaces(layout), kSortWords) {
+  if (layout.slots) {
+    index_type_ = region.root->inputs[1]->dtype;
+    update_type_ = region.root->inputs[2]->dtype;
+  }
   int next = 0;
   counts_ = arguments_.workspace(next++);
   if (!layout.first) from_bits_ = arguments_.workspace(next++);
@@ -46,9 +53,17 @@ RadixPass::Element RadixPass::load(const Tile& tile, Value column) const {
     if (from_positions_) e.position = b_.load(from_positions_, at, ir::kU32);
     return e;
   }
+  if (layout_.slots) return load_update(at);
   const Bits bits = load_bits(arguments_.operand(0), at, layout_.type);
   if (!layout_.positions) return {bits, {}};
   return {order_key(bits, layout_.type, layout_.descending), column};
+}
+
+RadixPass::Element RadixPass::load_update(Value update) const {
+  const SlotIndices slots(arguments_, 1, index_type_, arguments_.word(kSortSlots));
+  if (layout_.counts) return {{slots.checked_slot(update), {}}, {}};
+  const Value x = load_element(arguments_.operand(2), update, update_type_).re;
+  return {{slots.slot(update), {}}, b_.bitcast(x, ir::kU32)};
 }
 
 void RadixPass::store(const Tile& tile, Value place, const Element& element) const {

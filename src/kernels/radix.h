@@ -15,7 +15,7 @@ class RadixPass {
   };
   struct Element {
     Bits bits;           // of the element; its key, when the result is positions
-    ir::Value position;  // when it is
+    ir::Value position;  // when it is; of a scatter the update's bits
   };
 
   RadixPass(ir::Builder& builder, const Region& region, const SortLayout& layout);
@@ -34,10 +34,12 @@ class RadixPass {
 
  private:
   ir::Value count_index(const Tile& tile, ir::Value digit) const;
+  Element load_update(ir::Value update) const;
 
   ir::Builder& b_;
   const SortLayout layout_;
   KernelArguments arguments_;
+  DType index_type_ = DType::u32, update_type_ = DType::u32;  // of a scatter
   ir::Value counts_, from_bits_, from_positions_, to_bits_, to_positions_;
 };
 

@@ -4,6 +4,10 @@
 // An invocation adds up those of each of its elements by number: bits depend on the numbers alone.
 // Slots with a heavy list leave that to sums in which order does not show (exact_sum.h). Where no
 // slot can be heavy those steps are left out; where none is, they return at once.
+//
+// Atomic operations outside of a GPU's cache are slow. Where lists carry values and the heads do
+// not fit there, updates are put in the order of the highest bits of their slots first; elsewhere
+// large targets are gone over by parts (each_pass).
 #include <algorithm>
 
 #include "kernels/divide_up.h"
@@ -13,6 +17,7 @@
 #include "kernels/memory_format.h"
 #include "kernels/scatter.h"
 #include "kernels/slot_indices.h"
+#include "kernels/slot_partition.h"
 #include "kernels/update_list.h"
 
 namespace nxv::kernels {
@@ -36,6 +41,8 @@ enum Workspace { kHeads, kEntries, kHeavySlots, kSums };
 enum Word { kInner, kSlots = 3, kElements, kUpdates, kBegin, kEnd, kStride };
 
 class Scatter {
+  using Updates = std::array<SlotIndices::Update, kUpdatesOfItem>;
+
  public:
   Scatter(const Region& region, const Target& target)
       : region_(region),
@@ -50,12 +57,19 @@ class Scatter {
   Lowering run() {
     const uint64_t sum_bytes = ExactSum::kWords * 4 * (is_complex(type_) ? 2 : 1);
     result_.workspaces = {(slots_ / 4 + 1) * 16, updates_ * (carries_ ? 8 : 4)};
-    add(fill_zeros(region_, target_, kHeads, slots_ + 1));
-    link();
-    sum();
     if (most_heavy_ > 0) {
       result_.workspaces.push_back(most_heavy_ * 4);
       result_.workspaces.push_back(most_heavy_ * inner_ * sum_bytes);
+    }
+    add(fill_zeros(region_, target_, kHeads, slots_ + 1));
+    const uint64_t cached = target_.plan->scatter_slots;
+    if (carries_ && cached != 0 && slots_ > cached) {
+      link_partition(partition_updates(result_, region_, target_));
+    } else {
+      each_pass(slots_, *target_.plan, [&](uint32_t begin, uint32_t end) { link(begin, end); });
+    }
+    sum();
+    if (most_heavy_ > 0) {
       prepare();
       over_updates("scatter_raise", &ExactSum::raise);
       over_updates("scatter_accumulate", &ExactSum::add);
@@ -82,43 +96,70 @@ class Scatter {
     return d;
   }
 
-  void link() {
-    each_pass(slots_, *target_.plan, [&](uint32_t begin, uint32_t end) {
-      ItemStep step;
-      step.name = carries_ ? "scatter_link_values" : "scatter_link";
-      step.items = divide_up(updates_, kUpdatesOfItem);
-      step.workspaces = {kHeads, kEntries};
-      step.words = {begin, end, static_cast<uint32_t>(step.items)};
-      step.body = [type = type_, index_type = index_type(), carries = carries_](
-                      Builder& b, const KernelArguments& arguments, Value item) {
-        const SlotIndices slots(arguments, 1, index_type, step_word(arguments, kSlots));
-        const SlotIndices::Range range{step_word(arguments, kBegin), step_word(arguments, kEnd)};
-        const Value count = step_word(arguments, kUpdates);
-        const auto updates = slots.take(item, step_word(arguments, kStride), count, range);
-        std::vector<Value> bits;
-        for (const auto& update : updates) {
-          if (!carries) break;
-          const Value at = b.binary(Opcode::min, update.number, count - 1u);
-          bits.push_back(b.bitcast(load_element(arguments.operand(2), at, type).re, ir::kU32));
-        }
-        std::vector<Var> next;  // all on their way before the first is waited for
-        for (const auto& update : updates) {
-          next.push_back(b.var(b.u32(0)));
-          b.if_(update.is_taken, [&] {
-            next.back().set(b.atomic(Opcode::atomic_exchange, arguments.workspace(0), update.slot,
-                                     update.number + 1u));
-          });
-        }
-        for (size_t i = 0; i < updates.size(); ++i) {
-          b.if_(updates[i].is_taken, [&] {
-            Value entry = next[i].get();
-            if (carries) entry = b.pack({entry, bits[i]});
-            b.store(arguments.workspace(1), updates[i].number, entry);
-          });
-        }
-      };
-      add(dispatch(std::move(step), {kHeads}, {kHeads, kEntries}));
-    });
+  // ---- Lists ----
+
+  static void link_updates(Builder& b, const KernelArguments& arguments, const Updates& updates,
+                           const std::vector<Value>& bits) {
+    std::vector<Var> next;  // all on their way before the first is waited for
+    for (const auto& update : updates) {
+      next.push_back(b.var(b.u32(0)));
+      b.if_(update.is_taken, [&] {
+        next.back().set(b.atomic(Opcode::atomic_exchange, arguments.workspace(0), update.slot,
+                                 update.number + 1u));
+      });
+    }
+    for (size_t i = 0; i < updates.size(); ++i) {
+      b.if_(updates[i].is_taken, [&] {
+        Value entry = next[i].get();
+        if (!bits.empty()) entry = b.pack({entry, bits[i]});
+        b.store(arguments.workspace(1), updates[i].number, entry);
+      });
+    }
+  }
+
+  void link(uint32_t begin, uint32_t end) {
+    ItemStep step;
+    step.name = carries_ ? "scatter_link_values" : "scatter_link";
+    step.items = divide_up(updates_, kUpdatesOfItem);
+    step.workspaces = {kHeads, kEntries};
+    step.words = {begin, end, static_cast<uint32_t>(step.items)};
+    step.body = [type = type_, index_type = index_type(), carries = carries_](
+                    Builder& b, const KernelArguments& arguments, Value item) {
+      const SlotIndices slots(arguments, 1, index_type, step_word(arguments, kSlots));
+      const SlotIndices::Range range{step_word(arguments, kBegin), step_word(arguments, kEnd)};
+      const Value count = step_word(arguments, kUpdates);
+      const Updates updates = slots.take(item, step_word(arguments, kStride), count, range);
+      std::vector<Value> bits;
+      for (const auto& update : updates) {
+        if (!carries) break;
+        const Value at = b.binary(Opcode::min, update.number, count - 1u);
+        bits.push_back(b.bitcast(load_element(arguments.operand(2), at, type).re, ir::kU32));
+      }
+      link_updates(b, arguments, updates, bits);
+    };
+    add(dispatch(std::move(step), {kHeads}, {kHeads, kEntries}));
+  }
+
+  // The updates of a slot are named by their places, which are in the order of their numbers.
+  static_assert(kUpdatesOfItem == kGroup);
+  void link_partition(const SlotPartition& partition) {
+    ItemStep step;
+    step.name = "scatter_link_partition";
+    step.items = divide_up(updates_, kUpdatesOfItem);
+    step.workspaces = {kHeads, kEntries, partition.slots, partition.values};
+    step.body = [](Builder& b, const KernelArguments& arguments, Value item) {
+      const Value slots = b.load(arguments.workspace(2), item, ir::vec(ir::kU32, kGroup));
+      const Value values = b.load(arguments.workspace(3), item, ir::vec(ir::kU32, kGroup));
+      Updates updates;
+      std::vector<Value> bits;
+      for (uint32_t i = 0; i < kUpdatesOfItem; ++i) {
+        const Value number = item * kUpdatesOfItem + i;
+        updates[i] = {number, b.extract(slots, i), number < step_word(arguments, kUpdates)};
+        bits.push_back(b.extract(values, i));
+      }
+      link_updates(b, arguments, updates, bits);
+    };
+    add(dispatch(std::move(step), {kHeads, partition.slots, partition.values}, {kHeads, kEntries}));
   }
 
   // ---- Short lists ----

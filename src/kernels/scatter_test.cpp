@@ -94,6 +94,14 @@ TEST(Scatter, SumsOfEveryType) {
   }
 }
 
+// Updates that a radix pass puts in the order of their slots, several tiles of them.
+TEST(Scatter, ManySlots) {
+  for (const DType type : {DType::f32, DType::f16}) {
+    EXPECT_EQ(make_scatter(type, 5003, 1, 9001, 8, 5003).disagreement(plans()[0]), "");
+    EXPECT_EQ(make_scatter(type, 5003, 1, 9001, 9, 20).disagreement(plans()[0]), "");
+  }
+}
+
 // Words of 2^30 numbers of 8 bytes are counted in 64 bits.
 TEST(Scatter, LargeTargets) {
   const auto owner = host_graveyard();

@@ -26,6 +26,14 @@ Value SlotIndices::slot(Value update) const {
   return b.select(inside, b.convert(at, ir::kU32), slots_ - 1u);
 }
 
+Value SlotIndices::checked_slot(Value update) const {
+  Builder& b = slots_.builder();
+  const Value at = position(load_element(arguments_.operand(operand_), update, type_));
+  const Value inside = at < b.convert(slots_, at.type());
+  fault(!inside, update);
+  return b.select(inside, b.convert(at, ir::kU32), slots_ - 1u);
+}
+
 void SlotIndices::at(Value update, const std::function<void(Value)>& use) const {
   Builder& b = slots_.builder();
   const Value at = position(load_element(arguments_.operand(operand_), update, type_));

@@ -24,6 +24,8 @@ class SlotIndices {
 
   // The slot of an update; the last one for an index that names none.
   ir::Value slot(ir::Value update) const;
+  // The same; an index that names none is a fault.
+  ir::Value checked_slot(ir::Value update) const;
   // Calls `use` with the slot of an update; an index that names none is a fault.
   void at(ir::Value update, const std::function<void(ir::Value slot)>& use) const;
 

@@ -42,8 +42,11 @@ class SortLowering {
   void by_rank() {
     layout_.workgroup = is_cpu() ? std::max(plan_.subgroup_size, 1u) : 64;
     const uint64_t count = rows_ * columns_;
-    add("rank", generate_rank_sort, layout_, {count, divide_up(count, layout_.workgroup)}, 1, 0, 0)
-        .work = count * columns_;
+    add("rank", generate_rank_sort, layout_,
+        {.columns = columns_,
+         .units = count,
+         .groups = divide_up(count, layout_.workgroup),
+         .work = count * columns_});
   }
 
   // Whether a row fits.
@@ -56,8 +59,8 @@ class SortLowering {
         merge_sort_bytes(layout_) > std::min(plan_.shared_memory_bytes, kMergeBytes)) {
       return false;
     }
-    add("merge", generate_merge_sort, layout_, {rows_, rows_}, 1, 0, 0).work =
-        rows_ * columns_ * 64;
+    add("merge", generate_merge_sort, layout_,
+        {.columns = columns_, .units = rows_, .groups = rows_, .work = rows_ * columns_ * 64});
     return true;
   }
 
@@ -70,10 +73,10 @@ class SortLowering {
         layout_.workgroup /= 2;
       }
     } else {
-      layout_.workgroup = std::min(256u, std::bit_floor(plan_.max_workgroup_invocations));
-      layout_.digit_bits = 4;
-      layout_.items = kTileItems;
-      while (tile_radix_bytes(layout_) > plan_.shared_memory_bytes) layout_.workgroup /= 2;
+      const SortLayout tiles = tile_radix_layout(plan_);
+      layout_.workgroup = tiles.workgroup;
+      layout_.digit_bits = tiles.digit_bits;
+      layout_.items = tiles.items;
     }
     const uint64_t tile = is_cpu() ? kSerialTile : uint64_t{layout_.workgroup} * layout_.items;
     const uint64_t tiles = divide_up(columns_, tile), units = rows_ * tiles;
@@ -81,7 +84,12 @@ class SortLowering {
     const int passes = (bits(layout_.type) + layout_.digit_bits - 1) / layout_.digit_bits;
     const auto generate = is_cpu() ? generate_serial_radix : generate_tile_radix;
     const char* name = is_cpu() ? "serial" : "tile";
-    const Grid grid{units, is_cpu() ? divide_up(units, layout_.workgroup) : units};
+    SortGrid grid{.columns = columns_,
+                  .units = units,
+                  .groups = is_cpu() ? divide_up(units, layout_.workgroup) : units,
+                  .tiles = tiles,
+                  .tile = tile,
+                  .work = rows_ * columns_ * 8};
 
     const int counts = workspace(units * digits * 4);
     const uint64_t word_bytes = bits(layout_.type) == 64 ? 8 : 4;
@@ -94,14 +102,14 @@ class SortLowering {
       SortLayout layout = layout_;
       layout.first = p == 0;
       layout.last = p + 1 == passes;
-      const auto shift = static_cast<uint32_t>(p * layout.digit_bits);
+      grid.shift = static_cast<uint32_t>(p * layout.digit_bits);
       const std::vector<int> none, &from = layout.first ? none : arrays[(p + 1) % 2],
                                    &to = layout.last ? none : arrays[p % 2];
 
       SortLayout counting = layout;
       counting.counts = true;
       counting.last = false;
-      Dispatch& count = add(name, generate, counting, grid, tiles, tile, shift);
+      Dispatch& count = add(name, generate, counting, grid);
       count.workspaces = {counts};
       if (!layout.first) count.workspaces.push_back(from[0]);
       count.reads.assign(count.workspaces.begin() + 1, count.workspaces.end());
@@ -111,7 +119,7 @@ class SortLowering {
 
       scan_counters(lowering_, region_, target_, counts, rows_, digits * tiles);
 
-      Dispatch& move = add(name, generate, layout, grid, tiles, tile, shift);
+      Dispatch& move = add(name, generate, layout, grid);
       move.workspaces = {counts};
       move.workspaces.insert(move.workspaces.end(), from.begin(), from.end());
       move.reads = move.workspaces;
@@ -122,31 +130,14 @@ class SortLowering {
     }
   }
 
-  struct Grid {
-    uint64_t units, groups;
-  };
-
   int workspace(uint64_t bytes) {
     lowering_.workspaces.push_back(bytes);
     return static_cast<int>(lowering_.workspaces.size()) - 1;
   }
 
-  Dispatch& add(const char* name, ir::Kernel (*generate)(const Region&, const SortLayout&),
-                const SortLayout& layout, const Grid& grid, uint64_t tiles, uint64_t tile,
-                uint32_t shift) {
-    Dispatch d;
-    d.key = layout.key(name) + region_.key;
-    d.generate = [generate, layout](const Region& r) { return generate(r, layout); };
-    d.groups = fold_groups(grid.groups, plan_);
-    d.extra_words = {static_cast<uint32_t>(grid.units)};
-    for (const uint64_t divisor : {columns_, tiles}) {
-      const auto words = divisor_words(divisor);
-      d.extra_words.insert(d.extra_words.end(), words.begin(), words.end());
-    }
-    d.extra_words.push_back(static_cast<uint32_t>(tile));
-    d.extra_words.push_back(shift);
-    d.work = rows_ * columns_ * 8;
-    lowering_.dispatches.push_back(std::move(d));
+  Dispatch& add(const char* name, SortGenerator generate, const SortLayout& layout,
+                const SortGrid& grid) {
+    lowering_.dispatches.push_back(sort_dispatch(region_, plan_, name, generate, layout, grid));
     return lowering_.dispatches.back();
   }
 
@@ -162,13 +153,40 @@ class SortLowering {
 
 std::string SortLayout::key(const char* kernel) const {
   std::string k = std::string("sort_") + kernel;
-  for (uint32_t v :
-       {static_cast<uint32_t>(type), static_cast<uint32_t>(descending),
-        static_cast<uint32_t>(positions), workgroup, items, static_cast<uint32_t>(digit_bits),
-        static_cast<uint32_t>(counts), static_cast<uint32_t>(first), static_cast<uint32_t>(last)}) {
+  for (uint32_t v : {static_cast<uint32_t>(type), static_cast<uint32_t>(descending),
+                     static_cast<uint32_t>(positions), static_cast<uint32_t>(slots), workgroup,
+                     items, static_cast<uint32_t>(digit_bits), static_cast<uint32_t>(counts),
+                     static_cast<uint32_t>(first), static_cast<uint32_t>(last)}) {
     k += std::to_string(v) + ",";
   }
   return k;
+}
+
+SortLayout tile_radix_layout(const plan::DevicePlan& plan) {
+  SortLayout layout;
+  layout.workgroup = std::min(256u, std::bit_floor(plan.max_workgroup_invocations));
+  layout.digit_bits = 4;
+  layout.items = kTileItems;
+  while (tile_radix_bytes(layout) > plan.shared_memory_bytes) layout.workgroup /= 2;
+  return layout;
+}
+
+Dispatch sort_dispatch(const Region& region, const plan::DevicePlan& plan, const char* name,
+                       SortGenerator generate, const SortLayout& layout, const SortGrid& grid) {
+  Dispatch d;
+  d.key = layout.key(name) + region.key;
+  d.generate = [generate, layout](const Region& r) { return generate(r, layout); };
+  d.groups = fold_groups(grid.groups, plan);
+  d.extra_words = {static_cast<uint32_t>(grid.units)};
+  for (const uint64_t divisor : {grid.columns, grid.tiles}) {
+    const auto words = divisor_words(divisor);
+    d.extra_words.insert(d.extra_words.end(), words.begin(), words.end());
+  }
+  d.extra_words.push_back(static_cast<uint32_t>(grid.tile));
+  d.extra_words.push_back(grid.shift);
+  d.extra_words.push_back(grid.slots);
+  d.work = grid.work;
+  return d;
 }
 
 Lowering lower_sort(const Region& region, const Target& target) {

@@ -21,6 +21,7 @@ struct SortLayout {
   DType type = DType::u32;  // of the elements
   bool descending = false;
   bool positions = false;  // the result is where elements come from, not the elements
+  bool slots = false;      // keys are slots of a scatter, positions the bits of its updates
   uint32_t workgroup = 64;
   uint32_t items = 1;  // of an invocation: elements of a merge or of a tile
   // Radix sort.
@@ -39,6 +40,7 @@ enum SortWord {
   kSortTiles = kSortColumns + 3,  // of a row
   kSortTile = kSortTiles + 3,     // elements of a tile
   kSortShift,                     // of the digit
+  kSortSlots,                     // how many slots there are
   kSortWords
 };
 
@@ -57,6 +59,18 @@ uint32_t merge_sort_bytes(const SortLayout& layout);  // of shared memory
 ir::Kernel generate_serial_radix(const Region& region, const SortLayout& layout);
 ir::Kernel generate_tile_radix(const Region& region, const SortLayout& layout);
 uint32_t tile_radix_bytes(const SortLayout& layout);
+SortLayout tile_radix_layout(const plan::DevicePlan& plan);
+
+// Rows that are cut into tiles, `units` in all.
+struct SortGrid {
+  uint64_t columns = 1, units = 1, groups = 1, tiles = 1, tile = 0;
+  uint64_t work = 0;
+  uint32_t shift = 0, slots = 0;
+};
+using SortGenerator = ir::Kernel (*)(const Region&, const SortLayout&);
+// What it touches is the caller's to say.
+Dispatch sort_dispatch(const Region& region, const plan::DevicePlan& plan, const char* name,
+                       SortGenerator generate, const SortLayout& layout, const SortGrid& grid);
 
 Lowering lower_sort(const Region& region, const Target& target);
 

@@ -26,6 +26,7 @@ struct Options {
   bool json = false;
   bool allow_unsupported = false;
   int device = -1;
+  size_t engines = 1;
   size_t failures = 10;
 };
 
@@ -48,13 +49,15 @@ bool is_selected(const nxv::VectorCase& c, const Options& options) {
          (options.types.empty() || has_only(c, {options.types.begin(), options.types.end()}));
 }
 
-// Reads, starts and compares cases with a bounded number under way.
+using Targets = std::vector<std::unique_ptr<Target>>;
+
+// Starts and compares cases with a bounded number under way.
 class Pipeline {
  public:
-  Pipeline(Target& target, Report& report) : target_(target), report_(report) {}
+  Pipeline(const Targets& targets, Report& report) : targets_(targets), report_(report) {}
 
   void push(nxv::VectorCase c) {
-    std::future<Result> result = target_.start(c);
+    std::future<Result> result = target_of(c).start(c);
     running_.push_back({std::move(c), std::move(result)});
     if (running_.size() > kUnderWay) finish_oldest();
   }
@@ -69,19 +72,37 @@ class Pipeline {
     std::future<Result> result;
   };
 
+  // Cases of an operation on equal types and shapes go to one target: they share kernels.
+  Target& target_of(const nxv::VectorCase& c) const {
+    std::string key = c.op;
+    for (const nxv::HostTensor& t : c.inputs) {
+      key += nxv::name(t.dtype);
+      for (int64_t n : t.shape) key += ' ' + std::to_string(n);
+    }
+    return *targets_[std::hash<std::string>()(key) % targets_.size()];
+  }
   void finish_oldest() {
     report_.add(running_.front().c, running_.front().result.get());
     running_.pop_front();
   }
 
-  Target& target_;
+  const Targets& targets_;
   Report& report_;
   std::deque<Running> running_;
 };
 
-Report run(Target& target, const Options& options) {
-  Report report(target.flushes_subnormals(), options.failures);
-  Pipeline pipeline(target, report);
+Targets open(const Options& options) {
+  using namespace nxv::conformance;
+  Targets targets;
+  while (targets.size() < std::max<size_t>(options.engines, 1)) {
+    targets.push_back(options.reference ? open_reference() : open_device(options.device));
+  }
+  return targets;
+}
+
+Report run(const Targets& targets, const Options& options) {
+  Report report(targets[0]->flushes_subnormals(), options.failures);
+  Pipeline pipeline(targets, report);
   const std::vector<std::string> families =
       options.families.empty() ? nxv::vector_families(options.folder) : options.families;
   for (const std::string& family : families) {
@@ -104,6 +125,8 @@ int main(int argc, char** argv) {
   app.add_option("--op", options.ops, "Operations or blocks to run")->delimiter(',');
   app.add_option("--types", options.types, "Run cases of these element types only")->delimiter(',');
   app.add_option("--device", options.device, "Device index; the best one by default");
+  app.add_option("--engines", options.engines,
+                 "Engines to share the cases; a driver for CPUs compiles on one thread in each");
   app.add_option("--failures", options.failures, "Failures to print in full");
   app.add_flag("--reference", options.reference, "Run on the host's reference evaluator");
   app.add_flag("--allow-unsupported", options.allow_unsupported,
@@ -111,15 +134,14 @@ int main(int argc, char** argv) {
   app.add_flag("--json", options.json, "Print JSON");
   CLI11_PARSE(app, argc, argv);
   try {
-    const auto target = options.reference ? nxv::conformance::open_reference()
-                                          : nxv::conformance::open_device(options.device);
-    const Report report = run(*target, options);
+    const Targets targets = open(options);
+    const Report report = run(targets, options);
     if (options.json) {
       nlohmann::json text = report.to_json();
-      text["target"] = target->description();
+      text["target"] = targets[0]->description();
       std::cout << text.dump(1) << "\n";
     } else {
-      std::cout << target->description() << "\n";
+      std::cout << targets[0]->description() << "\n";
       report.print_table(std::cout);
       report.print_failures(std::cout);
     }
