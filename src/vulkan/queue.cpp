@@ -361,6 +361,7 @@ uint64_t Queue::Impl::submit() {
     info.pCommandBuffers = &slot->buffer;
     info.signalSemaphoreCount = 1;
     info.pSignalSemaphores = &semaphore;
+    timeline.set_submitting(epoch);
     checked(vk.QueueSubmit, context.queue, 1u, &info, VkFence{VK_NULL_HANDLE});
   });
   timeline.set_submitted(epoch);

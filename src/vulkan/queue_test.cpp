@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -198,6 +200,31 @@ TEST(Queue, ManyThreadsWaitAndAreTold) {
   });
   last.wait(false);
   EXPECT_EQ(told, kThreads * static_cast<int>(kEpochs));
+}
+
+// Whoever asks how far the device is moves the timeline on while its thread decides what to wait
+// for. Nothing more is submitted until the last completion was told.
+TEST(Queue, CompletionsAreToldWhileOthersAskForTheTimeline) {
+  NXV_OPEN_OR_SKIP(device, test_options());
+  Queue& queue = device->queue();
+  const BlockRef a = device->memory().allocate(256);
+  std::atomic<bool> done{false};
+  std::thread asker([&] {
+    while (!done) queue.completed();
+  });
+  bool told = true;
+  for (uint32_t i = 0; i < 20000 && told; ++i) {
+    queue.fill(*a, 0, 256, i);
+    const auto promise = std::make_shared<std::promise<void>>();
+    queue.on_complete(queue.submit(), [promise](const Failure&) { promise->set_value(); });
+    told = promise->get_future().wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+  }
+  done = true;
+  asker.join();
+  EXPECT_TRUE(told);
+  // Wakes a thread that waits for what comes next, so that the device can close.
+  queue.fill(*a, 0, 256, 0);
+  queue.submit();
 }
 
 TEST(Queue, CompletionsOfWorkNeverSubmittedAreToldAtTheEnd) {

@@ -76,7 +76,7 @@ uint64_t Timeline::completed() {
     return known;
   }
   // Some drivers signal everything with the largest value when the device is lost.
-  if (value > submitted_.load(std::memory_order_acquire)) {
+  if (value > submitting_.load()) {
     fail({Status::device_lost, "the device was lost (its timeline ran ahead)"}, true);
     return known;
   }
@@ -155,8 +155,9 @@ void Timeline::run() {
       lock.lock();
     } else if (epoch <= submitted_.load()) {
       // The next epoch and not this one: a completion for an earlier one may be asked for
-      // meanwhile.
-      const uint64_t next = completed_.load() + 1;
+      // meanwhile. But none behind it: others, too, learn what has completed, and nobody may submit
+      // again before this epoch's completions are told.
+      const uint64_t next = std::min(completed_.load() + 1, epoch);
       lock.unlock();
       wait_submitted(next);
       lock.lock();

@@ -25,7 +25,9 @@ class Timeline {
 
   VkSemaphore semaphore() const { return semaphore_; }
   uint64_t submitted() const { return submitted_.load(std::memory_order_acquire); }
-  // The recording thread: epoch was handed to the device.
+  // The recording thread: epoch is about to be handed to the device, and was. The device may have
+  // completed it in between.
+  void set_submitting(uint64_t epoch) { submitting_.store(epoch); }
   void set_submitted(uint64_t epoch);
 
   // Records the first failure. After a loss of contact with the device (any error in asking it, or
@@ -58,6 +60,7 @@ class Timeline {
   const Context& context_;
   const uint32_t poll_microseconds_;
   VkSemaphore semaphore_ = VK_NULL_HANDLE;
+  std::atomic<uint64_t> submitting_{0};
   std::atomic<uint64_t> submitted_{0};
   std::atomic<uint64_t> completed_{0};
   std::atomic<bool> failed_{false};
