@@ -115,17 +115,24 @@ TEST(Queue, CheckingNoticesBytesOutsideABlock) {
   EXPECT_NO_THROW(device->queue().fill(*a, 32, 32, 0));
 }
 
+// At the latest after so many dispatches; a device that starves may get some earlier.
 TEST(Queue, EnoughWorkGoesOutByItself) {
   NXV_OPEN_OR_SKIP(device, test_options());
   const BlockRef a = device->memory().allocate(4096);
-  const uint64_t first = device->queue().open_epoch();
+  Queue& queue = device->queue();
+  const uint64_t first = queue.open_epoch();
+  const bool only_then = device->plan().submit_early == 0;
   for (uint32_t i = 0; i < device->plan().submit_dispatches; ++i) {
-    EXPECT_EQ(device->queue().open_epoch(), first);
-    device->queue().fill(*a, 0, 4096, i);
+    if (only_then) {
+      EXPECT_EQ(queue.open_epoch(), first);
+    }
+    queue.fill(*a, 0, 4096, i);
   }
-  EXPECT_EQ(device->queue().open_epoch(), first + 1);
-  EXPECT_FALSE(device->queue().wait(first)) << "nobody called submit()";
-  EXPECT_EQ(device->queue().submit(), first) << "nothing is open";
+  EXPECT_GT(queue.open_epoch(), first);
+  EXPECT_FALSE(queue.wait(first)) << "nobody called submit()";
+  if (only_then) {
+    EXPECT_EQ(queue.submit(), first) << "nothing is open";
+  }
 }
 
 TEST(Queue, CompletionsRunOnceInOrderOfEpochs) {
