@@ -19,27 +19,25 @@ void SlotIndices::fault(Value condition, Value update) const {
   b.if_(condition, [&] { b.atomic(Opcode::atomic_min, arguments_.fault, b.u32(0), update); });
 }
 
-Value SlotIndices::slot(Value update) const {
+SlotIndices::Place SlotIndices::find(Value update) const {
   Builder& b = slots_.builder();
   const Value at = position(load_element(arguments_.operand(operand_), update, type_));
   const Value inside = at < b.convert(slots_, at.type());
-  return b.select(inside, b.convert(at, ir::kU32), slots_ - 1u);
+  return {b.select(inside, b.convert(at, ir::kU32), slots_ - 1u), inside};
 }
 
+Value SlotIndices::slot(Value update) const { return find(update).slot; }
+
 Value SlotIndices::checked_slot(Value update) const {
-  Builder& b = slots_.builder();
-  const Value at = position(load_element(arguments_.operand(operand_), update, type_));
-  const Value inside = at < b.convert(slots_, at.type());
-  fault(!inside, update);
-  return b.select(inside, b.convert(at, ir::kU32), slots_ - 1u);
+  const Place place = find(update);
+  fault(!place.inside, update);
+  return place.slot;
 }
 
 void SlotIndices::at(Value update, const std::function<void(Value)>& use) const {
-  Builder& b = slots_.builder();
-  const Value at = position(load_element(arguments_.operand(operand_), update, type_));
-  const Value inside = at < b.convert(slots_, at.type());
-  b.if_(inside, [&] { use(b.convert(at, ir::kU32)); });
-  fault(!inside, update);
+  const Place place = find(update);
+  slots_.builder().if_(place.inside, [&] { use(place.slot); });
+  fault(!place.inside, update);
 }
 
 std::array<SlotIndices::Update, kUpdatesOfItem> SlotIndices::take(Value item, Value stride,

@@ -39,6 +39,10 @@ class SlotIndices {
                                           const Range& range) const;
 
  private:
+  struct Place {
+    ir::Value slot, inside;  // the last slot unless the index names one
+  };
+  Place find(ir::Value update) const;
   // As an unsigned number: negative indices are huge.
   static ir::Value position(const ir::Number& index);
   void fault(ir::Value condition, ir::Value update) const;
