@@ -140,8 +140,9 @@ class Scatter {
     add(dispatch(std::move(step), {kHeads}, {kHeads, kEntries}));
   }
 
-  // The updates of a slot are named by their places, which are in the order of their numbers.
   static_assert(kUpdatesOfItem == kGroup);
+
+  // The updates of a slot are named by their places, which are in the order of their numbers.
   void link_partition(const SlotPartition& partition) {
     ItemStep step;
     step.name = "scatter_link_partition";

@@ -13,8 +13,8 @@ SlotPartition partition_updates(Lowering& lowering, const Region& region, const 
   const Node& root = *region.root;
   const auto slots = static_cast<uint64_t>(root.shape[0]);
   const auto updates = static_cast<uint64_t>(root.inputs[1]->count);
-  SortLayout layout = tile_radix_layout(*target.plan);
-  layout.positions = layout.slots = layout.first = true;
+  const SortLayout layout =
+      tile_radix_layout(*target.plan, {.positions = true, .slots = true, .first = true});
 
   const uint64_t tile = uint64_t{layout.workgroup} * layout.items;
   const uint64_t tiles = divide_up(updates, tile), digits = uint64_t{1} << layout.digit_bits;

@@ -73,10 +73,7 @@ class SortLowering {
         layout_.workgroup /= 2;
       }
     } else {
-      const SortLayout tiles = tile_radix_layout(plan_);
-      layout_.workgroup = tiles.workgroup;
-      layout_.digit_bits = tiles.digit_bits;
-      layout_.items = tiles.items;
+      layout_ = tile_radix_layout(plan_, layout_);
     }
     const uint64_t tile = is_cpu() ? kSerialTile : uint64_t{layout_.workgroup} * layout_.items;
     const uint64_t tiles = divide_up(columns_, tile), units = rows_ * tiles;
@@ -162,8 +159,7 @@ std::string SortLayout::key(const char* kernel) const {
   return k;
 }
 
-SortLayout tile_radix_layout(const plan::DevicePlan& plan) {
-  SortLayout layout;
+SortLayout tile_radix_layout(const plan::DevicePlan& plan, SortLayout layout) {
   layout.workgroup = std::min(256u, std::bit_floor(plan.max_workgroup_invocations));
   layout.digit_bits = 4;
   layout.items = kTileItems;

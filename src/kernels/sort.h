@@ -59,7 +59,8 @@ uint32_t merge_sort_bytes(const SortLayout& layout);  // of shared memory
 ir::Kernel generate_serial_radix(const Region& region, const SortLayout& layout);
 ir::Kernel generate_tile_radix(const Region& region, const SortLayout& layout);
 uint32_t tile_radix_bytes(const SortLayout& layout);
-SortLayout tile_radix_layout(const plan::DevicePlan& plan);
+// The layout with tiles that the device has room for.
+SortLayout tile_radix_layout(const plan::DevicePlan& plan, SortLayout layout);
 
 // Rows that are cut into tiles, `units` in all.
 struct SortGrid {

@@ -21,7 +21,12 @@ using ir::Type;
 using ir::Value;
 using ir::Var;
 
-constexpr EmitOptions kAllControls{false, true, true, true, true, true, true};
+constexpr EmitOptions kAllControls{.signed_zero_inf_nan_f32 = true,
+                                   .signed_zero_inf_nan_f64 = true,
+                                   .denorm_preserve_f32 = true,
+                                   .denorm_preserve_f64 = true,
+                                   .round_to_even_f32 = true,
+                                   .round_to_even_f64 = true};
 
 Words check(const ir::Kernel& kernel, const EmitOptions& options = kAllControls) {
   Words words = emit(kernel, options);
