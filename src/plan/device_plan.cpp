@@ -42,12 +42,25 @@ constexpr CapabilityInfo kTable[] = {
     {"f32_subnormals", &Capabilities::f32_subnormals},
     {"fused_fma", &Capabilities::fused_fma},
     {"forward_progress", &Capabilities::forward_progress},
+    {"texel_loads", &Capabilities::texel_loads},
     {"host_import", &Capabilities::host_import},
     {"memory_budget", &Capabilities::memory_budget},
     {"timestamps", &Capabilities::timestamps},
     {"pipeline_statistics", &Capabilities::pipeline_statistics},
 };
 static_assert(std::size(kTable) == sizeof(Capabilities) / sizeof(bool));
+
+// Mesa before 23 compiles a load through an address to a loop over the lanes that stalls once a
+// lane, and a texel fetch to a plain gather. A view of 16-byte texels must span any buffer.
+bool gains_from_texels(const Snapshot& d) {
+  unsigned major = 0;
+  const bool is_old = d.driver_name == "llvmpipe" &&
+                      std::sscanf(d.driver_info.c_str(), "Mesa %u.", &major) == 1 && major < 23;
+  const Limits& l = d.limits;
+  return is_old && d.features.push_descriptor && l.texel_buffer_alignment <= 64 &&
+         uint64_t{16} * l.max_texel_buffer_elements >=
+             std::min(l.max_allocation_bytes, l.max_buffer_bytes);
+}
 
 Capabilities reported(const Snapshot& d) {
   const Features& f = d.features;
@@ -85,6 +98,7 @@ Capabilities reported(const Snapshot& d) {
   c.fused_fma = d.probes.f32_fma_fused;
   // Vulkan promises none; NVIDIA's schedulers keep running what has started.
   c.forward_progress = d.vendor_id == 0x10de;
+  c.texel_loads = gains_from_texels(d);
   c.host_import = f.external_memory_host && d.limits.host_import_alignment > 0;
   c.memory_budget = f.memory_budget;
   c.timestamps = d.limits.timestamp_period_ns > 0;

@@ -48,6 +48,7 @@ struct Capabilities {
   bool f32_subnormals = false;    // f32 arithmetic keeps subnormals (probe)
   bool fused_fma = false;         // f32 fma rounds once (probe)
   bool forward_progress = false;  // workgroups that started are not starved: look-back is allowed
+  bool texel_loads = false;       // kernels had better read buffers through texel views
   bool host_import = false;       // VK_EXT_external_memory_host
   bool memory_budget = false;     // VK_EXT_memory_budget
   bool timestamps = false;

@@ -39,6 +39,16 @@ Snapshot cpu_device() {
   return s;
 }
 
+// Where a buffer is better read through a texel view.
+void make_old_lavapipe(Snapshot& s) {
+  s.driver_name = "llvmpipe";
+  s.driver_info = "Mesa 22.3.6 (LLVM 15.0.6)";
+  s.features.push_descriptor = true;
+  s.limits.max_allocation_bytes = 2 * kGiB;
+  s.limits.max_texel_buffer_elements = 1 << 27;
+  s.limits.texel_buffer_alignment = 16;
+}
+
 // Like a large NVIDIA card.
 Snapshot discrete_device() {
   Snapshot s = cpu_device();
@@ -139,6 +149,7 @@ TEST(DevicePlan, EveryCapabilityCanBeForcedOff) {
   s.features.external_memory_host = s.features.pipeline_executable_properties = true;
   s.limits.host_import_alignment = 4096;
   s.probes = {true, true, true, true, true, 0.5, true};
+  make_old_lavapipe(s);
   const Capabilities all = make_plan(s).has;
   for (const CapabilityInfo& c : capability_table()) {
     EXPECT_TRUE(all.*c.flag) << c.name << " is on where everything is there";
@@ -146,6 +157,23 @@ TEST(DevicePlan, EveryCapabilityCanBeForcedOff) {
     o.disable = {std::string(c.name)};
     EXPECT_FALSE(make_plan(s, o).has.*c.flag) << c.name;
   }
+}
+
+TEST(DevicePlan, OldLavapipeReadsThroughTexelViewsThatSpanAnyBuffer) {
+  Snapshot s = cpu_device();
+  make_old_lavapipe(s);
+  EXPECT_TRUE(make_plan(s).has.texel_loads);
+  const auto without = [&](auto change) {
+    Snapshot other = s;
+    change(other);
+    return !make_plan(other).has.texel_loads;
+  };
+  EXPECT_TRUE(without([](Snapshot& o) { o.driver_info = "Mesa 23.0.0 (LLVM 15.0.7)"; }));
+  EXPECT_TRUE(without([](Snapshot& o) { o.driver_info = "something else"; }));
+  EXPECT_TRUE(without([](Snapshot& o) { o.driver_name = "another"; }));
+  EXPECT_TRUE(without([](Snapshot& o) { o.features.push_descriptor = false; }));
+  EXPECT_TRUE(without([](Snapshot& o) { o.limits.max_texel_buffer_elements -= 1; }));
+  EXPECT_TRUE(without([](Snapshot& o) { o.limits.texel_buffer_alignment = 256; }));
 }
 
 TEST(DevicePlan, WhatBuildsOnADisabledCapabilityGoesWithIt) {

@@ -22,8 +22,10 @@ struct Limits {
   uint32_t subgroup_size = 0;
   uint32_t min_subgroup_size = 0;  // equal to subgroup_size without subgroup size control
   uint32_t max_subgroup_size = 0;
-  uint64_t host_import_alignment = 0;  // of imported host pointers; 0: import is not possible
-  double timestamp_period_ns = 0;      // nanoseconds a tick; 0: the queue has no timestamps
+  uint32_t max_texel_buffer_elements = 0;
+  uint64_t texel_buffer_alignment = 0;  // of a view's offset in its buffer
+  uint64_t host_import_alignment = 0;   // of imported host pointers; 0: import is not possible
+  double timestamp_period_ns = 0;       // nanoseconds a tick; 0: the queue has no timestamps
 };
 
 // Subgroup operations that compute shaders may use.
@@ -65,6 +67,7 @@ struct Features {
   bool external_memory_host = false;
   bool pipeline_executable_properties = false;
   bool pipeline_creation_feedback = false;
+  bool push_descriptor = false;  // VK_KHR_push_descriptor
 };
 
 struct MemoryHeap {

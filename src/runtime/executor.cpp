@@ -5,7 +5,7 @@
 #include <cstring>
 #include <unordered_set>
 
-#include "runtime/emit_options.h"
+#include "runtime/module.h"
 #include "schedule/scalars.h"
 
 namespace nxv::runtime {
@@ -23,15 +23,7 @@ Executor::Executor(vulkan::Device& device, const plan::DevicePlan& plan,
 }
 
 vulkan::Module Executor::compile(const ir::Kernel& kernel) const {
-  const ir::Kernel legal = kernels::legalised(kernel, plan_.has);
-  vulkan::Module module;
-  module.name = legal.name;
-  module.words = spirv::emit(legal, emit_options_);
-  module.push_bytes = legal.params_in_block() ? 8 : legal.param_bytes();
-  module.local_size[0] = legal.local_size;
-  module.required_subgroup_size = legal.subgroup_size;
-  module.shared_bytes = legal.shared_bytes();
-  return module;
+  return make_module(kernels::legalised(kernel, plan_.has), emit_options_);
 }
 
 CompiledKernel& Executor::request(const kernels::Dispatch& dispatch, const Region& region) {
@@ -210,6 +202,7 @@ void Executor::run(const Program::Step& step, Node* donor) {
   for (size_t i = 0; i < step.lowering.dispatches.size(); ++i) {
     const kernels::Dispatch& d = step.lowering.dispatches[i];
     parameters_.clear();
+    buffers_.clear();
     reads_.clear();
     writes_.clear();
     const auto append = [&](const void* bytes, size_t size) {
@@ -219,6 +212,7 @@ void Executor::run(const Program::Step& step, Node* donor) {
     const auto address = [&](const vulkan::BlockRef& block) {
       const uint64_t a = block->address();
       append(&a, sizeof a);
+      buffers_.push_back(block.get());
     };
     for (Position operand : step.operands) {
       const vulkan::BlockRef& block = device_storage(node(operand)).block;
@@ -253,6 +247,7 @@ void Executor::run(const Program::Step& step, Node* donor) {
     vulkan::Dispatch dispatch;
     dispatch.kernel = step.kernels[i]->kernel;
     dispatch.parameters = parameters_;
+    dispatch.buffers = buffers_;
     dispatch.groups = d.groups;
     dispatch.reads = reads_;
     dispatch.writes = writes_;

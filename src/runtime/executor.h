@@ -72,6 +72,7 @@ class Executor {
   // Of the dispatch being recorded; they keep their capacity.
   std::vector<std::byte> parameters_;
   std::vector<uint32_t> scalars_;
+  std::vector<vulkan::Block*> buffers_;
   std::vector<vulkan::Access> reads_, writes_;
   ExecutorStats stats_;
 };

@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "ir/builder.h"
-#include "runtime/emit_options.h"
 #include "runtime/matrix_probe.h"
+#include "runtime/module.h"
 
 namespace nxv::runtime {
 namespace {
@@ -32,19 +32,8 @@ std::vector<float> samples() {
   return values;
 }
 
-vulkan::Module module_of(const ir::Kernel& kernel, const plan::DevicePlan& plan) {
-  vulkan::Module m;
-  m.name = kernel.name;
-  m.words = spirv::emit(kernel, emit_options(plan));
-  m.push_bytes = kernel.params_in_block() ? 8 : kernel.param_bytes();
-  m.local_size[0] = kernel.local_size;
-  m.required_subgroup_size = kernel.subgroup_size;
-  m.shared_bytes = kernel.shared_bytes();
-  return m;
-}
-
 vulkan::Module module_of(Builder& b, const plan::DevicePlan& plan) {
-  return module_of(b.finish(), plan);
+  return make_module(b.finish(), emit_options(plan));
 }
 
 // For each pair (a, b): a / b, sqrt(a), a * 1, fma(a, b, -(a * b)).
@@ -103,14 +92,17 @@ class Prober {
   void dispatch(const vulkan::Kernel& kernel, std::span<const vulkan::BlockRef> blocks,
                 uint32_t groups) {
     std::vector<uint64_t> addresses;
+    std::vector<vulkan::Block*> buffers;
     std::vector<vulkan::Access> accesses;
     for (const vulkan::BlockRef& block : blocks) {
       addresses.push_back(block->address());
+      buffers.push_back(block.get());
       accesses.emplace_back(block);
     }
     vulkan::Dispatch d;
     d.kernel = &kernel;
     d.parameters = std::as_bytes(std::span(addresses));
+    d.buffers = buffers;
     d.groups = {groups, 1, 1};
     d.reads = accesses;
     d.writes = std::span(accesses).last(1);
@@ -181,7 +173,7 @@ class Prober {
   const vulkan::Kernel& request(std::shared_ptr<MatrixChecks> shared, const MatrixCheck& check,
                                 const kernels::Dispatch& d) {
     return device_.kernels().request("probe_" + d.key, [shared, &check, &d] {
-      return module_of(d.generate(check.region), shared->plan);
+      return make_module(d.generate(check.region), emit_options(shared->plan));
     });
   }
 
@@ -199,10 +191,12 @@ class Prober {
       std::vector<vulkan::BlockRef> blocks = operands;
       for (int w : d.workspaces) blocks.push_back(workspaces[static_cast<size_t>(w)]);
       std::vector<uint32_t> words;
+      std::vector<vulkan::Block*> buffers;
       std::vector<vulkan::Access> accesses;
       for (const vulkan::BlockRef& block : blocks) {
         words.push_back(static_cast<uint32_t>(block->address()));
         words.push_back(static_cast<uint32_t>(block->address() >> 32));
+        buffers.push_back(block.get());
         accesses.emplace_back(block);
       }
       words.insert(words.end(), check.region.words.begin(), check.region.words.end());
@@ -211,6 +205,7 @@ class Prober {
       vulkan::Dispatch dispatch;
       dispatch.kernel = &kernel;
       dispatch.parameters = std::as_bytes(std::span(words));
+      dispatch.buffers = buffers;
       dispatch.groups = d.groups;
       dispatch.reads = accesses;
       dispatch.writes = std::span(accesses).subspan(2);

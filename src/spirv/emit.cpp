@@ -6,6 +6,7 @@
 #include "spirv/memory.h"
 #include "spirv/module.h"
 #include "spirv/recent.h"
+#include "spirv/texels.h"
 
 namespace nxv::spirv {
 namespace {
@@ -35,7 +36,8 @@ class Emitter {
   Emitter(const ir::Kernel& kernel, const EmitOptions& options)
       : k_(kernel),
         options_(options),
-        memory_(m_, kernel, options.word_pairs),
+        memory_(m_, kernel, options),
+        texels_(m_, kernel, memory_, options),
         ids_(kernel.body.size()) {}
 
   Words run() {
@@ -83,6 +85,7 @@ class Emitter {
   // ---- Memory
 
   Id load(const Inst& inst) {
+    if (texels_.reads(inst)) return texels_.load(inst, ids_[inst.args[1]]);
     const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
     const Type moved = memory_.access_type(inst.type);
     const Id loaded = result(moved, Op::OpLoad,
@@ -648,6 +651,7 @@ class Emitter {
   const EmitOptions& options_;
   Module m_;
   Memory memory_;
+  Texels texels_;
   std::vector<Id> ids_;  // by instruction; 0 where nothing is defined
   std::vector<Scope> scopes_;
   std::array<Id, 10> builtins_{};

@@ -14,6 +14,10 @@
 namespace nxv::spirv {
 
 struct EmitOptions {
+  // The buffers that texel_params() names are read through uniform texel buffers of 16-byte texels
+  // (VK_FORMAT_R32G32B32A32_UINT), the i-th of them at binding i of set 0. In place of the address
+  // the parameter's first half is the number of the buffer's first texel in the view.
+  bool texels = false;
   // Vectors of 32-bit components are loaded and stored as 64-bit integers: a driver that moves
   // memory component by component moves half as many. Needs shaderInt64.
   bool word_pairs = false;
@@ -25,6 +29,10 @@ struct EmitOptions {
   bool round_to_even_f32 = false;
   bool round_to_even_f64 = false;
 };
+
+// Params, in the order of their bindings, that texels apply to: the first 16 buffers that the
+// kernel does nothing with but loads at 32-bit indices.
+std::vector<uint32_t> texel_params(const ir::Kernel& kernel);
 
 // The kernel must have passed ir::verify.
 std::vector<uint32_t> emit(const ir::Kernel& kernel, const EmitOptions& options = {});

@@ -22,10 +22,10 @@ bool accesses_buffer(const Inst& inst) {
 
 }  // namespace
 
-Memory::Memory(Module& module, const ir::Kernel& kernel, bool word_pairs)
+Memory::Memory(Module& module, const ir::Kernel& kernel, const EmitOptions& options)
     : m_(module),
       k_(kernel),
-      word_pairs_(word_pairs),
+      word_pairs_(options.word_pairs),
       params_(kernel.params.size()),
       restricted_(kernel.params.size()),
       shared_(kernel.shared.size()) {

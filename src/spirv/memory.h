@@ -4,15 +4,15 @@
 #include <vector>
 
 #include "ir/kernel.h"
+#include "spirv/emit.h"
 #include "spirv/module.h"
 
 namespace nxv::spirv {
 
 class Memory {
  public:
-  // Declares the parameter block and loads every param that the body names. With word_pairs,
-  // vectors of 32-bit components are moved as 64-bit integers.
-  Memory(Module& module, const ir::Kernel& kernel, bool word_pairs);
+  // Declares the parameter block and loads every param that the body names.
+  Memory(Module& module, const ir::Kernel& kernel, const EmitOptions& options);
 
   Id param(uint64_t index) const { return params_[index]; }
 

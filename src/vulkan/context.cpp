@@ -1,6 +1,7 @@
 #include "vulkan/context.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "vulkan/device.h"
@@ -128,6 +129,7 @@ VkDevice create_device(const Context& c, uint32_t family) {
   if (has.coopmat && enable(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)) chain(matrix);
   if (has.coopmat2 && enable(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME)) chain(matrix2);
   if (has.bf16 && enable(VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME)) chain(bf16);
+  if (has.texel_loads) enable(VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME);
   if (has.memory_budget) enable(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
   if (f.pipeline_creation_feedback && !has_13) {
     enable(VK_EXT_PIPELINE_CREATION_FEEDBACK_EXTENSION_NAME);
@@ -150,6 +152,24 @@ VkDevice create_device(const Context& c, uint32_t family) {
   VkDevice device = VK_NULL_HANDLE;
   checked(c.vk().CreateDevice, c.physical, &info, nullptr, &device);
   return device;
+}
+
+VkDescriptorSetLayout create_texel_layout(const Context& c) {
+  std::array<VkDescriptorSetLayoutBinding, kMaxTexelBuffers> bindings{};
+  for (uint32_t i = 0; i < kMaxTexelBuffers; ++i) {
+    bindings[i].binding = i;
+    bindings[i].descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
+    bindings[i].descriptorCount = 1;
+    bindings[i].stageFlags = VK_SHADER_STAGE_COMPUTE_BIT;
+  }
+  VkDescriptorSetLayoutCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO;
+  info.flags = VK_DESCRIPTOR_SET_LAYOUT_CREATE_PUSH_DESCRIPTOR_BIT_KHR;
+  info.bindingCount = kMaxTexelBuffers;
+  info.pBindings = bindings.data();
+  VkDescriptorSetLayout layout = VK_NULL_HANDLE;
+  checked(c.vk().CreateDescriptorSetLayout, c.device, &info, nullptr, &layout);
+  return layout;
 }
 
 }  // namespace
@@ -180,6 +200,11 @@ std::unique_ptr<Context> Context::open(const DeviceOptions& options) {
   range.size = c->plan.push_bytes;
   VkPipelineLayoutCreateInfo layout{};
   layout.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO;
+  if (c->plan.has.texel_loads) {
+    c->texel_layout = create_texel_layout(*c);
+    layout.setLayoutCount = 1;
+    layout.pSetLayouts = &c->texel_layout;
+  }
   layout.pushConstantRangeCount = 1;
   layout.pPushConstantRanges = &range;
   checked(c->vk().CreatePipelineLayout, c->device, &layout, nullptr, &c->layout);
@@ -189,6 +214,9 @@ std::unique_ptr<Context> Context::open(const DeviceOptions& options) {
 Context::~Context() {
   if (device == VK_NULL_HANDLE) return;
   if (layout != VK_NULL_HANDLE) vk().DestroyPipelineLayout(device, layout, nullptr);
+  if (texel_layout != VK_NULL_HANDLE) {
+    vk().DestroyDescriptorSetLayout(device, texel_layout, nullptr);
+  }
   vk().DestroyDevice(device, nullptr);
 }
 

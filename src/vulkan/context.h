@@ -24,8 +24,10 @@ struct Context {
   VkDevice device = VK_NULL_HANDLE;
   uint32_t queue_family = 0;
   VkQueue queue = VK_NULL_HANDLE;
-  // Of every kernel: no descriptors, push constants of the plan's size.
+  // Of every kernel: push constants of the plan's size, and, where kernels read through texel
+  // views, kMaxTexelBuffers of them as push descriptors.
   VkPipelineLayout layout = VK_NULL_HANDLE;
+  VkDescriptorSetLayout texel_layout = VK_NULL_HANDLE;
 
   const Functions& vk() const { return instance->vk; }
 };

@@ -105,7 +105,14 @@ class Call<R(VKAPI_PTR*)(A...)> {
   X(DestroyPipeline)               \
   X(CreatePipelineCache)           \
   X(DestroyPipelineCache)          \
-  X(GetPipelineCacheData)
+  X(GetPipelineCacheData)          \
+  X(CreateBufferView)              \
+  X(DestroyBufferView)             \
+  X(CreateDescriptorSetLayout)     \
+  X(DestroyDescriptorSetLayout)
+
+// Null where the device lacks the extension, or the plan does without it.
+#define NXV_VK_OPTIONAL_DEVICE_FUNCTIONS(X) X(CmdPushDescriptorSetKHR)
 
 struct Functions {
   CallHook hook;
@@ -116,6 +123,7 @@ struct Functions {
   NXV_VK_INSTANCE_FUNCTIONS(NXV_VK_ENTRY)
   NXV_VK_OPTIONAL_INSTANCE_FUNCTIONS(NXV_VK_ENTRY)
   NXV_VK_DEVICE_FUNCTIONS(NXV_VK_ENTRY)
+  NXV_VK_OPTIONAL_DEVICE_FUNCTIONS(NXV_VK_ENTRY)
 #undef NXV_VK_ENTRY
 
   Functions() = default;

@@ -78,7 +78,7 @@ void fail_every_call(DeviceOptions options, int result, const std::set<std::stri
 
 // The pool trims and tries once more.
 const std::set<std::string> kRetried = {"vkCreateBuffer", "vkAllocateMemory", "vkBindBufferMemory",
-                                        "vkMapMemory"};
+                                        "vkCreateBufferView", "vkMapMemory"};
 
 // The validation layers report what is still there when a device is destroyed.
 TEST(Failure, NothingOfTheDriversIsLeftBehind) {

@@ -31,6 +31,11 @@ void check_module(const Module& m, const plan::DevicePlan& plan) {
     refuse("takes " + std::to_string(m.push_bytes) + " bytes of push constants; the limit is " +
            std::to_string(plan.push_bytes));
   }
+  if (!m.texels.empty() && (!plan.has.texel_loads || m.texels.size() > kMaxTexelBuffers)) {
+    refuse("reads " + std::to_string(m.texels.size()) +
+           " buffers through texel views; the limit is " +
+           std::to_string(plan.has.texel_loads ? kMaxTexelBuffers : 0));
+  }
   const uint64_t invocations = uint64_t{m.local_size[0]} * m.local_size[1] * m.local_size[2];
   if (invocations == 0 || invocations > plan.max_workgroup_invocations) {
     refuse("has workgroups of " + std::to_string(invocations) + " invocations; the limit is " +
@@ -124,6 +129,7 @@ void KernelCache::Impl::compile(Kernel& kernel, std::function<Module()> generate
     kernel.name_ = m.name;
     check_module(m, plan);
     kernel.push_bytes_ = m.push_bytes;
+    kernel.texels_ = m.texels;
     kernel.pipeline_ = reinterpret_cast<uint64_t>(create(m, kernel.was_cached_));
   } catch (const Error& e) {
     kernel.failure_ = {e.status(), e.what()};

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,21 @@ namespace nxv::vulkan {
 
 struct Context;
 
-// A compute shader ready for the driver: entry point "main", no descriptors, parameters by push
-// constants (or, beyond the plan's push_bytes, an 8-byte address of them).
+// Buffers that one kernel can read through texel views: the least that Vulkan promises.
+inline constexpr uint32_t kMaxTexelBuffers = 16;
+
+// A buffer that a kernel reads through a uniform texel view: 16-byte texels, of the whole piece of
+// memory that its block lies in.
+struct TexelBuffer {
+  uint32_t buffer = 0;  // counts the kernel's buffers in the order of their parameters
+  // Where in the parameters its address would stand: the kernel finds the block's first texel
+  // there, as a 32-bit number.
+  uint32_t offset = 0;
+};
+
+// A compute shader ready for the driver: entry point "main", parameters by push constants (or,
+// beyond the plan's push_bytes, an 8-byte address of them), the i-th of `texels` at binding i of
+// set 0, no other descriptors.
 struct Module {
   std::string name;  // shown by the profiler and in errors
   std::vector<uint32_t> words;
@@ -26,6 +40,7 @@ struct Module {
   uint32_t local_size[3] = {1, 1, 1};
   uint32_t required_subgroup_size = 0;  // 0: the driver chooses
   uint32_t shared_bytes = 0;
+  std::vector<TexelBuffer> texels;
 };
 
 // A kernel that was requested. Lives as long as its cache, so work in flight needs no reference.
@@ -42,6 +57,7 @@ class Kernel {
   const std::string& name() const { return name_; }
   uint32_t push_bytes() const { return push_bytes_; }
   uint64_t pipeline() const { return pipeline_; }  // a VkPipeline
+  std::span<const TexelBuffer> texels() const { return texels_; }
   bool was_cached() const { return was_cached_; }
   double milliseconds() const { return milliseconds_; }
 
@@ -53,6 +69,7 @@ class Kernel {
   Failure failure_;
   uint32_t push_bytes_ = 0;
   uint64_t pipeline_ = 0;
+  std::vector<TexelBuffer> texels_;
   bool was_cached_ = false;
   double milliseconds_ = 0;
 };

@@ -254,11 +254,14 @@ void load_device_functions(Functions& vk, VkDevice device) {
   const auto load_one = [&]<class F>(Call<F>& call) {
     call.function = reinterpret_cast<F>(vk.GetDeviceProcAddr(device, call.name));
     call.hook = &vk.hook;
-    require(call);
   };
 #define NXV_LOAD(entry) load_one(vk.entry);
   NXV_VK_DEVICE_FUNCTIONS(NXV_LOAD)
+  NXV_VK_OPTIONAL_DEVICE_FUNCTIONS(NXV_LOAD)
 #undef NXV_LOAD
+#define NXV_REQUIRE(entry) require(vk.entry);
+  NXV_VK_DEVICE_FUNCTIONS(NXV_REQUIRE)
+#undef NXV_REQUIRE
 }
 
 }  // namespace nxv::vulkan

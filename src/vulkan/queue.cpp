@@ -74,6 +74,8 @@ struct Queue::Impl {
   void require(VkPipelineStageFlags stage, std::span<const Access> reads,
                std::span<const Access> writes, const char* name);
   bool is_hazard(std::span<const Access> reads, std::span<const Access> writes) const;
+  std::span<const std::byte> with_texels(const Dispatch& d, const Kernel& kernel);
+  void push_texels(const Dispatch& d, const Kernel& kernel);
   uint64_t parameters(std::span<const std::byte> bytes);
   void begin_timing(const char* name);
   void end_timing();
@@ -96,6 +98,7 @@ struct Queue::Impl {
   bool host_reads = false;  // something in the buffer writes memory that the host may read
   uint64_t work = 0;
   uint32_t commands = 0;
+  std::vector<std::byte> own_parameters;  // of the dispatch at hand; keeps its capacity
 
   HazardTracker hazards;
   HazardChecker checker;
@@ -262,6 +265,39 @@ void Queue::Impl::require(VkPipelineStageFlags stage, std::span<const Access> re
   }
 }
 
+// The parameters with the first texel of each buffer that is read through a texel view in place of
+// its address.
+std::span<const std::byte> Queue::Impl::with_texels(const Dispatch& d, const Kernel& kernel) {
+  if (kernel.texels().empty()) return d.parameters;
+  own_parameters.assign(d.parameters.begin(), d.parameters.end());
+  for (const TexelBuffer& t : kernel.texels()) {
+    if (t.buffer >= d.buffers.size() || t.offset + sizeof(uint64_t) > own_parameters.size()) {
+      throw Error(Status::internal, "kernel '" + kernel.name() + "' reads buffer " +
+                                        std::to_string(t.buffer) +
+                                        " through a texel view, and was not given it");
+    }
+    const uint64_t first = d.buffers[t.buffer]->offset_ / 16;
+    std::memcpy(own_parameters.data() + t.offset, &first, sizeof first);
+  }
+  return own_parameters;
+}
+
+void Queue::Impl::push_texels(const Dispatch& d, const Kernel& kernel) {
+  std::array<VkWriteDescriptorSet, kMaxTexelBuffers> writes{};
+  uint32_t count = 0;
+  for (const TexelBuffer& t : kernel.texels()) {
+    VkWriteDescriptorSet& w = writes[count];
+    w.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET;
+    w.dstBinding = count++;
+    w.descriptorCount = 1;
+    w.descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
+    w.pTexelBufferView = &d.buffers[t.buffer]->slab_->texels;
+  }
+  if (count == 0) return;
+  vk.CmdPushDescriptorSetKHR(slot->buffer, VK_PIPELINE_BIND_POINT_COMPUTE, context.layout, 0, count,
+                             writes.data());
+}
+
 // Copies the bytes to memory that lives until the epoch retires; its address.
 uint64_t Queue::Impl::parameters(std::span<const std::byte> bytes) {
   const uint64_t size = (bytes.size() + 15) / 16 * 16;
@@ -387,7 +423,7 @@ uint64_t Queue::dispatch(const Dispatch& d) {
     }
   }
   uint64_t address = 0;
-  std::span<const std::byte> push = d.parameters;
+  std::span<const std::byte> push = q.with_texels(d, kernel);
   if (push.size() > q.plan.push_bytes) {
     address = q.parameters(push);
     push = std::as_bytes(std::span(&address, 1));
@@ -409,6 +445,7 @@ uint64_t Queue::dispatch(const Dispatch& d) {
     q.vk.CmdPushConstants(buffer, q.context.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
                           static_cast<uint32_t>(push.size()), push.data());
   }
+  q.push_texels(d, kernel);
   q.begin_timing(kernel.name().c_str());
   q.vk.CmdDispatch(buffer, d.groups[0], d.groups[1], d.groups[2]);
   q.end_timing();

@@ -41,6 +41,8 @@ struct Dispatch {
   std::span<const Access> reads;
   std::span<const Access> writes;
   uint64_t work = 0;  // estimate, in element operations; decides when a batch is submitted
+  // In the order of their parameters; at least those that the kernel reads through texel views.
+  std::span<Block* const> buffers = {};
 };
 
 struct KernelTime {

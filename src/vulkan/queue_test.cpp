@@ -108,6 +108,20 @@ TEST(Queue, RefusesGridsAndParametersThatAreNotValid) {
   EXPECT_FALSE(device->queue().failure()) << "a caller's mistake is not the device's failure";
 }
 
+TEST(Queue, RefusesAKernelThatLacksABufferItReadsThroughATexelView) {
+  NXV_OPEN_OR_SKIP(device, test_options());
+  Module module = add_module();
+  module.texels = {{.buffer = 0, .offset = 0}};
+  const Kernel& kernel = device->kernels().request("texels", [&] { return module; });
+  if (!device->plan().has.texel_loads) {
+    EXPECT_EQ(kernel.wait().status, Status::unsupported);
+    return;
+  }
+  const AddParameters p{};
+  EXPECT_THROW(device->queue().dispatch({&kernel, bytes_of(p), {1, 1, 1}, {}, {}, 1}), Error);
+  EXPECT_FALSE(device->queue().failure());
+}
+
 TEST(Queue, CheckingNoticesBytesOutsideABlock) {
   NXV_OPEN_OR_SKIP(device, test_options());
   const BlockRef a = device->memory().allocate(64);

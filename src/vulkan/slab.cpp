@@ -75,6 +75,7 @@ void Slab::create(bool staging) {
   info.size = bytes;
   info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
                VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
+  if (context.plan.has.texel_loads) info.usage |= VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT;
   checked(vk.CreateBuffer, context.device, &info, nullptr, &buffer);
   VkMemoryRequirements needs{};
   vk.GetBufferMemoryRequirements(context.device, buffer, &needs);
@@ -97,6 +98,7 @@ void Slab::create(bool staging) {
   if (address == 0 || address % 64 != 0) {
     throw Error(Status::internal, "the driver gave a buffer an address that is not aligned to 64");
   }
+  if (context.plan.has.texel_loads) create_view();
   const auto type = context.memory.memoryTypes[allocate.memoryTypeIndex].propertyFlags;
   const bool host_use = use != Use::device || !staging;
   if (host_use && (type & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)) {
@@ -107,8 +109,18 @@ void Slab::create(bool staging) {
   }
 }
 
+void Slab::create_view() {
+  VkBufferViewCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO;
+  info.buffer = buffer;
+  info.format = VK_FORMAT_R32G32B32A32_UINT;
+  info.range = bytes / 16 * 16;
+  checked(context.vk().CreateBufferView, context.device, &info, nullptr, &texels);
+}
+
 void Slab::destroy() {
   const Functions& vk = context.vk();
+  if (texels != VK_NULL_HANDLE) vk.DestroyBufferView(context.device, texels, nullptr);
   if (buffer != VK_NULL_HANDLE) vk.DestroyBuffer(context.device, buffer, nullptr);
   if (memory != VK_NULL_HANDLE) vk.FreeMemory(context.device, memory, nullptr);
 }

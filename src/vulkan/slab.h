@@ -23,11 +23,13 @@ struct Slab {
   VkDeviceMemory memory = VK_NULL_HANDLE;
   VkBuffer buffer = VK_NULL_HANDLE;
   uint64_t address = 0;
+  VkBufferView texels = VK_NULL_HANDLE;  // all of it, 16 bytes each, where kernels read texels
   std::byte* host = nullptr;
   Block* first = nullptr;  // the block at offset 0
 
  private:
   void create(bool staging);
+  void create_view();
   void destroy();
 };
 

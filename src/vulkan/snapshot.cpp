@@ -100,6 +100,8 @@ void read_properties(const Instance& instance, VkPhysicalDevice device,
   // 1 GiB is the least that Vulkan 1.1 lets a driver report.
   s.limits.max_allocation_bytes = has_12 ? v11.maxMemoryAllocationSize : uint64_t{1} << 30;
   s.limits.max_buffer_bytes = maintenance4 ? m4.maxBufferSize : s.limits.max_allocation_bytes;
+  s.limits.max_texel_buffer_elements = l.maxTexelBufferElements;
+  s.limits.texel_buffer_alignment = l.minTexelBufferOffsetAlignment;
   s.limits.host_import_alignment = host_import ? host.minImportedHostPointerAlignment : 0;
   s.limits.timestamp_period_ns = l.timestampPeriod;
 
@@ -179,6 +181,7 @@ void read_features(const Instance& instance, VkPhysicalDevice device,
                           matrix2.cooperativeMatrixFlexibleDimensions &&
                           matrix2.cooperativeMatrixTensorAddressing;
   f.bfloat16 = bf16.shaderBFloat16Type && bf16.shaderBFloat16CooperativeMatrix;
+  f.push_descriptor = contains(extensions, VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME);
   f.memory_budget = contains(extensions, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
   f.external_memory_host = contains(extensions, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
   f.pipeline_executable_properties = statistics.pipelineExecutableInfo != 0;

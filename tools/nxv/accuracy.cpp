@@ -18,14 +18,15 @@ class DeviceEvaluator {
   DeviceEvaluator(Session& session, std::string key) : session_(session), key_(std::move(key)) {}
 
   void operator()(const ir::Kernel& kernel, uint32_t count,
-                  std::span<std::vector<std::byte>> buffers) const {
+                  std::span<std::vector<std::byte>> data) const {
     session_.engine().call([&](runtime::Executor& executor, vulkan::Device& device) {
       std::vector<vulkan::BlockRef> blocks;
+      std::vector<vulkan::Block*> buffers;
       std::vector<vulkan::Access> reads, writes;
-      for (const auto& bytes : buffers) {
+      for (const auto& bytes : data) {
         blocks.push_back(device.transfers().allocate_for_upload(bytes.size()));
         device.transfers().upload(bytes, *blocks.back());
-        (blocks.size() < buffers.size() ? reads : writes).emplace_back(blocks.back());
+        (blocks.size() < data.size() ? reads : writes).emplace_back(blocks.back());
       }
       std::vector<std::byte> parameters(kernel.param_bytes());
       const std::vector<uint32_t> offsets = kernel.param_offsets();
@@ -39,16 +40,18 @@ class DeviceEvaluator {
           std::memcpy(parameters.data() + offsets[i], &count, sizeof count);
         }
       }
+      for (const vulkan::BlockRef& block : blocks) buffers.push_back(block.get());
       vulkan::Dispatch dispatch;
       dispatch.kernel = &device.kernels().request("accuracy " + key_ + " " + kernel.name,
                                                   [&] { return executor.compile(kernel); });
       dispatch.kernel->get();
       dispatch.parameters = parameters;
+      dispatch.buffers = buffers;
       dispatch.groups = {(count + 255) / 256, 1, 1};
       dispatch.reads = reads;
       dispatch.writes = writes;
       device.queue().dispatch(dispatch);
-      device.transfers().download(blocks.back(), 0, buffers.back());
+      device.transfers().download(blocks.back(), 0, data.back());
     });
   }
 

@@ -1,0 +1,38 @@
+#include "runtime/module.h"
+
+#include <algorithm>
+
+namespace nxv::runtime {
+
+spirv::EmitOptions emit_options(const plan::DevicePlan& plan) {
+  spirv::EmitOptions options;
+  options.texels = plan.has.texel_loads;
+  // Mesa 22.3's lavapipe moves each component in a loop over the lanes.
+  options.word_pairs = plan.profile == plan::Profile::cpu && plan.has.int64;
+  options.signed_zero_inf_nan_f32 = plan.has.preserve_f32;
+  options.signed_zero_inf_nan_f64 = plan.has.preserve_f64;
+  options.denorm_preserve_f32 = plan.has.denorm_preserve_f32;
+  options.denorm_preserve_f64 = plan.has.denorm_preserve_f64;
+  return options;
+}
+
+vulkan::Module make_module(const ir::Kernel& kernel, const spirv::EmitOptions& options) {
+  vulkan::Module module;
+  module.name = kernel.name;
+  module.words = spirv::emit(kernel, options);
+  module.push_bytes = kernel.params_in_block() ? 8 : kernel.param_bytes();
+  module.local_size[0] = kernel.local_size;
+  module.required_subgroup_size = kernel.subgroup_size;
+  module.shared_bytes = kernel.shared_bytes();
+  if (options.texels) {
+    const std::vector<uint32_t> offsets = kernel.param_offsets();
+    for (const uint32_t p : spirv::texel_params(kernel)) {
+      const auto before = std::count_if(kernel.params.begin(), kernel.params.begin() + p,
+                                        [](const ir::Param& q) { return q.is_buffer; });
+      module.texels.push_back({static_cast<uint32_t>(before), offsets[p]});
+    }
+  }
+  return module;
+}
+
+}  // namespace nxv::runtime

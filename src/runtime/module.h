@@ -1,0 +1,16 @@
+// Kernels as modules of a device: how SPIR-V is emitted for it, and what Vulkan asks of a module.
+#pragma once
+
+#include "ir/kernel.h"
+#include "plan/device_plan.h"
+#include "spirv/emit.h"
+#include "vulkan/kernel_cache.h"
+
+namespace nxv::runtime {
+
+spirv::EmitOptions emit_options(const plan::DevicePlan& plan);
+
+// The kernel must have passed ir::verify and need nothing that the device lacks.
+vulkan::Module make_module(const ir::Kernel& kernel, const spirv::EmitOptions& options);
+
+}  // namespace nxv::runtime
