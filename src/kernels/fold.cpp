@@ -119,7 +119,7 @@ Accumulator Fold::combine(const Accumulator& left, const Accumulator& right) con
   return is_complex(output_) ? multiply_complex(left, right) : multiply(left, right);
 }
 
-// Pairs are followed by the plain value.
+// Pairs are followed by the plain value, which knows about infinities, NaN and signs of zeros.
 Accumulator Fold::add(const Accumulator& a, const Accumulator& b) const {
   Accumulator sum;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -161,7 +161,8 @@ Accumulator Fold::multiply_complex(const Accumulator& a, const Accumulator& b) c
   return select(is_one(a), b, select(is_one(b), a, product));
 }
 
-// Devices differ in the NaN that inf - inf is; results have the one that hosts write.
+// Devices differ in the NaN that inf - inf is; results have the one that hosts write. A pair that
+// is zero has lost the zero's sign.
 Value Fold::rounded(std::span<const Value> real) const {
   const auto result = [this](Value x) {
     return ir::wrap(b_.select(x != x, ir::math::nan(b_, x.type()), x), output_);
@@ -169,7 +170,20 @@ Value Fold::rounded(std::span<const Value> real) const {
   if (kind_ == Kind::plain) return result(real[0]);
   const Value sum = real[0] + real[1];
   const Value special = ir::math::is_nan(real[2]) | ir::math::is_infinity(real[2]);
-  return result(b_.select(special | (sum != sum), real[2], sum));
+  const Value is_zero = (sum == 0) & (real[2] == 0);
+  return result(b_.select(special | (sum != sum) | is_zero, real[2], sum));
+}
+
+Accumulator Fold::combine_pairwise(std::vector<Accumulator> level) const {
+  while (level.size() > 1) {
+    std::vector<Accumulator> pairs;
+    for (size_t i = 0; i < level.size(); i += 2) {
+      const bool has_pair = i + 1 < level.size();
+      pairs.push_back(has_pair ? combine(level[i], level[i + 1]) : level[i]);
+    }
+    level = std::move(pairs);
+  }
+  return level[0];
 }
 
 Number Fold::result(const Accumulator& a) const {

@@ -21,8 +21,9 @@ inline constexpr uint32_t kFoldAccumulators = 32;
 inline constexpr uint32_t kFoldStride = kFoldBlock / 8;  // between two groups of an accumulator
 
 // The parts of one accumulator. Floats of up to 32 bits sum in f64, or in a pair of f32 with a
-// plain sum beside it that knows about infinities and NaN; complex numbers have such parts twice;
-// max and min carry the index of what they chose, because of equal zeros the first one stays.
+// plain sum beside it that knows about infinities, NaN and zeros; complex numbers have such parts
+// twice; max and min carry the index of what they chose, because of equal zeros the first one
+// stays.
 using Accumulator = std::vector<ir::Value>;
 
 class Fold {
@@ -34,6 +35,8 @@ class Fold {
   // Takes in element `index` (u32), a number of the input type.
   Accumulator insert(const Accumulator& to, const ir::Number& x, ir::Value index) const;
   Accumulator combine(const Accumulator& left, const Accumulator& right) const;
+  // By the tree, those of a row of at most 128 elements.
+  Accumulator combine_pairwise(std::vector<Accumulator> level) const;
   ir::Number result(const Accumulator& a) const;
 
   // A stored accumulator takes 8 bytes a part.

@@ -8,6 +8,7 @@
 #include "kernels/divide_up.h"
 #include "kernels/memory_format.h"
 #include "kernels/row_program.h"
+#include "kernels/sliding_windows.h"
 
 namespace nxv::kernels {
 namespace {
@@ -65,6 +66,7 @@ int cost_of_element(const Region& region) {
 Lowering lower_reduction(const Region& region, const Target& target) {
   if (!region.fixed_columns && fits_registers(region, target))
     return lower_rows_in_registers(region, target);
+  if (slides(region, target)) return lower_sliding_windows(region, target);
   const plan::DevicePlan& plan = *target.plan;
   const auto rows = static_cast<uint64_t>(region.row_count);
   const bool subgroups = plan.has.subgroup_shuffle && plan.fixed_subgroup_size &&

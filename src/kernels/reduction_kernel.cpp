@@ -276,15 +276,7 @@ class Generator {
       a = may_lack(c) ? fold.select(b_.u32(c) < word(kColumns), next, a) : next;
     }
     emitter_.forget(Level::element);
-    while (level.size() > 1) {
-      std::vector<Accumulator> pairs;
-      for (size_t i = 0; i < level.size(); i += 2) {
-        const bool has_pair = i + 1 < level.size();
-        pairs.push_back(has_pair ? fold.combine(level[i], level[i + 1]) : level[i]);
-      }
-      level = std::move(pairs);
-    }
-    return level[0];
+    return fold.combine_pairwise(std::move(level));
   }
 
   // Whether a short row may end before this column.

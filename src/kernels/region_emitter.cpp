@@ -235,7 +235,9 @@ std::vector<Value> RegionEmitter::unravel_column(const Space& space, size_t firs
   std::vector<Value> at(space.dims.size() - first);
   int64_t index = points.fixed_cols[lane];
   for (size_t d = space.dims.size(); d-- > first;) {
-    at[d - first] = b_.u32(static_cast<uint32_t>(index % space.dims[d]));
+    auto coordinate = static_cast<uint32_t>(index % space.dims[d]);
+    if (d + 1 == space.dims.size() && !points.beyond.empty()) coordinate += points.beyond[lane];
+    at[d - first] = b_.u32(coordinate);
     index /= space.dims[d];
   }
   return at;

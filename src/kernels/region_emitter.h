@@ -16,6 +16,8 @@ struct Points {
   std::vector<ir::Value> cols;  // linear column indices of rows[0]: none, one or groups of kGroup
   // The values of `cols` where they are known: of fixed columns (see Region) all or none.
   std::vector<uint32_t> fixed_cols;
+  // How far each point lies beyond its fixed column along the last axis; empty: not at all.
+  std::vector<uint32_t> beyond;
   // The kGroup rows are one aligned group; its index.
   ir::Value row_group;
   // The elements at `cols` are aligned groups; their indices. Empty when they are not.

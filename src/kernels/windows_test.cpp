@@ -35,6 +35,7 @@ class Calls {
   ~Calls() { EXPECT_EQ(device_.invalid(), ""); }
 
   const GraveyardRef& owner() const { return owner_; }
+  bool has_run(const std::string& kernel) const { return device_.kernels().count(kernel) > 0; }
   NodeRef data(DType type, Shape shape, uint32_t seed) {
     HostTensor t = noise(type, std::move(shape), seed);
     return host_value(owner_, type, t.shape, t.bytes);
@@ -55,6 +56,20 @@ class Calls {
     check("window_reduce", {data(type, {6, 7}, 8), start, p, acc, body},
           {{"window", {2, 3}, {}}, {"low", {1, -1}, {}}, {"strides", {1, 2}, {}}});
   }
+  // Windows whose results come in groups of four, which share their elements.
+  void check_sliding(DType type) {
+    for (const std::string name : {"window_sum", "window_product", "window_max"}) {
+      check(name, {data(type, {52}, 1)},
+            {{"window", {3}, {}}, {"low", {1}, {}}, {"high", {1}, {}}});
+      check(name, {data(type, {70}, 2)}, {{"window", {31}, {}}});
+      check(name, {data(type, {3, 9, 7}, 2)}, {{"window", {1, 3, 3}, {}}});
+      check(name, {data(type, {2, 7}, 2)}, {{"window", {1, 2}, {}}, {"low", {0, 3}, {}}});
+      check(name, {data(type, {3, 5, 8}, 3)},
+            {{"window", {1, 3, 3}, {}}, {"low", {0, 1, 1}, {}}, {"high", {0, 1, 1}, {}}});
+      check(name, {data(type, {9, 10}, 4)}, {{"window", {2, 3}, {}}, {"strides", {2, 1}, {}}});
+      check(name, {data(type, {9, 11}, 5)}, {{"window", {2, 4}, {}}, {"low", {-1, 0}, {}}});
+    }
+  }
   void check_windows(DType type) {
     for (const std::string name : {"window_sum", "window_max", "window_min"}) {
       check(name, {data(type, {50}, 1)},
@@ -64,6 +79,7 @@ class Calls {
             {{"window", {3, 3}, {}}, {"low", {1, -2}, {}}, {"dilations", {1, 2}, {}}});
       check(name, {data(type, {90}, 4)}, {{"window", {70}, {}}, {"low", {5}, {}}});
     }
+    check_sliding(type);
     check("argmax", {data(type, {7, 6}, 5)}, {{"axis", {1}, {}}});
     check("argmin", {data(type, {7, 6}, 6)}, {{"axis", {0}, {}}, {"tie_high", {1}, {}}});
     check("argmin", {data(type, {2100}, 6)}, {});
@@ -106,6 +122,13 @@ TEST(Windows, ManyOfADiscreteDevice) {
   Calls calls(discrete_plan());
   const NodeRef x = calls.data(DType::f32, {(1 << 18) + 77}, 1);
   calls.check("window_sum", {x}, {{"window", {3}, {}}, {"low", {1}, {}}, {"high", {1}, {}}});
+}
+
+TEST(Windows, ManySlideOnADiscreteDevice) {
+  Calls calls(discrete_plan());
+  const NodeRef x = calls.data(DType::f32, {1 << 16}, 1);
+  calls.check("window_sum", {x}, {{"window", {31}, {}}, {"low", {15}, {}}, {"high", {15}, {}}});
+  EXPECT_TRUE(calls.has_run("sliding_windows"));
 }
 
 // No subgroups, no 64-bit types; subnormal numbers are flushed.
