@@ -21,9 +21,12 @@ constexpr uint32_t kSubgroupsOfAccumulator = 8;
 constexpr uint64_t kEnoughAccumulators = 1024;
 // Of a workgroup that gathers a row: more would leave a lane too few registers for its 32 loads.
 constexpr uint32_t kMaxGatheringSubgroups = 16;
-constexpr uint32_t kShortRow = 64;     // columns up to which an invocation takes a row
-constexpr int kMaxUnrolledCost = 64;   // of an element (kOps)
-constexpr uint32_t kUnrolledRow = 16;  // columns up to which a row is folded without a loop
+// Of adjacent rows. A workgroup's team members are 32 rows wide: a subgroup reads whole sectors.
+constexpr uint32_t kTeam = 8;
+constexpr uint64_t kRowsOfTeams = 1 << 15;  // that fill a GPU without splitting them
+constexpr uint32_t kShortRow = 64;          // columns up to which an invocation takes a row
+constexpr int kMaxUnrolledCost = 64;        // of an element (kOps)
+constexpr uint32_t kUnrolledRow = 16;       // columns up to which a row is folded without a loop
 // Short rows that an invocation of a GPU takes, so that enough loads are under way; of so many
 // columns together, and where there are so many rows that the device stays filled.
 constexpr uint32_t kMaxRowsOfInvocation = 4;
@@ -74,6 +77,9 @@ Lowering lower_reduction(const Region& region, const Target& target) {
   // Work items that keep every core busy.
   const uint64_t enough = plan.profile == plan::Profile::cpu ? 8 : 2048;
 
+  const uint32_t per_word =
+      region.root_level == Level::element ? 1 : elements_per_word(region.root->dtype);
+
   ReductionLayout layout;
   int source = -1;  // workspace with the results of the stage before
   const auto choose_lanes = [&](uint64_t columns, bool adjacent_rows) {
@@ -84,13 +90,15 @@ Lowering lower_reduction(const Region& region, const Target& target) {
             ? plan.subgroup_size
             : 1;
     const bool cpu = plan.profile == plan::Profile::cpu;
+    const bool has_teams = !cpu && layout.lanes == 1 && adjacent_rows && columns > kShortRow &&
+                           per_word == 1 && region.kind == RegionKind::reduction &&
+                           plan.max_workgroup_invocations >= 256;
+    layout.team = has_teams ? kTeam : 1;
     layout.workgroup =
         cpu ? std::max(plan.subgroup_size, 1u)
-            : std::min(layout.lanes > 1 ? 256u : 64u, plan.max_workgroup_invocations);
+            : std::min(layout.shares_units() ? 256u : 64u, plan.max_workgroup_invocations);
   };
 
-  const uint32_t per_word =
-      region.root_level == Level::element ? 1 : elements_per_word(region.root->dtype);
   const auto max_blocks = [&]() -> uint64_t {
     return layout.lanes > 1 ? kMaxBlocksOfSubgroup : kMaxBlocksOfInvocation / per_word;
   };
@@ -130,10 +138,10 @@ Lowering lower_reduction(const Region& region, const Target& target) {
     d.generate = [target, layout](const Region& r) {
       return generate_reduction(r, target, layout);
     };
-    const uint32_t units_of_workgroup = layout.unit_is_workgroup() ? 1
-                                        : layout.chunked
-                                            ? kRowsOfChunk
-                                            : layout.workgroup / layout.lanes * layout.rows;
+    const uint32_t units_of_workgroup =
+        layout.unit_is_workgroup() ? 1
+        : layout.chunked           ? kRowsOfChunk
+                                   : layout.workgroup / layout.lanes / layout.team * layout.rows;
     d.groups = fold_groups(divide_up(units, units_of_workgroup), plan);
     const auto by_blocks = divisor_words(parts_of_row), by_rows = divisor_words(rows);
     d.extra_words = {static_cast<uint32_t>(units),
@@ -168,8 +176,9 @@ Lowering lower_reduction(const Region& region, const Target& target) {
     choose_lanes(columns, adjacent_rows);
     layout.from_partials = source >= 0;
     layout.aligned = columns % kGroup == 0 || (layout.from_partials && rows == 1);
-    const bool many_blocks = region.kind == RegionKind::reduction && columns > kFoldBlock &&
-                             (columns > kFoldBlock * max_blocks() || rows < enough);
+    const bool many_blocks =
+        region.kind == RegionKind::reduction && columns > kFoldBlock &&
+        (columns > kFoldBlock * max_blocks() || rows < (layout.team > 1 ? kRowsOfTeams : enough));
     layout.gathers = many_blocks && layout.from_partials && can_gather(columns);
     if (layout.gathers) layout.workgroup = gathering_workgroup(columns);
     const bool split = many_blocks && !layout.gathers;

@@ -4,9 +4,11 @@
 // the device: then stages of partial results follow each other until one block is left. A unit is
 // folded by one subgroup, whose lanes share the accumulators of a block, or by one invocation where
 // rows are short, where neighbouring rows rather than columns are adjacent in memory, or where the
-// device has no usable subgroups. On a GPU one workgroup gathers the last partial results of a row,
-// and where rows are so long that workgroups abound, each makes a whole accumulator of the second
-// level. All variants follow the tree of fold.h.
+// device has no usable subgroups. On a GPU a team of invocations shares a unit through shared
+// memory where rows are adjacent: neighbouring invocations read neighbouring rows. There, too, one
+// workgroup gathers the last partial results of a row, and where rows are so long that workgroups
+// abound, each makes a whole accumulator of the second level. All variants follow the tree of
+// fold.h.
 #pragma once
 
 #include <string>
@@ -24,7 +26,8 @@ inline constexpr uint32_t kRowsOfChunk = 1024;  // short ones, that a workgroup 
 
 // How one kernel of the family is laid out; part of its key.
 struct ReductionLayout {
-  uint32_t lanes = 1;  // that share a unit
+  uint32_t lanes = 1;  // of a subgroup, that share a unit
+  uint32_t team = 1;   // invocations that share a unit through shared memory, with one lane
   uint32_t workgroup = 64;
   bool from_partials = false;  // folds accumulators of an earlier stage
   bool to_partials = false;    // units are blocks, results are accumulators
@@ -43,7 +46,7 @@ struct ReductionLayout {
   std::string key() const {
     std::string k = "r";
     for (uint32_t v :
-         {lanes, workgroup, static_cast<uint32_t>(from_partials),
+         {lanes, team, workgroup, static_cast<uint32_t>(from_partials),
           static_cast<uint32_t>(to_partials), static_cast<uint32_t>(to_second_level),
           static_cast<uint32_t>(from_second_level), static_cast<uint32_t>(aligned), rows_per_word,
           static_cast<uint32_t>(unrolled), static_cast<uint32_t>(gathers),
@@ -54,6 +57,7 @@ struct ReductionLayout {
     return k;
   }
   bool unit_is_workgroup() const { return gathers || to_second_level; }
+  bool shares_units() const { return lanes > 1 || team > 1; }
 };
 
 // The words that follow those of the region.

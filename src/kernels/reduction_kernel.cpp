@@ -38,13 +38,19 @@ class Generator {
       return emitter_.finish();
     }
     const Value unit = unit_index();
-    b_.if_(unit < word(kUnits), [&] {
+    const auto fold = [&](Value u) {
       if (layout_.to_partials) {
-        partial(unit);
+        partial(u);
       } else {
-        rows(unit);
+        rows(u);
       }
-    });
+    };
+    if (layout_.team > 1) {  // all meet at barriers: those beyond the end do the last unit again
+      exists_ = unit < word(kUnits);
+      fold(b_.binary(Opcode::min, unit, word(kUnits) - 1u));
+    } else {
+      b_.if_(unit < word(kUnits), [&] { fold(unit); });
+    }
     return emitter_.finish();
   }
 
@@ -59,7 +65,14 @@ class Generator {
   Value word(int i) { return emitter_.extra_word(i); }
   Value partials_out() const { return emitter_.extra_buffer(layout_.from_partials ? 1 : 0); }
 
+  uint32_t tile() const { return layout_.workgroup / layout_.team; }  // units of teams
+
   Value unit_index() {
+    if (layout_.team > 1) {
+      const Value local = b_.builtin(ir::Builtin::local_index);
+      lane_ = local / tile();
+      return linear_group(b_) * tile() + local % tile();
+    }
     if (layout_.lanes == 1) {
       lane_ = b_.u32(0);
       return linear_group(b_) * layout_.workgroup + b_.builtin(ir::Builtin::local_index);
@@ -73,6 +86,7 @@ class Generator {
   // Whether this lane stores what its unit has found.
   Value is_first() {
     const Value first = lane_ == 0u;
+    if (layout_.team > 1) return first & exists_;
     if (!layout_.unit_is_workgroup()) return first;
     return first & (b_.builtin(ir::Builtin::subgroup_index) == 0u);
   }
@@ -92,10 +106,10 @@ class Generator {
     const Accumulator a =
         layout_.to_second_level ? fold_second_level(0, row, block) : fold_block(0, row, block);
     const auto store = [&] { folds_[0].store(partials_out(), row * word(kBlocks) + block, a); };
-    if (layout_.lanes == 1) {
-      store();
-    } else {
+    if (layout_.shares_units()) {
       b_.if_(is_first(), store);
+    } else {
+      store();
     }
   }
 
@@ -155,10 +169,10 @@ class Generator {
       Points points = row_points(row);
       emitter_.evaluate(root, points);
       const auto store = [&] { sink(row, emitter_.value(root, 0)); };
-      if (layout_.lanes == 1 || layout_.rows_per_word > 1) {
-        store();
-      } else {
+      if (layout_.shares_units() && layout_.rows_per_word == 1) {
         b_.if_(is_first(), store);
+      } else {
+        store();
       }
     } else {
       hoist_into(root, row);
@@ -338,10 +352,36 @@ class Generator {
     return Fold::read(total);
   }
 
+  // The team's invocations take neighbouring accumulators; only the first one has the result.
+  Accumulator fold_block_by_team(size_t reduction, Value row, Value begin, Value end) {
+    const Fold& fold = folds_[reduction];
+    const SharedAccumulators results(fold, layout_.workgroup);
+    const Value local = b_.builtin(ir::Builtin::local_index);
+    const uint32_t own = kFoldAccumulators / layout_.team;
+    std::vector<Accumulator> level;
+    for (uint32_t i = 0; i < own; ++i) {
+      const Value start = begin + (lane_ * own + i) * kGroup;
+      level.push_back(fold_accumulator(reduction, row, start, end));
+    }
+    results.store(local, fold.combine_pairwise(std::move(level)));
+    b_.barrier();
+    const auto total = fold.variables(fold.identity());
+    b_.if_(lane_ == 0u, [&] {
+      std::vector<Accumulator> members;
+      for (uint32_t i = 0; i < layout_.team; ++i) {
+        members.push_back(results.load(local + i * tile()));
+      }
+      Fold::write(total, fold.combine_pairwise(std::move(members)));
+    });
+    b_.barrier();  // before the next block's results
+    return Fold::read(total);
+  }
+
   Accumulator fold_block(size_t reduction, Value row, Value block) {
     const Fold& fold = folds_[reduction];
     const Value begin = block * kFoldBlock;
     const Value end = b_.binary(Opcode::min, begin + kFoldBlock, word(kColumns));
+    if (layout_.team > 1) return fold_block_by_team(reduction, row, begin, end);
     const uint32_t own = kFoldAccumulators / layout_.lanes;
     Accumulator result;
     if (own == 1) {
@@ -455,6 +495,7 @@ class Generator {
   RegionEmitter emitter_;
   std::vector<Fold> folds_;
   Value lane_;
+  Value exists_;  // of a team: whether its unit does
 };
 
 }  // namespace

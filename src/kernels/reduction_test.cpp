@@ -81,6 +81,20 @@ TEST(Reduction, ManyBlocks) {
   check_tree(Op::reduce_min, DType::f32, 33333, true);
 }
 
+// Several teams of adjacent rows, the last of them beyond the end.
+TEST(Reduction, ManyColumns) {
+  for (const DType type : {DType::f32, DType::s64, DType::u16, DType::c64}) {
+    for (const int64_t length : {70, 1100}) {
+      HostTensor x = noise(type, {length, 75}, 9);
+      InterpretedDevice device(discrete_plan());
+      const auto owner = host_graveyard();
+      const auto node = reduce(Op::sum, host_value(owner, type, x.shape, x.bytes), Axes{0}, false);
+      EXPECT_EQ(disagreement(*node, std::vector{x}, device.evaluate(node)), "");
+      EXPECT_EQ(device.invalid(), "");
+    }
+  }
+}
+
 // 2^24 + 1 + 1 + ... is not swallowed by a plain f32 accumulator.
 TEST(Reduction, SumsAreWide) {
   for (bool fast_f64 : {true, false}) {
