@@ -90,30 +90,40 @@ Value expm1(Value x, const MathOptions& options) {
   const Value limited =
       clamp(widen(x, arithmetic), -60, arithmetic.pick(128.4, 128.4, 1024.4) * kLn2.hi);
   const Exponential e = exp_kernel({arithmetic, limited});
+  const Value magnitude = b.unary(Opcode::abs, x);
+  Extended fraction = rounded(e.fraction);
+  if (arithmetic.carrier == Carrier::pair_f64) {
+    // As e^x - 1 has it, beyond log 2.
+    fraction.hi = b.select(magnitude > 0.7, e.mantissa().hi - 1, fraction.hi);
+  }
   // (2^n - 1 + 2^n fraction), halved so that 2^n itself cannot overflow.
   const Value power = power_of_two(e.n - 1, arithmetic.base());
-  const Extended half = two_sum(arithmetic, power, like(power, -0.5)) + scale(e.fraction, power);
+  const Extended half =
+      two_sum(fraction.arithmetic, power, like(power, -0.5)) + scale(fraction, power);
   const Value result = narrow(half.value() * 2, x.type());
-  const Value magnitude = b.unary(Opcode::abs, x);
   return b.select(magnitude < arithmetic.pick(0x1p-60, 0x1p-40, 0x1p-80), x, result);
 }
 
-// Of -|x|, so that nothing overflows: 1 / (1 + e^-|x|), times e^-|x| for negative x. The power of
-// two is applied last, for subnormal results.
+// 1 / (1 + e^-x); e^x where that makes no difference, so that nothing overflows and subnormal
+// results are rounded once.
 Value sigmoid(Value x, const MathOptions& options) {
   Builder& b = x.builder();
   const Arithmetic arithmetic(x.type(), options);
   const Value wide = widen(x, arithmetic);
-  const Value limited = clamp_exponent(-b.unary(Opcode::abs, wide), arithmetic, kLn2.hi);
-  const Exponential e = exp_kernel({arithmetic, limited});
+  const Value far = wide < arithmetic.pick(-36.7, -30.0, -36.7);
+  const Value exponent = clamp_exponent(b.select(far, wide, -wide), arithmetic, kLn2.hi);
+  const Exponential e = exp_kernel({arithmetic, exponent});
   const Extended mantissa = e.mantissa();
-  const Extended one = constant(b, arithmetic, 1);
-  const Extended tail{arithmetic, apply_exponent(mantissa.hi, e.n, arithmetic),
-                      mantissa.lo ? apply_exponent(mantissa.lo, e.n, arithmetic) : Value()};
-  const Value negative = wide < 0;
-  const Extended quotient = select(negative, mantissa, one) / (one + tail);
-  const Value n = b.select(negative, e.n, b.s32(0));
-  return narrow(apply_exponent(quotient.value(), n, arithmetic), x.type());
+  const Extended power{arithmetic, apply_exponent(mantissa.hi, e.n, arithmetic),
+                       mantissa.lo ? apply_exponent(mantissa.lo, e.n, arithmetic) : Value()};
+  Extended divisor = rounded(constant(b, arithmetic, 1) + power);
+  if (arithmetic.carrier == Carrier::pair_f64) {
+    // Of e^-x rounded first, while that is below 1.
+    divisor.hi = b.select(wide < 0, divisor.hi, power.hi + 1);
+  }
+  const Extended quotient = constant(b, divisor.arithmetic, 1) / divisor;
+  const Value itself = apply_exponent(mantissa.value(), e.n, arithmetic);
+  return narrow(b.select(far, itself, quotient.value()), x.type());
 }
 
 }  // namespace nxv::ir::math

@@ -100,6 +100,13 @@ Extended sqrt(const Extended& a) {
   return fast_two_sum(a.arithmetic, root, rest / twice);
 }
 
+Extended rounded(const Extended& a) {
+  if (a.arithmetic.carrier != Carrier::pair_f64) return a;
+  Arithmetic of_numbers = a.arithmetic;
+  of_numbers.carrier = Carrier::f64;
+  return {of_numbers, a.hi};
+}
+
 Extended scale(const Extended& a, Value power) {
   return {a.arithmetic, a.hi * power, a.lo ? a.lo * power : Value()};
 }

@@ -61,6 +61,11 @@ Extended sqrt(const Extended& a);  // of zero: zero
 
 // hi + lo for a small correction lo that needs no more than the base precision.
 Extended correct(const Extended& a, Value correction);
+
+// Results of f64 may be composed of functions that are themselves rounded to f64: the f64 nearest
+// to a, from where on arithmetic is that of f64. Steps towards f32 keep their precision.
+Extended rounded(const Extended& a);
+
 // a * power for a power of two.
 Extended scale(const Extended& a, Value power);
 Extended select(Value condition, const Extended& a, const Extended& b);

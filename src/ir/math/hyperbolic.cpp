@@ -34,7 +34,12 @@ Value sinh(Value x, const MathOptions& options) {
   const Arithmetic arithmetic(x.type(), options);
   const Value magnitude = b.unary(Opcode::abs, x);
   const Quarters q = quarters(widen(magnitude, arithmetic), arithmetic);
-  const Value result = narrow((q.rising - q.falling).value() * 2, x.type());
+  Value half = (q.rising - q.falling).value();
+  if (arithmetic.carrier == Carrier::pair_f64) {
+    // As (e^x - e^-x) / 2 has it, where little cancels.
+    half = b.select(magnitude < 1, half, q.rising.hi - q.falling.hi);
+  }
+  const Value result = narrow(half * 2, x.type());
   return b.select(is_tiny(x, arithmetic), x, copy_sign(result, x));
 }
 
@@ -74,7 +79,7 @@ Value asinh(Value x, const MathOptions& options) {
   return b.select(itself, x, copy_sign(result, x));
 }
 
-// log(x + sqrt((x - 1) (x + 1)))
+// log(x + sqrt(t^2 + 2 t)) with t = x - 1
 Value acosh(Value x, const MathOptions& options) {
   Builder& b = x.builder();
   const Arithmetic arithmetic(x.type(), options);
@@ -83,7 +88,8 @@ Value acosh(Value x, const MathOptions& options) {
   const Value large = wide > large_argument(arithmetic);
   const Extended u{arithmetic, b.select(large, like(wide, 1), wide)};
   const Extended one = constant(b, arithmetic, 1);
-  const Extended sum = u + sqrt((u - one) * (u + one));
+  const Extended t = rounded(u - one);
+  const Extended sum = u + sqrt(t * t + scale(t, like(t.hi, 2)));
   const Extended direct{arithmetic, wide};
   const Value k = b.select(large, like(wide, 1), b.zero(base));
   const Value result = narrow(log_kernel({select(large, direct, sum), {}, k}).value(), x.type());

@@ -324,6 +324,32 @@ TEST(Division, IsCorrectlyRoundedEverywhere) {
   }
 }
 
+// Where nothing cancels, f64 functions are composed of rounded ones, to the last digit.
+TEST(Composition, OfF64IsThatOfRoundedFunctions) {
+  std::vector<double> x, negative;
+  for (int i = 0; i <= 29 * 64; ++i) {
+    x.push_back(1 + i / 64.0);
+    negative.push_back(-x.back());
+  }
+  const auto values = [](const char* name, const std::vector<double>& arguments) {
+    return testing::evaluate(testing::math_function(name), kF64, {},
+                             {arguments, std::vector<double>(arguments.size())},
+                             testing::interpreter_evaluator({}));
+  };
+  const auto rising = values("exp", x), falling = values("exp", negative);
+  const auto above = values("expm1", x), below = values("expm1", negative);
+  const auto sinh = values("sinh", x), sigmoid = values("sigmoid", x);
+  const auto rsqrt = values("rsqrt", x);
+  for (size_t i = 0; i < x.size(); ++i) {
+    EXPECT_EQ(above[i], rising[i] - 1) << x[i];
+    EXPECT_EQ(below[i], falling[i] - 1) << x[i];
+    EXPECT_EQ(sinh[i], (rising[i] - falling[i]) / 2) << x[i];
+    EXPECT_EQ(sigmoid[i], 1 / (1 + falling[i])) << x[i];
+    EXPECT_EQ(rsqrt[i], 1 / std::sqrt(x[i])) << x[i];
+  }
+  EXPECT_EQ(values("acosh", {2.0})[0], 1.3169578969248166);
+}
+
 // Arguments whose multiple of pi/2 lies closest, and large ones.
 TEST(Trigonometry, ReducesArgumentsOfAnyMagnitude) {
   for (const char* name : {"sin", "cos", "tan"}) {

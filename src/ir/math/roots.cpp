@@ -52,17 +52,15 @@ Value rsqrt(Value x, const MathOptions& options) {
   Builder& b = x.builder();
   const Type t = x.type();
   const Arithmetic arithmetic(t, options);
-  Extended wide{arithmetic, widen(x, arithmetic)};
+  Extended wide = rounded({arithmetic, widen(x, arithmetic)});
   Value power = like(wide.hi, 1);
-  if (arithmetic.is_pair()) {
+  if (wide.arithmetic.is_pair()) {
     // Away from the ends of the range, by an even power of two.
     const Value small = x<0x1p-60, large = x> 0x1p60;
-    wide.hi = b.select(small, x * (is_f64(t) ? 0x1p600 : 0x1p100),
-                       b.select(large, x * (is_f64(t) ? 0x1p-600 : 0x1p-60), x));
-    power = b.select(small, like(x, is_f64(t) ? 0x1p300 : 0x1p50),
-                     b.select(large, like(x, is_f64(t) ? 0x1p-300 : 0x1p-30), power));
+    wide.hi = b.select(small, x * 0x1p100, b.select(large, x * 0x1p-60, x));
+    power = b.select(small, like(x, 0x1p50), b.select(large, like(x, 0x1p-30), power));
   }
-  const Extended inverse = constant(b, arithmetic, 1) / sqrt(wide);
+  const Extended inverse = constant(b, wide.arithmetic, 1) / sqrt(wide);
   const Value result = narrow(inverse.value() * power, t);
   const Value inf = infinity(b, t);
   const Value positive = b.select(x < inf, result, b.number(t, 0));

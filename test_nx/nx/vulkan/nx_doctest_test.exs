@@ -5,7 +5,7 @@ defmodule Nx.Vulkan.NxDoctestTest do
   import Nx.Testing
 
   # Their examples in f64 end in digits of Nx.BinaryBackend that are not those of the nearest value.
-  @rounding [acosh: 1, atanh: 1, erf_inv: 1, erfc: 1, expm1: 1, rsqrt: 1, sigmoid: 1, sinh: 1]
+  @rounding [atanh: 1, erf_inv: 1, erfc: 1]
 
   # Here the examples in f32 do: they are what Nx's compositions leave after many roundings.
   @compositions [cholesky: 1, determinant: 1, lu: 1, solve: 2, qr: 2, eigh: 2, svd: 2] ++

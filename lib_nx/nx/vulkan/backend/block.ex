@@ -1,8 +1,9 @@
 defmodule Nx.Vulkan.Backend.Block do
   @moduledoc false
   # Blocks of Nx that the library computes as one operation. Others run as the composition that Nx
-  # gives for them, on this backend.
+  # gives for them, on this backend; so does linear algebra where the configuration asks for it.
 
+  alias Nx.Block.LinAlg
   alias Nx.Vulkan.Backend.{Check, Elementwise, Node}
 
   import Node, only: [ref: 1, ref: 2, call: 3, call: 4, call_all: 3]
@@ -48,37 +49,56 @@ defmodule Nx.Vulkan.Backend.Block do
     end
   end
 
-  # ---- Linear algebra ----
+  # ---- Linear algebra: one operation each, or as Nx composes it ----
 
-  def block(%Nx.Block.LinAlg.Cholesky{}, out, [t], _),
-    do: call(out, :cholesky, [ref(t, out.type)])
+  @linear_algebra [LinAlg.Cholesky, LinAlg.Determinant, LinAlg.Eigh, LinAlg.LU] ++
+                    [LinAlg.QR, LinAlg.Solve, LinAlg.SVD]
 
-  def block(%Nx.Block.LinAlg.Solve{}, out, [a, b], _),
+  def block(%module{} = struct, out, args, fun) when module in @linear_algebra do
+    case Application.get_env(:nx_vulkan, :linear_algebra, :native) do
+      :native ->
+        native(struct, out, args)
+
+      :composed ->
+        composed(struct, args, fun)
+
+      other ->
+        raise ArgumentError,
+              "config :nx_vulkan, linear_algebra: must be :native or :composed, got: " <>
+                inspect(other)
+    end
+  end
+
+  def block(struct, _out, args, fun), do: composed(struct, args, fun)
+
+  # Numbers that the composition makes must land on this backend, and on the device of the arguments.
+  defp composed(struct, args, fun) do
+    Nx.with_default_backend(Node.backend(args), fn -> apply(fun, [struct | args]) end)
+  end
+
+  defp native(%LinAlg.Cholesky{}, out, [t]), do: call(out, :cholesky, [ref(t, out.type)])
+
+  defp native(%LinAlg.Solve{}, out, [a, b]),
     do: call(out, :solve, [ref(a, out.type), ref(b, out.type)])
 
-  def block(%Nx.Block.LinAlg.Determinant{}, out, [t], _), do: call(out, :determinant, [ref(t)])
+  defp native(%LinAlg.Determinant{}, out, [t]), do: call(out, :determinant, [ref(t)])
 
-  def block(%Nx.Block.LinAlg.QR{mode: mode}, out, [t], _),
+  defp native(%LinAlg.QR{mode: mode}, out, [t]),
     do: results(out, :qr, [ref(t)], complete: flag(mode == :complete))
 
-  def block(%Nx.Block.LinAlg.LU{}, out, [t], _), do: results(out, :lu, [ref(t)], [])
+  defp native(%LinAlg.LU{}, out, [t]), do: results(out, :lu, [ref(t)], [])
 
-  def block(%Nx.Block.LinAlg.Eigh{}, out, [t], _), do: results(out, :eigh, [ref(t)], [])
+  defp native(%LinAlg.Eigh{}, out, [t]), do: results(out, :eigh, [ref(t)], [])
 
-  def block(%Nx.Block.LinAlg.SVD{full_matrices?: true}, out, [t], _),
+  defp native(%LinAlg.SVD{full_matrices?: true}, out, [t]),
     do: results(out, :svd, [ref(t)], full_matrices: 1)
 
-  def block(%Nx.Block.LinAlg.SVD{}, out, [t], _) do
+  defp native(%LinAlg.SVD{}, out, [t]) do
     {u, s, vt} = results(out, :svd, [ref(t)], full_matrices: 0)
 
     if Nx.axis_size(t, -2) >= Nx.axis_size(t, -1),
       do: {without_zeros(u, s, -2), s, vt},
       else: {u, s, without_zeros(vt, s, -1)}
-  end
-
-  # Numbers that the composition makes must land on this backend, and on the device of the arguments.
-  def block(struct, _out, args, fun) do
-    Nx.with_default_backend(Node.backend(args), fn -> apply(fun, [struct | args]) end)
   end
 
   # As Nx has it, singular values that are zero but for rounding have vectors on the shorter side
