@@ -30,7 +30,7 @@ enum class SplitReason : uint8_t {
   library,           // an operation with kernels of its own
   reduction,         // a reduction that its readers cannot take in
   shared,            // read by several regions, dearer to recompute than to store
-  repeated,          // overlapping windows read it, and it costs more than a load
+  repeated,          // windows or parts of a concatenation would compute it again and again
   too_many_ops,      // its reader is at the limit of operations
   too_many_buffers,  // its reader is at the limit of buffers
   materialized,      // its reader needs a strided operand

@@ -262,23 +262,24 @@ void Builder::if_(Value condition, const std::function<void()>& then,
   emit(Opcode::if_end, kBool, {});
 }
 
-void Builder::loop(const std::function<void()>& body) {
-  emit(Opcode::loop_begin, kBool, {});
+void Builder::loop(const std::function<void()>& body, Unrolling unrolling) {
+  emit(Opcode::loop_begin, kBool, {}, static_cast<uint64_t>(unrolling));
   body();
   emit(Opcode::loop_end, kBool, {});
 }
 
 void Builder::break_if(Value condition) { emit(Opcode::break_if, kBool, {condition}); }
 
-void Builder::for_range(Value begin, Value end, Value step,
-                        const std::function<void(Value)>& body) {
+void Builder::for_range(Value begin, Value end, Value step, const std::function<void(Value)>& body,
+                        Unrolling unrolling) {
   const Var i = var(begin);
-  loop([&] {
+  const auto iteration = [&] {
     const Value now = i.get();
     break_if(!(now < end));
     body(now);
     i.set(now + step);
-  });
+  };
+  loop(iteration, unrolling);
 }
 
 Kernel Builder::finish() {

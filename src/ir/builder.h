@@ -119,10 +119,11 @@ class Builder {
   void if_(Value condition, const std::function<void()>& then,
            const std::function<void()>& otherwise = nullptr);
   // Repeats body until a break_if inside it is taken.
-  void loop(const std::function<void()>& body);
+  void loop(const std::function<void()>& body, Unrolling unrolling = Unrolling::allowed);
   void break_if(Value condition);
   // i = begin, begin + step, ... while i < end; u32 or s32.
-  void for_range(Value begin, Value end, Value step, const std::function<void(Value)>& body);
+  void for_range(Value begin, Value end, Value step, const std::function<void(Value)>& body,
+                 Unrolling unrolling = Unrolling::allowed);
 
   // Verifies the kernel and hands it over; the builder is empty afterwards.
   Kernel finish();

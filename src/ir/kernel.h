@@ -146,7 +146,7 @@ enum class Opcode : uint8_t {
   if_begin,  // boolean
   if_else,
   if_end,
-  loop_begin,  // repeats until a break_if is taken
+  loop_begin,  // repeats until a break_if is taken; imm: Unrolling
   break_if,    // boolean; directly inside the loop's body, not inside a nested if
   loop_end,
 };
@@ -163,6 +163,9 @@ enum class Builtin : uint8_t {
   subgroup_index,
   subgroup_size,
 };
+
+// Whether a driver may repeat the body of a loop instead.
+enum class Unrolling : uint8_t { allowed, never };
 
 // Where a matrix lies: the shared array and the order within it.
 inline constexpr uint64_t matrix_place(uint32_t shared, bool by_columns) {

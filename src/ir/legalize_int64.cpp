@@ -78,7 +78,7 @@ class Legalizer {
           break;
         }
         case Opcode::loop_begin:
-          b_.loop([&] { translate(i + 1, ends_[i]); });
+          b_.loop([&] { translate(i + 1, ends_[i]); }, static_cast<Unrolling>(inst.imm));
           i = ends_[i];
           break;
         case Opcode::break_if:

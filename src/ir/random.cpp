@@ -62,26 +62,88 @@ Value random_uniform(const Philox& stream, Value index, Type type) {
   return to_uniform_f32(pick(philox_words(stream, index >> 2), index & 3u));
 }
 
+namespace {
+
+// Uniforms 2p and 2p + 1.
+using Pair = std::array<Value, 2>;
+
+// Pair p of a group of four, p below 2.
+Pair uniform_pair(const Philox& stream, Value group, Value p, Type type) {
+  Builder& b = group.builder();
+  if (type == kF64) {
+    const std::array<Value, 4> w = philox_words(stream, (group << 1) + p);
+    return {to_uniform_f64(w[0], w[1]), to_uniform_f64(w[2], w[3])};
+  }
+  const std::array<Value, 4> w = philox_words(stream, group);
+  const Value second = p != 0u;
+  return {to_uniform_f32(b.select(second, w[2], w[0])),
+          to_uniform_f32(b.select(second, w[3], w[1]))};
+}
+
+struct BoxMuller {
+  Value radius, angle;
+};
+
+BoxMuller box_muller(const Pair& u, const math::MathOptions& options) {
+  const Value one = like(u[0], 1.0);
+  return {math::sqrt(math::log(one - u[0], options) * -2.0, options),
+          u[1] * (2.0 * std::numbers::pi)};
+}
+
+}  // namespace
+
+// sin(x) = cos(x - pi / 2) would lose digits; both are cheap next to the logarithm.
 Value random_normal(const Philox& stream, Value index, Type type,
                     const math::MathOptions& options) {
   Builder& b = index.builder();
-  Value u1, u2;
-  if (type == kF64) {
-    const std::array<Value, 4> w = philox_words(stream, index >> 1);
-    u1 = to_uniform_f64(w[0], w[1]);
-    u2 = to_uniform_f64(w[2], w[3]);
-  } else {
-    const std::array<Value, 4> w = philox_words(stream, index >> 2);
-    const Value second = (index & 2u) != 0u;
-    u1 = to_uniform_f32(b.select(second, w[2], w[0]));
-    u2 = to_uniform_f32(b.select(second, w[3], w[1]));
-  }
-  const Value one = like(u1, 1.0);
-  const Value radius = math::sqrt(math::log(one - u1, options) * -2.0, options);
-  const Value angle = u2 * (2.0 * std::numbers::pi);
-  // sin(x) = cos(x - pi / 2) would lose digits; both are cheap next to the logarithm.
+  const auto [radius, angle] =
+      box_muller(uniform_pair(stream, index >> 2, (index >> 1) & 1u, type), options);
   const Value odd = (index & 1u) != 0u;
   return radius * b.select(odd, math::sin(angle, options), math::cos(angle, options));
+}
+
+std::array<Value, 4> random_uniforms(const Philox& stream, Value group, Type type) {
+  Builder& b = group.builder();
+  if (type == kF64) {
+    const Pair first = uniform_pair(stream, group, b.u32(0), type);
+    const Pair second = uniform_pair(stream, group, b.u32(1), type);
+    return {first[0], first[1], second[0], second[1]};
+  }
+  std::array<Value, 4> result = philox_words(stream, group);
+  for (Value& v : result) v = to_uniform_f32(v);
+  return result;
+}
+
+std::array<Value, 4> random_normals(const Philox& stream, Value group, Type type,
+                                    const math::MathOptions& options, bool in_turn) {
+  Builder& b = group.builder();
+  const auto normals = [&](const Pair& u) -> Pair {
+    const auto [radius, angle] = box_muller(u, options);
+    return {radius * math::cos(angle, options), radius * math::sin(angle, options)};
+  };
+  if (!in_turn) {
+    const std::array<Value, 4> u = random_uniforms(stream, group, type);
+    const Pair first = normals({u[0], u[1]}), second = normals({u[2], u[3]});
+    return {first[0], first[1], second[0], second[1]};
+  }
+  // The first pair moves on when the second is made.
+  std::array<Var, 4> results;
+  for (Var& v : results) v = b.var(b.number(type, 1));
+  const auto store = [&](const Pair& pair) {
+    for (size_t i : {0, 1}) {
+      results[i].set(results[i + 2].get());
+      results[i + 2].set(pair[i]);
+    }
+  };
+  std::array<Value, 4> u;
+  if (type != kF64) u = random_uniforms(stream, group, type);
+  const auto pair = [&](Value p) {
+    if (type == kF64) return store(normals(uniform_pair(stream, group, p, type)));
+    const Value second = p != 0u;
+    store(normals({b.select(second, u[2], u[0]), b.select(second, u[3], u[1])}));
+  };
+  b.for_range(b.u32(0), b.u32(2), b.u32(1), pair, Unrolling::never);
+  return {results[0].get(), results[1].get(), results[2].get(), results[3].get()};
 }
 
 }  // namespace nxv::ir

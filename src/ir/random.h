@@ -24,4 +24,11 @@ Value random_uniform(const Philox& stream, Value index, Type type);
 // uniforms 2p and 2p + 1.
 Value random_normal(const Philox& stream, Value index, Type type, const math::MathOptions& options);
 
+// Elements 4 group .. 4 group + 3 of the same streams, which share counters and pairs. `in_turn`:
+// the code of a pair is there once, in a loop.
+std::array<Value, 4> random_uniforms(const Philox& stream, Value group, Type type);
+inline constexpr uint32_t kIterationsInTurn = 2;
+std::array<Value, 4> random_normals(const Philox& stream, Value group, Type type,
+                                    const math::MathOptions& options, bool in_turn);
+
 }  // namespace nxv::ir

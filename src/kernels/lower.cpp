@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "ir/legalize_int64.h"
+#include "ir/simplify.h"
 #include "kernels/grid.h"
 #include "kernels/lowering.h"
 
@@ -75,7 +76,7 @@ ir::Kernel legalised(ir::Kernel kernel, const plan::Capabilities& has) {
   require(needs.subgroup_arithmetic, has.subgroup_arithmetic, "subgroup_arithmetic");
   require(needs.subgroup_shuffle, has.subgroup_shuffle, "subgroup_shuffle");
   require(needs.subgroup_ballot, has.subgroup_ballot, "subgroup_ballot");
-  return kernel;
+  return ir::simplify(kernel);
 }
 
 std::array<uint32_t, 3> fold_groups(uint64_t groups, const plan::DevicePlan& plan) {

@@ -114,12 +114,29 @@ void store_element(Value buffer, Value index, const Number& x) {
   }
 }
 
-void store_group(Value buffer, Value group, const Group& elements) {
+namespace {
+
+// Whole groups lie in one store of up to 16 bytes, or in as many as it takes.
+void store_words(Value buffer, Value group, std::span<const Value> words) {
   Builder& b = buffer.builder();
+  if (words.size() < 4) {
+    b.store(buffer, group, words.size() == 1 ? words[0] : b.pack(words));
+    return;
+  }
+  const auto quads = static_cast<uint32_t>(words.size() / 4);
+  for (uint32_t q = 0; q < quads; ++q) {
+    const Value index = quads == 1 ? group : group * quads + q;
+    b.store(buffer, index, b.pack(words.subspan(q * 4, 4)));
+  }
+}
+
+}  // namespace
+
+void store_group(Value buffer, Value group, const Group& elements) {
   const int bytes = storage_bytes(elements[0].dtype);
+  std::vector<Value> words;
   if (bytes < 4) {
     const int per_word = 4 / bytes;
-    std::vector<Value> words;
     for (int w = 0; w < kGroup / per_word; ++w) {
       Value word = stored_bits(elements[w * per_word]);
       for (int i = 1; i < per_word; ++i) {
@@ -127,16 +144,59 @@ void store_group(Value buffer, Value group, const Group& elements) {
       }
       words.push_back(word);
     }
-    b.store(buffer, group, words.size() == 1 ? words[0] : b.pack(words));
-    return;
+  } else {
+    for (const Number& x : elements) to_words(x, words);
   }
+  store_words(buffer, group, words);
+}
+
+Value pick(std::span<const Value> values, Value lane) {
+  Builder& b = lane.builder();
+  Value result = values[0];
+  for (uint32_t i = 1; i < values.size(); ++i) result = b.select(lane == i, values[i], result);
+  return result;
+}
+
+Number pick(std::span<const Number> values, Value lane) {
+  std::vector<Value> re, im;
+  for (const Number& x : values) {
+    re.push_back(x.re);
+    if (x.im.exists()) im.push_back(x.im);
+  }
+  return {values[0].dtype, pick(re, lane), im.empty() ? Value() : pick(im, lane)};
+}
+
+GroupWriter::GroupWriter(Builder& builder, DType dtype)
+    : b_(builder), bytes_(storage_bytes(dtype)) {
+  for (int w = 0; w < bytes_; ++w) words_.push_back(b_.var(b_.u32(0)));
+}
+
+void GroupWriter::set(Value lane, const Number& x) const {
+  std::vector<Value> bits;
+  Value first = lane;  // the word of the first bits
+  if (bytes_ < 4) {
+    const uint32_t per_word = 4 / static_cast<uint32_t>(bytes_);
+    const auto width = static_cast<uint32_t>(8 * bytes_);
+    bits.push_back(stored_bits(x) << ((lane & (per_word - 1)) * width));
+    first = lane >> (bytes_ == 1 ? 2 : 1);
+  } else {
+    to_words(x, bits);
+  }
+  const uint32_t elements = static_cast<uint32_t>(words_.size() / bits.size());
+  for (uint32_t i = 0; i < elements; ++i) {
+    const Value is_here = first == i;
+    for (size_t w = 0; w < bits.size(); ++w) {
+      const ir::Var& word = words_[i * bits.size() + w];
+      const Value old = word.get();
+      word.set(b_.select(is_here, bytes_ < 4 ? old | bits[w] : bits[w], old));
+    }
+  }
+}
+
+void GroupWriter::store(Value buffer, Value group) const {
   std::vector<Value> words;
-  for (const Number& x : elements) to_words(x, words);
-  const auto quads = static_cast<uint32_t>(words.size() / 4);
-  for (uint32_t q = 0; q < quads; ++q) {
-    const Value index = quads == 1 ? group : group * quads + q;
-    b.store(buffer, index, b.pack(std::span<const Value>(words).subspan(q * 4, 4)));
-  }
+  for (const ir::Var& word : words_) words.push_back(word.get());
+  store_words(buffer, group, words);
 }
 
 }  // namespace nxv::kernels

@@ -7,6 +7,9 @@
 #pragma once
 
 #include <array>
+#include <span>
+
+#include <vector>
 
 #include "ir/number.h"
 
@@ -27,5 +30,22 @@ void store_element(ir::Value buffer, ir::Value index, const ir::Number& x);
 void store_group(ir::Value buffer, ir::Value group, const Group& elements);
 // The bits of a number narrower than a word, in the low end of a u32.
 ir::Value stored_bits(const ir::Number& x);
+
+// values[lane] for a u32 lane.
+ir::Value pick(std::span<const ir::Value> values, ir::Value lane);
+ir::Number pick(std::span<const ir::Number> values, ir::Value lane);
+
+// A group whose elements come in turn, all of them before it is stored.
+class GroupWriter {
+ public:
+  GroupWriter(ir::Builder& builder, DType dtype);
+  void set(ir::Value lane, const ir::Number& x) const;  // u32, below kGroup
+  void store(ir::Value buffer, ir::Value group) const;
+
+ private:
+  ir::Builder& b_;
+  int bytes_;                   // of an element
+  std::vector<ir::Var> words_;  // u32
+};
 
 }  // namespace nxv::kernels

@@ -22,6 +22,12 @@ ir::Kernel generate(const Region& region, const Target& target, uint32_t workgro
   Builder b("pointwise", workgroup);
   RegionEmitter emitter(b, region, target.math, {}, kWordCount);
   const int root = static_cast<int>(region.exprs.size()) - 1;
+  const plan::DevicePlan& plan = *target.plan;
+  const uint32_t groups_of_invocation =
+      chunked ? plan.pointwise.chunk_elements / kGroup / workgroup : 1;
+  const bool in_turn =
+      is_heavy(region, Level::row, plan) &&
+      groups_of_invocation * (1 + iterations_in_turn(region)) <= plan.max_loop_iterations;
 
   const auto group_at = [&](Value group) {
     Points points;
@@ -31,10 +37,17 @@ ir::Kernel generate(const Region& region, const Target& target, uint32_t workgro
     for (uint32_t i = 0; i < kGroup; ++i) {
       points.rows.push_back(i == 0 ? first : b.binary(ir::Opcode::min, first + i, last));
     }
-    emitter.evaluate(root, points);
-    Group result;
-    for (int i = 0; i < kGroup; ++i) result[i] = emitter.value(root, i);
-    store_group(emitter.output(), group, result);
+    if (in_turn) {
+      const GroupWriter writer(b, region.root->dtype);
+      emitter.evaluate_in_turn(root, points,
+                               [&](Value lane, const ir::Number& x) { writer.set(lane, x); });
+      writer.store(emitter.output(), group);
+    } else {
+      emitter.evaluate(root, points);
+      Group result;
+      for (int i = 0; i < kGroup; ++i) result[i] = emitter.value(root, i);
+      store_group(emitter.output(), group, result);
+    }
     emitter.forget_all();
   };
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kernels/divide_up.h"
 #include "kernels/memory_format.h"
+#include "kernels/region_emitter.h"
 #include "kernels/row_program.h"
 #include "kernels/sliding_windows.h"
 
@@ -56,12 +57,15 @@ int parts_of_reduction(const Region& region, const Target& target) {
 // To one of a few numbers that are whole groups.
 uint64_t round_up(uint64_t columns) { return std::max<uint64_t>(kGroup, std::bit_ceil(columns)); }
 
-int cost_of_element(const Region& region) {
-  int cost = 0;
-  for (const Expr& e : region.exprs) {
-    if (e.level == Level::element) cost += info(e.op).cost;
-  }
-  return cost;
+// Loop iterations of an invocation that computes elements in turn, at most.
+uint64_t iterations_of_row(const Region& region, const ReductionLayout& layout, uint64_t columns) {
+  uint64_t passes = region.root_level == Level::element ? 1 : 0;
+  for (const Expr& e : region.exprs) passes += e.kind == ExprKind::reduce;
+  const uint64_t of_group = 1 + iterations_in_turn(region);
+  const uint64_t accumulators = kFoldAccumulators / layout.lanes;
+  const uint64_t of_block = 1 + accumulators * (1 + kFoldBlock / kFoldStride * of_group);
+  const uint64_t blocks = layout.to_partials ? 1 : divide_up(columns, kFoldBlock);
+  return layout.rows_per_word * (1 + passes * blocks * of_block);
 }
 
 }  // namespace
@@ -196,7 +200,7 @@ Lowering lower_reduction(const Region& region, const Target& target) {
     layout.one_block = columns <= kFoldBlock;
     const bool is_short = layout.lanes == 1 && !layout.from_partials &&
                           (region.fixed_columns || columns <= kUnrolledRow) &&
-                          cost_of_element(region) <= kMaxUnrolledCost;
+                          cost_of(region, Level::element) <= kMaxUnrolledCost;
     layout.exact = is_short && region.fixed_columns;
     layout.short_columns =
         !is_short ? 0 : static_cast<uint32_t>(layout.exact ? columns : round_up(columns));
@@ -204,6 +208,8 @@ Lowering lower_reduction(const Region& region, const Target& target) {
     layout.rows = rows_of_invocation();
     layout.unrolled = plan.profile != plan::Profile::cpu && layout.lanes == kFoldAccumulators &&
                       !layout.from_partials && unrolls(region, kMaxUnrolledCost);
+    layout.in_turn = !is_short && !layout.from_partials && is_heavy(region, Level::element, plan) &&
+                     iterations_of_row(region, layout, columns) <= plan.max_loop_iterations;
     columns = add(split);
     if (!split) break;
     adjacent_rows = false;

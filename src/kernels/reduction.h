@@ -42,6 +42,7 @@ struct ReductionLayout {
   bool exact = false;          // short rows have all of these columns
   bool chunked = false;        // a workgroup walks kRowsOfChunk units
   uint32_t rows = 1;           // short ones, that an invocation takes
+  bool in_turn = false;        // the elements of a group, by a loop
 
   std::string key() const {
     std::string k = "r";
@@ -51,7 +52,7 @@ struct ReductionLayout {
           static_cast<uint32_t>(from_second_level), static_cast<uint32_t>(aligned), rows_per_word,
           static_cast<uint32_t>(unrolled), static_cast<uint32_t>(gathers),
           static_cast<uint32_t>(one_block), short_columns, static_cast<uint32_t>(exact),
-          static_cast<uint32_t>(chunked), rows}) {
+          static_cast<uint32_t>(chunked), rows, static_cast<uint32_t>(in_turn)}) {
       k += std::to_string(v) + ",";
     }
     return k;

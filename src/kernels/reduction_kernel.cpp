@@ -1,3 +1,5 @@
+#include <bit>
+
 #include "kernels/grid.h"
 #include "kernels/reduction.h"
 #include "kernels/region_emitter.h"
@@ -186,6 +188,7 @@ class Generator {
     const Value first = lane_ << 2;
     b_.for_range(first, word(kColumns), b_.u32(kGroup * layout_.lanes), [&](Value column) {
       const Points points = element_points(row, column);
+      if (layout_.in_turn) return store_in_turn(root, points, column);
       emitter_.evaluate(root, points);
       if (layout_.aligned) {
         Group group;
@@ -201,6 +204,21 @@ class Generator {
       }
       emitter_.forget(Level::element);
     });
+  }
+
+  void store_in_turn(int root, const Points& points, Value column) {
+    if (layout_.aligned) {
+      const GroupWriter writer(b_, region_.root->dtype);
+      emitter_.evaluate_in_turn(root, points,
+                                [&](Value lane, const Number& x) { writer.set(lane, x); });
+      writer.store(emitter_.output(), points.element_groups[0]);
+    } else {
+      emitter_.evaluate_in_turn(root, points, [&](Value lane, const Number& x) {
+        b_.if_(column + lane < word(kColumns),
+               [&] { store_element(emitter_.output(), points.element_base + column + lane, x); });
+      });
+    }
+    emitter_.forget(Level::element);
   }
 
   Points row_points(Value row) {
@@ -397,7 +415,7 @@ class Generator {
         result = Fold::read(sum);
       }
     } else {
-      const PairwiseTree tree(fold, 5);
+      const PairwiseTree tree(fold, std::countr_zero(own));
       const Value first = begin + lane_ * (own * kGroup);
       const Value last = b_.binary(Opcode::min, first + own * kGroup, end);
       b_.for_range(first, last, b_.u32(kGroup),
@@ -476,6 +494,16 @@ class Generator {
       } else {
         const int x = region_.exprs[emitter_.reductions()[reduction]].args[0];
         const Points points = element_points(row, column);
+        if (layout_.in_turn && emitter_.depends_on_elements(x)) {
+          emitter_.evaluate_in_turn(x, points, [&](Value lane, const Number& value) {
+            const Value at = column + lane;
+            const Accumulator before = Fold::read(sum);
+            const Accumulator next = fold.insert(before, value, pick(points.cols, lane));
+            Fold::write(sum, layout_.aligned ? next : fold.select(at < end, next, before));
+          });
+          emitter_.forget(Level::element);
+          return;
+        }
         emitter_.evaluate(x, points);
         for (uint32_t i = 0; i < kGroup; ++i) {
           const Accumulator next =

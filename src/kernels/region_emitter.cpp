@@ -27,7 +27,47 @@ bool converts_to_float(const Region& region) {
   return false;
 }
 
+// What a random expression draws from, and what it makes of a sample.
+struct Random {
+  ir::Philox stream;
+  DType dtype;
+  ir::Type type;  // of samples
+  Value low, scale;
+
+  Random(ir::Builder& b, std::span<const Value> words, const Expr& e) : dtype(e.dtype) {
+    const DType compute = e.dtype == DType::f64 ? DType::f64 : DType::f32;
+    type = ir::compute_type(compute);
+    words = words.subspan(e.extra);
+    stream = {words[0], words[1], words[2], words[3]};
+    const int scalar = ir::scalar_words(compute);
+    low = ir::from_words(b, compute, words.subspan(4, scalar)).re;
+    scale = ir::from_words(b, compute, words.subspan(4 + scalar, scalar)).re;
+  }
+
+  Number scaled(Value sample) const { return {dtype, ir::wrap(sample * scale + low, dtype), {}}; }
+};
+
 }  // namespace
+
+int cost_of(const Region& region, Level level) {
+  int cost = 0;
+  for (const Expr& e : region.exprs) {
+    if (e.level == level) cost += info(e.op).cost;
+  }
+  return cost;
+}
+
+bool is_heavy(const Region& region, Level level, const plan::DevicePlan& plan) {
+  return plan.profile == plan::Profile::cpu && cost_of(region, level) >= kHeavyCost;
+}
+
+uint32_t iterations_in_turn(const Region& region) {
+  uint32_t count = kGroup;
+  for (const Expr& e : region.exprs) {
+    if (e.op == Op::random_normal) count += ir::kIterationsInTurn;
+  }
+  return count;
+}
 
 RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
                              const ir::math::MathOptions& math,
@@ -94,6 +134,80 @@ void RegionEmitter::evaluate(int wanted, const Points& points) {
     if (arg >= 0 && e.kind != ExprKind::reduce) evaluate(arg, points);
   }
   make(wanted, points);
+}
+
+bool RegionEmitter::comes_in_groups(const Expr& e, const Points& points) const {
+  const bool is_grouped =
+      e.level == Level::row ? points.row_group.exists() : !points.element_groups.empty();
+  if (e.kind == ExprKind::load) {
+    return is_grouped && region_.operands[e.operand].addressing == Addressing::linear;
+  }
+  return is_grouped && (e.op == Op::random_uniform || e.op == Op::random_normal) &&
+         e.addressing == Addressing::linear;
+}
+
+void RegionEmitter::prepare(int id, Level level, const Points& points) {
+  if (!values_[id].empty()) return;
+  const Expr& e = region_.exprs[id];
+  if (e.level != level) return evaluate(id, points);
+  bool is_uniform = e.addressing == Addressing::uniform;
+  switch (e.kind) {
+    case ExprKind::load:
+      is_uniform = region_.operands[e.operand].addressing == Addressing::uniform;
+      break;
+    case ExprKind::generate:
+      is_uniform |= e.op == Op::constant;
+      break;
+    case ExprKind::compute:
+      is_uniform = true;
+      [[fallthrough]];
+    case ExprKind::choose:
+    case ExprKind::gather:
+      for (int16_t arg : e.args) {
+        if (arg < 0) continue;
+        prepare(arg, level, points);
+        is_uniform &= values_[arg].size() == 1;
+      }
+      break;
+    case ExprKind::inside:
+    case ExprKind::reduce:
+      break;
+  }
+  const bool may_be_grouped = e.kind == ExprKind::load || e.kind == ExprKind::generate;
+  if (is_uniform || (may_be_grouped && comes_in_groups(e, points))) make(id, points);
+}
+
+void RegionEmitter::evaluate_in_turn(int wanted, const Points& points,
+                                     const std::function<void(Value, const Number&)>& use) {
+  const Level level = region_.exprs[wanted].level;
+  in_turn_ = true;
+  prepare(wanted, level, points);
+  const std::vector<Lanes> values = values_;
+  const std::vector<Coordinates> coordinates = coordinates_;
+  const auto count = static_cast<uint32_t>(lanes(level, points));
+  const auto point = [&](Value lane) {
+    Points one = points;
+    std::vector<Value>& at = level == Level::row ? one.rows : one.cols;
+    at = {pick(at, lane)};
+    one.fixed_cols.clear();
+    if (level == Level::row && points.row_group.exists()) {
+      one.real_row = (points.row_group << 2) + lane;
+    }
+    one.row_group = {};
+    one.element_groups.clear();
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (region_.exprs[i].level == level && values[i].size() > 1) {
+        values_[i] = {pick(values[i], lane)};
+      }
+    }
+    std::erase_if(coordinates_, [&](const Coordinates& c) { return c.level == level; });
+    evaluate(wanted, one);
+    use(lane, value(wanted, 0));
+  };
+  b_.for_range(b_.u32(0), b_.u32(count), b_.u32(1), point, ir::Unrolling::never);
+  values_ = values;
+  coordinates_ = coordinates;
+  in_turn_ = false;
 }
 
 void RegionEmitter::make(int id, const Points& points) {
@@ -384,6 +498,7 @@ RegionEmitter::Lanes RegionEmitter::generate(const Expr& e, const Points& points
     const int count = ir::scalar_words(e.dtype);
     return {ir::from_words(b_, e.dtype, std::span(words_).subspan(e.words, count))};
   }
+  if (comes_in_groups(e, points)) return random_groups(e, points);
   Lanes result;
   for (int lane = 0; lane < lanes(e.level, points); ++lane) {
     const Value index =
@@ -409,18 +524,24 @@ Number RegionEmitter::generated(const Expr& e, Value index) {
     const Value row = modulo(outer, e.extra + 3);
     return number(b_.convert(row == column, ir::kU32));
   }
-  const ir::Philox stream{words_[e.extra], words_[e.extra + 1], words_[e.extra + 2],
-                          words_[e.extra + 3]};
-  const DType compute = e.dtype == DType::f64 ? DType::f64 : DType::f32;
-  const ir::Type type = ir::compute_type(compute);
-  const int scalar = ir::scalar_words(compute);
-  const auto parameter = [&](int i) {
-    const WordIndex first = e.extra + 4 + i * scalar;
-    return ir::from_words(b_, compute, std::span(words_).subspan(first, scalar)).re;
-  };
-  const Value sample = e.op == Op::random_uniform ? ir::random_uniform(stream, index, type)
-                                                  : ir::random_normal(stream, index, type, math_);
-  return {e.dtype, ir::wrap(sample * parameter(1) + parameter(0), e.dtype), {}};
+  const Random random(b_, words_, e);
+  return random.scaled(e.op == Op::random_uniform
+                           ? ir::random_uniform(random.stream, index, random.type)
+                           : ir::random_normal(random.stream, index, random.type, math_));
+}
+
+RegionEmitter::Lanes RegionEmitter::random_groups(const Expr& e, const Points& points) {
+  const Random random(b_, words_, e);
+  Lanes result;
+  const bool by_row = e.level == Level::row;
+  for (const Value& group : by_row ? std::vector{points.row_group} : points.element_groups) {
+    const std::array<Value, kGroup> samples =
+        e.op == Op::random_uniform
+            ? ir::random_uniforms(random.stream, group, random.type)
+            : ir::random_normals(random.stream, group, random.type, math_, in_turn_);
+    for (const Value& sample : samples) result.push_back(random.scaled(sample));
+  }
+  return result;
 }
 
 Number RegionEmitter::hide(Number n) {
@@ -429,8 +550,9 @@ Number RegionEmitter::hide(Number n) {
 }
 
 void RegionEmitter::fault(Value condition, const Points& points, int lane) {
-  const Value row = points.row_group ? (points.row_group << 2) + static_cast<uint32_t>(lane)
-                                     : points.rows[points.rows.size() == 1 ? 0 : lane];
+  const Value row = points.real_row.exists() ? points.real_row
+                    : points.row_group       ? (points.row_group << 2) + static_cast<uint32_t>(lane)
+                                             : points.rows[points.rows.size() == 1 ? 0 : lane];
   const Value real = points.row_end ? condition & (row < points.row_end) : condition;
   const Value first = b_.binary(ir::Opcode::min, first_fault_.get(), row);
   first_fault_.set(b_.select(real, first, first_fault_.get()));

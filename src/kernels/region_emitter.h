@@ -1,12 +1,14 @@
 // Emits the expressions of a Region at given points of its spaces.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "graph/region.h"
 #include "ir/emit.h"
 #include "kernels/memory_format.h"
+#include "plan/device_plan.h"
 
 namespace nxv::kernels {
 
@@ -26,7 +28,21 @@ struct Points {
   // The row count. Rows of row_group beyond it are not real: they repeat the last one in `rows`,
   // hold anything in loads of whole groups, and report no fault.
   ir::Value row_end;
+  // When rows is one of row_group's: its number, which may lie beyond the end. Names faults.
+  ir::Value real_row;
 };
+
+// Arithmetic instructions of an element of a level, by the op table.
+int cost_of(const Region& region, Level level);
+
+// From this cost on, kernels for CPUs compute the elements of a group in turn, by a loop, instead
+// of each by a copy of the code. There the first run of a kernel takes as long as the kernel is:
+// about 7 us an instruction with Mesa's lavapipe, in parts that no cache saves. Later runs of
+// straight code are up to a sixth faster: it is worth 10 ms, not more.
+inline constexpr int kHeavyCost = 150;
+bool is_heavy(const Region& region, Level level, const plan::DevicePlan& plan);
+// Loop iterations of a group of such elements, at most.
+uint32_t iterations_in_turn(const Region& region);
 
 class RegionEmitter {
  public:
@@ -45,6 +61,12 @@ class RegionEmitter {
   // points.rows, element-level ones at points.cols. Values of earlier calls are kept until
   // forgotten; reductions must have been given their result by set().
   void evaluate(int wanted, const Points& points);
+  // The same, an element at a time, in a loop over the points of the level of `wanted`: the code of
+  // an element is there once. `use` gets the number of the point and the value, inside the loop;
+  // nothing of the level is known behind it. What serves all points, and loads of whole groups,
+  // come before the loop.
+  void evaluate_in_turn(int wanted, const Points& points,
+                        const std::function<void(ir::Value, const ir::Number&)>& use);
   // Value of an expression at a lane of its level; row-level values serve every column.
   const ir::Number& value(int expr, int lane) const;
   void set(int expr, ir::Number value);  // of a reduction, for points.rows[0]
@@ -76,9 +98,13 @@ class RegionEmitter {
   };
 
   void make(int expr, const Points& points);
+  // Makes what `wanted` needs and a loop over the points of `level` should not contain.
+  void prepare(int wanted, Level level, const Points& points);
+  bool comes_in_groups(const Expr& e, const Points& points) const;
   Lanes load(const Expr& e, const Points& points);
   Lanes generate(const Expr& e, const Points& points);
   ir::Number generated(const Expr& e, ir::Value index);
+  Lanes random_groups(const Expr& e, const Points& points);
   ir::Value index_of(Level level, Addressing addressing, WordIndex words, int path, size_t rank,
                      const Points& points, int lane);
   std::vector<ir::Value> unravel(ir::Value index, const Space& space, size_t first, size_t last);
@@ -102,6 +128,7 @@ class RegionEmitter {
   std::vector<ir::Value> extra_buffers_, words_;
   std::vector<Lanes> values_;  // by expression; empty: not evaluated
   std::vector<Coordinates> coordinates_;
+  bool in_turn_ = false;  // inside of evaluate_in_turn
 };
 
 }  // namespace nxv::kernels

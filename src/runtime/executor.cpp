@@ -94,9 +94,6 @@ void Executor::evaluate(const NodeRef& root) {
 
   // All kernels are asked for before any is waited for, so that they compile in parallel.
   const Program& program = find_or_make_program(root);
-  for (const Program::Step& step : program.steps) {
-    for (const CompiledKernel* kernel : step.kernels) kernel->kernel->get();
-  }
   // Steps read nodes that only earlier roots may hold: inputs go last.
   try {
     run(program);
@@ -157,7 +154,13 @@ void Executor::drop_last_read(const Program::Step& step) {
 
 void Executor::run(const Program& program) {
   const bool donates = options_.donate && program.has_donors;
-  if (donates || program.is_large) count_expiring(program);
+  if (donates || program.is_large) {
+    // Generators refer to operands until they are done.
+    for (const Program::Step& step : program.steps) {
+      for (const CompiledKernel* kernel : step.kernels) kernel->kernel->get();
+    }
+    count_expiring(program);
+  }
   const auto stored = [&](Position position) -> Node& {
     Node& n = node(position);
     if (n.op == Op::data && n.is_pending()) upload(n, *n.host_data);
@@ -201,6 +204,9 @@ void Executor::run(const Program::Step& step, Node* donor) {
 
   for (size_t i = 0; i < step.lowering.dispatches.size(); ++i) {
     const kernels::Dispatch& d = step.lowering.dispatches[i];
+    const vulkan::Kernel& kernel = *step.kernels[i]->kernel;
+    if (!kernel.ready()) device_.queue().submit();  // the device need not wait for the compiler
+    kernel.get();
     parameters_.clear();
     buffers_.clear();
     reads_.clear();
@@ -245,7 +251,7 @@ void Executor::run(const Program::Step& step, Node* donor) {
     parameters_.resize(*step.kernels[i]->param_bytes);
 
     vulkan::Dispatch dispatch;
-    dispatch.kernel = step.kernels[i]->kernel;
+    dispatch.kernel = &kernel;
     dispatch.parameters = parameters_;
     dispatch.buffers = buffers_;
     dispatch.groups = d.groups;

@@ -200,7 +200,8 @@ class Partitioner {
     // Computed at each place, and so would be all that it needs: copies would double at each such
     // value.
     if (reader.path == kManyViews && !is_cheap(node)) return start_region(i, SplitReason::shared);
-    if (repeats(reader.path) && info(node.op).fusion != Fusion::view && !is_cheap(node)) {
+    if (info(node.op).fusion != Fusion::view &&
+        ((repeats(reader.path) && !is_cheap(node)) || (is_part(reader.path) && is_dear(node)))) {
       return start_region(i, SplitReason::repeated);
     }
     if (!fits(reader.region, node)) {
@@ -217,6 +218,39 @@ class Partitioner {
       for (size_t d = 0; attr != nullptr && d < attr->window.size(); ++d) {
         const int64_t window = attr->window[d];
         if (window > 1 && window * attr->dilations[d] > attr->strides[d]) return true;
+      }
+    }
+    return false;
+  }
+
+  // Whether it is a part of a concatenation, which computes each part for all of its elements.
+  bool is_part(int path) const {
+    for (; path >= 0; path = paths_[path].parent) {
+      const Node& view = *paths_[path].view;
+      if (view.op == Op::concatenate && view.inputs.size() > 1) return true;
+    }
+    return false;
+  }
+
+  // Whether the value takes more instructions than a write and a read of it are worth, as far as
+  // its inputs have to be computed with it.
+  static bool is_dear(const Node& value) {
+    constexpr int kDear = 80;  // by the op table
+    constexpr size_t kMost = 32;
+    std::vector<const Node*> nodes = {&value};
+    int cost = 0;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      cost += info(nodes[i]->op).cost;
+      if (cost >= kDear) return true;
+      for (const NodeRef& input : nodes[i]->inputs) {
+        const Fusion fusion = info(input->op).fusion;
+        const bool is_inside =
+            !is_boundary(*input) &&
+            (fusion == Fusion::pointwise || fusion == Fusion::generator || fusion == Fusion::view);
+        if (is_inside && nodes.size() < kMost &&
+            std::find(nodes.begin(), nodes.end(), input.get()) == nodes.end()) {
+          nodes.push_back(input.get());
+        }
       }
     }
     return false;

@@ -272,6 +272,25 @@ TEST_F(Schedules, ValuesReadThroughSeveralViewsAreStored) {
   EXPECT_EQ(steps(summed).size(), 41u);
 }
 
+// A concatenation computes each part for all of its elements.
+TEST_F(Schedules, DearPartsOfAConcatenationAreStored) {
+  const auto joined = [&](Op op) {
+    std::vector<NodeRef> parts;
+    for (int i = 0; i < 3; ++i) {
+      const NodeRef x = elementwise(op, {data({8}), data({8})});
+      parts.push_back(reshape(elementwise(Op::multiply, {x, number(3)}), {8, 1}));
+    }
+    return concatenate(parts, 1);
+  };
+  EXPECT_EQ(reasons(joined(Op::pow)), (std::vector{SplitReason::repeated, SplitReason::repeated,
+                                                   SplitReason::repeated, SplitReason::root}));
+  EXPECT_EQ(reasons(joined(Op::add)), (std::vector{SplitReason::root}));
+  // One part alone is computed once.
+  const NodeRef only[] = {elementwise(Op::pow, {data({8}), data({8})})};
+  EXPECT_EQ(reasons(elementwise(Op::negate, {concatenate(only, 0)})),
+            (std::vector{SplitReason::root}));
+}
+
 TEST_F(Schedules, LongChainsDoNotRecurse) {
   NodeRef x = data({4});
   for (int i = 0; i < 200000; ++i) x = elementwise(Op::negate, {x});

@@ -412,14 +412,16 @@ class Emitter {
     label(scopes_.back().merge);
     scopes_.pop_back();
   }
-  void begin_loop() {
+  void begin_loop(ir::Unrolling unrolling) {
     const Id header = m_.new_id();
     const Id next = m_.new_id();
     const Id merge = m_.new_id();
     const Id body = m_.new_id();
     branch(header);
     label(header);
-    append(m_.code, Op::OpLoopMerge, {merge, next, 0});
+    const auto control = unrolling == ir::Unrolling::never ? spv::LoopControlMask::DontUnroll
+                                                           : spv::LoopControlMask::MaskNone;
+    append(m_.code, Op::OpLoopMerge, {merge, next, word(control)});
     branch(body);
     label(body);
     scopes_.push_back({true, merge, 0, header, next});
@@ -604,7 +606,7 @@ class Emitter {
         end_if();
         return 0;
       case Opcode::loop_begin:
-        begin_loop();
+        begin_loop(static_cast<ir::Unrolling>(inst.imm));
         return 0;
       case Opcode::break_if:
         break_if(inst);

@@ -175,6 +175,24 @@ TEST(Emit, ControlFlowAndVariables) {
   EXPECT_EQ(count(words, spv::Op::OpSelectionMerge), 2);
 }
 
+TEST(Emit, LoopsSayWhetherTheyMayBeUnrolled) {
+  Builder b("unrolling");
+  const Value out = b.buffer("out", Access::read_write);
+  for (const auto unrolling : {ir::Unrolling::allowed, ir::Unrolling::never}) {
+    b.for_range(
+        b.u32(0), b.u32(4), b.u32(1), [&](Value i) { b.store(out, i, i); }, unrolling);
+  }
+  std::vector<uint32_t> controls;
+  const ir::Kernel kernel = b.finish();
+  for (const ir::Kernel& k : {kernel, ir::legalize_int64(kernel)}) {
+    each_instruction(check(k), [&](spv::Op op, const uint32_t* operands) {
+      if (op == spv::Op::OpLoopMerge) controls.push_back(operands[2]);
+    });
+  }
+  const auto kept = static_cast<uint32_t>(spv::LoopControlMask::DontUnroll);
+  EXPECT_EQ(controls, (std::vector<uint32_t>{0, kept, 0, kept}));
+}
+
 TEST(Emit, BuiltinsAtomicsAndBallot) {
   Builder b("builtins", 32);
   const Value out = b.buffer("out", Access::read_write);

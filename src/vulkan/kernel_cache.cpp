@@ -15,7 +15,7 @@ namespace {
 constexpr uint64_t kSaveEvery = 32;  // compilations
 
 int compiler_threads() {
-  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) - 1, 1, 8);
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) - 1, 2, 8);
 }
 
 // Throws what the driver might not notice: some crash later instead.
