@@ -8,7 +8,6 @@
 
 #include <array>
 #include <span>
-
 #include <vector>
 
 #include "ir/number.h"
