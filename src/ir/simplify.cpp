@@ -34,6 +34,7 @@ struct InstEqual {
 // Values by what computes them, forgotten at the end of the scope that they belong to.
 class Values {
  public:
+  explicit Values(size_t most) { values_.reserve(most); }
   // The value that `inst` would have, or kNone: then it is `id` from now on.
   uint32_t find_or_add(const Inst& inst, uint32_t id) {
     const auto [found, is_new] = values_.try_emplace(inst, id);
@@ -57,7 +58,7 @@ std::vector<Inst> without_duplicates(const std::vector<Inst>& body) {
   std::vector<Inst> result;
   result.reserve(body.size());
   std::vector<uint32_t> renamed(body.size(), kNone);
-  Values values;
+  Values values(body.size());
   for (uint32_t i = 0; i < body.size(); ++i) {
     Inst inst = body[i];
     for (uint32_t& arg : inst.args) {

@@ -97,6 +97,19 @@ TEST_F(InTurn, LightRegionsAreStraight) {
   EXPECT_EQ(loops(kernel(sum, cpu_plan()), ir::Unrolling::never), 0);
 }
 
+// What made an operand is of no interest.
+TEST_F(InTurn, StoredOperandsAreLight) {
+  InterpretedDevice device(cpu_plan());
+  const NodeRef x = random(Op::random_normal, DType::f32, {2, 2048}), y = heavy(x);
+  device.evaluate(x);
+  device.evaluate(y);
+  const NodeRef sum = elementwise(Op::add, {x, y});
+  EXPECT_EQ(loops(kernel(sum, cpu_plan()), ir::Unrolling::never), 0);
+  const NodeRef powers = elementwise(Op::exp, {sum});
+  EXPECT_EQ(
+      loops(kernel(reduce(Op::sum, powers, Axes{1}, false), cpu_plan()), ir::Unrolling::never), 0);
+}
+
 // What serves all elements, and what is loaded by groups, comes before the loop.
 TEST_F(InTurn, LoopsHoldOnlyWhatDiffers) {
   const NodeRef x = values(DType::f32, {64}), one = values(DType::f32, {1});

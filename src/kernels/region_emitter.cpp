@@ -52,7 +52,8 @@ struct Random {
 int cost_of(const Region& region, Level level) {
   int cost = 0;
   for (const Expr& e : region.exprs) {
-    if (e.level == level) cost += info(e.op).cost;
+    // The operation of a load is what made the operand.
+    if (e.level == level && e.kind != ExprKind::load) cost += info(e.op).cost;
   }
   return cost;
 }
@@ -64,7 +65,7 @@ bool is_heavy(const Region& region, Level level, const plan::DevicePlan& plan) {
 uint32_t iterations_in_turn(const Region& region) {
   uint32_t count = kGroup;
   for (const Expr& e : region.exprs) {
-    if (e.op == Op::random_normal) count += ir::kIterationsInTurn;
+    if (e.kind == ExprKind::generate && e.op == Op::random_normal) count += ir::kIterationsInTurn;
   }
   return count;
 }

@@ -224,18 +224,16 @@ uint32_t shared_bytes(const Region& region, const Target& target, uint32_t block
 }  // namespace
 
 bool unrolls(const Region& region, int max_cost) {
-  int cost = 0;
   for (const Expr& e : region.exprs) {
     if (e.level != Level::element) continue;
     if (e.kind == ExprKind::inside || e.addressing == Addressing::mapped) return false;
-    cost += info(e.op).cost;
   }
   const auto side_by_side = [](const Operand& o) {
     return o.level != Level::element || o.addressing == Addressing::linear ||
            o.addressing == Addressing::uniform ||
            (o.addressing == Addressing::strided && o.unit_columns);
   };
-  return cost <= max_cost &&
+  return cost_of(region, Level::element) <= max_cost &&
          std::all_of(region.operands.begin(), region.operands.end(), side_by_side);
 }
 
