@@ -92,14 +92,13 @@ BoxMuller box_muller(const Pair& u, const math::MathOptions& options) {
 
 }  // namespace
 
-// sin(x) = cos(x - pi / 2) would lose digits; both are cheap next to the logarithm.
 Value random_normal(const Philox& stream, Value index, Type type,
                     const math::MathOptions& options) {
   Builder& b = index.builder();
   const auto [radius, angle] =
       box_muller(uniform_pair(stream, index >> 2, (index >> 1) & 1u, type), options);
-  const Value odd = (index & 1u) != 0u;
-  return radius * b.select(odd, math::sin(angle, options), math::cos(angle, options));
+  const math::SinCos at = math::sin_cos_of_turn(angle, options);
+  return radius * b.select((index & 1u) != 0u, at.sin, at.cos);
 }
 
 std::array<Value, 4> random_uniforms(const Philox& stream, Value group, Type type) {
@@ -119,7 +118,8 @@ std::array<Value, 4> random_normals(const Philox& stream, Value group, Type type
   Builder& b = group.builder();
   const auto normals = [&](const Pair& u) -> Pair {
     const auto [radius, angle] = box_muller(u, options);
-    return {radius * math::cos(angle, options), radius * math::sin(angle, options)};
+    const math::SinCos at = math::sin_cos_of_turn(angle, options);
+    return {radius * at.cos, radius * at.sin};
   };
   if (!in_turn) {
     const std::array<Value, 4> u = random_uniforms(stream, group, type);

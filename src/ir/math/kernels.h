@@ -42,10 +42,7 @@ Extended log_kernel(const LogArgument& argument);
 Extended atan_kernel(const Extended& y, const Extended& x, Value negative = {});
 
 // sin and cos of x + correction, an f32 or f64 and what it lacks (far less than 1; absent:
-// nothing). NaN for infinite and NaN x.
-struct SinCos {
-  Value sin, cos;  // in the base type
-};
+// nothing), in the base type. NaN for infinite and NaN x.
 SinCos sin_cos_kernel(Value x, Value correction, const Arithmetic& arithmetic);
 // The same where |x| <= pi/4 and x is in the base type.
 SinCos sin_cos_of_small(Value x, const Arithmetic& arithmetic);

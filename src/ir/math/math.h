@@ -48,6 +48,12 @@ Value erf_inv(Value x, const MathOptions& options);
 Value pow(Value x, Value y, const MathOptions& options);
 Value atan2(Value y, Value x, const MathOptions& options);
 
+struct SinCos {
+  Value sin, cos;
+};
+// Both of an angle 0 <= x <= 2 pi, to the accuracy of sin and cos: of less code than either.
+SinCos sin_cos_of_turn(Value x, const MathOptions& options);
+
 // Correctly rounded.
 Value div(Value a, Value b, const MathOptions& options);
 Value sqrt(Value x, const MathOptions& options);

@@ -379,5 +379,40 @@ TEST(Trigonometry, ReducesArgumentsOfAnyMagnitude) {
   }
 }
 
+// Near multiples of pi/2, too, a turn needs less of a reduction than any argument does.
+TEST(Trigonometry, ATurnIsAsAccurate) {
+  MathFunction sine = testing::math_function("sin"), cosine = testing::math_function("cos");
+  sine.unary = [](Value x, const MathOptions& options) { return sin_cos_of_turn(x, options).sin; };
+  cosine.unary = [](Value x, const MathOptions& options) {
+    return sin_cos_of_turn(x, options).cos;
+  };
+  for (const MathFunction& f : {sine, cosine}) {
+    for (const Device& device : kDevices) {
+      if (!device.options.subnormals_preserved) continue;
+      const bool wide = device.type == kF64;
+      Points points;
+      for (int i = 0; i <= 3000; ++i) {
+        const double u = (i % 3 == 0 ? i : i * 0.37) / 3000.0;
+        points.a.push_back(wide ? u * 2 * M_PI
+                                : static_cast<float>(u) * static_cast<float>(2 * M_PI));
+      }
+      for (int k = 0; k <= 4; ++k) {
+        double v = wide ? k * M_PI_2 : static_cast<float>(k * M_PI_2);
+        points.a.push_back(v);
+        if (k == 0 || k == 4) continue;
+        for (double towards : {0.0, 7.0}) {
+          points.a.push_back(
+              wide ? std::nextafter(v, towards)
+                   : std::nextafter(static_cast<float>(v), static_cast<float>(towards)));
+        }
+      }
+      const Accuracy found = testing::measure(f, device.type, device.options, points,
+                                              testing::interpreter_evaluator(device.interpreter));
+      EXPECT_LE(found.max_ulp, f.bound(device.type, device.options))
+          << f.name << " " << device.name << std::hexfloat << " " << found.worst_a;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace nxv::ir::math

@@ -1,4 +1,6 @@
 // sin, cos, tan: reduction to a quadrant, then polynomials on [-pi/4, pi/4].
+#include <numbers>
+
 #include "ir/math/bits.h"
 #include "ir/math/coefficients.h"
 #include "ir/math/kernels.h"
@@ -35,6 +37,24 @@ Reduced reduce(Value x, const Arithmetic& arithmetic) {
   return {b.select(small, b.u32(0), reduced.quadrant), select(small, direct, reduced.angle), x < 0};
 }
 
+// Of 0 <= x <= 2 pi, minus the nearest multiple of pi/2, of which there are few enough for Cody and
+// Waite ("Software Manual for the Elementary Functions", 1980): the first two parts of pi/2 are so
+// short that their multiples are exact.
+Reduced reduce_turn(Value x, const Arithmetic& arithmetic) {
+  Builder& b = x.builder();
+  const Value wide = widen(x, arithmetic);
+  const Value quadrant = b.convert(wide * (2 / std::numbers::pi) + 0.5, kU32);
+  const Value k = b.convert(quadrant, arithmetic.base());
+  const bool is_f32 = arithmetic.base() == kF32;
+  const Value near = wide - k * (is_f32 ? 0x1.92p0 : 0x1.921fb544p0);
+  Extended angle =
+      two_sum(arithmetic, near, -(k * (is_f32 ? 0x1.fb544p-12 : 0x1.0b4611a62632p-34)));
+  if (arithmetic.is_pair()) {
+    angle = correct(angle, -(k * (is_f32 ? 0x1.0b4611a626331p-34 : 0x1.145c06e0e6895p-82)));
+  }
+  return {quadrant, angle, b.boolean(false)};
+}
+
 Value odd(Value quadrant) { return (quadrant & 1) != 0; }
 
 // v, negated where the boolean says so; NaN for infinite and NaN x.
@@ -67,6 +87,16 @@ SinCos sin_cos_kernel(Value x, Value correction, const Arithmetic& arithmetic) {
     result.sin = b.select(is_tiny(x, arithmetic), widen(x, arithmetic), result.sin);
   }
   return result;
+}
+
+SinCos sin_cos_of_turn(Value x, const MathOptions& options) {
+  Builder& b = x.builder();
+  const Reduced r = reduce_turn(x, Arithmetic(x.type(), options));
+  const Value s = sin_kernel(r.angle).value(), c = cos_kernel(r.angle).value();
+  const Value swapped = odd(r.quadrant), lower = (r.quadrant & 2) != 0;
+  const Value sine = narrow(b.select(swapped, c, s), x.type());
+  const Value cosine = narrow(b.select(swapped, s, c), x.type());
+  return {b.select(lower, -sine, sine), b.select(lower ^ swapped, -cosine, cosine)};
 }
 
 SinCos sin_cos_of_small(const Extended& x) {
