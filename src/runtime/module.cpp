@@ -4,6 +4,8 @@
 
 namespace nxv::runtime {
 
+static_assert(spirv::kMaxTexelBuffers == vulkan::kMaxTexelBuffers);
+
 spirv::EmitOptions emit_options(const plan::DevicePlan& plan) {
   spirv::EmitOptions options;
   options.texels = plan.has.texel_loads;

@@ -30,6 +30,7 @@ struct EmitOptions {
   bool round_to_even_f64 = false;
 };
 
+inline constexpr uint32_t kMaxTexelBuffers = 16;
 // Params, in the order of their bindings, that texels apply to: the first 16 buffers that the
 // kernel does nothing with but loads at 32-bit indices.
 std::vector<uint32_t> texel_params(const ir::Kernel& kernel);

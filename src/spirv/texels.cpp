@@ -9,7 +9,6 @@ using ir::Type;
 using spv::Op;
 using spv::StorageClass;
 
-constexpr size_t kMaxTexelBuffers = 16;
 constexpr Type kTexel = ir::vec(ir::kU32, 4);
 constexpr Type kHalfTexel = ir::vec(ir::kU32, 2);
 
