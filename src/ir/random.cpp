@@ -2,22 +2,13 @@
 
 #include <numbers>
 
+#include "ir/pick.h"
+
 namespace nxv::ir {
 namespace {
 
 constexpr uint32_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
 constexpr uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
-
-// values[index] for a u32 index below N, N a power of two.
-template <size_t N>
-Value pick(const std::array<Value, N>& values, Value index) {
-  Builder& b = index.builder();
-  Value result = values[0];
-  for (size_t i = 1; i < N; ++i) {
-    result = b.select(index == static_cast<uint32_t>(i), values[i], result);
-  }
-  return result;
-}
 
 Value to_uniform_f32(Value word) {
   Builder& b = word.builder();
@@ -80,14 +71,12 @@ Pair uniform_pair(const Philox& stream, Value group, Value p, Type type) {
           to_uniform_f32(b.select(second, w[3], w[1]))};
 }
 
-struct BoxMuller {
-  Value radius, angle;
-};
-
-BoxMuller box_muller(const Pair& u, const math::MathOptions& options) {
+// Two normal numbers of two uniform ones.
+Pair box_muller(const Pair& u, const math::MathOptions& options) {
   const Value one = like(u[0], 1.0);
-  return {math::sqrt(math::log(one - u[0], options) * -2.0, options),
-          u[1] * (2.0 * std::numbers::pi)};
+  const Value radius = math::sqrt(math::log(one - u[0], options) * -2.0, options);
+  const auto [sine, cosine] = math::sin_cos_of_turn(u[1] * (2.0 * std::numbers::pi), options);
+  return {radius * cosine, radius * sine};
 }
 
 }  // namespace
@@ -95,10 +84,9 @@ BoxMuller box_muller(const Pair& u, const math::MathOptions& options) {
 Value random_normal(const Philox& stream, Value index, Type type,
                     const math::MathOptions& options) {
   Builder& b = index.builder();
-  const auto [radius, angle] =
+  const Pair normals =
       box_muller(uniform_pair(stream, index >> 2, (index >> 1) & 1u, type), options);
-  const math::SinCos at = math::sin_cos_of_turn(angle, options);
-  return radius * b.select((index & 1u) != 0u, at.sin, at.cos);
+  return b.select((index & 1u) != 0u, normals[1], normals[0]);
 }
 
 std::array<Value, 4> random_uniforms(const Philox& stream, Value group, Type type) {
@@ -116,14 +104,10 @@ std::array<Value, 4> random_uniforms(const Philox& stream, Value group, Type typ
 std::array<Value, 4> random_normals(const Philox& stream, Value group, Type type,
                                     const math::MathOptions& options, bool in_turn) {
   Builder& b = group.builder();
-  const auto normals = [&](const Pair& u) -> Pair {
-    const auto [radius, angle] = box_muller(u, options);
-    const math::SinCos at = math::sin_cos_of_turn(angle, options);
-    return {radius * at.cos, radius * at.sin};
-  };
   if (!in_turn) {
     const std::array<Value, 4> u = random_uniforms(stream, group, type);
-    const Pair first = normals({u[0], u[1]}), second = normals({u[2], u[3]});
+    const Pair first = box_muller({u[0], u[1]}, options);
+    const Pair second = box_muller({u[2], u[3]}, options);
     return {first[0], first[1], second[0], second[1]};
   }
   // The first pair moves on when the second is made.
@@ -138,9 +122,9 @@ std::array<Value, 4> random_normals(const Philox& stream, Value group, Type type
   std::array<Value, 4> u;
   if (type != kF64) u = random_uniforms(stream, group, type);
   const auto pair = [&](Value p) {
-    if (type == kF64) return store(normals(uniform_pair(stream, group, p, type)));
+    if (type == kF64) return store(box_muller(uniform_pair(stream, group, p, type), options));
     const Value second = p != 0u;
-    store(normals({b.select(second, u[2], u[0]), b.select(second, u[3], u[1])}));
+    store(box_muller({b.select(second, u[2], u[0]), b.select(second, u[3], u[1])}, options));
   };
   b.for_range(b.u32(0), b.u32(2), b.u32(1), pair, Unrolling::never);
   return {results[0].get(), results[1].get(), results[2].get(), results[3].get()};

@@ -126,15 +126,9 @@ std::vector<Inst> without_dead(const std::vector<Inst>& body) {
 
 }  // namespace
 
-Kernel simplify(const Kernel& kernel) {
-  Kernel result;
-  result.name = kernel.name;
-  result.local_size = kernel.local_size;
-  result.subgroup_size = kernel.subgroup_size;
-  result.params = kernel.params;
-  result.shared = kernel.shared;
-  result.body = without_dead(without_duplicates(kernel.body));
-  return result;
+Kernel simplify(Kernel kernel) {
+  kernel.body = without_dead(without_duplicates(kernel.body));
+  return kernel;
 }
 
 }  // namespace nxv::ir

@@ -9,6 +9,6 @@ namespace nxv::ir {
 // no store, branch or exchange needs. Drivers do as much, but only after they have translated all
 // of it: their time follows the length of what they are given. Every remaining operation is as it
 // was, so results keep their bits.
-Kernel simplify(const Kernel& kernel);
+Kernel simplify(Kernel kernel);
 
 }  // namespace nxv::ir

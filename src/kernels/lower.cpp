@@ -76,7 +76,7 @@ ir::Kernel legalised(ir::Kernel kernel, const plan::Capabilities& has) {
   require(needs.subgroup_arithmetic, has.subgroup_arithmetic, "subgroup_arithmetic");
   require(needs.subgroup_shuffle, has.subgroup_shuffle, "subgroup_shuffle");
   require(needs.subgroup_ballot, has.subgroup_ballot, "subgroup_ballot");
-  return ir::simplify(kernel);
+  return ir::simplify(std::move(kernel));
 }
 
 std::array<uint32_t, 3> fold_groups(uint64_t groups, const plan::DevicePlan& plan) {

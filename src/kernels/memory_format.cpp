@@ -150,22 +150,6 @@ void store_group(Value buffer, Value group, const Group& elements) {
   store_words(buffer, group, words);
 }
 
-Value pick(std::span<const Value> values, Value lane) {
-  Builder& b = lane.builder();
-  Value result = values[0];
-  for (uint32_t i = 1; i < values.size(); ++i) result = b.select(lane == i, values[i], result);
-  return result;
-}
-
-Number pick(std::span<const Number> values, Value lane) {
-  std::vector<Value> re, im;
-  for (const Number& x : values) {
-    re.push_back(x.re);
-    if (x.im.exists()) im.push_back(x.im);
-  }
-  return {values[0].dtype, pick(re, lane), im.empty() ? Value() : pick(im, lane)};
-}
-
 GroupWriter::GroupWriter(Builder& builder, DType dtype)
     : b_(builder), bytes_(storage_bytes(dtype)) {
   for (int w = 0; w < bytes_; ++w) words_.push_back(b_.var(b_.u32(0)));

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <array>
-#include <span>
 #include <vector>
 
 #include "ir/number.h"
@@ -29,10 +28,6 @@ void store_element(ir::Value buffer, ir::Value index, const ir::Number& x);
 void store_group(ir::Value buffer, ir::Value group, const Group& elements);
 // The bits of a number narrower than a word, in the low end of a u32.
 ir::Value stored_bits(const ir::Number& x);
-
-// values[lane] for a u32 lane.
-ir::Value pick(std::span<const ir::Value> values, ir::Value lane);
-ir::Number pick(std::span<const ir::Number> values, ir::Value lane);
 
 // A group whose elements come in turn, all of them before it is stored.
 class GroupWriter {

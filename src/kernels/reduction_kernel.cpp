@@ -1,5 +1,6 @@
 #include <bit>
 
+#include "ir/pick.h"
 #include "kernels/grid.h"
 #include "kernels/reduction.h"
 #include "kernels/region_emitter.h"

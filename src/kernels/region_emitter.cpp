@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ir/pick.h"
 #include "ir/random.h"
 
 namespace nxv::kernels {

@@ -283,6 +283,7 @@ std::span<const std::byte> Queue::Impl::with_texels(const Dispatch& d, const Ker
 }
 
 void Queue::Impl::push_texels(const Dispatch& d, const Kernel& kernel) {
+  if (kernel.texels().empty()) return;
   std::array<VkWriteDescriptorSet, kMaxTexelBuffers> writes{};
   uint32_t count = 0;
   for (const TexelBuffer& t : kernel.texels()) {
@@ -293,7 +294,6 @@ void Queue::Impl::push_texels(const Dispatch& d, const Kernel& kernel) {
     w.descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
     w.pTexelBufferView = &d.buffers[t.buffer]->slab_->texels;
   }
-  if (count == 0) return;
   vk.CmdPushDescriptorSetKHR(slot->buffer, VK_PIPELINE_BIND_POINT_COMPUTE, context.layout, 0, count,
                              writes.data());
 }

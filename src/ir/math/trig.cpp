@@ -57,6 +57,15 @@ Reduced reduce_turn(Value x, const Arithmetic& arithmetic) {
 
 Value odd(Value quadrant) { return (quadrant & 1) != 0; }
 
+// In the base type.
+SinCos sin_cos_of(const Reduced& r) {
+  Builder& b = r.quadrant.builder();
+  const Value s = sin_kernel(r.angle).value(), c = cos_kernel(r.angle).value();
+  const Value swapped = odd(r.quadrant), lower = (r.quadrant & 2) != 0;
+  const Value sine = b.select(swapped, c, s), cosine = b.select(swapped, s, c);
+  return {b.select(lower ^ r.negative, -sine, sine), b.select(lower ^ swapped, -cosine, cosine)};
+}
+
 // v, negated where the boolean says so; NaN for infinite and NaN x.
 Value finish(Value v, Value negate, Value x) {
   Builder& b = x.builder();
@@ -76,13 +85,10 @@ SinCos sin_cos_kernel(Value x, Value correction, const Arithmetic& arithmetic) {
   Reduced r = reduce(x, arithmetic);
   if (correction.exists())
     r.angle = correct(r.angle, b.select(r.negative, -correction, correction));
-  const Value s = sin_kernel(r.angle).value(), c = cos_kernel(r.angle).value();
-  const Value swapped = odd(r.quadrant), lower = (r.quadrant & 2) != 0;
-  const Value sine = b.select(swapped, c, s), cosine = b.select(swapped, s, c);
+  const SinCos reduced = sin_cos_of(r);
   const Value finite = b.unary(Opcode::abs, x) < infinity(b, x.type());
   const Value none = nan(b, arithmetic.base());
-  SinCos result{b.select(finite, b.select(lower ^ r.negative, -sine, sine), none),
-                b.select(finite, b.select(lower ^ swapped, -cosine, cosine), none)};
+  SinCos result{b.select(finite, reduced.sin, none), b.select(finite, reduced.cos, none)};
   if (!correction.exists()) {
     result.sin = b.select(is_tiny(x, arithmetic), widen(x, arithmetic), result.sin);
   }
@@ -90,13 +96,8 @@ SinCos sin_cos_kernel(Value x, Value correction, const Arithmetic& arithmetic) {
 }
 
 SinCos sin_cos_of_turn(Value x, const MathOptions& options) {
-  Builder& b = x.builder();
-  const Reduced r = reduce_turn(x, Arithmetic(x.type(), options));
-  const Value s = sin_kernel(r.angle).value(), c = cos_kernel(r.angle).value();
-  const Value swapped = odd(r.quadrant), lower = (r.quadrant & 2) != 0;
-  const Value sine = narrow(b.select(swapped, c, s), x.type());
-  const Value cosine = narrow(b.select(swapped, s, c), x.type());
-  return {b.select(lower, -sine, sine), b.select(lower ^ swapped, -cosine, cosine)};
+  const SinCos wide = sin_cos_of(reduce_turn(x, Arithmetic(x.type(), options)));
+  return {narrow(wide.sin, x.type()), narrow(wide.cos, x.type())};
 }
 
 SinCos sin_cos_of_small(const Extended& x) {
