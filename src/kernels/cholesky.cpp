@@ -1,6 +1,8 @@
-// Cholesky's decomposition a = l l^H by outer products (Golub & Van Loan, Matrix Computations,
-// 4.2.5), on the transpose of the lower triangle, so that a step reads and writes along rows. Rows
-// are divided by the roots of their pivots when they are stored.
+// Cholesky's decomposition a = l l^H (Golub & Van Loan, Matrix Computations, 4.2).
+//
+// By outer products, on the transpose of the lower triangle, so that a step reads and writes along
+// rows. Rows are divided by the roots of their pivots when they are stored. Of small matrices by
+// inner products, row by row in place, each sum rounded once: so Nx defines it.
 #include "kernels/elimination.h"
 #include "kernels/linear.h"
 
@@ -54,6 +56,35 @@ void add_result(Steps& steps, int matrices, uint64_t batch, uint64_t n) {
   steps.add(std::move(step));
 }
 
+// a[row][j] less the product of the rows of l as far as column j.
+Number remainder(LinearKernel& k, Value matrix, Value row, Value j) {
+  const Value a = k.workspace(0), n = k.word(kLoneWords);
+  const Value own = (matrix * n + row) * n, other = (matrix * n + j) * n;
+  const auto sum = k.zero_variable();
+  k.b.for_range(k.b.u32(0), j, k.b.u32(1), [&](Value i) {
+    sum.set(k.accumulate(sum.get(), k.load(a, own + i), k.conjugate(k.load(a, other + i))));
+  });
+  return k.subtract(k.load(a, own + j), k.rounded(sum.get()));
+}
+
+// Row `row` of l, from the rows above it.
+void factor_row(LinearKernel& k, Value matrix, Value row) {
+  const Value a = k.workspace(0), n = k.word(kLoneWords), one = k.b.u32(1);
+  const auto at = [&](Value i, Value j) { return (matrix * n + i) * n + j; };
+  k.b.for_range(k.b.u32(0), row, one, [&](Value j) {
+    const Number rest = remainder(k, matrix, row, j);
+    const Value pivot = k.load(a, at(j, j)).re;
+    const Value nothing = (pivot == k.zero) & k.is_zero(rest);
+    const Value invalid = k.divide(k.zero, k.zero);
+    const Number quotient{k.type, k.divide(rest.re, pivot),
+                          k.is_complex() ? k.divide(rest.im, pivot) : Value()};
+    const Number otherwise = k.real(k.b.select(nothing, k.zero, invalid));
+    k.store(a, at(row, j), k.select(pivot > k.zero, quotient, otherwise));
+  });
+  k.store(a, at(row, row), k.real(k.sqrt(remainder(k, matrix, row, row).re)));
+  k.b.for_range(row + 1u, n, one, [&](Value j) { k.store(a, at(row, j), k.real(k.zero)); });
+}
+
 }  // namespace
 
 Lowering lower_cholesky(const Region& region, const Target& target) {
@@ -61,17 +92,17 @@ Lowering lower_cholesky(const Region& region, const Target& target) {
   const uint64_t batch = batch_of(region.root->shape);
   Steps steps(region, target);
   const int matrices = steps.numbers(batch * n * n);
-  add_load(steps, 0, {batch, n, n, n * n, 1, n}, matrices);
   if (steps.are_lone(n, n)) {
-    add_lone(steps, "cholesky", batch, 0, n - 1, {n}, {updates(matrices)},
-             [](LinearKernel& k, Value matrix, Value column) {
-               eliminate(k, Elimination::hermitian, k.workspace(0), k.word(kLoneWords), matrix,
-                         column);
-             });
-  } else {
-    for (uint64_t column = 0; column + 1 < n; ++column) {
-      add_elimination(steps, Elimination::hermitian, matrices, batch, n, column);
-    }
+    const MatrixView view{batch, n, n, n * n, n, 1};
+    add_load(steps, 0, view, matrices);
+    add_lone(steps, "cholesky", batch, 0, n, {n}, {updates(matrices)}, factor_row,
+             Rounding::of_operations);
+    add_store(steps, view, matrices);
+    return steps.take();
+  }
+  add_load(steps, 0, {batch, n, n, n * n, 1, n}, matrices);
+  for (uint64_t column = 0; column + 1 < n; ++column) {
+    add_elimination(steps, Elimination::hermitian, matrices, batch, n, column);
   }
   add_result(steps, matrices, batch, n);
   return steps.take();

@@ -1,7 +1,8 @@
 // Eigenvalues and eigenvectors of Hermitian matrices by Jacobi rotations in parallel (Brent and
 // Luk, SIAM J. Sci. Stat. Comput. 6, 1985; Golub & Van Loan, Matrix Computations, 8.5). A round
 // rotates n / 2 disjoint pairs of rows and columns in two steps: the angles, then all 2 x 2 blocks
-// in place. The vectors grow from the identity by the same rotations of rows.
+// in place. The vectors grow from the identity by the same rotations of rows. Nx defines its eigh
+// by the same rounds.
 //
 // The result is packed, for each matrix: the values by descending magnitude, then the matrix whose
 // columns are the vectors. The lower triangle is read.
@@ -28,6 +29,7 @@ struct Workspaces {
   int angles;             // four numbers a pair: versine, change of the diagonal, sine
   int progress;           // see rotations.h
   uint64_t sweeps;
+  Rounding rounding;
   uint64_t half() const { return size / 2; }
 };
 
@@ -80,7 +82,7 @@ struct Round {
 
 Progress progress_of_round(LinearKernel& k, const Round& r, Value matrix) {
   return progress_of(k, r.progress, matrix * r.sweeps, r.sweep,
-                     k.number(kNegligible * unit_roundoff(k.type)));
+                     k.number(kNegligible * k.roundoff()));
 }
 
 // The angle of a pair.
@@ -96,22 +98,29 @@ void find_angle(LinearKernel& k, const Round& r, Value matrix, Value pair) {
     const Value one = k.number(1);
     const Value rotates = ir::math::abs(size) > progress.threshold;
     const Value divisor = k.b.select(rotates, size, one);
-    const Value difference = element(rows.bottom, rows.bottom).re - element(rows.top, rows.top).re;
+    const Value difference =
+        k.rounded(element(rows.bottom, rows.bottom).re - element(rows.top, rows.top).re);
     const Value tau = k.divide(difference, divisor + divisor);
-    const Value root = k.sqrt(one + tau * tau);
-    const Value t = k.divide(one, tau + k.b.select(tau >= k.zero, root, -root));
-    const Value cosine = k.divide(one, k.sqrt(one + t * t));
-    const Value sine = t * cosine;
+    const auto secant = [&](Value tangent) {
+      return k.sqrt(k.rounded(one + k.rounded(tangent * tangent)));
+    };
+    const Value root = secant(tau);
+    const Value t = k.divide(one, k.rounded(tau + k.b.select(tau >= k.zero, root, -root)));
+    const Value length = secant(t);
+    const Value cosine = k.divide(one, length), sine = k.divide(t, length);
     // The sine carries the phase that makes the element real.
-    const Number turned = k.is_complex() ? Number{k.type, k.divide(off.re, divisor) * sine,
-                                                  -(k.divide(off.im, divisor) * sine)}
-                                         : k.real(sine);
+    const Number turned =
+        k.is_complex()
+            ? k.scale({k.type, k.divide(off.re, divisor), k.divide(-off.im, divisor)}, sine)
+            : k.real(sine);
     const Value first = (matrix * r.half + pair) << 2;
     const auto put = [&](uint32_t i, Value v) {
       k.b.store(r.angles, first + i, k.b.select(rotates, v, k.zero));
     };
-    put(0, k.divide(sine * sine, one + cosine));
-    put(1, t * size);
+    // The difference is exact, but a rounded cosine is not as good as the sine.
+    put(0,
+        k.rounding == Rounding::of_operations ? one - cosine : k.divide(sine * sine, one + cosine));
+    put(1, k.rounded(t * size));
     put(2, turned.re);
     put(3, k.is_complex() ? turned.im : k.zero);
     record(k, r.progress, matrix * r.sweeps + r.sweep, size);
@@ -131,6 +140,13 @@ Rotation load_rotation(LinearKernel& k, const Round& r, Value pair) {
 // angles, whose cosines round to one, would lengthen their vectors (Rutishauser, Numer. Math. 9,
 // 1966).
 void rotate(LinearKernel& k, const Rotation& r, Number& x, Number& y) {
+  if (k.rounding == Rounding::of_operations) {
+    const Value cosine = k.number(1) - r.versine;
+    const Number rotated = k.subtract(k.scale(x, cosine), k.multiply(k.conjugate(r.sine), y));
+    y = k.add_product(k.scale(y, cosine), r.sine, x);
+    x = rotated;
+    return;
+  }
   const Number of_x = k.add_product(k.scale(x, r.versine), k.conjugate(r.sine), y);
   const Number of_y = k.subtract_product(k.scale(y, r.versine), r.sine, x);
   x = k.subtract(x, of_x);
@@ -151,8 +167,8 @@ void rotate_rows(LinearKernel& k, const Round& r, Value matrix, Value pair) {
       Number tl = k.load(a, top + columns.top), tr = k.load(a, top + columns.bottom);
       Number bl = k.load(a, bottom + columns.top), br = k.load(a, bottom + columns.bottom);
       const Value clears = (other == pair) & !k.is_zero(of_rows.sine);
-      const Number first_value = k.real(tl.re - of_rows.change);
-      const Number second_value = k.real(br.re + of_rows.change);
+      const Number first_value = k.real(k.rounded(tl.re - of_rows.change));
+      const Number second_value = k.real(k.rounded(br.re + of_rows.change));
       rotate(k, of_rows, tl, bl);
       rotate(k, of_rows, tr, br);
       const Rotation mirrored{of_columns.versine, of_columns.change, k.conjugate(of_columns.sine)};
@@ -242,7 +258,8 @@ void add_lone_rotations(Steps& steps, const Workspaces& w) {
         };
         each_pair(find_angle);
         each_pair(rotate_rows);
-      });
+      },
+      w.rounding);
 }
 
 void add_sweeps(Steps& steps, const Workspaces& w) {
@@ -290,16 +307,16 @@ void add_result(Steps& steps, const Workspaces& w, int values, int order, int sc
   const uint32_t lanes = lanes_of(target);
   const uint64_t packed = w.n + w.n * w.n;
   Step step;
-  step.key = "eigh_store";
+  step.key = w.rounding == Rounding::of_operations ? "eigh_store lone" : "eigh_store";
   step.groups = Steps::groups(w.batch * packed, lanes);
   step.words = {static_cast<uint32_t>(w.batch * packed), static_cast<uint32_t>(w.size)};
   push_divisor(step.words, w.n);
   push_divisor(step.words, packed);
   step.workspaces = {reads(w.vectors), reads(values), reads(order), reads(scales)};
   step.writes_output = true;
-  step.generate = [=](const Region& region) {
-    LinearKernel k("eigh_store", lanes, region, target, 4, kWordCount);
-    const Value noise = k.number(kNoise * unit_roundoff(k.type)), n = k.word(kN);
+  step.generate = [=, rounding = w.rounding](const Region& region) {
+    LinearKernel k("eigh_store", lanes, region, target, 4, kWordCount, Worker::lanes, rounding);
+    const Value noise = k.number(kNoise * k.roundoff()), n = k.word(kN);
     const Number zero = k.real(k.zero);
     k.each(k.word(kCount), [&](Value at) {
       const Value matrix = k.divide(at, kPacked), position = at - matrix * k.word(kPacked);
@@ -339,6 +356,7 @@ Lowering lower_eigh(const Region& region, const Target& target) {
   w.vectors = steps.numbers(w.batch * w.size * w.size);
   w.angles = steps.reals(w.batch * w.half() * 4);
   w.sweeps = sweeps_for(w.n);
+  w.rounding = steps.rounding(w.n, w.n);
   const int sizes = steps.reals(w.batch * w.size);
   const int values = steps.reals(w.batch * w.n);
   const int order = steps.indices(w.batch * w.n);

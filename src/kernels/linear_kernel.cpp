@@ -36,11 +36,13 @@ uint64_t batch_of(const Shape& shape, size_t matrix_axes) {
 }
 
 LinearKernel::LinearKernel(const std::string& name, uint32_t lanes, const Region& region,
-                           const Target& target, int workspaces, int words, Worker worker)
+                           const Target& target, int workspaces, int words, Worker worker,
+                           Rounding rounding)
     : b(name, lanes),
       type(working_type(region.root->dtype, target)),
       part(ir::compute_type(type)),
       worker(worker),
+      rounding(rounding),
       lanes(worker == Worker::invocation ? 1 : lanes),
       arguments(b, region, workspaces, words),
       local(worker == Worker::invocation ? b.u32(0) : b.builtin(ir::Builtin::local_index)),
@@ -78,28 +80,45 @@ void LinearKernel::store_output(Value index, const Number& x) {
   store_element(arguments.output, index, ir::cast(x, out_, math_));
 }
 
+Value LinearKernel::rounded(Value x) const {
+  const ir::Type narrow = ir::compute_type(to_real(out_));
+  if (!rounds() || narrow == part) return x;
+  ir::Builder& k = x.builder();
+  return k.convert(k.convert(x, narrow), part);
+}
+
+Number LinearKernel::rounded(const Number& x) const {
+  return {x.dtype, rounded(x.re), x.im ? rounded(x.im) : Value()};
+}
+
 Number LinearKernel::conjugate(const Number& x) const {
   return is_complex() ? Number{type, x.re, -x.im} : x;
 }
 
 Number LinearKernel::multiply(const Number& x, const Number& y) const {
-  if (!is_complex()) return {type, x.re * y.re, {}};
-  return {type, x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re};
+  if (!is_complex()) return rounded(Number{type, x.re * y.re, {}});
+  return rounded(Number{type, x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re});
 }
 
 Number LinearKernel::scale(const Number& x, Value factor) const {
-  return {type, x.re * factor, is_complex() ? x.im * factor : Value()};
+  return rounded(Number{type, x.re * factor, is_complex() ? x.im * factor : Value()});
 }
 
 Number LinearKernel::subtract(const Number& x, const Number& y) const {
-  return {type, x.re - y.re, is_complex() ? x.im - y.im : Value()};
+  return rounded(Number{type, x.re - y.re, is_complex() ? x.im - y.im : Value()});
 }
 
-Number LinearKernel::add_product(const Number& sum, const Number& x, const Number& y) const {
+Number LinearKernel::accumulate(const Number& sum, const Number& x, const Number& y) const {
   ir::Builder& k = x.re.builder();
   if (!is_complex()) return {type, k.fma(x.re, y.re, sum.re), {}};
   return {type, k.fma(-x.im, y.im, k.fma(x.re, y.re, sum.re)),
           k.fma(x.im, y.re, k.fma(x.re, y.im, sum.im))};
+}
+
+Number LinearKernel::add_product(const Number& sum, const Number& x, const Number& y) const {
+  if (!rounds()) return accumulate(sum, x, y);
+  const Number p = multiply(x, y);
+  return rounded(Number{type, sum.re + p.re, is_complex() ? sum.im + p.im : Value()});
 }
 
 Number LinearKernel::subtract_product(const Number& sum, const Number& x, const Number& y) const {
@@ -131,7 +150,7 @@ Number LinearKernel::divide(const Number& x, const Number& y) {
   if (!is_complex()) return {type, divide(x.re, y.re), {}};
   const ir::complex::Context context(b, part, math_);
   const ir::complex::Complex q = ir::complex::divide({x.re, x.im}, {y.re, y.im}, context);
-  return {type, q.re, q.im};
+  return rounded(Number{type, q.re, q.im});
 }
 
 Number LinearKernel::select(Value condition, const Number& yes, const Number& no) {
@@ -148,9 +167,9 @@ Value LinearKernel::magnitude(const Number& x) {
   if (!is_complex()) return re;
   const Value im = ir::math::abs(x.im);
   const Value large = b.select(re < im, im, re), small = b.select(re < im, re, im);
-  const Value ratio = divide(small, large);
-  const Value result = large * sqrt(number(1) + ratio * ratio);
-  return b.select(large == zero, large, result);
+  const Value ratio = ir::math::div(small, large, math_);
+  const Value result = large * ir::math::sqrt(number(1) + ratio * ratio, math_);
+  return rounded(b.select(large == zero, large, result));
 }
 
 Value LinearKernel::is_zero(const Number& x) { return !ir::is_truthy(x); }
@@ -217,7 +236,7 @@ void Steps::add(Step step) {
 
 void add_lone(Steps& steps, const std::string& key, uint64_t batch, uint64_t begin, uint64_t end,
               const std::vector<uint64_t>& words, const std::vector<Use>& workspaces,
-              const LoneBody& body) {
+              const LoneBody& body, Rounding rounding) {
   if (begin == end) return;
   const Target target = steps.target;
   const uint32_t lanes = lanes_of(target);
@@ -230,7 +249,8 @@ void add_lone(Steps& steps, const std::string& key, uint64_t batch, uint64_t beg
   for (const uint64_t w : words) step.words.push_back(static_cast<uint32_t>(w));
   step.workspaces = workspaces;
   step.generate = [=](const Region& region) {
-    LinearKernel k(key, lanes, region, target, workspace_count, word_count, Worker::invocation);
+    LinearKernel k(key, lanes, region, target, workspace_count, word_count, Worker::invocation,
+                   rounding);
     k.each(k.word(kLoneBatch), [&](Value matrix) {
       k.b.for_range(k.word(kLoneBegin), k.word(kLoneEnd), k.b.u32(1),
                     [&](Value step) { body(k, matrix, step); });

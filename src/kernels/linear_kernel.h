@@ -5,7 +5,8 @@
 // of it) where the device has it at a useful rate. A result is rounded once, when it is stored. A
 // decomposition is a sequence of steps, each a dispatch; sizes and the number of the step are
 // words, so that a step is one kernel for all sizes. Of small matrices a dispatch takes many steps,
-// an invocation a matrix (add_lone).
+// an invocation a matrix (add_lone); there most decompositions round every operation, as Nx's own
+// definitions do, and so give the digits of its other backends.
 #pragma once
 
 #include <algorithm>
@@ -35,15 +36,21 @@ uint32_t float_word(double v);
 // What works on a matrix: lanes of a workgroup, or an invocation by itself.
 enum class Worker : uint8_t { lanes, invocation };
 
+// When numbers are rounded to the type of the result: as they are stored there, or after each
+// operation, products before they are added.
+enum class Rounding : uint8_t { of_results, of_operations };
+
 class LinearKernel {
  public:
   LinearKernel(const std::string& name, uint32_t lanes, const Region& region, const Target& target,
-               int workspaces, int words, Worker worker = Worker::lanes);
+               int workspaces, int words, Worker worker = Worker::lanes,
+               Rounding rounding = Rounding::of_results);
 
   ir::Builder b;
   const DType type;     // working type
   const ir::Type part;  // of one part of it
   const Worker worker;
+  const Rounding rounding;
   const uint32_t lanes;  // that work together
   const KernelArguments arguments;
   const ir::Value local;  // lane among them
@@ -74,18 +81,25 @@ class LinearKernel {
   ir::Number load_operand(int operand, ir::Value index);
   void store_output(ir::Value index, const ir::Number& x);
 
+  // The result of an operation, which those below apply themselves.
+  ir::Value rounded(ir::Value x) const;
+  ir::Number rounded(const ir::Number& x) const;
+  double roundoff() const { return unit_roundoff(rounds() ? out_ : type); }
+
   ir::Number conjugate(const ir::Number& x) const;
   ir::Number multiply(const ir::Number& x, const ir::Number& y) const;
   ir::Number scale(const ir::Number& x, ir::Value factor) const;
   ir::Number subtract(const ir::Number& x, const ir::Number& y) const;
+  // sum + x * y of a sum that is rounded later, where all operations are
+  ir::Number accumulate(const ir::Number& sum, const ir::Number& x, const ir::Number& y) const;
   // sum + x * y, sum - x * y
   ir::Number add_product(const ir::Number& sum, const ir::Number& x, const ir::Number& y) const;
   ir::Number subtract_product(const ir::Number& sum, const ir::Number& x,
                               const ir::Number& y) const;
   ir::Number divide(const ir::Number& x, const ir::Number& y);
   ir::Number select(ir::Value condition, const ir::Number& yes, const ir::Number& no);
-  ir::Value divide(ir::Value x, ir::Value y) const { return ir::math::div(x, y, math_); }
-  ir::Value sqrt(ir::Value x) const { return ir::math::sqrt(x, math_); }
+  ir::Value divide(ir::Value x, ir::Value y) const { return rounded(ir::math::div(x, y, math_)); }
+  ir::Value sqrt(ir::Value x) const { return rounded(ir::math::sqrt(x, math_)); }
   ir::Value squared(const ir::Number& x) const;  // |x|^2
   ir::Value magnitude(const ir::Number& x);      // |x|, without overflow
   ir::Value is_zero(const ir::Number& x);
@@ -120,6 +134,8 @@ class LinearKernel {
   ir::Value max_over_lanes(ir::Value value);
 
  private:
+  bool rounds() const { return rounding == Rounding::of_operations; }
+
   const DType out_;
   const uint32_t workgroup_;
   std::vector<DType> operand_types_;
@@ -157,6 +173,9 @@ class Steps {
   bool are_lone(uint64_t rows, uint64_t columns) const {
     return std::max(rows, columns) <= target.plan->lone_matrix;
   }
+  Rounding rounding(uint64_t rows, uint64_t columns) const {
+    return are_lone(rows, columns) ? Rounding::of_operations : Rounding::of_results;
+  }
   // The working type has more precision and range than the result.
   bool widens() const { return working != region_.root->dtype; }
 
@@ -182,7 +201,7 @@ enum LoneWord { kLoneBatch, kLoneBegin, kLoneEnd, kLoneWords };
 using LoneBody = std::function<void(LinearKernel& k, ir::Value matrix, ir::Value step)>;
 void add_lone(Steps& steps, const std::string& key, uint64_t batch, uint64_t begin, uint64_t end,
               const std::vector<uint64_t>& words, const std::vector<Use>& workspaces,
-              const LoneBody& body);
+              const LoneBody& body, Rounding rounding = Rounding::of_results);
 
 // How many matrices a tensor with `matrix_axes` trailing axes of its own holds.
 uint64_t batch_of(const Shape& shape, size_t matrix_axes = 2);

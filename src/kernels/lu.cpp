@@ -188,12 +188,14 @@ Lowering lower_lu(const Region& region, const Target& target) {
   const int permutation = steps.indices(batch * (n + 1));
   add_load(steps, 0, {batch, n, n, n * n, n, 1}, matrices);
   if (steps.are_lone(n, n)) {
-    add_lone(steps, "lu", batch, 0, n - 1, {n}, {updates(matrices), writes(pivots)},
-             [](LinearKernel& k, Value matrix, Value column) {
-               const Value a = k.workspace(0), n = k.word(kLoneWords);
-               swap_rows(k, a, k.workspace(1), n, matrix, column);
-               eliminate(k, Elimination::general, a, n, matrix, column);
-             });
+    add_lone(
+        steps, "lu", batch, 0, n - 1, {n}, {updates(matrices), writes(pivots)},
+        [](LinearKernel& k, Value matrix, Value column) {
+          const Value a = k.workspace(0), n = k.word(kLoneWords);
+          swap_rows(k, a, k.workspace(1), n, matrix, column);
+          eliminate(k, Elimination::general, a, n, matrix, column);
+        },
+        Rounding::of_operations);
   } else {
     for (uint64_t column = 0; column + 1 < n; ++column) {
       add_pivot(steps, matrices, pivots, batch, n, column);

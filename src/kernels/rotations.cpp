@@ -67,7 +67,8 @@ void record(LinearKernel& k, Value words, Value index, Value element) {
 void add_lone_sweeps(Steps& steps, const std::string& key, uint64_t batch, uint64_t half,
                      uint64_t sweeps, uint64_t iterations, const std::vector<uint64_t>& own_words,
                      const std::vector<Use>& workspaces,
-                     const std::function<void(LinearKernel& k, const LoneRound& round)>& body) {
+                     const std::function<void(LinearKernel& k, const LoneRound& round)>& body,
+                     Rounding rounding) {
   enum Word { kHalf = kLoneWords, kSweeps, kRounds, kOwn = kRounds + kDivisorWords };
   const uint64_t rounds = 2 * half - 1, all = sweeps * rounds;
   const uint64_t together =
@@ -76,12 +77,14 @@ void add_lone_sweeps(Steps& steps, const std::string& key, uint64_t batch, uint6
   for (const uint32_t w : divisor_words(rounds)) words.push_back(w);
   words.insert(words.end(), own_words.begin(), own_words.end());
   for (uint64_t begin = 0; begin < all; begin += together) {
-    add_lone(steps, key, batch, begin, std::min(begin + together, all), words, workspaces,
-             [body](LinearKernel& k, Value matrix, Value step) {
-               const Value sweep = k.divide(step, kRounds);
-               const Value shift = step - sweep * k.word(kRounds);
-               body(k, {matrix, k.word(kHalf), shift, sweep, k.word(kSweeps), kOwn});
-             });
+    add_lone(
+        steps, key, batch, begin, std::min(begin + together, all), words, workspaces,
+        [body](LinearKernel& k, Value matrix, Value step) {
+          const Value sweep = k.divide(step, kRounds);
+          const Value shift = step - sweep * k.word(kRounds);
+          body(k, {matrix, k.word(kHalf), shift, sweep, k.word(kSweeps), kOwn});
+        },
+        rounding);
   }
 }
 

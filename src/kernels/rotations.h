@@ -42,7 +42,8 @@ struct LoneRound {
 void add_lone_sweeps(Steps& steps, const std::string& key, uint64_t batch, uint64_t half,
                      uint64_t sweeps, uint64_t iterations, const std::vector<uint64_t>& words,
                      const std::vector<Use>& workspaces,
-                     const std::function<void(LinearKernel& k, const LoneRound& round)>& body);
+                     const std::function<void(LinearKernel& k, const LoneRound& round)>& body,
+                     Rounding rounding = Rounding::of_results);
 
 // Positions by descending magnitude of `count` real numbers a matrix, in rows of `stride` numbers:
 // order[i] is the index of the i-th largest, the first of equal ones first, NaN before numbers.
