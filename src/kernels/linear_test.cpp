@@ -1,6 +1,8 @@
 // The kernels of linear algebra on devices that are not there, in the interpreter.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "graph/build.h"
 #include "kernels/plans_test.h"
 #include "library/registry.h"
@@ -46,6 +48,12 @@ class Interpreted {
   InterpretedDevice device_;
 };
 
+std::vector<float> floats_of(const HostTensor& t) {
+  std::vector<float> v(t.bytes.size() / sizeof(float));
+  std::memcpy(v.data(), t.bytes.data(), t.bytes.size());
+  return v;
+}
+
 void check_all(plan::DevicePlan plan, uint32_t lone_matrix, const std::vector<DType>& types) {
   plan.lone_matrix = lone_matrix;
   Interpreted device(plan);
@@ -84,34 +92,75 @@ TEST(LinearKernels, SlowDoublePrecision) {
   check_all(plan, {DType::f32, DType::f64});
 }
 
-// An invocation by itself computes what workgroups do; sums alone depend on their lanes.
+// An invocation by itself computes what workgroups do where it does not round every operation; sums
+// alone depend on their lanes.
 TEST(LinearKernels, LoneInvocationsChangeNoBit) {
-  for (const uint32_t lanes : {1, 8}) {
-    plan::DevicePlan plan = cpu_plan();
-    plan.reduction_workgroup = lanes;
-    const auto results = [&](uint32_t lone_matrix, const char* name, const HostTensor& a) {
-      plan.lone_matrix = lone_matrix;
-      Interpreted device(plan);
-      std::vector<std::vector<std::byte>> bytes;
-      for (const HostTensor& t : device.call()(name, {a}, {})) bytes.push_back(t.bytes);
-      EXPECT_EQ(device.invalid(), "");
-      return bytes;
-    };
-    for (const DType type : {DType::f32, DType::c128}) {
-      const HostTensor square = tensor_of(type, batch_of({2, 5}, hard_matrix, type, 7, 7));
-      const HostTensor tall = tensor_of(type, batch_of({3}, hard_matrix, type, 8, 5));
-      const HostTensor wide = tensor_of(type, batch_of({3}, hard_matrix, type, 4, 6));
-      const HostTensor hermitian = tensor_of(type, batch_of({9}, hard_hermitian, type, 7));
-      EXPECT_EQ(results(16, "lu", square), results(0, "lu", square));
-      EXPECT_EQ(results(16, "cholesky", hermitian), results(0, "cholesky", hermitian));
-      EXPECT_EQ(results(16, "eigh", hermitian), results(0, "eigh", hermitian));
-      if (lanes > 1) continue;
-      for (const HostTensor& a : {square, tall, wide}) {
-        EXPECT_EQ(results(16, "qr", a), results(0, "qr", a));
-        if (is_complex(type)) continue;
-        EXPECT_EQ(results(16, "svd", a), results(0, "svd", a));
+  plan::DevicePlan plan = cpu_plan();
+  plan.reduction_workgroup = 1;
+  const auto results = [&](uint32_t lone_matrix, const char* name, const HostTensor& a) {
+    plan.lone_matrix = lone_matrix;
+    Interpreted device(plan);
+    std::vector<std::vector<std::byte>> bytes;
+    for (const HostTensor& t : device.call()(name, {a}, {})) bytes.push_back(t.bytes);
+    EXPECT_EQ(device.invalid(), "");
+    return bytes;
+  };
+  for (const auto& [m, n] : {std::pair<int64_t, int64_t>{7, 7}, {8, 5}, {4, 6}}) {
+    const DType real = DType::f32, complex = DType::c128;
+    const HostTensor x = tensor_of(real, batch_of({3}, hard_matrix, real, m, n));
+    EXPECT_EQ(results(16, "svd", x), results(0, "svd", x));
+    const HostTensor z = tensor_of(complex, batch_of({3}, hard_matrix, complex, m, n));
+    EXPECT_EQ(results(16, "qr", z), results(0, "qr", z));
+  }
+}
+
+// Results of small matrices to the last digit, as Nx documents them, on devices with f64 and
+// without.
+TEST(LinearKernels, DigitsOfNx) {
+  struct Case {
+    const char* name;
+    Shape shape;
+    std::vector<float> operand;
+    std::vector<std::vector<float>> results;  // empty: not looked at
+    bool has_wide_sums = false;
+  };
+  const std::vector<Case> cases = {
+      {"cholesky",
+       {4, 4},
+       {6, 3, 4, 8, 3, 6, 5, 1, 4, 5, 10, 7, 8, 1, 7, 25},
+       {{2.4494898F, 0, 0, 0, 1.2247448F, 2.1213202F, 0, 0, 1.6329931F, 1.4142138F, 2.309401F, 0,
+         3.2659862F, -1.4142134F, 1.5877135F, 3.132491F}},
+       true},
+      {"lu",
+       {3, 3},
+       {1, 2, 3, 4, 5, 6, 7, 8, 9},
+       {{}, {1, 0, 0, 0.14285715F, 1, 0, 0.5714286F, 0.4999998F, 1}, {}}},
+      {"qr",
+       {4, 3},
+       {3, 2, 1, 0, 1, 1, 0, 0, 1, 0, 0, 1},
+       {{1, 0, 0, 0, 1, 0, 0, 0, 0.7071068F, 0, 0, 0.70710677F}, {}}},
+      {"eigh",
+       {3, 3},
+       {0, 1, 2, 1, 0, 2, 2, 2, 3},
+       {{5, -1.0000001F, -1},
+        {0.40824828F, -0.1825742F, 0.8944272F, 0.40824834F, 0.9128709F, 0, 0.81649655F, -0.3651484F,
+         -0.4472136F}}},
+      {"determinant", {4, 4}, {1, 0, 0, 0, 0, 1, 2, 3, 0, 1, -2, 3, 0, 7, 8, 9}, {{47.999996F}}},
+  };
+  for (const plan::DevicePlan& plan : {discrete_plan(), cpu_plan(), bare_plan()}) {
+    Interpreted device(plan);
+    for (const Case& c : cases) {
+      if (c.has_wide_sums && !plan.has.fast_f64) continue;
+      HostTensor a(DType::f32, c.shape);
+      std::memcpy(a.bytes.data(), c.operand.data(), a.bytes.size());
+      const auto got = device.call()(c.name, {a}, {});
+      for (size_t i = 0; i < c.results.size(); ++i) {
+        if (c.results[i].empty()) continue;
+        EXPECT_EQ(floats_of(got[i]), c.results[i])
+            << c.name << (plan.has.fast_f64 ? " in f64" : " in f32");
       }
     }
+    EXPECT_EQ(device.invalid(), "");
   }
 }
 
