@@ -1,7 +1,7 @@
 // QR decomposition by Householder reflections (Golub & Van Loan, Matrix Computations, 5.2.2). Two
-// steps a column bring the matrix to R; Q grows from the identity, last reflection first. Small
-// real matrices are multiplied by whole reflections H, as Nx defines it, and so is Q, the first one
-// first.
+// steps a column bring the matrix to R; Q grows from the identity, last reflection first. The
+// smallest real matrices are multiplied by whole reflections H, as Nx defines it, and so is Q, the
+// first one first.
 //
 // The result is packed, for each matrix: Q, then R. Which columns of Q there are follows from the
 // packed length.
@@ -80,6 +80,8 @@ void add_result(Steps& steps, const Householder& h, uint64_t columns, int q, uin
 
 // ---- Whole reflections ----
 
+// The largest size: whole reflections cost a factor of the size more.
+constexpr uint64_t kWhole = 8;
 // Of noise beside a column's size, in units of roundoff, as Householder has it.
 constexpr double kNoNorm = 4;
 
@@ -174,7 +176,7 @@ Lowering lower_qr(const Region& region, const Target& target) {
   const bool complete = static_cast<uint64_t>(region.root->shape.back()) == m * m + m * n;
   const uint64_t columns = complete ? m : std::min(m, n);
   Steps steps(region, target);
-  const bool whole = steps.are_lone(m, n) && !is_complex(steps.working);
+  const bool whole = steps.are_lone(m, n) && std::max(m, n) <= kWhole && !is_complex(steps.working);
   const Householder h(steps, batch_of(shape), m, n);
   const uint64_t width = whole ? m : columns;
   const int q = steps.numbers(h.batch * m * width);

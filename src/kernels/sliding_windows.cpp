@@ -27,7 +27,11 @@ struct Layout {
   bool aligned = false;  // lines of results have whole groups
 
   std::string key() const {
-    return "w" + std::to_string(workgroup) + (chunked ? "c" : "") + (aligned ? "a" : "");
+    std::string k = "w";
+    k += std::to_string(workgroup);
+    if (chunked) k += "c";
+    if (aligned) k += "a";
+    return k;
   }
 };
 

@@ -43,13 +43,13 @@ defmodule Nx.Vulkan.Backend do
 
       config :nx_vulkan, :add_backend_on_inspect, false
 
-  Decompositions, solvers and determinants are operations of the library, in `f64` and rounded once where
-  the device has it. With
+  Decompositions, solvers and determinants are operations of the library: of small matrices with the
+  digits of `Nx.BinaryBackend`, of larger ones in `f64` and rounded once where the device has it. With
 
       config :nx_vulkan, linear_algebra: :composed
 
-  they run as Nx composes them of other operations, still on the device: step by step and with the
-  digits of `Nx.BinaryBackend`, in hundreds or thousands of kernels instead of a few. `:native` is the
+  they run as Nx composes them of other operations, still on the device: step by step and with those
+  digits at every size, in hundreds or thousands of kernels instead of a few. `:native` is the
   default; the value is read at every call, so that `Application.put_env/3` changes it too.
 
   Where results differ from those of `Nx.BinaryBackend` is told in the guides, "Backend
