@@ -142,7 +142,7 @@ const std::array kRows = {
     Row{{"cbrt", math::cbrt, nullptr, kOnce, 1, 2, -10, 10}, unary<mpfr_cbrt>},
     Row{{"erf", math::erf, nullptr, kOnce, 1, 2, -3, 3}, unary<mpfr_erf>},
     Row{{"erfc", math::erfc, nullptr, kOnce, 2, 4, -3, 12}, unary<mpfr_erfc>},
-    Row{{"erf_inv", math::erf_inv, nullptr, kOnce, 2, 4, -1, 1}, own<erf_inv>},
+    Row{{"erf_inv", math::erf_inv, nullptr, 3, 3, 4, -1, 1}, own<erf_inv>},
     Row{{"round_half_away", round_half_away, nullptr, kExact, kExact, kExact, -10, 10}, round_away},
     Row{{"pow", nullptr, math::pow, kOnce, 2, 4, 0, 20}, binary<mpfr_pow>},
     Row{{"atan2", nullptr, math::atan2, kOnce, 1, 2, -5, 5}, binary<mpfr_atan2>},

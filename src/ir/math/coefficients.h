@@ -237,41 +237,12 @@ inline constexpr Coefficient kErfc_pair_f64[] = {
 };
 inline constexpr Fit kErfc = {kErfc_f64, kErfc_pair_f32, kErfc_pair_f64};
 
-// erf_inv(x)/x in w - 2.5 (f32, w <= 5) or w - 3 (f64, w <= 6.25), w = -log(1 - x^2)
-// f64: relative error 2^-42.96
-inline constexpr Coefficient kErfInv_f64[] = {
-    {0x1.805c5cfcedef5p+0, -0x1.2c78419526c43p-54},
-    {0x1.f91e8993ea26ep-3, 0x1.07744a67d73a2p-57},
-    {-0x1.11c3c302d9f8fp-8, -0x1.7c6f25c730ce2p-63},
-    {-0x1.4863cde1b9d3ep-10, -0x1.862f30245994ap-64},
-    {0x1.c9b437e76b9cap-13, 0x1.1275f25483ce3p-68},
-    {-0x1.4f48383d17d9bp-18, -0x1.59ee1c04b485ap-72},
-    {-0x1.ca92247c3996ap-19, 0x1.4efbc777a2c30p-73},
-    {0x1.010553b1f2603p-21, -0x1.d84c936d520b4p-75},
-    {0x1.ccfbf84a545f1p-27, -0x1.8c64e03d07c31p-81},
-    {-0x1.756f6ca9ce9afp-27, 0x1.595adffbead74p-82},
-    {0x1.f2eb920ef88edp-31, -0x1.f2f60cec70656p-85},
-    {0x1.0bf2addd346a5p-33, 0x1.e75b281cda9aep-88},
-    {-0x1.1241af95cf28fp-35, -0x1.98f0a8b5b165ep-89},
-    {0x1.1e3f92ba6f7ecp-41, 0x1.3918eb7531cbbp-96},
-    {0x1.365e271e2f780p-41, -0x1.0ca64d7c3adbcp-95},
-    {-0x1.44887bade00fbp-45, -0x1.d1ffcc5b99dabp-101},
-    {-0x1.5b11b82f7d4f5p-48, 0x1.64da28e552576p-102},
-};
-// pair_f32: relative error 2^-30.64
-inline constexpr Coefficient kErfInv_pair_f32[] = {
-    {0x1.805c5cffaabf1p+0, 0x1.d1adea6528cc4p-55},
-    {0x1.f91e899417ac0p-3, -0x1.cd8c023cb97c4p-58},
-    {-0x1.11c3e29af6b02p-8, 0x1.09606621c35b1p-63},
-    {-0x1.4863ced547e02p-10, 0x1.f3b736a688f5bp-67},
-    {0x1.c9bba8f339f32p-13, 0x1.3acccae7c8c8ap-73},
-    {-0x1.4f46a0da98c92p-18, 0x1.cab5fb49339c8p-73},
-    {-0x1.cbdd9c4cb7373p-19, 0x1.783b3ab1b5a74p-73},
-    {0x1.00fe9cd1418bbp-21, -0x1.b8efd8a8e4207p-75},
-    {0x1.1b87cb49df7c4p-26, -0x1.77ce972d4d655p-86},
-    {-0x1.75351001f6a5ap-27, 0x1.dc9916fea5977p-82},
-    {0x1.dd41c8690491bp-32, -0x1.ce99afa6a3062p-86},
-    {0x1.0f810cd459d8fp-33, -0x1.c89073ef5ab4ep-90},
+// erf_inv(x)/x in w - 2.5 (f32, w < 5) or w - 3 (f64, w < 6.25), w = -log(1 - x^2)
+// f32: M. Giles, "Approximating the erfinv function", 2011
+inline constexpr Coefficient kErfInv_f32[] = {
+    {1.50140941, 0},     {0.246640727, 0},    {-0.00417768164, 0},
+    {-0.00125372503, 0}, {0.00021858087, 0},  {-4.39150654e-06, 0},
+    {-3.5233877e-06, 0}, {3.43273939e-07, 0}, {2.81022636e-08, 0},
 };
 // pair_f64: relative error 2^-58.53
 inline constexpr Coefficient kErfInv_pair_f64[] = {
@@ -302,43 +273,14 @@ inline constexpr Coefficient kErfInv_pair_f64[] = {
     {-0x1.5050bc7df500ep-72, -0x1.5c69f945ef181p-131},
     {-0x1.71e85cb7c66e7p-76, 0x1.4a3756a6e05ecp-130},
 };
-inline constexpr Fit kErfInv = {kErfInv_f64, kErfInv_pair_f32, kErfInv_pair_f64};
+inline constexpr Fit kErfInv = {kErfInv_f32, kErfInv_f32, kErfInv_pair_f64};
 
 // erf_inv(x)/x in sqrt(w) - 3 (f32) or sqrt(w) - 4 (f64), w above
-// f64: relative error 2^-43.61
-inline constexpr Coefficient kErfInvTail_f64[] = {
-    {0x1.6a9efbd66eac8p+1, -0x1.62b151e99dc98p-58},
-    {0x1.006dca7a9c011p+0, -0x1.5fb18be3d5239p-54},
-    {0x1.3582c8139cdc8p-7, 0x1.e38f93fbcdc71p-61},
-    {-0x1.f4f1c6f83a718p-8, -0x1.4365090be3e6cp-66},
-    {0x1.749587cc6fb8bp-8, -0x1.d7b0fe168d1d3p-62},
-    {-0x1.d2754bfd1c4cfp-9, -0x1.a760d63733a39p-63},
-    {0x1.84f4184d8b7bfp-10, -0x1.f1a285212e5d0p-64},
-    {-0x1.3846db407df1fp-13, -0x1.5f38b9cdc611ep-67},
-    {-0x1.28e4ba96137d5p-12, 0x1.3303460cc4e43p-66},
-    {0x1.af1acf9462a76p-13, 0x1.26c46a170ff46p-67},
-    {-0x1.8566c6d0cc0e4p-15, 0x1.eb9dabcff49b7p-70},
-    {-0x1.82dc0062df585p-16, -0x1.6dcf2276e8e2ap-71},
-    {0x1.6fc39ada4c7f8p-16, 0x1.74f4b867720b1p-71},
-    {-0x1.7695941ef65d6p-18, -0x1.71792538a63e7p-72},
-    {-0x1.e28d03b0b737bp-20, -0x1.537a67898c1aep-75},
-    {0x1.bbeb77fb46df3p-20, 0x1.56db0edb17c7ep-76},
-    {-0x1.835e88dc4a2bdp-22, -0x1.cab10d842d725p-77},
-};
-// pair_f32: relative error 2^-30.29
-inline constexpr Coefficient kErfInvTail_pair_f32[] = {
-    {0x1.6a9efbd688397p+1, 0x1.cc3ba804a61bep-53},
-    {0x1.006dca2a14f71p+0, 0x1.5004d799fb7d7p-54},
-    {0x1.3582ceabb0d43p-7, 0x1.38473412af825p-62},
-    {-0x1.f4e7ebba6f6b7p-8, 0x1.b7acf349a9847p-62},
-    {0x1.749136ef7b8b4p-8, 0x1.8f9b5c7c56588p-62},
-    {-0x1.d322e914a6d3cp-9, -0x1.a0825150c501bp-65},
-    {0x1.85d09e49cc46fp-10, -0x1.cdf59be4d6efbp-64},
-    {-0x1.11619115bc3d9p-13, -0x1.597e58de21004p-67},
-    {-0x1.38e4225f921fcp-12, -0x1.ef11e9f1534dcp-67},
-    {0x1.73edbfbe3f72dp-13, -0x1.6d31cd82cbd59p-70},
-    {-0x1.15c080e51ed8fp-16, -0x1.6aeddc3544c53p-70},
-    {-0x1.63594575d4a50p-17, 0x1.db883888ea331p-73},
+// f32: M. Giles, "Approximating the erfinv function", 2011
+inline constexpr Coefficient kErfInvTail_f32[] = {
+    {2.83297682, 0},    {1.00167406, 0},     {0.00943887047, 0},
+    {-0.0076224613, 0}, {0.00573950773, 0},  {-0.00367342844, 0},
+    {0.00134934322, 0}, {0.000100950558, 0}, {-0.000200214257, 0},
 };
 // pair_f64: relative error 2^-58.6
 inline constexpr Coefficient kErfInvTail_pair_f64[] = {
@@ -374,6 +316,6 @@ inline constexpr Coefficient kErfInvTail_pair_f64[] = {
     {0x1.49c047c574141p-48, 0x1.fa2c169d8b4fep-103},
     {-0x1.0ebea6b158369p-51, 0x1.b5ec63951fe54p-105},
 };
-inline constexpr Fit kErfInvTail = {kErfInvTail_f64, kErfInvTail_pair_f32, kErfInvTail_pair_f64};
+inline constexpr Fit kErfInvTail = {kErfInvTail_f32, kErfInvTail_f32, kErfInvTail_pair_f64};
 
 }  // namespace nxv::ir::math

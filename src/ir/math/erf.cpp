@@ -87,6 +87,10 @@ Value erfc(Value x, const MathOptions& options) {
 }
 
 // x p(w) with w = -log(1 - x^2): a polynomial about a centre in w, in sqrt(w) for the tails.
+//
+// f32 has the polynomials of M. Giles, "Approximating the erfinv function" (GPU Computing Gems Jade
+// Edition, 2011), as the other backends of Nx: its normal random numbers are made of erf_inv, and
+// so a seed gives the same ones. In f64 every step rounds as theirs does.
 Value erf_inv(Value x, const MathOptions& options) {
   Builder& b = x.builder();
   const Type t = x.type();
@@ -97,7 +101,7 @@ Value erf_inv(Value x, const MathOptions& options) {
   const Extended limited{arithmetic, rescaled.x};
   const Extended one = constant(b, arithmetic, 1);
   const Extended w = -log_kernel({(one - limited) * (one + limited)});
-  const Value in_tail = w.hi > arithmetic.pick(5.0, 5.0, 6.25);
+  const Value in_tail = w.hi >= arithmetic.pick(5.0, 5.0, 6.25);
   // Either polynomial takes its centre where the other one is wanted.
   const double centre = arithmetic.pick(2.5, 2.5, 3.0),
                tail_centre = arithmetic.pick(3.0, 3.0, 4.0);
@@ -106,8 +110,10 @@ Value erf_inv(Value x, const MathOptions& options) {
   const Extended tail_square = constant(b, arithmetic, tail_centre * tail_centre);
   const Extended root =
       sqrt(select(in_tail, w, tail_square)) - constant(b, arithmetic, tail_centre);
-  const Extended p = select(in_tail, extended_polynomial(root, kErfInvTail, 2),
-                            extended_polynomial(body, kErfInv, 2));
+  // In f64 all terms but the highest, so that no fma is among them.
+  const size_t terms = arithmetic.pick(kErfInv.f64.size() - 1, size_t{2}, size_t{2});
+  const Extended p = select(in_tail, extended_polynomial(root, kErfInvTail, terms),
+                            extended_polynomial(body, kErfInv, terms));
   const Value inside = narrow((limited * p).value() * rescaled.power, t);
   const Value edge = b.select(magnitude == 1, infinity(b, t), nan(b, t));
   return copy_sign(b.select(magnitude < 1, inside, edge), x);
