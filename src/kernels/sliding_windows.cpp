@@ -27,11 +27,7 @@ struct Layout {
   bool aligned = false;  // lines of results have whole groups
 
   std::string key() const {
-    std::string k = "w";
-    k += std::to_string(workgroup);
-    if (chunked) k += "c";
-    if (aligned) k += "a";
-    return k;
+    return "w" + std::to_string(workgroup) + (chunked ? "c" : "") + (aligned ? "a" : "");
   }
 };
 

@@ -71,14 +71,14 @@ defmodule Nx.Vulkan.NxDoctestTest do
     end
   end
 
-  test "normal numbers are those of Nx.BinaryBackend, but for the last digits" do
+  test "normal numbers are those of Nx.BinaryBackend" do
     [ours, theirs] =
       for backend <- [Nx.Vulkan.Backend, Nx.BinaryBackend] do
         Nx.with_default_backend(backend, fn ->
-          Nx.Random.key(12) |> Nx.Random.normal(shape: {50}) |> elem(0)
+          Nx.Random.key(12) |> Nx.Random.normal(shape: {1000}) |> elem(0) |> Nx.to_flat_list()
         end)
       end
 
-    assert_all_close(ours, theirs, atol: 1.0e-6, rtol: 1.0e-6)
+    assert ours == theirs
   end
 end
