@@ -254,22 +254,12 @@ defmodule Nx.Vulkan.BackendTest do
       end
     end
 
-    test "have none in full decompositions of oblong matrices, whose other vectors stay" do
-      for {m, n} <- [{4, 3}, {3, 4}], type <- [:f32, :f64] do
-        t = Nx.stack([Nx.iota({m, n}, type: type), Nx.eye({m, n}, type: type)])
-        {u, s, vt} = Nx.LinAlg.svd(t)
-        long = if m > n, do: u, else: Nx.transpose(vt, axes: [0, 2, 1])
-        lengths = long |> Nx.multiply(long) |> Nx.sum(axes: [1])
-        assert_all_close(lengths, Nx.tensor([[1, 1, 0, 1], [1, 1, 1, 1]]))
-        {u, vt} = if m > n, do: {u[[.., .., 0..2]], vt}, else: {u, vt[[.., 0..2]]}
-        assert_all_close(Nx.dot(Nx.multiply(u, Nx.new_axis(s, 1)), [2], [0], vt, [1], [0]), t)
+    test "leave full decompositions with orthonormal vectors" do
+      for {m, n} <- [{4, 3}, {3, 4}, {3, 3}] do
+        {u, _, vt} = Nx.LinAlg.svd(Nx.iota({m, n}, type: :f32))
+        assert_all_close(product([Nx.transpose(u), u]), Nx.eye(m), atol: 1.0e-5)
+        assert_all_close(product([vt, Nx.transpose(vt)]), Nx.eye(n), atol: 1.0e-5)
       end
-    end
-
-    test "leave square matrices with orthonormal vectors" do
-      {u, _, vt} = Nx.LinAlg.svd(Nx.iota({3, 3}, type: :f32))
-      assert_all_close(product([Nx.transpose(u), u]), Nx.eye(3), atol: 1.0e-5)
-      assert_all_close(product([vt, Nx.transpose(vt)]), Nx.eye(3), atol: 1.0e-5)
     end
 
     test "leave a pseudoinverse finite" do

@@ -90,29 +90,25 @@ defmodule Nx.Vulkan.Backend.Block do
 
   defp native(%LinAlg.Eigh{}, out, [t]), do: results(out, :eigh, [ref(t)], [])
 
-  defp native(%LinAlg.SVD{full_matrices?: full}, out, [t]) do
-    {u, s, vt} = results(out, :svd, [ref(t)], full_matrices: flag(full))
-    {m, n} = {Nx.axis_size(t, -2), Nx.axis_size(t, -1)}
+  defp native(%LinAlg.SVD{full_matrices?: true}, out, [t]),
+    do: results(out, :svd, [ref(t)], full_matrices: 1)
 
-    cond do
-      m > n or (m == n and not full) -> {without_zeros(u, s, -2), s, vt}
-      m < n -> {u, s, without_zeros(vt, s, -1)}
-      true -> {u, s, vt}
-    end
+  defp native(%LinAlg.SVD{}, out, [t]) do
+    {u, s, vt} = results(out, :svd, [ref(t)], full_matrices: 0)
+
+    if Nx.axis_size(t, -2) >= Nx.axis_size(t, -1),
+      do: {without_zeros(u, s, -2), s, vt},
+      else: {u, s, without_zeros(vt, s, -1)}
   end
 
   # As Nx has it, singular values that are zero but for rounding have vectors on the shorter side
-  # alone. Those of the longer one are zero, which keeps 1 / s out of pseudoinverses; vectors without
-  # a singular value stay, and those of a matrix of zeros are the identity's. `axis` is where the
-  # vectors have their elements.
+  # alone. Those of the longer one are zero, which keeps 1 / s out of pseudoinverses. The vectors of a
+  # matrix of zeros are the identity's. `axis` is where the vectors have their elements.
   defp without_zeros(vectors, s, axis) do
     Nx.with_default_backend(Node.backend([vectors]), fn ->
       largest = Nx.reduce_max(s, axes: [-1], keep_axes: true)
       noise = Nx.multiply(largest, Nx.axis_size(s, -1) * roundoff(s.type))
       is_zero = Nx.logical_and(Nx.less_equal(s, noise), Nx.greater(largest, 0))
-      count = Nx.axis_size(vectors, if(axis == -1, do: -2, else: -1))
-      others = List.duplicate({0, 0, 0}, Nx.rank(s) - 1)
-      is_zero = Nx.pad(is_zero, 0, others ++ [{0, count - Nx.axis_size(s, -1), 0}])
       is_zero |> Nx.new_axis(axis) |> Nx.broadcast(vectors) |> Nx.select(0, vectors)
     end)
   end
