@@ -190,6 +190,14 @@ void Builder::store(Value buffer, Value index, Value v) {
   emit(Opcode::store, v.type(), {buffer, index, v});
 }
 
+Value Builder::atomic_load(Value buffer, Value index, Type type) {
+  return emit(Opcode::atomic_load, type, {buffer, index});
+}
+
+void Builder::atomic_store(Value buffer, Value index, Value v) {
+  emit(Opcode::atomic_store, v.type(), {buffer, index, v});
+}
+
 Value Builder::atomic(Opcode op, Value buffer, Value index, Value v) {
   return emit(op, v.type(), {buffer, index, v});
 }

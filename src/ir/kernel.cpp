@@ -62,6 +62,8 @@ constexpr OpcodeInfo kOpcodes[] = {
     {"var_store", 2, false},
     {"load", 2, true},
     {"store", 3, false},
+    {"atomic_load", 2, true},
+    {"atomic_store", 3, false},
     {"atomic_add", 3, true},
     {"atomic_min", 3, true},
     {"atomic_max", 3, true},

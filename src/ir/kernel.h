@@ -118,6 +118,10 @@ enum class Opcode : uint8_t {
   // Accesses are aligned to the access type's size. Index of a shared array: u32.
   load,   // buffer, index
   store,  // buffer, index, value
+  // Atomics: u32 or s32, relaxed, seen by the whole device. They order nothing but each other, at
+  // one place.
+  atomic_load,   // buffer, index
+  atomic_store,  // buffer, index, value
   atomic_add,
   atomic_min,
   atomic_max,

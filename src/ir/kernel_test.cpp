@@ -128,6 +128,18 @@ TEST(Print, IsReadable) {
             "  store out[local_index], %26\n");
 }
 
+TEST(Print, AtomicsNameTheirPlace) {
+  Builder b("atomics");
+  const Value memory = b.buffer("memory", Access::read_write), place = b.u32(0);
+  const Value loaded = b.atomic_load(memory, place);
+  b.atomic_store(memory, place, loaded);
+  EXPECT_EQ(to_string(b.finish()),
+            "kernel atomics, local_size 1\n"
+            "param memory: buffer read_write\n"
+            "  %2 = atomic_load u32 memory[0]\n"
+            "  atomic_store memory[0], %2\n");
+}
+
 TEST(Builder, IntegerLiteralsKeepAllTheirBits) {
   Builder b("bits");
   const Value x = b.u64(1);

@@ -102,6 +102,9 @@ class Legalizer {
         case Opcode::store:
           store(inst);
           break;
+        case Opcode::atomic_store:
+          b_.atomic_store(arg(inst, 0), index(inst, 1), arg(inst, 2));
+          break;
         case Opcode::shared_store:
           shared_store(inst);
           break;
@@ -453,6 +456,8 @@ class Legalizer {
         return vars_[inst.args[0]].get();
       case Opcode::load:
         return b_.load(x(), index(inst, 1), inst.type);
+      case Opcode::atomic_load:
+        return b_.atomic_load(x(), index(inst, 1), inst.type);
       case Opcode::atomic_add:
       case Opcode::atomic_min:
       case Opcode::atomic_max:

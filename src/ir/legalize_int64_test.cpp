@@ -254,6 +254,7 @@ TEST_P(LegalizeInt64, IndicesAndAtomics) {
   const Value i = b.convert(b.builtin(Builtin::local_index), element(type()));
   b.store(out, b.convert(i, kU64) + 2, b.load(xs, b.convert(i, kU64), type()));
   b.atomic(Opcode::atomic_add, out, b.u64(1), b.u32(3));
+  b.atomic_store(out, b.u64(1), b.atomic_load(out, b.u64(1)) + 5u);
   b.store(out, b.u64(0), b.load(xs, b.pack({b.u32(3), b.u32(0)}), type()));
   expect_equal(b.finish(), {operands(1), operands(2)},
                static_cast<size_t>(bytes(type())) * (8 + 2));

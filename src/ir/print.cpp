@@ -115,6 +115,8 @@ std::string to_string(const Kernel& k, uint32_t index) {
       return text + " " + operand(k, index);
     case Opcode::load:
     case Opcode::store:
+    case Opcode::atomic_load:
+    case Opcode::atomic_store:
     case Opcode::atomic_add:
     case Opcode::atomic_min:
     case Opcode::atomic_max:

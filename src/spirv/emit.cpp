@@ -18,6 +18,8 @@ using ir::Type;
 using spv::Op;
 using spv::StorageClass;
 
+constexpr uint32_t kRelaxed = word(spv::MemorySemanticsMask::MaskNone);
+
 bool is_bool(Type t) { return t.scalar == Scalar::boolean; }
 bool is_64_bit(Type t) { return !is_bool(t) && ir::bytes(ir::element(t)) == 8; }
 bool same_storage(Type a, Type b) {
@@ -115,8 +117,19 @@ class Emitter {
                       : (is_signed ? Op::OpAtomicSMax : Op::OpAtomicUMax);
     const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
     const Id device = m_.u32(word(spv::Scope::Device));
-    const Id relaxed = m_.u32(0);
-    return result(inst.type, op, {pointer, device, relaxed, ids_[inst.args[2]]});
+    return result(inst.type, op, {pointer, device, m_.u32(kRelaxed), ids_[inst.args[2]]});
+  }
+
+  Id atomic_load(const Inst& inst) {
+    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
+    const Id device = m_.u32(word(spv::Scope::Device));
+    return result(inst.type, Op::OpAtomicLoad, {pointer, device, m_.u32(kRelaxed)});
+  }
+
+  void atomic_store(const Inst& inst) {
+    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
+    const Id device = m_.u32(word(spv::Scope::Device));
+    append(m_.code, Op::OpAtomicStore, {pointer, device, m_.u32(kRelaxed), ids_[inst.args[2]]});
   }
 
   // In the Vulkan memory model only non-private accesses are ordered by a barrier.
@@ -546,6 +559,11 @@ class Emitter {
         return load(inst);
       case Opcode::store:
         return store(inst);
+      case Opcode::atomic_load:
+        return atomic_load(inst);
+      case Opcode::atomic_store:
+        atomic_store(inst);
+        return 0;
       case Opcode::atomic_add:
       case Opcode::atomic_min:
       case Opcode::atomic_max:

@@ -205,9 +205,13 @@ TEST(Emit, BuiltinsAtomicsAndBallot) {
     sum = sum + b.atomic(op, out, b.u32(0), sum);
     b.atomic(op, out, b.u32(1), b.s32(-1));
   }
+  b.atomic_store(out, b.u32(1), sum + b.atomic_load(out, b.u32(0)));
+  b.atomic_store(out, b.u32(1), b.atomic_load(out, b.u32(0), ir::kS32));
   const Value ballot = b.subgroup(Opcode::subgroup_ballot, sum > b.u32(3));
   b.store(out, b.u32(2), ballot);
-  check(b.finish());
+  const Words words = check(b.finish());
+  EXPECT_EQ(count(words, spv::Op::OpAtomicLoad), 2);
+  EXPECT_EQ(count(words, spv::Op::OpAtomicStore), 2);
 }
 
 TEST(Emit, IndicesOf64BitsAndPairs) {

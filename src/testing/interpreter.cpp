@@ -257,6 +257,8 @@ class Interpreter {
                                                size_t at) { to[at] = from[at]; });
       case Opcode::load:
       case Opcode::store:
+      case Opcode::atomic_load:
+      case Opcode::atomic_store:
       case Opcode::atomic_add:
       case Opcode::atomic_min:
       case Opcode::atomic_max:
@@ -374,7 +376,17 @@ class Interpreter {
       }
       return;
     }
+    if (inst.op == Opcode::atomic_load) {
+      uint64_t bits = 0;
+      std::memcpy(&bits, at, 4);
+      value(i)[w] = bits;
+      return;
+    }
     const uint64_t* stored = value(inst.args[2]);
+    if (inst.op == Opcode::atomic_store) {
+      std::memcpy(at, &stored[w], 4);
+      return;
+    }
     if (inst.op == Opcode::store) {
       const bool is_shared = written_by_others(param, index * size, size, w);
       for (uint32_t lane = 0; lane < inst.type.lanes; ++lane) {

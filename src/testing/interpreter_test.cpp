@@ -303,6 +303,17 @@ TEST(Interpreter, GroupsAndAtomics) {
   EXPECT_EQ(result, (std::vector<uint32_t>{4 * 66, 11, static_cast<uint32_t>(-11), 0xfff}));
 }
 
+// Each workgroup adds its number to what the one before left.
+TEST(Interpreter, AtomicLoadsSeeAtomicStores) {
+  Builder b("chain");
+  const Value out = b.buffer("out", Access::read_write);
+  const Value group = b.builtin(Builtin::group_x);
+  b.atomic_store(out, group + 1u, b.atomic_load(out, group) + group);
+  std::vector<uint32_t> result(5);
+  run(b.finish(), {4, 1, 1}, std::vector{Argument::buffer(result)});
+  EXPECT_EQ(result, (std::vector<uint32_t>{0, 0, 1, 3, 6}));
+}
+
 // Two subgroups multiply a matrix by the identity, given by rows and by columns.
 ir::Kernel matrix_kernel(bool forgets_barrier = false, bool diverges = false) {
   Builder b("matrices", 64);
