@@ -211,6 +211,10 @@ void Builder::shared_store(Shared s, Value index, Value v) {
   emit(Opcode::shared_store, s.type, {index, v}, s.index);
 }
 
+Value Builder::shared_atomic(Opcode op, Shared s, Value index, Value v) {
+  return emit(op, s.type, {index, v}, s.index);
+}
+
 void Builder::barrier() { emit(Opcode::barrier, kBool, {}); }
 
 Value Builder::matrix_fill(Value v) { return emit(Opcode::matrix_fill, kAccumulator, {v}); }

@@ -106,6 +106,7 @@ class Builder {
   Value atomic(Opcode op, Value buffer, Value index, Value v);
   Value shared_load(Shared s, Value index);
   void shared_store(Shared s, Value index, Value v);
+  Value shared_atomic(Opcode op, Shared s, Value index, Value v);
   void barrier();
 
   // Cooperative matrices; see Opcode for indices and strides.

@@ -129,7 +129,14 @@ enum class Opcode : uint8_t {
   atomic_exchange,  // buffer, index, u32 value -> the old value
   shared_load,      // index; imm: index into Kernel::shared
   shared_store,     // index, value; imm: index into Kernel::shared
-  barrier,          // workgroup execution and shared-memory barrier; uniform control flow only
+  // Atomics on shared arrays of u32 or s32, relaxed, seen by the workgroup. A barrier parts them
+  // from loads and stores of the same element.
+  shared_atomic_add,
+  shared_atomic_min,
+  shared_atomic_max,
+  shared_atomic_or,
+  shared_atomic_exchange,  // index, value -> the old value; imm: index into Kernel::shared
+  barrier,  // workgroup execution and shared-memory barrier; uniform control flow only
   // Subgroup operations; uniform control flow within the subgroup.
   subgroup_add,
   subgroup_min,

@@ -466,6 +466,12 @@ class Legalizer {
         return b_.atomic(inst.op, x(), index(inst, 1), arg(inst, 2));
       case Opcode::shared_load:
         return b_.shared_load(shared_[inst.imm], x());
+      case Opcode::shared_atomic_add:
+      case Opcode::shared_atomic_min:
+      case Opcode::shared_atomic_max:
+      case Opcode::shared_atomic_or:
+      case Opcode::shared_atomic_exchange:
+        return b_.shared_atomic(inst.op, shared_[inst.imm], x(), y());
       case Opcode::subgroup_shuffle:
         return b_.subgroup_shuffle(x(), y());
       case Opcode::subgroup_add:

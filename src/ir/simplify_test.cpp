@@ -76,9 +76,13 @@ TEST(Simplify, AtomicLoadsAndStoresStay) {
   const Value twice = b.atomic_load(out, b.u32(0)) + b.atomic_load(out, b.u32(0));
   b.atomic_load(out, b.u32(0));
   b.store(out, b.u32(1), twice);
+  const Shared counts = b.shared("counts", kU32, 1);
+  b.shared_atomic(Opcode::shared_atomic_add, counts, b.u32(0), b.u32(3));
+  b.shared_atomic(Opcode::shared_atomic_add, counts, b.u32(0), b.u32(3));
   const Kernel k = simplified(b);
   EXPECT_EQ(count(k, Opcode::atomic_load), 3);
   EXPECT_EQ(count(k, Opcode::atomic_store), 2);
+  EXPECT_EQ(count(k, Opcode::shared_atomic_add), 2);
 }
 
 // A value lives no longer than its branch.

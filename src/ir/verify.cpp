@@ -287,11 +287,19 @@ class Verifier {
         break;
       case Opcode::shared_load:
       case Opcode::shared_store:
+      case Opcode::shared_atomic_add:
+      case Opcode::shared_atomic_min:
+      case Opcode::shared_atomic_max:
+      case Opcode::shared_atomic_or:
+      case Opcode::shared_atomic_exchange:
         require(in.imm < k_.shared.size(), "names no shared array");
         require(t == k_.shared[in.imm].type, "is of another type than the shared array");
         require(arg_type(0) == kU32, "needs an index of type u32");
-        if (in.op == Opcode::shared_store) {
+        if (in.op != Opcode::shared_load) {
           require(arg_type(1) == t, "stores a value of another type");
+        }
+        if (in.op != Opcode::shared_load && in.op != Opcode::shared_store) {
+          require(t == kU32 || t == kS32, "needs a value of type u32 or s32");
         }
         break;
       case Opcode::barrier:
