@@ -45,26 +45,32 @@ struct Operation {
 constexpr Operation kMax{Opcode::atomic_max, Opcode::shared_atomic_max};
 constexpr Operation kAdd{Opcode::atomic_add, Opcode::shared_atomic_add};
 
-// Combines the operand of each update that is taken with the word of its slot.
+// Combines the operand of each update that is taken with the word of its slot, if that belongs to
+// the pass. A tile that is close together belongs to the first pass as a whole.
 void fold_words(Builder& b, const TileLayout& layout, const std::vector<SlotTile::Update>& updates,
-                const std::vector<Value>& operands, Value words, const Operation& operation) {
-  const auto each = [&](const std::function<void(const SlotTile::Update&, Value)>& use) {
-    for (size_t i = 0; i < updates.size(); ++i) {
-      b.if_(updates[i].is_taken, [&] { use(updates[i], operands[i]); });
-    }
-  };
+                const std::vector<Value>& operands, Value words, const Operation& operation,
+                const SlotIndices::Range& pass) {
   const auto apply = [&](Value slot, Value operand) {
     b.atomic(operation.global, words, slot, operand);
     return Value();
   };
+  const auto together = [&](const SlotTile& tile) {
+    for (size_t i = 0; i < updates.size(); ++i) {
+      b.if_(updates[i].is_taken, [&] { tile.change(operation.shared, updates[i], operands[i]); });
+    }
+    b.barrier();
+    tile.each_named(apply);
+  };
   SlotTile::visit(
       b, layout, updates,
-      [&](const SlotTile& tile) {
-        each([&](const auto& update, Value x) { tile.change(operation.shared, update, x); });
-        b.barrier();
-        tile.each_named(apply);
-      },
-      [&] { each([&](const auto& update, Value x) { apply(update.slot, x); }); });
+      [&](const SlotTile& tile) { b.if_(pass.begin == 0u, [&] { together(tile); }); },
+      [&] {
+        for (size_t i = 0; i < updates.size(); ++i) {
+          const Value slot = updates[i].slot;
+          const Value is_of_pass = (slot < pass.end) & !(slot < pass.begin);
+          b.if_(updates[i].is_taken & is_of_pass, [&] { apply(slot, operands[i]); });
+        }
+      });
 }
 
 // Sums of one word a slot, by tiles.
@@ -80,8 +86,9 @@ ItemStep add_words(const Region& region, const TileLayout& layout) {
                   Builder& b, const KernelArguments& arguments, Value item) {
     const Value slot_count = step_word(arguments, 0), count = step_word(arguments, 2);
     const SlotIndices slots(arguments, 1, index_type, slot_count);
-    const auto updates = slots.take(layout.first(b, item), step_word(arguments, 1), layout.count,
-                                    count, {b.u32(0), slot_count});
+    const SlotIndices::Range all{b.u32(0), slot_count};
+    const auto updates =
+        slots.take(layout.first(b, item), step_word(arguments, 1), layout.count, count, all);
     std::vector<Value> numbers;
     for (const auto& update : updates) {
       const Value at = b.binary(Opcode::min, update.number, count - 1u);
@@ -89,7 +96,7 @@ ItemStep add_words(const Region& region, const TileLayout& layout) {
     }
     const bool narrow = storage_bytes(type) < 4;
     const Value sums = narrow ? arguments.workspace(0) : arguments.output;
-    fold_words(b, layout, updates, numbers, sums, kAdd);
+    fold_words(b, layout, updates, numbers, sums, kAdd, all);
   };
   return step;
 }
@@ -111,13 +118,15 @@ Lowering lower_last_update(const Region& region, const Target& target) {
                   begin, end};
     mark.body = [layout, type = indices.dtype](Builder& b, const KernelArguments& arguments,
                                                Value item) {
-      const SlotIndices slots(arguments, 0, type, step_word(arguments, 0));
+      const Value slot_count = step_word(arguments, 0);
+      const SlotIndices slots(arguments, 0, type, slot_count);
       const Value stride = step_word(arguments, 1), count = step_word(arguments, 2);
-      const SlotIndices::Range range{step_word(arguments, 3), step_word(arguments, 4)};
-      const auto updates = slots.take(layout.first(b, item), stride, layout.count, count, range);
+      const auto updates =
+          slots.take(layout.first(b, item), stride, layout.count, count, {b.u32(0), slot_count});
       std::vector<Value> names;
       for (const auto& update : updates) names.push_back(update.number + 1u);
-      fold_words(b, layout, updates, names, arguments.output, kMax);
+      fold_words(b, layout, updates, names, arguments.output, kMax,
+                 {step_word(arguments, 3), step_word(arguments, 4)});
     };
     lowering.dispatches.push_back(make_dispatch(region, target, std::move(mark)));
     lowering.dispatches.back().reads_output = true;
