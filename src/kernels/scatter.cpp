@@ -55,6 +55,7 @@ void fold_words(Builder& b, const TileLayout& layout, const std::vector<SlotTile
     return Value();
   };
   const auto together = [&](const SlotTile& tile) {
+    tile.start();
     for (size_t i = 0; i < updates.size(); ++i) {
       b.if_(updates[i].is_taken, [&] { tile.change(operation.shared, updates[i], operands[i]); });
     }

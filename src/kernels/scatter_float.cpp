@@ -125,6 +125,7 @@ class Scatter {
     SlotTile::visit(
         b, layout, updates,
         [&](const SlotTile& tile) {
+          tile.start();
           exchange([&](const Update& update, Value name) {
             return tile.change(Opcode::shared_atomic_exchange, update, name);
           });

@@ -14,7 +14,7 @@ using ir::Var;
 
 namespace {
 
-constexpr uint32_t kWorkgroup = 512;
+constexpr uint32_t kWorkgroup = 256;
 constexpr uint32_t kCount = 8;       // updates of an invocation
 constexpr uint32_t kSpread = 2;      // slots for each update of a tile
 constexpr uint32_t kBatch = 4;       // words that an invocation has on their way
@@ -97,10 +97,11 @@ void SlotTile::each_batch(const std::function<void(const std::vector<Value>& pla
                });
 }
 
-void SlotTile::clear() const {
+void SlotTile::start() const {
   each_batch([&](const std::vector<Value>& places) {
     for (const Value& place : places) b_.shared_store(words_, place, b_.u32(0));
   });
+  b_.barrier();
 }
 
 Value SlotTile::change(Opcode op, const Update& update, Value operand) const {
@@ -137,13 +138,7 @@ void SlotTile::visit(Builder& b, const TileLayout& layout, const std::vector<Upd
   if (layout.workgroup == 0) return spread();
   const SlotTile tile(b, layout, updates);
   b.if_(
-      tile.is_close_,
-      [&] {
-        tile.clear();
-        b.barrier();
-        close(tile);
-      },
-      spread);
+      tile.is_close_, [&] { close(tile); }, spread);
 }
 
 }  // namespace nxv::kernels

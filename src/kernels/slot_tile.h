@@ -43,8 +43,9 @@ class SlotTile {
                     const std::function<void(const SlotTile& tile)>& close,
                     const std::function<void()>& spread);
 
-  // In `close`, where every slot has a word of shared memory, which begins as 0.
-  //
+  // In `close`, where every slot has a word of shared memory. First of all, sets them to 0; has a
+  // barrier.
+  void start() const;
   // On the word of an update that is taken: an atomic operation, which gives the old value; or what
   // it holds.
   ir::Value change(ir::Opcode op, const Update& update, ir::Value operand) const;
@@ -55,7 +56,6 @@ class SlotTile {
 
  private:
   SlotTile(ir::Builder& b, const TileLayout& layout, const std::vector<Update>& updates);
-  void clear() const;
   void each_batch(const std::function<void(const std::vector<ir::Value>& places)>& use) const;
 
   ir::Builder& b_;
