@@ -190,6 +190,14 @@ void Builder::store(Value buffer, Value index, Value v) {
   emit(Opcode::store, v.type(), {buffer, index, v});
 }
 
+Value Builder::atomic_load(Value buffer, Value index, Type type) {
+  return emit(Opcode::atomic_load, type, {buffer, index});
+}
+
+void Builder::atomic_store(Value buffer, Value index, Value v) {
+  emit(Opcode::atomic_store, v.type(), {buffer, index, v});
+}
+
 Value Builder::atomic(Opcode op, Value buffer, Value index, Value v) {
   return emit(op, v.type(), {buffer, index, v});
 }
@@ -201,6 +209,10 @@ Value Builder::shared_load(Shared s, Value index) {
 void Builder::shared_store(Shared s, Value index, Value v) {
   require(v.type() == s.type, "a shared array is written with a value of another type");
   emit(Opcode::shared_store, s.type, {index, v}, s.index);
+}
+
+Value Builder::shared_atomic(Opcode op, Shared s, Value index, Value v) {
+  return emit(op, s.type, {index, v}, s.index);
 }
 
 void Builder::barrier() { emit(Opcode::barrier, kBool, {}); }

@@ -101,9 +101,12 @@ class Builder {
 
   Value load(Value buffer, Value index, Type type);
   void store(Value buffer, Value index, Value v);
+  Value atomic_load(Value buffer, Value index, Type type = kU32);
+  void atomic_store(Value buffer, Value index, Value v);
   Value atomic(Opcode op, Value buffer, Value index, Value v);
   Value shared_load(Shared s, Value index);
   void shared_store(Shared s, Value index, Value v);
+  Value shared_atomic(Opcode op, Shared s, Value index, Value v);
   void barrier();
 
   // Cooperative matrices; see Opcode for indices and strides.

@@ -118,6 +118,10 @@ enum class Opcode : uint8_t {
   // Accesses are aligned to the access type's size. Index of a shared array: u32.
   load,   // buffer, index
   store,  // buffer, index, value
+  // Atomics: u32 or s32, relaxed, seen by the whole device. They order nothing but each other, at
+  // one place.
+  atomic_load,   // buffer, index
+  atomic_store,  // buffer, index, value
   atomic_add,
   atomic_min,
   atomic_max,
@@ -125,7 +129,14 @@ enum class Opcode : uint8_t {
   atomic_exchange,  // buffer, index, u32 value -> the old value
   shared_load,      // index; imm: index into Kernel::shared
   shared_store,     // index, value; imm: index into Kernel::shared
-  barrier,          // workgroup execution and shared-memory barrier; uniform control flow only
+  // Atomics on shared arrays of u32 or s32, relaxed, seen by the workgroup. A barrier parts them
+  // from loads and stores of the same element.
+  shared_atomic_add,
+  shared_atomic_min,
+  shared_atomic_max,
+  shared_atomic_or,
+  shared_atomic_exchange,  // index, value -> the old value; imm: index into Kernel::shared
+  barrier,  // workgroup execution and shared-memory barrier; uniform control flow only
   // Subgroup operations; uniform control flow within the subgroup.
   subgroup_add,
   subgroup_min,

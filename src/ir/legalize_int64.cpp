@@ -102,6 +102,9 @@ class Legalizer {
         case Opcode::store:
           store(inst);
           break;
+        case Opcode::atomic_store:
+          b_.atomic_store(arg(inst, 0), index(inst, 1), arg(inst, 2));
+          break;
         case Opcode::shared_store:
           shared_store(inst);
           break;
@@ -453,6 +456,8 @@ class Legalizer {
         return vars_[inst.args[0]].get();
       case Opcode::load:
         return b_.load(x(), index(inst, 1), inst.type);
+      case Opcode::atomic_load:
+        return b_.atomic_load(x(), index(inst, 1), inst.type);
       case Opcode::atomic_add:
       case Opcode::atomic_min:
       case Opcode::atomic_max:
@@ -461,6 +466,12 @@ class Legalizer {
         return b_.atomic(inst.op, x(), index(inst, 1), arg(inst, 2));
       case Opcode::shared_load:
         return b_.shared_load(shared_[inst.imm], x());
+      case Opcode::shared_atomic_add:
+      case Opcode::shared_atomic_min:
+      case Opcode::shared_atomic_max:
+      case Opcode::shared_atomic_or:
+      case Opcode::shared_atomic_exchange:
+        return b_.shared_atomic(inst.op, shared_[inst.imm], x(), y());
       case Opcode::subgroup_shuffle:
         return b_.subgroup_shuffle(x(), y());
       case Opcode::subgroup_add:

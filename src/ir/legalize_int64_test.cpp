@@ -254,6 +254,13 @@ TEST_P(LegalizeInt64, IndicesAndAtomics) {
   const Value i = b.convert(b.builtin(Builtin::local_index), element(type()));
   b.store(out, b.convert(i, kU64) + 2, b.load(xs, b.convert(i, kU64), type()));
   b.atomic(Opcode::atomic_add, out, b.u64(1), b.u32(3));
+  b.atomic_store(out, b.u64(1), b.atomic_load(out, b.u64(1)) + 5u);
+  const Shared count = b.shared("count", kU32, 1);
+  b.if_(b.builtin(Builtin::local_index) == 0u, [&] { b.shared_store(count, b.u32(0), b.u32(7)); });
+  b.barrier();
+  b.shared_atomic(Opcode::shared_atomic_max, count, b.u32(0), b.builtin(Builtin::local_index) * 3u);
+  b.barrier();
+  b.atomic(Opcode::atomic_add, out, b.u64(1), b.shared_load(count, b.u32(0)));
   b.store(out, b.u64(0), b.load(xs, b.pack({b.u32(3), b.u32(0)}), type()));
   expect_equal(b.finish(), {operands(1), operands(2)},
                static_cast<size_t>(bytes(type())) * (8 + 2));

@@ -115,6 +115,8 @@ std::string to_string(const Kernel& k, uint32_t index) {
       return text + " " + operand(k, index);
     case Opcode::load:
     case Opcode::store:
+    case Opcode::atomic_load:
+    case Opcode::atomic_store:
     case Opcode::atomic_add:
     case Opcode::atomic_min:
     case Opcode::atomic_max:
@@ -125,6 +127,11 @@ std::string to_string(const Kernel& k, uint32_t index) {
       break;
     case Opcode::shared_load:
     case Opcode::shared_store:
+    case Opcode::shared_atomic_add:
+    case Opcode::shared_atomic_min:
+    case Opcode::shared_atomic_max:
+    case Opcode::shared_atomic_or:
+    case Opcode::shared_atomic_exchange:
       text += " " + shared_name(k, inst) + "[" + arg(0) + "]";
       next = 1;
       break;

@@ -67,6 +67,24 @@ TEST(Simplify, LoadsStay) {
   EXPECT_EQ(memory, (std::vector<uint32_t>{6, 6 + 3 + 4}));
 }
 
+// Others may store between two atomic loads.
+TEST(Simplify, AtomicLoadsAndStoresStay) {
+  Builder b("atomics");
+  const Value out = b.buffer("out", Access::read_write);
+  b.atomic_store(out, b.u32(0), b.u32(3));
+  b.atomic_store(out, b.u32(0), b.u32(3));
+  const Value twice = b.atomic_load(out, b.u32(0)) + b.atomic_load(out, b.u32(0));
+  b.atomic_load(out, b.u32(0));
+  b.store(out, b.u32(1), twice);
+  const Shared counts = b.shared("counts", kU32, 1);
+  b.shared_atomic(Opcode::shared_atomic_add, counts, b.u32(0), b.u32(3));
+  b.shared_atomic(Opcode::shared_atomic_add, counts, b.u32(0), b.u32(3));
+  const Kernel k = simplified(b);
+  EXPECT_EQ(count(k, Opcode::atomic_load), 3);
+  EXPECT_EQ(count(k, Opcode::atomic_store), 2);
+  EXPECT_EQ(count(k, Opcode::shared_atomic_add), 2);
+}
+
 // A value lives no longer than its branch.
 TEST(Simplify, ScopesHideTheirValues) {
   Builder b("scopes");

@@ -276,6 +276,8 @@ class Verifier {
 
       case Opcode::load:
       case Opcode::store:
+      case Opcode::atomic_load:
+      case Opcode::atomic_store:
       case Opcode::atomic_add:
       case Opcode::atomic_min:
       case Opcode::atomic_max:
@@ -285,11 +287,19 @@ class Verifier {
         break;
       case Opcode::shared_load:
       case Opcode::shared_store:
+      case Opcode::shared_atomic_add:
+      case Opcode::shared_atomic_min:
+      case Opcode::shared_atomic_max:
+      case Opcode::shared_atomic_or:
+      case Opcode::shared_atomic_exchange:
         require(in.imm < k_.shared.size(), "names no shared array");
         require(t == k_.shared[in.imm].type, "is of another type than the shared array");
         require(arg_type(0) == kU32, "needs an index of type u32");
-        if (in.op == Opcode::shared_store) {
+        if (in.op != Opcode::shared_load) {
           require(arg_type(1) == t, "stores a value of another type");
+        }
+        if (in.op != Opcode::shared_load && in.op != Opcode::shared_store) {
+          require(t == kU32 || t == kS32, "needs a value of type u32 or s32");
         }
         break;
       case Opcode::barrier:
@@ -382,15 +392,15 @@ class Verifier {
     require(is_number(in.type), "is of a type without a size in memory");
     require(arg_type(1) == kU32 || arg_type(1) == kU64 || arg_type(1) == vec(kU32, 2),
             "needs an index of type u32 or u64");
-    if (in.op == Opcode::load) {
+    if (in.op != Opcode::load && in.op != Opcode::store) {
+      require(in.type == kU32 || in.type == kS32, "needs a value of type u32 or s32");
+    }
+    if (in.op == Opcode::load || in.op == Opcode::atomic_load) {
       require(access != Access::write, "loads from a buffer that is write-only");
       return;
     }
     require(arg_type(2) == in.type, "stores a value of another type");
     require(access != Access::read, "stores to a buffer that is read-only");
-    if (in.op != Opcode::store) {
-      require(in.type == kU32 || in.type == kS32, "needs a value of type u32 or s32");
-    }
   }
 
   // Literals are followed through casts and vectors: the driver's compiler sees through them too.

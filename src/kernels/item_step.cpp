@@ -30,7 +30,11 @@ ir::Kernel generate(const Region& region, const ItemStep& step, uint32_t workgro
                 [&](Value item) { step.body(b, arguments, item); });
   } else {
     const Value item = linear_group(b) * workgroup + local;
-    b.if_(item < items, [&] { step.body(b, arguments, item); });
+    if (step.shared_workgroup != 0) {
+      step.body(b, arguments, item);
+    } else {
+      b.if_(item < items, [&] { step.body(b, arguments, item); });
+    }
   }
   return b.finish();
 }
@@ -47,8 +51,10 @@ Value step_divide(const KernelArguments& arguments, Value item, int i) {
 Dispatch make_dispatch(const Region& region, const Target& target, ItemStep step) {
   const plan::PointwiseShape& shape = target.plan->pointwise;
   const bool on_cpu = target.plan->profile == plan::Profile::cpu;
-  const bool chunked = (on_cpu || step.is_rare) && !step.has_loops;
-  const uint64_t chunk = !chunked ? shape.workgroup
+  const bool is_shared = step.shared_workgroup != 0;
+  const uint32_t workgroup = is_shared ? step.shared_workgroup : shape.workgroup;
+  const bool chunked = (on_cpu || step.is_rare) && !step.has_loops && !is_shared;
+  const uint64_t chunk = !chunked ? workgroup
                          : on_cpu ? shape.chunk_elements
                                   : kRareItems * shape.workgroup;
   Dispatch d;
@@ -58,7 +64,7 @@ Dispatch make_dispatch(const Region& region, const Target& target, ItemStep step
   d.extra_words.insert(d.extra_words.end(), step.words.begin(), step.words.end());
   d.workspaces = step.workspaces;
   d.work = step.items;
-  d.generate = [step = std::move(step), workgroup = shape.workgroup, chunked](const Region& r) {
+  d.generate = [step = std::move(step), workgroup, chunked](const Region& r) {
     return generate(r, step, workgroup, chunked);
   };
   return d;

@@ -17,6 +17,9 @@ struct ItemStep {
   bool has_loops = false;
   // Mostly there is nothing to do: a GPU's invocation takes several items, too.
   bool is_rare = false;
+  // Not 0: workgroups of so many invocations, each of which runs the body once, also beyond the
+  // last item. The body may have barriers.
+  uint32_t shared_workgroup = 0;
 };
 
 // The words of the step, in its body.

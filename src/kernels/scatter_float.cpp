@@ -18,6 +18,7 @@
 #include "kernels/scatter.h"
 #include "kernels/slot_indices.h"
 #include "kernels/slot_partition.h"
+#include "kernels/slot_tile.h"
 #include "kernels/update_list.h"
 
 namespace nxv::kernels {
@@ -36,12 +37,12 @@ constexpr uint32_t kHeavy = 0x80000000;
 // Heavy: slots by rank. Sums: of each element of a heavy slot.
 enum Workspace { kHeads, kEntries, kHeavySlots, kSums };
 
-// Step words: divisor by the length of a row, numbers of slots, elements and updates, the slots of
-// the pass, how far apart an item's updates are.
-enum Word { kInner, kSlots = 3, kElements, kUpdates, kBegin, kEnd, kStride };
+// Step words: divisor by the length of a row, numbers of slots, elements and updates, how far apart
+// an invocation's updates are, the slots of the pass.
+enum Word { kInner, kSlots = 3, kElements, kUpdates, kStride, kBegin, kEnd };
 
 class Scatter {
-  using Updates = std::array<SlotIndices::Update, kUpdatesOfItem>;
+  using Update = SlotIndices::Update;
 
  public:
   Scatter(const Region& region, const Target& target)
@@ -52,7 +53,8 @@ class Scatter {
         inner_(static_cast<uint64_t>(region.root->shape[1])),
         updates_(static_cast<uint64_t>(region.root->inputs[1]->count)),
         most_heavy_(updates_ / (kLongestList + 1)),
-        carries_(inner_ == 1 && !is_complex(type_) && storage_bytes(type_) <= 4) {}
+        carries_(inner_ == 1 && !is_complex(type_) && storage_bytes(type_) <= 4),
+        layout_(tile_layout(*target.plan)) {}
 
   Lowering run() {
     const uint64_t sum_bytes = ExactSum::kWords * 4 * (is_complex(type_) ? 2 : 1);
@@ -98,69 +100,107 @@ class Scatter {
 
   // ---- Lists ----
 
-  static void link_updates(Builder& b, const KernelArguments& arguments, const Updates& updates,
-                           const std::vector<Value>& bits) {
+  // The updates of an invocation, and their values' bits where entries carry them.
+  struct Taken {
+    std::vector<Update> updates;
+    std::vector<Value> bits;
+  };
+  using Take = std::function<Taken(Builder& b, const KernelArguments& arguments, Value first)>;
+
+  // Puts updates at the heads of lists: the old heads come next. The entries of lists in a tile
+  // are linked to each other; the last of each list is linked to the head in memory.
+  static void link_updates(Builder& b, const KernelArguments& arguments, const TileLayout& layout,
+                           const Taken& taken) {
+    const auto& updates = taken.updates;
     std::vector<Var> next;  // all on their way before the first is waited for
-    for (const auto& update : updates) {
-      next.push_back(b.var(b.u32(0)));
-      b.if_(update.is_taken, [&] {
-        next.back().set(b.atomic(Opcode::atomic_exchange, arguments.workspace(0), update.slot,
-                                 update.number + 1u));
-      });
-    }
+    const auto exchange = [&](const std::function<Value(const Update&, Value name)>& head) {
+      for (size_t i = 0; i < updates.size(); ++i) {
+        b.if_(updates[i].is_taken, [&] { next[i].set(head(updates[i], updates[i].number + 1u)); });
+      }
+    };
+    const auto put = [&](Value slot, Value name) {
+      return b.atomic(Opcode::atomic_exchange, arguments.workspace(0), slot, name);
+    };
+    for (size_t i = 0; i < updates.size(); ++i) next.push_back(b.var(b.u32(0)));
+    SlotTile::visit(
+        b, layout, updates,
+        [&](const SlotTile& tile) {
+          tile.start();
+          exchange([&](const Update& update, Value name) {
+            return tile.change(Opcode::shared_atomic_exchange, update, name);
+          });
+          b.barrier();
+          tile.each_named(put);
+          b.barrier();
+          for (size_t i = 0; i < updates.size(); ++i) {
+            b.if_(updates[i].is_taken & (next[i].get() == 0u),
+                  [&] { next[i].set(tile.word(updates[i])); });
+          }
+        },
+        [&] {
+          exchange([&](const Update& update, Value name) { return put(update.slot, name); });
+        });
     for (size_t i = 0; i < updates.size(); ++i) {
       b.if_(updates[i].is_taken, [&] {
         Value entry = next[i].get();
-        if (!bits.empty()) entry = b.pack({entry, bits[i]});
+        if (!taken.bits.empty()) entry = b.pack({entry, taken.bits[i]});
         b.store(arguments.workspace(1), updates[i].number, entry);
       });
     }
   }
 
+  void add_link(ItemStep step, std::vector<int> reads, const Take& take) {
+    layout_.apply(step, updates_);
+    step.words.insert(step.words.begin(), layout_.stride(updates_));
+    step.body = [layout = layout_, take](Builder& b, const KernelArguments& arguments, Value item) {
+      link_updates(b, arguments, layout, take(b, arguments, layout.first(b, item)));
+    };
+    reads.push_back(kHeads);
+    add(dispatch(std::move(step), std::move(reads), {kHeads, kEntries}));
+  }
+
   void link(uint32_t begin, uint32_t end) {
     ItemStep step;
     step.name = carries_ ? "scatter_link_values" : "scatter_link";
-    step.items = divide_up(updates_, kUpdatesOfItem);
     step.workspaces = {kHeads, kEntries};
-    step.words = {begin, end, static_cast<uint32_t>(step.items)};
-    step.body = [type = type_, index_type = index_type(), carries = carries_](
-                    Builder& b, const KernelArguments& arguments, Value item) {
-      const SlotIndices slots(arguments, 1, index_type, step_word(arguments, kSlots));
-      const SlotIndices::Range range{step_word(arguments, kBegin), step_word(arguments, kEnd)};
-      const Value count = step_word(arguments, kUpdates);
-      const Updates updates = slots.take(item, step_word(arguments, kStride), count, range);
-      std::vector<Value> bits;
-      for (const auto& update : updates) {
-        if (!carries) break;
-        const Value at = b.binary(Opcode::min, update.number, count - 1u);
-        bits.push_back(b.bitcast(load_element(arguments.operand(2), at, type).re, ir::kU32));
-      }
-      link_updates(b, arguments, updates, bits);
-    };
-    add(dispatch(std::move(step), {kHeads}, {kHeads, kEntries}));
+    step.words = {begin, end};
+    add_link(
+        std::move(step), {},
+        [type = type_, index_type = index_type(), carries = carries_, layout = layout_](
+            Builder& b, const KernelArguments& arguments, Value first) {
+          const SlotIndices slots(arguments, 1, index_type, step_word(arguments, kSlots));
+          const SlotIndices::Range range{step_word(arguments, kBegin), step_word(arguments, kEnd)};
+          const Value stride = step_word(arguments, kStride);
+          const Value count = step_word(arguments, kUpdates);
+          Taken taken{slots.take(first, stride, layout.count, count, range), {}};
+          for (const auto& update : taken.updates) {
+            if (!carries) break;
+            const Value at = b.binary(Opcode::min, update.number, count - 1u);
+            const Value x = load_element(arguments.operand(2), at, type).re;
+            taken.bits.push_back(b.bitcast(x, ir::kU32));
+          }
+          return taken;
+        });
   }
-
-  static_assert(kUpdatesOfItem == kGroup);
 
   // The updates of a slot are named by their places, which are in the order of their numbers.
   void link_partition(const SlotPartition& partition) {
     ItemStep step;
     step.name = "scatter_link_partition";
-    step.items = divide_up(updates_, kUpdatesOfItem);
     step.workspaces = {kHeads, kEntries, partition.slots, partition.values};
-    step.body = [](Builder& b, const KernelArguments& arguments, Value item) {
-      const Value slots = b.load(arguments.workspace(2), item, ir::vec(ir::kU32, kGroup));
-      const Value values = b.load(arguments.workspace(3), item, ir::vec(ir::kU32, kGroup));
-      Updates updates;
-      std::vector<Value> bits;
-      for (uint32_t i = 0; i < kUpdatesOfItem; ++i) {
-        const Value number = item * kUpdatesOfItem + i;
-        updates[i] = {number, b.extract(slots, i), number < step_word(arguments, kUpdates)};
-        bits.push_back(b.extract(values, i));
-      }
-      link_updates(b, arguments, updates, bits);
-    };
-    add(dispatch(std::move(step), {kHeads, partition.slots, partition.values}, {kHeads, kEntries}));
+    add_link(std::move(step), {partition.slots, partition.values},
+             [layout = layout_](Builder& b, const KernelArguments& arguments, Value first) {
+               Taken taken;
+               for (uint32_t i = 0; i < layout.count; ++i) {
+                 const Value number = first + step_word(arguments, kStride) * i;
+                 const Value exists = number < step_word(arguments, kUpdates);
+                 const Value at = b.select(exists, number, b.u32(0));
+                 const Value slot = b.load(arguments.workspace(2), at, ir::kU32);
+                 taken.updates.push_back({number, slot, exists});
+                 taken.bits.push_back(b.load(arguments.workspace(3), at, ir::kU32));
+               }
+               return taken;
+             });
   }
 
   // ---- Short lists ----
@@ -321,7 +361,8 @@ class Scatter {
   const Target& target_;
   const DType type_;
   const uint64_t slots_, inner_, updates_, most_heavy_;
-  const bool carries_;  // an entry its update's value
+  const bool carries_;       // an entry its update's value
+  const TileLayout layout_;  // of the steps that link
   Lowering result_;
 };
 

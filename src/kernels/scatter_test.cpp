@@ -165,6 +165,115 @@ TEST(Scatter, IndicesOfEveryType) {
   }
 }
 
+// Small tiles: of 128 updates, close together if their slots span at most `span`, of 64 to 256; 0:
+// no tiles.
+plan::DevicePlan tile_plan(uint32_t span, uint64_t scatter_slots = 0) {
+  plan::DevicePlan p = discrete_plan();
+  p.max_workgroup_invocations = 16;
+  p.pointwise = {16, 4, 64};
+  p.shared_memory_bytes = (span + 2) * 4;
+  p.subgroup_size = 8;
+  p.scatter_slots = scatter_slots;
+  return p;
+}
+
+// Ways to name one of 500 slots.
+struct Pattern {
+  const char* name;
+  std::function<uint32_t(uint32_t update, uint32_t random)> slot;
+};
+const Pattern kPatterns[] = {
+    {"sorted", [](uint32_t i, uint32_t) { return i / 3; }},
+    {"segments", [](uint32_t i, uint32_t) { return i / 20; }},
+    {"near", [](uint32_t i, uint32_t random) { return i / 2 + random % 30; }},
+    {"far", [](uint32_t, uint32_t random) { return random; }},
+    {"tiles near and far", [](uint32_t i, uint32_t random) { return i & 128 ? random : i / 4; }},
+    {"one slot", [](uint32_t, uint32_t) { return 77; }},
+    {"one slot far off", [](uint32_t i, uint32_t) { return i % 128 == 99 ? 499 : i / 4; }},
+};
+
+Scatter make_pattern(const Pattern& pattern, DType type, int64_t updates, int64_t inner) {
+  std::mt19937 random(static_cast<uint32_t>(updates));
+  const auto value = [&](int64_t) {
+    return is_integer(type) ? random() % 1000 : std::ldexp(random() % 4096 - 2048.0, -3) * 0.3;
+  };
+  return {tensor(type, {500, inner}, value),
+          tensor(DType::s32, {updates},
+                 [&](int64_t i) { return pattern.slot(static_cast<uint32_t>(i), random()) % 500; }),
+          tensor(type, {updates, inner}, value)};
+}
+
+TEST(ScatterTiles, GiveTheSameSums) {
+  for (const Pattern& pattern : kPatterns) {
+    for (const int64_t updates : {129, 1000}) {
+      for (const DType type : {DType::f32, DType::c64, DType::s32, DType::u8, DType::s64}) {
+        for (const int64_t inner : {1, 2}) {
+          const Scatter s = make_pattern(pattern, type, updates, inner);
+          const std::string what = std::string(pattern.name) + ", " + std::to_string(updates) +
+                                   " updates of " + std::string(name(type));
+          EXPECT_EQ(s.disagreement(tile_plan(256)), "") << what;
+          const HostTensor want = s.run(tile_plan(0));
+          for (const auto& plan : {tile_plan(64), tile_plan(256), tile_plan(256, 200)}) {
+            if (plan.scatter_slots != 0 && inner == 1) continue;  // sorted first
+            EXPECT_EQ(difference(s.run(plan), want), "") << what;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(ScatterTiles, GiveTheLastUpdate) {
+  const auto owner = host_graveyard();
+  for (const Pattern& pattern : kPatterns) {
+    for (const int64_t updates : {1, 128, 129, 1000}) {
+      const Scatter s = make_pattern(pattern, DType::s32, updates, 1);
+      for (const auto& plan :
+           {tile_plan(0), tile_plan(64), tile_plan(256), tile_plan(256, 200), tile_plan(64, 8)}) {
+        const auto node =
+            library::make_node(Op::last_update, DType::s32, {500},
+                               {host_value(owner, DType::s32, {updates}, s.slots.bytes)});
+        const HostTensor want = reference_evaluate(*node);
+        InterpretedDevice device(plan);
+        EXPECT_EQ(difference(device.evaluate(node), want), "") << pattern.name;
+        EXPECT_EQ(device.invalid(), "");
+        EXPECT_EQ(device.kernels().contains("last_update_tile"), plan.shared_memory_bytes > 8);
+      }
+    }
+  }
+}
+
+// Tiles of the size that a common GPU has, of updates in the order of their slots' highest bits.
+TEST(ScatterTiles, OfAPartition) {
+  plan::DevicePlan partition = discrete_plan();
+  partition.scatter_slots = 4;
+  const Scatter close = make_scatter(DType::f32, 5003, 1, 9001, 8, 5003);
+  const Scatter spread = make_scatter(DType::f32, 40000, 1, 9001, 8, 40000);
+  for (const Scatter& s : {close, spread}) {
+    EXPECT_EQ(difference(s.run(partition), s.run(discrete_plan())), "");
+    EXPECT_EQ(s.disagreement(partition), "");
+  }
+}
+
+TEST(ScatterTiles, FaultsOfAnyTile) {
+  for (const Pattern& pattern : kPatterns) {
+    for (const DType type : {DType::f32, DType::c64, DType::s32}) {
+      for (const auto& plan : {tile_plan(256), tile_plan(256, 600)}) {
+        Scatter s = make_pattern(pattern, type, 1000, 1);
+        s.slots.set(900, make_scalar(DType::s32, int64_t{-1}));
+        s.slots.set(333, make_scalar(DType::s32, int64_t{500}));
+        s.slots.set(350, make_scalar(DType::s32, int64_t{1} << 30));
+        try {
+          s.run(plan);
+          ADD_FAILURE() << "no fault, " << pattern.name;
+        } catch (const Error& e) {
+          EXPECT_STREQ(e.what(), "fault at element 333") << pattern.name;
+        }
+      }
+    }
+  }
+}
+
 // Sums of one slot, by way of a list in order (a few terms) and of a sum without order (many: the
 // rest are zeros).
 double sum(const plan::DevicePlan& plan, DType type, std::vector<double> terms, bool heavy) {

@@ -40,18 +40,17 @@ void SlotIndices::at(Value update, const std::function<void(Value)>& use) const 
   fault(!place.inside, update);
 }
 
-std::array<SlotIndices::Update, kUpdatesOfItem> SlotIndices::take(Value item, Value stride,
-                                                                  Value updates,
-                                                                  const Range& range) const {
+std::vector<SlotIndices::Update> SlotIndices::take(Value first, Value stride, uint32_t count,
+                                                   Value updates, const Range& range) const {
   Builder& b = slots_.builder();
-  std::array<Update, kUpdatesOfItem> found;
-  std::array<Value, kUpdatesOfItem> at;
-  for (size_t i = 0; i < found.size(); ++i) {
-    found[i].number = i == 0 ? item : found[i - 1].number + stride;
+  std::vector<Update> found(count);
+  std::vector<Value> at(count);
+  for (size_t i = 0; i < count; ++i) {
+    found[i].number = i == 0 ? first : found[i - 1].number + stride;
     const Value safe = b.binary(Opcode::min, found[i].number, updates - 1u);
     at[i] = position(load_element(arguments_.operand(operand_), safe, type_));
   }
-  for (size_t i = 0; i < found.size(); ++i) {
+  for (size_t i = 0; i < count; ++i) {
     const Value exists = found[i].number < updates;
     const auto below = [&](Value bound) { return at[i] < b.convert(bound, at[i].type()); };
     found[i].slot = b.convert(at[i], ir::kU32);

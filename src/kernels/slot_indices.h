@@ -1,16 +1,14 @@
 // The slots that the updates of a scatter name: an operand with an integer of any type for each.
 #pragma once
 
-#include <array>
 #include <functional>
+#include <vector>
 
 #include "kernels/kernel_arguments.h"
 #include "kernels/memory_format.h"
 #include "plan/device_plan.h"
 
 namespace nxv::kernels {
-
-inline constexpr int kUpdatesOfItem = 4;
 
 class SlotIndices {
  public:
@@ -33,10 +31,11 @@ class SlotIndices {
     ir::Value number, slot;
     ir::Value is_taken;  // below `updates`, with a slot of the range
   };
-  // The updates item, item + stride, .. Neighbouring items so access neighbours, and several
-  // accesses of an invocation overlap. An update that names no slot at all is a fault.
-  std::array<Update, kUpdatesOfItem> take(ir::Value item, ir::Value stride, ir::Value updates,
-                                          const Range& range) const;
+  // So many updates: first, first + stride, .. Invocations that begin side by side so access
+  // neighbours, and several accesses of one overlap. An update that names no slot at all is a
+  // fault.
+  std::vector<Update> take(ir::Value first, ir::Value stride, uint32_t count, ir::Value updates,
+                           const Range& range) const;
 
  private:
   struct Place {

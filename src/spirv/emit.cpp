@@ -3,6 +3,7 @@
 #include <spirv/unified1/GLSL.std.450.h>
 #include <bit>
 
+#include "spirv/atomic_op.h"
 #include "spirv/memory.h"
 #include "spirv/module.h"
 #include "spirv/recent.h"
@@ -17,6 +18,8 @@ using ir::Scalar;
 using ir::Type;
 using spv::Op;
 using spv::StorageClass;
+
+constexpr uint32_t kRelaxed = word(spv::MemorySemanticsMask::MaskNone);
 
 bool is_bool(Type t) { return t.scalar == Scalar::boolean; }
 bool is_64_bit(Type t) { return !is_bool(t) && ir::bytes(ir::element(t)) == 8; }
@@ -106,17 +109,22 @@ class Emitter {
   }
 
   Id atomic(const Inst& inst) {
-    const bool is_signed = ir::is_signed(inst.type);
-    const Op op = inst.op == Opcode::atomic_add        ? Op::OpAtomicIAdd
-                  : inst.op == Opcode::atomic_or       ? Op::OpAtomicOr
-                  : inst.op == Opcode::atomic_exchange ? Op::OpAtomicExchange
-                  : inst.op == Opcode::atomic_min
-                      ? (is_signed ? Op::OpAtomicSMin : Op::OpAtomicUMin)
-                      : (is_signed ? Op::OpAtomicSMax : Op::OpAtomicUMax);
     const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
     const Id device = m_.u32(word(spv::Scope::Device));
-    const Id relaxed = m_.u32(0);
-    return result(inst.type, op, {pointer, device, relaxed, ids_[inst.args[2]]});
+    return result(inst.type, atomic_op(inst),
+                  {pointer, device, m_.u32(kRelaxed), ids_[inst.args[2]]});
+  }
+
+  Id atomic_load(const Inst& inst) {
+    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
+    const Id device = m_.u32(word(spv::Scope::Device));
+    return result(inst.type, Op::OpAtomicLoad, {pointer, device, m_.u32(kRelaxed)});
+  }
+
+  void atomic_store(const Inst& inst) {
+    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
+    const Id device = m_.u32(word(spv::Scope::Device));
+    append(m_.code, Op::OpAtomicStore, {pointer, device, m_.u32(kRelaxed), ids_[inst.args[2]]});
   }
 
   // In the Vulkan memory model only non-private accesses are ordered by a barrier.
@@ -131,6 +139,13 @@ class Emitter {
     const Id value = ids_[inst.args[1]];
     if (!m_.has_vulkan_memory_model()) return append(m_.code, Op::OpStore, {pointer, value});
     append(m_.code, Op::OpStore, {pointer, value, word(spv::MemoryAccessMask::NonPrivatePointer)});
+  }
+
+  Id shared_atomic(const Inst& inst) {
+    const Id pointer = memory_.shared_element(static_cast<uint32_t>(inst.imm), ids_[inst.args[0]]);
+    const Id workgroup = m_.u32(word(spv::Scope::Workgroup));
+    return result(inst.type, atomic_op(inst),
+                  {pointer, workgroup, m_.u32(kRelaxed), ids_[inst.args[1]]});
   }
 
   void barrier() {
@@ -546,6 +561,11 @@ class Emitter {
         return load(inst);
       case Opcode::store:
         return store(inst);
+      case Opcode::atomic_load:
+        return atomic_load(inst);
+      case Opcode::atomic_store:
+        atomic_store(inst);
+        return 0;
       case Opcode::atomic_add:
       case Opcode::atomic_min:
       case Opcode::atomic_max:
@@ -557,6 +577,12 @@ class Emitter {
       case Opcode::shared_store:
         shared_store(inst);
         return 0;
+      case Opcode::shared_atomic_add:
+      case Opcode::shared_atomic_min:
+      case Opcode::shared_atomic_max:
+      case Opcode::shared_atomic_or:
+      case Opcode::shared_atomic_exchange:
+        return shared_atomic(inst);
       case Opcode::barrier:
         barrier();
         return 0;

@@ -205,9 +205,23 @@ TEST(Emit, BuiltinsAtomicsAndBallot) {
     sum = sum + b.atomic(op, out, b.u32(0), sum);
     b.atomic(op, out, b.u32(1), b.s32(-1));
   }
+  const ir::Shared counts = b.shared("counts", ir::kU32, 8);
+  const ir::Shared bounds = b.shared("bounds", ir::kS32, 8);
+  for (Opcode op : {Opcode::shared_atomic_add, Opcode::shared_atomic_min, Opcode::shared_atomic_max,
+                    Opcode::shared_atomic_or, Opcode::shared_atomic_exchange}) {
+    sum = sum + b.shared_atomic(op, counts, b.u32(3), sum);
+    b.shared_atomic(op, bounds, b.u32(3), b.s32(-1));
+  }
+  b.atomic_store(out, b.u32(1), sum + b.atomic_load(out, b.u32(0)));
+  b.atomic_store(out, b.u32(1), b.atomic_load(out, b.u32(0), ir::kS32));
   const Value ballot = b.subgroup(Opcode::subgroup_ballot, sum > b.u32(3));
   b.store(out, b.u32(2), ballot);
-  check(b.finish());
+  const Words words = check(b.finish());
+  EXPECT_EQ(count(words, spv::Op::OpAtomicUMax), 2);
+  EXPECT_EQ(count(words, spv::Op::OpAtomicSMin), 2);
+  EXPECT_EQ(count(words, spv::Op::OpAtomicExchange), 4);
+  EXPECT_EQ(count(words, spv::Op::OpAtomicLoad), 2);
+  EXPECT_EQ(count(words, spv::Op::OpAtomicStore), 2);
 }
 
 TEST(Emit, IndicesOf64BitsAndPairs) {

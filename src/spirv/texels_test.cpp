@@ -59,12 +59,14 @@ TEST(Texels, OnlyBuffersThatNothingButLoadsTouch) {
   const Value plain = b.buffer("plain", Access::read_write);
   const Value both = b.buffer("both", Access::read_write);
   const Value counted = b.buffer("counted", Access::read_write);
+  const Value watched = b.buffer("watched", Access::read_write);
   const Value far = b.buffer("far", Access::read);
   const Value out = b.buffer("out", Access::write);
   const Value i = b.builtin(ir::Builtin::local_index);
   Value sum = b.load(plain, i, ir::kU32) + b.load(both, i, ir::kU32);
   b.store(both, i, sum);
   sum = sum + b.atomic(ir::Opcode::atomic_add, counted, i, sum);
+  sum = sum + b.load(watched, i, ir::kU32) + b.atomic_load(watched, i);
   sum = sum + b.load(far, b.pack({i, i}), ir::kU32);
   b.store(out, i, sum);
   EXPECT_EQ(texel_params(b.finish()), (std::vector<uint32_t>{0}));

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/scalar.h"
 #include "testing/interpreter_ops.h"
+#include "testing/shared_element.h"
 
 namespace nxv::testing {
 namespace {
@@ -17,7 +18,6 @@ using ir::Opcode;
 using ir::Type;
 
 constexpr uint32_t kNobody = 0xffffffff;
-constexpr uint32_t kMany = 0xfffffffe;
 constexpr uint32_t kElements = ir::kMatrixSide * ir::kMatrixSide;  // of a matrix
 
 class Interpreter {
@@ -51,12 +51,6 @@ class Interpreter {
   }
 
  private:
-  struct SharedElement {
-    uint32_t writer = kNobody;
-    uint32_t written_at = 0;  // barrier epoch
-    uint32_t reader = kNobody;
-    uint32_t read_at = 0;
-  };
   struct SharedMemory {
     std::vector<uint64_t> lanes;  // element by element
     std::vector<SharedElement> elements;
@@ -257,6 +251,8 @@ class Interpreter {
                                                size_t at) { to[at] = from[at]; });
       case Opcode::load:
       case Opcode::store:
+      case Opcode::atomic_load:
+      case Opcode::atomic_store:
       case Opcode::atomic_add:
       case Opcode::atomic_min:
       case Opcode::atomic_max:
@@ -268,6 +264,11 @@ class Interpreter {
         return;
       case Opcode::shared_load:
       case Opcode::shared_store:
+      case Opcode::shared_atomic_add:
+      case Opcode::shared_atomic_min:
+      case Opcode::shared_atomic_max:
+      case Opcode::shared_atomic_or:
+      case Opcode::shared_atomic_exchange:
         for (uint32_t w = 0; w < width_; ++w) {
           if (active_[w]) access_shared(i, w);
         }
@@ -374,7 +375,17 @@ class Interpreter {
       }
       return;
     }
+    if (inst.op == Opcode::atomic_load) {
+      uint64_t bits = 0;
+      std::memcpy(&bits, at, 4);
+      value(i)[w] = bits;
+      return;
+    }
     const uint64_t* stored = value(inst.args[2]);
+    if (inst.op == Opcode::atomic_store) {
+      std::memcpy(at, &stored[w], 4);
+      return;
+    }
     if (inst.op == Opcode::store) {
       const bool is_shared = written_by_others(param, index * size, size, w);
       for (uint32_t lane = 0; lane < inst.type.lanes; ++lane) {
@@ -393,15 +404,30 @@ class Interpreter {
     }
     uint64_t old = 0;
     std::memcpy(&old, at, 4);
-    const Opcode op = inst.op == Opcode::atomic_add   ? Opcode::add
-                      : inst.op == Opcode::atomic_min ? Opcode::min
-                      : inst.op == Opcode::atomic_max ? Opcode::max
-                                                      : Opcode::bit_or;
-    const uint64_t updated = inst.op == Opcode::atomic_exchange
-                                 ? stored[w]
-                                 : combine(op, inst.type, old, stored[w], options_);
+    const uint64_t updated = changed(inst, old, stored[w]);
     std::memcpy(at, &updated, 4);
     value(i)[w] = old;
+  }
+
+  // What an atomic leaves.
+  uint64_t changed(const Inst& inst, uint64_t old, uint64_t operand) const {
+    const auto with = [&](Opcode op) { return combine(op, inst.type, old, operand, options_); };
+    switch (inst.op) {
+      case Opcode::atomic_add:
+      case Opcode::shared_atomic_add:
+        return with(Opcode::add);
+      case Opcode::atomic_min:
+      case Opcode::shared_atomic_min:
+        return with(Opcode::min);
+      case Opcode::atomic_max:
+      case Opcode::shared_atomic_max:
+        return with(Opcode::max);
+      case Opcode::atomic_or:
+      case Opcode::shared_atomic_or:
+        return with(Opcode::bit_or);
+      default:
+        return operand;
+    }
   }
 
   // Nothing orders the accesses of two invocations to a buffer within one dispatch.
@@ -425,45 +451,32 @@ class Interpreter {
     }
     uint64_t* lanes = &memory.lanes[index * inst.type.lanes];
     if (inst.op == Opcode::shared_load) {
-      note_read(memory.elements[index], w);
+      check(memory.elements[index].read(w, epoch_), w);
       for (uint32_t lane = 0; lane < inst.type.lanes; ++lane) {
         value(i)[lane * width_ + w] = lanes[lane];
       }
       return;
     }
-    const bool others_wrote = note_write(memory.elements[index], w);
     const uint64_t* stored = value(inst.args[1]);
+    if (inst.op != Opcode::shared_store) {
+      check(memory.elements[index].change(w, epoch_), w);
+      value(i)[w] = lanes[0];
+      lanes[0] = changed(inst, lanes[0], stored[w]);
+      return;
+    }
+    SharedElement& element = memory.elements[index];
+    check(element.write(w, epoch_), w);
     for (uint32_t lane = 0; lane < inst.type.lanes; ++lane) {
       const uint64_t bits = stored[lane * width_ + w];
-      if (others_wrote && lanes[lane] != bits) {
+      if (element.others_wrote() && lanes[lane] != bits) {
         fail_at(Status::internal, w, "overwrites what another invocation wrote without a barrier");
       }
       lanes[lane] = bits;
     }
   }
 
-  bool others_wrote(const SharedElement& element, uint32_t w) const {
-    return element.writer != kNobody && element.writer != w && element.written_at == epoch_;
-  }
-
-  void note_read(SharedElement& element, uint32_t w) {
-    if (element.writer == kNobody) fail_at(Status::internal, w, "reads what nobody wrote");
-    if (others_wrote(element, w)) {
-      fail_at(Status::internal, w, "reads what another invocation wrote without a barrier");
-    }
-    element.reader = element.read_at == epoch_ && element.reader != w ? kMany : w;
-    element.read_at = epoch_;
-  }
-
-  // Whether another invocation wrote there since the last barrier.
-  bool note_write(SharedElement& element, uint32_t w) {
-    if (element.read_at == epoch_ && element.reader != w) {
-      fail_at(Status::internal, w, "overwrites what another invocation read without a barrier");
-    }
-    const bool others = others_wrote(element, w);
-    element.writer = w;
-    element.written_at = epoch_;
-    return others;
+  void check(const char* wrong, uint32_t w) const {
+    if (wrong) fail_at(Status::internal, w, wrong);
   }
 
   // ---- Subgroups
@@ -596,9 +609,10 @@ class Interpreter {
                     std::to_string(memory.elements.size()));
       }
       for (uint64_t u = begin; u < begin + units; ++u) {
-        if (inst.op == Opcode::matrix_load) {
-          note_read(memory.elements[u], first);
-        } else if (note_write(memory.elements[u], first)) {
+        SharedElement& element = memory.elements[u];
+        const bool loads = inst.op == Opcode::matrix_load;
+        check(loads ? element.read(first, epoch_) : element.write(first, epoch_), first);
+        if (!loads && element.others_wrote()) {
           fail_at(Status::internal, first,
                   "overwrites what another invocation wrote without a barrier");
         }
