@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "kernels/divide_up.h"
+#include "kernels/item_step.h"
 
 namespace nxv::kernels {
 namespace {
@@ -19,6 +20,7 @@ constexpr uint64_t kLongestTeamLine = uint64_t{kScanChunk} * kScanBlock;
 constexpr uint64_t kFewCounters = 128;
 constexpr uint64_t kShortLine = 128;          // a GPU's invocation takes it alone
 constexpr uint32_t kSharedBytes = 20 * 1024;  // of a workgroup: several are under way at once
+constexpr uint32_t kTicketBytes = 16;         // of it, beside the teams
 constexpr uint32_t kTeams = 4, kAdjacentTeams = 16;  // of a workgroup at most
 
 Op fold_of(Op combine) {
@@ -55,6 +57,11 @@ class ScanLowering {
       return;
     }
     const uint64_t blocks = divide_up(lines.length, kScanBlock);
+    // CPUs have no teams: their drivers would cut off the waiting.
+    if (layout.team > 1 && layout.data == Data::elements && target_.plan->has.forward_progress) {
+      look_back(layout, lines, blocks);
+      return;
+    }
     const int totals = workspace(layout, lines.count() * blocks);
     ScanLayout partial = layout;
     partial.totals = true;
@@ -73,6 +80,17 @@ class ScanLowering {
   }
 
  private:
+  void look_back(ScanLayout layout, const Lines& lines, uint64_t blocks) {
+    const LookBackSize size = scan_look_back_size(layout, target_, lines.count(), blocks);
+    layout.start = ScanLayout::Start::look_back;
+    layout.levels = size.levels;
+    lowering_.workspaces.push_back(size.words * 4);
+    const int published = static_cast<int>(lowering_.workspaces.size()) - 1;
+    lowering_.dispatches.push_back(fill_zeros(region_, target_, published, size.words));
+    add(layout, lines, -1, published);
+    lowering_.dispatches.back().writes.push_back(published);
+  }
+
   bool is_cpu() const { return target_.plan->profile == plan::Profile::cpu; }
 
   void choose(ScanLayout& layout, const Lines& lines) const {
@@ -80,8 +98,8 @@ class ScanLowering {
     layout.lines = false;
     layout.adjacent_lines = lines.inner > 1;
     const uint32_t bytes = scan_team_bytes(layout, target_);
-    const uint32_t room = std::min(plan.shared_memory_bytes, kSharedBytes);
-    const bool fits = bytes <= plan.shared_memory_bytes;
+    const uint32_t room = std::min(plan.shared_memory_bytes - kTicketBytes, kSharedBytes);
+    const bool fits = bytes + kTicketBytes <= plan.shared_memory_bytes;
     const bool one_pass = lines.length <= kLongestWalk && lines.count() >= (is_cpu() ? 16 : 32768);
     if (!is_cpu() && fits && lines.length > kShortLine && !(layout.adjacent_lines && one_pass)) {
       layout.team = kScanChunk;

@@ -4,10 +4,14 @@
 // moves the elements into shared memory, where each invocation then finds its chunk side by side
 // (rows of 33 elements, so that neither direction meets itself in a bank), folds it, adds up the
 // chunks before it, and folds it once more on top of that.
+#include <bit>
+#include <optional>
+
 #include "kernels/grid.h"
 #include "kernels/kernel_arguments.h"
 #include "kernels/memory_format.h"
 #include "kernels/scan.h"
+#include "kernels/scan_lookback.h"
 
 namespace nxv::kernels {
 namespace {
@@ -23,7 +27,7 @@ using Data = ScanLayout::Data;
 using Start = ScanLayout::Start;
 
 constexpr uint32_t kPitch = kScanChunk + 1;
-constexpr uint32_t kTeamUnroll = 8;  // chunks whose elements are loaded at once
+constexpr uint32_t kTeamUnroll = 8;  // elements that are read from shared memory at once
 
 // The parts of an element, an accumulator or a counter.
 using Item = std::vector<Value>;
@@ -51,13 +55,17 @@ class ScanKernel {
         output_type_(region.root->dtype) {
     // An empty sum is -0.0, which leaves every number as it is.
     identity_ = fold_.identity();
-    if (layout.fold != Op::sum) return;
-    for (Value& part : identity_) {
-      if (part.type() == ir::kF64) {
-        part = b_.bitcast(b_.pack({arguments_.zero, arguments_.zero | 0x80000000u}), ir::kF64);
-      } else if (part.type() == ir::kF32) {
-        part = b_.bitcast(arguments_.zero | 0x80000000u, ir::kF32);
+    if (layout.fold == Op::sum) {
+      for (Value& part : identity_) {
+        if (part.type() == ir::kF64) {
+          part = b_.bitcast(b_.pack({arguments_.zero, arguments_.zero | 0x80000000u}), ir::kF64);
+        } else if (part.type() == ir::kF32) {
+          part = b_.bitcast(arguments_.zero | 0x80000000u, ir::kF32);
+        }
       }
+    }
+    if (layout.start == Start::look_back) {
+      look_back_.emplace(b_, fold_, identity_, blocks_buffer(), layout.levels);
     }
   }
 
@@ -98,7 +106,7 @@ class ScanKernel {
   // in memory belong to neighbouring units.
   struct Unit {
     Value outer, inner;  // element i of the line is at (outer * length + i) * inner size + inner
-    Value block, block_of_line;  // within all blocks of all lines, within those of its line
+    Value line, block, block_of_line;  // the blocks' numbers: among those of all lines, of its line
     Value begin, end;
   };
   Unit unit(Value index) {
@@ -113,11 +121,11 @@ class ScanKernel {
     }
     u.outer = divide(rest, kScanBlocks);
     // Blocks from the end first: a cache has seen them last when their totals were found.
+    const bool from_end = layout_.start == Start::prefix || layout_.start == Start::totals;
     const Value from_start = rest - u.outer * word(kScanBlocks);
-    u.block_of_line =
-        layout_.start == Start::empty ? from_start : word(kScanBlocks) - 1u - from_start;
-    const Value line = u.outer * word(kScanInner) + u.inner;
-    u.block = line * word(kScanBlocks) + u.block_of_line;
+    u.block_of_line = from_end ? word(kScanBlocks) - 1u - from_start : from_start;
+    u.line = u.outer * word(kScanInner) + u.inner;
+    u.block = u.line * word(kScanBlocks) + u.block_of_line;
     u.begin = u.block_of_line * kScanBlock;
     u.end = b_.binary(Opcode::min, u.begin + kScanBlock, word(kScanLength));
     return u;
@@ -262,44 +270,90 @@ class ScanKernel {
     return Fold::read(sum);
   }
 
-  void declare_totals() {
-    for (const ir::Type& type : fold_.parts()) {
-      const std::string name = "totals" + std::to_string(totals_.size());
-      totals_.push_back(b_.shared(name, type, layout_.workgroup));
-    }
+  // ---- Teams ----
+
+  // The number of the workgroup: in a look-back, of those that have begun.
+  Value group() { return look_back_ ? look_back_->ticket() : linear_group(b_); }
+
+  // The invocation's team has unit `index`, if there is one, and the totals of its chunks in slots.
+  Unit join_team(Value index, Value lane, std::function<Value(Value)> slot) {
+    totals_.emplace(fold_, layout_.workgroup);
+    lane_ = lane;
+    total_slot_ = std::move(slot);
+    works_ = index < word(kScanUnits);
+    return unit(b_.binary(Opcode::min, index, word(kScanUnits) - 1u));
+  }
+
+  Accumulator chunks_before(Value end) {
+    const std::vector<Var> sum = fold_.variables(identity_);
+    b_.for_range(b_.u32(0), end, b_.u32(1), [&](Value chunk) {
+      Fold::write(sum, fold_.combine(Fold::read(sum), totals_->load(total_slot_(chunk))));
+    });
+    return Fold::read(sum);
+  }
+
+  // Of the chunks before the invocation's own, and of all.
+  struct Sums {
+    Accumulator before, all;
+  };
+  // In whole groups of kTeamUnroll.
+  Sums sums_of_chunks(Value chunks) {
+    const std::vector<Var> own = fold_.variables(identity_), all = fold_.variables(identity_);
+    b_.for_range(b_.u32(0), chunks, b_.u32(kTeamUnroll), [&](Value first) {
+      std::vector<Accumulator> totals;
+      for (uint32_t k = 0; k < kTeamUnroll; ++k) {
+        totals.push_back(totals_->load(total_slot_(first + k)));
+      }
+      Accumulator before = Fold::read(own), a = Fold::read(all);
+      for (uint32_t k = 0; k < kTeamUnroll; ++k) {
+        before = fold_.select(first + k == lane_, a, before);
+        a = fold_.combine(a, totals[k]);
+      }
+      Fold::write(own, before);
+      Fold::write(all, a);
+    });
+    return {Fold::read(own), Fold::read(all)};
+  }
+
+  // What the invocation's chunk starts from, the totals of all chunks being known. Has barriers.
+  Accumulator look_back(const Unit& u, Value chunks) {
+    const std::vector<Var> before = fold_.variables(identity_), all = fold_.variables(identity_);
+    b_.if_(works_, [&] {
+      const Sums sums = sums_of_chunks(chunks);
+      Fold::write(before, sums.before);
+      Fold::write(all, sums.all);
+    });
+    const LookBack::Block block = {u.line, u.block_of_line, word(kScanBlocks), works_,
+                                   lane_,  &*totals_,       total_slot_};
+    return fold_.combine(look_back_->prefix(block, Fold::read(all)), Fold::read(before));
   }
 
   // ---- A team a unit, units side by side ----
 
   void team_of_adjacent_lines() {
-    declare_totals();
     const uint32_t teams = layout_.workgroup / kScanChunk;
     const Value local = b_.builtin(ir::Builtin::local_index);
-    const Value chunk = local / teams, index = linear_group(b_) * teams + (local - chunk * teams);
-    Unit u = unit(b_.binary(Opcode::min, index, word(kScanUnits) - 1u));
+    const Value chunk = local / teams, team = local - chunk * teams;
+    const Unit u =
+        join_team(group() * teams + team, chunk, [=](Value of) { return of * teams + team; });
     const Value begin = u.begin + chunk * kScanChunk;
     const Value end = b_.binary(Opcode::min, begin + kScanChunk, u.end);
-    const Value active = (index < word(kScanUnits)) & (begin < end);
-    const auto slot = [&](Value of) { return of * teams + (local - chunk * teams); };
+    const Value active = works_ & (begin < end);
 
-    b_.if_(active, [&] { write_shared(totals_, slot(chunk), walk(0, u, begin, end, nullptr)); });
+    // Chunks behind the end are empty.
+    b_.if_(works_, [&] { totals_->store(total_slot_(chunk), walk(0, u, begin, end, nullptr)); });
     b_.barrier();
-    const auto chunks_before = [&](Value limit) {
-      const std::vector<Var> sum = fold_.variables(identity_);
-      b_.for_range(b_.u32(0), limit, b_.u32(1), [&](Value of) {
-        Fold::write(sum, fold_.combine(Fold::read(sum), read_shared(totals_, slot(of))));
-      });
-      return Fold::read(sum);
-    };
     if (layout_.totals) {
       const Value chunks = (u.end - u.begin + (kScanChunk - 1)) >> 5;
       b_.if_(active & (chunk == 0u), [&] { store_total(u, chunks_before(chunks)); });
-    } else {
-      b_.if_(active, [&] {
-        const Accumulator prefix = fold_.combine(load_prefix(u), chunks_before(chunk));
-        walk(0, u, begin, end, &prefix);
-      });
+      return;
     }
+    Accumulator prefix;
+    if (look_back_) prefix = look_back(u, b_.u32(kScanChunk));
+    b_.if_(active, [&] {
+      if (!look_back_) prefix = fold_.combine(load_prefix(u), chunks_before(chunk));
+      walk(0, u, begin, end, &prefix);
+    });
   }
 
   // ---- A team a unit ----
@@ -307,22 +361,17 @@ class ScanKernel {
   void team() {
     const uint32_t teams = layout_.workgroup / kScanChunk;
     const Value local = b_.builtin(ir::Builtin::local_index);
-    lane_ = local & (kScanChunk - 1);
     const Value team = local >> 5;
     team_items_ = team * (kScanChunk * kPitch);
-    team_totals_ = team * kScanChunk;
     for (const ir::Type& type : item_types(layout_, fold_)) {
       items_.push_back(
           b_.shared("items" + std::to_string(items_.size()), type, teams * kScanChunk * kPitch));
     }
-    declare_totals();
-
-    const Value index = linear_group(b_) * teams + team;
-    works_ = index < word(kScanUnits);
-    Unit u = unit(b_.binary(Opcode::min, index, word(kScanUnits) - 1u));
+    Unit u = join_team(group() * teams + team, local & (kScanChunk - 1),
+                       [=](Value of) { return team * kScanChunk + of; });
     if (!layout_.lines) {
       const std::vector<Var> prefix = fold_.variables(identity_);
-      if (layout_.start != Start::empty)
+      if (layout_.start == Start::prefix || layout_.start == Start::totals)
         b_.if_(works_, [&] { Fold::write(prefix, load_prefix(u)); });
       block(u, Fold::read(prefix), nullptr);
       return;
@@ -342,58 +391,43 @@ class ScanKernel {
   // Barriers: all teams have equally many blocks.
   void block(const Unit& u, const Accumulator& prefix,
              const std::function<void(const Accumulator&)>& take_total) {
-    // Chunks are handled in whole groups of kTeamUnroll; what lies beyond the end repeats the last.
-    const Value size = u.end - u.begin;
-    const Value chunks = ((size + (kTeamUnroll * kScanChunk - 1)) >> 8) << 3;
-    static_assert(kTeamUnroll * kScanChunk == 256);
+    // Chunks are loaded in whole groups; what lies beyond the end repeats the last element.
+    const int group_shift = std::countr_zero(layout_.unroll);
+    const Value groups = (u.end - u.begin + (layout_.unroll * kScanChunk - 1)) >> (5 + group_shift);
+    const Value chunks = groups << group_shift;
     b_.if_(works_, [&] { load_block(u, chunks); });
     b_.barrier();
     const Value active = works_ & (lane_ < chunks);
-    b_.if_(active, [&] {
-      const Accumulator total = walk_chunk(u, identity_, false);
-      write_shared(totals_, team_totals_ + lane_, total);
-    });
+    b_.if_(active, [&] { totals_->store(total_slot_(lane_), walk_chunk(u, identity_, false)); });
     b_.barrier();
     if (layout_.totals) {
       b_.if_(works_ & (lane_ == 0u), [&] { store_total(u, chunks_before(chunks)); });
       return;
     }
+    Accumulator start;
+    if (look_back_) start = look_back(u, chunks);
     b_.if_(active, [&] {
-      Accumulator before;
       if (take_total) {
-        const std::vector<Var> own = fold_.variables(identity_), all = fold_.variables(identity_);
-        b_.for_range(b_.u32(0), chunks, b_.u32(1), [&](Value chunk) {
-          const Accumulator a = Fold::read(all);
-          Fold::write(own, fold_.select(chunk == lane_, a, Fold::read(own)));
-          Fold::write(all, fold_.combine(a, read_shared(totals_, team_totals_ + chunk)));
-        });
-        before = Fold::read(own);
-        take_total(Fold::read(all));
-      } else {
-        before = chunks_before(lane_);
+        const Sums sums = sums_of_chunks(chunks);
+        take_total(sums.all);
+        start = fold_.combine(prefix, sums.before);
+      } else if (!look_back_) {
+        start = fold_.combine(prefix, chunks_before(lane_));
       }
-      walk_chunk(u, fold_.combine(prefix, before), true);
+      walk_chunk(u, start, true);
     });
     b_.barrier();
     b_.if_(works_, [&] { store_block(u, chunks); });
   }
 
-  Accumulator chunks_before(Value end) {
-    const std::vector<Var> sum = fold_.variables(identity_);
-    b_.for_range(b_.u32(0), end, b_.u32(1), [&](Value chunk) {
-      Fold::write(sum, fold_.combine(Fold::read(sum), read_shared(totals_, team_totals_ + chunk)));
-    });
-    return Fold::read(sum);
-  }
-
   void load_block(const Unit& u, Value chunks) {
-    b_.for_range(b_.u32(0), chunks, b_.u32(kTeamUnroll), [&](Value first) {
+    b_.for_range(b_.u32(0), chunks, b_.u32(layout_.unroll), [&](Value first) {
       std::vector<Item> loaded;
-      for (uint32_t k = 0; k < kTeamUnroll; ++k) {
+      for (uint32_t k = 0; k < layout_.unroll; ++k) {
         const Value i = u.begin + (first + k) * kScanChunk + lane_;
         loaded.push_back(load(address(u, b_.binary(Opcode::min, i, u.end - 1u))));
       }
-      for (uint32_t k = 0; k < kTeamUnroll; ++k) {
+      for (uint32_t k = 0; k < layout_.unroll; ++k) {
         write_shared(items_, slot(first + k, lane_), loaded[k]);
       }
     });
@@ -440,8 +474,12 @@ class ScanKernel {
   Fold fold_;
   const DType output_type_;
   Accumulator identity_;
-  Value lane_, team_items_, team_totals_, works_;
-  std::vector<Shared> items_, totals_;
+  std::optional<LookBack> look_back_;
+  // Of the invocation's team.
+  Value lane_, works_, team_items_;
+  std::function<Value(Value)> total_slot_;  // of a chunk
+  std::vector<Shared> items_;
+  std::optional<SharedAccumulators> totals_;
 };
 
 }  // namespace
@@ -451,11 +489,18 @@ std::string ScanLayout::key() const {
   for (uint32_t v :
        {static_cast<uint32_t>(data), static_cast<uint32_t>(fold), static_cast<uint32_t>(type),
         static_cast<uint32_t>(reverse), static_cast<uint32_t>(totals), static_cast<uint32_t>(start),
-        static_cast<uint32_t>(lines), team, static_cast<uint32_t>(adjacent_lines), workgroup,
-        unroll}) {
+        levels, static_cast<uint32_t>(lines), team, static_cast<uint32_t>(adjacent_lines),
+        workgroup, unroll}) {
     k += std::to_string(v) + ",";
   }
   return k;
+}
+
+LookBackSize scan_look_back_size(const ScanLayout& layout, const Target& target, uint64_t lines,
+                                 uint64_t blocks) {
+  Builder b("sizes");
+  const Fold fold(b, layout.fold, layout.type, layout.type, target.math);
+  return look_back_size(fold.parts(), lines, blocks);
 }
 
 uint32_t scan_team_bytes(const ScanLayout& layout, const Target& target) {

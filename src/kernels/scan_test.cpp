@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <complex>
 #include <random>
 
 #include "graph/build.h"
@@ -26,9 +27,11 @@ HostTensor noise(DType type, Shape shape, uint32_t seed) {
 }
 
 std::vector<plan::DevicePlan> devices(bool fast_f64) {
-  std::vector<plan::DevicePlan> list = {discrete_plan(), cpu_plan(), discrete_plan()};
+  std::vector<plan::DevicePlan> list(4, discrete_plan());
+  list[1] = cpu_plan();
   list[2].subgroup_size = 64;
   list[2].shared_memory_bytes = 4096;  // too little for a team
+  list[3].has.forward_progress = true;
   if (!fast_f64) list.push_back(bare_plan());
   for (plan::DevicePlan& p : list) {
     p.has.fast_f64 = fast_f64;
@@ -130,6 +133,79 @@ TEST(Scan, ManyLinesAreReadOnce) {
     EXPECT_EQ(other.dispatches(), 2);
     for (int64_t i = 0; i < kLength; ++i) ASSERT_EQ(got.at(line * kLength + i), want.at(i)) << i;
   }
+}
+
+// Factors whose products stay in range, and terms of either sign.
+HostTensor near_one(DType type, Shape shape) {
+  std::mt19937 random(7);
+  HostTensor t(type, std::move(shape));
+  for (int64_t i = 0; i < t.count(); ++i) {
+    const auto n = static_cast<int64_t>(random());
+    const double size = 0.9 + 0.2 * std::ldexp(static_cast<double>(n), -32);
+    t.set(i, is_integer(type)   ? make_scalar(type, n)
+             : is_complex(type) ? make_scalar(type, std::polar(size, static_cast<double>(n)))
+                                : make_scalar(type, n % 2 ? size : -size));
+  }
+  return t;
+}
+
+// Along `axis`: blocks that look back have the bits of blocks that are read twice.
+void check_look_back(const char* operation, DType type, const Shape& shape, int64_t axis,
+                     plan::DevicePlan plan = discrete_plan()) {
+  const HostTensor x = near_one(type, shape);
+  for (const bool reverse : {false, true}) {
+    const auto evaluate = [&](bool forward_progress) {
+      plan.has.forward_progress = forward_progress;
+      InterpretedDevice device(plan);
+      const auto owner = host_graveyard();
+      const NodeRef operand = host_value(owner, type, x.shape, x.bytes);
+      const HostTensor got = device.evaluate(scan(operation, operand, axis, reverse));
+      EXPECT_EQ(device.invalid(), "");
+      EXPECT_EQ(device.kernels().contains("scan_totals"), !forward_progress);
+      return got;
+    };
+    EXPECT_EQ(difference(evaluate(true), evaluate(false)), "")
+        << operation << " of " << name(type) << (reverse ? " from the end" : "");
+  }
+}
+
+TEST(Scan, LookingBackFollowsTheTree) {
+  plan::DevicePlan no_f64 = discrete_plan();
+  no_f64.has.f64 = no_f64.has.fast_f64 = no_f64.has.int64 = false;
+  for (const DType type : {DType::u8, DType::s16, DType::u32, DType::s64, DType::f16, DType::f32,
+                           DType::f64, DType::c64, DType::c128}) {
+    for (const char* operation :
+         {"cumulative_sum", "cumulative_product", "cumulative_max", "cumulative_min"}) {
+      const bool orders =
+          std::string_view(operation).ends_with('x') || std::string_view(operation).ends_with('n');
+      if (orders && is_complex(type)) continue;
+      check_look_back(operation, type, {3, 2500}, 1);
+      check_look_back(operation, type, {2, 1100, 19}, 1);
+      if (type == DType::f64 || type == DType::c128) continue;
+      check_look_back(operation, type, {3, 2500}, 1, no_f64);
+      check_look_back(operation, type, {1100, 19}, 0, no_f64);
+    }
+  }
+}
+
+TEST(Scan, LookingBackOverTwoLevels) {
+  for (const int64_t length : {32768, 32769, 34000, 67000}) {
+    check_look_back("cumulative_sum", DType::f32, {2, length}, 1);
+  }
+  check_look_back("cumulative_product", DType::c64, {34000}, 0);
+  check_look_back("cumulative_sum", DType::f32, {34000, 9}, 0);
+}
+
+TEST(Scan, LookingBackOverThreeLevels) {
+  check_look_back("cumulative_sum", DType::f32, {1024 * 1024 + 33 * 1024 + 1}, 0);
+}
+
+// The grid of one dimension does not hold all workgroups, some of which have no block.
+TEST(Scan, LookingBackInAFoldedGrid) {
+  plan::DevicePlan plan = discrete_plan();
+  plan.max_group_count = 4;
+  check_look_back("cumulative_sum", DType::f32, {33 * 1024}, 0, plan);
+  check_look_back("cumulative_sum", DType::f32, {2100, 37}, 0, plan);
 }
 
 TEST(Scan, ZerosNaNAndInfinities) {
