@@ -20,6 +20,7 @@ constexpr uint64_t kLongestTeamLine = uint64_t{kScanChunk} * kScanBlock;
 constexpr uint64_t kFewCounters = 128;
 constexpr uint64_t kShortLine = 128;          // a GPU's invocation takes it alone
 constexpr uint32_t kSharedBytes = 20 * 1024;  // of a workgroup: several are under way at once
+constexpr uint32_t kLookBackLoads = 16;       // a tile that waits for others begins early
 constexpr uint32_t kTicketBytes = 16;         // of it, beside the teams
 constexpr uint32_t kTeams = 4, kAdjacentTeams = 16;  // of a workgroup at most
 
@@ -84,6 +85,7 @@ class ScanLowering {
     const LookBackSize size = scan_look_back_size(layout, target_, lines.count(), blocks);
     layout.start = ScanLayout::Start::look_back;
     layout.levels = size.levels;
+    if (!layout.adjacent_lines) layout.unroll = kLookBackLoads;
     lowering_.workspaces.push_back(size.words * 4);
     const int published = static_cast<int>(lowering_.workspaces.size()) - 1;
     lowering_.dispatches.push_back(fill_zeros(region_, target_, published, size.words));
