@@ -60,10 +60,10 @@ void add_elimination(Steps& steps, Elimination kind, int matrices, uint64_t batc
   steps.add(std::move(step));
 }
 
-void eliminate(LinearKernel& k, Elimination kind, Value elements, Value n, Value matrix,
-               Value column) {
-  k.b.for_range(column + 1u, n, k.b.u32(1),
-                [&](Value i) { eliminate_row(k, kind, elements, n, matrix, column, i); });
+void eliminate(LinearKernel& k, Value elements, Value n, Value matrix, Value column) {
+  k.b.for_range(column + 1u, n, k.b.u32(1), [&](Value i) {
+    eliminate_row(k, Elimination::general, elements, n, matrix, column, i);
+  });
 }
 
 }  // namespace nxv::kernels

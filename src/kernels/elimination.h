@@ -19,8 +19,8 @@ ir::Number elimination_factor(LinearKernel& k, Elimination kind, const ir::Numbe
 // Takes row `column`, times its factor, from each row below it, in all matrices of a workspace.
 void add_elimination(Steps& steps, Elimination kind, int matrices, uint64_t batch, uint64_t n,
                      uint64_t column);
-// The same in one n x n matrix of `elements`, within a kernel.
-void eliminate(LinearKernel& k, Elimination kind, ir::Value elements, ir::Value n, ir::Value matrix,
+// The general one in an n x n matrix of `elements`, within a kernel.
+void eliminate(LinearKernel& k, ir::Value elements, ir::Value n, ir::Value matrix,
                ir::Value column);
 
 }  // namespace nxv::kernels

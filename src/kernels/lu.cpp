@@ -193,7 +193,7 @@ Lowering lower_lu(const Region& region, const Target& target) {
         [](LinearKernel& k, Value matrix, Value column) {
           const Value a = k.workspace(0), n = k.word(kLoneWords);
           swap_rows(k, a, k.workspace(1), n, matrix, column);
-          eliminate(k, Elimination::general, a, n, matrix, column);
+          eliminate(k, a, n, matrix, column);
         },
         Rounding::of_operations);
   } else {

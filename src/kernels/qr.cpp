@@ -182,9 +182,9 @@ Lowering lower_qr(const Region& region, const Target& target) {
   const int q = steps.numbers(h.batch * m * width);
   add_load(steps, 0, {h.batch, m, n, m * n, n, 1}, h.matrices);
   add_column_sizes(steps, h.matrices, h.sizes, h.batch, m, n);
-  // A wider working type has range to spare.
+  // A wider working type has range to spare, unless operations are rounded.
   const int scales =
-      steps.widens() ? kUnscaled : add_scaling(steps, h.matrices, h.sizes, h.batch, m, n);
+      steps.widens() && !whole ? kUnscaled : add_scaling(steps, h.matrices, h.sizes, h.batch, m, n);
   if (whole) {
     add_whole_reflections(steps, h, q);
   } else {

@@ -201,29 +201,40 @@ TEST_F(Linear, TriangularSystems) {
 
 // Elements near both ends of f64's range.
 TEST_F(Linear, ScaleDoesNotMatter) {
+  struct Case {
+    DType type;
+    int64_t n;
+    double size, error;
+  };
+  std::vector<Case> cases;
   for (const double size : {1e-290, 1e-160, 1e160, 1e290}) {
-    Matrix x = random_matrix(DType::f64, 9, 9, 1),
-           y = random_hermitian(DType::f64, graded(9, 5), 2);
+    for (const int64_t n : {5, 9, 20}) cases.push_back({DType::f64, n, size, 1e-12});
+  }
+  for (const double size : {1e-30, 1e-22, 1e22, 1e30}) {
+    for (const int64_t n : {5, 9, 20}) cases.push_back({DType::f32, n, size, 1e-5});
+  }
+  for (const auto& [type, n, size, error] : cases) {
+    Matrix x = random_matrix(type, n, n, 1), y = random_hermitian(type, graded(n, 5), 2);
     for (auto& e : x.elements) e *= size;
     for (auto& e : y.elements) e *= size;
-    const HostTensor t = tensor_of(DType::f64, {{}, {x}}), h = tensor_of(DType::f64, {{}, {y}});
-    const auto scaled_back = [&](const HostTensor& result) {
+    const HostTensor t = tensor_of(type, {{}, {x}}), h = tensor_of(type, {{}, {y}});
+    const auto scaled_back = [size = size](const HostTensor& result) {
       Matrix m = matrix_of(result);
       for (auto& e : m.elements) e /= size;
       return m;
     };
     const auto qr = (*this)("qr", {t});
-    EXPECT_LT(norm(matrix_of(qr[0]) * scaled_back(qr[1]) - scaled_back(t)), 1e-13);
+    EXPECT_LT(norm(matrix_of(qr[0]) * scaled_back(qr[1]) - scaled_back(t)), error);
     const auto eigh = (*this)("eigh", {h});
     std::vector<double> values = nxv::testing::vector_of(eigh[0]);
     for (double& v : values) v /= size;
     const Matrix v = matrix_of(eigh[1]);
-    EXPECT_LT(norm(scaled_columns(v, values) * adjoint(v) - scaled_back(h)), 1e-13);
+    EXPECT_LT(norm(scaled_columns(v, values) * adjoint(v) - scaled_back(h)), error);
     const auto svd = (*this)("svd", {t});
     values = nxv::testing::vector_of(svd[1]);
     for (double& s : values) s /= size;
     EXPECT_LT(norm(scaled_columns(matrix_of(svd[0]), values) * matrix_of(svd[2]) - scaled_back(t)),
-              1e-13);
+              error);
   }
 }
 
