@@ -227,16 +227,6 @@ void add_lone_reflections(Steps& steps, const Householder& h, uint64_t count, ui
       });
 }
 
-}  // namespace
-
-Householder::Householder(Steps& steps, uint64_t batch, uint64_t rows, uint64_t columns)
-    : batch(batch),
-      rows(rows),
-      columns(columns),
-      matrices(steps.numbers(batch * rows * columns)),
-      factors(steps.reals(batch * diagonal())),
-      sizes(steps.reals(batch * columns)) {}
-
 void add_identity(Steps& steps, uint64_t batch, uint64_t rows, uint64_t columns, int to) {
   enum Word {
     kCount,
@@ -265,6 +255,16 @@ void add_identity(Steps& steps, uint64_t batch, uint64_t rows, uint64_t columns,
   };
   steps.add(std::move(step));
 }
+
+}  // namespace
+
+Householder::Householder(Steps& steps, uint64_t batch, uint64_t rows, uint64_t columns)
+    : batch(batch),
+      rows(rows),
+      columns(columns),
+      matrices(steps.numbers(batch * rows * columns)),
+      factors(steps.reals(batch * diagonal())),
+      sizes(steps.reals(batch * columns)) {}
 
 void add_triangularization(Steps& steps, const Householder& h) {
   const uint64_t count = h.reflections(is_complex(steps.working));

@@ -24,8 +24,6 @@ struct Householder {
   }
 };
 
-// Identities to `rows` x `columns` matrices in `to`.
-void add_identity(Steps& steps, uint64_t batch, uint64_t rows, uint64_t columns, int to);
 // Brings all matrices to triangular form.
 void add_triangularization(Steps& steps, const Householder& h);
 // Multiplies rows x columns matrices in `to` by the product of all reflections from the left.

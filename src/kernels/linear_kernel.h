@@ -5,7 +5,7 @@
 // of it) where the device has it at a useful rate. A result is rounded once, when it is stored. A
 // decomposition is a sequence of steps, each a dispatch; sizes and the number of the step are
 // words, so that a step is one kernel for all sizes. Of small matrices a dispatch takes many steps,
-// an invocation a matrix (add_lone); there most decompositions round every operation, as Nx's own
+// an invocation a matrix (add_lone); there cholesky, lu and eigh round every operation, as Nx's own
 // definitions do, and so give the digits of its other backends.
 #pragma once
 

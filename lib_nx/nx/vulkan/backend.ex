@@ -43,8 +43,9 @@ defmodule Nx.Vulkan.Backend do
 
       config :nx_vulkan, :add_backend_on_inspect, false
 
-  Decompositions, solvers and determinants are operations of the library: of small matrices with the
-  digits of `Nx.BinaryBackend`, of larger ones in `f64` and rounded once where the device has it. With
+  Decompositions, solvers and determinants are operations of the library. Cholesky, LU and eigh of small
+  matrices have the digits of `Nx.BinaryBackend`; all else is computed in `f64` where the device has it,
+  and rounded once. With
 
       config :nx_vulkan, linear_algebra: :composed
 
