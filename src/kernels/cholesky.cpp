@@ -74,12 +74,10 @@ void factor_row(LinearKernel& k, Value matrix, Value row) {
   k.b.for_range(k.b.u32(0), row, one, [&](Value j) {
     const Number rest = remainder(k, matrix, row, j);
     const Value pivot = k.load(a, at(j, j)).re;
-    const Value nothing = (pivot == k.zero) & k.is_zero(rest);
-    const Value invalid = k.divide(k.zero, k.zero);
     const Number quotient{k.type, k.divide(rest.re, pivot),
                           k.is_complex() ? k.divide(rest.im, pivot) : Value()};
-    const Number otherwise = k.real(k.b.select(nothing, k.zero, invalid));
-    k.store(a, at(row, j), k.select(pivot > k.zero, quotient, otherwise));
+    k.store(a, at(row, j),
+            k.select(pivot > k.zero, quotient, k.real(quotient_without_root(k, rest, pivot))));
   });
   k.store(a, at(row, row), k.real(k.sqrt(remainder(k, matrix, row, row).re)));
   k.b.for_range(row + 1u, n, one, [&](Value j) { k.store(a, at(row, j), k.real(k.zero)); });

@@ -117,7 +117,7 @@ void find_angle(LinearKernel& k, const Round& r, Value matrix, Value pair) {
     const auto put = [&](uint32_t i, Value v) {
       k.b.store(r.angles, first + i, k.b.select(rotates, v, k.zero));
     };
-    // The difference is exact, but a rounded cosine is not as good as the sine.
+    // 1 - c is exact and gives a rounded c back; a versine to full precision comes from the sine.
     put(0,
         k.rounding == Rounding::of_operations ? one - cosine : k.divide(sine * sine, one + cosine));
     put(1, k.rounded(t * size));
@@ -138,7 +138,7 @@ Rotation load_rotation(LinearKernel& k, const Round& r, Value pair) {
 
 // x' = c x - conj(s) y, y' = s x + c y. Written as corrections: thousands of rotations by small
 // angles, whose cosines round to one, would lengthen their vectors (Rutishauser, Numer. Math. 9,
-// 1966).
+// 1966). Small matrices have few; theirs are as they stand.
 void rotate(LinearKernel& k, const Rotation& r, Number& x, Number& y) {
   if (k.rounding == Rounding::of_operations) {
     const Value cosine = k.number(1) - r.versine;

@@ -10,13 +10,14 @@ Number elimination_factor(LinearKernel& k, Elimination kind, const Number& eleme
   if (kind == Elimination::general) {
     return k.select(k.is_zero(pivot), element, k.divide(element, pivot));
   }
-  // Without an inside of the square root: 0 of 0, NaN of anything else.
-  const Number conjugated = k.conjugate(element);
-  const Value positive = pivot.re > k.zero;
   const Value inverse = k.divide(k.number(1), pivot.re);
-  const Value invalid = k.divide(k.zero, k.zero);
-  const Value nothing = (pivot.re == k.zero) & k.is_zero(element);
-  return k.scale(conjugated, k.b.select(positive, inverse, k.b.select(nothing, k.zero, invalid)));
+  return k.scale(k.conjugate(element), k.b.select(pivot.re > k.zero, inverse,
+                                                  quotient_without_root(k, element, pivot.re)));
+}
+
+Value quotient_without_root(LinearKernel& k, const Number& element, Value pivot) {
+  const Value nothing = (pivot == k.zero) & k.is_zero(element);
+  return k.b.select(nothing, k.zero, k.divide(k.zero, k.zero));
 }
 
 namespace {

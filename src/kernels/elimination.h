@@ -16,6 +16,10 @@ enum class Elimination : uint8_t {
 ir::Number elimination_factor(LinearKernel& k, Elimination kind, const ir::Number& element,
                               const ir::Number& pivot);
 
+// What stands for the quotient of an element by a pivot that has no root: 0 of 0, NaN of anything
+// else.
+ir::Value quotient_without_root(LinearKernel& k, const ir::Number& element, ir::Value pivot);
+
 // Takes row `column`, times its factor, from each row below it, in all matrices of a workspace.
 void add_elimination(Steps& steps, Elimination kind, int matrices, uint64_t batch, uint64_t n,
                      uint64_t column);

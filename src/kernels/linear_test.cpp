@@ -1,8 +1,6 @@
 // The kernels of linear algebra on devices that are not there, in the interpreter.
 #include <gtest/gtest.h>
 
-#include <cstring>
-
 #include "graph/build.h"
 #include "kernels/plans_test.h"
 #include "library/registry.h"
@@ -17,7 +15,9 @@ using nxv::testing::hard_hermitian;
 using nxv::testing::hard_matrix;
 using nxv::testing::InterpretedDevice;
 using nxv::testing::LinearCheck;
+using nxv::testing::matrix;
 using nxv::testing::Matrix;
+using nxv::testing::numbers;
 using nxv::testing::positive_definite;
 using nxv::testing::random_matrix;
 using nxv::testing::tensor_of;
@@ -47,12 +47,6 @@ class Interpreted {
   std::shared_ptr<Graveyard> owner_ = host_graveyard();
   InterpretedDevice device_;
 };
-
-std::vector<float> floats_of(const HostTensor& t) {
-  std::vector<float> v(t.bytes.size() / sizeof(float));
-  std::memcpy(v.data(), t.bytes.data(), t.bytes.size());
-  return v;
-}
 
 void check_all(plan::DevicePlan plan, uint32_t lone_matrix, const std::vector<DType>& types) {
   plan.lone_matrix = lone_matrix;
@@ -120,40 +114,36 @@ TEST(LinearKernels, LoneInvocationsChangeNoBit) {
 TEST(LinearKernels, DigitsOfNx) {
   struct Case {
     const char* name;
-    Shape shape;
-    std::vector<float> operand;
-    std::vector<std::vector<float>> results;  // empty: not looked at
+    HostTensor operand;
+    std::vector<std::vector<double>> results;  // of f32; empty: not looked at
     bool has_wide_sums = false;
   };
   const std::vector<Case> cases = {
       {"cholesky",
-       {4, 4},
-       {6, 3, 4, 8, 3, 6, 5, 1, 4, 5, 10, 7, 8, 1, 7, 25},
+       matrix(DType::f32, 4, 4, {6, 3, 4, 8, 3, 6, 5, 1, 4, 5, 10, 7, 8, 1, 7, 25}),
        {{2.4494898F, 0, 0, 0, 1.2247448F, 2.1213202F, 0, 0, 1.6329931F, 1.4142138F, 2.309401F, 0,
          3.2659862F, -1.4142134F, 1.5877135F, 3.132491F}},
        true},
       {"lu",
-       {3, 3},
-       {1, 2, 3, 4, 5, 6, 7, 8, 9},
+       matrix(DType::f32, 3, 3, {1, 2, 3, 4, 5, 6, 7, 8, 9}),
        {{}, {1, 0, 0, 0.14285715F, 1, 0, 0.5714286F, 0.4999998F, 1}, {}}},
       {"eigh",
-       {3, 3},
-       {0, 1, 2, 1, 0, 2, 2, 2, 3},
+       matrix(DType::f32, 3, 3, {0, 1, 2, 1, 0, 2, 2, 2, 3}),
        {{5, -1.0000001F, -1},
         {0.40824828F, -0.1825742F, 0.8944272F, 0.40824834F, 0.9128709F, 0, 0.81649655F, -0.3651484F,
          -0.4472136F}}},
-      {"determinant", {4, 4}, {1, 0, 0, 0, 0, 1, 2, 3, 0, 1, -2, 3, 0, 7, 8, 9}, {{47.999996F}}},
+      {"determinant",
+       matrix(DType::f32, 4, 4, {1, 0, 0, 0, 0, 1, 2, 3, 0, 1, -2, 3, 0, 7, 8, 9}),
+       {{47.999996F}}},
   };
   for (const plan::DevicePlan& plan : {discrete_plan(), cpu_plan(), bare_plan()}) {
     Interpreted device(plan);
     for (const Case& c : cases) {
       if (c.has_wide_sums && !plan.has.fast_f64) continue;
-      HostTensor a(DType::f32, c.shape);
-      std::memcpy(a.bytes.data(), c.operand.data(), a.bytes.size());
-      const auto got = device.call()(c.name, {a}, {});
+      const auto got = device.call()(c.name, {c.operand}, {});
       for (size_t i = 0; i < c.results.size(); ++i) {
         if (c.results[i].empty()) continue;
-        EXPECT_EQ(floats_of(got[i]), c.results[i])
+        EXPECT_EQ(numbers(got[i]), c.results[i])
             << c.name << (plan.has.fast_f64 ? " in f64" : " in f32");
       }
     }

@@ -102,6 +102,31 @@ ItemStep add_words(const Region& region, const TileLayout& layout) {
   return step;
 }
 
+// Sums of any integers, an atomic operation or two an element.
+ItemStep add_elements(const Region& region) {
+  const Node& root = *region.root;
+  const DType type = root.dtype;
+  const bool narrow = storage_bytes(type) < 4;
+  const bool is_large = storage_bytes(type) == 8 && root.count >= int64_t{1} << 30;
+  ItemStep step;
+  step.name = is_large ? "scatter_add_large" : "scatter_add";
+  step.items = static_cast<uint64_t>(root.inputs[2]->count);
+  for (uint32_t w : divisor_words(static_cast<uint64_t>(root.shape[1]))) step.words.push_back(w);
+  step.words.push_back(static_cast<uint32_t>(root.shape[0]));
+  step.body = [type, narrow, is_large, index_type = root.inputs[1]->dtype](
+                  Builder& b, const KernelArguments& arguments, Value item) {
+    const SlotIndices slots(arguments, 1, index_type, step_word(arguments, kSlots));
+    const Value update = step_divide(arguments, item, kInner);
+    slots.at(update, [&](Value slot) {
+      const Value inner = step_word(arguments, kInner);
+      const Value element = slot * inner + (item - update * inner);
+      add_atomically(b, narrow ? arguments.workspace(0) : arguments.output, element,
+                     load_element(arguments.operand(2), item, type).re, is_large);
+    });
+  };
+  return step;
+}
+
 }  // namespace
 
 Lowering lower_last_update(const Region& region, const Target& target) {
@@ -151,24 +176,7 @@ Lowering lower_scatter_add_integer(const Region& region, const Target& target) {
   const TileLayout layout = tile_layout(*target.plan);
   const bool has_tiles = layout.workgroup != 0 && root.shape[1] == 1 && storage_bytes(type) <= 4;
 
-  ItemStep add;
-  const bool is_large = storage_bytes(type) == 8 && count >= uint64_t{1} << 30;
-  add.name = is_large ? "scatter_add_large" : "scatter_add";
-  add.items = static_cast<uint64_t>(root.inputs[2]->count);
-  for (uint32_t w : divisor_words(static_cast<uint64_t>(root.shape[1]))) add.words.push_back(w);
-  add.words.push_back(static_cast<uint32_t>(root.shape[0]));
-  add.body = [type, narrow, is_large, index_type = root.inputs[1]->dtype](
-                 Builder& b, const KernelArguments& arguments, Value item) {
-    const SlotIndices slots(arguments, 1, index_type, step_word(arguments, kSlots));
-    const Value update = step_divide(arguments, item, kInner);
-    slots.at(update, [&](Value slot) {
-      const Value inner = step_word(arguments, kInner);
-      const Value element = slot * inner + (item - update * inner);
-      add_atomically(b, narrow ? arguments.workspace(0) : arguments.output, element,
-                     load_element(arguments.operand(2), item, type).re, is_large);
-    });
-  };
-  if (has_tiles) add = add_words(region, layout);
+  ItemStep add = has_tiles ? add_words(region, layout) : add_elements(region);
   if (narrow) add.workspaces = {0};
   // The target, with the sums of narrow numbers.
   ItemStep copy;

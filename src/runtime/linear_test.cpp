@@ -18,8 +18,10 @@ using nxv::testing::hard_hermitian;
 using nxv::testing::hard_matrix;
 using nxv::testing::kLinearTypes;
 using nxv::testing::LinearCheck;
+using nxv::testing::matrix;
 using nxv::testing::Matrix;
 using nxv::testing::matrix_of;
+using nxv::testing::numbers;
 using nxv::testing::positive_definite;
 using nxv::testing::random_hermitian;
 using nxv::testing::random_matrix;
@@ -75,20 +77,6 @@ class Linear : public ::testing::Test {
 
   std::shared_ptr<Engine> engine_;
 };
-
-HostTensor matrix(DType type, int64_t rows, int64_t columns, const std::vector<double>& elements) {
-  HostTensor t(type, {rows, columns});
-  for (size_t i = 0; i < elements.size(); ++i) {
-    t.set(static_cast<int64_t>(i), make_scalar(type, elements[i]));
-  }
-  return t;
-}
-
-std::vector<double> numbers(const HostTensor& t) {
-  std::vector<double> list;
-  for (int64_t i = 0; i < t.count(); ++i) list.push_back(to_complex_double(t.at(i)).real());
-  return list;
-}
 
 TEST_F(Linear, LuReconstructs) {
   LinearCheck check(call());

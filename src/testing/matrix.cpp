@@ -116,6 +116,20 @@ std::vector<double> vector_of(const HostTensor& t, int64_t index) {
   return v;
 }
 
+HostTensor matrix(DType type, int64_t rows, int64_t columns, const std::vector<double>& elements) {
+  HostTensor t(type, {rows, columns});
+  for (size_t i = 0; i < elements.size(); ++i) {
+    t.set(static_cast<int64_t>(i), make_scalar(type, elements[i]));
+  }
+  return t;
+}
+
+std::vector<double> numbers(const HostTensor& t) {
+  std::vector<double> list;
+  for (int64_t i = 0; i < t.count(); ++i) list.push_back(to_complex_double(t.at(i)).real());
+  return list;
+}
+
 HostTensor tensor_of(DType type, const Batch& batch) {
   Shape shape = batch.axes;
   shape.insert(shape.end(), {batch.matrices[0].rows, batch.matrices[0].columns});

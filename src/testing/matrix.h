@@ -45,6 +45,9 @@ Matrix scaled_columns(Matrix x, const std::vector<double>& values);
 Matrix matrix_of(const HostTensor& t, int64_t index = 0);
 std::vector<double> vector_of(const HostTensor& t, int64_t index = 0);
 HostTensor tensor_of(DType type, const Batch& batch);
+// Real elements in row-major order, and back whatever the shape.
+HostTensor matrix(DType type, int64_t rows, int64_t columns, const std::vector<double>& elements);
+std::vector<double> numbers(const HostTensor& t);
 
 Matrix rounded(DType type, Matrix x);
 
