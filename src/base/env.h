@@ -23,6 +23,9 @@ inline constexpr std::array kVariables = {
     Variable{"NXV_VALIDATION", "1: enable the Vulkan validation layers and count their messages"},
     Variable{"NXV_CHECK_HAZARDS",
              "1: the recorder proves that conflicting dispatches have a barrier"},
+    Variable{"NXV_CHECK_KERNELS",
+             "1: every kernel is generated again and compared with the first of its key"},
+    Variable{"NXV_DUMP", "folder to write the KernelIR and SPIR-V of every kernel to"},
     Variable{"NXV_CACHE_DIR", "folder of the pipeline caches; 'off' keeps none"},
     Variable{"NXV_NO_FUSION", "1: one kernel per operation"},
 };

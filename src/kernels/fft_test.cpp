@@ -7,10 +7,10 @@
 #include "base/error.h"
 #include "graph/build.h"
 #include "kernels/fft_butterfly.h"
-#include "kernels/plans_test.h"
 #include "library/registry.h"
 #include "schedule/schedule.h"
 #include "testing/interpreted.h"
+#include "testing/plans.h"
 #include "testing/reference/fourier.h"
 
 namespace nxv::kernels {

@@ -5,11 +5,11 @@
 #include <cmath>
 
 #include "graph/build.h"
-#include "kernels/plans_test.h"
 #include "kernels/region_emitter.h"
 #include "schedule/schedule.h"
 #include "testing/agreement.h"
 #include "testing/interpreted.h"
+#include "testing/plans.h"
 
 namespace nxv::kernels {
 namespace {

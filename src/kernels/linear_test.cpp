@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "graph/build.h"
-#include "kernels/plans_test.h"
 #include "library/registry.h"
 #include "testing/interpreted.h"
 #include "testing/linear_check_test.h"
+#include "testing/plans.h"
 
 namespace nxv::kernels {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/plans_test.h"
 #include "testing/graph_check.h"
 #include "testing/interpreted.h"
+#include "testing/plans.h"
 
 namespace nxv::kernels {
 namespace {

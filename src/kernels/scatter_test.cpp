@@ -10,12 +10,12 @@
 #include <set>
 
 #include "graph/build.h"
-#include "kernels/plans_test.h"
 #include "library/registry.h"
 #include "schedule/schedule.h"
 #include "spirv/emit.h"
 #include "testing/agreement.h"
 #include "testing/interpreted.h"
+#include "testing/plans.h"
 #include "testing/spirv_validate.h"
 
 namespace nxv::kernels {

@@ -4,10 +4,10 @@
 #include <random>
 
 #include "graph/build.h"
-#include "kernels/plans_test.h"
 #include "library/registry.h"
 #include "testing/agreement.h"
 #include "testing/interpreted.h"
+#include "testing/plans.h"
 
 namespace nxv::kernels {
 namespace {

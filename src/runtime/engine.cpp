@@ -34,7 +34,13 @@ Failure failure_of(const std::exception& e) {
 
 EngineOptions EngineOptions::from_environment() {
   EngineOptions options;
-  options.schedule.fuse = !env::flag("NXV_NO_FUSION");
+  options.executor.schedule.fuse = !env::flag("NXV_NO_FUSION");
+  if (env::flag("NXV_CHECK_KERNELS")) {
+    options.executor.ledger = std::make_shared<kernels::KernelLedger>();
+  }
+  if (const auto folder = env::get("NXV_DUMP")) {
+    options.executor.dump = std::make_shared<const KernelDump>(*folder);
+  }
   return options;
 }
 
@@ -46,7 +52,7 @@ Engine::Engine(const EngineOptions& options) : device_(vulkan::Device::open(opti
   snapshot_ = device_->snapshot();
   snapshot_.probes = run_probes(*device_);
   plan_ = plan::make_plan(snapshot_, options.device.plan);
-  executor_ = std::make_unique<Executor>(*device_, plan_, options.schedule);
+  executor_ = std::make_unique<Executor>(*device_, plan_, options.executor);
   threshold_ = std::min<int64_t>(kMinThreshold, static_cast<int64_t>(plan_.memory_budget / 4));
   thread_ = std::thread([this] { loop(); });
 }

@@ -24,7 +24,7 @@ namespace nxv::runtime {
 
 struct EngineOptions {
   vulkan::DeviceOptions device = vulkan::DeviceOptions::from_environment();
-  schedule::Options schedule;
+  ExecutorOptions executor;
   static EngineOptions from_environment();
 };
 

@@ -17,6 +17,7 @@ namespace nxv::runtime {
 inline EngineOptions test_options() {
   EngineOptions options = EngineOptions::from_environment();
   options.device.check_hazards = true;
+  options.executor.ledger = std::make_shared<kernels::KernelLedger>();
   return options;
 }
 

@@ -12,11 +12,11 @@ class EnginePair {
  public:
   explicit EnginePair(const std::vector<std::string>& disabled = {}) {
     EngineOptions options = test_options();
-    options.schedule.large_bytes = 0;
+    options.executor.schedule.large_bytes = 0;
     for (const std::string& name : disabled) options.device.plan.disable.push_back(name);
     fused_ = open_or_null(options);
     if (!fused_) return;
-    options.schedule.fuse = options.schedule.donate = false;
+    options.executor.schedule.fuse = options.executor.schedule.donate = false;
     apart_ = open_or_null(options);
     agreement_ = agreement_of(fused_->plan());
   }

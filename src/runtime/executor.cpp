@@ -17,16 +17,20 @@ constexpr size_t kKeptSteps = 1 << 14;
 }  // namespace
 
 Executor::Executor(vulkan::Device& device, const plan::DevicePlan& plan,
-                   const schedule::Options& options)
+                   const ExecutorOptions& options)
     : device_(device), plan_(plan), target_(kernels::make_target(plan)), options_(options) {
   emit_options_ = emit_options(plan);
 }
 
 vulkan::Module Executor::compile(const ir::Kernel& kernel) const {
-  return make_module(kernels::legalised(kernel, plan_.has), emit_options_);
+  const ir::Kernel legal = kernels::legalised(kernel, plan_.has);
+  vulkan::Module module = make_module(legal, emit_options_);
+  if (options_.dump) options_.dump->write(legal, module);
+  return module;
 }
 
 CompiledKernel& Executor::request(const kernels::Dispatch& dispatch, const Region& region) {
+  if (options_.ledger) options_.ledger->check(dispatch.key, dispatch.generate(region));
   CompiledKernel& entry = kernels_[dispatch.key];
   if (entry.kernel == nullptr) {
     entry.param_bytes = std::make_shared<uint32_t>(0);
@@ -58,8 +62,8 @@ size_t Executor::SignatureHash::operator()(const std::vector<uint64_t>& signatur
 
 Program Executor::schedule(const NodeRef& root) {
   ++stats_.schedules;
-  std::vector<schedule::Step> steps = schedule::make_schedule(root, options_);
-  Program program = make_program(graph_, steps, target_, options_.large_bytes);
+  std::vector<schedule::Step> steps = schedule::make_schedule(root, options_.schedule);
+  Program program = make_program(graph_, steps, target_, options_.schedule.large_bytes);
   for (size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].is_alias) continue;
     Program::Step& step = program.steps[i];
@@ -153,7 +157,7 @@ void Executor::drop_last_read(const Program::Step& step) {
 }
 
 void Executor::run(const Program& program) {
-  const bool donates = options_.donate && program.has_donors;
+  const bool donates = options_.schedule.donate && program.has_donors;
   if (donates || program.is_large) {
     // Generators refer to operands until they are done.
     for (const Program::Step& step : program.steps) {

@@ -6,7 +6,9 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "kernels/kernel_ledger.h"
 #include "kernels/lowering.h"
+#include "runtime/kernel_dump.h"
 #include "runtime/program.h"
 #include "runtime/storage.h"
 #include "schedule/schedule.h"
@@ -24,9 +26,16 @@ struct ExecutorStats {
   uint64_t bytes_read = 0, bytes_written = 0;
 };
 
+struct ExecutorOptions {
+  schedule::Options schedule;
+  // Every kernel is generated wherever it is asked for, and compared with the first one of its key.
+  std::shared_ptr<kernels::KernelLedger> ledger;
+  std::shared_ptr<const KernelDump> dump;
+};
+
 class Executor {
  public:
-  Executor(vulkan::Device& device, const plan::DevicePlan& plan, const schedule::Options& options);
+  Executor(vulkan::Device& device, const plan::DevicePlan& plan, const ExecutorOptions& options);
 
   // Makes `node` stored. Throws what went wrong; the node then stays pending, or is failed.
   void evaluate(const NodeRef& node);
@@ -35,7 +44,7 @@ class Executor {
 
   const ExecutorStats& stats() const { return stats_; }
   const kernels::Target& target() const { return target_; }
-  const schedule::Options& options() const { return options_; }
+  const schedule::Options& options() const { return options_.schedule; }
   // SPIR-V of a kernel, legalised for this device.
   vulkan::Module compile(const ir::Kernel& kernel) const;
 
@@ -60,7 +69,7 @@ class Executor {
   vulkan::Device& device_;
   const plan::DevicePlan& plan_;
   kernels::Target target_;
-  schedule::Options options_;
+  const ExecutorOptions options_;
   spirv::EmitOptions emit_options_;
   std::unordered_map<std::string, CompiledKernel> kernels_;
   std::unordered_map<std::vector<uint64_t>, Program, SignatureHash> programs_;

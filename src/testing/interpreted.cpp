@@ -93,11 +93,12 @@ void InterpretedDevice::run(const Region& region) {
     workspaces.emplace_back((bytes + 15) / 16 * 16, kGarbage);
   }
   for (const kernels::Dispatch& d : lowering.dispatches) {
-    const ir::Kernel kernel = kernels::legalised(d.generate(region), plan_.has);
+    const ir::Kernel generated = d.generate(region);
+    ledger_.check(d.key, generated);
+    const ir::Kernel kernel = kernels::legalised(generated, plan_.has);
     check_limits(kernel, d, plan_);
     kernels_.insert(kernel.name);
-    if (std::find(keys_.begin(), keys_.end(), d.key) == keys_.end()) {
-      keys_.push_back(d.key);
+    if (keys_.insert(d.key).second) {
       invalid_ += validate_spirv(spirv::emit(kernel, {}));
     }
     std::vector<Argument> arguments;

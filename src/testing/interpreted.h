@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "graph/node.h"
+#include "kernels/kernel_ledger.h"
 #include "kernels/lowering.h"
 #include "plan/device_plan.h"
 #include "schedule/partition.h"
@@ -43,7 +44,8 @@ class InterpretedDevice {
   const kernels::Target target_;
   int dispatches_ = 0;
   std::string invalid_;
-  std::vector<std::string> keys_;
+  kernels::KernelLedger ledger_;
+  std::set<std::string> keys_;
   std::set<std::string> kernels_;
 };
 

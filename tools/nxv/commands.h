@@ -40,6 +40,11 @@ struct AccuracyOptions {
 };
 int run_accuracy(const AccuracyOptions& options);
 
+struct KernelsOptions {
+  std::string corpus;  // folder to write the kernels of the corpus to
+};
+int run_kernels(const KernelsOptions& options);
+
 // Prints docs/operations.md; with a file, fails unless that is what it holds.
 int run_operations(const std::string& check);
 

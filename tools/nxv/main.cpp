@@ -54,10 +54,16 @@ int main(int argc, char** argv) {
   std::string page;
   operations->add_option("--check", page, "fail unless this file is the page");
 
+  nxv::tools::KernelsOptions kernels_options;
+  CLI::App* kernels = app.add_subcommand("kernels", "the kernels of a fixed corpus of graphs");
+  kernels->add_option("--corpus", kernels_options.corpus, "folder to write keys, IR and SPIR-V to")
+      ->required();
+
   CLI11_PARSE(app, argc, argv);
   try {
     if (*info) return nxv::tools::run_info(device, list_devices);
     if (*operations) return nxv::tools::run_operations(page);
+    if (*kernels) return nxv::tools::run_kernels(kernels_options);
     if (*explain) {
       explain_options.device = device;
       return nxv::tools::run_explain(explain_options);

@@ -1,3 +1,4 @@
+// Commands that need what only tests bring along.
 #include "base/error.h"
 #include "commands.h"
 
@@ -5,6 +6,10 @@ namespace nxv::tools {
 
 int run_accuracy(const AccuracyOptions&) {
   throw Error(Status::unsupported, "built without MPFR (configure with NXV_TESTS=ON)");
+}
+
+int run_kernels(const KernelsOptions&) {
+  throw Error(Status::unsupported, "built without the corpus (configure with NXV_TESTS=ON)");
 }
 
 }  // namespace nxv::tools

@@ -1,0 +1,121 @@
+// Writes the kernels of the corpus for devices that need not be there, for comparison with those of
+// another version (tools/compare_kernels.sh).
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "commands.h"
+#include "ir/fingerprint.h"
+#include "kernels/kernel_ledger.h"
+#include "kernels/lowering.h"
+#include "schedule/schedule.h"
+#include "spirv/emit.h"
+#include "testing/corpus/corpus.h"
+#include "testing/plans.h"
+#include "testing/reference.h"
+
+namespace nxv::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Devices that get the random graphs too.
+const std::set<std::string> kCommon = {"discrete", "no f64", "bare", "cpu"};
+
+// Fingerprint of a kernel's words.
+std::string hash_of(const std::vector<uint32_t>& words) {
+  uint64_t hash = words.size();
+  for (uint32_t w : words) hash = (hash ^ w) * 0x100000001b3u;
+  return std::to_string(hash);
+}
+
+// index.txt: a line for each dispatch of each graph on each plan; ir/ and spirv/: what it names.
+class CorpusWriter {
+ public:
+  explicit CorpusWriter(const fs::path& folder) : folder_(folder) {
+    fs::create_directories(folder / "ir");
+    fs::create_directories(folder / "spirv");
+    index_.open(folder / "index.txt");
+    if (!index_) throw Error(Status::invalid_argument, "cannot write to " + folder.string());
+  }
+
+  void write(const kernels::AbsentDevice& device, const testing::CorpusGraph& graph) {
+    const kernels::Target target = kernels::make_target(device.plan);
+    int root = 0;
+    for (const NodeRef& node : graph.build(host_graveyard())) {
+      const std::string label =
+          device.name + " | " + graph.name + " | root " + std::to_string(root++);
+      try {
+        write(device, target, label, node);
+      } catch (const Error& e) {
+        // A device without f64, say: that, too, is to stay as it is.
+        index_ << label << " | " << e.what() << '\n';
+      }
+    }
+  }
+
+  size_t kernels() const { return seen_.size(); }
+
+ private:
+  void write(const kernels::AbsentDevice& device, const kernels::Target& target,
+             const std::string& label, const NodeRef& node) {
+    if (!node->is_pending() || node->op == Op::data) return;
+    int step = 0;
+    std::map<std::string, int> lines;  // equal ones are counted: a decomposition repeats its steps
+    for (const schedule::Step& s : schedule::make_schedule(node, {})) {
+      if (s.is_alias) continue;
+      for (const kernels::Dispatch& d : kernels::lower(s.region, target).dispatches) {
+        const ir::Kernel kernel = d.generate(s.region);
+        ledgers_[device.name].check(d.key, kernel);
+        const std::string print = ir::to_string(ir::fingerprint(kernel));
+        std::string& spirv = seen_[print + device.name];
+        if (spirv.empty()) spirv = write(print, kernel, device.plan);
+        ++lines["step " + std::to_string(step) + " | " + kernel.name + " | " +
+                std::to_string(d.groups[0]) + 'x' + std::to_string(d.groups[1]) + " | " +
+                std::to_string(kernel.body.size()) + " instructions | ir " + print + " | spirv " +
+                spirv];
+      }
+      ++step;
+    }
+    for (const auto& [line, count] : lines) {
+      index_ << label << " | " << line << " | " << count << " times\n";
+    }
+  }
+
+  std::string write(const std::string& print, const ir::Kernel& kernel,
+                    const plan::DevicePlan& plan) {
+    std::ofstream(folder_ / "ir" / (print + ".txt")) << ir::to_string(kernel);
+    const std::vector<uint32_t> words = spirv::emit(kernels::legalised(kernel, plan.has), {});
+    const std::string hash = hash_of(words);
+    std::ofstream(folder_ / "spirv" / (hash + ".spv"), std::ios::binary)
+        .write(reinterpret_cast<const char*>(words.data()),
+               static_cast<std::streamsize>(words.size() * sizeof(uint32_t)));
+    return hash;
+  }
+
+  const fs::path folder_;
+  std::ofstream index_;
+  std::map<std::string, kernels::KernelLedger> ledgers_;  // by plan
+  std::map<std::string, std::string> seen_;               // kernel and plan -> SPIR-V
+};
+
+}  // namespace
+
+int run_kernels(const KernelsOptions& options) {
+  CorpusWriter writer(options.corpus);
+  const std::vector<testing::CorpusGraph> graphs = testing::corpus();
+  for (const kernels::AbsentDevice& device : kernels::absent_devices()) {
+    const bool is_common = kCommon.count(device.name) != 0;
+    for (const testing::CorpusGraph& graph : graphs) {
+      if (is_common || !graph.is_random) writer.write(device, graph);
+    }
+  }
+  std::cout << graphs.size() << " graphs, " << writer.kernels() << " kernels, written to "
+            << options.corpus << '\n';
+  return 0;
+}
+
+}  // namespace nxv::tools
