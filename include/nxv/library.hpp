@@ -232,7 +232,7 @@ inline Tensor ifft2(const Tensor& x, const Axes& axes = {-2, -1}) {
 
 // ---- Linear algebra: the last two axes are matrices, leading ones are batches ----
 
-// Solves a x = b for a triangular a; the other triangle is not read. NXV_ARITHMETIC when singular.
+// Solves a x = b for a triangular a; the other triangle is not read. NXV_SINGULAR when singular.
 inline Tensor triangular_solve(const Tensor& a, const Tensor& b, bool lower = true) {
   return detail::call_one("triangular_solve", {a, b}, {{"lower", lower}});
 }

@@ -49,9 +49,11 @@ typedef enum nxv_status {
   NXV_NO_DEVICE = 6,        /* no Vulkan loader, or no device above the floor */
   NXV_UNSUPPORTED = 7,      /* the device lacks a capability, named in the message */
   NXV_OUT_OF_BOUNDS = 8,    /* a data-dependent index */
-  NXV_ARITHMETIC = 9,       /* integer division by zero, negative shift amount, singular matrix */
+  NXV_ARITHMETIC = 9,       /* integer division by zero, negative exponent of an integer */
   NXV_DEALLOCATED = 10,     /* the tensor's storage was given back */
   NXV_INTERNAL = 11,
+  NXV_NEGATIVE_SHIFT = 12,    /* a data-dependent amount of a shift */
+  NXV_SINGULAR = 13,          /* a matrix of a system of equations is singular */
   NXV_ANY_STATUS = 0x7fffffff /* no status: lets the type hold every int that C may pass */
 } nxv_status;
 

@@ -21,9 +21,11 @@ enum class Status : int {
   no_device = 6,         // no Vulkan loader, or no device above the floor
   unsupported = 7,       // the device lacks a capability, named in the message
   out_of_bounds = 8,     // a data-dependent index
-  arithmetic = 9,        // integer division by zero, negative shift, singular matrix
+  arithmetic = 9,        // integer division by zero, negative exponent of an integer
   deallocated = 10,      // the tensor's storage was given back
   internal = 11,
+  negative_shift = 12,  // a data-dependent amount
+  singular = 13,        // a matrix of a system of equations
 };
 
 class Error : public std::runtime_error {

@@ -5,6 +5,8 @@
 namespace nxv::capi {
 
 static_assert(static_cast<int>(Status::internal) == NXV_INTERNAL);
+static_assert(static_cast<int>(Status::negative_shift) == NXV_NEGATIVE_SHIFT);
+static_assert(static_cast<int>(Status::singular) == NXV_SINGULAR);
 static_assert(static_cast<int>(Status::alloc_failed) == NXV_ALLOC_FAILED);
 static_assert(static_cast<int>(Status::deallocated) == NXV_DEALLOCATED);
 static_assert(static_cast<int>(DType::c128) == NXV_C128);
@@ -54,6 +56,10 @@ const char* nxv_status_name(nxv_status status) noexcept {
       return "deallocated";
     case NXV_INTERNAL:
       return "internal";
+    case NXV_NEGATIVE_SHIFT:
+      return "negative_shift";
+    case NXV_SINGULAR:
+      return "singular";
     case NXV_ANY_STATUS:
       break;
   }

@@ -101,7 +101,9 @@ struct Expr {
   std::array<int16_t, 3> args = {-1, -1, -1};  // earlier expressions
   int16_t operand = -1;                        // load, gather
   Addressing addressing = Addressing::linear;  // generate, inside
-  int32_t path = -1;                           // generate, inside: when mapped
+  // generate, inside: when mapped. compute that may fault: when pads and concatenations on the path
+  // leave points out.
+  int32_t path = -1;
   WordIndex words = 0;  // generate: index words as for an operand; constant: the scalar's bits;
                         // gather: the operand's last index
   WordIndex extra = 0;  // iota axis: stride divisor and size divisor; eye: column and row divisors;
@@ -139,7 +141,9 @@ struct Region {
   std::vector<PathStep> paths;
   std::vector<uint32_t> words;
   std::string key;
-  bool can_fault = false;
+  // Operations that may fault: a word each of the fault slot, in the order in which they compute.
+  std::vector<Op> faults;
+  bool can_fault() const { return !faults.empty(); }
 };
 
 // Whether an invocation of the region's kernel reads of the operand at most the elements, at the

@@ -295,6 +295,7 @@ void Builder::for_range(Value begin, Value end, Value step, const std::function<
 }
 
 Kernel Builder::finish() {
+  for (const auto& emit : std::exchange(at_end_, {})) emit();
   verify(kernel_);
   return std::move(kernel_);
 }

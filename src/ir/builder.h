@@ -7,6 +7,8 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "ir/kernel.h"
 
@@ -128,6 +130,9 @@ class Builder {
   void for_range(Value begin, Value end, Value step, const std::function<void(Value)>& body,
                  Unrolling unrolling = Unrolling::allowed);
 
+  // Calls `emit` when the kernel is finished, wherever that is: for what every kernel needs at its
+  // end.
+  void at_end(std::function<void()> emit) { at_end_.push_back(std::move(emit)); }
   // Verifies the kernel and hands it over; the builder is empty afterwards.
   Kernel finish();
 
@@ -136,6 +141,7 @@ class Builder {
   friend class Var;
 
   Kernel kernel_;
+  std::vector<std::function<void()>> at_end_;
 };
 
 Value operator+(Value a, Value b);

@@ -1,6 +1,7 @@
 #include "ir/emit.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "ir/compare.h"
@@ -36,6 +37,21 @@ class Emitter {
   [[noreturn]] void refuse() const {
     throw Error(Status::unsupported, std::string(name(op_)) + " is not defined for " +
                                          std::string(name(args_[0].dtype)));
+  }
+
+  // ---- Faults ----
+
+  bool can_fault() const {
+    std::array<DType, 3> operands = {};
+    for (size_t i = 0; i < args_.size(); ++i) operands[i] = args_[i].dtype;
+    return fault_of(op_, out_, operands) != Fault::none;
+  }
+
+  void fault_if(Value condition) const {
+    if (!can_fault()) {
+      throw Error(Status::internal, std::string(name(op_)) + " has no fault in the op table");
+    }
+    context_.fault(condition);
   }
 
   // ---- Predicates ----
@@ -94,7 +110,7 @@ class Emitter {
     const Value size = b_.bitcast(args_[1].re, kU32);
     const Value position = b_.bitcast(index, type);
     const Value outside = position >= b_.convert(size, type);
-    context_.fault(outside);
+    fault_if(outside);
     const Value last = size - 1u;
     return {out_, b_.bitcast(b_.select(outside, last, b_.convert(position, kU32)), kS32), {}};
   }
@@ -148,7 +164,7 @@ class Emitter {
       return is_unsigned(args_[i].dtype) ? b_.boolean(false) : v < 0;
     };
     const Value zero = y == 0;
-    context_.fault(zero);
+    fault_if(zero);
     const Value x_negative = is_negative(0, x), y_negative = is_negative(1, y);
     const Value a = b_.bitcast(b_.select(x_negative, -x, x), kU64);
     const Value b = b_.bitcast(b_.select(y_negative, -y, y), kU64);
@@ -225,7 +241,7 @@ class Emitter {
   // Truncates; the smallest number divided by -1 wraps. A zero divisor is a fault.
   Value quotient(Value x, Value y) {
     const Value zero = y == 0;
-    context_.fault(zero);
+    fault_if(zero);
     const Value one = like(y, 1);
     if (!is_signed(x.type())) return x / b_.select(zero, one, y);
     const Value minus_one = y == -1;
@@ -234,7 +250,7 @@ class Emitter {
 
   // By squaring, modulo the width, without a loop. A negative exponent is a fault.
   Value power(Value base, Value exponent) {
-    if (is_signed(exponent.type())) context_.fault(exponent < 0);
+    if (can_fault()) fault_if(exponent < 0);
     const int steps = bits(args_[1].dtype) - (is_signed_int(args_[1].dtype) ? 1 : 0);
     const Value one = like(base, 1);
     Value result = one, square = base;
@@ -249,7 +265,7 @@ class Emitter {
   // Amounts at or above the width shift everything out. A negative amount is a fault.
   Value shift(Value x) {
     const Value amount = args_[1].re;
-    if (is_signed(amount.type())) context_.fault(amount < 0);
+    if (can_fault()) fault_if(amount < 0);
     const int width = bits(out_);
     const Value too_far = b_.bitcast(amount, bytes(amount.type()) == 8 ? kU64 : kU32) >= width;
     const Value by = b_.convert(b_.select(too_far, like(amount, width - 1), amount), kU32);

@@ -11,8 +11,8 @@ namespace nxv::ir {
 
 struct EmitContext {
   math::MathOptions math;
-  // Called with a condition under which the operation is an error for this element (integer
-  // division by zero, a negative shift amount). Never called for operations that cannot fail.
+  // Called with the condition under which this element has no value, for the reason that fault_of
+  // names; for operations and types that have one.
   std::function<void(Value)> fault;
 };
 

@@ -192,11 +192,8 @@ class Generator {
       const Number& n = values_.at(input.get());
       arguments.push_back(is_integer(node.dtype) ? n : hidden(n));
     }
-    const ir::EmitContext context{target_.math, [&](Value condition) {
-                                    b_.if_(condition & r.real, [&] {
-                                      b_.atomic(Opcode::atomic_min, in_.fault, b_.u32(0), r.row);
-                                    });
-                                  }};
+    const ir::EmitContext context{
+        target_.math, [&](Value condition) { in_.fault(node.op, condition & r.real, r.row); }};
     return ir::emit(node.op, node.dtype, arguments, context);
   }
 

@@ -267,8 +267,10 @@ TEST_F(InTurn, FaultsNameTheElement) {
     }
     return "";
   };
-  EXPECT_EQ(message(6, 5), "fault at element 5");
-  EXPECT_EQ(message(6, 2), "fault at element 2");
+  EXPECT_EQ(message(6, 5),
+            "negative exponent of an integer in pow at element 5 of a result of shape {6}");
+  EXPECT_EQ(message(6, 2),
+            "negative exponent of an integer in pow at element 2 of a result of shape {6}");
   // What lies beyond the end is no element.
   EXPECT_EQ(message(5, -1), "");
 }

@@ -3,6 +3,7 @@
 // names, the dispatch's words.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -13,12 +14,13 @@ namespace nxv::kernels {
 
 class KernelArguments {
  public:
-  KernelArguments(ir::Builder& b, const Region& region, int workspaces, int words) {
+  KernelArguments(ir::Builder& b, const Region& region, int workspaces, int words)
+      : op_(region.root->op), faults_(region.faults) {
     for (size_t i = 0; i < region.operands.size(); ++i) {
       operands_.push_back(b.buffer("in" + std::to_string(i), ir::Access::read));
     }
     output = b.buffer("out", ir::Access::read_write);
-    if (region.can_fault) fault = b.buffer("fault", ir::Access::read_write);
+    if (region.can_fault()) fault_ = b.buffer("fault", ir::Access::read_write);
     for (int i = 0; i < workspaces; ++i) {
       workspaces_.push_back(b.buffer("work" + std::to_string(i), ir::Access::read_write));
     }
@@ -30,10 +32,24 @@ class KernelArguments {
   ir::Value workspace(int i) const { return workspaces_[i]; }
   ir::Value word(int i) const { return words_[i]; }
 
-  ir::Value output, fault;
+  // Reports a fault of the operation, or of one of its function, at the position if the condition
+  // holds.
+  void fault(ir::Value condition, ir::Value position) const { fault(op_, condition, position); }
+  void fault(Op op, ir::Value condition, ir::Value position) const {
+    ir::Builder& b = position.builder();
+    const auto word = std::find(faults_.begin(), faults_.end(), op) - faults_.begin();
+    b.if_(condition, [&] {
+      b.atomic(ir::Opcode::atomic_min, fault_, b.u32(static_cast<uint32_t>(word)), position);
+    });
+  }
+
+  ir::Value output;
   ir::Value zero;  // 0, as something that no compiler can fold
 
  private:
+  Op op_;
+  std::vector<Op> faults_;
+  ir::Value fault_;
   std::vector<ir::Value> operands_, workspaces_, words_;
 };
 

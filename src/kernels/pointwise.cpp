@@ -62,7 +62,7 @@ ir::Kernel generate(const Region& region, const Target& target, uint32_t workgro
     const Value end = b.binary(ir::Opcode::min, begin + chunk, groups);
     b.for_range(begin + local, end, b.u32(workgroup), group_at);
   }
-  return emitter.finish();
+  return b.finish();
 }
 
 }  // namespace

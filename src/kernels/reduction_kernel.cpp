@@ -38,7 +38,7 @@ class Generator {
     }
     if (layout_.rows > 1) {
       several_rows();
-      return emitter_.finish();
+      return b_.finish();
     }
     const Value unit = unit_index();
     const auto fold = [&](Value u) {
@@ -54,7 +54,7 @@ class Generator {
     } else {
       b_.if_(unit < word(kUnits), [&] { fold(unit); });
     }
-    return emitter_.finish();
+    return b_.finish();
   }
 
  private:
@@ -226,6 +226,7 @@ class Generator {
     Points points;
     points.rows = {row};
     points.row_end = word(kRows);
+    points.col_end = word(kColumns);
     return points;
   }
 

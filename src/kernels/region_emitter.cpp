@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "graph/fault.h"
 #include "ir/pick.h"
 #include "ir/random.h"
 
@@ -12,8 +13,6 @@ using ir::Number;
 using ir::Value;
 
 namespace {
-
-constexpr uint32_t kNoFault = 0xffffffff;
 
 // Whether integers become floats in the kernel's arithmetic.
 bool converts_to_float(const Region& region) {
@@ -82,14 +81,17 @@ RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
     operands_.push_back(b_.buffer("in" + std::to_string(i), ir::Access::read, !in_place));
   }
   output_ = b_.buffer("out", ir::Access::write, is_apart);
-  if (region.can_fault) fault_ = b_.buffer("fault", ir::Access::read_write);
+  if (region.can_fault()) fault_ = b_.buffer("fault", ir::Access::read_write);
   for (const std::string& name : extra_buffers) {
     extra_buffers_.push_back(b_.buffer(name, ir::Access::read_write));
   }
   const size_t words = region.words.size() + extra_words;
   for (size_t i = 0; i < words; ++i) words_.push_back(b_.param("w" + std::to_string(i), ir::kU32));
   if (converts_to_float(region)) zero_ = b_.param("zero", ir::kU32);
-  if (region.can_fault) first_fault_ = b_.var(b_.u32(kNoFault));
+  for (size_t i = 0; i < region.faults.size(); ++i) {
+    first_faults_.push_back(b_.var(b_.u32(kNoFault)));
+  }
+  if (region.can_fault()) b_.at_end([this] { report_faults(); });
 }
 
 Value RegionEmitter::divide(Value n, WordIndex i) {
@@ -246,7 +248,13 @@ void RegionEmitter::make(int id, const Points& points) {
           args.push_back(is_integer(e.dtype) ? value(arg, lane) : hide(value(arg, lane)));
           uniform &= values_[arg].size() == 1;
         }
-        const ir::EmitContext context{math_, [&](Value c) { fault(c, points, lane); }};
+        const int end = uniform ? lanes(e.level, points) : lane + 1;
+        const ir::EmitContext context{math_, [&](Value condition) {
+                                        for (int i = lane; i < end; ++i) {
+                                          fault(e, condition, points, i);
+                                          if (e.path < 0) break;  // alike at all points
+                                        }
+                                      }};
         result.push_back(ir::emit(e.op, e.dtype, args, context));
         if (uniform) break;
       }
@@ -551,21 +559,41 @@ Number RegionEmitter::hide(Number n) {
   return n;
 }
 
-void RegionEmitter::fault(Value condition, const Points& points, int lane) {
-  const Value row = points.real_row.exists() ? points.real_row
-                    : points.row_group       ? (points.row_group << 2) + static_cast<uint32_t>(lane)
-                                             : points.rows[points.rows.size() == 1 ? 0 : lane];
-  const Value real = points.row_end ? condition & (row < points.row_end) : condition;
-  const Value first = b_.binary(ir::Opcode::min, first_fault_.get(), row);
-  first_fault_.set(b_.select(real, first, first_fault_.get()));
+void RegionEmitter::fault(const Expr& e, Value condition, const Points& points, int lane) {
+  if (e.path >= 0) condition = condition & inside_path(e.path, e.level, points, lane);
+  Value at;
+  if (region_.root_level == Level::element) {
+    at = e.level == Level::element ? points.element_base + points.cols[lane]
+                                   : points.rows[0] * points.col_end;
+  } else {
+    at = points.real_row.exists() ? points.real_row
+         : points.row_group       ? (points.row_group << 2) + static_cast<uint32_t>(lane)
+                                  : points.rows[points.rows.size() == 1 ? 0 : lane];
+    if (points.row_end) condition = condition & (at < points.row_end);
+  }
+  const auto which = std::find(region_.faults.begin(), region_.faults.end(), e.op);
+  const ir::Var& first = first_faults_[static_cast<size_t>(which - region_.faults.begin())];
+  const Value lowest = b_.binary(ir::Opcode::min, first.get(), at);
+  first.set(b_.select(condition, lowest, first.get()));
 }
 
-ir::Kernel RegionEmitter::finish() {
-  if (region_.can_fault) {
-    const Value first = first_fault_.get();
-    b_.if_(first != kNoFault, [&] { b_.atomic(ir::Opcode::atomic_min, fault_, b_.u32(0), first); });
+Value RegionEmitter::inside_path(int path, Level level, const Points& points, int lane) {
+  Value inside = coordinates(path, level, points, lane).inside;
+  for (path = region_.paths[path].parent; path >= 0; path = region_.paths[path].parent) {
+    inside = inside & coordinates(path, level, points, lane).inside;
   }
-  return b_.finish();
+  return inside;
+}
+
+void RegionEmitter::report_faults() {
+  Value all = first_faults_[0].get();
+  for (size_t i = 1; i < first_faults_.size(); ++i) all = all & first_faults_[i].get();
+  b_.if_(all != kNoFault, [&] {
+    for (size_t i = 0; i < first_faults_.size(); ++i) {
+      b_.atomic(ir::Opcode::atomic_min, fault_, b_.u32(static_cast<uint32_t>(i)),
+                first_faults_[i].get());
+    }
+  });
 }
 
 }  // namespace nxv::kernels

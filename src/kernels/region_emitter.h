@@ -28,6 +28,8 @@ struct Points {
   // The row count. Rows of row_group beyond it are not real: they repeat the last one in `rows`,
   // hold anything in loads of whole groups, and report no fault.
   ir::Value row_end;
+  // The column count, where the root has elements for columns.
+  ir::Value col_end;
   // When rows is one of row_group's: its number, which may lie beyond the end. Names faults.
   ir::Value real_row;
 };
@@ -44,6 +46,9 @@ bool is_heavy(const Region& region, Level level, const plan::DevicePlan& plan);
 // Loop iterations of a group of such elements, at most.
 uint32_t iterations_in_turn(const Region& region);
 
+// Each invocation gathers its faults; they are reported when the builder finishes the kernel,
+// however its generator comes to do so. Atomic operations are slow on CPUs even where no invocation
+// needs them: there is one an invocation and operation that may fault.
 class RegionEmitter {
  public:
   // Declares the kernel's arguments: a buffer for each operand, the output, a fault slot if the
@@ -51,6 +56,8 @@ class RegionEmitter {
   // integer becomes a float.
   RegionEmitter(ir::Builder& builder, const Region& region, const ir::math::MathOptions& math,
                 std::span<const std::string> extra_buffers = {}, int extra_words = 0);
+  RegionEmitter(const RegionEmitter&) = delete;
+  RegionEmitter& operator=(const RegionEmitter&) = delete;
 
   ir::Value output() const { return output_; }
   ir::Value extra_buffer(int i) const { return extra_buffers_[i]; }
@@ -74,10 +81,6 @@ class RegionEmitter {
   void set(int expr, std::vector<ir::Number> lanes) { values_[expr] = std::move(lanes); }
   void forget(Level level);
   void forget_all();
-
-  // Reports the first point at which an operation failed and hands the kernel over. Atomic
-  // operations are slow on CPUs even where no invocation needs them: there is one an invocation.
-  ir::Kernel finish();
 
   // Reductions in an order in which each needs only earlier ones.
   std::vector<int> reductions() const;
@@ -117,14 +120,18 @@ class RegionEmitter {
   // An integer on its way into float arithmetic, as something no compiler can fold to a literal:
   // drivers get 0.0 * NaN and 0.0 / 0.0 wrong when they see the zero (x > x, say).
   ir::Number hide(ir::Number n);
-  void fault(ir::Value condition, const Points& points, int lane);
+  // The condition, at a lane, under which `e` has no value.
+  void fault(const Expr& e, ir::Value condition, const Points& points, int lane);
+  // Whether the steps of a path lead somewhere.
+  ir::Value inside_path(int path, Level level, const Points& points, int lane);
+  void report_faults();
 
   ir::Builder& b_;
   const Region& region_;
   const ir::math::MathOptions& math_;
   std::vector<ir::Value> operands_;
   ir::Value output_, fault_, zero_;
-  ir::Var first_fault_;
+  std::vector<ir::Var> first_faults_;  // of each of Region::faults: where it faulted first
   std::vector<ir::Value> extra_buffers_, words_;
   std::vector<Lanes> values_;  // by expression; empty: not evaluated
   std::vector<Coordinates> coordinates_;

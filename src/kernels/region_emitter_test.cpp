@@ -132,13 +132,14 @@ TEST(RegionEmitter, FaultsNameTheElement) {
   };
   const auto x = number({1, 2, 3, 4, 5, 6});
   EXPECT_EQ(message(elementwise(Op::quotient, {x, number({1, 1, 1, 1, 0, 0})})),
-            "fault at element 4");
+            "integer division by zero in quotient at element 4 of a result of shape {6}");
   // What lies beyond the end of five elements is no element.
   EXPECT_EQ(message(elementwise(Op::remainder, {number({1, 2, 3, 4, 5}), number({1, 1, 1, 1, 1})})),
             "");
   EXPECT_EQ(message(elementwise(Op::left_shift, {x, number({1, -1, 1, 1, 1, 1})})),
-            "fault at element 1");
-  EXPECT_EQ(message(elementwise(Op::pow, {x, number({0, 1, 2, 3, 4, -5})})), "fault at element 5");
+            "negative shift amount in left_shift at element 1 of a result of shape {6}");
+  EXPECT_EQ(message(elementwise(Op::pow, {x, number({0, 1, 2, 3, 4, -5})})),
+            "negative exponent of an integer in pow at element 5 of a result of shape {6}");
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ class Generator {
     block_ = alone ? b_.u32(0) : subgroup;
     row_ = alone ? linear_group(b_) * kRowsOfWorkgroup + subgroup : linear_group(b_);
     b_.if_(row_ < emitter_.extra_word(kRows), [&] { row(); });
-    return emitter_.finish();
+    return b_.finish();
   }
 
  private:
@@ -103,6 +103,7 @@ class Generator {
   void place() {
     points_.rows = {row_};
     points_.row_end = emitter_.extra_word(kRows);
+    points_.col_end = columns();
     points_.element_base = row_ * columns();
     const Value first = block_ * kFoldBlock + (lane_ << 2);
     for (uint32_t j = 0; j < layout_.groups; ++j) {

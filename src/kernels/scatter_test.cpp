@@ -158,7 +158,8 @@ TEST(Scatter, IndicesOfEveryType) {
           s.run(plan);
           ADD_FAILURE() << "no fault with an index of " << name(type);
         } catch (const Error& e) {
-          EXPECT_STREQ(e.what(), "fault at element 17") << name(type) << " into " << name(updates);
+          EXPECT_STREQ(e.what(), "index is out of bounds in indexed_add at update 17")
+              << name(type) << " into " << name(updates);
         }
       }
     }
@@ -267,7 +268,8 @@ TEST(ScatterTiles, FaultsOfAnyTile) {
           s.run(plan);
           ADD_FAILURE() << "no fault, " << pattern.name;
         } catch (const Error& e) {
-          EXPECT_STREQ(e.what(), "fault at element 333") << pattern.name;
+          EXPECT_STREQ(e.what(), "index is out of bounds in indexed_add at update 333")
+              << pattern.name;
         }
       }
     }

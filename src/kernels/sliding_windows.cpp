@@ -140,7 +140,7 @@ class Generator {
       const Value g = linear_group(b_) * layout_.workgroup + local;
       b_.if_(g < groups, [&] { group(g); });
     }
-    return emitter_.finish();
+    return b_.finish();
   }
 
  private:
@@ -232,7 +232,7 @@ class Generator {
 
 bool slides(const Region& region, const Target& target) {
   const bool gpu = target.plan->profile != plan::Profile::cpu;
-  if (!region.fixed_columns || region.root_level != Level::row || region.can_fault) return false;
+  if (!region.fixed_columns || region.root_level != Level::row || region.can_fault()) return false;
   if (gpu && region.row_count < kFewRows) return false;
   const bool has_rows = !region.element_base.dims.empty() || !region.element_rows.dims.empty();
   const Expr* reduction = only_reduction(region);

@@ -14,11 +14,6 @@ Value SlotIndices::position(const Number& index) {
   return b.bitcast(index.re, ir::bytes(index.re.type()) == 8 ? ir::kU64 : ir::kU32);
 }
 
-void SlotIndices::fault(Value condition, Value update) const {
-  Builder& b = slots_.builder();
-  b.if_(condition, [&] { b.atomic(Opcode::atomic_min, arguments_.fault, b.u32(0), update); });
-}
-
 SlotIndices::Place SlotIndices::find(Value update) const {
   Builder& b = slots_.builder();
   const Value at = position(load_element(arguments_.operand(operand_), update, type_));
@@ -30,14 +25,14 @@ Value SlotIndices::slot(Value update) const { return find(update).slot; }
 
 Value SlotIndices::checked_slot(Value update) const {
   const Place place = find(update);
-  fault(!place.inside, update);
+  arguments_.fault(!place.inside, update);
   return place.slot;
 }
 
 void SlotIndices::at(Value update, const std::function<void(Value)>& use) const {
   const Place place = find(update);
   slots_.builder().if_(place.inside, [&] { use(place.slot); });
-  fault(!place.inside, update);
+  arguments_.fault(!place.inside, update);
 }
 
 std::vector<SlotIndices::Update> SlotIndices::take(Value first, Value stride, uint32_t count,
@@ -55,7 +50,7 @@ std::vector<SlotIndices::Update> SlotIndices::take(Value first, Value stride, ui
     const auto below = [&](Value bound) { return at[i] < b.convert(bound, at[i].type()); };
     found[i].slot = b.convert(at[i], ir::kU32);
     found[i].is_taken = exists & below(range.end) & !below(range.begin);
-    fault(exists & !below(slots_), found[i].number);
+    arguments_.fault(exists & !below(slots_), found[i].number);
   }
   return found;
 }

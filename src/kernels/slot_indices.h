@@ -44,7 +44,6 @@ class SlotIndices {
   Place find(ir::Value update) const;
   // As an unsigned number: negative indices are huge.
   static ir::Value position(const ir::Number& index);
-  void fault(ir::Value condition, ir::Value update) const;
 
   const KernelArguments& arguments_;
   int operand_;

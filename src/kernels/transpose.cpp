@@ -91,7 +91,7 @@ class Generator {
       b_.barrier();
       write(local, column, row);
     });
-    return emitter_.finish();
+    return b_.finish();
   }
 
  private:

@@ -67,8 +67,7 @@ class Generator {
           sum.set(k_.subtract_product(sum.get(), element(matrix, i, j), x));
         });
         const Number diagonal = element(matrix, i, i);
-        k_.b.if_(k_.is_zero(diagonal),
-                 [&] { k_.b.atomic(ir::Opcode::atomic_min, k_.arguments.fault, k_.b.u32(0), at); });
+        k_.arguments.fault(k_.is_zero(diagonal), matrix);
         k_.store(k_.workspace(0), at, k_.divide(sum.get(), diagonal));
       });
     });

@@ -79,7 +79,9 @@ void require_nonzero_diagonal(const Arguments& arguments, const NodeRef& a) {
   for (int64_t i = 0; i < a->count; i += (i + 1) % (n * n) == 0 ? 1 : n + 1) {
     const std::complex<double> x =
         to_complex_double(load_scalar(a->dtype, a->host_data->data(), i));
-    if (x == 0.0) arguments.fail("can't solve for singular matrix", Status::arithmetic);
+    if (x == 0.0) {
+      arguments.fail(std::string(reason(Fault::singular)), status_of(Fault::singular));
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/env.h"
+#include "graph/fault.h"
 #include "runtime/probes.h"
 
 namespace nxv::runtime {
@@ -217,19 +218,17 @@ void Engine::begin_read(Request& request) {
   uint64_t epoch = pending->value.epoch;
   for (const auto& slot : storage.faults) {
     if (slot->is_clear.load(std::memory_order_acquire)) continue;
-    pending->faults.emplace_back(slot, transfers.read(slot->block, 0, 4));
+    pending->faults.emplace_back(slot, transfers.read(slot->block, 0, 4 * slot->ops.size()));
     epoch = std::max(epoch, pending->faults.back().second.epoch);
   }
   pending->done = std::move(request.read);
   device_->queue().on_complete(epoch, [pending](const Failure& failure) {
     if (failure) return pending->done(failure, {});
-    for (const auto& [slot, word] : pending->faults) {
-      uint32_t position = 0;
-      std::memcpy(&position, word.bytes, 4);
-      if (position != 0xffffffff) {
-        return pending->done(
-            {slot->what.status, slot->what.message + ", element " + std::to_string(position)}, {});
-      }
+    for (const auto& [slot, read] : pending->faults) {
+      std::vector<uint32_t> words(slot->ops.size());
+      std::memcpy(words.data(), read.bytes, 4 * words.size());
+      const Failure found = find_fault(slot->ops, words, slot->shape);
+      if (found) return pending->done(found, {});
       slot->is_clear.store(true, std::memory_order_release);
     }
     pending->done({}, {pending->value.bytes, pending->bytes});

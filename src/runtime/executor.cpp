@@ -5,6 +5,7 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "graph/fault.h"
 #include "runtime/module.h"
 #include "schedule/scalars.h"
 
@@ -198,11 +199,13 @@ void Executor::run(const Program::Step& step, Node* donor) {
     }
   }
   vulkan::BlockRef fault;
-  if (step.can_fault) {
+  if (!step.faults.empty()) {
     auto slot = std::make_shared<FaultSlot>();
-    slot->block = fault = allocate(16);
-    slot->what = step.fault;
-    device_.queue().fill(*fault, 0, 16, 0xffffffff);
+    const uint64_t bytes = (step.faults.size() + 3) / 4 * 16;
+    slot->block = fault = allocate(bytes);
+    slot->ops = step.faults;
+    slot->shape = root.shape;
+    device_.queue().fill(*fault, 0, bytes, kNoFault);
     faults.push_back(std::move(slot));
   }
 

@@ -64,7 +64,7 @@ Bytes run(const Region& region, const Target& target, const Bytes& partials = {}
     std::vector<testing::Argument> arguments;
     for (Bytes& b : operands) arguments.push_back(testing::Argument::buffer(b));
     arguments.push_back(testing::Argument::buffer(output));
-    if (region.can_fault) arguments.push_back(testing::Argument::buffer(fault));
+    if (region.can_fault()) arguments.push_back(testing::Argument::buffer(fault));
     for (int w : d.workspaces) arguments.push_back(testing::Argument::buffer(workspaces[w]));
     std::vector<uint32_t> words = region.words;
     words.insert(words.end(), d.extra_words.begin(), d.extra_words.end());

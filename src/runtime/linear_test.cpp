@@ -293,7 +293,7 @@ TEST_F(Linear, SingularMatrices) {
     try {
       value(*engine_, build());
     } catch (const Error& e) {
-      EXPECT_EQ(e.status(), Status::arithmetic);
+      EXPECT_EQ(e.status(), Status::singular);
       return e.what();
     }
     return "";

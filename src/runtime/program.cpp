@@ -5,27 +5,6 @@
 namespace nxv::runtime {
 namespace {
 
-// What a fault in the region means.
-Failure fault_of(const Region& region) {
-  const std::string of = " in a result of shape " + to_string(region.root->shape);
-  if (region.root->op == Op::triangular_solve) {
-    return {Status::arithmetic, "can't solve for singular matrix" + of};
-  }
-  const Failure outside{Status::out_of_bounds, "index is out of bounds" + of};
-  if (region.root->op == Op::last_update || region.root->op == Op::scatter_add) return outside;
-  std::string ops;
-  for (const Expr& e : region.exprs) {
-    if (e.kind == ExprKind::compute && e.op == Op::bounded_index) return outside;
-    const bool fails = e.op == Op::quotient || e.op == Op::remainder || e.op == Op::pow ||
-                       e.op == Op::left_shift || e.op == Op::right_shift;
-    if (e.kind == ExprKind::compute && fails && is_integer(e.dtype)) {
-      ops += (ops.empty() ? "" : ", ") + std::string(name(e.op));
-    }
-  }
-  return {Status::arithmetic,
-          ops + ": integer division by zero, negative shift amount or negative exponent" + of};
-}
-
 // Operands that cover the root and that the kernel reads in place, and in no other way.
 std::vector<int> donors(const Region& region) {
   std::vector<int> found;
@@ -71,8 +50,7 @@ Program::Step make_step(const Region& region, const kernels::Target& target) {
   }
   step.lowering = kernels::lower(region, target);
   if (step.lowering.in_place) step.donors = donors(region);
-  step.can_fault = region.can_fault;
-  if (region.can_fault) step.fault = fault_of(region);
+  step.faults = region.faults;
   return step;
 }
 

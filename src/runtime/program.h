@@ -36,8 +36,7 @@ struct Program {
     // evaluation refers to them: no later step reads them, and the kernel reads them in place.
     std::vector<int> donors;
     std::vector<Position> last_reads;  // operands that no later step reads
-    bool can_fault = false;
-    Failure fault;  // what it means
+    std::vector<Op> faults;            // see Region::faults
     kernels::Lowering lowering;
     std::vector<const CompiledKernel*> kernels;  // of each dispatch
   };

@@ -10,10 +10,11 @@
 
 namespace nxv::runtime {
 
-// A word that kernels lower to the first offending position (atomicMin); all ones: no fault.
+// What a value's kernels report: a word for each operation that may fault (graph/fault.h).
 struct FaultSlot {
   vulkan::BlockRef block;
-  Failure what;
+  std::vector<Op> ops;
+  Shape shape;                        // of the value
   std::atomic<bool> is_clear{false};  // read back once and found unset
 };
 using Faults = std::vector<std::shared_ptr<FaultSlot>>;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "graph/function.h"
+#include "graph/fault.h"
 #include "schedule/paths.h"
 #include "schedule/region_draft.h"
 
@@ -167,33 +167,23 @@ class RegionBuilder {
       e.args[k] = expr(*node.inputs[k], path);
       if (region_.exprs[e.args[k]].level == Level::element) e.level = Level::element;
     }
-    region_.can_fault |= may_fault(node);
+    add_faulting(node, region_.faults);
+    if (fault_of(node) != Fault::none && leaves_out(path) && base_level(path) == e.level) {
+      e.addressing = Addressing::mapped;
+      e.path = path;
+    }
     return push(e);
   }
 
-  static bool may_fault(const Node& node) {
-    switch (node.op) {
-      case Op::quotient:
-      case Op::bounded_index:
-      case Op::triangular_solve:
-      case Op::last_update:
-      case Op::scatter_add:
-        return true;
-      case Op::remainder:
-      case Op::pow:
-        return is_integer(node.dtype);
-      case Op::fold: {
-        const auto& attr = node.attribute<FoldAttr>();
-        const FunctionBody body = function_body(attr.result, attr.parameters);
-        return std::any_of(body.nodes.begin(), body.nodes.end(),
-                           [](const Node* n) { return may_fault(*n); });
-      }
-      case Op::left_shift:
-      case Op::right_shift:
-        return is_signed_int(node.inputs[1]->dtype);
-      default:
-        return false;
+  Level base_level(int path) const { return draft_.base_level(draft_.base(path)); }
+
+  // Whether the path leads some points nowhere.
+  bool leaves_out(int path) const {
+    for (; path >= 0; path = draft_.parents[path]) {
+      const Op op = region_.paths[path].view->op;
+      if (op == Op::concatenate || (op == Op::pad && region_.paths[path].input == 0)) return true;
     }
+    return false;
   }
 
   int16_t gather(const Node& node, int path) {
@@ -252,7 +242,7 @@ class RegionBuilder {
   }
 
   int16_t inside(const Node& node, int step) {
-    Expr e = expr_of(node, ExprKind::inside, draft_.base_level(draft_.base(step)));
+    Expr e = expr_of(node, ExprKind::inside, base_level(step));
     e.dtype = DType::u8;
     e.addressing = Addressing::mapped;
     e.path = step;
@@ -319,7 +309,7 @@ class RegionBuilder {
   void build_library() {
     region_.kind = RegionKind::library;
     region_.row_count = root_.count;
-    region_.can_fault = may_fault(root_);
+    add_faulting(root_, region_.faults);
     region_.operands.reserve(root_.inputs.size());
     for (const NodeRef& input : root_.inputs) region_.operands.emplace_back().node = input;
   }

@@ -13,7 +13,7 @@ class Key {
     byte(static_cast<int>(region_.kind));
     byte(static_cast<int>(draft_.root.dtype));
     byte(static_cast<int>(region_.root_level));
-    byte(region_.can_fault);
+    byte(region_.can_fault());
     if (region_.kind == RegionKind::library) byte(static_cast<int>(draft_.root.op));
     if (region_.kind == RegionKind::matmul || region_.kind == RegionKind::library) {
       for (const Operand& o : region_.operands) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "graph/fault.h"
 #include "schedule/schedule.h"
 #include "spirv/emit.h"
 #include "testing/spirv_validate.h"
@@ -86,7 +87,7 @@ void InterpretedDevice::run(const Region& region) {
     if (operand.node->is_pending()) upload(*operand.node);
   }
   Bytes output(allocation(*region.root), kGarbage);
-  uint32_t fault = 0xffffffff;
+  std::vector<uint32_t> faults(region.faults.size(), kNoFault);
   const kernels::Lowering lowering = kernels::lower(region, target_);
   std::vector<Bytes> workspaces;
   for (uint64_t bytes : lowering.workspaces) {
@@ -106,7 +107,7 @@ void InterpretedDevice::run(const Region& region) {
       arguments.push_back(Argument::buffer(std::span<const std::byte>(bytes_of(*operand.node))));
     }
     arguments.push_back(Argument::buffer(output));
-    if (region.can_fault) arguments.push_back(Argument::buffer(std::span(&fault, 1)));
+    if (region.can_fault()) arguments.push_back(Argument::buffer(std::span(faults)));
     for (int w : d.workspaces) arguments.push_back(Argument::buffer(workspaces[w]));
     for (uint32_t w : region.words) arguments.push_back(Argument::number(w));
     for (uint32_t w : d.extra_words) arguments.push_back(Argument::number(w));
@@ -114,9 +115,8 @@ void InterpretedDevice::run(const Region& region) {
     testing::run(kernel, {d.groups[0], d.groups[1], d.groups[2]}, arguments, interpreter_);
     ++dispatches_;
   }
-  if (fault != 0xffffffff) {
-    throw Error(Status::arithmetic, "fault at element " + std::to_string(fault));
-  }
+  const Failure found = find_fault(region.faults, faults, region.root->shape);
+  if (found) throw Error(found.status, found.message);
   region.root->set_stored(std::make_shared<HostStorage>(std::move(output)));
 }
 

@@ -26,7 +26,7 @@ class InterpretedDevice {
   InterpretedDevice(const InterpretedDevice&) = delete;
   InterpretedDevice& operator=(const InterpretedDevice&) = delete;
 
-  // Stores the node and what it needs; throws Error(arithmetic) when a kernel reports a fault.
+  // Stores the node and what it needs; throws the Error of a fault that a kernel reports.
   HostTensor evaluate(const NodeRef& node);
 
   const plan::DevicePlan& plan() const { return plan_; }

@@ -4,7 +4,7 @@
 // Integers are exact and wrap to the output type; reals are computed in double, complex numbers in
 // std::complex<double>, and rounded once to the output type. Reductions and dots accumulate in
 // double, or modulo 2^64. What has no value (integer division by zero, negative shift amounts and
-// negative integer exponents) throws Error(Status::arithmetic).
+// negative integer exponents) throws an Error of the fault's status.
 #pragma once
 
 #include <cstddef>

@@ -143,8 +143,8 @@ TEST(Pointwise, IntegerTraps) {
   };
   EXPECT_EQ(status(Op::quotient, zero), Status::arithmetic);
   EXPECT_EQ(status(Op::remainder, zero), Status::arithmetic);
-  EXPECT_EQ(status(Op::left_shift, minus), Status::arithmetic);
-  EXPECT_EQ(status(Op::right_shift, minus), Status::arithmetic);
+  EXPECT_EQ(status(Op::left_shift, minus), Status::negative_shift);
+  EXPECT_EQ(status(Op::right_shift, minus), Status::negative_shift);
   EXPECT_EQ(status(Op::pow, minus), Status::arithmetic);
   EXPECT_EQ(status(Op::quotient, one), Status::ok);
 }

@@ -7,7 +7,7 @@
 
 namespace nxv::reference {
 
-// Throws Error(out_of_bounds or arithmetic) where a kernel would report a fault.
+// Throws an Error of the same status where a kernel would report a fault.
 HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const> inputs);
 
 HostTensor evaluate_fold(const Node& node, std::span<const HostTensor* const> inputs);

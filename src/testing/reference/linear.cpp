@@ -47,7 +47,7 @@ Matrix solve_triangular(Matrix a, const Matrix& b, const TriangularAttr& attr) {
       const int64_t i = lower ? step : n - 1 - step;
       Complex sum = x(i, column);
       for (int64_t j = lower ? 0 : i + 1; j < (lower ? i : n); ++j) sum -= a(i, j) * x(j, column);
-      if (a(i, i) == 0.0) throw Error(Status::arithmetic, "can't solve for singular matrix");
+      if (a(i, i) == 0.0) throw Error(Status::singular, "can't solve for singular matrix");
       x(i, column) = sum / a(i, i);
     }
   }

@@ -12,7 +12,7 @@ namespace nxv::reference {
 namespace {
 
 [[noreturn]] void fail(Op op, const std::string& what) {
-  throw Error(Status::arithmetic, std::string(name(op)) + ": " + what);
+  throw Error(status_of(info(op).fault), std::string(name(op)) + ": " + what);
 }
 
 // ---- Integers, modulo 2^64; the caller's type cuts the result off ----
