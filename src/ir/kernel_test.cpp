@@ -45,6 +45,16 @@ TEST(Kernel, SharedBytesCountPadding) {
   EXPECT_EQ(b.finish().shared_bytes(), 16u + 32u);
 }
 
+TEST(Kernel, EndsWithWhatWasAskedFor) {
+  Builder b("end");
+  const Value out = b.buffer("out", Access::write);
+  const Var sum = b.var(b.u32(1));
+  b.at_end([&] { b.store(out, b.u32(0), sum.get()); });
+  b.if_(sum.get() == 1u, [&] { sum.set(sum.get() + 1u); });
+  const Kernel k = b.finish();
+  EXPECT_EQ(k.body.back().op, Opcode::store);
+}
+
 TEST(Kernel, AddressesRequireNothing) {
   Builder b("copy");
   const Value in = b.buffer("in", Access::read);
