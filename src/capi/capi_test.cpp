@@ -53,6 +53,8 @@ class CApi : public ::testing::Test {
 
 TEST(CApiTables, NamesAndRows) {
   EXPECT_STREQ(nxv_status_name(NXV_ALLOC_FAILED), "alloc_failed");
+  EXPECT_STREQ(nxv_status_name(NXV_NEGATIVE_SHIFT), "negative_shift");
+  EXPECT_STREQ(nxv_status_name(NXV_SINGULAR), "singular");
   EXPECT_STREQ(nxv_status_name(static_cast<nxv_status>(99)), "unknown");
   for (int i = 0; i <= NXV_C128; ++i) {
     nxv_dtype back;
@@ -99,6 +101,26 @@ TEST_F(CApi, AddsAndReads) {
   EXPECT_EQ(nxv_tensor_dtype(a), NXV_F32);
   EXPECT_EQ(nxv_tensor_rank(a), 1);
   EXPECT_EQ(nxv_tensor_shape(a)[0], 4);
+}
+
+TEST_F(CApi, DataThatIsWrongIsAStatusOfTheRead) {
+  nxv_tensor *minus = nullptr, *shifted = nullptr, *zeros = nullptr, *solved = nullptr;
+  const int64_t one = 1, matrix[] = {2, 2};
+  ASSERT_EQ(nxv_constant_s64(engine_, NXV_S32, -1, 1, &one, &minus), NXV_OK);
+  nxv_tensor* both[] = {keep(minus), minus};
+  ASSERT_EQ(nxv_apply(nxv_op_find("left_shift"), 2, both, &shifted), NXV_OK);
+  int32_t number = 0;
+  EXPECT_EQ(nxv_read(keep(shifted), &number, sizeof number), NXV_NEGATIVE_SHIFT);
+  EXPECT_STREQ(nxv_last_error(),
+               "negative shift amount in left_shift at element 0 of a result of shape {1}");
+  ASSERT_EQ(nxv_constant_f64(engine_, NXV_F32, 0, 0, 2, matrix, &zeros), NXV_OK);
+  nxv_tensor* system[] = {keep(zeros), vector({1, 2})};
+  int count = 0;
+  ASSERT_EQ(nxv_call("triangular_solve", 2, system, 0, nullptr, 1, &solved, &count), NXV_OK)
+      << nxv_last_error();
+  float x[2];
+  EXPECT_EQ(nxv_read(keep(solved), x, sizeof x), NXV_SINGULAR);
+  EXPECT_STREQ(nxv_last_error(), "can't solve for singular matrix in triangular_solve at matrix 0");
 }
 
 TEST_F(CApi, MistakesAreStatuses) {

@@ -46,7 +46,7 @@ class Faults : public ::testing::Test {
 TEST_F(Faults, OfRowsOfAnyLength) {
   const std::vector<Op> ops = faulting_ops();
   const std::vector<FaultReader>& readers = fault_readers();
-  for (int64_t columns : {1, 2, 3, 4, 7, 8, 13, 15, 16, 17, 31, 40, 300, 5000}) {
+  for (int64_t columns : {1, 3, 4, 8, 13, 16, 17, 40, 5000}) {
     for (size_t r = 0; r < readers.size(); ++r) {
       check_all(ops[(static_cast<size_t>(std::bit_width(static_cast<uint64_t>(columns))) + r) %
                     ops.size()],

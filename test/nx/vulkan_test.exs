@@ -24,6 +24,27 @@ defmodule Nx.VulkanTest do
       assert V.to_number!(V.sum!(t)) == 10.0
     end
 
+    test "what only the data can show" do
+      zeros = V.multiply!(V.iota!({4}), 0)
+      minus = V.subtract!(zeros, 1)
+
+      for {reason, result} <- [
+            arithmetic: V.quotient!(V.iota!({4}), zeros),
+            arithmetic: V.remainder!(V.iota!({4}), zeros),
+            arithmetic: V.pow!(V.iota!({4}), minus),
+            negative_shift: V.left_shift!(V.iota!({4}), minus),
+            negative_shift: V.right_shift!(V.iota!({4}), minus)
+          ] do
+        assert V.to_list(result) == {:error, reason}
+        assert V.to_list(V.sum!(result)) == {:error, reason}
+      end
+
+      error = assert_raise V.Error, fn -> V.to_list!(V.quotient!(V.iota!({4}), V.iota!({4}))) end
+
+      assert error.message ==
+               "integer division by zero in quotient at element 0 of a result of shape {4}"
+    end
+
     test "division by zero" do
       assert V.divide!(V.tensor!([1, -1, 0]), V.tensor!([0, 0, 0])) |> list!() ==
                [:infinity, :neg_infinity, :nan]

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "commands.h"
 #include "library/registry.h"
+#include "nxv/nxv.h"
 #include "ops/op_table.h"
 
 namespace nxv::tools {
@@ -27,6 +28,16 @@ of an integer and a float, and so on; **floating** is merge, with `f32` instead 
 instructions for one `f32` element: it decides whether a value that several kernels read is stored
 or recomputed. Names are those of `nxv_op_find` in C. In Elixir they are functions of `Nx.Vulkan`,
 but for `data` (`tensor/2`, `from_binary/3`) and `constant` (`full/3`).
+)";
+
+constexpr const char* kFaults = R"(
+## Faults
+
+An element of a result of these may have no value, which only the data shows: then reading the
+result, or what was computed from it, fails. Elementwise operations fault for integers alone.
+
+| operation | when | status |
+| --- | --- | --- |
 )";
 
 constexpr const char* kByName = R"(
@@ -138,6 +149,12 @@ std::string page() {
         << (op.arity == kVariadic ? "any number" : std::to_string(op.arity)) << " | "
         << text(op.fusion) << " | " << text(static_cast<Op>(i), op.type_rule) << " | "
         << text(op.accepts) << " | " << static_cast<int>(op.cost) << " |\n";
+  }
+  out << kFaults;
+  for (const OpInfo& op : kOps) {
+    if (op.fault == Fault::none) continue;
+    out << "| `" << op.name << "` | " << reason(op.fault) << " | `"
+        << nxv_status_name(static_cast<nxv_status>(status_of(op.fault))) << "` |\n";
   }
   out << kByName;
   for (const library::Row& row : library::rows()) {

@@ -15,7 +15,9 @@ defmodule Nx.Vulkan.Error do
   | `:no_device` | no Vulkan loader, or no device that meets the requirements |
   | `:unsupported` | the device lacks a capability |
   | `:out_of_bounds` | an index that depends on data lies outside the tensor |
-  | `:arithmetic` | an integer division by zero, a negative shift, a singular matrix |
+  | `:arithmetic` | an integer division by zero, a negative exponent of an integer |
+  | `:negative_shift` | a shift by a negative amount |
+  | `:singular` | a system of equations with a singular matrix |
   | `:deallocated` | the tensor was given to `Nx.Vulkan.deallocate/1` |
   | `:internal` | a defect of this library |
   """
@@ -30,6 +32,8 @@ defmodule Nx.Vulkan.Error do
           | :unsupported
           | :out_of_bounds
           | :arithmetic
+          | :negative_shift
+          | :singular
           | :deallocated
           | :internal
 

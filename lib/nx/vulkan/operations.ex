@@ -50,8 +50,9 @@ defmodule Nx.Vulkan.Operations do
     multiply: "a * b.",
     divide: "a / b, a floating-point number also for integers.",
     quotient: "a / b without its fraction. Integers; `:arithmetic` when b has a zero.",
-    remainder: "What a / b leaves, with the sign of a.",
-    pow: "a to the power of b.",
+    remainder:
+      "What a / b leaves, with the sign of a. Of integers `:arithmetic` when b has a zero.",
+    pow: "a to the power of b. Of integers `:arithmetic` when b has a negative one.",
     atan2: "The angle of the point (b, a), in radians.",
     min: "The smaller; NaN if either is.",
     max: "The larger; NaN if either is.",
@@ -67,8 +68,11 @@ defmodule Nx.Vulkan.Operations do
     bitwise_and: "Bits that are set in both. Integers.",
     bitwise_or: "Bits that are set in either. Integers.",
     bitwise_xor: "Bits that differ. Integers.",
-    left_shift: "a shifted left by b bits. Integers; `:arithmetic` when b is negative.",
-    right_shift: "a shifted right by b bits, keeping its sign. Integers."
+    left_shift:
+      "a shifted left by b bits. Integers; `:negative_shift` when b has a negative one.",
+    right_shift:
+      "a shifted right by b bits, keeping its sign. Integers; `:negative_shift` when b has a " <>
+        "negative one."
   ]
 
   @reductions [

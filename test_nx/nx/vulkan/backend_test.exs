@@ -234,7 +234,34 @@ defmodule Nx.Vulkan.BackendTest do
       assert_raise ArgumentError, ~r/out of bounds/, fn -> Nx.to_binary(Nx.add(bad, 1)) end
       zero = Nx.subtract(good, good)
       assert_raise ArithmeticError, fn -> Nx.to_binary(Nx.quotient(good, zero)) end
+      minus = Nx.subtract(zero, 1)
+      assert_raise ArithmeticError, fn -> Nx.to_binary(Nx.pow(good, minus)) end
+
+      assert_raise ArgumentError, ~r/negative shift amount in right_shift/, fn ->
+        Nx.to_binary(Nx.right_shift(good, minus))
+      end
+
+      assert_raise ArgumentError, ~r/^can't solve for singular matrix/, fn ->
+        singular = Nx.multiply(Nx.iota({2, 2}, type: :f32), 0)
+        Nx.to_binary(Nx.LinAlg.triangular_solve(singular, Nx.tensor([1.0, 1.0])))
+      end
+
       assert Nx.to_flat_list(Nx.sum(good)) == [36]
+    end
+
+    test "whatever reads it, and whatever else may be wrong there" do
+      index = Nx.subtract(Nx.iota({4}), 1)
+      table = Nx.iota({8})
+
+      assert_raise ArgumentError, ~r/out of bounds/, fn ->
+        Nx.to_number(Nx.sum(Nx.take(table, index)))
+      end
+
+      zeros = Nx.take(Nx.multiply(table, 0), Nx.abs(index))
+
+      for read <- [&Nx.sum/1, &Nx.mean/1, &Nx.reduce_max/1, &Nx.argmax/1, &Nx.any/1] do
+        assert_raise ArithmeticError, fn -> Nx.to_number(read.(Nx.quotient(7, zeros))) end
+      end
     end
   end
 

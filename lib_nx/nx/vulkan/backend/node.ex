@@ -253,13 +253,11 @@ defmodule Nx.Vulkan.Backend.Node do
 
   # The exceptions that Nx's own backend raises where only the data can be wrong.
   @spec raise_error(atom, String.t()) :: no_return
-  defp raise_error(reason, message) when reason in [:out_of_bounds, :invalid_argument],
-    do: raise(ArgumentError, message)
+  defp raise_error(reason, message)
+       when reason in [:out_of_bounds, :negative_shift, :singular, :invalid_argument],
+       do: raise(ArgumentError, message)
 
-  defp raise_error(:arithmetic, message) do
-    exception = if message =~ "singular", do: ArgumentError, else: ArithmeticError
-    raise exception, message: message
-  end
+  defp raise_error(:arithmetic, message), do: raise(ArithmeticError, message)
 
   defp raise_error(reason, message), do: raise(Error, reason: reason, message: message)
 end
