@@ -11,6 +11,7 @@
 // to their words by index, so kernels are generated once a key and filled in on each use.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -144,6 +145,9 @@ struct Region {
   // Operations that may fault: a word each of the fault slot, in the order in which they compute.
   std::vector<Op> faults;
   bool can_fault() const { return !faults.empty(); }
+  uint32_t fault_word(Op op) const {
+    return static_cast<uint32_t>(std::find(faults.begin(), faults.end(), op) - faults.begin());
+  }
 };
 
 // Whether an invocation of the region's kernel reads of the operand at most the elements, at the

@@ -6,11 +6,11 @@
 
 #include <numeric>
 
-#include "kernels/plans_test.h"
 #include "library/registry.h"
 #include "testing/agreement.h"
 #include "testing/fault_cases.h"
 #include "testing/interpreted.h"
+#include "testing/plans.h"
 
 namespace nxv::kernels {
 namespace {

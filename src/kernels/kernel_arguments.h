@@ -3,7 +3,6 @@
 // names, the dispatch's words.
 #pragma once
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -15,7 +14,7 @@ namespace nxv::kernels {
 class KernelArguments {
  public:
   KernelArguments(ir::Builder& b, const Region& region, int workspaces, int words)
-      : op_(region.root->op), faults_(region.faults) {
+      : region_(region) {
     for (size_t i = 0; i < region.operands.size(); ++i) {
       operands_.push_back(b.buffer("in" + std::to_string(i), ir::Access::read));
     }
@@ -34,12 +33,13 @@ class KernelArguments {
 
   // Reports a fault of the operation, or of one of its function, at the position if the condition
   // holds.
-  void fault(ir::Value condition, ir::Value position) const { fault(op_, condition, position); }
+  void fault(ir::Value condition, ir::Value position) const {
+    fault(region_.root->op, condition, position);
+  }
   void fault(Op op, ir::Value condition, ir::Value position) const {
     ir::Builder& b = position.builder();
-    const auto word = std::find(faults_.begin(), faults_.end(), op) - faults_.begin();
     b.if_(condition, [&] {
-      b.atomic(ir::Opcode::atomic_min, fault_, b.u32(static_cast<uint32_t>(word)), position);
+      b.atomic(ir::Opcode::atomic_min, fault_, b.u32(region_.fault_word(op)), position);
     });
   }
 
@@ -47,8 +47,7 @@ class KernelArguments {
   ir::Value zero;  // 0, as something that no compiler can fold
 
  private:
-  Op op_;
-  std::vector<Op> faults_;
+  const Region& region_;
   ir::Value fault_;
   std::vector<ir::Value> operands_, workspaces_, words_;
 };

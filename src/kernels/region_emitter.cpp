@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "graph/fault.h"
 #include "ir/pick.h"
 #include "ir/random.h"
 
@@ -81,17 +80,15 @@ RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
     operands_.push_back(b_.buffer("in" + std::to_string(i), ir::Access::read, !in_place));
   }
   output_ = b_.buffer("out", ir::Access::write, is_apart);
-  if (region.can_fault()) fault_ = b_.buffer("fault", ir::Access::read_write);
+  if (region.can_fault()) {
+    faults_.emplace(b_, region, b_.buffer("fault", ir::Access::read_write));
+  }
   for (const std::string& name : extra_buffers) {
     extra_buffers_.push_back(b_.buffer(name, ir::Access::read_write));
   }
   const size_t words = region.words.size() + extra_words;
   for (size_t i = 0; i < words; ++i) words_.push_back(b_.param("w" + std::to_string(i), ir::kU32));
   if (converts_to_float(region)) zero_ = b_.param("zero", ir::kU32);
-  for (size_t i = 0; i < region.faults.size(); ++i) {
-    first_faults_.push_back(b_.var(b_.u32(kNoFault)));
-  }
-  if (region.can_fault()) b_.at_end([this] { report_faults(); });
 }
 
 Value RegionEmitter::divide(Value n, WordIndex i) {
@@ -571,10 +568,7 @@ void RegionEmitter::fault(const Expr& e, Value condition, const Points& points, 
                                   : points.rows[points.rows.size() == 1 ? 0 : lane];
     if (points.row_end) condition = condition & (at < points.row_end);
   }
-  const auto which = std::find(region_.faults.begin(), region_.faults.end(), e.op);
-  const ir::Var& first = first_faults_[static_cast<size_t>(which - region_.faults.begin())];
-  const Value lowest = b_.binary(ir::Opcode::min, first.get(), at);
-  first.set(b_.select(condition, lowest, first.get()));
+  faults_->add(e.op, condition, at);
 }
 
 Value RegionEmitter::inside_path(int path, Level level, const Points& points, int lane) {
@@ -583,17 +577,6 @@ Value RegionEmitter::inside_path(int path, Level level, const Points& points, in
     inside = inside & coordinates(path, level, points, lane).inside;
   }
   return inside;
-}
-
-void RegionEmitter::report_faults() {
-  Value all = first_faults_[0].get();
-  for (size_t i = 1; i < first_faults_.size(); ++i) all = all & first_faults_[i].get();
-  b_.if_(all != kNoFault, [&] {
-    for (size_t i = 0; i < first_faults_.size(); ++i) {
-      b_.atomic(ir::Opcode::atomic_min, fault_, b_.u32(static_cast<uint32_t>(i)),
-                first_faults_[i].get());
-    }
-  });
 }
 
 }  // namespace nxv::kernels

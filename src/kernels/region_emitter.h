@@ -2,11 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "graph/region.h"
 #include "ir/emit.h"
+#include "kernels/gathered_faults.h"
 #include "kernels/memory_format.h"
 #include "plan/device_plan.h"
 
@@ -46,9 +48,6 @@ bool is_heavy(const Region& region, Level level, const plan::DevicePlan& plan);
 // Loop iterations of a group of such elements, at most.
 uint32_t iterations_in_turn(const Region& region);
 
-// Each invocation gathers its faults; they are reported when the builder finishes the kernel,
-// however its generator comes to do so. Atomic operations are slow on CPUs even where no invocation
-// needs them: there is one an invocation and operation that may fault.
 class RegionEmitter {
  public:
   // Declares the kernel's arguments: a buffer for each operand, the output, a fault slot if the
@@ -124,14 +123,13 @@ class RegionEmitter {
   void fault(const Expr& e, ir::Value condition, const Points& points, int lane);
   // Whether the steps of a path lead somewhere.
   ir::Value inside_path(int path, Level level, const Points& points, int lane);
-  void report_faults();
 
   ir::Builder& b_;
   const Region& region_;
   const ir::math::MathOptions& math_;
   std::vector<ir::Value> operands_;
-  ir::Value output_, fault_, zero_;
-  std::vector<ir::Var> first_faults_;  // of each of Region::faults: where it faulted first
+  ir::Value output_, zero_;
+  std::optional<GatheredFaults> faults_;  // if the region may fault
   std::vector<ir::Value> extra_buffers_, words_;
   std::vector<Lanes> values_;  // by expression; empty: not evaluated
   std::vector<Coordinates> coordinates_;
