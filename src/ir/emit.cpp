@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "ir/compare.h"
 #include "ir/emit_complex.h"
+#include "ir/emit_integers.h"
 #include "ir/math/cast.h"
 #include "ir/narrow.h"
 
@@ -288,18 +289,24 @@ class Emitter {
   Type operation_type() const {
     bool wide = out_ == DType::f64;
     for (const Number& a : args_) {
-      wide |= a.dtype == DType::f64 || (math().f64 && is_integer(a.dtype) && bits(a.dtype) >= 32);
+      wide |= a.dtype == DType::f64 || (math().f64 && is_large_integer(a.dtype));
     }
     return wide ? kF64 : kF32;
   }
 
   Value operand(size_t i, Type type) const {
     const Number& a = args_[i];
+    if (type == kF32) return nearest_f32(a, out_);
     return is_integer(a.dtype) ? math::int_to_float(a.re, type) : widen(a.re, type);
   }
 
   Value floating() {
     const Type type = operation_type();
+    const bool beyond_f32 = std::any_of(args_.begin(), args_.end(),
+                                        [](const Number& a) { return is_large_integer(a.dtype); });
+    if (type == kF32 && beyond_f32) {
+      if (const Value v = emit_of_integers(op_, out_, args_, math())) return v;
+    }
     const Value x = operand(0, type);
     if (args_.size() == 1) return unary_float(x);
     const Value y = operand(1, type);

@@ -1,7 +1,10 @@
 #include "ir/emit_complex.h"
 
+#include <array>
+
 #include "base/error.h"
 #include "ir/complex/complex.h"
+#include "ir/emit_integers.h"
 #include "ir/math/cast.h"
 #include "ir/math/math.h"
 
@@ -23,12 +26,15 @@ Number conjugate(const Number& a, DType out, const math::MathOptions& options) {
 
 // Rounded once: f32 does not hold all integers.
 Number sum(Op op, const Number& a, const Number& b, DType out, const math::MathOptions& options) {
-  const auto is_large = [](const Number& n) { return is_integer(n.dtype) && bits(n.dtype) >= 32; };
-  const bool is_wide = options.f64 && (is_large(a) || is_large(b));
-  const DType computed = is_wide ? DType::c128 : out;
+  const bool has_integer = is_large_integer(a.dtype) || is_large_integer(b.dtype);
+  const DType computed = options.f64 && has_integer ? DType::c128 : out;
   const Number x = cast(a, computed, options), y = cast(b, computed, options);
-  const Number z = op == Op::add ? Number{computed, x.re + y.re, x.im + y.im}
-                                 : Number{computed, x.re - y.re, x.im - y.im};
+  Number z = op == Op::add ? Number{computed, x.re + y.re, x.im + y.im}
+                           : Number{computed, x.re - y.re, x.im - y.im};
+  if (has_integer && computed == DType::c64) {
+    const auto real = [](const Number& n) { return Number{to_real(n.dtype), n.re, {}}; };
+    z.re = emit_of_integers(op, DType::f32, std::array{real(a), real(b)}, options);
+  }
   return cast(z, out, options);
 }
 
@@ -80,24 +86,30 @@ Complex unary(Op op, const Complex& z, const Context& c) {
   }
 }
 
-Complex binary(Op op, const Complex& x, const Complex& y, const Context& c) {
+// In the base type of the context.
+Complex operand(const Number& x, const Context& c) {
+  if (is_integer(x.dtype)) return {math::int_to_float(x.re, c.base), c.zero()};
+  return {widen(x.re, c.base), is_complex(x.dtype) ? widen(x.im, c.base) : c.zero()};
+}
+
+// What the real part of an operand lacks in a base of f32.
+Value rest_of(const Number& x, const Context& c) {
+  return c.base == kF32 && is_large_integer(x.dtype) ? argument_of(x).rest : Value();
+}
+
+Complex binary(Op op, const Number& a, const Number& b, const Context& c) {
+  const Complex x = operand(a, c), y = operand(b, c);
   switch (op) {
     case Op::multiply:
       return complex::multiply(x, y);
     case Op::divide:
       return complex::divide(x, y, c);
     case Op::pow:
-      return complex::pow(x, y, c);
+      return complex::pow(x, y, c, rest_of(a, c), rest_of(b, c));
     default:
       throw Error(Status::unsupported,
                   std::string(name(op)) + " is not defined for complex numbers");
   }
-}
-
-// In the base type of the context.
-Complex operand(const Number& x, const Context& c) {
-  if (is_integer(x.dtype)) return {math::int_to_float(x.re, c.base), c.zero()};
-  return {widen(x.re, c.base), is_complex(x.dtype) ? widen(x.im, c.base) : c.zero()};
 }
 
 }  // namespace
@@ -126,9 +138,8 @@ Number emit_complex(Op op, DType out, std::span<const Number> args,
       break;
   }
   const Context c(b, part, options);
-  const Complex x = operand(a, c);
-  if (op == Op::abs) return {out, wrap(complex::abs(x, c), out), {}};
-  const Complex z = args.size() == 1 ? unary(op, x, c) : binary(op, x, operand(args[1], c), c);
+  if (op == Op::abs) return {out, wrap(complex::abs(operand(a, c), c), out), {}};
+  const Complex z = args.size() == 1 ? unary(op, operand(a, c), c) : binary(op, a, args[1], c);
   return {out, wrap(z.re, out), wrap(z.im, out)};
 }
 

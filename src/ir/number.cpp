@@ -48,9 +48,10 @@ Number cast(const Number& x, DType to, const math::MathOptions& options) {
       return wrap(b.convert(v, compute_type(part)), part);
     }
     if (is_integer(from)) {
-      // Narrow floats hold no integer beyond 24 bits apart; f64 carries those that round once.
-      const bool wide = bits(from) > 16 && is_narrow_float(part) && options.f64;
-      return wrap(math::int_to_float(v, wide || part == DType::f64 ? kF64 : kF32), part);
+      // Narrow floats are rounded to once more: from f64, or from an f32 that knows of it.
+      const bool twice = bits(from) > 16 && is_narrow_float(part);
+      if (twice && !options.f64) return wrap(math::int_to_odd_f32(v), part);
+      return wrap(math::int_to_float(v, twice || part == DType::f64 ? kF64 : kF32), part);
     }
     return wrap(v, part);
   };

@@ -29,7 +29,7 @@ void check(const plan::DevicePlan& plan, const InterpreterOptions& interpreter,
                           }};
   };
   AgreementOptions agreement;
-  agreement.wide_products = agreement.exact_integers = plan.has.fast_f64;
+  agreement.wide_products = agreement.f64_integers = plan.has.fast_f64;
   agreement.keeps_subnormals = plan.has.f32_subnormals;
   RandomGraphOptions options;
   options.dtypes = std::move(dtypes);

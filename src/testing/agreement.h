@@ -18,7 +18,7 @@ struct AgreementOptions {
   bool f64 = true;               // otherwise f64 and c128 are refused
   bool wide_sums = true;         // floats of up to 32 bits accumulate in f64 (or as well as that)
   bool wide_products = true;     // so do the sums of dot
-  bool exact_integers = true;    // integers reach float functions unrounded
+  bool f64_integers = true;      // functions of floats see integers as f64; else in pairs of f32
   bool keeps_subnormals = true;  // f32 arithmetic; otherwise nodes that meet one are not compared
 };
 

@@ -54,7 +54,9 @@ Complex expm1(const Complex& z, const Context& c);
 Complex sigmoid(const Complex& z, const Context& c);
 Complex log(const Complex& z, const Context& c);
 Complex log1p(const Complex& z, const Context& c);
-Complex pow(const Complex& base, const Complex& exponent, const Context& c);
+// `base_rest`, `exponent_rest`: what the real parts of integers lack as f32.
+Complex pow(const Complex& base, const Complex& exponent, const Context& c, Value base_rest = {},
+            Value exponent_rest = {});
 
 Complex sin(const Complex& z, const Context& c);
 Complex cos(const Complex& z, const Context& c);

@@ -95,14 +95,14 @@ Complex sigmoid(const Complex& z, const Context& c) {
 
 // e^(w log z). Where the carrier is a pair, logarithm and product keep both parts of it, as long as
 // nothing in them is special.
-Complex pow(const Complex& z, const Complex& w, const Context& c) {
+Complex pow(const Complex& z, const Complex& w, const Context& c, Value z_rest, Value w_rest) {
   Builder& b = c.b;
-  const PreciseLog log = precise_log(z, c);
+  const PreciseLog log = precise_log(z, z_rest, c);
   const Complex rounded{log.re.value(), log.im.value()};
   const Complex product = multiply(w, rounded);
   Extended re{c.arithmetic, product.re}, im{c.arithmetic, product.im};
   if (c.arithmetic.is_pair()) {
-    const Extended x{c.arithmetic, w.re}, y{c.arithmetic, w.im};
+    const Extended x{c.arithmetic, w.re, w_rest}, y{c.arithmetic, w.im};
     const Extended precise_re = x * log.re - y * log.im, precise_im = x * log.im + y * log.re;
     const double limit = c.arithmetic.pick(0.0, 0x1p60, 0x1p400);
     Value small = b.boolean(true);

@@ -45,12 +45,17 @@ Complex log1p(const Complex& z, const Context& c) {
   return {log_of_modulus(moved, minus_one, c), math::atan2(moved.im, moved.re, c.options)};
 }
 
-PreciseLog precise_log(const Complex& z, const Context& c) {
+PreciseLog precise_log(const Complex& z, Value rest, const Context& c) {
   Builder& b = c.b;
   const Scaled s = scale(z, c);
   const auto square = [&](Value v) { return math::two_product(c.arithmetic, v, v); };
   LogArgument argument{
       square(s.larger) + square(s.smaller), {}, doubled_exponent(s, c), c.arithmetic.is_pair()};
+  if (rest) {
+    Extended integer{c.arithmetic, s.x, rest};
+    if (s.exponent) integer.lo = rest * math::power_of_two(-s.exponent, c.base);
+    argument.a = integer * integer;
+  }
   if (!c.arithmetic.is_pair()) {
     argument.minus_one = (s.larger - 1) * (s.larger + 1) + s.smaller * s.smaller;
   }

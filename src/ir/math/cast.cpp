@@ -51,6 +51,41 @@ Value u32_to_f32(Value v) {
   return b.convert(v >> 16, kF32) * 65536 + b.convert(v & 0xffff, kF32);
 }
 
+// An integer as leading * 2^exponent with the highest bit of `leading` set (but for 0), whose last
+// bit stands for all that follows.
+struct Leading {
+  Value negative;           // boolean; absent for unsigned types
+  Value leading, exponent;  // u32, s32
+};
+
+Leading leading_bits(Value v) {
+  Builder& b = v.builder();
+  const bool is_signed_type = is_signed(v.type());
+  if (bytes(v.type()) == 4) {
+    const Value negative = is_signed_type ? v < 0 : Value();
+    const Value magnitude = as_u32(is_signed_type ? b.select(negative, -v, v) : v);
+    const Value zeros = b.binary(Opcode::min, b.unary(Opcode::clz, magnitude), b.u32(31));
+    return {negative, magnitude << zeros, -b.bitcast(zeros, kS32)};
+  }
+  const Value words = b.bitcast(v, vec(kU32, 2));
+  const Words w{b.extract(words, 0), b.extract(words, 1)};
+  const Value negative = is_signed_type ? b.bitcast(w.high, kS32) < 0 : Value();
+  const Words magnitude = is_signed_type ? select(negative, negated(w), w) : w;
+  const Value zeros =
+      b.select(magnitude.high == 0,
+               b.binary(Opcode::min, b.unary(Opcode::clz, magnitude.low) + 32, b.u32(63)),
+               b.unary(Opcode::clz, magnitude.high));
+  const Words shifted = shift_left(magnitude, zeros);
+  return {negative, shifted.high | b.convert(shifted.low != 0, kU32),
+          b.s32(32) - b.bitcast(zeros, kS32)};
+}
+
+Value assemble(const Leading& l, Value leading) {
+  Builder& b = leading.builder();
+  const Value result = u32_to_f32(leading) * power_of_two(l.exponent, kF32);
+  return l.negative ? b.select(l.negative, -result, result) : result;
+}
+
 }  // namespace
 
 Value float_to_int(Value v, DType to) {
@@ -99,25 +134,21 @@ Value int_to_float(Value v, Type to) {
     if (to == kF64) return b.convert(v, kF64);
     return b.convert(v >> 16, kF32) * 65536 + b.convert(v & 0xffff, kF32);
   }
-  const Value words = b.bitcast(v, vec(kU32, 2));
-  const Words w{b.extract(words, 0), b.extract(words, 1)};
-  const bool is_signed = from == kS64;
-  if (to == kF64) {
-    const Value high = b.convert(is_signed ? b.bitcast(w.high, kS32) : w.high, kF64);
-    return high * 0x1p32 + b.convert(w.low, kF64);
+  if (to == kF32) {
+    const Leading l = leading_bits(v);
+    return assemble(l, l.leading);
   }
-  // The leading 32 bits with a sticky last bit round as the whole number does.
-  const Value negative = is_signed ? b.bitcast(w.high, kS32) < 0 : b.boolean(false);
-  const Words magnitude = is_signed ? select(negative, negated(w), w) : w;
-  const Value zeros =
-      b.select(magnitude.high == 0,
-               b.binary(Opcode::min, b.unary(Opcode::clz, magnitude.low) + 32, b.u32(63)),
-               b.unary(Opcode::clz, magnitude.high));
-  const Words leading = shift_left(magnitude, zeros);
-  const Value sticky = leading.high | b.convert(leading.low != 0, kU32);
-  const Value power = power_of_two(b.s32(32) - b.bitcast(zeros, kS32), kF32);
-  const Value result = u32_to_f32(sticky) * power;
-  return is_signed ? b.select(negative, -result, result) : result;
+  const Value words = b.bitcast(v, vec(kU32, 2));
+  const Value low = b.extract(words, 0), high = b.extract(words, 1);
+  const Value signed_high = from == kS64 ? b.bitcast(high, kS32) : high;
+  return b.convert(signed_high, kF64) * 0x1p32 + b.convert(low, kF64);
+}
+
+Value int_to_odd_f32(Value v) {
+  Builder& b = v.builder();
+  const Leading l = leading_bits(v);
+  const Value lost = b.convert((l.leading & 0xff) != 0, kU32) << 8;
+  return assemble(l, (l.leading & 0xffffff00u) | lost);
 }
 
 }  // namespace nxv::ir::math

@@ -14,4 +14,8 @@ Value float_to_int(Value v, DType to);
 // u32, s32, u64 or s64 to f32 or f64, rounded to nearest even.
 Value int_to_float(Value v, Type to);
 
+// u32, s32, u64 or s64 to f32; inexact results have an odd last bit, so that rounding them further
+// rounds the integer once.
+Value int_to_odd_f32(Value v);
+
 }  // namespace nxv::ir::math

@@ -25,6 +25,13 @@ Value widen(Value x, const Arithmetic& arithmetic) {
   return x.builder().convert(x, arithmetic.base());
 }
 
+Argument abs(const Argument& x) {
+  Builder& b = x.value.builder();
+  const Value magnitude = b.unary(Opcode::abs, x.value);
+  if (!x.rest.exists()) return {magnitude};
+  return {magnitude, b.select(x.value < 0, -x.rest, x.rest)};
+}
+
 Value narrow(Value v, Type t) { return v.builder().convert(v, t); }
 
 Extended constant(Builder& b, const Arithmetic& arithmetic, double hi, double lo) {
@@ -55,6 +62,18 @@ Extended two_product(const Arithmetic& arithmetic, Value a, Value b) {
   const Split x = split(a), y = a.id() == b.id() ? x : split(b);
   return {arithmetic, product,
           (((x.hi * y.hi - product) + x.hi * y.lo) + x.lo * y.hi) + x.lo * y.lo};
+}
+
+Value round_to_odd(const Extended& a) {
+  Builder& b = a.builder();
+  const Extended sum = fast_two_sum(a.arithmetic, a.hi, a.lo);
+  const Value bits = b.bitcast(sum.hi, kU32);
+  // Towards zero: a unit less where the rest has the other sign.
+  const Value beyond = (bits ^ b.bitcast(sum.lo, kU32)) >> 31;
+  const Value odd = b.bitcast((bits - beyond) | 1, kF32);
+  // Infinities and zeros have a second part of NaN or 0, which must not be added to them.
+  const auto counts = [&](Value lo) { return b.unary(Opcode::abs, lo) > 0; };
+  return b.select(counts(sum.lo), odd, b.select(counts(a.lo), sum.hi, a.hi));
 }
 
 Extended correct(const Extended& a, Value correction) {

@@ -40,6 +40,14 @@ struct Extended {
   Value value() const { return lo ? hi + lo : hi; }
 };
 
+// An argument that its type does not hold: value + rest, value being the nearest number that it
+// does. Where functions compute in pairs, an integer has a rest (whole.h); a float never has.
+struct Argument {
+  Value value;
+  Value rest = {};  // absent: exactly zero
+};
+Argument abs(const Argument& x);
+
 // x in the carrier of its results: converted to f64 for Carrier::f64.
 Value widen(Value x, const Arithmetic& arithmetic);
 // Rounds to the type of the result.
@@ -58,6 +66,11 @@ Extended operator*(const Extended& a, const Extended& b);
 Extended operator/(const Extended& a, const Extended& b);
 Extended operator-(const Extended& a);
 Extended sqrt(const Extended& a);  // of zero: zero
+
+// The f32 that hi + lo is, or of its two neighbours the one with an odd last bit: rounding it
+// further, to fewer than 23 bits, rounds hi + lo once. |hi| >= |lo| or hi = 0; infinities and NaN
+// of hi stay.
+Value round_to_odd(const Extended& a);
 
 // hi + lo for a small correction lo that needs no more than the base precision.
 Extended correct(const Extended& a, Value correction);

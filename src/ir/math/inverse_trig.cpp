@@ -1,7 +1,7 @@
 // asin, acos, atan, atan2: all of them the angle of a point (x, y).
 #include "ir/math/bits.h"
 #include "ir/math/coefficients.h"
-#include "ir/math/kernels.h"
+#include "ir/math/whole.h"
 
 namespace nxv::ir::math {
 namespace {
@@ -65,11 +65,17 @@ Value atan(Value x, const MathOptions& options) {
 // Scaled so that the larger of both lies in [1, 2): quotients that are lost to underflow then
 // are answered by y / x itself, or do not matter next to a multiple of pi/2.
 Value atan2(Value y, Value x, const MathOptions& options) {
+  return atan2(Argument{y}, Argument{x}, options);
+}
+
+Value atan2(const Argument& ordinate, const Argument& abscissa, const MathOptions& options) {
+  const Value y = ordinate.value, x = abscissa.value;
   Builder& b = x.builder();
   const Type t = x.type();
   const Arithmetic arithmetic(t, options);
   const Value inf = infinity(b, t);
-  Value abs_y = b.unary(Opcode::abs, y), abs_x = b.unary(Opcode::abs, x);
+  const Argument opposite = abs(ordinate), adjacent = abs(abscissa);
+  Value abs_y = opposite.value, abs_x = adjacent.value;
   const Value y_infinite = abs_y == inf, x_infinite = abs_x == inf;
   const Value any_infinite = y_infinite | x_infinite;
   const Value one = like(x, 1), zero = b.zero(t);
@@ -79,25 +85,35 @@ Value atan2(Value y, Value x, const MathOptions& options) {
   abs_x = b.select((abs_y == 0) & (abs_x == 0), one, abs_x);
   const Value top_sign = b.bitcast(top_word(x), kS32) < 0;
 
-  Value scaled_y = widen(abs_y, arithmetic), scaled_x = widen(abs_x, arithmetic);
+  Extended scaled_y{arithmetic, widen(abs_y, arithmetic)},
+      scaled_x{arithmetic, widen(abs_x, arithmetic)};
   Value small_quotient;
   if (arithmetic.is_pair()) {
     const double up = is_f64(t) ? 0x1p200 : 0x1p60, low = is_f64(t) ? 0x1p-500 : 0x1p-60;
     const Value larger = b.select(abs_y > abs_x, abs_y, abs_x);
     const Value factor = b.select(larger < low, like(x, up), one);
-    scaled_y = abs_y * factor, scaled_x = abs_x * factor;
+    scaled_y.hi = abs_y * factor, scaled_x.hi = abs_x * factor;
     const Value top = top_word(larger * factor);
     const int shift = exponent_shift(t);
     // 2^(bias - exponent), kept in the normal range.
     const Value down =
         b.bitcast(b.binary(Opcode::min, top >> shift, b.u32(2 * exponent_bias(t) - 1)), kS32);
     const Value power = power_of_two(-down + exponent_bias(t), t);
-    scaled_y = scaled_y * power, scaled_x = scaled_x * power;
-    small_quotient = (scaled_y < arithmetic.pick(1.0, 0x1p-30, 0x1p-60)) & !top_sign;
+    scaled_y.hi = scaled_y.hi * power, scaled_x.hi = scaled_x.hi * power;
+    const auto scaled_rest = [&](Value rest) {
+      return rest ? b.select(any_infinite, zero, rest * factor * power) : Value();
+    };
+    scaled_y.lo = scaled_rest(opposite.rest), scaled_x.lo = scaled_rest(adjacent.rest);
+    small_quotient = (scaled_y.hi < arithmetic.pick(1.0, 0x1p-30, 0x1p-60)) & !top_sign;
   }
-  const Extended angle = atan_kernel({arithmetic, scaled_y}, {arithmetic, scaled_x}, top_sign);
-  Value result = narrow(angle.value(), t);
-  if (small_quotient) result = b.select(small_quotient, div(abs_y, abs_x, options), result);
+  Value result = narrow(atan_kernel(scaled_y, scaled_x, top_sign).value(), t);
+  if (small_quotient) {
+    const bool whole = opposite.rest || adjacent.rest;
+    const Value quotient =
+        whole ? divide({abs_y, opposite.rest}, {abs_x, adjacent.rest}, options, Rounding::nearest)
+              : div(abs_y, abs_x, options);
+    result = b.select(small_quotient, quotient, result);
+  }
   const Value ordered = (x == x) & (y == y);
   return b.select(ordered, copy_sign(result, y), nan(b, t));
 }

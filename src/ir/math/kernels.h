@@ -48,6 +48,14 @@ SinCos sin_cos_kernel(Value x, Value correction, const Arithmetic& arithmetic);
 SinCos sin_cos_of_small(Value x, const Arithmetic& arithmetic);
 SinCos sin_cos_of_small(const Extended& x);
 
+// The functions that an integer's rest matters to; those of math.h are these without one. `y_odd`,
+// where y is an integer: whether it is odd.
+Value sqrt(const Argument& x, const MathOptions& options);
+Value rsqrt(const Argument& x, const MathOptions& options);
+Value cbrt(const Argument& x, const MathOptions& options);
+Value pow(const Argument& x, const Argument& y, Value y_odd, const MathOptions& options);
+Value atan2(const Argument& y, const Argument& x, const MathOptions& options);
+
 // x that is too small for f(x) = x + O(x^3) to differ from x.
 Value is_tiny(Value x, const Arithmetic& arithmetic);
 

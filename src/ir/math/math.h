@@ -7,7 +7,8 @@
 // ULP), else in pairs of f32 (<= 1 ULP; <= 2 for pow, tan and the tail of erfc). erf_inv of f32 is
 // <= 3 ULP either way: it is the approximation of the other backends of Nx, for the same normal
 // random numbers. f64 results are <= 2 ULP (<= 4 for pow, erfc and erf_inv). f32 subnormals are
-// kept where the device keeps them and may flush elsewhere.
+// kept where the device keeps them and may flush elsewhere. Arguments that f32 does not hold, large
+// integers, are the business of whole.h.
 #pragma once
 
 #include "ir/builder.h"

@@ -5,15 +5,21 @@
 namespace nxv::ir::math {
 
 Value pow(Value x, Value y, const MathOptions& options) {
+  return pow(Argument{x}, Argument{y}, {}, options);
+}
+
+Value pow(const Argument& base, const Argument& power, Value y_odd, const MathOptions& options) {
+  const Value x = base.value, y = power.value;
   Builder& b = x.builder();
   const Type t = x.type();
   const Arithmetic arithmetic(t, options);
   const Value inf = infinity(b, t);
-  const Value magnitude = b.unary(Opcode::abs, x);
+  const Argument absolute = abs(base);
+  const Value magnitude = absolute.value;
 
-  LogArgument argument{{arithmetic, widen(magnitude, arithmetic)}};
+  LogArgument argument{{arithmetic, widen(magnitude, arithmetic), absolute.rest}};
   argument.precise = arithmetic.is_pair();
-  if (arithmetic.is_pair()) {
+  if (arithmetic.is_pair() && !base.rest.exists()) {
     const Value subnormal = magnitude < (is_f64(t) ? 0x1p-1022 : 0x1p-126);
     argument.a.hi = b.select(subnormal, magnitude * 0x1p60, magnitude);
     argument.k = b.select(subnormal, like(x, -60), b.zero(t));
@@ -21,8 +27,9 @@ Value pow(Value x, Value y, const MathOptions& options) {
   // Larger |y| only give 0, 1 or infinity, and these limits already do; so do they for the
   // exponent of e, which keeps its second part only inside of them.
   const double y_limit = arithmetic.pick(0x1p40, 0x1p40, 0x1p70);
-  const Extended exponent =
-      log_kernel(argument) * Extended{arithmetic, clamp(widen(y, arithmetic), -y_limit, y_limit)};
+  Extended multiplier{arithmetic, clamp(widen(y, arithmetic), -y_limit, y_limit)};
+  if (power.rest) multiplier.lo = b.select(multiplier.hi == y, power.rest, b.zero(t));
+  const Extended exponent = log_kernel(argument) * multiplier;
   Extended limited{arithmetic, clamp(exponent.hi, arithmetic.pick(-108.0, -108.0, -750.0),
                                      arithmetic.pick(90.0, 90.0, 712.0))};
   if (exponent.lo) {
@@ -38,9 +45,12 @@ Value pow(Value x, Value y, const MathOptions& options) {
   result = b.select(magnitude == inf, b.select(y_negative, zero, inf), result);
 
   // Negative x: y must be an integer, an odd one changes the sign. Large y are even integers.
-  const Value y_integer = trunc(y) == y;
-  const Value half = y * 0.5;
-  const Value y_odd = y_integer & (trunc(half) != half) & (b.unary(Opcode::abs, y) < inf);
+  Value y_integer = b.boolean(true);
+  if (!y_odd.exists()) {
+    y_integer = trunc(y) == y;
+    const Value half = y * 0.5;
+    y_odd = y_integer & (trunc(half) != half) & (b.unary(Opcode::abs, y) < inf);
+  }
   const Value sign_set = b.bitcast(top_word(x), kS32) < 0;
   result = b.select(sign_set & y_odd, -result, result);
   const Value negative = (x < 0) & (magnitude < inf);

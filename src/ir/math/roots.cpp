@@ -37,6 +37,12 @@ Value sqrt_by_integers(Value x) {
 
 }  // namespace
 
+Value sqrt(const Argument& x, const MathOptions& options) {
+  Builder& b = x.value.builder();
+  const Value root = sqrt(Extended{Arithmetic(x.value.type(), options), x.value, x.rest}).value();
+  return b.select(x.value < 0, nan(b, x.value.type()), root);
+}
+
 Value sqrt(Value x, const MathOptions& options) {
   Builder& b = x.builder();
   if (is_f64(x.type()) || options.exact_f32_div_sqrt) {
@@ -48,13 +54,16 @@ Value sqrt(Value x, const MathOptions& options) {
   return b.select(x < 0, nan(b, kF32), root);
 }
 
-Value rsqrt(Value x, const MathOptions& options) {
+Value rsqrt(Value x, const MathOptions& options) { return rsqrt(Argument{x}, options); }
+
+Value rsqrt(const Argument& argument, const MathOptions& options) {
+  const Value x = argument.value;
   Builder& b = x.builder();
   const Type t = x.type();
   const Arithmetic arithmetic(t, options);
-  Extended wide = rounded({arithmetic, widen(x, arithmetic)});
+  Extended wide = rounded({arithmetic, widen(x, arithmetic), argument.rest});
   Value power = like(wide.hi, 1);
-  if (wide.arithmetic.is_pair()) {
+  if (wide.arithmetic.is_pair() && !argument.rest.exists()) {
     // Away from the ends of the range, by an even power of two.
     const Value small = x<0x1p-60, large = x> 0x1p60;
     wide.hi = b.select(small, x * 0x1p100, b.select(large, x * 0x1p-60, x));
@@ -69,14 +78,18 @@ Value rsqrt(Value x, const MathOptions& options) {
 
 // A third of the exponent by integer division, two steps of Halley's iteration (5, 16, 48 bits or
 // all of the base type), one of Newton's in extended precision.
-Value cbrt(Value x, const MathOptions& options) {
+Value cbrt(Value x, const MathOptions& options) { return cbrt(Argument{x}, options); }
+
+Value cbrt(const Argument& argument, const MathOptions& options) {
+  const Value x = argument.value;
   Builder& b = x.builder();
   const Type t = x.type();
   const Arithmetic arithmetic(t, options);
   const Type base = arithmetic.base();
-  Value a = widen(b.unary(Opcode::abs, x), arithmetic);
+  const Argument magnitude = abs(argument);
+  Value a = widen(magnitude.value, arithmetic);
   Value power = like(a, 1);
-  if (arithmetic.is_pair()) {
+  if (arithmetic.is_pair() && !magnitude.rest.exists()) {
     // Away from the ends of the range, by a power of eight.
     const Value small = a<0x1p-30, large = a> 0x1p60;
     const Value one = power;
@@ -94,8 +107,9 @@ Value cbrt(Value x, const MathOptions& options) {
   if (arithmetic.is_pair()) {
     const Extended single{arithmetic, root};
     const Extended cube = two_product(arithmetic, root, root) * single;
-    const Value rest = ((a - cube.hi) - cube.lo) / (root * root * 3);
-    root = root + rest;
+    Value rest = (a - cube.hi) - cube.lo;
+    if (magnitude.rest) rest = rest + magnitude.rest;
+    root = root + rest / (root * root * 3);
   }
   const Value result = copy_sign(narrow(root * power, t), x);
   const Value finite = b.unary(Opcode::abs, x) < infinity(b, t);

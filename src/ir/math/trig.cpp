@@ -66,12 +66,43 @@ SinCos sin_cos_of(const Reduced& r) {
   return {b.select(lower ^ r.negative, -sine, sine), b.select(lower ^ swapped, -cosine, cosine)};
 }
 
-// v, negated where the boolean says so; NaN for infinite and NaN x.
-Value finish(Value v, Value negate, Value x) {
+Reduced reduce(const Whole& x, const MathOptions& options) {
+  const QuadrantAngle reduced = reduce_by_half_pi(x, Arithmetic(kF32, options));
+  return {reduced.quadrant, reduced.angle, x.negative};
+}
+
+// A number in the base type, negated where the boolean says so.
+struct Signed {
+  Value value, negate;
+};
+
+Signed sine(const Reduced& r) {
+  const Extended result = select(odd(r.quadrant), cos_kernel(r.angle), sin_kernel(r.angle));
+  return {result.value(), ((r.quadrant & 2) != 0) ^ r.negative};
+}
+
+Signed cosine(const Reduced& r) {
+  const Extended result = select(odd(r.quadrant), sin_kernel(r.angle), cos_kernel(r.angle));
+  return {result.value(), ((r.quadrant + 1) & 2) != 0};
+}
+
+Signed tangent(const Reduced& r) {
+  const Extended sine = sin_kernel(r.angle), cosine = cos_kernel(r.angle);
+  const Value swapped = odd(r.quadrant);
+  const Extended result = select(swapped, cosine, sine) / select(swapped, sine, cosine);
+  return {result.value(), swapped ^ r.negative};
+}
+
+Value signed_value(const Signed& s) {
+  return s.value.builder().select(s.negate, -s.value, s.value);
+}
+
+// In the type of x; NaN for infinite and NaN x.
+Value finish(const Signed& s, Value x) {
   Builder& b = x.builder();
-  const Value result = narrow(v, x.type());
+  const Value result = narrow(s.value, x.type());
   const Value finite = b.unary(Opcode::abs, x) < infinity(b, x.type());
-  return b.select(finite, b.select(negate, -result, result), nan(b, x.type()));
+  return b.select(finite, b.select(s.negate, -result, result), nan(b, x.type()));
 }
 
 }  // namespace
@@ -110,27 +141,30 @@ SinCos sin_cos_of_small(Value x, const Arithmetic& arithmetic) {
 
 Value sin(Value x, const MathOptions& options) {
   const Arithmetic arithmetic(x.type(), options);
-  const Reduced r = reduce(x, arithmetic);
-  const Extended result = select(odd(r.quadrant), cos_kernel(r.angle), sin_kernel(r.angle));
-  const Value negate = ((r.quadrant & 2) != 0) ^ r.negative;
-  return x.builder().select(is_tiny(x, arithmetic), x, finish(result.value(), negate, x));
+  const Value result = finish(sine(reduce(x, arithmetic)), x);
+  return x.builder().select(is_tiny(x, arithmetic), x, result);
 }
 
 Value cos(Value x, const MathOptions& options) {
-  const Arithmetic arithmetic(x.type(), options);
-  const Reduced r = reduce(x, arithmetic);
-  const Extended result = select(odd(r.quadrant), sin_kernel(r.angle), cos_kernel(r.angle));
-  return finish(result.value(), ((r.quadrant + 1) & 2) != 0, x);
+  return finish(cosine(reduce(x, Arithmetic(x.type(), options))), x);
 }
 
 Value tan(Value x, const MathOptions& options) {
   const Arithmetic arithmetic(x.type(), options);
-  const Reduced r = reduce(x, arithmetic);
-  const Extended sine = sin_kernel(r.angle), cosine = cos_kernel(r.angle);
-  const Value swapped = odd(r.quadrant);
-  const Extended result = select(swapped, cosine, sine) / select(swapped, sine, cosine);
-  return x.builder().select(is_tiny(x, arithmetic), x,
-                            finish(result.value(), swapped ^ r.negative, x));
+  const Value result = finish(tangent(reduce(x, arithmetic)), x);
+  return x.builder().select(is_tiny(x, arithmetic), x, result);
+}
+
+Value sin(const Whole& x, const MathOptions& options) {
+  return signed_value(sine(reduce(x, options)));
+}
+
+Value cos(const Whole& x, const MathOptions& options) {
+  return signed_value(cosine(reduce(x, options)));
+}
+
+Value tan(const Whole& x, const MathOptions& options) {
+  return signed_value(tangent(reduce(x, options)));
 }
 
 }  // namespace nxv::ir::math

@@ -76,6 +76,14 @@ Words multiply(const Words& a, const Words& m) {
 // The words as a fraction in [0, 1).
 Extended fraction(const Words& words, const Arithmetic& arithmetic) {
   Builder& b = words[0].builder();
+  if (arithmetic.carrier == Carrier::pair_f32 && words.size() > 3) {
+    const Value skips = words[0] == 0;
+    Words significant;
+    for (size_t i = 0; i < 3; ++i) {
+      significant.push_back(b.select(skips, words[i + 1], words[i]));
+    }
+    return scale(fraction(significant, arithmetic), b.select(skips, b.f32(0x1p-32f), b.f32(1)));
+  }
   if (arithmetic.carrier == Carrier::pair_f32) {
     // Normalised first, so that two significands of 24 bits hold all that matters.
     const Value zeros = b.binary(Opcode::min, b.unary(Opcode::clz, words[0]), b.u32(31));
@@ -94,27 +102,11 @@ Extended fraction(const Words& words, const Arithmetic& arithmetic) {
   return correct(fast_two_sum(arithmetic, part(0), part(1)), part(2) + part(3));
 }
 
-}  // namespace
-
-// |x| = m 2^e with an integer m. Bits of 2/pi with a weight of 2^(2-e) and more contribute
-// multiples of 4 and are skipped; the product of m with the following words, modulo their width,
-// has two integer bits before a fraction. Twice rounded to nearest: the two integer bits of the
-// product plus one half, and the rest as a signed fraction.
-QuadrantAngle reduce_by_half_pi(Value x, const Arithmetic& arithmetic) {
-  Builder& b = x.builder();
-  const bool wide = is_f64(x.type());
-  const int shift = exponent_shift(x.type());
-  const Value top = top_word(x);
-  const Value exponent = (top >> shift) & (wide ? 0x7ff : 0xff);
-  const Value significand = (top & ((1u << shift) - 1)) | (1u << shift);
-  // The first of f64's bits has weight 2^63 / 2^64, of f32's 2^31 / 2^32 relative to the point.
-  const Value position =
-      b.binary(Opcode::max, exponent, b.u32(wide ? 1013 : 120)) - (wide ? 1013 : 120);
-  const Words bits = wide ? window(position, 0, 32, 6) : window(position, 1, 4, 3);
-  Words product = wide ? multiply(bits, {significand, low_word(x)}) : multiply(bits, {significand});
-
+// Of x * 2/pi in quarters modulo 1, as words: two integer bits, rounded to nearest, and the rest as
+// a signed fraction in at most `used` words.
+QuadrantAngle quadrant_and_angle(const Words& product, size_t used, const Arithmetic& arithmetic) {
+  Builder& b = product[0].builder();
   const Value quadrant = (product[0] + 0x20000000) >> 30;
-  const size_t used = wide ? 4 : product.size();
   Words rest;
   for (size_t i = 0; i < used; ++i) {
     rest.push_back(i + 1 < product.size() ? (product[i] << 2) | (product[i + 1] >> 30)
@@ -127,6 +119,43 @@ QuadrantAngle reduce_by_half_pi(Value x, const Arithmetic& arithmetic) {
   const Extended half_pi = constant(b, arithmetic, 0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54);
   const Extended angle = turns * half_pi;
   return {quadrant, select(negative != 0, -angle, angle)};
+}
+
+}  // namespace
+
+// |x| = m 2^e with an integer m. Bits of 2/pi with a weight of 2^(2-e) and more contribute
+// multiples of 4 and are skipped; the product of m with the following words, modulo their width,
+// has two integer bits before a fraction.
+QuadrantAngle reduce_by_half_pi(Value x, const Arithmetic& arithmetic) {
+  Builder& b = x.builder();
+  const bool wide = is_f64(x.type());
+  const int shift = exponent_shift(x.type());
+  const Value top = top_word(x);
+  const Value exponent = (top >> shift) & (wide ? 0x7ff : 0xff);
+  const Value significand = (top & ((1u << shift) - 1)) | (1u << shift);
+  // The first of f64's bits has weight 2^63 / 2^64, of f32's 2^31 / 2^32 relative to the point.
+  const Value position =
+      b.binary(Opcode::max, exponent, b.u32(wide ? 1013 : 120)) - (wide ? 1013 : 120);
+  const Words bits = wide ? window(position, 0, 32, 6) : window(position, 1, 4, 3);
+  Words product = wide ? multiply(bits, {significand, low_word(x)}) : multiply(bits, {significand});
+  return quadrant_and_angle(product, wide ? 4 : product.size(), arithmetic);
+}
+
+// An integer's words times those of 2/pi / 4 2^e. Of 32 bits no product comes closer than 2^-35 to
+// a multiple of 1/4, of 53 bits than 2^-55; the words left out are worth less than 2^-94 and
+// 2^-104.
+QuadrantAngle reduce_by_half_pi(const Whole& x, const Arithmetic& arithmetic) {
+  Builder& b = x.low.builder();
+  constexpr uint32_t kQuarter = 30;  // the two bits before the point
+  if (x.is_wide()) {
+    const Words bits = window(x.exponent + kQuarter, 1, 1, 5);
+    return quadrant_and_angle(multiply(bits, {x.high, x.low}), 4, arithmetic);
+  }
+  Words bits;
+  for (size_t i = 1; i <= 4; ++i) {
+    bits.push_back(b.u32((kTwoOverPi[i] << kQuarter) | (kTwoOverPi[i + 1] >> (32 - kQuarter))));
+  }
+  return quadrant_and_angle(multiply(bits, {x.low}), 4, arithmetic);
 }
 
 }  // namespace nxv::ir::math

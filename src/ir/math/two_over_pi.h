@@ -1,7 +1,7 @@
 // The product |x| * 2/pi modulo 4, for any f32 or f64 (Payne and Hanek's reduction in integers).
 #pragma once
 
-#include "ir/math/extended.h"
+#include "ir/math/whole.h"
 
 namespace nxv::ir::math {
 
@@ -12,5 +12,7 @@ struct QuadrantAngle {
   Extended angle;
 };
 QuadrantAngle reduce_by_half_pi(Value x, const Arithmetic& arithmetic);
+// The same of any integer, for pairs of f32.
+QuadrantAngle reduce_by_half_pi(const Whole& x, const Arithmetic& arithmetic);
 
 }  // namespace nxv::ir::math
