@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/scalar.h"
 #include "ir/compare.h"
 #include "ir/emit_complex.h"
 #include "ir/emit_integers.h"
@@ -314,6 +315,16 @@ class Emitter {
     return binary_float(x, y);
   }
 
+  // Normal numbers are made of erf_inv of uniform ones above a bound that Nx means to be above -1.
+  // A type that rounds this bound to -1 has its neighbour's value there, instead of an infinity.
+  Value inside_of_one(Value x) const {
+    const DType t = args_[0].dtype;
+    if (!is_real_float(t) || to_double(make_scalar(t, 1 - 0x1p-11)) < 1) return x;
+    const double neighbour = to_double({t, make_scalar(t, 1.0).lo - 1, 0});
+    const Value inside = math::copy_sign(like(x, neighbour), x);
+    return b_.select(b_.unary(Opcode::abs, x) == 1, inside, x);
+  }
+
   Value unary_float(Value x) {
     const math::MathOptions& m = math();
     switch (op_) {
@@ -379,7 +390,7 @@ class Emitter {
       case Op::erfc:
         return math::erfc(x, m);
       case Op::erf_inv:
-        return math::erf_inv(x, m);
+        return math::erf_inv(inside_of_one(x), m);
       default:
         refuse();
     }

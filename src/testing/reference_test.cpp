@@ -208,6 +208,16 @@ TEST(Pointwise, FollowsNx) {
   EXPECT_FALSE(std::signbit(conjugate(kInfinity).imag()));
 }
 
+TEST(Pointwise, ErfInvOfOneIsFiniteInFewBits) {
+  const auto erf_inv = [](DType t, double x) {
+    return to_double(apply(Op::erf_inv, t, {make_scalar(t, x)}));
+  };
+  EXPECT_EQ(erf_inv(DType::bf16, 1), erf_inv(DType::bf16, 1 - 0x1p-8));
+  EXPECT_EQ(erf_inv(DType::f8_e4m3fn, -1), erf_inv(DType::f8_e4m3fn, -0.9375));
+  EXPECT_EQ(erf_inv(DType::f8_e5m2, 1), 1);
+  EXPECT_EQ(erf_inv(DType::f16, -1), -kInfinity);
+}
+
 TEST(Pointwise, BitcastKeepsAllBits) {
   for (DType t : {DType::c64, DType::c128}) {
     const Scalar z = make_scalar(t, std::complex<double>(1.5, -2.5));

@@ -244,6 +244,14 @@ defmodule Nx.VulkanTest do
       assert_in_delta Enum.sum(Enum.map(n, &((&1 - mean) ** 2))) / 10_000, 4.0, 0.4
     end
 
+    test "normal numbers are finite in every type" do
+      for type <- [:f8, :f8_e4m3fn, :bf16, :f16, :f32] do
+        n = V.random_normal!({1_000_000}, 7, type: type)
+        strange = V.logical_or!(V.is_nan!(n), V.is_infinity!(n))
+        assert V.to_number!(V.any!(strange)) == 0
+      end
+    end
+
     test "refuses seeds and parameters that are no numbers" do
       assert V.random_uniform({2}, -1) == {:error, :invalid_argument}
       assert V.random_normal({2}, 1, mean: :nan) == {:error, :invalid_argument}

@@ -32,7 +32,8 @@ defmodule Nx.Vulkan.Operations do
     atanh: "Inverse hyperbolic tangent.",
     erf: "Error function.",
     erfc: "1 - erf(x), precise where that is small.",
-    erf_inv: "Inverse error function.",
+    erf_inv:
+      "Inverse error function. Of 1 in `:bf16`, `:f8` and `:f8_e4m3fn`: that of the number below.",
     is_nan: "1 where the element is NaN, else 0.",
     is_infinity: "1 where the element is infinite, else 0.",
     logical_not: "1 where the element is zero, else 0.",

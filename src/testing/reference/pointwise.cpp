@@ -145,6 +145,15 @@ Complex complex_binary(Op op, Complex a, Complex b) {
   }
 }
 
+// What erf_inv takes for 1 and -1 in types to which 1 - 2^-11, a bound of uniform numbers that Nx
+// has for 16 bits, is 1: their neighbours.
+Scalar inside_of_one(const Scalar& x) {
+  const bool rounds =
+      is_real_float(x.dtype) && nxv::to_double(make_scalar(x.dtype, 1 - 0x1p-11)) == 1;
+  if (!rounds || std::fabs(nxv::to_double(x)) != 1) return x;
+  return {x.dtype, x.lo - 1, 0};
+}
+
 // ---- Operations by how they treat their operands ----
 
 // In the numbers of the output type.
@@ -152,6 +161,8 @@ Scalar unary(Op op, DType out, const Scalar& a) {
   if (is_complex(out)) return make_scalar(out, complex_function(op, to_complex_double(a)));
   if (is_complex(a.dtype)) return make_scalar(out, magnitude(to_complex_double(a)));  // abs
   if (is_integer(out)) return integer_unary(op, out, a);
+  if (op == Op::erf_inv)
+    return make_scalar(out, real_function(op, nxv::to_double(inside_of_one(a))));
   return make_scalar(out, real_function(op, nxv::to_double(a)));
 }
 

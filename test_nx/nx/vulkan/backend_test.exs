@@ -38,6 +38,34 @@ defmodule Nx.Vulkan.BackendTest do
     end
   end
 
+  describe "values that are not numbers" do
+    @narrow [{:f, 8}, {:f8_e4m3fn, 8}, {:bf, 16}, {:f, 16}]
+
+    defp strange?(t),
+      do: Nx.to_number(Nx.any(Nx.logical_or(Nx.is_nan(t), Nx.is_infinity(t)))) == 1
+
+    test "normal numbers have none" do
+      for type <- [{:bf, 16}, {:f, 16}, {:f, 32}] do
+        {normal, _} = Nx.Random.normal(Nx.Random.key(7), type: type, shape: {1_000_000})
+        refute strange?(normal)
+        # Uniform numbers of bf16 have steps of 1/64, and the lowest has no counterpart above.
+        normal = Nx.as_type(normal, :f32)
+        assert_in_delta Nx.to_number(Nx.mean(normal)), 0, 0.03
+        assert_in_delta Nx.to_number(Nx.variance(normal)), 1, 0.03
+      end
+    end
+
+    # Nx.Random.normal/4 raises for types of 8 bits; these are its steps.
+    test "nor has erf_inv of uniform numbers of few bits, -1 included" do
+      for type <- @narrow -- [{:f, 16}] do
+        {u, _} = Nx.Random.uniform(Nx.Random.key(7), -1, 1, type: type, shape: {1_000_000})
+        assert Nx.to_number(Nx.reduce_min(u)) == -1
+        refute strange?(Nx.erf_inv(u))
+      end
+    end
+
+  end
+
   describe "storage" do
     test "every type survives a round trip, packed ones included" do
       for {type, bits} <- [
