@@ -422,10 +422,12 @@ class Emitter {
     }
   }
 
-  // As Nx has it: NaN becomes the lower bound, and the upper bound wins over a larger lower one.
+  // The upper bound wins over a larger lower one. NaN wins, as it does in min and max.
   Value clip(Value x, Value low, Value high) {
     const Value raised = b_.select(x > low, x, low);
-    return b_.select(raised < high, raised, high);
+    const Value clipped = b_.select(raised < high, raised, high);
+    if (!is_float(x.type())) return clipped;
+    return b_.select(x != x, x, b_.select(low != low, low, clipped));
   }
 
   const Op op_;

@@ -49,5 +49,24 @@ TEST(Departures, ErfInvOfOneInTypesThatRoundTheBoundOfNormalNumbersToOne) {
   }
 }
 
+TEST(Departures, ClipPropagatesNaN) {
+  for (DType t : kFloats) {
+    const auto run = [t](double x, double low, double high) {
+      return testing::emitted({}, Op::clip, t,
+                              {elements(t, {x}), elements(t, {low}), elements(t, {high})})[0]
+          .real();
+    };
+    EXPECT_TRUE(std::isnan(run(kNan, 1, 2))) << name(t);
+    EXPECT_TRUE(std::isnan(run(kNan, 2, 1))) << name(t);
+    EXPECT_TRUE(std::isnan(run(1.5, kNan, 2))) << name(t);
+    EXPECT_TRUE(std::isnan(run(1.5, 1, kNan))) << name(t);
+    EXPECT_EQ(run(0.5, 1, 2), 1) << name(t);
+    EXPECT_EQ(run(3, 1, 2), 2) << name(t);
+    EXPECT_EQ(run(1.5, 2, 1), 1) << name(t);
+    EXPECT_EQ(run(kInf, 1, 2), 2) << name(t);
+    EXPECT_TRUE(std::signbit(run(0.0, -0.0, 2))) << name(t);  // of equals, the bound
+  }
+}
+
 }  // namespace
 }  // namespace nxv

@@ -173,7 +173,9 @@ TEST(Pointwise, NaNAndZeroRules) {
   EXPECT_FALSE(std::signbit(value(apply(Op::min, DType::f32, {f32(0.0), f32(-0.0)}))));
   EXPECT_EQ(value(apply(Op::select, DType::f32, {f32(kNaN), f32(1), f32(2)})), 1);
   EXPECT_EQ(value(apply(Op::select, DType::f32, {f32(-0.0), f32(1), f32(2)})), 2);
-  EXPECT_EQ(value(apply(Op::clip, DType::f32, {f32(1), f32(kNaN), f32(3)})), 3);
+  EXPECT_TRUE(std::isnan(value(apply(Op::clip, DType::f32, {f32(kNaN), f32(2), f32(3)}))));
+  EXPECT_TRUE(std::isnan(value(apply(Op::clip, DType::f32, {f32(1), f32(kNaN), f32(3)}))));
+  EXPECT_TRUE(std::isnan(value(apply(Op::clip, DType::f32, {f32(1), f32(2), f32(kNaN)}))));
   EXPECT_EQ(value(apply(Op::clip, DType::f32, {f32(1), f32(5), f32(3)})), 3);
   EXPECT_EQ(value(apply(Op::not_equal, DType::u8, {f32(kNaN), f32(kNaN)})), 1);
   EXPECT_EQ(value(apply(Op::round, DType::f32, {f32(-2.5)})), -3);
@@ -199,7 +201,6 @@ TEST(Pointwise, FollowsIeeeWhereTheRecordDoesNot) {
 // Where Nx is followed against expectation.
 TEST(Pointwise, FollowsNx) {
   EXPECT_EQ(to_double(apply(Op::sign, DType::f32, {f32(kNaN)})), 1);
-  EXPECT_EQ(to_double(apply(Op::clip, DType::f32, {f32(kNaN), f32(2), f32(3)})), 2);
   EXPECT_FALSE(std::signbit(to_double(apply(Op::round, DType::f32, {f32(-0.25)}))));
   const auto conjugate = [](double x) {
     return to_complex_double(apply(Op::conjugate, DType::c64, {f32(x)}));

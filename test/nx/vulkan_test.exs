@@ -190,6 +190,18 @@ defmodule Nx.VulkanTest do
       assert list!(V.select!(V.greater!(t, 0), t, 0.0)) == [0.0, 0.5, 2.0]
     end
 
+    test "clip propagates NaN, of the tensor and of a bound, in every type" do
+      for type <- [:f8, :f8_e4m3fn, :f16, :bf16, :f32, :f64] do
+        t = V.tensor!([:nan, 5.0], type: type)
+        # Computed values as well as those that the host knows.
+        for x <- [t, V.multiply!(t, V.broadcast!(V.tensor!(1.0, type: type), {2}))] do
+          assert list!(V.clip!(x, 0, 1)) == [:nan, 1.0]
+          assert list!(V.clip!(x, :nan, 6)) == [:nan, :nan]
+          assert list!(V.clip!(x, 0, :nan)) == [:nan, :nan]
+        end
+      end
+    end
+
     test "cast" do
       t = V.cast!(V.tensor!([1.5, -1.5, 3.0]), :s32)
       assert {V.type(t), list!(t)} == {:s32, [1, -1, 3]}

@@ -196,8 +196,11 @@ Scalar extremum(DType out, const Scalar& a, const Scalar& b, bool want_greater) 
   return convert(second ? b : a, out);
 }
 
-// A bound or the value, whichever comparison says; an unordered comparison takes the bound.
+// The upper bound wins over a larger lower one, NaN over all.
 Scalar clip(DType out, const Scalar& x, const Scalar& low, const Scalar& high) {
+  for (const Scalar& s : {x, low, high}) {
+    if (is_nan(s)) return convert(s, out);
+  }
   const Scalar& raised = compare(x, low) > 0 ? x : low;
   return convert(compare(raised, high) < 0 ? raised : high, out);
 }

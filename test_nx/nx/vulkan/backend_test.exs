@@ -64,6 +64,16 @@ defmodule Nx.Vulkan.BackendTest do
       end
     end
 
+    test "clip keeps NaN and takes that of a bound" do
+      for type <- @narrow ++ [{:f, 32}, {:f, 64}], on <- [Nx.BinaryBackend, Backend] do
+        nan = Nx.tensor(:nan, type: type, backend: on)
+        t = Nx.tensor([:nan, 5.0], type: type)
+        assert Nx.to_list(Nx.clip(t, 0, 1)) == [:nan, 1.0]
+        assert Nx.to_list(Nx.clip(t, nan, 6)) == [:nan, :nan]
+        assert Nx.to_list(Nx.clip(t, 0, nan)) == [:nan, :nan]
+        assert Nx.to_number(Nx.clip(Nx.tensor(:nan, type: type), 0, 1)) == :nan
+      end
+    end
   end
 
   describe "storage" do
