@@ -18,6 +18,8 @@ Term guarded(ErlNifEnv* env, Body body) noexcept {
     return body();
   } catch (const BadArgument&) {
     return enif_make_badarg(env);
+  } catch (const ForeignReference&) {
+    return raise_foreign_reference(env);
   } catch (const Failure& failure) {
     return make_error(env, failure.status, failure.message);
   } catch (const std::bad_alloc&) {

@@ -172,7 +172,10 @@ class Tensor {
 template <typename T>
 T& get_resource(ErlNifEnv* env, Term term) {
   void* object;
-  if (!enif_get_resource(env, term, ResourceType<T>::type, &object)) throw BadArgument{};
+  if (!enif_get_resource(env, term, ResourceType<T>::type, &object)) {
+    if (enif_is_ref(env, term)) throw ForeignReference{};
+    throw BadArgument{};
+  }
   return *static_cast<T*>(object);
 }
 

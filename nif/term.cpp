@@ -66,6 +66,17 @@ Term make_error(ErlNifEnv* env, nxv_status status, std::string_view message) {
                           make_binary(env, message));
 }
 
+Term raise_foreign_reference(ErlNifEnv* env) {
+  constexpr std::string_view kMessage =
+      "the tensor was made in another VM, or before this one was restarted, and its copy refers to "
+      "nothing here; send or store its elements, which Nx.Vulkan.to_binary/1, or "
+      "Nx.backend_transfer/1 for a tensor of Nx, takes from it where it lives";
+  const Term type = make_atom(env, "Elixir.ArgumentError");
+  return enif_raise_exception(env, make_map(env, {{"__struct__", type},
+                                                  {"__exception__", atoms.yes},
+                                                  {"message", make_binary(env, kMessage)}}));
+}
+
 Term make_dims(ErlNifEnv* env, const int64_t* dims, int rank) {
   Term list = enif_make_list(env, 0);
   for (int i = rank; i-- > 0;) list = enif_make_list_cell(env, enif_make_int64(env, dims[i]), list);

@@ -22,6 +22,10 @@ using Dims = std::vector<int64_t>;
 // Ends a call with badarg: a term of a kind that Nx.Vulkan.Native never sends.
 struct BadArgument {};
 
+// Ends a call with an ArgumentError that says so: a reference to nothing of this VM. It came from
+// another one, or from the disk.
+struct ForeignReference {};
+
 // Ends a call with {error, Reason, Message}.
 struct Failure {
   nxv_status status;
@@ -43,6 +47,7 @@ Term make_binary(ErlNifEnv* env, std::string_view bytes);
 Term make_bool(bool value);
 Term make_dtype(nxv_dtype type);
 Term make_error(ErlNifEnv* env, nxv_status status, std::string_view message);
+Term raise_foreign_reference(ErlNifEnv* env);
 Term make_dims(ErlNifEnv* env, const int64_t* dims, int rank);
 // A map with atom keys, all different.
 Term make_map(ErlNifEnv* env, std::initializer_list<std::pair<const char*, Term>> entries);

@@ -4,6 +4,9 @@ defmodule Nx.Vulkan.Tensor do
 
   It dies, and its memory with it, when no process refers to it any more. Two tensors are equal in
   Elixir's sense (`==`) when they are the same reference; compare values with `Nx.Vulkan.equal/2`.
+
+  A copy in another VM, or in this one after a restart, refers to nothing: functions raise
+  `ArgumentError` for it. Send and store `Nx.Vulkan.to_binary/1`.
   """
 
   @enforce_keys [:ref]
@@ -18,25 +21,33 @@ defmodule Nx.Vulkan.Tensor do
 
     # Computes and reads the first elements, as many as the limit of lists.
     def inspect(%{ref: ref}, opts) do
-      shape = Native.shape(ref)
-      type = Native.type(ref)
-      dimensions = Enum.map_join(shape, &"[#{&1}]")
+      lines =
+        case described(ref) do
+          {:ok, type, shape} ->
+            dimensions = Enum.map_join(shape, &"[#{&1}]")
+            type_and_shape = concat(color("#{type}", :atom, opts), dimensions)
+            [line(), type_and_shape, line(), values(ref, type, shape, opts)]
+
+          {:error, message} ->
+            [line(), unavailable(message)]
+        end
 
       concat([
         color("#Nx.Vulkan.Tensor<", :map, opts),
-        nest(
-          concat([
-            line(),
-            color("#{type}", :atom, opts) |> concat(dimensions),
-            line(),
-            values(ref, type, shape, opts)
-          ]),
-          2
-        ),
+        nest(concat(lines), 2),
         line(),
         color(">", :map, opts)
       ])
     end
+
+    # A tensor of another VM has none.
+    defp described(ref) do
+      {:ok, Native.type(ref), Native.shape(ref)}
+    rescue
+      error in ArgumentError -> {:error, error.message}
+    end
+
+    defp unavailable(message), do: string("unavailable: " <> message)
 
     defp values(ref, type, shape, opts) do
       count = Enum.product(shape)
@@ -48,7 +59,7 @@ defmodule Nx.Vulkan.Tensor do
           string(text)
 
         {:error, error} ->
-          string("unavailable: " <> Exception.message(error))
+          unavailable(Exception.message(error))
       end
     end
 
