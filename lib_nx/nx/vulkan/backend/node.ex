@@ -22,14 +22,17 @@ defmodule Nx.Vulkan.Backend.Node do
   @doc """
   The reference of an operand, of whichever backend: Nx hands over tensors of `Nx.BinaryBackend`
   beside ours, numbers above all.
+
+  It refers to a value of the type and shape that the tensor declares, which need not be the stored
+  ones: the gradient of a loop over f64 is declared as f32 by Nx 0.13. Another number of elements than
+  the stored one raises, and so does a tensor of another VM.
   """
   @spec ref(Nx.Tensor.t()) :: reference
-  def ref(%T{data: %B{ref: ref}}) when node(ref) == node(), do: ref
-
-  def ref(%T{data: %B{ref: ref}}) do
-    raise ArgumentError,
-          "the tensor lives on a device of node #{inspect(node(ref))}; " <>
-            "call Nx.backend_transfer/1 there before sending it to another node"
+  def ref(%T{data: %B{}} = t) do
+    ref = handle(t)
+    {stored, declared} = {Native.type(ref), type(t.type)}
+    ref = shaped(ref, Native.shape(ref), declared_shape(t), stored)
+    if stored == declared, do: ref, else: cast(ref, declared)
   end
 
   def ref(%T{data: %Nx.BinaryBackend{}} = t), do: ref(from_host(t, engine([])))
@@ -39,6 +42,40 @@ defmodule Nx.Vulkan.Backend.Node do
       message:
         "a tensor of #{inspect(other)} cannot be combined with one of Nx.Vulkan.Backend: " <>
           "#{inspect(t.type)} #{inspect(t.shape)}"
+  end
+
+  @doc "The reference that a tensor of ours holds, whatever type and shape the tensor declares."
+  @spec handle(Nx.Tensor.t()) :: reference
+  def handle(%T{data: %B{ref: ref}}) when node(ref) == node(), do: ref
+
+  def handle(%T{data: %B{ref: ref}}) do
+    raise ArgumentError,
+          "the tensor lives on a device of node #{inspect(node(ref))}; " <>
+            "call Nx.backend_transfer/1 there before sending it to another node"
+  end
+
+  defp shaped(ref, shape, shape, _type), do: ref
+
+  defp shaped(ref, stored, declared, type) do
+    if Enum.product(stored) != Enum.product(declared) do
+      raise ArgumentError,
+            "the tensor declares shape #{inspect(List.to_tuple(declared))}, but its data is " <>
+              "#{type} of shape #{inspect(List.to_tuple(stored))}"
+    end
+
+    new(fn -> Native.reshape(ref, declared) end)
+  end
+
+  # Vectorized axes come first.
+  defp declared_shape(%T{vectorized_axes: [], shape: shape}), do: Tuple.to_list(shape)
+
+  defp declared_shape(%T{vectorized_axes: axes, shape: shape}),
+    do: Keyword.values(axes) ++ Tuple.to_list(shape)
+
+  # What the host knows of a tensor's elements is of the stored type.
+  defp as_stored?(%T{data: %B{}} = t) do
+    ref = handle(t)
+    Native.type(ref) == type(t.type) and Native.shape(ref) == declared_shape(t)
   end
 
   @doc "The reference of an operand, cast to `type` unless it has that type."
@@ -54,14 +91,21 @@ defmodule Nx.Vulkan.Backend.Node do
   """
   @spec together([operand]) :: [operand] when operand: Nx.Tensor.t() | term
   def together(operands) do
+    operands = Enum.map(operands, &as_declared/1)
+
     with true <- Enum.any?(operands, &movable?/1),
          %T{} = home <- Enum.find(operands, &fixed?/1) || home(operands) do
-      home = ref(home)
+      home = handle(home)
       Enum.map(operands, &move(&1, home))
     else
       _ -> operands
     end
   end
+
+  defp as_declared(%T{data: %B{number: number}} = t) when number != nil,
+    do: if(as_stored?(t), do: t, else: put(t, ref(t)))
+
+  defp as_declared(operand), do: operand
 
   defp movable?(%T{data: %B{number: number}}), do: number != nil
   defp movable?(%T{data: %Nx.BinaryBackend{}}), do: true
@@ -74,7 +118,7 @@ defmodule Nx.Vulkan.Backend.Node do
   defp home(operands) do
     numbers = Enum.filter(operands, &match?(%T{data: %B{}}, &1))
 
-    case Enum.drop_while(numbers, &on?(&1, ref(hd(numbers)))) do
+    case Enum.drop_while(numbers, &on?(&1, handle(hd(numbers)))) do
       [] -> List.first(numbers)
       [other | _] -> if usual?(hd(numbers)), do: other, else: hd(numbers)
     end
@@ -89,7 +133,7 @@ defmodule Nx.Vulkan.Backend.Node do
 
   @doc "Whether a tensor is on an engine, or on that of a reference."
   @spec on?(Nx.Tensor.t(), reference) :: boolean
-  def on?(t, engine), do: Native.same_engine?(ref(t), engine)
+  def on?(t, engine), do: Native.same_engine?(handle(t), engine)
 
   defp move(%T{data: %Nx.BinaryBackend{}} = t, home), do: from_host(t, home)
 
@@ -111,7 +155,7 @@ defmodule Nx.Vulkan.Backend.Node do
   def backend(operands) do
     case Enum.find(operands, &match?(%T{data: %B{}}, &1)) do
       nil -> {B, []}
-      t -> {B, device: Native.device(ref(t))}
+      t -> {B, device: Native.device(handle(t))}
     end
   end
 
@@ -224,8 +268,15 @@ defmodule Nx.Vulkan.Backend.Node do
 
   @doc "The bits of elements that are known without a read, or nil."
   @spec known_bits(Nx.Tensor.t()) :: bitstring | nil
-  def known_bits(%T{data: %B{number: nil, known: bits}}), do: bits
-  def known_bits(%T{data: %B{number: n}, type: type}), do: Codec.encode([n], type(type))
+  def known_bits(%T{data: %B{number: nil, known: nil}}), do: nil
+
+  def known_bits(%T{data: %B{number: number, known: bits}, type: type} = t) do
+    cond do
+      not as_stored?(t) -> nil
+      number == nil -> bits
+      true -> Codec.encode([number], type(type))
+    end
+  end
 
   def known_bits(%T{data: %Nx.BinaryBackend{}, type: {_, width}} = t) do
     if Nx.size(t.shape) * width <= @known_bits, do: Nx.to_binary(t)

@@ -34,7 +34,7 @@ defmodule Nx.Vulkan.Backend.Storage do
   end
 
   def backend_deallocate(t) do
-    case Native.deallocate(Node.ref(t)) do
+    case Native.deallocate(Node.handle(t)) do
       :ok -> :ok
       {:error, :deallocated, _} -> :already_deallocated
       {:error, :device_lost, _} -> :already_deallocated
@@ -72,7 +72,7 @@ defmodule Nx.Vulkan.Backend.Storage do
   def to_pointer(%T{} = t, opts) do
     opts = Keyword.validate!(opts, mode: :local, permissions: 0o400)
     bytes = t |> to_binary(Nx.size(t.shape)) |> Node.whole_bytes()
-    pointer(opts[:mode], Node.ref(t), bytes, opts[:permissions])
+    pointer(opts[:mode], Node.handle(t), bytes, opts[:permissions])
   end
 
   defp pointer(:local, ref, bytes, _permissions) do
@@ -118,6 +118,21 @@ defmodule Nx.Vulkan.Backend.Storage do
   # ---- Text ----
 
   def inspect(%T{} = t, opts) do
+    case unavailable(t) do
+      nil -> elements(t, opts)
+      message -> Algebra.string("unavailable: " <> message)
+    end
+  end
+
+  # What no function can use: a tensor of another VM, or one whose struct contradicts its data.
+  defp unavailable(t) do
+    Node.ref(t)
+    nil
+  rescue
+    error in ArgumentError -> error.message
+  end
+
+  defp elements(t, opts) do
     size = Nx.size(t.shape)
     count = if opts.limit == :infinity, do: size, else: min(size, opts.limit + 1)
 
@@ -136,7 +151,7 @@ defmodule Nx.Vulkan.Backend.Storage do
 
   @doc "The backend's line above an inspected tensor, with name and index of its device."
   def signature(%T{} = t) do
-    ref = Node.ref(t)
+    ref = Node.handle(t)
     ~c"#Ref<" ++ rest = :erlang.ref_to_list(ref)
     "Nx.Vulkan.Backend<#{device(Native.engine_device(ref))}, #{rest}"
   end
