@@ -30,6 +30,27 @@ missing_packages() {
   done
 }
 
+# apt-get, as root. While another process holds a lock of apt's, such as the upgrade that a new cloud
+# machine makes by itself, it waits: DPkg::Lock::Timeout does not cover the locks of the package lists
+# and the archives in all versions.
+patience=300  # seconds
+apt_get() {
+  local errors deadline=$((SECONDS + patience))
+  errors=$(mktemp)
+  until "${as_root[@]}" env LC_ALL=C DEBIAN_FRONTEND=noninteractive \
+    apt-get -q -o "DPkg::Lock::Timeout=$patience" "$@" 2>"$errors"; do
+    cat "$errors" >&2
+    if ! grep -q 'Could not get lock' "$errors" || ((SECONDS >= deadline)); then
+      rm "$errors"
+      return 1
+    fi
+    echo "Waiting for apt's lock" >&2
+    sleep 2
+  done
+  cat "$errors" >&2
+  rm "$errors"
+}
+
 install_debian() {
   local wanted=("${build[@]}") missing
   if [[ $purpose == test ]]; then
@@ -53,9 +74,8 @@ install_debian() {
     return
   fi
   echo "Installing: ${missing[*]}"
-  "${as_root[@]}" apt-get update -q
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -q -y --no-install-recommends "${missing[@]}"
+  apt_get update
+  apt_get install -y --no-install-recommends "${missing[@]}"
 }
 
 list_packages() {

@@ -10,6 +10,8 @@ source tools/parts.sh
 
 setup() { tools/setup.sh test; }
 
+setup_locks() { tools/setup_test.sh && part_passed=1; }
+
 includes() { tools/check_includes.sh && part_passed=1; }
 
 format_cpp() {
@@ -42,6 +44,7 @@ stress() { run_stress "$logs/stress.log" QUICK=1; }
 
 main() {
   run setup setup || return
+  run setup-locks setup_locks
   run includes includes
   if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
     run format-cpp format_cpp
