@@ -3,13 +3,10 @@ Code.require_file("mix/compile_nxv_cmake.ex", __DIR__)
 defmodule Nx.Vulkan.MixProject do
   use Mix.Project
 
-  @version "0.1.0"
-  @source_url "https://github.com/elixir-nx/nx_vulkan"
-
   def project do
     [
       app: :nx_vulkan,
-      version: @version,
+      version: "0.1.0",
       elixir: "~> 1.14",
       compilers: [:nxv_cmake] ++ Mix.compilers(),
       elixirc_paths: ["lib"] ++ if_nx(["lib_nx"]),
@@ -18,7 +15,6 @@ defmodule Nx.Vulkan.MixProject do
       deps: deps(),
       name: "Nx.Vulkan",
       description: "Lazy, fused tensor operations on any GPU with a Vulkan driver",
-      source_url: @source_url,
       package: package(),
       docs: docs()
     ]
@@ -46,10 +42,7 @@ defmodule Nx.Vulkan.MixProject do
   defp package do
     [
       licenses: ["Apache-2.0"],
-      links: %{
-        "GitHub" => @source_url,
-        "Changelog" => "#{@source_url}/blob/v#{@version}/CHANGELOG.md"
-      },
+      links: %{"Nx" => "https://hexdocs.pm/nx"},
       files:
         ~w(lib lib_nx mix nif src include cmake guides CMakeLists.txt mix.exs .formatter.exs) ++
           ~w(README.md CHANGELOG.md LICENSE)
@@ -65,7 +58,6 @@ defmodule Nx.Vulkan.MixProject do
 
     [
       main: "readme",
-      source_ref: "v#{@version}",
       extras: [
         "README.md",
         "CHANGELOG.md",
