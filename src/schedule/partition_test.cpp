@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "graph/build.h"
 #include "schedule/schedule.h"
-#include "testing/reference.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::schedule {
 namespace {

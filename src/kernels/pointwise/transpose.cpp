@@ -1,0 +1,262 @@
+// Tiles through shared memory.
+//
+// The space of the region has a last dimension, along which the output is adjacent, and a crossing
+// dimension, along which some operands are. A workgroup computes a tile of 32 x 32 points of the
+// two: it reads those operands along the crossing dimension into shared memory, and after a barrier
+// evaluates the region along the last one. Rows of a tile are 33 words apart, so that neither
+// direction meets itself in a bank. The other dimensions are batches: those before the crossing
+// dimension ("outer") and those between it and the last ("inner").
+#include "kernels/pointwise/transpose.h"
+
+#include <algorithm>
+
+#include "kernels/common/grid.h"
+#include "kernels/common/region_emitter.h"
+
+namespace nxv::kernels {
+namespace {
+
+using ir::Builder;
+using ir::Number;
+using ir::Opcode;
+using ir::Value;
+
+constexpr uint32_t kTile = 32;
+constexpr uint32_t kPitch = kTile + 1;
+constexpr uint32_t kWorkgroup = 256;
+constexpr uint32_t kRows = kWorkgroup / kTile;  // of a tile that are read at once
+static_assert(kTile / kRows == kGroup);
+constexpr int64_t kSmall = 16;  // dimensions below this would leave tiles mostly empty
+
+enum Word {
+  kCount,
+  kLast,
+  kCross,
+  kTilesLast,  // divisors: tiles along the last dimension, along the crossing one, inner size
+  kTilesCross = kTilesLast + 3,
+  kInner = kTilesCross + 3,
+  kTiles = kInner + 3,
+  kWordCount
+};
+
+// The dimension, but the last, along which an operand is adjacent; -1: none, or the last one.
+int crossing_dimension(const Region& region, const Operand& o) {
+  const size_t rank = region.rows.dims.size();
+  if (o.level != Level::row || o.addressing != Addressing::strided || rank < 2) return -1;
+  const auto stride = [&](size_t d) { return static_cast<int32_t>(region.words[o.words + 1 + d]); };
+  if (stride(rank - 1) >= -1 && stride(rank - 1) <= 1) return -1;
+  for (size_t d = 0; d + 1 < rank; ++d) {
+    if ((stride(d) == 1 || stride(d) == -1) && region.rows.dims[d] > 1) return static_cast<int>(d);
+  }
+  return -1;
+}
+
+struct Plan {
+  int cross = -1;
+  std::vector<int> loads;  // expressions that read across
+  uint32_t shared_bytes = 0;
+};
+
+Plan make_plan(const Region& region) {
+  Plan plan;
+  for (size_t i = 0; i < region.exprs.size(); ++i) {
+    const Expr& e = region.exprs[i];
+    if (e.kind != ExprKind::load) continue;
+    const int d = crossing_dimension(region, region.operands[e.operand]);
+    if (d < 0 || (plan.cross >= 0 && d != plan.cross)) continue;
+    plan.cross = d;
+    plan.loads.push_back(static_cast<int>(i));
+    const auto bytes = static_cast<uint32_t>(std::max<int>(4, storage_bytes(e.dtype)));
+    plan.shared_bytes += bytes * kTile * kPitch;
+  }
+  return plan;
+}
+
+class Generator {
+ public:
+  Generator(const Region& region, const Target& target, std::vector<int> loads, bool aligned)
+      : region_(region),
+        loads_(std::move(loads)),
+        aligned_(aligned),
+        b_("transpose", kWorkgroup),
+        emitter_(b_, region, target.math, {}, kWordCount) {}
+
+  ir::Kernel run() {
+    const Value tile = linear_group(b_);
+    b_.if_(tile < emitter_.extra_word(kTiles), [&] {
+      place(tile);
+      const Value local = b_.builtin(ir::Builtin::local_index);
+      const Value column = local & (kTile - 1), row = local >> 5;
+      read(column, row);
+      b_.barrier();
+      write(local, column, row);
+    });
+    return b_.finish();
+  }
+
+ private:
+  WordIndex extra(int i) const { return static_cast<WordIndex>(region_.words.size()) + i; }
+  Value word(int i) { return emitter_.extra_word(i); }
+  Value divide(Value n, int divisor) { return emitter_.divide(n, extra(divisor)); }
+
+  void place(Value tile) {
+    const Value of_last = divide(tile, kTilesLast);
+    last_ = (tile - of_last * word(kTilesLast)) << 5;
+    const Value batch = divide(of_last, kTilesCross);
+    cross_ = (of_last - batch * word(kTilesCross)) << 5;
+    const Value outer = divide(batch, kInner);
+    inner_ = batch - outer * word(kInner);
+    outer_ = outer * word(kCross);
+  }
+
+  // Linear index of a point of the space.
+  Value index(Value cross, Value last) {
+    return ((outer_ + cross) * word(kInner) + inner_) * word(kLast) + last;
+  }
+
+  Value at_most(Value v, Value end) { return b_.binary(Opcode::min, v, end - 1u); }
+
+  // Lanes along the crossing dimension, an invocation's points 8 apart along the last.
+  void read(Value column, Value row) {
+    Points points;
+    points.row_end = word(kCount);
+    const Value cross = at_most(cross_ + column, word(kCross));
+    for (uint32_t i = 0; i < kGroup; ++i) {
+      points.rows.push_back(index(cross, at_most(last_ + row + i * kRows, word(kLast))));
+    }
+    for (int load : loads_) {
+      emitter_.evaluate(load, points);
+      const Number first = emitter_.value(load, 0);
+      const std::string name = std::to_string(tiles_.size());
+      Tile tile{first.dtype, b_.shared("tile" + name, first.re.type(), kTile * kPitch), {}};
+      if (first.im.exists()) {
+        tile.im = b_.shared("tile_im" + name, first.im.type(), kTile * kPitch);
+      }
+      for (uint32_t i = 0; i < kGroup; ++i) {
+        const Number& x = emitter_.value(load, static_cast<int>(i));
+        const Value at = (row + i * kRows) * kPitch + column;
+        b_.shared_store(tile.re, at, x.re);
+        if (x.im.exists()) b_.shared_store(tile.im, at, x.im);
+      }
+      tiles_.push_back(tile);
+    }
+    emitter_.forget_all();
+  }
+
+  // A group of four along the last dimension, or, where such groups do not start at multiples of
+  // four elements, points 8 apart along the crossing one.
+  void write(Value local, Value column, Value row) {
+    const Value cross = aligned_ ? local >> 3 : row;
+    const Value last = aligned_ ? (local & 7u) << 2 : column;
+    Points points;
+    points.row_end = word(kCount);
+    std::vector<Value> at;
+    for (uint32_t i = 0; i < kGroup; ++i) {
+      const Value c = aligned_ ? cross : cross + i * kRows, l = aligned_ ? last + i : last;
+      at.push_back(l * kPitch + c);
+      if (aligned_) {
+        if (i == 0) {
+          // The last group of a row is whole.
+          const Value limit = word(kLast) - kGroup;
+          const Value begin = b_.binary(Opcode::min, last_ + l, limit);
+          points.rows.push_back(index(at_most(cross_ + c, word(kCross)), begin));
+        } else {
+          points.rows.push_back(points.rows[0] + i);
+        }
+      } else {
+        points.rows.push_back(
+            index(at_most(cross_ + c, word(kCross)), at_most(last_ + l, word(kLast))));
+      }
+    }
+    if (aligned_) points.row_group = points.rows[0] >> 2;
+    for (size_t t = 0; t < tiles_.size(); ++t) {
+      std::vector<Number> values;
+      for (uint32_t i = 0; i < kGroup; ++i) {
+        Number x{tiles_[t].dtype, b_.shared_load(tiles_[t].re, at[i]), {}};
+        if (tiles_[t].im.index != ir::kNone) x.im = b_.shared_load(tiles_[t].im, at[i]);
+        values.push_back(x);
+      }
+      emitter_.set(loads_[t], std::move(values));
+    }
+    const int root = static_cast<int>(region_.exprs.size()) - 1;
+    emitter_.evaluate(root, points);
+    if (aligned_) {
+      Group group;
+      for (int i = 0; i < kGroup; ++i) group[i] = emitter_.value(root, i);
+      b_.if_((cross_ + cross < word(kCross)) & (last_ + last < word(kLast)),
+             [&] { store_group(emitter_.output(), points.row_group, group); });
+      return;
+    }
+    for (uint32_t i = 0; i < kGroup; ++i) {
+      b_.if_((cross_ + cross + i * kRows < word(kCross)) & (last_ + last < word(kLast)), [&] {
+        store_element(emitter_.output(), points.rows[i], emitter_.value(root, static_cast<int>(i)));
+      });
+    }
+  }
+
+  struct Tile {
+    DType dtype;
+    ir::Shared re, im;
+  };
+
+  const Region& region_;
+  const std::vector<int> loads_;
+  const bool aligned_;
+  Builder b_;
+  RegionEmitter emitter_;
+  std::vector<Tile> tiles_;
+  Value last_, cross_, inner_, outer_;  // first point of the tile; outer index times cross size
+};
+
+}  // namespace
+
+bool reads_across(const Region& region, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  if (plan.profile == plan::Profile::cpu || plan.max_workgroup_invocations < kWorkgroup) {
+    return false;
+  }
+  const Plan p = make_plan(region);
+  if (p.cross < 0 || p.shared_bytes > plan.shared_memory_bytes) return false;
+  const int64_t last = region.rows.dims.back();
+  const int64_t cross = region.rows.dims[static_cast<size_t>(p.cross)];
+  // An invocation owns whole words of the output.
+  if (storage_bytes(region.root->dtype) < 4 && last % kGroup != 0) return false;
+  return last >= kSmall && cross >= kSmall;
+}
+
+Lowering lower_tiled(const Region& region, const Target& target) {
+  const Plan p = make_plan(region);
+  const Shape& dims = region.rows.dims;
+  const auto crossing = static_cast<size_t>(p.cross);
+  uint64_t outer = 1, inner = 1;
+  for (size_t d = 0; d + 1 < dims.size(); ++d) {
+    if (d < crossing) outer *= static_cast<uint64_t>(dims[d]);
+    if (d > crossing) inner *= static_cast<uint64_t>(dims[d]);
+  }
+  const auto last = static_cast<uint64_t>(dims.back()),
+             cross = static_cast<uint64_t>(dims[crossing]);
+  const uint64_t tiles_last = (last + kTile - 1) / kTile, tiles_cross = (cross + kTile - 1) / kTile;
+  const uint64_t tiles = tiles_last * tiles_cross * outer * inner;
+  const bool aligned = last % kGroup == 0;
+
+  Dispatch d;
+  d.key = std::string("t") + (aligned ? "a" : "");
+  for (int load : p.loads) d.key += std::to_string(load) + ",";
+  d.key += region.key;
+  d.generate = [target, loads = p.loads, aligned](const Region& r) {
+    return Generator(r, target, loads, aligned).run();
+  };
+  d.groups = fold_groups(tiles, *target.plan);
+  d.extra_words = {static_cast<uint32_t>(region.row_count), static_cast<uint32_t>(last),
+                   static_cast<uint32_t>(cross)};
+  for (uint64_t divisor : {tiles_last, tiles_cross, inner}) {
+    for (uint32_t w : divisor_words(divisor)) d.extra_words.push_back(w);
+  }
+  d.extra_words.push_back(static_cast<uint32_t>(tiles));
+  d.work = static_cast<uint64_t>(region.row_count) * region.exprs.size();
+  Lowering lowering;
+  lowering.dispatches.push_back(std::move(d));
+  return lowering;
+}
+
+}  // namespace nxv::kernels
