@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "graph/node.h"
+#include "graph/words.h"
 
 namespace nxv {
 
@@ -45,9 +46,6 @@ inline constexpr int kMaxRegionBuffers = 8;
 inline constexpr int64_t kMaxFixedColumns = 32;
 
 enum class Level : uint8_t { row, element };
-
-// Index of the first of a run of words.
-using WordIndex = uint32_t;
 
 // A space of points with mixed-radix coordinates. Words: for each dimension but the first its
 // size, and the multiplier and shift that divide by it (see divisor_words).

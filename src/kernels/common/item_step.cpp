@@ -18,8 +18,8 @@ enum Word { kItems, kChunk, kWordCount };  // items, items a workgroup
 
 ir::Kernel generate(const Region& region, const ItemStep& step, uint32_t workgroup, bool chunked) {
   Builder b(step.name, workgroup);
-  const KernelArguments arguments(b, region, static_cast<int>(step.workspaces.size()),
-                                  kWordCount + static_cast<int>(step.words.size()));
+  const KernelArguments arguments(b, region, kWordCount + static_cast<uint32_t>(step.words.size()),
+                                  {.workspaces = static_cast<int>(step.workspaces.size())});
   const Value local = b.builtin(ir::Builtin::local_index);
   const Value items = arguments.word(kItems);
   if (chunked) {
@@ -77,7 +77,7 @@ Dispatch fill_zeros(const Region& region, const Target& target, int buffer, uint
   if (buffer != kOutput) step.workspaces = {buffer};
   step.body = [buffer](Builder& b, const KernelArguments& arguments, Value item) {
     const Value zero = b.u32(0);
-    b.store(buffer == kOutput ? arguments.output : arguments.workspace(0), item,
+    b.store(buffer == kOutput ? arguments.output() : arguments.workspace(0), item,
             b.pack({zero, zero, zero, zero}));
   };
   Dispatch d = make_dispatch(region, target, std::move(step));

@@ -1,55 +1,71 @@
-// The arguments of a kernel of a library operation, in the order in which Dispatch passes them: the
-// operands, the output, the fault slot (if the region can fail), the workspaces that the dispatch
-// names, the dispatch's words.
+// The arguments of a kernel, in the one order in which kernels declare them and in which the host
+// packs them (arguments.h): the region's operands, the output, the fault slot if the region can
+// fault, the workspaces that the dispatch names, the region's words, the dispatch's words, a zero.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "graph/region.h"
 #include "ir/builder.h"
+#include "kernels/common/word_values.h"
 
 namespace nxv::kernels {
 
+// What the compiler may assume of the buffers.
+enum class Overlap : uint8_t {
+  any,       // nothing
+  in_place,  // an operand may be the output where is_read_in_place says so; others are apart
+  apart,     // operands and output are apart
+};
+
+struct ArgumentOptions {
+  Overlap overlap = Overlap::any;
+  bool reads_output = true;
+  int workspaces = 0;
+  bool has_zero = true;
+};
+
 class KernelArguments {
  public:
-  KernelArguments(ir::Builder& b, const Region& region, int workspaces, int words)
-      : region_(region) {
-    for (size_t i = 0; i < region.operands.size(); ++i) {
-      operands_.push_back(b.buffer("in" + std::to_string(i), ir::Access::read));
-    }
-    output = b.buffer("out", ir::Access::read_write);
-    if (region.can_fault()) fault_ = b.buffer("fault", ir::Access::read_write);
-    for (int i = 0; i < workspaces; ++i) {
-      workspaces_.push_back(b.buffer("work" + std::to_string(i), ir::Access::read_write));
-    }
-    for (int i = 0; i < words; ++i) words_.push_back(b.param("w" + std::to_string(i), ir::kU32));
-    zero = b.param("zero", ir::kU32);
-  }
+  // `words` of the dispatch, beside those of the region.
+  KernelArguments(ir::Builder& b, const Region& region, uint32_t words,
+                  const ArgumentOptions& options);
 
-  ir::Value operand(int i) const { return operands_[i]; }
-  ir::Value workspace(int i) const { return workspaces_[i]; }
-  ir::Value word(int i) const { return words_[i]; }
+  ir::Value operand(int i) const { return operands_[static_cast<size_t>(i)]; }
+  ir::Value workspace(int i) const { return workspaces_[static_cast<size_t>(i)]; }
+  ir::Value output() const { return output_; }
+  ir::Value zero() const { return zero_; }  // u32 0, as something that no compiler can fold
+
+  ir::Value word(int i) const { return words()[static_cast<size_t>(i)]; }  // of the dispatch
+
+  // The region's words, and those of the dispatch.
+  std::span<const ir::Value> region_words() const { return std::span(words_).first(region_count_); }
+  std::span<const ir::Value> words() const { return std::span(words_).subspan(region_count_); }
+  template <WordRecord R>
+  WordValues<R> words_as() const {
+    return WordValues<R>(words());
+  }
+  template <WordRecord R>
+  WordValues<R> region_words_as(WordIndex at) const {
+    return WordValues<R>(region_words().subspan(at));
+  }
 
   // Reports a fault of the operation, or of one of its function, at the position if the condition
   // holds.
   void fault(ir::Value condition, ir::Value position) const {
     fault(region_.root->op, condition, position);
   }
-  void fault(Op op, ir::Value condition, ir::Value position) const {
-    ir::Builder& b = position.builder();
-    b.if_(condition, [&] {
-      b.atomic(ir::Opcode::atomic_min, fault_, b.u32(region_.fault_word(op)), position);
-    });
-  }
-
-  ir::Value output;
-  ir::Value zero;  // 0, as something that no compiler can fold
+  void fault(Op op, ir::Value condition, ir::Value position) const;
+  ir::Value fault_slot() const { return fault_; }
 
  private:
   const Region& region_;
-  ir::Value fault_;
+  const size_t region_count_;
   std::vector<ir::Value> operands_, workspaces_, words_;
+  ir::Value output_, fault_, zero_;
 };
 
 }  // namespace nxv::kernels

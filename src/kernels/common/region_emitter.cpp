@@ -70,32 +70,27 @@ uint32_t iterations_in_turn(const Region& region) {
 }
 
 RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
-                             const ir::math::MathOptions& math,
-                             std::span<const std::string> extra_buffers, int extra_words)
-    : b_(builder), region_(region), math_(math), values_(region.exprs.size()) {
-  bool is_apart = true;  // the output from all operands
-  for (size_t i = 0; i < region.operands.size(); ++i) {
-    const bool in_place = is_read_in_place(region, i);
-    is_apart &= !in_place;
-    operands_.push_back(b_.buffer("in" + std::to_string(i), ir::Access::read, !in_place));
-  }
-  output_ = b_.buffer("out", ir::Access::write, is_apart);
-  if (region.can_fault()) {
-    faults_.emplace(b_, region, b_.buffer("fault", ir::Access::read_write));
-  }
-  for (const std::string& name : extra_buffers) {
-    extra_buffers_.push_back(b_.buffer(name, ir::Access::read_write));
-  }
-  const size_t words = region.words.size() + extra_words;
-  for (size_t i = 0; i < words; ++i) words_.push_back(b_.param("w" + std::to_string(i), ir::kU32));
-  if (converts_to_float(region)) zero_ = b_.param("zero", ir::kU32);
+                             const ir::math::MathOptions& math, uint32_t words, int workspaces)
+    : b_(builder),
+      region_(region),
+      math_(math),
+      arguments_(builder, region, words,
+                 {.overlap = Overlap::in_place,
+                  .reads_output = false,
+                  .workspaces = workspaces,
+                  .has_zero = converts_to_float(region)}),
+      words_(arguments_.region_words()),
+      values_(region.exprs.size()) {
+  if (region.can_fault()) faults_.emplace(b_, region, arguments_.fault_slot());
 }
 
 Value RegionEmitter::divide(Value n, WordIndex i) {
-  return (b_.binary(ir::Opcode::mul_hi, n, words_[i + 1]) + n) >> words_[i + 2];
+  return kernels::divide(n, words_.subspan(i, 3));
 }
 
-Value RegionEmitter::modulo(Value n, WordIndex i) { return n - divide(n, i) * words_[i]; }
+Value RegionEmitter::modulo(Value n, WordIndex i) {
+  return kernels::modulo(n, words_.subspan(i, 3));
+}
 
 int RegionEmitter::lanes(Level level, const Points& points) const {
   return static_cast<int>(level == Level::row ? points.rows.size() : points.cols.size());
@@ -261,7 +256,7 @@ void RegionEmitter::make(int id, const Points& points) {
       const Value last = words_[e.words];
       for (const Number& index : values_[e.args[0]]) {
         const Value at = b_.binary(ir::Opcode::min, b_.convert(index.re, ir::kU32), last);
-        result.push_back(load_element(operands_[e.operand], at, e.dtype));
+        result.push_back(load_element(arguments_.operand(e.operand), at, e.dtype));
       }
       break;
     }
@@ -273,7 +268,7 @@ void RegionEmitter::make(int id, const Points& points) {
 
 RegionEmitter::Lanes RegionEmitter::load(const Expr& e, const Points& points) {
   const Operand& operand = region_.operands[e.operand];
-  const Value buffer = operands_[e.operand];
+  const Value buffer = arguments_.operand(e.operand);
   const DType t = operand.node->dtype;
   if (operand.addressing == Addressing::uniform) {
     return {load_element(buffer, words_[operand.words], t)};
@@ -503,7 +498,7 @@ void RegionEmitter::step(const PathStep& s, Coordinates& to, const std::vector<V
 RegionEmitter::Lanes RegionEmitter::generate(const Expr& e, const Points& points) {
   if (e.op == Op::constant) {
     const int count = ir::scalar_words(e.dtype);
-    return {ir::from_words(b_, e.dtype, std::span(words_).subspan(e.words, count))};
+    return {ir::from_words(b_, e.dtype, words_.subspan(e.words, count))};
   }
   if (comes_in_groups(e, points)) return random_groups(e, points);
   Lanes result;
@@ -552,7 +547,7 @@ RegionEmitter::Lanes RegionEmitter::random_groups(const Expr& e, const Points& p
 }
 
 Number RegionEmitter::hide(Number n) {
-  if (is_integer(n.dtype)) n.re = n.re + b_.convert(zero_, n.re.type());
+  if (is_integer(n.dtype)) n.re = n.re + b_.convert(arguments_.zero(), n.re.type());
   return n;
 }
 

@@ -9,6 +9,7 @@
 #include "graph/region.h"
 #include "ir/emit.h"
 #include "kernels/common/gathered_faults.h"
+#include "kernels/common/kernel_arguments.h"
 #include "kernels/common/memory_format.h"
 #include "plan/device_plan.h"
 
@@ -50,18 +51,22 @@ uint32_t iterations_in_turn(const Region& region);
 
 class RegionEmitter {
  public:
-  // Declares the kernel's arguments: a buffer for each operand, the output, a fault slot if the
-  // region can fail, then `extra_buffers`, the region's words, `extra_words` more, and a zero if an
-  // integer becomes a float.
+  // Declares the kernel's arguments; `words` of the dispatch beside those of the region.
   RegionEmitter(ir::Builder& builder, const Region& region, const ir::math::MathOptions& math,
-                std::span<const std::string> extra_buffers = {}, int extra_words = 0);
+                uint32_t words = 0, int workspaces = 0);
   RegionEmitter(const RegionEmitter&) = delete;
   RegionEmitter& operator=(const RegionEmitter&) = delete;
 
-  ir::Value output() const { return output_; }
-  ir::Value extra_buffer(int i) const { return extra_buffers_[i]; }
-  ir::Value extra_word(int i) { return word(static_cast<uint32_t>(region_.words.size()) + i); }
-  ir::Value word(WordIndex i) const { return words_[i]; }
+  ir::Value output() const { return arguments_.output(); }
+  ir::Value workspace(int i) const { return arguments_.workspace(i); }
+  ir::Value extra_word(int i) const { return arguments_.word(i); }
+  ir::Value extra_divide(ir::Value n, int i) const {
+    return kernels::divide(n, arguments_.words().subspan(static_cast<size_t>(i), 3));
+  }
+  template <WordRecord R>
+  WordValues<R> words_as() const {
+    return arguments_.words_as<R>();
+  }
 
   // Evaluates the expressions `wanted` names and what they need, of one level: row-level ones at
   // points.rows, element-level ones at points.cols. Values of earlier calls are kept until
@@ -85,11 +90,11 @@ class RegionEmitter {
   std::vector<int> reductions() const;
   bool depends_on_elements(int expr) const { return region_.exprs[expr].level == Level::element; }
 
-  // n / d and n % d for a divisor at words i, i + 1, i + 2; n < 2^31.
+ private:
+  // n / d and n % d for a divisor among the region's words; n < 2^31.
   ir::Value divide(ir::Value n, WordIndex i);
   ir::Value modulo(ir::Value n, WordIndex i);
 
- private:
   using Lanes = std::vector<ir::Number>;
   struct Coordinates {
     int path;
@@ -127,11 +132,10 @@ class RegionEmitter {
   ir::Builder& b_;
   const Region& region_;
   const ir::math::MathOptions& math_;
-  std::vector<ir::Value> operands_;
-  ir::Value output_, zero_;
-  std::optional<GatheredFaults> faults_;  // if the region may fault
-  std::vector<ir::Value> extra_buffers_, words_;
-  std::vector<Lanes> values_;  // by expression; empty: not evaluated
+  const KernelArguments arguments_;
+  const std::span<const ir::Value> words_;  // of the region
+  std::optional<GatheredFaults> faults_;    // if the region may fault
+  std::vector<Lanes> values_;               // by expression; empty: not evaluated
   std::vector<Coordinates> coordinates_;
   bool in_turn_ = false;  // inside of evaluate_in_turn
 };

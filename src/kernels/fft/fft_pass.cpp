@@ -22,13 +22,13 @@ class Generator {
         external_(region.root->dtype),
         part_(ir::compute_type(pass.number)),
         b_("fft_pass_" + std::to_string(pass.radix), pass.workgroup),
-        arguments_(b_, region, workspace_count(pass), kFftWordCount) {
+        arguments_(b_, region, kFftWordCount, {.workspaces = workspace_count(pass)}) {
     int next = 0;
     const auto workspace = [&] { return arguments_.workspace(next++); };
     source_ = pass.reads_workspace() ? workspace()
-              : pass.from_output     ? arguments_.output
+              : pass.from_output     ? arguments_.output()
                                      : arguments_.operand(0);
-    destination_ = pass.writes_workspace() ? workspace() : arguments_.output;
+    destination_ = pass.writes_workspace() ? workspace() : arguments_.output();
     if (!pass.first) roots_ = workspace();
     if (pass.reads_chirp()) chirp_ = workspace();
     if (pass.load == FftLoad::product) spectrum_ = workspace();

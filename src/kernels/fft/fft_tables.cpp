@@ -20,7 +20,7 @@ ir::Kernel generate_table(const char* name, const Region& region, const Target& 
                           DType number,
                           Angle (*angle)(Builder&, const KernelArguments&, Value index)) {
   Builder b(name, kFftTableWorkgroup);
-  const KernelArguments arguments(b, region, 1, kTableWordCount);
+  const KernelArguments arguments(b, region, kTableWordCount, {.workspaces = 1});
   const Value index = linear_group(b) * kFftTableWorkgroup + b.builtin(ir::Builtin::local_index);
   b.if_(index < arguments.word(kTableCount), [&] {
     const Angle a = angle(b, arguments, index);

@@ -44,7 +44,7 @@ LinearKernel::LinearKernel(const std::string& name, uint32_t lanes, const Region
       worker(worker),
       rounding(rounding),
       lanes(worker == Worker::invocation ? 1 : lanes),
-      arguments(b, region, workspaces, words),
+      arguments(b, region, static_cast<uint32_t>(words), {.workspaces = workspaces}),
       local(worker == Worker::invocation ? b.u32(0) : b.builtin(ir::Builtin::local_index)),
       zero(b.zero(part)),
       out_(region.root->dtype),
@@ -77,7 +77,7 @@ Number LinearKernel::load_operand(int operand, Value index) {
 }
 
 void LinearKernel::store_output(Value index, const Number& x) {
-  store_element(arguments.output, index, ir::cast(x, out_, math_));
+  store_element(arguments.output(), index, ir::cast(x, out_, math_));
 }
 
 Value LinearKernel::rounded(Value x) const {

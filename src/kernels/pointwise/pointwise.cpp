@@ -5,6 +5,8 @@
 // contiguous chunk, lanes adjacent, which keeps the caches and the JIT happy.
 #include <algorithm>
 
+#include "kernels/common/divide_up.h"
+#include "kernels/common/family.h"
 #include "kernels/common/grid.h"
 #include "kernels/common/region_emitter.h"
 #include "kernels/lowering.h"
@@ -16,15 +18,25 @@ namespace {
 using ir::Builder;
 using ir::Value;
 
-enum Word { kGroups, kCount, kChunk, kWordCount };  // groups, elements, groups a workgroup
+struct PointwiseLayout {
+  uint32_t workgroup = 0;
+  uint32_t chunk = 0;  // elements that a workgroup walks; 0: an invocation takes one group
+};
 
-ir::Kernel generate(const Region& region, const Target& target, uint32_t workgroup, bool chunked) {
+struct PointwiseWords {
+  uint32_t groups = 0, elements = 0;
+  uint32_t chunk = 0;  // groups of a workgroup
+};
+
+ir::Kernel generate(const Region& region, const Target& target, const PointwiseLayout& layout) {
+  const uint32_t workgroup = layout.workgroup;
+  const bool chunked = layout.chunk > 0;
   Builder b("pointwise", workgroup);
-  RegionEmitter emitter(b, region, target.math, {}, kWordCount);
+  RegionEmitter emitter(b, region, target.math, kWordsOf<PointwiseWords>);
+  const auto words = emitter.words_as<PointwiseWords>();
   const int root = static_cast<int>(region.exprs.size()) - 1;
   const plan::DevicePlan& plan = *target.plan;
-  const uint32_t groups_of_invocation =
-      chunked ? plan.pointwise.chunk_elements / kGroup / workgroup : 1;
+  const uint32_t groups_of_invocation = chunked ? layout.chunk / kGroup / workgroup : 1;
   const bool in_turn =
       is_heavy(region, Level::row, plan) &&
       groups_of_invocation * (1 + iterations_in_turn(region)) <= plan.max_loop_iterations;
@@ -32,7 +44,7 @@ ir::Kernel generate(const Region& region, const Target& target, uint32_t workgro
   const auto group_at = [&](Value group) {
     Points points;
     points.row_group = group;
-    points.row_end = emitter.extra_word(kCount);
+    points.row_end = words[&PointwiseWords::elements];
     const Value first = group << 2, last = points.row_end - 1u;
     for (uint32_t i = 0; i < kGroup; ++i) {
       points.rows.push_back(i == 0 ? first : b.binary(ir::Opcode::min, first + i, last));
@@ -52,12 +64,12 @@ ir::Kernel generate(const Region& region, const Target& target, uint32_t workgro
   };
 
   const Value local = b.builtin(ir::Builtin::local_index);
-  const Value groups = emitter.extra_word(kGroups);
+  const Value groups = words[&PointwiseWords::groups];
   if (!chunked) {
     const Value group = linear_group(b) * workgroup + local;
     b.if_(group < groups, [&] { group_at(group); });
   } else {
-    const Value chunk = emitter.extra_word(kChunk);
+    const Value chunk = words[&PointwiseWords::chunk];
     const Value begin = linear_group(b) * chunk;
     const Value end = b.binary(ir::Opcode::min, begin + chunk, groups);
     b.for_range(begin + local, end, b.u32(workgroup), group_at);
@@ -65,25 +77,27 @@ ir::Kernel generate(const Region& region, const Target& target, uint32_t workgro
   return b.finish();
 }
 
+constexpr Family<PointwiseLayout> kFamily = {"pointwise", generate};
+
 }  // namespace
 
 Lowering lower_pointwise(const Region& region, const Target& target) {
   if (reads_across(region, target)) return lower_tiled(region, target);
   const plan::DevicePlan& plan = *target.plan;
   const plan::PointwiseShape& shape = plan.pointwise;
-  const auto groups = static_cast<uint64_t>((region.row_count + kGroup - 1) / kGroup);
-  const bool chunked = shape.chunk_elements > shape.workgroup * kGroup;
+  const auto groups = divide_up(static_cast<uint64_t>(region.row_count), kGroup);
+  PointwiseLayout layout;
+  layout.workgroup = shape.workgroup;
+  if (shape.chunk_elements > shape.workgroup * kGroup) layout.chunk = shape.chunk_elements;
   const uint64_t chunk =
-      std::max<uint64_t>(1, chunked ? shape.chunk_elements / kGroup : shape.workgroup);
+      std::max<uint64_t>(1, layout.chunk > 0 ? layout.chunk / kGroup : shape.workgroup);
 
-  Dispatch d;
-  d.key = "p" + region.key;
-  d.generate = [target, workgroup = shape.workgroup, chunked](const Region& r) {
-    return generate(r, target, workgroup, chunked);
-  };
-  d.groups = fold_groups((groups + chunk - 1) / chunk, plan);
-  d.extra_words = {static_cast<uint32_t>(groups), static_cast<uint32_t>(region.row_count),
-                   static_cast<uint32_t>(chunk)};
+  PointwiseWords words;
+  words.groups = static_cast<uint32_t>(groups);
+  words.elements = static_cast<uint32_t>(region.row_count);
+  words.chunk = static_cast<uint32_t>(chunk);
+  Dispatch d = dispatch_of(kFamily, region, target, layout, words);
+  d.groups = fold_groups(divide_up(groups, chunk), plan);
   d.work = static_cast<uint64_t>(region.row_count) * region.exprs.size();
   Lowering lowering;
   lowering.in_place = true;

@@ -79,7 +79,7 @@ class Generator {
         loads_(std::move(loads)),
         aligned_(aligned),
         b_("transpose", kWorkgroup),
-        emitter_(b_, region, target.math, {}, kWordCount) {}
+        emitter_(b_, region, target.math, kWordCount) {}
 
   ir::Kernel run() {
     const Value tile = linear_group(b_);
@@ -95,9 +95,8 @@ class Generator {
   }
 
  private:
-  WordIndex extra(int i) const { return static_cast<WordIndex>(region_.words.size()) + i; }
   Value word(int i) { return emitter_.extra_word(i); }
-  Value divide(Value n, int divisor) { return emitter_.divide(n, extra(divisor)); }
+  Value divide(Value n, int divisor) { return emitter_.extra_divide(n, divisor); }
 
   void place(Value tile) {
     const Value of_last = divide(tile, kTilesLast);

@@ -70,7 +70,7 @@ class Generator {
         continues_(continues),
         type_(region.root->dtype),
         b_("fold", workgroup),
-        in_(b_, region, 0, kFixedWords + body_words()) {}
+        in_(b_, region, static_cast<uint32_t>(kFixedWords + body_words()), {}) {}
 
   ir::Kernel run() {
     const auto per_word = static_cast<uint32_t>(elements_per_word(type_));
@@ -104,7 +104,7 @@ class Generator {
       r.real = row < in_.word(kRows);
       r.row = i == 0 ? row : b_.binary(Opcode::min, row, in_.word(kRows) - 1u);
       r.base = in_.word(kOffset) + offset(r.row, attr_.rows, kFixedWords);
-      const Number start = continues_ ? load_element(in_.output, r.row, type_)
+      const Number start = continues_ ? load_element(in_.output(), r.row, type_)
                                       : load_element(in_.operand(1), b_.u32(0), type_);
       r.accumulator.push_back(b_.var(start.re));
       if (start.im) r.accumulator.push_back(b_.var(start.im));
@@ -116,7 +116,7 @@ class Generator {
       for (const Result& r : results_) advance(r, r.base + step);
     });
     if (per_word == 1) {
-      store_element(in_.output, first, accumulator(results_[0]));
+      store_element(in_.output(), first, accumulator(results_[0]));
       return;
     }
     Value bits;
@@ -124,7 +124,7 @@ class Generator {
       const Value part = stored_bits(accumulator(results_[i]));
       bits = i == 0 ? part : bits | (part << static_cast<int>(i * 32 / per_word));
     }
-    b_.store(in_.output, unit, bits);
+    b_.store(in_.output(), unit, bits);
   }
 
   Number accumulator(const Result& r) const {
@@ -204,7 +204,7 @@ class Generator {
 
   // An integer on its way into float arithmetic, as nothing that a compiler can fold to a literal.
   Number hidden(Number n) {
-    if (is_integer(n.dtype)) n.re = n.re + b_.convert(in_.zero, n.re.type());
+    if (is_integer(n.dtype)) n.re = n.re + b_.convert(in_.zero(), n.re.type());
     return n;
   }
 

@@ -19,7 +19,8 @@ class Generator {
       : region_(region),
         layout_(layout),
         b_(region.kind == RegionKind::reduction ? "reduction" : "row_program", layout.workgroup),
-        emitter_(b_, region, target.math, buffers(layout), kReductionWords) {
+        emitter_(b_, region, target.math, kReductionWords,
+                 int{layout.from_partials} + int{layout.to_partials}) {
     b_.set_subgroup_size(layout.lanes > 1 ? layout.lanes : 0);
     for (int id : emitter_.reductions()) {
       const Expr& e = region.exprs[id];
@@ -58,15 +59,8 @@ class Generator {
   }
 
  private:
-  static std::vector<std::string> buffers(const ReductionLayout& layout) {
-    std::vector<std::string> names;
-    if (layout.from_partials) names.push_back("partials_in");
-    if (layout.to_partials) names.push_back("partials_out");
-    return names;
-  }
-
   Value word(int i) { return emitter_.extra_word(i); }
-  Value partials_out() const { return emitter_.extra_buffer(layout_.from_partials ? 1 : 0); }
+  Value partials_out() const { return emitter_.workspace(layout_.from_partials ? 1 : 0); }
 
   uint32_t tile() const { return layout_.workgroup / layout_.team; }  // units of teams
 
@@ -99,10 +93,10 @@ class Generator {
   void partial(Value unit) {
     Value row, block;
     if (layout_.lanes == 1) {
-      block = emitter_.divide(unit, extra(kRowsDivisor));
+      block = emitter_.extra_divide(unit, kRowsDivisor);
       row = unit - block * word(kRows);
     } else {
-      row = emitter_.divide(unit, extra(kBlocks));
+      row = emitter_.extra_divide(unit, kBlocks);
       block = unit - row * word(kBlocks);
     }
     hoist(0, row);
@@ -115,8 +109,6 @@ class Generator {
       store();
     }
   }
-
-  WordIndex extra(int i) const { return static_cast<WordIndex>(region_.words.size()) + i; }
 
   // The rows that share a word of the output.
   void rows(Value unit) {
@@ -459,7 +451,7 @@ class Generator {
       if (whole_groups) {
         const Value first = g == 0 ? start : start + g * kFoldStride;
         const Value safe = (base + b_.binary(Opcode::min, first, last)) >> 2;
-        const Group group = load_group(emitter_.extra_buffer(0), safe, DType::f64);
+        const Group group = load_group(emitter_.workspace(0), safe, DType::f64);
         for (uint32_t i = 0; i < kGroup; ++i) {
           loaded.emplace_back(first + i < end, Accumulator{group[i].re});
         }
@@ -468,7 +460,7 @@ class Generator {
       for (uint32_t i = 0; i < kGroup; ++i) {
         const Value at = start + (g * kFoldStride + i);
         const Value safe = b_.binary(Opcode::min, at, last);
-        loaded.emplace_back(at < end, fold.load(emitter_.extra_buffer(0), base + safe));
+        loaded.emplace_back(at < end, fold.load(emitter_.workspace(0), base + safe));
       }
     }
     for (const auto& [exists, partial] : loaded) {
@@ -483,7 +475,7 @@ class Generator {
     if (layout_.from_second_level) {
       const Value block = row * word(kBlocks) + start / kFoldBlock;
       const Value in_block = start % kFoldBlock / kGroup;
-      return fold.load(emitter_.extra_buffer(0), block * kFoldAccumulators + in_block);
+      return fold.load(emitter_.workspace(0), block * kFoldAccumulators + in_block);
     }
     if (layout_.from_partials && layout_.lanes == kFoldAccumulators) {
       return take_partials(fold, fold.identity(), row, start, end, kFoldBlock / kFoldStride);

@@ -60,7 +60,7 @@ class Generator {
       : region_(region),
         layout_(layout),
         b_(region.kind == RegionKind::reduction ? "reduction" : "row_program", layout.workgroup()),
-        emitter_(b_, region, target.math, {}, kWordCount),
+        emitter_(b_, region, target.math, kWordCount),
         target_(target) {
     b_.set_subgroup_size(kLanes);
   }

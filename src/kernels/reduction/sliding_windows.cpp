@@ -124,7 +124,7 @@ class Generator {
         reduction_(*only_reduction(region)),
         layout_(layout),
         b_("sliding_windows", layout.workgroup),
-        emitter_(b_, region, target.math, {}, kWordCount),
+        emitter_(b_, region, target.math, kWordCount),
         fold_(b_, reduction_.op, region.exprs[reduction_.args[0]].dtype, reduction_.dtype,
               target.math),
         width_(width(region)) {}
@@ -150,7 +150,7 @@ class Generator {
       return;
     }
     const Value line = emitter_.extra_word(kLine);
-    const Value index = emitter_.divide(group, first_extra() + kGroupsOfLine);
+    const Value index = emitter_.extra_divide(group, kGroupsOfLine);
     const Value start = (group - index * emitter_.extra_word(kGroupsOfLine)) << 2;
     const Value first = b_.binary(ir::Opcode::min, start, line - kGroup);
     const Value base = index * line + first;
@@ -164,8 +164,6 @@ class Generator {
       }
     }
   }
-
-  WordIndex first_extra() const { return static_cast<WordIndex>(region_.words.size()); }
 
   // Of the four rows from `first` on.
   Group results(Value first) {

@@ -5,12 +5,15 @@
 
 #include "base/error.h"
 #include "kernels/common/divide_up.h"
+#include "kernels/common/family.h"
 #include "kernels/common/item_step.h"
 
 namespace nxv::kernels {
 namespace {
 
 using Data = ScanLayout::Data;
+
+constexpr Family<ScanLayout> kScanFamily = {"scan", generate_scan};
 
 // What one invocation, or one team, takes in one pass: the tree has two levels below a line's, and
 // an invocation stays below the bound on loop iterations.
@@ -130,17 +133,13 @@ class ScanLowering {
   void add(const ScanLayout& layout, const Lines& lines, int data, int blocks) {
     const uint64_t blocks_of_line = divide_up(lines.length, kScanBlock);
     const uint64_t units = lines.count() * (layout.lines ? 1 : blocks_of_line);
-    Dispatch d;
-    d.key = layout.key() + region_.key;
-    d.generate = [target = target_, layout](const Region& r) {
-      return generate_scan(r, target, layout);
-    };
+    ScanWords words;
+    words.units = static_cast<uint32_t>(units);
+    words.length = static_cast<uint32_t>(lines.length);
+    words.blocks = Divisor(blocks_of_line);
+    words.inner = Divisor(lines.inner);
+    Dispatch d = dispatch_of(kScanFamily, region_, target_, layout, words);
     d.groups = fold_groups(divide_up(units, layout.workgroup / layout.team), *target_.plan);
-    d.extra_words = {static_cast<uint32_t>(units), static_cast<uint32_t>(lines.length)};
-    for (const uint64_t divisor : {blocks_of_line, lines.inner}) {
-      const auto words = divisor_words(divisor);
-      d.extra_words.insert(d.extra_words.end(), words.begin(), words.end());
-    }
     d.reads_operands = layout.data == Data::elements;
     d.writes_output = layout.data == Data::elements && !layout.totals;
     if (data >= 0) {

@@ -15,6 +15,7 @@
 // al., "Fast scan algorithms on graphics processors", ICS 2008).
 #pragma once
 
+#include "graph/words.h"
 #include "kernels/common/fold.h"
 #include "kernels/lowering.h"
 #include "kernels/scan/scan_lookback.h"
@@ -24,36 +25,38 @@ namespace nxv::kernels {
 inline constexpr uint32_t kScanChunk = 32;
 inline constexpr uint32_t kScanBlock = kScanChunk * kScanChunk;
 
-// How one kernel is laid out; its key. A unit is a block, or a whole line.
+// How one kernel is laid out. A unit is a block, or a whole line.
 struct ScanLayout {
   // What is scanned: the operand inclusively into the output; accumulators or u32 counters of a
   // workspace exclusively, in place.
   enum class Data : uint8_t { elements, accumulators, counters };
-  Data data = Data::elements;
-  Op fold = Op::sum;        // sum, product, reduce_max or reduce_min
-  DType type = DType::u32;  // of the elements
-  bool reverse = false;     // from the last element of a line to the first
-  bool totals = false;      // finds the totals of blocks instead
   // What blocks start from: nothing, their prefix, the totals of all blocks, which each block adds
   // up by itself, or what a look-back finds.
   enum class Start : uint8_t { empty, prefix, totals, look_back };
-  Start start = Start::empty;
+
   uint32_t levels = 0;  // of a look-back
-  bool lines = false;   // a unit is a line
   // Invocations that share a unit through shared memory: kScanChunk, or 1. In a team of adjacent
   // lines, each invocation reads memory for itself.
   uint32_t team = 1;
-  bool adjacent_lines = false;  // neighbouring invocations belong to neighbouring lines
   uint32_t workgroup = 64;
   // Loads of an invocation under way at once; in teams of more than one 8, 16 or 32.
   uint32_t unroll = 8;
-
-  std::string key() const;
+  Data data = Data::elements;
+  Op fold = Op::sum;        // sum, product, reduce_max or reduce_min
+  DType type = DType::u32;  // of the elements
+  Start start = Start::empty;
+  bool reverse = false;         // from the last element of a line to the first
+  bool totals = false;          // finds the totals of blocks instead
+  bool lines = false;           // a unit is a line
+  bool adjacent_lines = false;  // neighbouring invocations belong to neighbouring lines
 };
 
-// Words of a scan's kernel; kBlocks and kInner head divisors.
-enum ScanWord { kScanUnits, kScanLength, kScanBlocks, kScanInner = kScanBlocks + 3 };
-inline constexpr int kScanWords = kScanInner + 3;
+struct ScanWords {
+  uint32_t units = 0;
+  uint32_t length = 0;  // of a line
+  Divisor blocks;       // of a line
+  Divisor inner;        // lines that lie side by side
+};
 
 // Workspaces: the data, unless it is the operand; the totals, the prefixes or those of a look-back,
 // if any.

@@ -50,7 +50,8 @@ class ScanKernel {
   ScanKernel(const Region& region, const Target& target, const ScanLayout& layout)
       : layout_(layout),
         b_(layout.totals ? "scan_totals" : "scan", layout.workgroup),
-        arguments_(b_, region, workspaces(layout), kScanWords),
+        arguments_(b_, region, kWordsOf<ScanWords>, {.workspaces = workspaces(layout)}),
+        words_(arguments_.words_as<ScanWords>()),
         fold_(b_, layout.fold, layout.type, layout.type, target.math),
         output_type_(region.root->dtype) {
     // An empty sum is -0.0, which leaves every number as it is.
@@ -58,9 +59,10 @@ class ScanKernel {
     if (layout.fold == Op::sum) {
       for (Value& part : identity_) {
         if (part.type() == ir::kF64) {
-          part = b_.bitcast(b_.pack({arguments_.zero, arguments_.zero | 0x80000000u}), ir::kF64);
+          part =
+              b_.bitcast(b_.pack({arguments_.zero(), arguments_.zero() | 0x80000000u}), ir::kF64);
         } else if (part.type() == ir::kF32) {
-          part = b_.bitcast(arguments_.zero | 0x80000000u, ir::kF32);
+          part = b_.bitcast(arguments_.zero() | 0x80000000u, ir::kF32);
         }
       }
     }
@@ -73,7 +75,7 @@ class ScanKernel {
     if (layout_.team == 1) {
       const Value unit =
           linear_group(b_) * layout_.workgroup + b_.builtin(ir::Builtin::local_index);
-      b_.if_(unit < word(kScanUnits), [&] { walk_unit(unit); });
+      b_.if_(unit < words_[&ScanWords::units], [&] { walk_unit(unit); });
     } else if (layout_.adjacent_lines) {
       team_of_adjacent_lines();
     } else {
@@ -90,16 +92,11 @@ class ScanKernel {
 
   // ---- Where things are ----
 
-  Value word(int i) const { return arguments_.word(i); }
   Value data() const {
     return layout_.data == Data::elements ? arguments_.operand(0) : arguments_.workspace(0);
   }
   Value blocks_buffer() const {
     return arguments_.workspace(layout_.data == Data::elements ? 0 : 1);
-  }
-
-  Value divide(Value n, int divisor) {
-    return (b_.binary(Opcode::mul_hi, n, word(divisor + 1)) + n) >> word(divisor + 2);
   }
 
   // A unit's first element, its end in the line, and where the line lies. Lines that are adjacent
@@ -111,29 +108,29 @@ class ScanKernel {
   };
   Unit unit(Value index) {
     Unit u;
-    const Value rest = divide(index, kScanInner);
-    u.inner = index - rest * word(kScanInner);
+    const Value rest = words_.divide(index, &ScanWords::inner);
+    u.inner = index - rest * words_[&ScanWords::inner];
     if (layout_.lines) {
       u.outer = rest;
       u.begin = b_.u32(0);
-      u.end = word(kScanLength);
+      u.end = words_[&ScanWords::length];
       return u;
     }
-    u.outer = divide(rest, kScanBlocks);
+    u.outer = words_.divide(rest, &ScanWords::blocks);
     // Blocks from the end first: a cache has seen them last when their totals were found.
     const bool from_end = layout_.start == Start::prefix || layout_.start == Start::totals;
-    const Value from_start = rest - u.outer * word(kScanBlocks);
-    u.block_of_line = from_end ? word(kScanBlocks) - 1u - from_start : from_start;
-    u.line = u.outer * word(kScanInner) + u.inner;
-    u.block = u.line * word(kScanBlocks) + u.block_of_line;
+    const Value from_start = rest - u.outer * words_[&ScanWords::blocks];
+    u.block_of_line = from_end ? words_[&ScanWords::blocks] - 1u - from_start : from_start;
+    u.line = u.outer * words_[&ScanWords::inner] + u.inner;
+    u.block = u.line * words_[&ScanWords::blocks] + u.block_of_line;
     u.begin = u.block_of_line * kScanBlock;
-    u.end = b_.binary(Opcode::min, u.begin + kScanBlock, word(kScanLength));
+    u.end = b_.binary(Opcode::min, u.begin + kScanBlock, words_[&ScanWords::length]);
     return u;
   }
 
   Value address(const Unit& u, Value i) {
-    const Value at = layout_.reverse ? word(kScanLength) - 1u - i : i;
-    return (u.outer * word(kScanLength) + at) * word(kScanInner) + u.inner;
+    const Value at = layout_.reverse ? words_[&ScanWords::length] - 1u - i : i;
+    return (u.outer * words_[&ScanWords::length] + at) * words_[&ScanWords::inner] + u.inner;
   }
 
   // ---- Items ----
@@ -157,7 +154,7 @@ class ScanKernel {
       case Data::elements: {
         Number x{output_type_, item[0], {}};
         if (item.size() > 1) x.im = item[1];
-        return store_element(arguments_.output, at, x);
+        return store_element(arguments_.output(), at, x);
       }
       case Data::accumulators:
         return fold_.store(data(), at, item);
@@ -280,8 +277,8 @@ class ScanKernel {
     totals_.emplace(fold_, layout_.workgroup);
     lane_ = lane;
     total_slot_ = std::move(slot);
-    works_ = index < word(kScanUnits);
-    return unit(b_.binary(Opcode::min, index, word(kScanUnits) - 1u));
+    works_ = index < words_[&ScanWords::units];
+    return unit(b_.binary(Opcode::min, index, words_[&ScanWords::units] - 1u));
   }
 
   Accumulator chunks_before(Value end) {
@@ -323,8 +320,8 @@ class ScanKernel {
       Fold::write(before, sums.before);
       Fold::write(all, sums.all);
     });
-    const LookBack::Block block = {u.line, u.block_of_line, word(kScanBlocks), works_,
-                                   lane_,  &*totals_,       total_slot_};
+    const LookBack::Block block = {
+        u.line, u.block_of_line, words_[&ScanWords::blocks], works_, lane_, &*totals_, total_slot_};
     return fold_.combine(look_back_->prefix(block, Fold::read(all)), Fold::read(before));
   }
 
@@ -377,9 +374,9 @@ class ScanKernel {
       return;
     }
     const std::vector<Var> carry = fold_.variables(identity_);
-    b_.for_range(b_.u32(0), word(kScanLength), b_.u32(kScanBlock), [&](Value begin) {
+    b_.for_range(b_.u32(0), words_[&ScanWords::length], b_.u32(kScanBlock), [&](Value begin) {
       u.begin = begin;
-      u.end = b_.binary(Opcode::min, begin + kScanBlock, word(kScanLength));
+      u.end = b_.binary(Opcode::min, begin + kScanBlock, words_[&ScanWords::length]);
       const Accumulator prefix = Fold::read(carry);
       block(u, prefix,
             [&](const Accumulator& total) { Fold::write(carry, fold_.combine(prefix, total)); });
@@ -470,7 +467,8 @@ class ScanKernel {
 
   const ScanLayout layout_;
   Builder b_;
-  KernelArguments arguments_;
+  const KernelArguments arguments_;
+  const WordValues<ScanWords> words_;
   Fold fold_;
   const DType output_type_;
   Accumulator identity_;
@@ -483,18 +481,6 @@ class ScanKernel {
 };
 
 }  // namespace
-
-std::string ScanLayout::key() const {
-  std::string k = "scan";
-  for (uint32_t v :
-       {static_cast<uint32_t>(data), static_cast<uint32_t>(fold), static_cast<uint32_t>(type),
-        static_cast<uint32_t>(reverse), static_cast<uint32_t>(totals), static_cast<uint32_t>(start),
-        levels, static_cast<uint32_t>(lines), team, static_cast<uint32_t>(adjacent_lines),
-        workgroup, unroll}) {
-    k += std::to_string(v) + ",";
-  }
-  return k;
-}
 
 LookBackSize scan_look_back_size(const ScanLayout& layout, const Target& target, uint64_t lines,
                                  uint64_t blocks) {

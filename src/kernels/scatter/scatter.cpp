@@ -96,7 +96,7 @@ ItemStep add_words(const Region& region, const TileLayout& layout) {
       numbers.push_back(b.bitcast(load_element(arguments.operand(2), at, type).re, ir::kU32));
     }
     const bool narrow = storage_bytes(type) < 4;
-    const Value sums = narrow ? arguments.workspace(0) : arguments.output;
+    const Value sums = narrow ? arguments.workspace(0) : arguments.output();
     fold_words(b, layout, updates, numbers, sums, kAdd, all);
   };
   return step;
@@ -120,7 +120,7 @@ ItemStep add_elements(const Region& region) {
     slots.at(update, [&](Value slot) {
       const Value inner = step_word(arguments, kInner);
       const Value element = slot * inner + (item - update * inner);
-      add_atomically(b, narrow ? arguments.workspace(0) : arguments.output, element,
+      add_atomically(b, narrow ? arguments.workspace(0) : arguments.output(), element,
                      load_element(arguments.operand(2), item, type).re, is_large);
     });
   };
@@ -151,7 +151,7 @@ Lowering lower_last_update(const Region& region, const Target& target) {
           slots.take(layout.first(b, item), stride, layout.count, count, {b.u32(0), slot_count});
       std::vector<Value> names;
       for (const auto& update : updates) names.push_back(update.number + 1u);
-      fold_words(b, layout, updates, names, arguments.output, kMax,
+      fold_words(b, layout, updates, names, arguments.output(), kMax,
                  {step_word(arguments, 3), step_word(arguments, 4)});
     };
     lowering.dispatches.push_back(make_dispatch(region, target, std::move(mark)));
@@ -192,7 +192,7 @@ Lowering lower_scatter_add_integer(const Region& region, const Target& target) {
         elements[i].re = ir::wrap(elements[i].re + sum, type);
       }
     }
-    store_group(arguments.output, group, elements);
+    store_group(arguments.output(), group, elements);
   };
 
   Dispatch adds = make_dispatch(region, target, std::move(add));

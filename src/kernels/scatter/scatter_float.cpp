@@ -238,7 +238,7 @@ class Scatter {
           b.store(arguments.workspace(2), rank, slot);
         });
       }
-      store_group(arguments.output, group, sums);
+      store_group(arguments.output(), group, sums);
     };
     Dispatch d = dispatch(std::move(step), {kHeads, kEntries}, {});
     d.writes_output = true;
@@ -326,11 +326,11 @@ class Scatter {
         }
         b.if_(any, [&] {
           const Group target = load_group(arguments.operand(0), group, type);
-          Group result = load_group(arguments.output, group, type);
+          Group result = load_group(arguments.output(), group, type);
           for (uint32_t i = 0; i < kGroup; ++i) {
             result[i] = finished(arguments, heads[i], columns[i], target[i], result[i]);
           }
-          store_group(arguments.output, group, result);
+          store_group(arguments.output(), group, result);
         });
       });
     };

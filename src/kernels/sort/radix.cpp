@@ -20,7 +20,9 @@ int workspaces(const SortLayout& layout) {
 }  // namespace
 
 RadixPass::RadixPass(Builder& builder, const Region& region, const SortLayout& layout)
-    : b_(builder), layout_(layout), arguments_(builder, region, workspaces(layout), kSortWords) {
+    : b_(builder),
+      layout_(layout),
+      arguments_(builder, region, kSortWords, {.workspaces = workspaces(layout)}) {
   if (layout.slots) {
     index_type_ = region.root->inputs[1]->dtype;
     update_type_ = region.root->inputs[2]->dtype;
@@ -72,9 +74,9 @@ void RadixPass::store(const Tile& tile, Value place, const Element& element) con
     store_words(to_bits_, at, element.bits);
     if (layout_.positions) b_.store(to_positions_, at, element.position);
   } else if (layout_.positions) {
-    b_.store(arguments_.output, at, b_.bitcast(element.position, ir::kS32));
+    b_.store(arguments_.output(), at, b_.bitcast(element.position, ir::kS32));
   } else {
-    store_value(arguments_.output, at, element.bits, layout_.type);
+    store_value(arguments_.output(), at, element.bits, layout_.type);
   }
 }
 

@@ -18,10 +18,10 @@ void store_result(const KernelArguments& arguments, const SortLayout& layout, Va
                   Value column) {
   Builder& b = to.builder();
   if (layout.positions) {
-    b.store(arguments.output, to, b.bitcast(column, ir::kS32));
+    b.store(arguments.output(), to, b.bitcast(column, ir::kS32));
   } else {
     const Value from = row * arguments.word(kSortColumns) + column;
-    store_value(arguments.output, to, load_bits(arguments.operand(0), from, layout.type),
+    store_value(arguments.output(), to, load_bits(arguments.operand(0), from, layout.type),
                 layout.type);
   }
 }
@@ -32,7 +32,7 @@ void store_result(const KernelArguments& arguments, const SortLayout& layout, Va
 // and equal.
 ir::Kernel generate_rank_sort(const Region& region, const SortLayout& layout) {
   Builder b("rank_sort", layout.workgroup);
-  const KernelArguments arguments(b, region, 0, kSortWords);
+  const KernelArguments arguments(b, region, kSortWords, {});
   const auto key_at = [&](Value at) {
     return order_key(load_bits(arguments.operand(0), at, layout.type), layout.type,
                      layout.descending);
@@ -63,7 +63,7 @@ uint32_t merge_sort_bytes(const SortLayout& layout) {
 // left run, before those of the right one.
 ir::Kernel generate_merge_sort(const Region& region, const SortLayout& layout) {
   Builder b("merge_sort", layout.workgroup);
-  const KernelArguments arguments(b, region, 0, kSortWords);
+  const KernelArguments arguments(b, region, kSortWords, {});
   const uint32_t capacity = layout.workgroup * layout.items;
   const bool wide = bits(layout.type) == 64;
   const Shared low = b.shared("low", ir::kU32, capacity);
