@@ -32,6 +32,10 @@ struct Divisor {
   }
 };
 
+inline std::array<uint32_t, 3> divisor_words(uint64_t d) {
+  return std::bit_cast<std::array<uint32_t, 3>>(Divisor(d));
+}
+
 // A number of a kernel's arithmetic, as the bits of an f32.
 struct RealWord {
   uint32_t bits = 0;
@@ -39,10 +43,22 @@ struct RealWord {
   explicit RealWord(double v) : bits(std::bit_cast<uint32_t>(static_cast<float>(v))) {}
 };
 
+// A number of arithmetic that is in f64 or in f32: the bits of either.
+struct WideRealWord {
+  uint32_t low = 0, high = 0;
+  WideRealWord() = default;
+  WideRealWord(double v, bool is_f64) : low(RealWord(v).bits) {
+    if (!is_f64) return;
+    const auto bits = std::bit_cast<uint64_t>(v);
+    low = static_cast<uint32_t>(bits);
+    high = static_cast<uint32_t>(bits >> 32);
+  }
+};
+
 template <typename R>
-concept WordRecord = std::is_trivially_copyable_v<R> && std::is_standard_layout_v<R> &&
-                         alignof(R) == alignof(uint32_t) &&
-                     sizeof(R) % sizeof(uint32_t) == 0;
+concept WordRecord = std::is_empty_v<R> ||
+    (std::is_trivially_copyable_v<R>&& std::is_standard_layout_v<R> &&
+     alignof(R) == alignof(uint32_t) && sizeof(R) % sizeof(uint32_t) == 0);
 
 struct NoWords {};
 template <typename R>
@@ -59,9 +75,10 @@ uint32_t word_offset(Member R::*member) {
 
 template <WordRecord R>
 void append(std::vector<uint32_t>& words, const R& record) {
-  const auto list = std::bit_cast<std::array<uint32_t, kWordsOf<R>>>(record);
-  words.insert(words.end(), list.begin(), list.end());
+  if constexpr (!std::is_empty_v<R>) {
+    const auto list = std::bit_cast<std::array<uint32_t, kWordsOf<R>>>(record);
+    words.insert(words.end(), list.begin(), list.end());
+  }
 }
-inline void append(std::vector<uint32_t>&, const NoWords&) {}
 
 }  // namespace nxv

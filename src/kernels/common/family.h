@@ -18,6 +18,17 @@
 
 namespace nxv::kernels {
 
+// A member of a layout of fewer than 32 bits, without padding beside it.
+template <typename T>
+class Choice {
+ public:
+  constexpr Choice(T value = {}) : value_(static_cast<uint32_t>(value)) {}
+  constexpr operator T() const { return static_cast<T>(value_); }
+
+ private:
+  uint32_t value_;
+};
+
 // Equal layouts have equal bytes: no floats, no padding.
 template <typename L>
 concept KernelLayout = std::is_empty_v<L> ||
@@ -50,7 +61,7 @@ Dispatch dispatch_of(const Family<L>& family, const Region& region, const Target
   d.generate = [generate = family.generate, target, layout](const Region& r) {
     return generate(r, target, layout);
   };
-  append(d.extra_words, words);
+  append(d.words, words);
   return d;
 }
 

@@ -1,89 +1,69 @@
 #include "kernels/common/item_step.h"
 
-#include <algorithm>
-
+#include "kernels/common/divide_up.h"
 #include "kernels/common/grid.h"
 
 namespace nxv::kernels {
 
 using ir::Builder;
-using ir::Opcode;
 using ir::Value;
 
 namespace {
 
 constexpr uint64_t kRareItems = 16;  // an invocation
 
-enum Word { kItems, kChunk, kWordCount };  // items, items a workgroup
-
-ir::Kernel generate(const Region& region, const ItemStep& step, uint32_t workgroup, bool chunked) {
-  Builder b(step.name, workgroup);
-  const KernelArguments arguments(b, region, kWordCount + static_cast<uint32_t>(step.words.size()),
-                                  {.workspaces = static_cast<int>(step.workspaces.size())});
-  const Value local = b.builtin(ir::Builtin::local_index);
-  const Value items = arguments.word(kItems);
-  if (chunked) {
-    const Value chunk = arguments.word(kChunk);
-    const Value begin = linear_group(b) * chunk;
-    const Value end = b.binary(Opcode::min, begin + chunk, items);
-    b.for_range(begin + local, end, b.u32(workgroup),
-                [&](Value item) { step.body(b, arguments, item); });
-  } else {
-    const Value item = linear_group(b) * workgroup + local;
-    if (step.shared_workgroup != 0) {
-      step.body(b, arguments, item);
-    } else {
-      b.if_(item < items, [&] { step.body(b, arguments, item); });
-    }
+struct FillZeros {
+  static constexpr std::string_view kName = "zeros";
+  struct Layout {
+    Choice<bool> to_output = false;
+  };
+  using Words = NoWords;
+  static ItemOptions options(const Region&, const Target&, const Layout& layout) {
+    if (layout.to_output) return {.name = "zero_output"};
+    return {.name = "zero_workspace", .workspaces = 1};
   }
-  return b.finish();
-}
+  static void run(const ItemKernel<FillZeros>& k, Value item) {
+    const Value zero = k.b.u32(0);
+    k.b.store(k.layout.to_output ? k.arguments.output() : k.arguments.workspace(0), item,
+              k.b.pack({zero, zero, zero, zero}));
+  }
+};
 
 }  // namespace
 
-Value step_word(const KernelArguments& arguments, int i) { return arguments.word(kWordCount + i); }
-
-Value step_divide(const KernelArguments& arguments, Value item, int i) {
-  const Value high = item.builder().binary(Opcode::mul_hi, item, step_word(arguments, i + 1));
-  return (high + item) >> step_word(arguments, i + 2);
+ItemShape::ItemShape(const ItemOptions& options, const plan::DevicePlan& plan)
+    : is_shared(options.shared_workgroup != 0) {
+  const bool on_cpu = plan.profile == plan::Profile::cpu;
+  workgroup = is_shared ? options.shared_workgroup : plan.pointwise.workgroup;
+  is_chunked = (on_cpu || options.is_rare) && !options.has_loops && !is_shared;
+  chunk = !is_chunked ? workgroup : on_cpu ? plan.pointwise.chunk_elements : kRareItems * workgroup;
 }
 
-Dispatch make_dispatch(const Region& region, const Target& target, ItemStep step) {
-  const plan::PointwiseShape& shape = target.plan->pointwise;
-  const bool on_cpu = target.plan->profile == plan::Profile::cpu;
-  const bool is_shared = step.shared_workgroup != 0;
-  const uint32_t workgroup = is_shared ? step.shared_workgroup : shape.workgroup;
-  const bool chunked = (on_cpu || step.is_rare) && !step.has_loops && !is_shared;
-  const uint64_t chunk = !chunked ? workgroup
-                         : on_cpu ? shape.chunk_elements
-                                  : kRareItems * shape.workgroup;
-  Dispatch d;
-  d.key = step.name + region.key;
-  d.groups = fold_groups((step.items + chunk - 1) / chunk, *target.plan);
-  d.extra_words = {static_cast<uint32_t>(step.items), static_cast<uint32_t>(chunk)};
-  d.extra_words.insert(d.extra_words.end(), step.words.begin(), step.words.end());
-  d.workspaces = step.workspaces;
-  d.work = step.items;
-  d.generate = [step = std::move(step), workgroup, chunked](const Region& r) {
-    return generate(r, step, workgroup, chunked);
-  };
-  return d;
+void each_item(Builder& b, const ItemShape& shape, const WordValues<ItemWords>& words,
+               const std::function<void(Value)>& run) {
+  const Value local = b.builtin(ir::Builtin::local_index);
+  const Value items = words[&ItemWords::items];
+  if (shape.is_chunked) {
+    const Value chunk = words[&ItemWords::chunk];
+    const Value begin = linear_group(b) * chunk;
+    const Value end = b.binary(ir::Opcode::min, begin + chunk, items);
+    b.for_range(begin + local, end, b.u32(shape.workgroup), run);
+    return;
+  }
+  const Value item = linear_group(b) * shape.workgroup + local;
+  if (shape.is_shared) {
+    run(item);
+  } else {
+    b.if_(item < items, [&] { run(item); });
+  }
 }
 
 Dispatch fill_zeros(const Region& region, const Target& target, int buffer, uint64_t words) {
-  ItemStep step;
-  step.name = buffer == kOutput ? "zero_output" : "zero_workspace";
-  step.items = (words + 3) / 4;
-  if (buffer != kOutput) step.workspaces = {buffer};
-  step.body = [buffer](Builder& b, const KernelArguments& arguments, Value item) {
-    const Value zero = b.u32(0);
-    b.store(buffer == kOutput ? arguments.output() : arguments.workspace(0), item,
-            b.pack({zero, zero, zero, zero}));
-  };
-  Dispatch d = make_dispatch(region, target, std::move(step));
+  const bool to_output = buffer == kOutput;
+  Dispatch d = item_dispatch<FillZeros>(region, target, divide_up(words, 4), {to_output}, {});
   d.reads_operands = false;
-  d.writes_output = buffer == kOutput;
-  if (buffer != kOutput) d.writes = {buffer};
+  d.writes_output = to_output;
+  if (!to_output) d.workspaces = {writes(buffer)};
   return d;
 }
 

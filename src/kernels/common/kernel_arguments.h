@@ -44,9 +44,10 @@ class KernelArguments {
   // The region's words, and those of the dispatch.
   std::span<const ir::Value> region_words() const { return std::span(words_).first(region_count_); }
   std::span<const ir::Value> words() const { return std::span(words_).subspan(region_count_); }
+  // The record that begins at a word.
   template <WordRecord R>
-  WordValues<R> words_as() const {
-    return WordValues<R>(words());
+  WordValues<R> words_as(WordIndex at = 0) const {
+    return WordValues<R>(words().subspan(at));
   }
   template <WordRecord R>
   WordValues<R> region_words_as(WordIndex at) const {

@@ -29,6 +29,13 @@ class WordValues {
     const ir::Value bits = words_[word_offset(member)];
     return bits.builder().bitcast(bits, ir::kF32);
   }
+  // An f64 or an f32, whichever was written.
+  ir::Value number(WideRealWord R::*member, ir::Type type) const {
+    const auto words = words_.subspan(word_offset(member), 2);
+    ir::Builder& b = words[0].builder();
+    if (type == ir::kF32) return b.bitcast(words[0], ir::kF32);
+    return b.bitcast(b.pack(words), ir::kF64);
+  }
   // n divided by a member, and what remains.
   ir::Value divide(ir::Value n, Divisor R::*member) const {
     return kernels::divide(n, words_.subspan(word_offset(member), 3));

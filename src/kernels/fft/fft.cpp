@@ -13,6 +13,7 @@
 #include <bit>
 
 #include "base/error.h"
+#include "kernels/common/divide_up.h"
 #include "kernels/fft/fft_butterfly.h"
 
 namespace nxv::kernels {
@@ -23,6 +24,10 @@ constexpr int64_t kLongestInF64 = 4096;
 // memory and lets caches hold what one pass leaves for the next.
 constexpr uint64_t kSlabBytes = uint64_t{16} << 20;
 constexpr int64_t kLongestChirp = int64_t{1} << 29;
+
+constexpr Family<FftPass> kFftPass = {"fft", generate_fft_pass};
+constexpr Family<FftTable> kFftRoots = {"fft_roots", generate_fft_roots};
+constexpr Family<FftTable> kFftChirp = {"fft_chirp", generate_fft_chirp};
 
 // The radices of n, largest first; empty where a prime factor is too large.
 std::vector<int> radices_of(int64_t n) {
@@ -52,9 +57,9 @@ struct Transform {
   int odd = kNowhere, even = kNowhere;
 };
 
-class Planner {
+class FftLowering {
  public:
-  Planner(const Region& region, const Target& target)
+  FftLowering(const Region& region, const Target& target)
       : region_(region),
         target_(target),
         attr_(region.root->attribute<FftAttr>()),
@@ -108,7 +113,7 @@ class Planner {
     const std::vector<int> radices = radices_of(size);
     roots_ = make_roots(radices, size);
     chirp_ = workspace(length_);
-    table("chirp", generate_fft_chirp, chirp_, length_, 0);
+    table(kFftChirp, chirp_, length_, 0);
     spectrum_ = workspace(size);
     const int64_t slab = rows_of_slab(size);
     const int a = workspace(slab * size), b = workspace(slab * size);
@@ -151,8 +156,7 @@ class Planner {
   }
 
   int workspace(int64_t numbers) {
-    lowering_.workspaces.push_back(static_cast<uint64_t>(numbers * storage_bytes(number_)));
-    return static_cast<int>(lowering_.workspaces.size()) - 1;
+    return lowering_.add_workspace(static_cast<uint64_t>(numbers * storage_bytes(number_)));
   }
 
   int make_roots(const std::vector<int>& radices, int64_t size) {
@@ -161,26 +165,19 @@ class Planner {
     for (size_t i = 0; i < radices.size(); ++i) {
       packed |= static_cast<uint64_t>(radices[i] - 1) << (4 * i);
     }
-    table("roots", generate_fft_roots, roots, size, packed);
+    table(kFftRoots, roots, size, packed);
     return roots;
   }
 
-  using GenerateTable = ir::Kernel (*)(const Region&, const Target&, DType);
-  void table(const char* name, GenerateTable generate, int to, int64_t count, uint64_t radices) {
-    Dispatch d;
-    d.key = region_.key + "fft_" + name + static_cast<char>(number_);
-    d.generate = [target = target_, generate, number = number_](const Region& r) {
-      return generate(r, target, number);
-    };
+  void table(const Family<FftTable>& family, int to, int64_t count, uint64_t radices) {
     const auto elements = static_cast<uint64_t>(count);
-    d.groups = fold_groups((elements + kFftTableWorkgroup - 1) / kFftTableWorkgroup, *target_.plan);
-    d.extra_words = {static_cast<uint32_t>(count), static_cast<uint32_t>(radices),
-                     static_cast<uint32_t>(radices >> 32)};
-    d.workspaces = {to};
+    const FftTableWords words = {static_cast<uint32_t>(count), static_cast<uint32_t>(radices),
+                                 static_cast<uint32_t>(radices >> 32)};
+    Dispatch& d = lowering_.add(dispatch_of(family, region_, target_, FftTable{number_}, words));
+    d.groups = fold_groups(divide_up(elements, kFftTableWorkgroup), *target_.plan);
+    d.workspaces = {writes(to)};
     d.reads_operands = d.writes_output = false;
-    d.writes = {to};
     d.work = 64 * elements;
-    lowering_.dispatches.push_back(std::move(d));
   }
 
   void transform(const Transform& t) {
@@ -198,7 +195,7 @@ class Planner {
   void pass(const Transform& t, size_t i, int64_t done, int from, int to) {
     const plan::PointwiseShape& shape = target_.plan->pointwise;
     FftPass p;
-    p.radix = t.radices[i];
+    p.radix = static_cast<uint32_t>(t.radices[i]);
     p.first = i == 0;
     p.last = i + 1 == t.radices.size();
     if (p.first) p.load = t.load;
@@ -216,46 +213,28 @@ class Planner {
     const int64_t butterflies = t.size / p.radix;
     const auto units = static_cast<uint64_t>(t.rows * butterflies);
     const uint64_t chunk =
-        p.chunked ? std::max<uint64_t>(1, shape.chunk_elements / static_cast<uint64_t>(p.radix))
-                  : shape.workgroup;
-    Dispatch d;
-    d.key = region_.key + p.key();
-    d.generate = [target = target_, p](const Region& r) { return generate_fft_pass(r, target, p); };
-    d.groups = fold_groups((units + chunk - 1) / chunk, *target_.plan);
-    d.extra_words = {static_cast<uint32_t>(units), static_cast<uint32_t>(chunk)};
-    const auto append = [&](const auto& words) {
-      d.extra_words.insert(d.extra_words.end(), words.begin(), words.end());
-    };
-    append(divisor_words(static_cast<uint64_t>(butterflies)));
-    append(divisor_words(static_cast<uint64_t>(done)));
-    append(std::array{static_cast<uint32_t>(t.size), static_cast<uint32_t>(length_),
-                      static_cast<uint32_t>(t.first_row)});
-    append(number_words(attr_.epsilon));
-    append(number_words(divisor_));
-
-    const auto reads = [&](int w) {
-      d.workspaces.push_back(w);
-      d.reads.push_back(w);
-    };
-    if (p.reads_workspace()) reads(from);
-    if (p.writes_workspace()) {
-      d.workspaces.push_back(to);
-      d.writes.push_back(to);
-    }
-    if (!p.first) reads(roots_);
-    if (p.reads_chirp()) reads(chirp_);
-    if (p.load == FftLoad::product) reads(spectrum_);
+        p.chunked ? std::max<uint64_t>(1, shape.chunk_elements / p.radix) : shape.workgroup;
+    FftWords words;
+    words.units = static_cast<uint32_t>(units);
+    words.chunk = static_cast<uint32_t>(chunk);
+    words.butterflies = Divisor(static_cast<uint64_t>(butterflies));
+    words.done = Divisor(static_cast<uint64_t>(done));
+    words.size = static_cast<uint32_t>(t.size);
+    words.length = static_cast<uint32_t>(length_);
+    words.first_row = static_cast<uint32_t>(t.first_row);
+    words.epsilon = WideRealWord(attr_.epsilon, number_ == DType::c128);
+    words.divisor = WideRealWord(divisor_, number_ == DType::c128);
+    Dispatch& d = lowering_.add(dispatch_of(kFftPass, region_, target_, p, words));
+    d.groups = fold_groups(divide_up(units, chunk), *target_.plan);
+    if (p.reads_workspace()) d.workspaces.push_back(reads(from));
+    if (p.writes_workspace()) d.workspaces.push_back(writes(to));
+    if (!p.first) d.workspaces.push_back(reads(roots_));
+    if (p.reads_chirp()) d.workspaces.push_back(reads(chirp_));
+    if (p.load == FftLoad::product) d.workspaces.push_back(reads(spectrum_));
     d.reads_operands = p.reads_operand();
     d.reads_output = p.from_output;
     d.writes_output = p.to_output;
-    d.work = units * static_cast<uint64_t>(8 * p.radix);
-    lowering_.dispatches.push_back(std::move(d));
-  }
-
-  std::array<uint32_t, 2> number_words(double v) const {
-    if (number_ == DType::c64) return {std::bit_cast<uint32_t>(static_cast<float>(v)), 0};
-    const auto bits = std::bit_cast<uint64_t>(v);
-    return {static_cast<uint32_t>(bits), static_cast<uint32_t>(bits >> 32)};
+    d.work = units * 8 * p.radix;
   }
 
   const Region& region_;
@@ -272,7 +251,7 @@ class Planner {
 }  // namespace
 
 Lowering lower_fft(const Region& region, const Target& target) {
-  return Planner(region, target).run();
+  return FftLowering(region, target).run();
 }
 
 }  // namespace nxv::kernels

@@ -9,8 +9,8 @@
 // Only forward transforms exist: an inverse one exchanges the parts of its input and of its output.
 #pragma once
 
-#include <string>
-
+#include "graph/words.h"
+#include "kernels/common/family.h"
 #include "kernels/lowering.h"
 
 namespace nxv::kernels {
@@ -35,16 +35,16 @@ enum class FftStore : uint8_t {
 // are not the operand or the output, the roots unless it is the first pass, the chirp and the
 // filter's spectrum where it uses them.
 struct FftPass {
-  int radix = 1;
-  FftLoad load = FftLoad::stored;
-  FftStore store = FftStore::stored;
-  bool first = false, last = false;
-  bool inverse = false;
-  bool from_output = false, to_output = false;  // numbers on their way lie in the output
-  bool divides = false;                         // the result, by a number
-  DType number = DType::c64;                    // that it computes in, and that workspaces hold
+  uint32_t radix = 1;
+  Choice<FftLoad> load = FftLoad::stored;
+  Choice<FftStore> store = FftStore::stored;
+  Choice<bool> first = false, last = false;
+  Choice<bool> inverse = false;
+  Choice<bool> from_output = false, to_output = false;  // numbers on their way lie in the output
+  Choice<bool> divides = false;                         // the result, by a number
+  Choice<DType> number = DType::c64;  // that it computes in, and that workspaces hold
   uint32_t workgroup = 1;
-  bool chunked = false;
+  Choice<bool> chunked = false;
 
   bool reads_operand() const { return load == FftLoad::row || load == FftLoad::chirped_row; }
   bool reads_workspace() const {
@@ -55,21 +55,18 @@ struct FftPass {
     return load == FftLoad::chirped_row || load == FftLoad::filter ||
            store == FftStore::chirped_result;
   }
-  std::string key() const;
 };
 
-// The words of a pass, in order.
-enum FftWord {
-  kFftUnits,                       // butterflies of all rows
-  kFftChunk,                       // of them a workgroup has, where chunked
-  kFftButterflies,                 // divisor: butterflies of a row
-  kFftDone = kFftButterflies + 3,  // divisor: product of the radices of the passes before
-  kFftSize = kFftDone + 3,         // numbers in a row of a workspace
-  kFftLength,                      // numbers in a row of operand and output
-  kFftFirstRow,                    // of operand and output
-  kFftEpsilon,                     // two words: the smallest magnitude that is kept
-  kFftDivisor = kFftEpsilon + 2,   // two words
-  kFftWordCount = kFftDivisor + 2,
+struct FftWords {
+  uint32_t units = 0;      // butterflies of all rows
+  uint32_t chunk = 0;      // of them a workgroup has, where chunked
+  Divisor butterflies;     // of a row
+  Divisor done;            // product of the radices of the passes before
+  uint32_t size = 0;       // numbers in a row of a workspace
+  uint32_t length = 0;     // numbers in a row of operand and output
+  uint32_t first_row = 0;  // of operand and output
+  WideRealWord epsilon;    // the smallest magnitude that is kept
+  WideRealWord divisor;
 };
 
 ir::Kernel generate_fft_pass(const Region& region, const Target& target, const FftPass& pass);
@@ -79,9 +76,17 @@ ir::Kernel generate_fft_pass(const Region& region, const Target& target, const F
 // Roots: for the passes of the given radices (radix - 1 in four bits each, the first in the lowest
 // ones), element r * done + k is exp(-2 pi i r k / (radix * done)), 0 < r < radix, k < done.
 // Chirp: element k is exp(-pi i k^2 / n).
-enum FftTableWord { kTableCount, kTableRadices, kTableWordCount = kTableRadices + 2 };
+struct FftTable {
+  Choice<DType> number = DType::c64;
+};
+
+struct FftTableWords {
+  uint32_t count = 0;
+  uint32_t low_radices = 0, high_radices = 0;
+};
+
 inline constexpr uint32_t kFftTableWorkgroup = 64;
-ir::Kernel generate_fft_roots(const Region& region, const Target& target, DType number);
-ir::Kernel generate_fft_chirp(const Region& region, const Target& target, DType number);
+ir::Kernel generate_fft_roots(const Region& region, const Target& target, const FftTable& table);
+ir::Kernel generate_fft_chirp(const Region& region, const Target& target, const FftTable& table);
 
 }  // namespace nxv::kernels

@@ -14,15 +14,16 @@ using ir::Value;
 Complex exchanged(const Complex& x) { return {x.im, x.re}; }
 Complex conjugate(const Complex& x) { return {x.re, -x.im}; }
 
-class Generator {
+class FftPassKernel {
  public:
-  Generator(const Region& region, const Target& target, const FftPass& pass)
+  FftPassKernel(const Region& region, const Target& target, const FftPass& pass)
       : pass_(pass),
         target_(target),
         external_(region.root->dtype),
         part_(ir::compute_type(pass.number)),
         b_("fft_pass_" + std::to_string(pass.radix), pass.workgroup),
-        arguments_(b_, region, kFftWordCount, {.workspaces = workspace_count(pass)}) {
+        arguments_(b_, region, kWordsOf<FftWords>, {.workspaces = workspace_count(pass)}),
+        words_(arguments_.words_as<FftWords>()) {
     int next = 0;
     const auto workspace = [&] { return arguments_.workspace(next++); };
     source_ = pass.reads_workspace() ? workspace()
@@ -36,10 +37,10 @@ class Generator {
 
   ir::Kernel run() {
     const Value local = b_.builtin(ir::Builtin::local_index);
-    const Value units = word(kFftUnits);
+    const Value units = words_[&Words::units];
     if (pass_.chunked) {
-      const Value begin = linear_group(b_) * word(kFftChunk);
-      const Value end = b_.binary(ir::Opcode::min, begin + word(kFftChunk), units);
+      const Value begin = linear_group(b_) * words_[&Words::chunk];
+      const Value end = b_.binary(ir::Opcode::min, begin + words_[&Words::chunk], units);
       b_.for_range(begin + local, end, b_.u32(pass_.workgroup), [&](Value u) { unit(u); });
     } else {
       const Value u = linear_group(b_) * pass_.workgroup + local;
@@ -54,36 +55,27 @@ class Generator {
            int{pass.reads_chirp()} + int{pass.load == FftLoad::product};
   }
 
-  Value word(int i) const { return arguments_.word(i); }
-  Value divide(Value n, int divisor) {
-    return (b_.binary(ir::Opcode::mul_hi, n, word(divisor + 1)) + n) >> word(divisor + 2);
-  }
-  // A number of the work type from two words that hold an f64, or one that holds an f32.
-  Value number(int first) {
-    if (part_ == ir::kF32) return b_.bitcast(word(first), ir::kF32);
-    return b_.bitcast(b_.pack({word(first), word(first + 1)}), ir::kF64);
-  }
+  using Words = FftWords;
 
   // One butterfly.
   void unit(Value u) {
-    const Value row = divide(u, kFftButterflies);
-    const Value j = u - row * word(kFftButterflies);
+    const Value row = words_.divide(u, &Words::butterflies);
+    const Value j = u - row * words_[&Words::butterflies];
     // k of those that the passes before have put together.
     const Value k = pass_.first  ? b_.u32(0)
                     : pass_.last ? j
-                                 : j - divide(j, kFftDone) * word(kFftDone);
+                                 : j - words_.divide(j, &Words::done) * words_[&Words::done];
     std::vector<Complex> x;
-    for (int r = 0; r < pass_.radix; ++r) {
-      const Value column = r == 0 ? j : j + word(kFftButterflies) * static_cast<uint32_t>(r);
+    for (uint32_t r = 0; r < pass_.radix; ++r) {
+      const Value column = r == 0 ? j : j + words_[&Words::butterflies] * r;
       const Complex value = load(row, column);
       const bool rotated = r > 0 && !pass_.first;
-      x.push_back(rotated ? fma_multiply(value, root(static_cast<uint32_t>(r), k)) : value);
+      x.push_back(rotated ? fma_multiply(value, root(r, k)) : value);
     }
     x = butterfly(x);
-    const auto radix = static_cast<uint32_t>(pass_.radix);
-    const Value start = pass_.first ? j * radix : pass_.last ? j : (j - k) * radix + k;
-    for (int r = 0; r < pass_.radix; ++r) {
-      store(row, r == 0 ? start : start + word(kFftDone) * static_cast<uint32_t>(r), x[r]);
+    const Value start = pass_.first ? j * pass_.radix : pass_.last ? j : (j - k) * pass_.radix + k;
+    for (uint32_t r = 0; r < pass_.radix; ++r) {
+      store(row, r == 0 ? start : start + words_[&Words::done] * r, x[r]);
     }
   }
 
@@ -92,16 +84,16 @@ class Generator {
     return {ir::widen(n.re, part_), ir::widen(n.im, part_)};
   }
   Complex root(uint32_t r, Value k) {
-    return element(roots_, word(kFftDone) * r + k, pass_.number);
+    return element(roots_, words_[&Words::done] * r + k, pass_.number);
   }
   Complex chirp(Value index) { return element(chirp_, index, pass_.number); }
 
   Value external(Value row, Value column) {
-    return (word(kFftFirstRow) + row) * word(kFftLength) + column;
+    return (words_[&Words::first_row] + row) * words_[&Words::length] + column;
   }
   // Of numbers on their way; in the output they have their place there.
   Value internal(Value row, Value column, bool in_output) {
-    return (in_output ? word(kFftFirstRow) + row : row) * word(kFftSize) + column;
+    return (in_output ? words_[&Words::first_row] + row : row) * words_[&Words::size] + column;
   }
 
   Complex load(Value row, Value column) {
@@ -113,7 +105,7 @@ class Generator {
       case FftLoad::chirped_row:
         return inside(column, [&](Value at) { return fma_multiply(operand(row, at), chirp(at)); });
       case FftLoad::filter:
-        return inside(b_.binary(ir::Opcode::min, column, word(kFftSize) - column),
+        return inside(b_.binary(ir::Opcode::min, column, words_[&Words::size] - column),
                       [&](Value at) { return conjugate(chirp(at)); });
       case FftLoad::product:
         return exchanged(
@@ -131,7 +123,7 @@ class Generator {
   // value(column) where the column lies in a row, zero beyond.
   template <typename F>
   Complex inside(Value column, F&& value) {
-    const Value is_inside = column < word(kFftLength);
+    const Value is_inside = column < words_[&Words::length];
     const Complex x = value(b_.select(is_inside, column, b_.u32(0)));
     const Value zero = b_.zero(part_);
     return {b_.select(is_inside, x.re, zero), b_.select(is_inside, x.im, zero)};
@@ -145,7 +137,7 @@ class Generator {
       case FftStore::result:
         return store_result(row, column, x);
       case FftStore::chirped_result:
-        b_.if_(column < word(kFftLength),
+        b_.if_(column < words_[&Words::length],
                [&] { store_result(row, column, fma_multiply(exchanged(x), chirp(column))); });
     }
   }
@@ -155,8 +147,8 @@ class Generator {
                   Number{external_, finished(y.re), finished(y.im)});
   }
   Value finished(Value v) {
-    if (pass_.divides) v = ir::math::div(v, number(kFftDivisor), target_.math);
-    const Value small = b_.unary(ir::Opcode::abs, v) <= number(kFftEpsilon);
+    if (pass_.divides) v = ir::math::div(v, words_.number(&Words::divisor, part_), target_.math);
+    const Value small = b_.unary(ir::Opcode::abs, v) <= words_.number(&Words::epsilon, part_);
     return b_.convert(b_.select(small, b_.zero(part_), v), ir::compute_type(external_));
   }
 
@@ -165,25 +157,15 @@ class Generator {
   const DType external_;  // of operand and output
   const ir::Type part_;
   Builder b_;
-  KernelArguments arguments_;
+  const KernelArguments arguments_;
+  const WordValues<FftWords> words_;
   Value source_, destination_, roots_, chirp_, spectrum_;
 };
 
 }  // namespace
 
-std::string FftPass::key() const {
-  std::string key = "fft";
-  for (const int part : {radix, static_cast<int>(load), static_cast<int>(store),
-                         int{first} | int{last} << 1 | int{inverse} << 2 | int{from_output} << 3 |
-                             int{to_output} << 4 | int{divides} << 5 | int{chunked} << 6,
-                         static_cast<int>(number)}) {
-    key.push_back(static_cast<char>(part));
-  }
-  return key;
-}
-
 ir::Kernel generate_fft_pass(const Region& region, const Target& target, const FftPass& pass) {
-  return Generator(region, target, pass).run();
+  return FftPassKernel(region, target, pass).run();
 }
 
 }  // namespace nxv::kernels

@@ -213,8 +213,7 @@ Value LinearKernel::max_over_lanes(Value value) {
 }
 
 int Steps::workspace(uint64_t elements, DType type) {
-  lowering_.workspaces.push_back(elements * static_cast<uint64_t>(storage_bytes(type)));
-  return static_cast<int>(lowering_.workspaces.size()) - 1;
+  return lowering_.add_workspace(elements * static_cast<uint64_t>(storage_bytes(type)));
 }
 
 void Steps::add(Step step) {
@@ -222,12 +221,8 @@ void Steps::add(Step step) {
   d.key = "linear " + step.key + region_.key;
   d.generate = std::move(step.generate);
   d.groups = fold_groups(step.groups, *target.plan);
-  d.extra_words = std::move(step.words);
-  for (const Use& use : step.workspaces) {
-    d.workspaces.push_back(use.workspace);
-    if (use.is_read) d.reads.push_back(use.workspace);
-    if (use.is_written) d.writes.push_back(use.workspace);
-  }
+  d.words = std::move(step.words);
+  d.workspaces = std::move(step.workspaces);
   d.reads_operands = step.reads_operands;
   d.writes_output = step.writes_output;
   d.work = step.groups * 256;

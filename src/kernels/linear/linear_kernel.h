@@ -143,15 +143,6 @@ class LinearKernel {
   int folds_ = 0;
 };
 
-// A workspace of a step, in the order of its kernel's arguments.
-struct Use {
-  int workspace;
-  bool is_read, is_written;
-};
-inline Use reads(int workspace) { return {workspace, true, false}; }
-inline Use writes(int workspace) { return {workspace, false, true}; }
-inline Use updates(int workspace) { return {workspace, true, true}; }
-
 struct Step {
   std::string key;      // what the kernel's code depends on beyond region and device
   uint64_t groups = 1;  // workgroups

@@ -70,8 +70,7 @@ class PlainLowering {
       PlainLayout blocks = base_;
       blocks.stage = PlainStage::blocks;
       Dispatch& partial = add(blocks, now * count, first, now, count * now * sums_.block);
-      partial.workspaces = {sums};
-      partial.writes = {sums};
+      partial.workspaces = {writes(sums)};
       partial.writes_output = false;
       add_totals(sums, total, first > 0, first + now == all, now);
     }
@@ -86,10 +85,7 @@ class PlainLowering {
   }
 
  private:
-  int workspace(uint64_t bytes) {
-    lowering_.workspaces.push_back(bytes);
-    return static_cast<int>(lowering_.workspaces.size()) - 1;
-  }
+  int workspace(uint64_t bytes) { return lowering_.add_workspace(bytes); }
 
   void add_totals(int sums, int total, bool resumes, bool finishes, uint64_t blocks) {
     PlainLayout layout = base_;
@@ -98,12 +94,10 @@ class PlainLowering {
     layout.finishes = finishes;
     Dispatch& d =
         add(layout, finishes ? units() : size_.count(), 0, blocks, size_.count() * blocks);
-    d.workspaces = {sums};
-    d.reads = {sums};
+    d.workspaces = {reads(sums)};
     d.reads_operands = false;
     d.writes_output = finishes;
-    if (resumes || !finishes) d.workspaces.push_back(total);
-    if (resumes || !finishes) d.writes = {total};
+    if (resumes || !finishes) d.workspaces.push_back({total, resumes, !finishes});
   }
 
   Dispatch& add(const PlainLayout& layout, uint64_t units, uint64_t first_block, uint64_t blocks,
@@ -115,7 +109,7 @@ class PlainLowering {
       return generate_plain_matmul(r, target, layout);
     };
     d.groups = fold_groups(divide_up(units, layout.workgroup), *target_.plan);
-    d.extra_words = plain_words(region_, units, first_block, blocks);
+    d.words = plain_words(region_, units, first_block, blocks);
     d.work = work;
     lowering_.dispatches.push_back(std::move(d));
     return lowering_.dispatches.back();
@@ -221,7 +215,7 @@ void append_line_words(const Region& region, Dispatch& d) {
   const LineLayout lines(region);
   for (uint64_t word :
        {lines.row_stride, lines.column_stride, lines.columns, lines.substances, lines.verdicts}) {
-    d.extra_words.push_back(static_cast<uint32_t>(word));
+    d.words.push_back(static_cast<uint32_t>(word));
   }
 }
 
@@ -251,20 +245,18 @@ Lowering lower_tiled(const Region& region, const Target& target, const MatmulTil
     }
   };
   d.groups = fold_groups(tiles, *target.plan);
-  d.extra_words = {static_cast<uint32_t>(tiles)};
+  d.words = {static_cast<uint32_t>(tiles)};
   for (uint64_t n : {columns, rows}) {
-    for (uint32_t w : divisor_words(n)) d.extra_words.push_back(w);
+    for (uint32_t w : divisor_words(n)) d.words.push_back(w);
   }
   d.work = size.count() * size.k;
   if (to_workspace) {
     lowering.workspaces.push_back(size.count() * 8);
-    d.workspaces = {0};
-    d.writes = {0};
+    d.workspaces = {writes(0)};
     d.writes_output = false;
   }
   if (is_split) {
-    d.workspaces = {0};
-    d.reads = {0};
+    d.workspaces = {reads(0)};
     append_line_words(region, d);
   }
   lowering.dispatches.push_back(std::move(d));
@@ -289,10 +281,9 @@ Lowering lower_split(const Region& region, const Target& target, const MatmulTil
                           : generate_verdicts(r, target, workgroup);
     };
     d.groups = fold_groups(groups, *target.plan);
-    d.extra_words.assign(kTileWords, 0);
+    d.words.assign(kTileWords, 0);
     append_line_words(region, d);
-    d.workspaces = {0};
-    d.writes = {0};
+    d.workspaces = {writes(0)};
     d.writes_output = false;
     d.work = work;
     lowering.dispatches.push_back(std::move(d));
@@ -302,10 +293,10 @@ Lowering lower_split(const Region& region, const Target& target, const MatmulTil
   const uint64_t measured = size.batch * (row_groups + column_groups);
   add('m', measured, largest, measured * kMeasuredLines * size.k);
   for (uint64_t word : {size.batch * row_groups, measured, row_groups, column_groups}) {
-    lowering.dispatches.back().extra_words.push_back(static_cast<uint32_t>(word));
+    lowering.dispatches.back().words.push_back(static_cast<uint32_t>(word));
   }
   add('v', size.batch, 256, size.batch * (size.m + size.n));
-  lowering.dispatches.back().reads = {0};
+  lowering.dispatches.back().workspaces = {updates(0)};
   lowering.dispatches.back().reads_operands = false;
   for (const MatmulTile& t : {tile, choose_shared(region, target)}) {
     lowering.dispatches.push_back(lower_tiled(region, target, t, true).dispatches[0]);

@@ -14,8 +14,8 @@
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/matmul_kernel.h"
 #include "spirv/emit.h"
+#include "testing/driver/run_dispatch.h"
 #include "testing/driver/spirv_validate.h"
-#include "testing/interpreter.h"
 #include "testing/reference/reference.h"
 
 namespace nxv::kernels {
@@ -183,25 +183,14 @@ inline Bytes run(const Problem& p, const Lowering& lowering) {
   for (uint64_t bytes : lowering.workspaces) {
     workspaces.emplace_back((bytes + 15) / 16 * 16, std::byte{0xff});
   }
+  const std::vector operands = {testing::Argument::buffer(a), testing::Argument::buffer(b)};
+  std::vector<testing::Argument> work;
+  for (Bytes& bytes : workspaces) work.push_back(testing::Argument::buffer(bytes));
   for (const Dispatch& d : lowering.dispatches) {
     const ir::Kernel kernel = d.generate(p.region);
     EXPECT_EQ(testing::validate_spirv(spirv::emit(kernel)), "");
-    std::vector<Bytes*> buffers{&a, &b, &c};
-    for (int w : d.workspaces) buffers.push_back(&workspaces[static_cast<size_t>(w)]);
-    std::vector<uint32_t> words = p.region.words;
-    words.insert(words.end(), d.extra_words.begin(), d.extra_words.end());
-    std::vector<testing::Argument> arguments;
-    size_t buffer = 0, word = 0;
-    for (const ir::Param& param : kernel.params) {
-      if (param.is_buffer) {
-        arguments.push_back(testing::Argument::buffer(*buffers[buffer++]));
-      } else {
-        arguments.push_back(testing::Argument::number(word < words.size() ? words[word] : 0));
-        ++word;
-      }
-    }
-    EXPECT_EQ(buffer, buffers.size());
-    testing::run(kernel, {d.groups[0], d.groups[1], d.groups[2]}, arguments);
+    testing::run_dispatch(d, kernel, {operands, testing::Argument::buffer(c), {}, work},
+                          p.region.words);
   }
   c.resize(static_cast<size_t>(p.batch * p.m * p.n * storage_bytes(p.out)));
   return c;

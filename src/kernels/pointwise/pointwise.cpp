@@ -77,12 +77,12 @@ ir::Kernel generate(const Region& region, const Target& target, const PointwiseL
   return b.finish();
 }
 
-constexpr Family<PointwiseLayout> kFamily = {"pointwise", generate};
+constexpr Family<PointwiseLayout> kPointwise = {"pointwise", generate};
 
 }  // namespace
 
 Lowering lower_pointwise(const Region& region, const Target& target) {
-  if (reads_across(region, target)) return lower_tiled(region, target);
+  if (!tiles_obstacle(region, target)) return lower_tiles(region, target);
   const plan::DevicePlan& plan = *target.plan;
   const plan::PointwiseShape& shape = plan.pointwise;
   const auto groups = divide_up(static_cast<uint64_t>(region.row_count), kGroup);
@@ -96,12 +96,12 @@ Lowering lower_pointwise(const Region& region, const Target& target) {
   words.groups = static_cast<uint32_t>(groups);
   words.elements = static_cast<uint32_t>(region.row_count);
   words.chunk = static_cast<uint32_t>(chunk);
-  Dispatch d = dispatch_of(kFamily, region, target, layout, words);
+  Dispatch d = dispatch_of(kPointwise, region, target, layout, words);
   d.groups = fold_groups(divide_up(groups, chunk), plan);
   d.work = static_cast<uint64_t>(region.row_count) * region.exprs.size();
   Lowering lowering;
   lowering.in_place = true;
-  lowering.dispatches.push_back(std::move(d));
+  lowering.add(std::move(d));
   return lowering;
 }
 

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+#include "kernels/common/divide_up.h"
+#include "kernels/common/family.h"
 #include "kernels/common/grid.h"
 #include "kernels/common/region_emitter.h"
 
@@ -28,15 +30,17 @@ constexpr uint32_t kRows = kWorkgroup / kTile;  // of a tile that are read at on
 static_assert(kTile / kRows == kGroup);
 constexpr int64_t kSmall = 16;  // dimensions below this would leave tiles mostly empty
 
-enum Word {
-  kCount,
-  kLast,
-  kCross,
-  kTilesLast,  // divisors: tiles along the last dimension, along the crossing one, inner size
-  kTilesCross = kTilesLast + 3,
-  kInner = kTilesCross + 3,
-  kTiles = kInner + 3,
-  kWordCount
+struct TransposeLayout {
+  uint32_t across = 0;           // bit i: operand i is read along the crossing dimension
+  Choice<bool> aligned = false;  // groups along the last dimension start at multiples of four
+};
+
+struct TransposeWords {
+  uint32_t elements = 0;
+  uint32_t last = 0, cross = 0;     // sizes of the two dimensions
+  Divisor tiles_last, tiles_cross;  // tiles along them
+  Divisor inner;                    // size
+  uint32_t tiles = 0;
 };
 
 // The dimension, but the last, along which an operand is adjacent; -1: none, or the last one.
@@ -51,39 +55,46 @@ int crossing_dimension(const Region& region, const Operand& o) {
   return -1;
 }
 
-struct Plan {
-  int cross = -1;
-  std::vector<int> loads;  // expressions that read across
+// What is read across: operands that agree with the first one on the crossing dimension.
+struct Crossing {
+  int dimension = -1;
+  uint32_t operands = 0;  // a bit each
   uint32_t shared_bytes = 0;
 };
 
-Plan make_plan(const Region& region) {
-  Plan plan;
-  for (size_t i = 0; i < region.exprs.size(); ++i) {
-    const Expr& e = region.exprs[i];
+Crossing find_crossing(const Region& region) {
+  Crossing found;
+  for (const Expr& e : region.exprs) {
     if (e.kind != ExprKind::load) continue;
     const int d = crossing_dimension(region, region.operands[e.operand]);
-    if (d < 0 || (plan.cross >= 0 && d != plan.cross)) continue;
-    plan.cross = d;
-    plan.loads.push_back(static_cast<int>(i));
+    if (d < 0 || (found.dimension >= 0 && d != found.dimension)) continue;
+    found.dimension = d;
+    found.operands |= 1u << e.operand;
     const auto bytes = static_cast<uint32_t>(std::max<int>(4, storage_bytes(e.dtype)));
-    plan.shared_bytes += bytes * kTile * kPitch;
+    found.shared_bytes += bytes * kTile * kPitch;
   }
-  return plan;
+  return found;
 }
 
-class Generator {
+class TransposeKernel {
  public:
-  Generator(const Region& region, const Target& target, std::vector<int> loads, bool aligned)
+  TransposeKernel(const Region& region, const Target& target, const TransposeLayout& layout)
       : region_(region),
-        loads_(std::move(loads)),
-        aligned_(aligned),
+        aligned_(layout.aligned),
         b_("transpose", kWorkgroup),
-        emitter_(b_, region, target.math, kWordCount) {}
+        emitter_(b_, region, target.math, kWordsOf<TransposeWords>),
+        words_(emitter_.words_as<TransposeWords>()) {
+    for (size_t i = 0; i < region.exprs.size(); ++i) {
+      const Expr& e = region.exprs[i];
+      if (e.kind == ExprKind::load && (layout.across >> e.operand & 1u) != 0) {
+        loads_.push_back(static_cast<int>(i));
+      }
+    }
+  }
 
   ir::Kernel run() {
     const Value tile = linear_group(b_);
-    b_.if_(tile < emitter_.extra_word(kTiles), [&] {
+    b_.if_(tile < words_[&Words::tiles], [&] {
       place(tile);
       const Value local = b_.builtin(ir::Builtin::local_index);
       const Value column = local & (kTile - 1), row = local >> 5;
@@ -95,22 +106,21 @@ class Generator {
   }
 
  private:
-  Value word(int i) { return emitter_.extra_word(i); }
-  Value divide(Value n, int divisor) { return emitter_.extra_divide(n, divisor); }
+  using Words = TransposeWords;
 
   void place(Value tile) {
-    const Value of_last = divide(tile, kTilesLast);
-    last_ = (tile - of_last * word(kTilesLast)) << 5;
-    const Value batch = divide(of_last, kTilesCross);
-    cross_ = (of_last - batch * word(kTilesCross)) << 5;
-    const Value outer = divide(batch, kInner);
-    inner_ = batch - outer * word(kInner);
-    outer_ = outer * word(kCross);
+    const Value of_last = words_.divide(tile, &Words::tiles_last);
+    last_ = (tile - of_last * words_[&Words::tiles_last]) << 5;
+    const Value batch = words_.divide(of_last, &Words::tiles_cross);
+    cross_ = (of_last - batch * words_[&Words::tiles_cross]) << 5;
+    const Value outer = words_.divide(batch, &Words::inner);
+    inner_ = batch - outer * words_[&Words::inner];
+    outer_ = outer * words_[&Words::cross];
   }
 
   // Linear index of a point of the space.
   Value index(Value cross, Value last) {
-    return ((outer_ + cross) * word(kInner) + inner_) * word(kLast) + last;
+    return ((outer_ + cross) * words_[&Words::inner] + inner_) * words_[&Words::last] + last;
   }
 
   Value at_most(Value v, Value end) { return b_.binary(Opcode::min, v, end - 1u); }
@@ -118,10 +128,10 @@ class Generator {
   // Lanes along the crossing dimension, an invocation's points 8 apart along the last.
   void read(Value column, Value row) {
     Points points;
-    points.row_end = word(kCount);
-    const Value cross = at_most(cross_ + column, word(kCross));
+    points.row_end = words_[&Words::elements];
+    const Value cross = at_most(cross_ + column, words_[&Words::cross]);
     for (uint32_t i = 0; i < kGroup; ++i) {
-      points.rows.push_back(index(cross, at_most(last_ + row + i * kRows, word(kLast))));
+      points.rows.push_back(index(cross, at_most(last_ + row + i * kRows, words_[&Words::last])));
     }
     for (int load : loads_) {
       emitter_.evaluate(load, points);
@@ -148,7 +158,7 @@ class Generator {
     const Value cross = aligned_ ? local >> 3 : row;
     const Value last = aligned_ ? (local & 7u) << 2 : column;
     Points points;
-    points.row_end = word(kCount);
+    points.row_end = words_[&Words::elements];
     std::vector<Value> at;
     for (uint32_t i = 0; i < kGroup; ++i) {
       const Value c = aligned_ ? cross : cross + i * kRows, l = aligned_ ? last + i : last;
@@ -156,15 +166,15 @@ class Generator {
       if (aligned_) {
         if (i == 0) {
           // The last group of a row is whole.
-          const Value limit = word(kLast) - kGroup;
+          const Value limit = words_[&Words::last] - kGroup;
           const Value begin = b_.binary(Opcode::min, last_ + l, limit);
-          points.rows.push_back(index(at_most(cross_ + c, word(kCross)), begin));
+          points.rows.push_back(index(at_most(cross_ + c, words_[&Words::cross]), begin));
         } else {
           points.rows.push_back(points.rows[0] + i);
         }
       } else {
-        points.rows.push_back(
-            index(at_most(cross_ + c, word(kCross)), at_most(last_ + l, word(kLast))));
+        points.rows.push_back(index(at_most(cross_ + c, words_[&Words::cross]),
+                                    at_most(last_ + l, words_[&Words::last])));
       }
     }
     if (aligned_) points.row_group = points.rows[0] >> 2;
@@ -182,14 +192,17 @@ class Generator {
     if (aligned_) {
       Group group;
       for (int i = 0; i < kGroup; ++i) group[i] = emitter_.value(root, i);
-      b_.if_((cross_ + cross < word(kCross)) & (last_ + last < word(kLast)),
+      b_.if_((cross_ + cross < words_[&Words::cross]) & (last_ + last < words_[&Words::last]),
              [&] { store_group(emitter_.output(), points.row_group, group); });
       return;
     }
     for (uint32_t i = 0; i < kGroup; ++i) {
-      b_.if_((cross_ + cross + i * kRows < word(kCross)) & (last_ + last < word(kLast)), [&] {
-        store_element(emitter_.output(), points.rows[i], emitter_.value(root, static_cast<int>(i)));
-      });
+      b_.if_((cross_ + cross + i * kRows < words_[&Words::cross]) &
+                 (last_ + last < words_[&Words::last]),
+             [&] {
+               store_element(emitter_.output(), points.rows[i],
+                             emitter_.value(root, static_cast<int>(i)));
+             });
     }
   }
 
@@ -199,34 +212,43 @@ class Generator {
   };
 
   const Region& region_;
-  const std::vector<int> loads_;
   const bool aligned_;
   Builder b_;
   RegionEmitter emitter_;
+  const WordValues<TransposeWords> words_;
+  std::vector<int> loads_;  // expressions that read across
   std::vector<Tile> tiles_;
   Value last_, cross_, inner_, outer_;  // first point of the tile; outer index times cross size
 };
 
-}  // namespace
-
-bool reads_across(const Region& region, const Target& target) {
-  const plan::DevicePlan& plan = *target.plan;
-  if (plan.profile == plan::Profile::cpu || plan.max_workgroup_invocations < kWorkgroup) {
-    return false;
-  }
-  const Plan p = make_plan(region);
-  if (p.cross < 0 || p.shared_bytes > plan.shared_memory_bytes) return false;
-  const int64_t last = region.rows.dims.back();
-  const int64_t cross = region.rows.dims[static_cast<size_t>(p.cross)];
-  // An invocation owns whole words of the output.
-  if (storage_bytes(region.root->dtype) < 4 && last % kGroup != 0) return false;
-  return last >= kSmall && cross >= kSmall;
+ir::Kernel generate(const Region& region, const Target& target, const TransposeLayout& layout) {
+  return TransposeKernel(region, target, layout).run();
 }
 
-Lowering lower_tiled(const Region& region, const Target& target) {
-  const Plan p = make_plan(region);
+constexpr Family<TransposeLayout> kTranspose = {"transpose", generate};
+
+}  // namespace
+
+const char* tiles_obstacle(const Region& region, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  if (plan.profile == plan::Profile::cpu) return "CPUs have no shared memory of their own";
+  if (plan.max_workgroup_invocations < kWorkgroup) return "the workgroup is too large";
+  const Crossing crossing = find_crossing(region);
+  if (crossing.dimension < 0) return "no operand is adjacent along another dimension";
+  if (crossing.shared_bytes > plan.shared_memory_bytes) return "shared memory is too small";
+  const int64_t last = region.rows.dims.back();
+  const int64_t cross = region.rows.dims[static_cast<size_t>(crossing.dimension)];
+  if (storage_bytes(region.root->dtype) < 4 && last % kGroup != 0) {
+    return "an invocation owns no whole words of the output";
+  }
+  if (last < kSmall || cross < kSmall) return "tiles would be mostly empty";
+  return nullptr;
+}
+
+Lowering lower_tiles(const Region& region, const Target& target) {
+  const Crossing found = find_crossing(region);
   const Shape& dims = region.rows.dims;
-  const auto crossing = static_cast<size_t>(p.cross);
+  const auto crossing = static_cast<size_t>(found.dimension);
   uint64_t outer = 1, inner = 1;
   for (size_t d = 0; d + 1 < dims.size(); ++d) {
     if (d < crossing) outer *= static_cast<uint64_t>(dims[d]);
@@ -234,27 +256,23 @@ Lowering lower_tiled(const Region& region, const Target& target) {
   }
   const auto last = static_cast<uint64_t>(dims.back()),
              cross = static_cast<uint64_t>(dims[crossing]);
-  const uint64_t tiles_last = (last + kTile - 1) / kTile, tiles_cross = (cross + kTile - 1) / kTile;
+  const uint64_t tiles_last = divide_up(last, kTile), tiles_cross = divide_up(cross, kTile);
   const uint64_t tiles = tiles_last * tiles_cross * outer * inner;
-  const bool aligned = last % kGroup == 0;
 
-  Dispatch d;
-  d.key = std::string("t") + (aligned ? "a" : "");
-  for (int load : p.loads) d.key += std::to_string(load) + ",";
-  d.key += region.key;
-  d.generate = [target, loads = p.loads, aligned](const Region& r) {
-    return Generator(r, target, loads, aligned).run();
-  };
+  const TransposeLayout layout = {found.operands, last % kGroup == 0};
+  TransposeWords words;
+  words.elements = static_cast<uint32_t>(region.row_count);
+  words.last = static_cast<uint32_t>(last);
+  words.cross = static_cast<uint32_t>(cross);
+  words.tiles_last = Divisor(tiles_last);
+  words.tiles_cross = Divisor(tiles_cross);
+  words.inner = Divisor(inner);
+  words.tiles = static_cast<uint32_t>(tiles);
+  Dispatch d = dispatch_of(kTranspose, region, target, layout, words);
   d.groups = fold_groups(tiles, *target.plan);
-  d.extra_words = {static_cast<uint32_t>(region.row_count), static_cast<uint32_t>(last),
-                   static_cast<uint32_t>(cross)};
-  for (uint64_t divisor : {tiles_last, tiles_cross, inner}) {
-    for (uint32_t w : divisor_words(divisor)) d.extra_words.push_back(w);
-  }
-  d.extra_words.push_back(static_cast<uint32_t>(tiles));
   d.work = static_cast<uint64_t>(region.row_count) * region.exprs.size();
   Lowering lowering;
-  lowering.dispatches.push_back(std::move(d));
+  lowering.add(std::move(d));
   return lowering;
 }
 

@@ -5,10 +5,10 @@
 
 namespace nxv::kernels {
 
-// Whether operands of a pointwise region are adjacent in memory along another dimension than the
-// output, and are better read through shared memory on this device.
-bool reads_across(const Region& region, const Target& target);
+// Why operands of a pointwise region that are adjacent in memory along another dimension than the
+// output are not better read through shared memory on this device; null: they are.
+const char* tiles_obstacle(const Region& region, const Target& target);
 // The same bits as lower_pointwise gives otherwise.
-Lowering lower_tiled(const Region& region, const Target& target);
+Lowering lower_tiles(const Region& region, const Target& target);
 
 }  // namespace nxv::kernels

@@ -10,7 +10,10 @@
 #include <unordered_map>
 
 #include "graph/function.h"
+#include "graph/scalar_words.h"
 #include "ir/emit.h"
+#include "kernels/common/divide_up.h"
+#include "kernels/common/family.h"
 #include "kernels/common/grid.h"
 #include "kernels/common/kernel_arguments.h"
 #include "kernels/common/memory_format.h"
@@ -26,57 +29,53 @@ using ir::Value;
 // Loop iterations of one division of 64-bit integers where a device has none.
 constexpr uint32_t kIterationsOfDivision = 64;
 
-enum Word { kRows, kFirst, kEnd, kOffset, kFixedWords };
+struct FoldLayout {
+  uint32_t workgroup = 64;
+  Choice<bool> continues = false;  // from the accumulators of the dispatch before
+};
 
-// After the fixed words: of rows, then of columns, a stride for each dimension and a divisor for
-// each but the first; then the constants of the body.
-struct Words {
-  std::vector<uint32_t> values;
-  void push(int64_t v) { values.push_back(static_cast<uint32_t>(v)); }
-  void push(const Layout& layout) {
-    for (int64_t stride : layout.strides) push(stride);
+// Of rows, then of columns, the strides and the divisors follow, then the constants of the body.
+struct FoldWords {
+  uint32_t rows = 0;
+  uint32_t first = 0, end = 0;  // columns of the dispatch
+  uint32_t offset = 0;          // of the first element
+};
+
+// A linear index over a layout's shape becomes an offset: the words are a stride for each dimension
+// and a Divisor for each but the first.
+struct StridedWords {
+  size_t at, rank;  // among the dispatch's words
+  size_t divisor(size_t d) const { return at + rank + (d - 1) * kWordsOf<Divisor>; }
+  size_t end() const { return divisor(rank); }
+
+  static void append_to(std::vector<uint32_t>& words, const Layout& layout) {
+    for (int64_t stride : layout.strides) words.push_back(static_cast<uint32_t>(stride));
     for (size_t d = 1; d < layout.shape.size(); ++d) {
-      for (uint32_t w : divisor_words(static_cast<uint64_t>(layout.shape[d]))) push(w);
-    }
-  }
-  static int count(const Layout& layout) {
-    return static_cast<int>(layout.shape.size() + 3 * (layout.shape.size() - 1));
-  }
-  // As the kernel's arithmetic sees it: integers extended to 32 bits, narrow floats as f32.
-  void push(const Scalar& value) {
-    const DType t = value.dtype;
-    if (t == DType::c64 || bits(t) >= 64) {
-      for (uint64_t part : {value.lo, value.hi}) {
-        push(static_cast<int64_t>(part & 0xffffffff));
-        push(static_cast<int64_t>(part >> 32));
-        if (t != DType::c128) break;
-      }
-    } else if (is_integer(t)) {
-      push(to_int64(value));
-    } else {
-      push(static_cast<int64_t>(make_scalar(DType::f32, to_double(value)).lo));
+      append(words, Divisor(static_cast<uint64_t>(layout.shape[d])));
     }
   }
 };
 
-class Generator {
+class FoldKernel {
  public:
-  Generator(const Region& region, const Target& target, uint32_t workgroup, bool continues)
+  FoldKernel(const Region& region, const Target& target, const FoldLayout& layout)
       : attr_(region.root->attribute<FoldAttr>()),
         body_(function_body(attr_.result, attr_.parameters)),
         region_(region),
         target_(target),
-        workgroup_(workgroup),
-        continues_(continues),
+        layout_(layout),
+        rows_{kWordsOf<FoldWords>, attr_.rows.shape.size()},
+        columns_{rows_.end(), attr_.columns.shape.size()},
         type_(region.root->dtype),
-        b_("fold", workgroup),
-        in_(b_, region, static_cast<uint32_t>(kFixedWords + body_words()), {}) {}
+        b_("fold", layout.workgroup),
+        in_(b_, region, static_cast<uint32_t>(columns_.end()) + words_of_constants(), {}),
+        words_(in_.words_as<FoldWords>()) {}
 
   ir::Kernel run() {
     const auto per_word = static_cast<uint32_t>(elements_per_word(type_));
-    const Value unit = linear_group(b_) * workgroup_ + b_.builtin(ir::Builtin::local_index);
+    const Value unit = linear_group(b_) * layout_.workgroup + b_.builtin(ir::Builtin::local_index);
     const Value first = per_word == 1 ? unit : unit * per_word;
-    b_.if_(first < in_.word(kRows), [&] { results(unit, first, per_word); });
+    b_.if_(first < words_[&FoldWords::rows], [&] { results(unit, first, per_word); });
     return b_.finish();
   }
 
@@ -88,12 +87,12 @@ class Generator {
     std::vector<ir::Var> accumulator;
   };
 
-  int body_words() const {
-    int words = Words::count(attr_.rows) + Words::count(attr_.columns);
+  uint32_t words_of_constants() const {
+    int words = 0;
     for (const Node* node : body_.nodes) {
       if (node->op == Op::constant) words += ir::scalar_words(node->dtype);
     }
-    return words;
+    return static_cast<uint32_t>(words);
   }
 
   void results(Value unit, Value first, uint32_t per_word) {
@@ -101,18 +100,17 @@ class Generator {
     for (uint32_t i = 0; i < per_word; ++i) {
       Result r;
       const Value row = i == 0 ? first : first + i;
-      r.real = row < in_.word(kRows);
-      r.row = i == 0 ? row : b_.binary(Opcode::min, row, in_.word(kRows) - 1u);
-      r.base = in_.word(kOffset) + offset(r.row, attr_.rows, kFixedWords);
-      const Number start = continues_ ? load_element(in_.output(), r.row, type_)
-                                      : load_element(in_.operand(1), b_.u32(0), type_);
+      r.real = row < words_[&FoldWords::rows];
+      r.row = i == 0 ? row : b_.binary(Opcode::min, row, words_[&FoldWords::rows] - 1u);
+      r.base = words_[&FoldWords::offset] + offset(r.row, rows_);
+      const Number start = layout_.continues ? load_element(in_.output(), r.row, type_)
+                                             : load_element(in_.operand(1), b_.u32(0), type_);
       r.accumulator.push_back(b_.var(start.re));
       if (start.im) r.accumulator.push_back(b_.var(start.im));
       results_.push_back(std::move(r));
     }
-    const int columns = kFixedWords + Words::count(attr_.rows);
-    b_.for_range(in_.word(kFirst), in_.word(kEnd), b_.u32(1), [&](Value column) {
-      const Value step = offset(column, attr_.columns, columns);
+    b_.for_range(words_[&FoldWords::first], words_[&FoldWords::end], b_.u32(1), [&](Value column) {
+      const Value step = offset(column, columns_);
       for (const Result& r : results_) advance(r, r.base + step);
     });
     if (per_word == 1) {
@@ -133,19 +131,17 @@ class Generator {
     return n;
   }
 
-  // Of a linear index over the layout's shape; words as Words::push lays them out.
-  Value offset(Value index, const Layout& layout, int words) {
-    const int rank = static_cast<int>(layout.shape.size());
+  Value offset(Value index, const StridedWords& words) {
+    const std::span<const Value> all = in_.words();
     Value sum;
-    const auto add = [&](Value coordinate, int d) {
-      const Value part = coordinate * in_.word(words + d);
+    const auto add = [&](Value coordinate, size_t d) {
+      const Value part = coordinate * all[words.at + d];
       sum = sum ? sum + part : part;
     };
-    for (int d = rank - 1; d > 0; --d) {
-      const int divisor = words + rank + 3 * (d - 1);
-      const Value quotient = (b_.binary(Opcode::mul_hi, index, in_.word(divisor + 1)) + index) >>
-                             in_.word(divisor + 2);
-      add(index - quotient * in_.word(divisor), d);
+    for (size_t d = words.rank - 1; d > 0; --d) {
+      const auto divisor = all.subspan(words.divisor(d), kWordsOf<Divisor>);
+      const Value quotient = divide(index, divisor);
+      add(index - quotient * divisor[0], d);
       index = quotient;
     }
     add(index, 0);
@@ -154,12 +150,12 @@ class Generator {
 
   // What is the same in every call.
   void constants() {
-    int word = kFixedWords + Words::count(attr_.rows) + Words::count(attr_.columns);
+    size_t at = columns_.end();
     for (const Node* node : body_.nodes) {
       if (node->op != Op::constant) continue;
-      std::vector<Value> words;
-      for (int i = 0; i < ir::scalar_words(node->dtype); ++i) words.push_back(in_.word(word++));
-      values_[node] = ir::from_words(b_, node->dtype, words);
+      const auto count = static_cast<size_t>(ir::scalar_words(node->dtype));
+      values_[node] = ir::from_words(b_, node->dtype, in_.words().subspan(at, count));
+      at += count;
     }
     for (size_t i = 0; i < body_.captured.size(); ++i) {
       const Node* node = body_.captured[i];
@@ -212,31 +208,21 @@ class Generator {
   const FunctionBody body_;
   const Region& region_;
   const Target target_;
-  const uint32_t workgroup_;
-  const bool continues_;
+  const FoldLayout layout_;
+  const StridedWords rows_, columns_;
   const DType type_;
   Builder b_;
-  KernelArguments in_;
+  const KernelArguments in_;
+  const WordValues<FoldWords> words_;
   std::vector<Result> results_;
   std::unordered_map<const Node*, Number> values_;
 };
 
-// The body's structure: what its code depends on.
-std::string key_of(const FunctionBody& body, const FoldAttr& attr) {
-  std::unordered_map<const Node*, int> numbers;
-  for (const Node* node : body.captured) numbers.emplace(node, static_cast<int>(numbers.size()));
-  std::string key = "F" + std::to_string(attr.rows.shape.size()) + "," +
-                    std::to_string(attr.columns.shape.size());
-  for (const Node* node : body.nodes) {
-    key += ";" + std::string(name(node->op)) + ":" + std::string(name(node->dtype));
-    if (node == attr.parameters[0].get()) key += "x";
-    for (const NodeRef& input : node->inputs) {
-      key += "," + std::to_string(numbers.at(input.get()));
-    }
-    numbers.emplace(node, static_cast<int>(numbers.size()));
-  }
-  return key + ">" + std::to_string(numbers.at(body.result)) + ".";
+ir::Kernel generate(const Region& region, const Target& target, const FoldLayout& layout) {
+  return FoldKernel(region, target, layout).run();
 }
+
+constexpr Family<FoldLayout> kFold = {"fold", generate};
 
 // Elements that a dispatch takes in.
 uint32_t columns_of_dispatch(const FunctionBody& body, const plan::DevicePlan& plan) {
@@ -258,37 +244,31 @@ Lowering lower_fold(const Region& region, const Target& target) {
   const FunctionBody body = function_body(attr.result, attr.parameters);
   const auto rows = static_cast<uint64_t>(root.count);
   const auto columns = static_cast<uint32_t>(attr.columns.count());
-  const uint32_t workgroup =
-      plan.profile == plan::Profile::cpu ? std::max(plan.subgroup_size, 1u) : 64;
-  const auto per_word = static_cast<uint64_t>(elements_per_word(root.dtype));
-  const uint64_t units = (rows + per_word - 1) / per_word;
+  FoldLayout layout;
+  layout.workgroup = plan.profile == plan::Profile::cpu ? std::max(plan.subgroup_size, 1u) : 64;
+  const uint64_t units = divide_up(rows, static_cast<uint64_t>(elements_per_word(root.dtype)));
 
-  Words words;
-  words.push(static_cast<int64_t>(rows));
-  words.values.resize(kFixedWords);
-  words.values[kOffset] = static_cast<uint32_t>(attr.rows.offset + attr.columns.offset);
-  words.push(attr.rows);
-  words.push(attr.columns);
+  FoldWords words;
+  words.rows = static_cast<uint32_t>(rows);
+  words.offset = static_cast<uint32_t>(attr.rows.offset + attr.columns.offset);
+  std::vector<uint32_t> others;
+  StridedWords::append_to(others, attr.rows);
+  StridedWords::append_to(others, attr.columns);
   for (const Node* node : body.nodes) {
-    if (node->op == Op::constant) words.push(node->attribute<ConstantAttr>().value);
+    if (node->op == Op::constant) append(others, node->attribute<ConstantAttr>().value);
   }
 
   Lowering lowering;
   const uint32_t step = columns_of_dispatch(body, plan);
   for (uint32_t first = 0; first < columns; first += step) {
-    const bool continues = first > 0;
-    Dispatch d;
-    d.key = region.key + key_of(body, attr) + (continues ? "c" : "s");
-    d.generate = [target, workgroup, continues](const Region& r) {
-      return Generator(r, target, workgroup, continues).run();
-    };
-    d.groups = fold_groups((units + workgroup - 1) / workgroup, plan);
-    words.values[kFirst] = first;
-    words.values[kEnd] = std::min(columns, first + step);
-    d.extra_words = words.values;
-    d.reads_output = continues;
-    d.work = rows * (words.values[kEnd] - first) * std::max<uint64_t>(1, body.nodes.size());
-    lowering.dispatches.push_back(std::move(d));
+    layout.continues = first > 0;
+    words.first = first;
+    words.end = std::min(columns, first + step);
+    Dispatch& d = lowering.add(dispatch_of(kFold, region, target, layout, words));
+    d.words.insert(d.words.end(), others.begin(), others.end());
+    d.groups = fold_groups(divide_up(units, layout.workgroup), plan);
+    d.reads_output = layout.continues;
+    d.work = rows * (words.end - first) * std::max<uint64_t>(1, body.nodes.size());
   }
   return lowering;
 }

@@ -11,8 +11,7 @@
 // fold.h.
 #pragma once
 
-#include <string>
-
+#include "kernels/common/family.h"
 #include "kernels/common/fold.h"
 #include "kernels/lowering.h"
 
@@ -24,58 +23,48 @@ inline constexpr uint32_t kMaxBlocksOfSubgroup = 128;
 inline constexpr uint32_t kBlocksOfAccumulator = kFoldBlock / kFoldAccumulators;
 inline constexpr uint32_t kRowsOfChunk = 1024;  // short ones, that a workgroup of a CPU walks
 
-// How one kernel of the family is laid out; part of its key.
+// How one kernel of the family is laid out.
 struct ReductionLayout {
   uint32_t lanes = 1;  // of a subgroup, that share a unit
   uint32_t team = 1;   // invocations that share a unit through shared memory, with one lane
   uint32_t workgroup = 64;
-  bool from_partials = false;  // folds accumulators of an earlier stage
-  bool to_partials = false;    // units are blocks, results are accumulators
+  Choice<bool> from_partials = false;  // folds accumulators of an earlier stage
+  Choice<bool> to_partials = false;    // units are blocks, results are accumulators
   // Units are accumulators of the second level, one a workgroup; the next stage combines them.
-  bool to_second_level = false, from_second_level = false;
-  bool aligned = false;        // rows start at multiples of four elements
-  uint32_t rows_per_word = 1;  // of the output: an invocation owns whole words
-  bool unrolled = false;       // whole blocks without a loop: many loads under way at once
-  bool gathers = false;        // the subgroups of a workgroup share the blocks of a row
-  bool one_block = false;      // of each row
-  uint32_t short_columns = 0;  // that a short row has at most; 0: rows may be longer
-  bool exact = false;          // short rows have all of these columns
-  bool chunked = false;        // a workgroup walks kRowsOfChunk units
-  uint32_t rows = 1;           // short ones, that an invocation takes
-  bool in_turn = false;        // the elements of a group, by a loop
+  Choice<bool> to_second_level = false, from_second_level = false;
+  Choice<bool> aligned = false;    // rows start at multiples of four elements
+  uint32_t rows_per_word = 1;      // of the output: an invocation owns whole words
+  Choice<bool> unrolled = false;   // whole blocks without a loop: many loads under way at once
+  Choice<bool> gathers = false;    // the subgroups of a workgroup share the blocks of a row
+  Choice<bool> one_block = false;  // of each row
+  uint32_t short_columns = 0;      // that a short row has at most; 0: rows may be longer
+  Choice<bool> exact = false;      // short rows have all of these columns
+  Choice<bool> chunked = false;    // a workgroup walks kRowsOfChunk units
+  uint32_t rows = 1;               // short ones, that an invocation takes
+  Choice<bool> in_turn = false;    // the elements of a group, by a loop
 
-  std::string key() const {
-    std::string k = "r";
-    for (uint32_t v :
-         {lanes, team, workgroup, static_cast<uint32_t>(from_partials),
-          static_cast<uint32_t>(to_partials), static_cast<uint32_t>(to_second_level),
-          static_cast<uint32_t>(from_second_level), static_cast<uint32_t>(aligned), rows_per_word,
-          static_cast<uint32_t>(unrolled), static_cast<uint32_t>(gathers),
-          static_cast<uint32_t>(one_block), short_columns, static_cast<uint32_t>(exact),
-          static_cast<uint32_t>(chunked), rows, static_cast<uint32_t>(in_turn)}) {
-      k += std::to_string(v) + ",";
-    }
-    return k;
-  }
   bool unit_is_workgroup() const { return gathers || to_second_level; }
   bool shares_units() const { return lanes > 1 || team > 1; }
 };
 
-// The words that follow those of the region.
-enum ReductionWord : int {
-  kUnits,
-  kRows,
-  kColumns,
-  kBlocks,  // of a row; of a stage with partial results: its units
-  kBlocksMultiplier,
-  kBlocksShift,
-  kRowsDivisor,
-  kRowsMultiplier,
-  kRowsShift,
-  kReductionWords
+struct ReductionWords {
+  uint32_t units = 0, rows = 0, columns = 0;
+  Divisor blocks;   // of a row; of a stage with partial results: its units
+  Divisor by_rows;  // how many there are
 };
 
 ir::Kernel generate_reduction(const Region& region, const Target& target,
                               const ReductionLayout& layout);
+
+// What a stage folds.
+struct ReductionStage {
+  uint64_t columns = 0;
+  bool is_first = true;            // of elements; later ones fold the results of the stage before,
+  bool from_second_level = false;  // which may be accumulators of the second level
+};
+ReductionLayout choose_reduction(const Region& region, const Target& target,
+                                 const ReductionStage& stage);
+// Of the region's reduction, as it is stored.
+uint32_t accumulator_bytes(const Region& region, const Target& target);
 
 }  // namespace nxv::kernels

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/common/divide_up.h"
+#include "kernels/common/family.h"
 #include "kernels/common/fold.h"
 #include "kernels/common/grid.h"
 #include "kernels/common/region_emitter.h"
@@ -37,30 +39,28 @@ constexpr int64_t kEnoughSubgroups = 2048;
 constexpr int kMaxCost = 256;
 constexpr int kMaxBytes = 16;
 
-// Part of the kernel's key.
-struct Layout {
+struct RowProgramLayout {
   uint32_t blocks = 1;               // of a row, a power of two; a subgroup each
   uint32_t groups = kGroupsOfBlock;  // of a lane: fewer where rows are short
-  bool aligned = false;              // rows start at multiples of four elements
-  bool full = false;                 // every lane has all of its elements
+  Choice<bool> aligned = false;      // rows start at multiples of four elements
+  Choice<bool> full = false;         // every lane has all of its elements
 
   uint32_t rows() const { return blocks == 1 ? kRowsOfWorkgroup : 1; }
   uint32_t workgroup() const { return kLanes * blocks * rows(); }
-  std::string key() const {
-    return "R" + std::to_string(blocks) + "," + std::to_string(groups) + (aligned ? "a" : "") +
-           (full ? "f" : "") + ",";
-  }
 };
 
-enum Word { kRows, kColumns, kWordCount };
+struct RowProgramWords {
+  uint32_t rows = 0, columns = 0;
+};
 
-class Generator {
+class RowProgramKernel {
  public:
-  Generator(const Region& region, const Target& target, const Layout& layout)
+  RowProgramKernel(const Region& region, const Target& target, const RowProgramLayout& layout)
       : region_(region),
         layout_(layout),
         b_(region.kind == RegionKind::reduction ? "reduction" : "row_program", layout.workgroup()),
-        emitter_(b_, region, target.math, kWordCount),
+        emitter_(b_, region, target.math, kWordsOf<RowProgramWords>),
+        words_(emitter_.words_as<RowProgramWords>()),
         target_(target) {
     b_.set_subgroup_size(kLanes);
   }
@@ -71,12 +71,12 @@ class Generator {
     const bool alone = layout_.blocks == 1;
     block_ = alone ? b_.u32(0) : subgroup;
     row_ = alone ? linear_group(b_) * kRowsOfWorkgroup + subgroup : linear_group(b_);
-    b_.if_(row_ < emitter_.extra_word(kRows), [&] { row(); });
+    b_.if_(row_ < words_[&RowProgramWords::rows], [&] { row(); });
     return b_.finish();
   }
 
  private:
-  Value columns() { return emitter_.extra_word(kColumns); }
+  Value columns() const { return words_[&RowProgramWords::columns]; }
 
   void row() {
     place();
@@ -102,7 +102,7 @@ class Generator {
   // The elements of this lane.
   void place() {
     points_.rows = {row_};
-    points_.row_end = emitter_.extra_word(kRows);
+    points_.row_end = words_[&RowProgramWords::rows];
     points_.col_end = columns();
     points_.element_base = row_ * columns();
     const Value first = block_ * kFoldBlock + (lane_ << 2);
@@ -198,9 +198,10 @@ class Generator {
   }
 
   const Region& region_;
-  const Layout layout_;
+  const RowProgramLayout layout_;
   Builder b_;
   RegionEmitter emitter_;
+  const WordValues<RowProgramWords> words_;
   const Target& target_;
   Value lane_, block_, row_;
   Points points_;
@@ -208,8 +209,14 @@ class Generator {
   int shared_count_ = 0;
 };
 
-int64_t block_count(const Region& region) {
-  return (region.col_count + kFoldBlock - 1) / kFoldBlock;
+ir::Kernel generate(const Region& region, const Target& target, const RowProgramLayout& layout) {
+  return RowProgramKernel(region, target, layout).run();
+}
+
+constexpr Family<RowProgramLayout> kRowProgram = {"row_program", generate};
+
+uint32_t block_count(const Region& region) {
+  return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(region.col_count), kFoldBlock));
 }
 
 uint32_t shared_bytes(const Region& region, const Target& target, uint32_t blocks) {
@@ -238,53 +245,56 @@ bool unrolls(const Region& region, int max_cost) {
          std::all_of(region.operands.begin(), region.operands.end(), side_by_side);
 }
 
-bool fits_registers(const Region& region, const Target& target) {
+const char* registers_obstacle(const Region& region, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
-  if (plan.profile == plan::Profile::cpu || !plan.has.subgroup_shuffle ||
-      !plan.fixed_subgroup_size || plan.subgroup_size != kLanes) {
-    return false;
+  if (region.fixed_columns) return "rows are small windows";
+  if (plan.profile == plan::Profile::cpu) return "CPUs have few registers";
+  if (!plan.has.subgroup_shuffle || !plan.fixed_subgroup_size || plan.subgroup_size != kLanes) {
+    return "there are no subgroups of 32 lanes that shuffle";
   }
-  if (region.col_count > int64_t{kMaxBlocks} * kFoldBlock) return false;
-  const auto blocks = std::bit_ceil(static_cast<uint32_t>(block_count(region)));
+  if (region.col_count > int64_t{kMaxBlocks} * kFoldBlock) return "rows are too long";
+  const uint32_t blocks = std::bit_ceil(block_count(region));
   if (kLanes * blocks > plan.max_workgroup_invocations ||
-      kLanes * kRowsOfWorkgroup > plan.max_workgroup_invocations ||
-      shared_bytes(region, target, blocks) > plan.shared_memory_bytes) {
-    return false;
+      kLanes * kRowsOfWorkgroup > plan.max_workgroup_invocations) {
+    return "the workgroup is too large";
   }
-  if (region.kind == RegionKind::reduction &&
-      (region.col_count <= kShortReduction || region.row_count * blocks < kEnoughSubgroups)) {
-    return false;
+  if (shared_bytes(region, target, blocks) > plan.shared_memory_bytes) {
+    return "shared memory is too small";
   }
-  // Rows of one invocation each own no whole words of a narrow output.
+  if (region.kind == RegionKind::reduction) {
+    if (region.col_count <= kShortReduction) return "rows are short, and a loop does as well";
+    if (region.row_count * blocks < kEnoughSubgroups) return "rows are few, and better split";
+  }
   if (storage_bytes(region.root->dtype) < 4 &&
       (region.root_level == Level::row || region.col_count % kGroup != 0)) {
-    return false;
+    return "an invocation owns no whole words of the output";
   }
   int bytes = 0;
   for (const Operand& o : region.operands) {
     if (o.level != Level::element || o.addressing == Addressing::uniform) continue;
     bytes += std::max<int>(4, storage_bytes(o.node->dtype));
   }
-  return bytes <= kMaxBytes && unrolls(region, kMaxCost);
+  if (bytes > kMaxBytes) return "elements take too many registers";
+  return unrolls(region, kMaxCost) ? nullptr : "the code of a row would be too long";
 }
 
 Lowering lower_rows_in_registers(const Region& region, const Target& target) {
-  Layout layout;
-  layout.blocks = std::bit_ceil(static_cast<uint32_t>(block_count(region)));
+  const auto rows = static_cast<uint64_t>(region.row_count);
   const auto columns = static_cast<uint32_t>(region.col_count);
-  if (layout.blocks == 1) layout.groups = std::bit_ceil((columns + kFoldStride - 1) / kFoldStride);
+  RowProgramLayout layout;
+  layout.blocks = std::bit_ceil(block_count(region));
+  if (layout.blocks == 1) {
+    layout.groups = std::bit_ceil(static_cast<uint32_t>(divide_up(columns, kFoldStride)));
+  }
   layout.aligned = columns % kGroup == 0;
   layout.full = columns == layout.blocks * layout.groups * kFoldStride;
 
-  Dispatch d;
-  d.key = layout.key() + region.key;
-  d.generate = [target, layout](const Region& r) { return Generator(r, target, layout).run(); };
-  const auto rows = static_cast<uint64_t>(region.row_count);
-  d.groups = fold_groups((rows + layout.rows() - 1) / layout.rows(), *target.plan);
-  d.extra_words = {static_cast<uint32_t>(rows), columns};
+  const RowProgramWords words = {static_cast<uint32_t>(rows), columns};
+  Dispatch d = dispatch_of(kRowProgram, region, target, layout, words);
+  d.groups = fold_groups(divide_up(rows, layout.rows()), *target.plan);
   d.work = rows * columns * std::max<uint64_t>(1, region.exprs.size());
   Lowering lowering;
-  lowering.dispatches.push_back(std::move(d));
+  lowering.add(std::move(d));
   return lowering;
 }
 

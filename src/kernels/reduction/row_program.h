@@ -9,9 +9,9 @@ namespace nxv::kernels {
 // straight-line code for many of them stays small.
 bool unrolls(const Region& region, int max_cost);
 
-// Whether a reduction or row program is faster, on this device, with its rows kept in registers
-// than with one loop over memory for each reduction.
-bool fits_registers(const Region& region, const Target& target);
+// Why a reduction or row program is not faster, on this device, with its rows kept in registers
+// than with one loop over memory for each reduction; null: it is.
+const char* registers_obstacle(const Region& region, const Target& target);
 // The same bits as lower_reduction gives otherwise.
 Lowering lower_rows_in_registers(const Region& region, const Target& target);
 

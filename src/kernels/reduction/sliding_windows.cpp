@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/common/divide_up.h"
+#include "kernels/common/family.h"
 #include "kernels/common/fold.h"
 #include "kernels/common/grid.h"
 #include "kernels/common/memory_format.h"
@@ -18,17 +19,16 @@ constexpr uint32_t kGroupsOfChunk = 256;  // that a workgroup of a CPU walks
 constexpr uint32_t kWorkgroup = 128;      // of a GPU
 constexpr int64_t kFewRows = 1 << 16;     // that would leave a GPU idle in groups of four
 
-enum Word { kGroups, kRows, kLine, kGroupsOfLine, kWordCount = kGroupsOfLine + 3 };
-
-// Part of the kernel's key.
-struct Layout {
+struct SlidingLayout {
   uint32_t workgroup = kWorkgroup;
-  bool chunked = false;  // a workgroup walks kGroupsOfChunk groups
-  bool aligned = false;  // lines of results have whole groups
+  Choice<bool> chunked = false;  // a workgroup walks kGroupsOfChunk groups
+  Choice<bool> aligned = false;  // lines of results have whole groups
+};
 
-  std::string key() const {
-    return "w" + std::to_string(workgroup) + (chunked ? "c" : "") + (aligned ? "a" : "");
-  }
+struct SlidingWords {
+  uint32_t groups = 0, rows = 0;
+  uint32_t line = 0;  // results of one
+  Divisor groups_of_line;
 };
 
 // The size of the windows along the last axis.
@@ -117,20 +117,21 @@ const Expr* only_reduction(const Region& region) {
   return found;
 }
 
-class Generator {
+class SlidingKernel {
  public:
-  Generator(const Region& region, const Target& target, const Layout& layout)
+  SlidingKernel(const Region& region, const Target& target, const SlidingLayout& layout)
       : region_(region),
         reduction_(*only_reduction(region)),
         layout_(layout),
         b_("sliding_windows", layout.workgroup),
-        emitter_(b_, region, target.math, kWordCount),
+        emitter_(b_, region, target.math, kWordsOf<SlidingWords>),
+        words_(emitter_.words_as<SlidingWords>()),
         fold_(b_, reduction_.op, region.exprs[reduction_.args[0]].dtype, reduction_.dtype,
               target.math),
         width_(width(region)) {}
 
   ir::Kernel run() {
-    const Value groups = emitter_.extra_word(kGroups);
+    const Value groups = words_[&SlidingWords::groups];
     const Value local = b_.builtin(ir::Builtin::local_index);
     if (layout_.chunked) {
       const Value begin = linear_group(b_) * kGroupsOfChunk;
@@ -149,9 +150,9 @@ class Generator {
       store_group(emitter_.output(), group, results(group << 2));
       return;
     }
-    const Value line = emitter_.extra_word(kLine);
-    const Value index = emitter_.extra_divide(group, kGroupsOfLine);
-    const Value start = (group - index * emitter_.extra_word(kGroupsOfLine)) << 2;
+    const Value line = words_[&SlidingWords::line];
+    const Value index = words_.divide(group, &SlidingWords::groups_of_line);
+    const Value start = (group - index * words_[&SlidingWords::groups_of_line]) << 2;
     const Value first = b_.binary(ir::Opcode::min, start, line - kGroup);
     const Value base = index * line + first;
     const Group group_results = results(base);
@@ -180,7 +181,7 @@ class Generator {
       emitter_.set(reduction, fold_.result(folds[row]));
       Points points;
       points.rows = {first + row};
-      points.row_end = emitter_.extra_word(kRows);
+      points.row_end = words_[&SlidingWords::rows];
       emitter_.evaluate(root, points);
       results[row] = emitter_.value(root, 0);
       emitter_.forget_all();
@@ -193,7 +194,7 @@ class Generator {
   Points all_elements(Value first) {
     Points points;
     points.rows = {first};
-    points.row_end = emitter_.extra_word(kRows);
+    points.row_end = words_[&SlidingWords::rows];
     points.element_base = first * static_cast<uint32_t>(region_.col_count);
     for (uint32_t line = 0; line < region_.col_count; line += width_) {
       for (uint32_t i = 0; i < width_ + kGroup - 1; ++i) {
@@ -219,47 +220,63 @@ class Generator {
 
   const Region& region_;
   const Expr& reduction_;
-  const Layout layout_;
+  const SlidingLayout layout_;
   Builder b_;
   RegionEmitter emitter_;
+  const WordValues<SlidingWords> words_;
   Fold fold_;
   const uint32_t width_;
 };
 
+ir::Kernel generate(const Region& region, const Target& target, const SlidingLayout& layout) {
+  return SlidingKernel(region, target, layout).run();
+}
+
+constexpr Family<SlidingLayout> kSlidingWindows = {"sliding_windows", generate};
+
 }  // namespace
 
-bool slides(const Region& region, const Target& target) {
-  const bool gpu = target.plan->profile != plan::Profile::cpu;
-  if (!region.fixed_columns || region.root_level != Level::row || region.can_fault()) return false;
-  if (gpu && region.row_count < kFewRows) return false;
-  const bool has_rows = !region.element_base.dims.empty() || !region.element_rows.dims.empty();
+const char* sliding_obstacle(const Region& region, const Target& target) {
+  if (!region.fixed_columns) return "rows are no small windows";
+  if (region.root_level != Level::row) return "the result has an element for each of a window";
+  if (region.can_fault()) return "faults name the first window of an element";
+  if (target.plan->profile != plan::Profile::cpu && region.row_count < kFewRows) {
+    return "groups of four windows would leave a GPU idle";
+  }
   const Expr* reduction = only_reduction(region);
-  if (!reduction || !has_rows || width(region) < 2 || line(region) < kGroup) return false;
-  const bool owns_words = elements_per_word(region.root->dtype) == 1;
-  return (line(region) % kGroup == 0 || owns_words) &&
-         slides(region, region.exprs[reduction->args[0]]);
+  if (!reduction) return "there are several reductions";
+  const bool has_rows = !region.element_base.dims.empty() || !region.element_rows.dims.empty();
+  if (!has_rows || line(region) < kGroup) return "lines of windows are short";
+  if (width(region) < 2) return "windows do not overlap";
+  if (line(region) % kGroup != 0 && elements_per_word(region.root->dtype) > 1) {
+    return "an invocation owns no whole words of the output";
+  }
+  return slides(region, region.exprs[reduction->args[0]])
+             ? nullptr
+             : "windows do not move by one element along the last axis";
 }
 
 Lowering lower_sliding_windows(const Region& region, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   const auto rows = static_cast<uint32_t>(region.row_count), of_line = line(region);
   const auto groups_of_line = static_cast<uint32_t>(divide_up(of_line, kGroup));
-  const uint32_t groups = rows / of_line * groups_of_line;
-  Layout layout;
+  SlidingLayout layout;
   layout.chunked = plan.profile == plan::Profile::cpu;
   layout.workgroup = layout.chunked ? std::max(plan.subgroup_size, 1u)
                                     : std::min(kWorkgroup, plan.max_workgroup_invocations);
   layout.aligned = of_line % kGroup == 0;
-  Dispatch d;
-  d.key = layout.key() + region.key;
-  d.generate = [target, layout](const Region& r) { return Generator(r, target, layout).run(); };
-  d.groups =
-      fold_groups(divide_up(groups, layout.chunked ? kGroupsOfChunk : layout.workgroup), plan);
-  const auto by_line = divisor_words(groups_of_line);
-  d.extra_words = {groups, rows, of_line, by_line[0], by_line[1], by_line[2]};
+
+  SlidingWords words;
+  words.groups = rows / of_line * groups_of_line;
+  words.rows = rows;
+  words.line = of_line;
+  words.groups_of_line = Divisor(groups_of_line);
+  Dispatch d = dispatch_of(kSlidingWindows, region, target, layout, words);
+  const uint32_t groups_of_workgroup = layout.chunked ? kGroupsOfChunk : layout.workgroup;
+  d.groups = fold_groups(divide_up(words.groups, groups_of_workgroup), plan);
   d.work = static_cast<uint64_t>(region.row_count * region.col_count) * region.exprs.size();
   Lowering lowering;
-  lowering.dispatches.push_back(std::move(d));
+  lowering.add(std::move(d));
   return lowering;
 }
 

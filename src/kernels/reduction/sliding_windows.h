@@ -11,8 +11,8 @@
 
 namespace nxv::kernels {
 
-// Whether lower_sliding_windows() applies.
-bool slides(const Region& region, const Target& target);
+// Why lower_sliding_windows() does not apply, or null.
+const char* sliding_obstacle(const Region& region, const Target& target);
 
 Lowering lower_sliding_windows(const Region& region, const Target& target);
 

@@ -89,11 +89,9 @@ class ScanLowering {
     layout.start = ScanLayout::Start::look_back;
     layout.levels = size.levels;
     if (!layout.adjacent_lines) layout.unroll = kLookBackLoads;
-    lowering_.workspaces.push_back(size.words * 4);
-    const int published = static_cast<int>(lowering_.workspaces.size()) - 1;
-    lowering_.dispatches.push_back(fill_zeros(region_, target_, published, size.words));
+    const int published = lowering_.add_workspace(size.words * 4);
+    lowering_.add(fill_zeros(region_, target_, published, size.words));
     add(layout, lines, -1, published);
-    lowering_.dispatches.back().writes.push_back(published);
   }
 
   bool is_cpu() const { return target_.plan->profile == plan::Profile::cpu; }
@@ -126,8 +124,7 @@ class ScanLowering {
                                ? 4
                                : 8 * static_cast<uint64_t>(Fold::part_count(
                                          layout.fold, layout.type, layout.type, target_.math));
-    lowering_.workspaces.push_back(accumulators * bytes);
-    return static_cast<int>(lowering_.workspaces.size()) - 1;
+    return lowering_.add_workspace(accumulators * bytes);
   }
 
   void add(const ScanLayout& layout, const Lines& lines, int data, int blocks) {
@@ -142,17 +139,13 @@ class ScanLowering {
     d.groups = fold_groups(divide_up(units, layout.workgroup / layout.team), *target_.plan);
     d.reads_operands = layout.data == Data::elements;
     d.writes_output = layout.data == Data::elements && !layout.totals;
-    if (data >= 0) {
-      d.workspaces.push_back(data);
-      d.reads.push_back(data);
-      if (!layout.totals) d.writes.push_back(data);
-    }
+    if (data >= 0) d.workspaces.push_back({data, true, !layout.totals});
     if (blocks >= 0) {
-      d.workspaces.push_back(blocks);
-      (layout.totals ? d.writes : d.reads).push_back(blocks);
+      const bool publishes = layout.start == ScanLayout::Start::look_back;
+      d.workspaces.push_back({blocks, !layout.totals, layout.totals || publishes});
     }
     d.work = lines.count() * lines.length * 2;
-    lowering_.dispatches.push_back(std::move(d));
+    lowering_.add(std::move(d));
   }
 
   Lowering& lowering_;

@@ -2,6 +2,7 @@
 // integers. Both are atomic operations: one an update, or one a slot of a tile (slot_tile.h).
 #include "kernels/scatter/scatter.h"
 
+#include "kernels/common/divide_up.h"
 #include "kernels/common/item_step.h"
 #include "kernels/common/memory_format.h"
 #include "kernels/scatter/slot_indices.h"
@@ -15,9 +16,6 @@ using ir::Opcode;
 using ir::Value;
 
 namespace {
-
-// Step words of a sum: divisor by the length of a row, number of slots.
-enum Word { kInner, kSlots = 3 };
 
 // Adds an integer to words of a buffer, modulo the width of its type. Where there are 2^31 words or
 // more, their indices take two.
@@ -74,57 +72,134 @@ void fold_words(Builder& b, const TileLayout& layout, const std::vector<SlotTile
       });
 }
 
-// Sums of one word a slot, by tiles.
-ItemStep add_words(const Region& region, const TileLayout& layout) {
-  const Node& root = *region.root;
-  const auto count = static_cast<uint64_t>(root.inputs[1]->count);
-  ItemStep step;
-  step.name = "scatter_add_words";
-  layout.apply(step, count);
-  step.words = {static_cast<uint32_t>(root.shape[0]), layout.stride(count),
-                static_cast<uint32_t>(count)};
-  step.body = [layout, type = root.dtype, index_type = root.inputs[1]->dtype](
-                  Builder& b, const KernelArguments& arguments, Value item) {
-    const Value slot_count = step_word(arguments, 0), count = step_word(arguments, 2);
-    const SlotIndices slots(arguments, 1, index_type, slot_count);
-    const SlotIndices::Range all{b.u32(0), slot_count};
-    const auto updates =
-        slots.take(layout.first(b, item), step_word(arguments, 1), layout.count, count, all);
-    std::vector<Value> numbers;
-    for (const auto& update : updates) {
-      const Value at = b.binary(Opcode::min, update.number, count - 1u);
-      numbers.push_back(b.bitcast(load_element(arguments.operand(2), at, type).re, ir::kU32));
-    }
-    const bool narrow = storage_bytes(type) < 4;
-    const Value sums = narrow ? arguments.workspace(0) : arguments.output();
-    fold_words(b, layout, updates, numbers, sums, kAdd, all);
+// Marks slots with the numbers of their updates, the largest last.
+struct LastUpdate {
+  static constexpr std::string_view kName = "last_update";
+  using Layout = NoLayout;
+  struct Words {
+    uint32_t slots = 0;
+    uint32_t stride = 0;  // between the updates of an invocation
+    uint32_t updates = 0;
+    uint32_t begin = 0, end = 0;  // slots of the pass
   };
-  return step;
+  static ItemOptions options(const Region&, const Target& target, const Layout&) {
+    return tile_layout(*target.plan).options("last_update", "last_update_tile");
+  }
+  static void run(const ItemKernel<LastUpdate>& k, Value item) {
+    const TileLayout tile = tile_layout(*k.target.plan);
+    const Value slot_count = k.words[&Words::slots];
+    const SlotIndices slots(k.arguments, 0, k.region.operands[0].node->dtype, slot_count);
+    const auto updates = slots.take(tile.first(k.b, item), k.words[&Words::stride], tile.count,
+                                    k.words[&Words::updates], {k.b.u32(0), slot_count});
+    std::vector<Value> names;
+    for (const auto& update : updates) names.push_back(update.number + 1u);
+    fold_words(k.b, tile, updates, names, k.arguments.output(), kMax,
+               {k.words[&Words::begin], k.words[&Words::end]});
+  }
+};
+
+// Integers of less than a word share words: they are added up apart, in a workspace.
+bool are_narrow(const Region& region) { return storage_bytes(region.root->dtype) < 4; }
+
+Value sums_of(const Region& region, const KernelArguments& arguments) {
+  return are_narrow(region) ? arguments.workspace(0) : arguments.output();
 }
 
-// Sums of any integers, an atomic operation or two an element.
-ItemStep add_elements(const Region& region) {
-  const Node& root = *region.root;
-  const DType type = root.dtype;
-  const bool narrow = storage_bytes(type) < 4;
-  const bool is_large = storage_bytes(type) == 8 && root.count >= int64_t{1} << 30;
-  ItemStep step;
-  step.name = is_large ? "scatter_add_large" : "scatter_add";
-  step.items = static_cast<uint64_t>(root.inputs[2]->count);
-  for (uint32_t w : divisor_words(static_cast<uint64_t>(root.shape[1]))) step.words.push_back(w);
-  step.words.push_back(static_cast<uint32_t>(root.shape[0]));
-  step.body = [type, narrow, is_large, index_type = root.inputs[1]->dtype](
-                  Builder& b, const KernelArguments& arguments, Value item) {
-    const SlotIndices slots(arguments, 1, index_type, step_word(arguments, kSlots));
-    const Value update = step_divide(arguments, item, kInner);
-    slots.at(update, [&](Value slot) {
-      const Value inner = step_word(arguments, kInner);
-      const Value element = slot * inner + (item - update * inner);
-      add_atomically(b, narrow ? arguments.workspace(0) : arguments.output(), element,
-                     load_element(arguments.operand(2), item, type).re, is_large);
-    });
+// Sums of one word a slot, by tiles.
+struct AddWords {
+  static constexpr std::string_view kName = "scatter_add_words";
+  using Layout = NoLayout;
+  struct Words {
+    uint32_t slots = 0;
+    uint32_t stride = 0;  // between the updates of an invocation
+    uint32_t updates = 0;
   };
-  return step;
+  static ItemOptions options(const Region& region, const Target& target, const Layout&) {
+    ItemOptions options =
+        tile_layout(*target.plan).options("scatter_add_words", "scatter_add_words_tile");
+    options.workspaces = int{are_narrow(region)};
+    return options;
+  }
+  static void run(const ItemKernel<AddWords>& k, Value item) {
+    const TileLayout tile = tile_layout(*k.target.plan);
+    const Value slot_count = k.words[&Words::slots], count = k.words[&Words::updates];
+    const SlotIndices slots(k.arguments, 1, k.region.operands[1].node->dtype, slot_count);
+    const SlotIndices::Range all{k.b.u32(0), slot_count};
+    const auto updates =
+        slots.take(tile.first(k.b, item), k.words[&Words::stride], tile.count, count, all);
+    std::vector<Value> numbers;
+    for (const auto& update : updates) {
+      const Value at = k.b.binary(Opcode::min, update.number, count - 1u);
+      const Number x = load_element(k.arguments.operand(2), at, k.region.root->dtype);
+      numbers.push_back(k.b.bitcast(x.re, ir::kU32));
+    }
+    fold_words(k.b, tile, updates, numbers, sums_of(k.region, k.arguments), kAdd, all);
+  }
+};
+
+// Sums of any integers, an atomic operation or two an element.
+struct AddElements {
+  static constexpr std::string_view kName = "scatter_add";
+  struct Layout {
+    Choice<bool> is_large = false;  // indices of words take two words
+  };
+  struct Words {
+    Divisor inner;  // length of a row
+    uint32_t slots = 0;
+  };
+  static ItemOptions options(const Region& region, const Target&, const Layout& layout) {
+    return {.name = layout.is_large ? "scatter_add_large" : "scatter_add",
+            .workspaces = int{are_narrow(region)}};
+  }
+  static void run(const ItemKernel<AddElements>& k, Value item) {
+    const SlotIndices slots(k.arguments, 1, k.region.operands[1].node->dtype,
+                            k.words[&Words::slots]);
+    const Value update = k.words.divide(item, &Words::inner);
+    slots.at(update, [&](Value slot) {
+      const Value inner = k.words[&Words::inner];
+      const Value element = slot * inner + (item - update * inner);
+      const Number x = load_element(k.arguments.operand(2), item, k.region.root->dtype);
+      add_atomically(k.b, sums_of(k.region, k.arguments), element, x.re, k.layout.is_large);
+    });
+  }
+};
+
+// The target, with the sums of narrow numbers.
+struct CopyTarget {
+  static constexpr std::string_view kName = "scatter_target";
+  using Layout = NoLayout;
+  using Words = NoWords;
+  static ItemOptions options(const Region& region, const Target&, const Layout&) {
+    return {.name = "scatter_target", .workspaces = int{are_narrow(region)}};
+  }
+  static void run(const ItemKernel<CopyTarget>& k, Value group) {
+    const DType type = k.region.root->dtype;
+    Group elements = load_group(k.arguments.operand(0), group, type);
+    if (are_narrow(k.region)) {
+      const Value sums = k.b.load(k.arguments.workspace(0), group, ir::vec(ir::kU32, 4));
+      for (int i = 0; i < kGroup; ++i) {
+        const Value sum = k.b.bitcast(k.b.extract(sums, i), elements[i].re.type());
+        elements[i].re = ir::wrap(elements[i].re + sum, type);
+      }
+    }
+    store_group(k.arguments.output(), group, elements);
+  }
+};
+
+// By tiles, where a slot is a word.
+Dispatch add_integers(const Region& region, const Target& target) {
+  const Node& root = *region.root;
+  const auto slots = static_cast<uint32_t>(root.shape[0]);
+  const TileLayout tile = tile_layout(*target.plan);
+  if (tile.workgroup != 0 && root.shape[1] == 1 && storage_bytes(root.dtype) <= 4) {
+    const auto updates = static_cast<uint64_t>(root.inputs[1]->count);
+    return item_dispatch<AddWords>(region, target, tile.invocations(updates), {},
+                                   {slots, tile.stride(updates), static_cast<uint32_t>(updates)});
+  }
+  const bool is_large = storage_bytes(root.dtype) == 8 && root.count >= int64_t{1} << 30;
+  return item_dispatch<AddElements>(region, target, static_cast<uint64_t>(root.inputs[2]->count),
+                                    {is_large},
+                                    {Divisor(static_cast<uint64_t>(root.shape[1])), slots});
 }
 
 }  // namespace
@@ -132,29 +207,14 @@ ItemStep add_elements(const Region& region) {
 Lowering lower_last_update(const Region& region, const Target& target) {
   const Node &root = *region.root, &indices = *root.inputs[0];
   const auto slots = static_cast<uint64_t>(root.count);
-  const auto count = static_cast<uint64_t>(indices.count);
-  const TileLayout layout = tile_layout(*target.plan);
+  const auto updates = static_cast<uint64_t>(indices.count);
+  const TileLayout tile = tile_layout(*target.plan);
   Lowering lowering;
-  lowering.dispatches.push_back(fill_zeros(region, target, kOutput, slots));
+  lowering.add(fill_zeros(region, target, kOutput, slots));
   each_pass(slots, *target.plan, [&](uint32_t begin, uint32_t end) {
-    ItemStep mark;
-    mark.name = "last_update";
-    layout.apply(mark, count);
-    mark.words = {static_cast<uint32_t>(slots), layout.stride(count), static_cast<uint32_t>(count),
-                  begin, end};
-    mark.body = [layout, type = indices.dtype](Builder& b, const KernelArguments& arguments,
-                                               Value item) {
-      const Value slot_count = step_word(arguments, 0);
-      const SlotIndices slots(arguments, 0, type, slot_count);
-      const Value stride = step_word(arguments, 1), count = step_word(arguments, 2);
-      const auto updates =
-          slots.take(layout.first(b, item), stride, layout.count, count, {b.u32(0), slot_count});
-      std::vector<Value> names;
-      for (const auto& update : updates) names.push_back(update.number + 1u);
-      fold_words(b, layout, updates, names, arguments.output(), kMax,
-                 {step_word(arguments, 3), step_word(arguments, 4)});
-    };
-    lowering.dispatches.push_back(make_dispatch(region, target, std::move(mark)));
+    const LastUpdate::Words words = {static_cast<uint32_t>(slots), tile.stride(updates),
+                                     static_cast<uint32_t>(updates), begin, end};
+    lowering.add(item_dispatch<LastUpdate>(region, target, tile.invocations(updates), {}, words));
     lowering.dispatches.back().reads_output = true;
   });
   return lowering;
@@ -165,50 +225,24 @@ Lowering lower_scatter_add(const Region& region, const Target& target) {
                                         : lower_scatter_add_float(region, target);
 }
 
-// Numbers of a word or two are added to a copy of the target; narrower ones share words, and are
-// added up apart.
+// Numbers of a word or two are added to a copy of the target; narrower ones apart.
 Lowering lower_scatter_add_integer(const Region& region, const Target& target) {
-  const Node& root = *region.root;
-  const DType type = root.dtype;
-  const bool narrow = storage_bytes(type) < 4;
-  const auto count = static_cast<uint64_t>(root.count);
-
-  const TileLayout layout = tile_layout(*target.plan);
-  const bool has_tiles = layout.workgroup != 0 && root.shape[1] == 1 && storage_bytes(type) <= 4;
-
-  ItemStep add = has_tiles ? add_words(region, layout) : add_elements(region);
-  if (narrow) add.workspaces = {0};
-  // The target, with the sums of narrow numbers.
-  ItemStep copy;
-  copy.name = "scatter_target";
-  copy.items = (count + kGroup - 1) / kGroup;
-  copy.workspaces = add.workspaces;
-  copy.body = [type, narrow](Builder& b, const KernelArguments& arguments, Value group) {
-    Group elements = load_group(arguments.operand(0), group, type);
-    if (narrow) {
-      const Value sums = b.load(arguments.workspace(0), group, ir::vec(ir::kU32, 4));
-      for (int i = 0; i < kGroup; ++i) {
-        const Value sum = b.bitcast(b.extract(sums, i), elements[i].re.type());
-        elements[i].re = ir::wrap(elements[i].re + sum, type);
-      }
-    }
-    store_group(arguments.output(), group, elements);
-  };
-
-  Dispatch adds = make_dispatch(region, target, std::move(add));
-  Dispatch copies = make_dispatch(region, target, std::move(copy));
+  const auto count = static_cast<uint64_t>(region.root->count);
+  Dispatch adds = add_integers(region, target);
+  Dispatch copies = item_dispatch<CopyTarget>(region, target, divide_up(count, kGroup), {}, {});
   Lowering lowering;
-  if (narrow) {
-    lowering.workspaces = {(count + 3) / 4 * 16};
-    lowering.dispatches.push_back(fill_zeros(region, target, 0, count));
+  if (are_narrow(region)) {
+    const int sums = lowering.add_workspace(divide_up(count, 4) * 16);
+    adds.workspaces = {updates(sums)};
     adds.writes_output = false;
-    adds.reads = adds.writes = copies.reads = {0};
-    lowering.dispatches.push_back(std::move(adds));
-    lowering.dispatches.push_back(std::move(copies));
+    copies.workspaces = {reads(sums)};
+    lowering.add(fill_zeros(region, target, sums, count));
+    lowering.add(std::move(adds));
+    lowering.add(std::move(copies));
   } else {
     adds.reads_output = true;
-    lowering.dispatches.push_back(std::move(copies));
-    lowering.dispatches.push_back(std::move(adds));
+    lowering.add(std::move(copies));
+    lowering.add(std::move(adds));
   }
   return lowering;
 }

@@ -18,36 +18,31 @@ SlotPartition partition_updates(Lowering& lowering, const Region& region, const 
 
   const uint64_t tile = uint64_t{layout.workgroup} * layout.items;
   const uint64_t tiles = divide_up(updates, tile), digits = uint64_t{1} << layout.digit_bits;
-  const int slot_bits = static_cast<int>(std::bit_width(slots - 1));
+  const auto slot_bits = static_cast<uint32_t>(std::bit_width(slots - 1));
   const SortGrid grid{.columns = updates,
                       .units = tiles,
                       .groups = tiles,
                       .tiles = tiles,
                       .tile = tile,
                       .work = updates * 8,
-                      .shift = static_cast<uint32_t>(std::max(slot_bits - layout.digit_bits, 0)),
+                      .shift = slot_bits > layout.digit_bits ? slot_bits - layout.digit_bits : 0,
                       .slots = static_cast<uint32_t>(slots)};
   const auto workspace = [&](uint64_t words) {
-    lowering.workspaces.push_back(divide_up(words, 4) * 16);
-    return static_cast<int>(lowering.workspaces.size()) - 1;
+    return lowering.add_workspace(divide_up(words, 4) * 16);
   };
   const int counts = workspace(tiles * digits);
   const SlotPartition result{workspace(updates), workspace(updates)};
 
-  const auto add = [&](const SortLayout& l, std::vector<int> workspaces, std::vector<int> reads,
-                       std::vector<int> writes) {
-    Dispatch d = sort_dispatch(region, *target.plan, "slots", generate_tile_radix, l, grid);
+  const auto add = [&](const SortLayout& l, std::vector<Use> workspaces) {
+    Dispatch& d = lowering.add(sort_dispatch(kTileRadix, region, target, l, grid));
     d.workspaces = std::move(workspaces);
-    d.reads = std::move(reads);
-    d.writes = std::move(writes);
     d.writes_output = false;
-    lowering.dispatches.push_back(std::move(d));
   };
   SortLayout counting = layout;
   counting.counts = true;
-  add(counting, {counts}, {}, {counts});
+  add(counting, {writes(counts)});
   scan_counters(lowering, region, target, counts, 1, digits * tiles);
-  add(layout, {counts, result.slots, result.values}, {counts}, {result.slots, result.values});
+  add(layout, {reads(counts), writes(result.slots), writes(result.values)});
   return result;
 }
 

@@ -46,10 +46,8 @@ Value TileLayout::first(Builder& b, Value item) const {
   return (item - local) * count + local;
 }
 
-void TileLayout::apply(ItemStep& step, uint64_t updates) const {
-  if (workgroup != 0) step.name += "_tile";
-  step.items = invocations(updates);
-  step.shared_workgroup = workgroup;
+ItemOptions TileLayout::options(std::string_view name, std::string_view name_with_tiles) const {
+  return {.name = workgroup == 0 ? name : name_with_tiles, .shared_workgroup = workgroup};
 }
 
 SlotTile::SlotTile(Builder& b, const TileLayout& layout, const std::vector<Update>& updates)

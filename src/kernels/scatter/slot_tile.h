@@ -28,8 +28,8 @@ struct TileLayout {
   uint64_t invocations(uint64_t updates) const;
   uint32_t stride(uint64_t updates) const;
   ir::Value first(ir::Builder& b, ir::Value item) const;
-  // Sets the items of a step and its workgroup; its name tells that it has tiles.
-  void apply(ItemStep& step, uint64_t updates) const;
+  // Of a step whose invocations take updates; its kernel's name, with tiles and without.
+  ItemOptions options(std::string_view name, std::string_view name_with_tiles) const;
 };
 TileLayout tile_layout(const plan::DevicePlan& plan);
 

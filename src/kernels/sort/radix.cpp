@@ -22,10 +22,11 @@ int workspaces(const SortLayout& layout) {
 RadixPass::RadixPass(Builder& builder, const Region& region, const SortLayout& layout)
     : b_(builder),
       layout_(layout),
-      arguments_(builder, region, kSortWords, {.workspaces = workspaces(layout)}) {
+      arguments_(builder, region, kWordsOf<SortWords>, {.workspaces = workspaces(layout)}),
+      words_(arguments_.words_as<SortWords>()) {
   if (layout.slots) {
-    index_type_ = region.root->inputs[1]->dtype;
-    update_type_ = region.root->inputs[2]->dtype;
+    index_type_ = region.operands[1].node->dtype;
+    update_type_ = region.operands[2].node->dtype;
   }
   int next = 0;
   counts_ = arguments_.workspace(next++);
@@ -39,11 +40,11 @@ RadixPass::RadixPass(Builder& builder, const Region& region, const SortLayout& l
 
 RadixPass::Tile RadixPass::tile(Value unit) const {
   Tile t;
-  t.row = divide(b_, arguments_, unit, kSortTiles);
-  t.number = unit - t.row * arguments_.word(kSortTiles);
-  t.begin = t.number * arguments_.word(kSortTile);
-  const Value columns = arguments_.word(kSortColumns);
-  t.end = b_.binary(Opcode::min, t.begin + arguments_.word(kSortTile), columns);
+  t.row = words_.divide(unit, &SortWords::tiles);
+  t.number = unit - t.row * words_[&SortWords::tiles];
+  t.begin = t.number * words_[&SortWords::tile];
+  const Value columns = words_[&SortWords::columns];
+  t.end = b_.binary(Opcode::min, t.begin + words_[&SortWords::tile], columns);
   t.base = t.row * columns;
   return t;
 }
@@ -62,7 +63,7 @@ RadixPass::Element RadixPass::load(const Tile& tile, Value column) const {
 }
 
 RadixPass::Element RadixPass::load_update(Value update) const {
-  const SlotIndices slots(arguments_, 1, index_type_, arguments_.word(kSortSlots));
+  const SlotIndices slots(arguments_, 1, index_type_, words_[&SortWords::slots]);
   if (layout_.counts) return {{slots.checked_slot(update), {}}, {}};
   const Value x = load_element(arguments_.operand(2), update, update_type_).re;
   return {{slots.slot(update), {}}, b_.bitcast(x, ir::kU32)};
@@ -83,11 +84,11 @@ void RadixPass::store(const Tile& tile, Value place, const Element& element) con
 Value RadixPass::digit_of(const Element& element) const {
   const Bits key =
       layout_.positions ? element.bits : order_key(element.bits, layout_.type, layout_.descending);
-  return digit(key, arguments_.word(kSortShift), layout_.digit_bits);
+  return digit(key, words_[&SortWords::shift], static_cast<int>(layout_.digit_bits));
 }
 
 Value RadixPass::count_index(const Tile& tile, Value digit) const {
-  return (tile.row * digits() + digit) * arguments_.word(kSortTiles) + tile.number;
+  return (tile.row * digits() + digit) * words_[&SortWords::tiles] + tile.number;
 }
 Value RadixPass::load_count(const Tile& tile, Value digit) const {
   return b_.load(counts_, count_index(tile, digit), ir::kU32);

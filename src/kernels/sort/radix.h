@@ -21,7 +21,7 @@ class RadixPass {
   RadixPass(ir::Builder& builder, const Region& region, const SortLayout& layout);
 
   uint32_t digits() const { return 1u << layout_.digit_bits; }
-  ir::Value units() const { return arguments_.word(kSortUnits); }
+  ir::Value units() const { return words_[&SortWords::units]; }
   Tile tile(ir::Value unit) const;
 
   Element load(const Tile& tile, ir::Value column) const;
@@ -38,7 +38,8 @@ class RadixPass {
 
   ir::Builder& b_;
   const SortLayout layout_;
-  KernelArguments arguments_;
+  const KernelArguments arguments_;
+  const WordValues<SortWords> words_;
   DType index_type_ = DType::u32, update_type_ = DType::u32;  // of a scatter
   ir::Value counts_, from_bits_, from_positions_, to_bits_, to_positions_;
 };

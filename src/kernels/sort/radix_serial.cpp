@@ -10,7 +10,7 @@ using ir::Builder;
 using ir::Shared;
 using ir::Value;
 
-ir::Kernel generate_serial_radix(const Region& region, const SortLayout& layout) {
+ir::Kernel generate_serial_radix(const Region& region, const Target&, const SortLayout& layout) {
   Builder b(layout.counts ? "radix_count" : "radix_move", layout.workgroup);
   const RadixPass pass(b, region, layout);
   const Shared counters = b.shared("counters", ir::kU32, pass.digits() * layout.workgroup);

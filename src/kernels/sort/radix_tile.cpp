@@ -219,7 +219,7 @@ uint32_t tile_radix_bytes(const SortLayout& layout) {
               layout.workgroup + layout.workgroup / kRun + digits);
 }
 
-ir::Kernel generate_tile_radix(const Region& region, const SortLayout& layout) {
+ir::Kernel generate_tile_radix(const Region& region, const Target&, const SortLayout& layout) {
   return TileRadix(region, layout).run();
 }
 

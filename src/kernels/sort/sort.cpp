@@ -10,6 +10,8 @@
 namespace nxv::kernels {
 namespace {
 
+// Up to which an element is compared with all others of its row.
+constexpr uint64_t kFewColumns = 64, kFewColumnsOfCpu = 32;
 constexpr uint32_t kMergeItems = 16;         // of an invocation at most
 constexpr uint64_t kSerialTile = 8192;       // below the bound on loop iterations
 constexpr uint32_t kMergeBytes = 32 * 1024;  // of shared memory
@@ -28,9 +30,11 @@ class SortLowering {
   }
 
   Lowering run() {
-    if (columns_ <= (is_cpu() ? 32 : 64)) {
+    if (columns_ <= (is_cpu() ? kFewColumnsOfCpu : kFewColumns)) {
       by_rank();
-    } else if (!by_merging()) {
+    } else if (!merge_obstacle()) {
+      by_merging();
+    } else {
       by_digits();
     }
     return std::move(lowering_);
@@ -42,26 +46,32 @@ class SortLowering {
   void by_rank() {
     layout_.workgroup = is_cpu() ? std::max(plan_.subgroup_size, 1u) : 64;
     const uint64_t count = rows_ * columns_;
-    add("rank", generate_rank_sort, layout_,
+    add(kRankSort, layout_,
         {.columns = columns_,
          .units = count,
          .groups = divide_up(count, layout_.workgroup),
          .work = count * columns_});
   }
 
-  // Whether a row fits.
-  bool by_merging() {
-    if (is_cpu()) return false;
-    layout_.workgroup = std::min(256u, plan_.max_workgroup_invocations);
-    const uint64_t items = std::bit_ceil(divide_up(columns_, layout_.workgroup));
-    layout_.items = static_cast<uint32_t>(items);
-    if (items > kMergeItems ||
-        merge_sort_bytes(layout_) > std::min(plan_.shared_memory_bytes, kMergeBytes)) {
-      return false;
-    }
-    add("merge", generate_merge_sort, layout_,
+  SortLayout merge_layout() const {
+    SortLayout layout = layout_;
+    layout.workgroup = std::min(256u, plan_.max_workgroup_invocations);
+    layout.items = static_cast<uint32_t>(std::bit_ceil(divide_up(columns_, layout.workgroup)));
+    return layout;
+  }
+
+  // Why a row is not merged in shared memory, or null.
+  const char* merge_obstacle() const {
+    if (is_cpu()) return "CPUs have no shared memory of their own";
+    const SortLayout layout = merge_layout();
+    if (layout.items > kMergeItems) return "rows are too long";
+    const uint32_t room = std::min(plan_.shared_memory_bytes, kMergeBytes);
+    return merge_sort_bytes(layout) > room ? "shared memory is too small" : nullptr;
+  }
+
+  void by_merging() {
+    add(kMergeSort, merge_layout(),
         {.columns = columns_, .units = rows_, .groups = rows_, .work = rows_ * columns_ * 64});
-    return true;
   }
 
   void by_digits() {
@@ -75,12 +85,12 @@ class SortLowering {
     } else {
       layout_ = tile_radix_layout(plan_, layout_);
     }
+    const SortFamily& family = is_cpu() ? kSerialRadix : kTileRadix;
     const uint64_t tile = is_cpu() ? kSerialTile : uint64_t{layout_.workgroup} * layout_.items;
     const uint64_t tiles = divide_up(columns_, tile), units = rows_ * tiles;
     const uint64_t digits = uint64_t{1} << layout_.digit_bits;
-    const int passes = (bits(layout_.type) + layout_.digit_bits - 1) / layout_.digit_bits;
-    const auto generate = is_cpu() ? generate_serial_radix : generate_tile_radix;
-    const char* name = is_cpu() ? "serial" : "tile";
+    const auto passes = static_cast<uint32_t>(
+        divide_up(static_cast<uint64_t>(bits(layout_.type)), layout_.digit_bits));
     SortGrid grid{.columns = columns_,
                   .units = units,
                   .groups = is_cpu() ? divide_up(units, layout_.workgroup) : units,
@@ -88,54 +98,43 @@ class SortLowering {
                   .tile = tile,
                   .work = rows_ * columns_ * 8};
 
-    const int counts = workspace(units * digits * 4);
+    const int counts = lowering_.add_workspace(units * digits * 4);
     const uint64_t word_bytes = bits(layout_.type) == 64 ? 8 : 4;
     std::vector<int> arrays[2];  // elements, and positions, that pass p writes: p % 2
-    for (int p = 0; p + 1 < passes && p < 2; ++p) {
-      arrays[p].push_back(workspace(rows_ * columns_ * word_bytes));
-      if (layout_.positions) arrays[p].push_back(workspace(rows_ * columns_ * 4));
+    for (uint32_t p = 0; p + 1 < passes && p < 2; ++p) {
+      arrays[p].push_back(lowering_.add_workspace(rows_ * columns_ * word_bytes));
+      if (layout_.positions) arrays[p].push_back(lowering_.add_workspace(rows_ * columns_ * 4));
     }
-    for (int p = 0; p < passes; ++p) {
+    for (uint32_t p = 0; p < passes; ++p) {
       SortLayout layout = layout_;
       layout.first = p == 0;
       layout.last = p + 1 == passes;
-      grid.shift = static_cast<uint32_t>(p * layout.digit_bits);
+      grid.shift = p * layout.digit_bits;
       const std::vector<int> none, &from = layout.first ? none : arrays[(p + 1) % 2],
                                    &to = layout.last ? none : arrays[p % 2];
 
       SortLayout counting = layout;
       counting.counts = true;
       counting.last = false;
-      Dispatch& count = add(name, generate, counting, grid);
-      count.workspaces = {counts};
-      if (!layout.first) count.workspaces.push_back(from[0]);
-      count.reads.assign(count.workspaces.begin() + 1, count.workspaces.end());
-      count.writes = {counts};
+      Dispatch& count = add(family, counting, grid);
+      count.workspaces = {writes(counts)};
+      if (!layout.first) count.workspaces.push_back(reads(from[0]));
       count.reads_operands = layout.first;
       count.writes_output = false;
 
       scan_counters(lowering_, region_, target_, counts, rows_, digits * tiles);
 
-      Dispatch& move = add(name, generate, layout, grid);
-      move.workspaces = {counts};
-      move.workspaces.insert(move.workspaces.end(), from.begin(), from.end());
-      move.reads = move.workspaces;
-      move.workspaces.insert(move.workspaces.end(), to.begin(), to.end());
-      move.writes = to;
+      Dispatch& move = add(family, layout, grid);
+      move.workspaces = {reads(counts)};
+      for (int w : from) move.workspaces.push_back(reads(w));
+      for (int w : to) move.workspaces.push_back(writes(w));
       move.reads_operands = layout.first;
       move.writes_output = layout.last;
     }
   }
 
-  int workspace(uint64_t bytes) {
-    lowering_.workspaces.push_back(bytes);
-    return static_cast<int>(lowering_.workspaces.size()) - 1;
-  }
-
-  Dispatch& add(const char* name, SortGenerator generate, const SortLayout& layout,
-                const SortGrid& grid) {
-    lowering_.dispatches.push_back(sort_dispatch(region_, plan_, name, generate, layout, grid));
-    return lowering_.dispatches.back();
+  Dispatch& add(const SortFamily& family, const SortLayout& layout, const SortGrid& grid) {
+    return lowering_.add(sort_dispatch(family, region_, target_, layout, grid));
   }
 
   const Region& region_;
@@ -148,17 +147,6 @@ class SortLowering {
 
 }  // namespace
 
-std::string SortLayout::key(const char* kernel) const {
-  std::string k = std::string("sort_") + kernel;
-  for (uint32_t v : {static_cast<uint32_t>(type), static_cast<uint32_t>(descending),
-                     static_cast<uint32_t>(positions), static_cast<uint32_t>(slots), workgroup,
-                     items, static_cast<uint32_t>(digit_bits), static_cast<uint32_t>(counts),
-                     static_cast<uint32_t>(first), static_cast<uint32_t>(last)}) {
-    k += std::to_string(v) + ",";
-  }
-  return k;
-}
-
 SortLayout tile_radix_layout(const plan::DevicePlan& plan, SortLayout layout) {
   layout.workgroup = std::min(256u, std::bit_floor(plan.max_workgroup_invocations));
   layout.digit_bits = 4;
@@ -167,20 +155,17 @@ SortLayout tile_radix_layout(const plan::DevicePlan& plan, SortLayout layout) {
   return layout;
 }
 
-Dispatch sort_dispatch(const Region& region, const plan::DevicePlan& plan, const char* name,
-                       SortGenerator generate, const SortLayout& layout, const SortGrid& grid) {
-  Dispatch d;
-  d.key = layout.key(name) + region.key;
-  d.generate = [generate, layout](const Region& r) { return generate(r, layout); };
-  d.groups = fold_groups(grid.groups, plan);
-  d.extra_words = {static_cast<uint32_t>(grid.units)};
-  for (const uint64_t divisor : {grid.columns, grid.tiles}) {
-    const auto words = divisor_words(divisor);
-    d.extra_words.insert(d.extra_words.end(), words.begin(), words.end());
-  }
-  d.extra_words.push_back(static_cast<uint32_t>(grid.tile));
-  d.extra_words.push_back(grid.shift);
-  d.extra_words.push_back(grid.slots);
+Dispatch sort_dispatch(const SortFamily& family, const Region& region, const Target& target,
+                       const SortLayout& layout, const SortGrid& grid) {
+  SortWords words;
+  words.units = static_cast<uint32_t>(grid.units);
+  words.columns = Divisor(grid.columns);
+  words.tiles = Divisor(grid.tiles);
+  words.tile = static_cast<uint32_t>(grid.tile);
+  words.shift = grid.shift;
+  words.slots = grid.slots;
+  Dispatch d = dispatch_of(family, region, target, layout, words);
+  d.groups = fold_groups(grid.groups, *target.plan);
   d.work = grid.work;
   return d;
 }

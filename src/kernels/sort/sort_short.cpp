@@ -14,13 +14,14 @@ using ir::Var;
 
 namespace {
 
+// The element of a row, or its place there.
 void store_result(const KernelArguments& arguments, const SortLayout& layout, Value to, Value row,
                   Value column) {
   Builder& b = to.builder();
   if (layout.positions) {
     b.store(arguments.output(), to, b.bitcast(column, ir::kS32));
   } else {
-    const Value from = row * arguments.word(kSortColumns) + column;
+    const Value from = row * arguments.words_as<SortWords>()[&SortWords::columns] + column;
     store_value(arguments.output(), to, load_bits(arguments.operand(0), from, layout.type),
                 layout.type);
   }
@@ -30,17 +31,18 @@ void store_result(const KernelArguments& arguments, const SortLayout& layout, Va
 
 // The place of an element is the number of those before it in the order, or before it in the row
 // and equal.
-ir::Kernel generate_rank_sort(const Region& region, const SortLayout& layout) {
+ir::Kernel generate_rank_sort(const Region& region, const Target&, const SortLayout& layout) {
   Builder b("rank_sort", layout.workgroup);
-  const KernelArguments arguments(b, region, kSortWords, {});
+  const KernelArguments arguments(b, region, kWordsOf<SortWords>, {});
+  const auto words = arguments.words_as<SortWords>();
   const auto key_at = [&](Value at) {
     return order_key(load_bits(arguments.operand(0), at, layout.type), layout.type,
                      layout.descending);
   };
   const Value element = linear_group(b) * layout.workgroup + b.builtin(ir::Builtin::local_index);
-  b.if_(element < arguments.word(kSortUnits), [&] {
-    const Value columns = arguments.word(kSortColumns);
-    const Value row = divide(b, arguments, element, kSortColumns);
+  b.if_(element < words[&SortWords::units], [&] {
+    const Value columns = words[&SortWords::columns];
+    const Value row = words.divide(element, &SortWords::columns);
     const Value base = row * columns, column = element - base;
     const Bits own = key_at(element);
     const Var rank = b.var(b.u32(0));
@@ -61,9 +63,10 @@ uint32_t merge_sort_bytes(const SortLayout& layout) {
 // A workgroup merges runs of 1, 2, 4, ... elements of its row. An element's place in two merged
 // runs is its place in its own plus a binary search's in the other: behind equal elements of the
 // left run, before those of the right one.
-ir::Kernel generate_merge_sort(const Region& region, const SortLayout& layout) {
+ir::Kernel generate_merge_sort(const Region& region, const Target&, const SortLayout& layout) {
   Builder b("merge_sort", layout.workgroup);
-  const KernelArguments arguments(b, region, kSortWords, {});
+  const KernelArguments arguments(b, region, kWordsOf<SortWords>, {});
+  const auto words = arguments.words_as<SortWords>();
   const uint32_t capacity = layout.workgroup * layout.items;
   const bool wide = bits(layout.type) == 64;
   const Shared low = b.shared("low", ir::kU32, capacity);
@@ -73,7 +76,7 @@ ir::Kernel generate_merge_sort(const Region& region, const SortLayout& layout) {
     return Bits{b.shared_load(low, at), wide ? b.shared_load(high, at) : Value()};
   };
 
-  const Value columns = arguments.word(kSortColumns), row = linear_group(b);
+  const Value columns = words[&SortWords::columns], row = linear_group(b);
   const Value local = b.builtin(ir::Builtin::local_index);
   const auto place = [&](uint32_t item) { return local + item * layout.workgroup; };
   const auto put = [&](Value at, const Bits& key, Value column) {
@@ -82,7 +85,7 @@ ir::Kernel generate_merge_sort(const Region& region, const SortLayout& layout) {
     b.shared_store(from, at, column);
   };
   // Workgroups beyond the last row take part in the barriers and no more.
-  const Value count = b.select(row < arguments.word(kSortUnits), columns, b.u32(0));
+  const Value count = b.select(row < words[&SortWords::units], columns, b.u32(0));
   for (uint32_t item = 0; item < layout.items; ++item) {
     const Value at = place(item);
     b.if_(at < count, [&] {

@@ -6,6 +6,7 @@
 #include "graph/fault.h"
 #include "schedule/schedule.h"
 #include "spirv/emit.h"
+#include "testing/driver/run_dispatch.h"
 #include "testing/driver/spirv_validate.h"
 
 namespace nxv::testing {
@@ -93,6 +94,13 @@ void InterpretedDevice::run(const Region& region) {
   for (uint64_t bytes : lowering.workspaces) {
     workspaces.emplace_back((bytes + 15) / 16 * 16, kGarbage);
   }
+  std::vector<Argument> operands, work;
+  for (const Operand& operand : region.operands) {
+    operands.push_back(Argument::buffer(std::span<const std::byte>(bytes_of(*operand.node))));
+  }
+  for (Bytes& bytes : workspaces) work.push_back(Argument::buffer(bytes));
+  kernels::DispatchBuffers<Argument> buffers{operands, Argument::buffer(output), {}, work};
+  if (region.can_fault()) buffers.fault = Argument::buffer(faults);
   for (const kernels::Dispatch& d : lowering.dispatches) {
     const ir::Kernel generated = d.generate(region);
     ledger_.check(d.key, generated);
@@ -102,17 +110,7 @@ void InterpretedDevice::run(const Region& region) {
     if (keys_.insert(d.key).second) {
       invalid_ += validate_spirv(spirv::emit(kernel, {}));
     }
-    std::vector<Argument> arguments;
-    for (const Operand& operand : region.operands) {
-      arguments.push_back(Argument::buffer(std::span<const std::byte>(bytes_of(*operand.node))));
-    }
-    arguments.push_back(Argument::buffer(output));
-    if (region.can_fault()) arguments.push_back(Argument::buffer(std::span(faults)));
-    for (int w : d.workspaces) arguments.push_back(Argument::buffer(workspaces[w]));
-    for (uint32_t w : region.words) arguments.push_back(Argument::number(w));
-    for (uint32_t w : d.extra_words) arguments.push_back(Argument::number(w));
-    while (arguments.size() < kernel.params.size()) arguments.push_back(Argument::number(0U));
-    testing::run(kernel, {d.groups[0], d.groups[1], d.groups[2]}, arguments, interpreter_);
+    run_dispatch(d, kernel, buffers, region.words, interpreter_);
     ++dispatches_;
   }
   const Failure found = find_fault(region.faults, faults, region.root->shape);
