@@ -25,6 +25,11 @@ KernelArguments::KernelArguments(ir::Builder& b, const Region& region, uint32_t 
   if (options.has_zero) zero_ = b.param("zero", ir::kU32);
 }
 
+ir::Number KernelArguments::hidden(ir::Number n) const {
+  if (is_integer(n.dtype)) n.re = n.re + n.re.builder().convert(zero_, n.re.type());
+  return n;
+}
+
 void KernelArguments::fault(Op op, ir::Value condition, ir::Value position) const {
   ir::Builder& b = position.builder();
   b.if_(condition,

@@ -10,6 +10,7 @@
 
 #include "graph/region.h"
 #include "ir/builder.h"
+#include "ir/number.h"
 #include "kernels/common/word_values.h"
 
 namespace nxv::kernels {
@@ -33,11 +34,17 @@ class KernelArguments {
   // `words` of the dispatch, beside those of the region.
   KernelArguments(ir::Builder& b, const Region& region, uint32_t words,
                   const ArgumentOptions& options);
+  // What reads words refers to it.
+  KernelArguments(const KernelArguments&) = delete;
+  KernelArguments& operator=(const KernelArguments&) = delete;
 
   ir::Value operand(int i) const { return operands_[static_cast<size_t>(i)]; }
   ir::Value workspace(int i) const { return workspaces_[static_cast<size_t>(i)]; }
   ir::Value output() const { return output_; }
   ir::Value zero() const { return zero_; }  // u32 0, as something that no compiler can fold
+  // An integer on its way into float arithmetic, as something that no compiler can fold to a
+  // literal: drivers get 0.0 * NaN and 0.0 / 0.0 wrong when they see the zero (x > x, say).
+  ir::Number hidden(ir::Number n) const;
 
   ir::Value word(int i) const { return words()[static_cast<size_t>(i)]; }  // of the dispatch
 
@@ -49,9 +56,10 @@ class KernelArguments {
   WordValues<R> words_as(WordIndex at = 0) const {
     return WordValues<R>(words().subspan(at));
   }
+  // Record i of a list that begins at a word of the region.
   template <WordRecord R>
-  WordValues<R> region_words_as(WordIndex at) const {
-    return WordValues<R>(region_words().subspan(at));
+  WordValues<R> region_words_as(WordIndex at, size_t i = 0) const {
+    return WordValues<R>(region_words().subspan(at + i * kWordsOf<R>));
   }
 
   // Reports a fault of the operation, or of one of its function, at the position if the condition

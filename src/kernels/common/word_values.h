@@ -16,6 +16,12 @@ inline ir::Value modulo(ir::Value n, std::span<const ir::Value> divisor) {
   return n - divide(n, divisor) * divisor[0];
 }
 
+// Divisor i of a list that begins at a word.
+inline std::span<const ir::Value> divisor_at(std::span<const ir::Value> words, size_t at,
+                                             size_t i = 0) {
+  return words.subspan(at + i * kWordsOf<Divisor>, kWordsOf<Divisor>);
+}
+
 template <WordRecord R>
 class WordValues {
  public:

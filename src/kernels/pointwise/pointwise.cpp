@@ -8,6 +8,7 @@
 #include "kernels/common/divide_up.h"
 #include "kernels/common/family.h"
 #include "kernels/common/grid.h"
+#include "kernels/common/region_cost.h"
 #include "kernels/common/region_emitter.h"
 #include "kernels/lowering.h"
 #include "kernels/pointwise/transpose.h"

@@ -45,8 +45,7 @@ struct FoldWords {
 // and a Divisor for each but the first.
 struct StridedWords {
   size_t at, rank;  // among the dispatch's words
-  size_t divisor(size_t d) const { return at + rank + (d - 1) * kWordsOf<Divisor>; }
-  size_t end() const { return divisor(rank); }
+  size_t end() const { return at + rank + (rank - 1) * kWordsOf<Divisor>; }
 
   static void append_to(std::vector<uint32_t>& words, const Layout& layout) {
     for (int64_t stride : layout.strides) words.push_back(static_cast<uint32_t>(stride));
@@ -139,7 +138,7 @@ class FoldKernel {
       sum = sum ? sum + part : part;
     };
     for (size_t d = words.rank - 1; d > 0; --d) {
-      const auto divisor = all.subspan(words.divisor(d), kWordsOf<Divisor>);
+      const auto divisor = divisor_at(all, words.at + words.rank, d - 1);
       const Value quotient = divide(index, divisor);
       add(index - quotient * divisor[0], d);
       index = quotient;
@@ -186,7 +185,7 @@ class FoldKernel {
     std::vector<Number> arguments;
     for (const NodeRef& input : node.inputs) {
       const Number& n = values_.at(input.get());
-      arguments.push_back(is_integer(node.dtype) ? n : hidden(n));
+      arguments.push_back(is_integer(node.dtype) ? n : in_.hidden(n));
     }
     const ir::EmitContext context{
         target_.math, [&](Value condition) { in_.fault(node.op, condition & r.real, r.row); }};
@@ -195,13 +194,7 @@ class FoldKernel {
 
   Number converted(const Number& n, DType to) {
     if (n.dtype == to) return n;
-    return ir::cast(is_integer(to) ? n : hidden(n), to, target_.math);
-  }
-
-  // An integer on its way into float arithmetic, as nothing that a compiler can fold to a literal.
-  Number hidden(Number n) {
-    if (is_integer(n.dtype)) n.re = n.re + b_.convert(in_.zero(), n.re.type());
-    return n;
+    return ir::cast(is_integer(to) ? n : in_.hidden(n), to, target_.math);
   }
 
   const FoldAttr& attr_;

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "kernels/common/divide_up.h"
 #include "kernels/common/memory_format.h"
-#include "kernels/common/region_emitter.h"
+#include "kernels/common/region_cost.h"
 #include "kernels/reduction/reduction.h"
 #include "kernels/reduction/row_program.h"
 

@@ -5,6 +5,9 @@
 #include <random>
 
 #include "graph/build.h"
+#include "kernels/reduction/row_program.h"
+#include "kernels/reduction/sliding_windows.h"
+#include "schedule/schedule.h"
 #include "testing/driver/interpreted.h"
 #include "testing/driver/plans.h"
 #include "testing/numbers/agreement.h"
@@ -31,6 +34,24 @@ std::vector<plan::DevicePlan> plans(bool fast_f64) {
   list[3].subgroup_size = 16;
   for (plan::DevicePlan& p : list) p.has.fast_f64 = fast_f64;
   return list;
+}
+
+Region region_of(const NodeRef& root) { return schedule::make_schedule(root, {}).back().region; }
+
+// What a kernel is not chosen for has a reason.
+TEST(Reductions, ChoicesSayWhy) {
+  const auto owner = host_graveyard();
+  const auto stored = [&](Shape shape) {
+    const HostTensor t(DType::f32, shape);
+    return host_value(owner, DType::f32, shape, t.bytes);
+  };
+  const Region rows = region_of(reduce(Op::sum, stored({4096, 1024}), Axes{1}, false));
+  const Region few = region_of(reduce(Op::sum, stored({4, 1024}), Axes{1}, false));
+  const plan::DevicePlan gpu = discrete_plan(), cpu = cpu_plan();
+  EXPECT_EQ(registers_obstacle(rows, make_target(gpu)), nullptr);
+  EXPECT_STREQ(registers_obstacle(few, make_target(gpu)), "rows are few, and better split");
+  EXPECT_NE(registers_obstacle(rows, make_target(cpu)), nullptr);
+  EXPECT_STREQ(sliding_obstacle(rows, make_target(gpu)), "rows are no small windows");
 }
 
 // The same values through each device, straight and as the columns of a transposed matrix.

@@ -15,6 +15,7 @@
 #include "kernels/common/family.h"
 #include "kernels/common/fold.h"
 #include "kernels/common/grid.h"
+#include "kernels/common/region_cost.h"
 #include "kernels/common/region_emitter.h"
 
 namespace nxv::kernels {
@@ -248,7 +249,8 @@ bool unrolls(const Region& region, int max_cost) {
 const char* registers_obstacle(const Region& region, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   if (region.fixed_columns) return "rows are small windows";
-  if (plan.profile == plan::Profile::cpu) return "CPUs have few registers";
+  if (plan.profile == plan::Profile::cpu)
+    return "CPUs have few registers, and walk rows in their caches";
   if (!plan.has.subgroup_shuffle || !plan.fixed_subgroup_size || plan.subgroup_size != kLanes) {
     return "there are no subgroups of 32 lanes that shuffle";
   }

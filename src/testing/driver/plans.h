@@ -22,6 +22,7 @@ inline plan::DevicePlan discrete_plan() {
   p.fixed_subgroup_size = true;
   p.pointwise = {256, 4, 1024};
   p.reduction_workgroup = p.row_workgroup = p.sort_workgroup = 256;
+  p.scatter_slots = uint64_t{1} << 23;
   return p;
 }
 
@@ -44,6 +45,7 @@ inline plan::DevicePlan cpu_plan() {
   p.shared_memory_bytes = 32768;
   p.subgroup_size = 8;
   p.pointwise = {8, 4, 8192};
+  p.scatter_slots = 0;
   return p;
 }
 
