@@ -32,10 +32,6 @@ struct Divisor {
   }
 };
 
-inline std::array<uint32_t, 3> divisor_words(uint64_t d) {
-  return std::bit_cast<std::array<uint32_t, 3>>(Divisor(d));
-}
-
 // A number of a kernel's arithmetic, as the bits of an f32.
 struct RealWord {
   uint32_t bits = 0;

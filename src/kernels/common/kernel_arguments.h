@@ -46,8 +46,6 @@ class KernelArguments {
   // literal: drivers get 0.0 * NaN and 0.0 / 0.0 wrong when they see the zero (x > x, say).
   ir::Number hidden(ir::Number n) const;
 
-  ir::Value word(int i) const { return words()[static_cast<size_t>(i)]; }  // of the dispatch
-
   // The region's words, and those of the dispatch.
   std::span<const ir::Value> region_words() const { return std::span(words_).first(region_count_); }
   std::span<const ir::Value> words() const { return std::span(words_).subspan(region_count_); }

@@ -23,9 +23,7 @@ uint32_t lanes_of(const Target& target, uint32_t most) {
   return std::bit_floor(std::min(most, target.plan->reduction_workgroup));
 }
 
-void push_divisor(std::vector<uint32_t>& words, uint64_t d) {
-  for (const uint32_t w : divisor_words(d)) words.push_back(w);
-}
+void push_divisor(std::vector<uint32_t>& words, uint64_t d) { append(words, Divisor(d)); }
 
 uint32_t float_word(double v) { return std::bit_cast<uint32_t>(static_cast<float>(v)); }
 

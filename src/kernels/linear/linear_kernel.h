@@ -56,7 +56,7 @@ class LinearKernel {
   const ir::Value local;  // lane among them
   const ir::Value zero;   // of one part, for arithmetic
 
-  ir::Value word(int i) const { return arguments.word(i); }
+  ir::Value word(int i) const { return arguments.words()[static_cast<size_t>(i)]; }
   ir::Value workspace(int i) const { return arguments.workspace(i); }
   // n / d for the divisor at words i, i + 1, i + 2.
   ir::Value divide(ir::Value n, int i);

@@ -73,8 +73,9 @@ void add_lone_sweeps(Steps& steps, const std::string& key, uint64_t batch, uint6
   const uint64_t rounds = 2 * half - 1, all = sweeps * rounds;
   const uint64_t together =
       std::max<uint64_t>(1, (steps.target.plan->max_loop_iterations - 1) / (iterations + 1));
-  std::vector<uint64_t> words = {half, sweeps};
-  for (const uint32_t w : divisor_words(rounds)) words.push_back(w);
+  const Divisor by_rounds(rounds);
+  std::vector<uint64_t> words = {half, sweeps, by_rounds.divisor, by_rounds.multiplier,
+                                 by_rounds.shift};
   words.insert(words.end(), own_words.begin(), own_words.end());
   for (uint64_t begin = 0; begin < all; begin += together) {
     add_lone(

@@ -247,7 +247,7 @@ Lowering lower_tiled(const Region& region, const Target& target, const MatmulTil
   d.groups = fold_groups(tiles, *target.plan);
   d.words = {static_cast<uint32_t>(tiles)};
   for (uint64_t n : {columns, rows}) {
-    for (uint32_t w : divisor_words(n)) d.words.push_back(w);
+    append(d.words, Divisor(n));
   }
   d.work = size.count() * size.k;
   if (to_workspace) {

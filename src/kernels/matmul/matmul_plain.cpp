@@ -175,7 +175,7 @@ std::vector<uint32_t> plain_words(const Region& region, uint64_t units, uint64_t
   words.reserve(kWordCount);
   words.push_back(static_cast<uint32_t>(units));
   for (uint64_t d : {size.n, size.m, size.count()}) {
-    for (uint32_t w : divisor_words(d)) words.push_back(w);
+    append(words, Divisor(d));
   }
   words.push_back(static_cast<uint32_t>(first_block));
   words.push_back(static_cast<uint32_t>(blocks));

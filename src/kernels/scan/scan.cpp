@@ -13,7 +13,7 @@ namespace {
 
 using Data = ScanLayout::Data;
 
-constexpr Family<ScanLayout> kScanFamily = {"scan", generate_scan};
+constexpr Family<ScanLayout> kScan = {"scan", generate_scan};
 
 // What one invocation, or one team, takes in one pass: the tree has two levels below a line's, and
 // an invocation stays below the bound on loop iterations.
@@ -96,27 +96,38 @@ class ScanLowering {
 
   bool is_cpu() const { return target_.plan->profile == plan::Profile::cpu; }
 
+  // Whether there are lines enough for each to be walked as a whole.
+  bool takes_one_pass(const Lines& lines) const {
+    return lines.length <= kLongestWalk && lines.count() >= (is_cpu() ? 16 : 32768);
+  }
+
+  // Why no team shares a unit, or null.
+  const char* team_obstacle(const ScanLayout& layout, const Lines& lines) const {
+    if (is_cpu()) return "barriers are dear on CPUs";
+    const uint32_t bytes = scan_team_bytes(layout, target_) + kTicketBytes;
+    if (bytes > target_.plan->shared_memory_bytes) return "shared memory is too small";
+    if (lines.length <= kShortLine) return "lines are short";
+    if (layout.adjacent_lines && takes_one_pass(lines)) return "neighbours read neighbouring lines";
+    return nullptr;
+  }
+
   void choose(ScanLayout& layout, const Lines& lines) const {
     const plan::DevicePlan& plan = *target_.plan;
-    layout.lines = false;
     layout.adjacent_lines = lines.inner > 1;
-    const uint32_t bytes = scan_team_bytes(layout, target_);
-    const uint32_t room = std::min(plan.shared_memory_bytes - kTicketBytes, kSharedBytes);
-    const bool fits = bytes + kTicketBytes <= plan.shared_memory_bytes;
-    const bool one_pass = lines.length <= kLongestWalk && lines.count() >= (is_cpu() ? 16 : 32768);
-    if (!is_cpu() && fits && lines.length > kShortLine && !(layout.adjacent_lines && one_pass)) {
-      layout.team = kScanChunk;
-      const uint32_t most = layout.adjacent_lines ? kAdjacentTeams : kTeams;
-      const uint32_t teams = std::clamp(room / bytes, 1u, most);
-      layout.workgroup = std::min(teams, plan.max_workgroup_invocations / kScanChunk) * kScanChunk;
-      layout.lines =
-          !layout.adjacent_lines && lines.length <= kLongestTeamLine && lines.count() >= 2048;
+    if (team_obstacle(layout, lines)) {
+      layout.team = 1;
+      layout.workgroup = is_cpu() ? std::max(plan.subgroup_size, 1u) : 64;
+      layout.unroll = is_cpu() ? 1 : 8;
+      layout.lines = takes_one_pass(lines);
       return;
     }
-    layout.team = 1;
-    layout.workgroup = is_cpu() ? std::max(plan.subgroup_size, 1u) : 64;
-    layout.unroll = is_cpu() ? 1 : 8;
-    layout.lines = one_pass;
+    const uint32_t room = std::min(plan.shared_memory_bytes - kTicketBytes, kSharedBytes);
+    const uint32_t most = layout.adjacent_lines ? kAdjacentTeams : kTeams;
+    const uint32_t teams = std::clamp(room / scan_team_bytes(layout, target_), 1u, most);
+    layout.team = kScanChunk;
+    layout.workgroup = std::min(teams, plan.max_workgroup_invocations / kScanChunk) * kScanChunk;
+    layout.lines =
+        !layout.adjacent_lines && lines.length <= kLongestTeamLine && lines.count() >= 2048;
   }
 
   int workspace(const ScanLayout& layout, uint64_t accumulators) {
@@ -135,7 +146,7 @@ class ScanLowering {
     words.length = static_cast<uint32_t>(lines.length);
     words.blocks = Divisor(blocks_of_line);
     words.inner = Divisor(lines.inner);
-    Dispatch d = dispatch_of(kScanFamily, region_, target_, layout, words);
+    Dispatch& d = lowering_.add(dispatch_of(kScan, region_, target_, layout, words));
     d.groups = fold_groups(divide_up(units, layout.workgroup / layout.team), *target_.plan);
     d.reads_operands = layout.data == Data::elements;
     d.writes_output = layout.data == Data::elements && !layout.totals;
@@ -145,7 +156,6 @@ class ScanLowering {
       d.workspaces.push_back({blocks, !layout.totals, layout.totals || publishes});
     }
     d.work = lines.count() * lines.length * 2;
-    lowering_.add(std::move(d));
   }
 
   Lowering& lowering_;
