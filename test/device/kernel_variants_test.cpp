@@ -11,8 +11,8 @@
 #include "kernels/lowering.h"
 #include "schedule/schedule.h"
 #include "spirv/emit.h"
+#include "testing/driver/run_dispatch.h"
 #include "testing/driver/spirv_validate.h"
-#include "testing/interpreter.h"
 #include "testing/reference/reference.h"
 
 namespace nxv {
@@ -57,29 +57,22 @@ Bytes run(const Region& region, const Target& target, const Bytes& partials = {}
   const auto size = static_cast<size_t>(region.root->storage_size());
   Bytes output = padded(size), fault(16, std::byte{0xff});
   if (!partials.empty()) workspaces[0] = partials;
+  std::vector<testing::Argument> inputs, work;
+  for (Bytes& b : operands) inputs.push_back(testing::Argument::buffer(b));
+  for (Bytes& b : workspaces) work.push_back(testing::Argument::buffer(b));
+  kernels::DispatchBuffers<testing::Argument> buffers{
+      inputs, testing::Argument::buffer(output), {}, work};
+  if (region.can_fault()) buffers.fault = testing::Argument::buffer(fault);
   for (const kernels::Dispatch& d : lowering.dispatches) {
     if (!partials.empty() && &d == &lowering.dispatches[0]) continue;
     const ir::Kernel kernel = d.generate(region);
     EXPECT_EQ(testing::validate_spirv(spirv::emit(kernel, {})), "");
-    std::vector<testing::Argument> arguments;
-    for (Bytes& b : operands) arguments.push_back(testing::Argument::buffer(b));
-    arguments.push_back(testing::Argument::buffer(output));
-    if (region.can_fault()) arguments.push_back(testing::Argument::buffer(fault));
-    for (int w : d.workspaces) arguments.push_back(testing::Argument::buffer(workspaces[w]));
-    std::vector<uint32_t> words = region.words;
-    words.insert(words.end(), d.extra_words.begin(), d.extra_words.end());
-    for (uint32_t word : words) {
-      if (arguments.size() < kernel.params.size())
-        arguments.push_back(testing::Argument::number<uint32_t>(word));
-    }
-    while (arguments.size() < kernel.params.size()) {
-      arguments.push_back(testing::Argument::number<uint32_t>(0));
-    }
     testing::InterpreterOptions options;
     options.subgroup_size = target.plan->subgroup_size;
     const bool one_row = &d == &lowering.dispatches[0];
-    const uint32_t groups = one_row ? d.groups[0] / equal_rows : d.groups[0];
-    testing::run(kernel, {groups, d.groups[1], d.groups[2]}, arguments, options);
+    kernels::Dispatch part = d;
+    if (one_row) part.groups[0] /= equal_rows;
+    testing::run_dispatch(part, kernel, buffers, region.words, options);
     if (!one_row || equal_rows == 1) continue;
     const size_t bytes = lowering.workspaces[0] / equal_rows;
     for (size_t row = 1; row < equal_rows; ++row) {
@@ -96,9 +89,10 @@ Region only_region(const NodeRef& root) {
   return std::move(steps[0].region);
 }
 
-// The first letter of a key names the kernel that was chosen.
+// The family of the kernel that was chosen: keys begin with it.
 std::string variant(const Region& region, const Target& target) {
-  return kernels::lower(region, target).dispatches[0].key.substr(0, 1);
+  const std::string key = kernels::lower(region, target).dispatches[0].key;
+  return key.substr(0, key.find(':'));
 }
 
 class Values {
@@ -158,7 +152,8 @@ TEST(RowsInRegisters, SoftmaxIsThatOfTheLoops) {
       SCOPED_TRACE(std::to_string(columns) + (f64 ? " f64" : " f32 pairs"));
       Values values;
       const int64_t rows = columns > 2000 ? 2 : 11;
-      expect_same(only_region(softmax(values.make(DType::f32, {rows, columns}))), f64, "R");
+      expect_same(only_region(softmax(values.make(DType::f32, {rows, columns}))), f64,
+                  "row_program");
     }
   }
 }
@@ -169,7 +164,8 @@ TEST(RowsInRegisters, OrderOfSums) {
     SCOPED_TRACE(columns);
     Values values;
     const NodeRef x = values.make(DType::f64, {2, columns});
-    expect_same(only_region(elementwise(Op::subtract, {x, over_columns(Op::sum, x)})), true, "R");
+    expect_same(only_region(elementwise(Op::subtract, {x, over_columns(Op::sum, x)})), true,
+                "row_program");
   }
 }
 
@@ -177,12 +173,12 @@ TEST(RowsInRegisters, NarrowOutputs) {
   for (int64_t columns : {4, 100, 1024, 5000}) {
     SCOPED_TRACE(columns);
     Values values;
-    expect_same(only_region(softmax(values.make(DType::f16, {3, columns}))), true, "R");
+    expect_same(only_region(softmax(values.make(DType::f16, {3, columns}))), true, "row_program");
     const NodeRef x = values.make(DType::u8, {3, columns});
     expect_same(only_region(elementwise(Op::greater, {x, over_columns(Op::reduce_max, x)})), true,
-                "R");
+                "row_program");
     expect_same(only_region(elementwise(Op::equal, {x, over_columns(Op::reduce_min, x)})), true,
-                "R");
+                "row_program");
   }
 }
 
@@ -195,7 +191,7 @@ TEST(RowsInRegisters, ChainsWithOperandsByColumn) {
     const NodeRef y = elementwise(Op::multiply, {c, values.make(DType::f32, {columns})});
     const NodeRef z =
         elementwise(Op::divide, {y, over_columns(Op::sum, elementwise(Op::multiply, {c, c}))});
-    expect_same(only_region(z), true, "R");
+    expect_same(only_region(z), true, "row_program");
   }
 }
 
@@ -257,7 +253,7 @@ TEST(RowsInRegisters, ReductionsOfManyRows) {
       if (op == Op::any) r = cast(r, DType::f32);
       const Region region = only_region(r);
       const Device gpu(plan::Profile::discrete, 32, true), loop(plan::Profile::cpu, 32, true);
-      EXPECT_EQ(variant(region, gpu.target), "R");
+      EXPECT_EQ(variant(region, gpu.target), "row_program");
       EXPECT_TRUE(run(region, gpu.target) == run(region, loop.target));
     }
   }
@@ -357,7 +353,7 @@ TEST(Transpose, TilesGiveWhatElementsGive) {
       if (storage_bytes(type) < 4 && shape[0] % 4 != 0) continue;
       SCOPED_TRACE(to_string(shape) + " " + std::string(name(type)));
       Values values;
-      expect_same(only_region(transpose(values.make(type, shape), {1, 0})), true, "t");
+      expect_same(only_region(transpose(values.make(type, shape), {1, 0})), true, "transpose");
     }
   }
 }
@@ -365,20 +361,20 @@ TEST(Transpose, TilesGiveWhatElementsGive) {
 TEST(Transpose, BatchesAndOtherOperands) {
   Values values;
   const NodeRef x = values.make(DType::f32, {3, 40, 36}), y = values.make(DType::f32, {3, 36, 40});
-  expect_same(only_region(elementwise(Op::add, {transpose(x, {0, 2, 1}), y})), true, "t");
+  expect_same(only_region(elementwise(Op::add, {transpose(x, {0, 2, 1}), y})), true, "transpose");
   // The crossing dimension is the first of three; the other operand crosses elsewhere.
   const NodeRef z = values.make(DType::f32, {24, 3, 20});
   const NodeRef w = values.make(DType::f32, {20, 24, 3});
   expect_same(
       only_region(elementwise(Op::multiply, {transpose(z, {2, 1, 0}), transpose(w, {0, 2, 1})})),
-      true, "t");
+      true, "transpose");
   // Two operands that cross alike, one of them of another type, and a scalar.
   const NodeRef a = values.make(DType::f32, {50, 30}), b = values.make(DType::u8, {50, 30});
   const NodeRef sum = elementwise(Op::add, {transpose(a, {1, 0}), transpose(b, {1, 0})});
   expect_same(only_region(elementwise(
                   Op::multiply, {sum, constant(values.owner, make_scalar(DType::f32, 0.5), {})})),
-              true, "t");
-  expect_same(only_region(reverse(transpose(a, {1, 0}), {1})), true, "t");
+              true, "transpose");
+  expect_same(only_region(reverse(transpose(a, {1, 0}), {1})), true, "transpose");
 }
 
 }  // namespace
