@@ -7,11 +7,9 @@
 // struct for a dispatch, the kernel reads its members by name (word_values.h).
 #pragma once
 
-#include <concepts>
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 
 #include "graph/words.h"
 #include "kernels/lowering.h"
