@@ -1,20 +1,24 @@
-# One test program per folder of src/, from the *_test.cpp files that stand beside the source.
+# One test program per folder of src/, from the *_test.cpp files that stand beside the source, and
+# one of test/device: calls from end to end, on whatever device is there.
 include(GoogleTest)
 set(timeout 1200)  # seconds
 if(NXV_SANITIZE)
   set(timeout 14400)
 endif()
 file(GLOB folders RELATIVE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/src/*)
-foreach(folder ${folders})
-  file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*_test.cpp
-       ${PROJECT_SOURCE_DIR}/src/${folder}/*/*_test.cpp)
+foreach(folder ${folders} device)
+  set(place ${PROJECT_SOURCE_DIR}/src/${folder})
+  if(folder STREQUAL "device")
+    set(place ${PROJECT_SOURCE_DIR}/test/device)
+  endif()
+  file(GLOB tests CONFIGURE_DEPENDS ${place}/*_test.cpp ${place}/*/*_test.cpp)
   if(tests)
     set(target nxv_${folder}_test)
     add_executable(${target} ${tests})
     target_link_libraries(${target} PRIVATE nxv_core nxv_testing GTest::gtest_main)
     # A program is one ctest entry, for a device opens once per process; the long ones are two.
     set(parts 1)
-    if(folder MATCHES "^(kernels|runtime)$")
+    if(folder MATCHES "^(kernels|device)$")
       set(parts 2)
     endif()
     foreach(part RANGE 1 ${parts})

@@ -4,4 +4,4 @@ set -euo pipefail
 source "$(dirname "$0")/environment.sh"
 export MIX_ENV=${MIX_ENV:-dev}
 mix compile
-exec mix run --no-compile bench/stress.exs
+exec mix run --no-compile test/stress/stress.exs

@@ -27,7 +27,7 @@ unit() { LP_NUM_THREADS=0 run_ctest "$logs/unit.log" --test-dir build/dev; }
 # The programs that drive a device, under the layers; a message is a failure of its test.
 layers() {
   local program status=0
-  for program in vulkan runtime capi; do
+  for program in vulkan runtime device capi; do
     program=build/dev/nxv_${program}_test
     [[ -x $program ]] || continue
     LP_NUM_THREADS=0 NXV_VALIDATION=1 NXV_CHECK_HAZARDS=1 "$program" --gtest_brief=1 || status=1

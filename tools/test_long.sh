@@ -66,10 +66,10 @@ else
 fi
 run asan sanitized asan
 run tsan sanitized tsan
-run calls disabled calls runtime 'RandomCall.DISABLED_Long*'
-run graphs disabled graphs runtime 'RandomGraph.DISABLED_Long*'
+run calls disabled calls device 'RandomCall.DISABLED_Long*'
+run graphs disabled graphs device 'RandomGraph.DISABLED_Long*'
 run devices disabled devices kernels '*.DISABLED_Long*'
-run long disabled long runtime '*.DISABLED_Long*:-RandomCall.*:RandomGraph.*'
+run long disabled long device '*.DISABLED_Long*:-RandomCall.*:RandomGraph.*'
 if [[ -n $vectors ]]; then
   run conformance conformance
 else

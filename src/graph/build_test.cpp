@@ -1,5 +1,5 @@
 #include "graph/build.h"
-#include "testing/reference.h"
+#include "testing/reference/reference.h"
 
 #include <gtest/gtest.h>
 

@@ -7,8 +7,9 @@
 // what the reductions fold. The root lives in one of the two spaces.
 //
 // Everything that a kernel's code depends on goes into `key`; everything else (sizes, strides,
-// offsets, scalars) is a 32-bit word in `words`, passed at run time. Expressions and operands refer
-// to their words by index, so kernels are generated once a key and filled in on each use.
+// offsets, scalars) is a 32-bit word in `words` (region_words.h), passed at run time. Expressions
+// and operands refer to their words by index, so kernels are generated once a key and filled in on
+// each use.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "graph/node.h"
+#include "graph/words.h"
 
 namespace nxv {
 
@@ -46,11 +48,8 @@ inline constexpr int64_t kMaxFixedColumns = 32;
 
 enum class Level : uint8_t { row, element };
 
-// Index of the first of a run of words.
-using WordIndex = uint32_t;
-
-// A space of points with mixed-radix coordinates. Words: for each dimension but the first its
-// size, and the multiplier and shift that divide by it (see divisor_words).
+// A space of points with mixed-radix coordinates. Words: a Divisor for each dimension but the
+// first.
 struct Space {
   Shape dims;
   WordIndex words = 0;
@@ -59,17 +58,12 @@ struct Space {
 // How an operand's element is found from a point of its level's space.
 enum class Addressing : uint8_t {
   linear,   // the point's linear index
-  uniform,  // one element for all points; words: offset
-  strided,  // words: offset, then a stride for each dimension of the level's space
+  uniform,  // one element for all points; OffsetWords
+  strided,  // OffsetWords, then a stride for each dimension of the level's space
   mapped,   // through the steps of `path`; words: row-major strides of the node's axes
 };
 
-// One step from the coordinates of a view to those of its input. Words by operation:
-//   slice: start and stride of each axis; reverse: size of each reversed axis;
-//   reshape: stride of each axis of the view in its run (reshape_runs), then a divisor of each axis
-//   of the input;
-//   pad: low, divisor of interior + 1, size of the input, for each axis; concatenate: first
-//   coordinate and size of the part; windows: stride and dilation of each axis of the input.
+// One step from the coordinates of a view to those of its input.
 struct PathStep {
   const Node* view = nullptr;
   uint8_t input = 0;    // which input of the view is followed
@@ -105,10 +99,9 @@ struct Expr {
   // generate, inside: when mapped. compute that may fault: when pads and concatenations on the path
   // leave points out.
   int32_t path = -1;
-  WordIndex words = 0;  // generate: index words as for an operand; constant: the scalar's bits;
-                        // gather: the operand's last index
-  WordIndex extra = 0;  // iota axis: stride divisor and size divisor; eye: column and row divisors;
-                        // random: key lo, hi, counter lo, hi, then scalars low and high
+  WordIndex words = 0;  // generate: of the index, as for an operand; constant: the scalar's bits;
+                        // gather: GatherWords
+  WordIndex extra = 0;  // iota along an axis: IotaWords; eye: EyeWords; random: RandomWords
   const Node* node = nullptr;
 };
 
@@ -154,14 +147,5 @@ struct Region {
 // byte positions, that it then writes of the root: the two may share storage. A function of the
 // key.
 bool is_read_in_place(const Region& region, size_t operand);
-
-// Words that divide a number n < 2^31 by d: {d, multiplier, shift} with
-// n / d == (mul_hi(n, multiplier) + n) >> shift (Granlund and Montgomery, PLDI 1994, figure 4.1).
-inline std::array<uint32_t, 3> divisor_words(uint64_t d) {
-  uint32_t shift = 0;
-  while ((uint64_t{1} << shift) < d) ++shift;
-  const uint64_t multiplier = ((((uint64_t{1} << shift) - d) << 32) / d) + 1;
-  return {static_cast<uint32_t>(d), static_cast<uint32_t>(multiplier), shift};
-}
 
 }  // namespace nxv

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "testing/emitted.h"
+#include "testing/numbers/emitted.h"
 
 namespace nxv {
 namespace {

@@ -10,9 +10,9 @@
 #include <random>
 #include <string>
 
-#include "testing/emitted.h"
+#include "testing/numbers/emitted.h"
+#include "testing/numbers/vectors.h"
 #include "testing/reference/pointwise.h"
-#include "testing/vectors.h"
 
 namespace nxv {
 namespace {

@@ -7,10 +7,10 @@
 
 #include "graph/build.h"
 #include "testing/corpus/kernel_cases.h"
-#include "testing/graph_check.h"
-#include "testing/interpreted.h"
-#include "testing/plans.h"
-#include "testing/random_call.h"
+#include "testing/driver/interpreted.h"
+#include "testing/driver/plans.h"
+#include "testing/random/graph_check.h"
+#include "testing/random/random_call.h"
 
 namespace nxv::kernels {
 namespace {

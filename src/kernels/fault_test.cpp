@@ -7,10 +7,10 @@
 #include <numeric>
 
 #include "library/registry.h"
-#include "testing/agreement.h"
-#include "testing/fault_cases.h"
-#include "testing/interpreted.h"
-#include "testing/plans.h"
+#include "testing/corpus/fault_cases.h"
+#include "testing/driver/interpreted.h"
+#include "testing/driver/plans.h"
+#include "testing/numbers/agreement.h"
 
 namespace nxv::kernels {
 namespace {

@@ -2,13 +2,13 @@
 #include <string>
 
 #include "base/error.h"
-#include "kernels/fft.h"
-#include "kernels/function_fold.h"
-#include "kernels/linear.h"
+#include "kernels/fft/fft.h"
+#include "kernels/linear/linear.h"
 #include "kernels/lowering.h"
-#include "kernels/scan.h"
-#include "kernels/scatter.h"
-#include "kernels/sort.h"
+#include "kernels/reduction/function_fold.h"
+#include "kernels/scan/scan.h"
+#include "kernels/scatter/scatter.h"
+#include "kernels/sort/sort.h"
 
 namespace nxv::kernels {
 

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "ir/legalize_int64.h"
 #include "ir/simplify.h"
-#include "kernels/grid.h"
+#include "kernels/common/grid.h"
 #include "kernels/lowering.h"
 
 namespace nxv::kernels {

@@ -21,21 +21,27 @@ struct Target {
 };
 Target make_target(const plan::DevicePlan& plan);
 
-// One dispatch. The kernel's arguments are the addresses of the region's operands, the output, the
-// fault slot (if the region can fail) and the listed workspaces, then the region's words and
-// `extra_words`; what follows is zero.
+// A workspace of a dispatch, by its index in Lowering::workspaces.
+struct Use {
+  int workspace;
+  bool is_read, is_written;
+};
+inline Use reads(int workspace) { return {workspace, true, false}; }
+inline Use writes(int workspace) { return {workspace, false, true}; }
+inline Use updates(int workspace) { return {workspace, true, true}; }
+
+// One dispatch. common/arguments.h packs what it passes to its kernel.
 struct Dispatch {
-  std::string key;
+  std::string key;  // of the kernel
   // Makes the kernel; called on another thread, at most once a key, while the region's nodes live.
   std::function<ir::Kernel(const Region&)> generate;
   std::array<uint32_t, 3> groups = {1, 1, 1};
-  std::vector<uint32_t> extra_words;
-  std::vector<int> workspaces;  // indices into Lowering::workspaces
-  // What it touches, for the barriers.
+  std::vector<uint32_t> words;  // behind those of the region
+  // What it touches, for the barriers; workspaces in the order of the kernel's arguments.
+  std::vector<Use> workspaces;
   bool reads_operands = true;
   bool reads_output = false, writes_output = true;
-  std::vector<int> reads, writes;  // of the workspaces
-  uint64_t work = 0;               // element operations, estimated
+  uint64_t work = 0;  // element operations, estimated
 };
 
 struct Lowering {
@@ -43,6 +49,13 @@ struct Lowering {
   std::vector<uint64_t> workspaces;  // bytes
   // An operand for which is_read_in_place holds may be the output.
   bool in_place = false;
+
+  // Returns its index.
+  int add_workspace(uint64_t bytes) {
+    workspaces.push_back(bytes);
+    return static_cast<int>(workspaces.size()) - 1;
+  }
+  Dispatch& add(Dispatch d) { return dispatches.emplace_back(std::move(d)); }
 };
 
 // Throws Error(unsupported) naming the capability that the device lacks.

@@ -3,7 +3,7 @@
 
 #include "graph/build.h"
 #include "library/registry.h"
-#include "testing/reference.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::library {
 namespace {

@@ -1,7 +1,7 @@
 // Results in the storage of their operands: when, and never when somebody could notice.
 #include <gtest/gtest.h>
 
-#include "runtime/engine_fixture_test.h"
+#include "testing/driver/engine_fixture.h"
 
 namespace nxv::runtime {
 namespace {

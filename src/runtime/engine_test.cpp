@@ -6,8 +6,8 @@
 #include <cmath>
 #include <thread>
 
-#include "runtime/engine_fixture_test.h"
-#include "testing/agreement.h"
+#include "testing/driver/engine_fixture.h"
+#include "testing/numbers/agreement.h"
 
 namespace nxv::runtime {
 namespace {

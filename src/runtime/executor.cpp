@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <unordered_set>
 
 #include "graph/fault.h"
@@ -209,64 +208,33 @@ void Executor::run(const Program::Step& step, Node* donor) {
     faults.push_back(std::move(slot));
   }
 
+  operands_.clear();
+  workspaces_.clear();
+  uint64_t operand_bytes = 0;
+  for (Position operand : step.operands) {
+    operands_.push_back(device_storage(node(operand)).block.get());
+    operand_bytes += static_cast<uint64_t>(node(operand).storage_size());
+  }
+  for (const vulkan::BlockRef& workspace : workspaces) workspaces_.push_back(workspace.get());
+  words_ = step.words;
+  for (const Program::Scalars& s : step.scalars) {
+    scalars_.clear();
+    schedule::append_scalars(node(s.node), scalars_);
+    std::copy(scalars_.begin(), scalars_.end(), words_.begin() + s.words);
+  }
+  kernels::DispatchBuffers<vulkan::Block*> buffers{operands_, output.get(), {}, workspaces_};
+  if (fault) buffers.fault = fault.get();
+
   for (size_t i = 0; i < step.lowering.dispatches.size(); ++i) {
     const kernels::Dispatch& d = step.lowering.dispatches[i];
     const vulkan::Kernel& kernel = *step.kernels[i]->kernel;
     if (!kernel.ready()) device_.queue().submit();  // the device need not wait for the compiler
     kernel.get();
-    parameters_.clear();
-    buffers_.clear();
-    reads_.clear();
-    writes_.clear();
-    const auto append = [&](const void* bytes, size_t size) {
-      const auto* from = static_cast<const std::byte*>(bytes);
-      parameters_.insert(parameters_.end(), from, from + size);
-    };
-    const auto address = [&](const vulkan::BlockRef& block) {
-      const uint64_t a = block->address();
-      append(&a, sizeof a);
-      buffers_.push_back(block.get());
-    };
-    for (Position operand : step.operands) {
-      const vulkan::BlockRef& block = device_storage(node(operand)).block;
-      address(block);
-      if (d.reads_operands) reads_.emplace_back(block);
-      stats_.bytes_read +=
-          d.reads_operands ? static_cast<uint64_t>(node(operand).storage_size()) : 0;
-    }
-    address(output);
-    if (d.writes_output) writes_.emplace_back(output);
-    stats_.bytes_written += d.writes_output ? static_cast<uint64_t>(root.storage_size()) : 0;
-    if (fault) {
-      address(fault);
-      reads_.emplace_back(fault);
-      writes_.emplace_back(fault);
-    }
-    for (int w : d.workspaces) address(workspaces[w]);
-    if (d.reads_output) reads_.emplace_back(output);
-    for (int w : d.reads) reads_.emplace_back(workspaces[w]);
-    for (int w : d.writes) writes_.emplace_back(workspaces[w]);
-    const size_t words_at = parameters_.size();
-    append(step.words.data(), step.words.size() * sizeof(uint32_t));
-    for (const Program::Scalars& s : step.scalars) {
-      scalars_.clear();
-      schedule::append_scalars(node(s.node), scalars_);
-      std::memcpy(parameters_.data() + words_at + s.words * sizeof(uint32_t), scalars_.data(),
-                  scalars_.size() * sizeof(uint32_t));
-    }
-    append(d.extra_words.data(), d.extra_words.size() * sizeof(uint32_t));
-    parameters_.resize(*step.kernels[i]->param_bytes);
-
-    vulkan::Dispatch dispatch;
-    dispatch.kernel = &kernel;
-    dispatch.parameters = parameters_;
-    dispatch.buffers = buffers_;
-    dispatch.groups = d.groups;
-    dispatch.reads = reads_;
-    dispatch.writes = writes_;
-    dispatch.work = d.work;
-    device_.queue().dispatch(dispatch);
+    packed_.pack(d, kernel, *step.kernels[i]->param_bytes, buffers, words_);
+    device_.queue().dispatch(packed_.get());
     ++stats_.dispatches;
+    if (d.reads_operands) stats_.bytes_read += operand_bytes;
+    if (d.writes_output) stats_.bytes_written += static_cast<uint64_t>(root.storage_size());
   }
   if (donor) {
     ++stats_.donations;

@@ -9,6 +9,7 @@
 #include "kernels/kernel_ledger.h"
 #include "kernels/lowering.h"
 #include "runtime/kernel_dump.h"
+#include "runtime/packed_dispatch.h"
 #include "runtime/program.h"
 #include "runtime/storage.h"
 #include "schedule/schedule.h"
@@ -78,11 +79,10 @@ class Executor {
   schedule::Structure graph_;
   Program unkept_;                  // when the graph has no signature
   std::vector<uint32_t> expiring_;  // references to each node that go with this evaluation
-  // Of the dispatch being recorded; they keep their capacity.
-  std::vector<std::byte> parameters_;
-  std::vector<uint32_t> scalars_;
-  std::vector<vulkan::Block*> buffers_;
-  std::vector<vulkan::Access> reads_, writes_;
+  // Of the step being recorded; they keep their capacity.
+  std::vector<vulkan::Block*> operands_, workspaces_;
+  std::vector<uint32_t> words_, scalars_;
+  PackedDispatch packed_;
   ExecutorStats stats_;
 };
 

@@ -6,7 +6,7 @@
 
 #include "base/scalar.h"
 #include "ir/builder.h"
-#include "kernels/matmul_units.h"
+#include "kernels/matmul/matmul_units.h"
 
 namespace nxv::runtime {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "testing/interpreter.h"
+#include "testing/driver/run_dispatch.h"
 
 namespace nxv::runtime {
 namespace {
@@ -28,21 +28,14 @@ Bytes answer(const MatrixCheck& check, const kernels::Lowering& way, const Chang
   Bytes a = check.a, b = check.b, c(check.c_bytes);
   std::vector<Bytes> workspaces;
   for (uint64_t bytes : way.workspaces) workspaces.emplace_back((bytes + 15) / 16 * 16);
+  const std::vector operands = {testing::Argument::buffer(a), testing::Argument::buffer(b)};
+  std::vector<testing::Argument> work;
+  for (Bytes& w : workspaces) work.push_back(testing::Argument::buffer(w));
   for (const kernels::Dispatch& d : way.dispatches) {
     ir::Kernel kernel = d.generate(check.region);
     change(kernel);
-    std::vector<testing::Argument> arguments = {
-        testing::Argument::buffer(a), testing::Argument::buffer(b), testing::Argument::buffer(c)};
-    for (int w : d.workspaces) {
-      arguments.push_back(testing::Argument::buffer(workspaces[static_cast<size_t>(w)]));
-    }
-    std::vector<uint32_t> words = check.region.words;
-    words.insert(words.end(), d.extra_words.begin(), d.extra_words.end());
-    words.resize(std::max(words.size(), kernel.params.size()));
-    for (size_t i = 0; arguments.size() < kernel.params.size(); ++i) {
-      arguments.push_back(testing::Argument::number(words[i]));
-    }
-    testing::run(kernel, {d.groups[0], d.groups[1], d.groups[2]}, arguments);
+    testing::run_dispatch(d, kernel, {operands, testing::Argument::buffer(c), {}, work},
+                          check.region.words);
   }
   return c;
 }

@@ -1,7 +1,7 @@
 // Views that are not computed yet do not keep alive what is much larger than they are.
 #include <gtest/gtest.h>
 
-#include "runtime/engine_fixture_test.h"
+#include "testing/driver/engine_fixture.h"
 
 namespace nxv::runtime {
 namespace {

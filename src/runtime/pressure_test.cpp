@@ -3,8 +3,8 @@
 
 #include <atomic>
 
-#include "runtime/engine_fixture_test.h"
-#include "testing/fake_driver.h"
+#include "testing/driver/engine_fixture.h"
+#include "testing/driver/fake_driver.h"
 
 namespace nxv::runtime {
 namespace {

@@ -9,6 +9,7 @@
 #include "ir/builder.h"
 #include "runtime/matrix_probe.h"
 #include "runtime/module.h"
+#include "runtime/packed_dispatch.h"
 
 namespace nxv::runtime {
 namespace {
@@ -179,40 +180,27 @@ class Prober {
 
   Bytes answer(const std::shared_ptr<MatrixChecks>& shared, const MatrixCheck& check,
                const kernels::Lowering& way) {
-    std::vector<vulkan::BlockRef> operands, workspaces;
+    std::vector<vulkan::BlockRef> blocks;  // that the addresses below are of
+    const auto keep = [&](vulkan::BlockRef block) {
+      return blocks.emplace_back(std::move(block)).get();
+    };
+    std::vector<vulkan::Block*> operands, workspaces;
     for (const Bytes* bytes : {&check.a, &check.b}) {
-      operands.push_back(device_.transfers().allocate_for_upload(bytes->size()));
+      operands.push_back(keep(device_.transfers().allocate_for_upload(bytes->size())));
       device_.transfers().upload(*bytes, *operands.back());
     }
-    operands.push_back(device_.memory().allocate(check.c_bytes));
-    for (uint64_t bytes : way.workspaces) workspaces.push_back(device_.memory().allocate(bytes));
+    const vulkan::BlockRef output = device_.memory().allocate(check.c_bytes);
+    for (uint64_t bytes : way.workspaces) {
+      workspaces.push_back(keep(device_.memory().allocate(bytes)));
+    }
+    PackedDispatch packed;
     for (const kernels::Dispatch& d : way.dispatches) {
-      const vulkan::Kernel& kernel = request(shared, check, d).get();
-      std::vector<vulkan::BlockRef> blocks = operands;
-      for (int w : d.workspaces) blocks.push_back(workspaces[static_cast<size_t>(w)]);
-      std::vector<uint32_t> words;
-      std::vector<vulkan::Block*> buffers;
-      std::vector<vulkan::Access> accesses;
-      for (const vulkan::BlockRef& block : blocks) {
-        words.push_back(static_cast<uint32_t>(block->address()));
-        words.push_back(static_cast<uint32_t>(block->address() >> 32));
-        buffers.push_back(block.get());
-        accesses.emplace_back(block);
-      }
-      words.insert(words.end(), check.region.words.begin(), check.region.words.end());
-      words.insert(words.end(), d.extra_words.begin(), d.extra_words.end());
-      words.resize((d.generate(check.region).param_bytes() + 3) / 4);
-      vulkan::Dispatch dispatch;
-      dispatch.kernel = &kernel;
-      dispatch.parameters = std::as_bytes(std::span(words));
-      dispatch.buffers = buffers;
-      dispatch.groups = d.groups;
-      dispatch.reads = accesses;
-      dispatch.writes = std::span(accesses).subspan(2);
-      device_.queue().dispatch(dispatch);
+      packed.pack(d, request(shared, check, d).get(), d.generate(check.region).param_bytes(),
+                  {operands, output.get(), {}, workspaces}, check.region.words);
+      device_.queue().dispatch(packed.get());
     }
     Bytes c(check.c_bytes);
-    device_.transfers().download(operands[2], 0, c);
+    device_.transfers().download(output, 0, c);
     return c;
   }
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/engine_fixture_test.h"
+#include "testing/driver/engine_fixture.h"
 
 namespace nxv::runtime {
 namespace {

@@ -7,8 +7,9 @@
 
 #include "base/error.h"
 #include "graph/build.h"
+#include "library/registry.h"
 #include "schedule/schedule.h"
-#include "testing/reference.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::schedule {
 namespace {
@@ -237,6 +238,29 @@ TEST_F(Schedules, KeysDependOnStructureAlone) {
   const Region f32 = only_region(elementwise(Op::negate, {data({9})}));
   const Region f16 = only_region(elementwise(Op::negate, {data({9}, DType::f16)}));
   EXPECT_NE(f32.key, f16.key);
+}
+
+// The code of a fold is its function, that of a system whether it conjugates.
+TEST_F(Schedules, KeysNameWhatTheCodeOfAnOperationDependsOn) {
+  const auto fold = [&](Op op, double number_of_body, Shape shape) {
+    const NodeRef p = parameter(owner_, DType::f32), acc = parameter(owner_, DType::f32);
+    const NodeRef body = elementwise(op, {elementwise(Op::add, {p, number(number_of_body)}), acc});
+    const NodeRef start = number(0);
+    start->set_stored(nullptr);
+    return only_region(library::call("reduce", std::vector{data(shape), start, p, acc, body},
+                                     std::vector<library::Option>{{"axes", {1}, {}}})[0])
+        .key;
+  };
+  EXPECT_EQ(fold(Op::multiply, 1, {3, 4}), fold(Op::multiply, 2, {30, 9}));
+  EXPECT_NE(fold(Op::multiply, 1, {3, 4}), fold(Op::subtract, 1, {3, 4}));
+  EXPECT_NE(fold(Op::multiply, 1, {3, 4}), fold(Op::multiply, 1, {3, 4, 5}));
+  const auto system = [&](bool conjugate) {
+    const std::vector operands = {data({3, 3}, DType::c64), data({3, 2}, DType::c64)};
+    for (const NodeRef& o : operands) o->set_stored(nullptr);
+    return library::make_node(Op::triangular_solve, DType::c64, {3, 2}, operands,
+                              TriangularAttr{true, true, false, conjugate});
+  };
+  EXPECT_NE(only_region(system(false)).key, only_region(system(true)).key);
 }
 
 // Whatever else is referenced or pending, a graph is cut the same way.

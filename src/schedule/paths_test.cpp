@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/build.h"
-#include "testing/reference.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::schedule {
 namespace {

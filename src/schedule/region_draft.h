@@ -39,8 +39,13 @@ struct RegionDraft {
   // Whether some index is computed by walking through the path.
   bool is_mapped(int path) const;
 
-  void push_word(int64_t v) { region.words.push_back(static_cast<uint32_t>(v)); }
   WordIndex next_word() const { return static_cast<WordIndex>(region.words.size()); }
+  void push_word(int64_t v) { region.words.push_back(word(v)); }
+  template <WordRecord R>
+  void push(const R& record) {
+    append(region.words, record);
+  }
+  static uint32_t word(int64_t v) { return static_cast<uint32_t>(v); }
 };
 
 // Where elements of a node of this shape lie, seen through a path.

@@ -1,4 +1,7 @@
 // The key of a region: kernels are generated once a key.
+#include <unordered_map>
+
+#include "graph/function.h"
 #include "schedule/paths.h"
 #include "schedule/region_draft.h"
 
@@ -20,6 +23,10 @@ class Key {
         byte(static_cast<int>(o.node->dtype));
         byte(o.unit_columns);
       }
+      if (const auto* fold = std::get_if<FoldAttr>(&draft_.root.attributes)) key_of_fold(*fold);
+      if (const auto* system = std::get_if<TriangularAttr>(&draft_.root.attributes)) {
+        byte(system->conjugate);
+      }
       return;
     }
     region_.key.reserve(64 + 8 * region_.exprs.size());
@@ -40,9 +47,9 @@ class Key {
     for (const Operand& o : region_.operands) {
       byte(static_cast<int>(o.node->dtype));
       byte(static_cast<int>(o.level) | static_cast<int>(o.addressing) << 1 | o.unit_columns << 4);
-      byte(o.path);
+      path(o.path);
     }
-    byte(static_cast<int>(region_.paths.size()));
+    path(static_cast<int>(region_.paths.size()));
     for (size_t i = 0; i < region_.paths.size(); ++i) {
       if (draft_.is_mapped(static_cast<int>(i))) key_of_path(static_cast<int>(i));
     }
@@ -52,7 +59,7 @@ class Key {
       byte(static_cast<int>(e.op));
       byte(static_cast<int>(e.dtype));
       if (e.kind == ExprKind::load || e.kind == ExprKind::gather) byte(e.operand);
-      if (e.addressing == Addressing::mapped) byte(e.path);
+      if (e.addressing == Addressing::mapped || e.kind == ExprKind::compute) path(e.path);
       if (e.op == Op::iota) byte(e.node->attribute<IotaAttr>().axis >= 0);
       for (int16_t a : e.args) {
         byte(a & 0xff);
@@ -63,14 +70,41 @@ class Key {
 
  private:
   void byte(int64_t v) { region_.key.push_back(static_cast<char>(v)); }
+  void path(int i) {
+    byte(i & 0xff);
+    byte(i >> 8);
+  }
+  void number(size_t v) {
+    for (int shift = 0; shift < 32; shift += 8) byte(static_cast<int64_t>(v >> shift & 0xff));
+  }
+
+  // The structure of the function's body; its constants are words.
+  void key_of_fold(const FoldAttr& fold) {
+    byte(static_cast<int64_t>(fold.rows.shape.size()));
+    byte(static_cast<int64_t>(fold.columns.shape.size()));
+    const FunctionBody body = function_body(fold.result, fold.parameters);
+    std::unordered_map<const Node*, size_t> numbers;
+    for (const Node* node : body.captured) numbers.emplace(node, numbers.size());
+    number(body.captured.size());
+    number(body.nodes.size());
+    for (const Node* node : body.nodes) {
+      byte(static_cast<int>(node->op));
+      byte(static_cast<int>(node->dtype));
+      byte(node == fold.parameters[0].get());
+      byte(static_cast<int64_t>(node->inputs.size()));
+      for (const NodeRef& input : node->inputs) number(numbers.at(input.get()));
+      numbers.emplace(node, numbers.size());
+    }
+    number(numbers.at(body.result));
+  }
 
   void key_of_path(int i) {
     const PathStep& step = region_.paths[i];
     const Node& view = *step.view;
-    byte(i);
+    path(i);
     byte(static_cast<int>(view.op));
     byte(step.input);
-    byte(step.parent);
+    path(step.parent);
     byte(draft_.bases[i]);
     byte(static_cast<int>(view.shape.size()));
     const Shape& input = view.inputs[step.input]->shape;

@@ -1,6 +1,7 @@
-// The 32-bit words of a region: sizes, strides, offsets, scalars.
+// Writes the words of a region (graph/region_words.h): sizes, strides, offsets, scalars.
 #include <algorithm>
 
+#include "graph/region_words.h"
 #include "schedule/paths.h"
 #include "schedule/region_draft.h"
 #include "schedule/scalars.h"
@@ -30,7 +31,7 @@ class Words {
       if (e.kind == ExprKind::generate) assign_generator(e, draft_.addresses[i]);
       if (e.kind == ExprKind::gather) {
         e.words = draft_.next_word();
-        draft_.push_word(region_.operands[e.operand].node->count - 1);
+        draft_.push(GatherWords{word(region_.operands[e.operand].node->count - 1)});
       }
     }
     bool maps_rows = false, maps_elements = false;
@@ -44,16 +45,13 @@ class Words {
   }
 
  private:
-  WordIndex push_divisor(int64_t d) {
-    const WordIndex at = draft_.next_word();
-    for (uint32_t w : divisor_words(static_cast<uint64_t>(d))) region_.words.push_back(w);
-    return at;
-  }
+  static uint32_t word(int64_t v) { return RegionDraft::word(v); }
+  static Divisor divisor(int64_t d) { return Divisor(static_cast<uint64_t>(d)); }
 
   void push_space(Space& space, const Shape& dims) {
     space.dims = dims;
     space.words = draft_.next_word();
-    for (size_t d = 1; d < dims.size(); ++d) push_divisor(dims[d]);
+    for (size_t d = 1; d < dims.size(); ++d) draft_.push(divisor(dims[d]));
   }
 
   template <typename F>
@@ -112,7 +110,7 @@ class Words {
   WordIndex push_address(const Address& address, const Shape& shape) {
     const WordIndex at = draft_.next_word();
     if (address.addressing == Addressing::uniform || address.addressing == Addressing::strided) {
-      draft_.push_word(address.layout.offset);
+      draft_.push(OffsetWords{word(address.layout.offset)});
     }
     if (address.addressing == Addressing::strided) {
       for (int64_t s : address.layout.strides) draft_.push_word(s);
@@ -136,11 +134,9 @@ class Words {
       if (axis < 0) return;
       int64_t inner = 1;
       for (size_t d = axis + 1; d < shape.size(); ++d) inner *= shape[d];
-      push_divisor(inner);
-      push_divisor(shape[axis]);
+      draft_.push(IotaWords{divisor(inner), divisor(shape[axis])});
     } else if (e.op == Op::eye) {
-      push_divisor(shape[shape.size() - 1]);
-      push_divisor(shape[shape.size() - 2]);
+      draft_.push(EyeWords{divisor(shape[shape.size() - 1]), divisor(shape[shape.size() - 2])});
     } else {
       append_scalars(*e.node, region_.words);
     }
@@ -169,25 +165,25 @@ class Words {
       case Op::slice: {
         const auto& attr = view.attribute<SliceAttr>();
         for (size_t d = 0; d < input.size(); ++d) {
-          draft_.push_word(attr.starts[d]);
-          draft_.push_word(attr.strides[d]);
+          draft_.push(SlicedAxis{word(attr.starts[d]), word(attr.strides[d])});
         }
         break;
       }
       case Op::reverse:
-        for (int64_t a : view.attribute<AxesAttr>().axes) draft_.push_word(input[a]);
+        for (int64_t a : view.attribute<AxesAttr>().axes) {
+          draft_.push(ReversedAxis{word(input[a])});
+        }
         break;
       case Op::reshape:
         for (int64_t s : strides_in_runs(view.shape, reshape_runs(view.shape, input).from)) {
           draft_.push_word(s);
         }
-        for (int64_t d : input) push_divisor(d);
+        for (int64_t d : input) draft_.push(divisor(d));
         break;
       case Op::windows: {
         const auto& attr = view.attribute<WindowsAttr>();
         for (size_t d = 0; d < input.size(); ++d) {
-          draft_.push_word(attr.strides[d]);
-          draft_.push_word(attr.dilations[d]);
+          draft_.push(WindowedAxis{word(attr.strides[d]), word(attr.dilations[d])});
         }
         break;
       }
@@ -195,9 +191,7 @@ class Words {
         if (step.input == 1) break;
         const auto& attr = view.attribute<PadAttr>();
         for (size_t d = 0; d < input.size(); ++d) {
-          draft_.push_word(attr.low[d]);
-          push_divisor(attr.interior[d] + 1);
-          draft_.push_word(input[d]);
+          draft_.push(PaddedAxis{word(attr.low[d]), divisor(attr.interior[d] + 1), word(input[d])});
         }
         break;
       }
@@ -205,8 +199,7 @@ class Words {
         const int64_t axis = view.attribute<ConcatenateAttr>().axis;
         int64_t first = 0;
         for (int k = 0; k < step.input; ++k) first += view.inputs[k]->shape[axis];
-        draft_.push_word(first);
-        draft_.push_word(input[axis]);
+        draft_.push(ConcatenatedPart{word(first), word(input[axis])});
         break;
       }
       default:

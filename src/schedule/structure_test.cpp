@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "graph/build.h"
-#include "testing/reference.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::schedule {
 namespace {

@@ -9,7 +9,7 @@
 #include "ir/builder.h"
 #include "ir/legalize_int64.h"
 #include "spirv/module.h"
-#include "testing/spirv_validate.h"
+#include "testing/driver/spirv_validate.h"
 
 namespace nxv::spirv {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ir/builder.h"
-#include "testing/spirv_validate.h"
+#include "testing/driver/spirv_validate.h"
 
 namespace nxv::spirv {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
-#include "testing/assemble.h"
+#include "testing/driver/assemble.h"
 #include "vulkan/device.h"
 
 namespace nxv::vulkan {

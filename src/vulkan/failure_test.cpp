@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "testing/fake_driver.h"
+#include "testing/driver/fake_driver.h"
 #include "vulkan/device_fixture_test.h"
 
 namespace nxv::vulkan {

@@ -13,7 +13,7 @@
 
 #include "library_case.h"
 #include "ops/op_table.h"
-#include "testing/vectors.h"
+#include "testing/numbers/vectors.h"
 
 namespace nxv::conformance {
 

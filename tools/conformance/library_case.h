@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "library/arguments.h"
-#include "testing/vectors.h"
+#include "testing/numbers/vectors.h"
 
 namespace nxv::conformance {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "target.h"
-#include "testing/vectors.h"
+#include "testing/numbers/vectors.h"
 
 namespace nxv::conformance {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "testing/vectors.h"
+#include "testing/numbers/vectors.h"
 
 namespace nxv::conformance {
 

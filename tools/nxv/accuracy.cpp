@@ -1,6 +1,6 @@
 // The functions of ir/math, run on the device and compared with MPFR.
 
-#include "testing/accuracy.h"
+#include "testing/numbers/accuracy.h"
 
 #include <algorithm>
 #include <cmath>

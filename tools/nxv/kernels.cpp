@@ -14,8 +14,8 @@
 #include "schedule/schedule.h"
 #include "spirv/emit.h"
 #include "testing/corpus/corpus.h"
-#include "testing/plans.h"
-#include "testing/reference.h"
+#include "testing/driver/plans.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::tools {
 namespace {

@@ -7,7 +7,7 @@
 #include <random>
 #include <string>
 
-#include "testing/accuracy.h"
+#include "testing/numbers/accuracy.h"
 
 namespace nxv::ir::math {
 namespace {

@@ -2,8 +2,8 @@
 
 #include "testing/corpus/kernel_cases.h"
 #include "testing/corpus/large_cases.h"
-#include "testing/random_call.h"
-#include "testing/random_graph.h"
+#include "testing/random/random_call.h"
+#include "testing/random/random_graph.h"
 
 namespace nxv::testing {
 namespace {

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "library/registry.h"
-#include "testing/dice.h"
-#include "testing/reference.h"
+#include "testing/random/dice.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::testing {
 namespace {

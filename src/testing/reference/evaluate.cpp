@@ -3,11 +3,11 @@
 #include <unordered_map>
 
 #include "base/error.h"
-#include "testing/reference.h"
 #include "testing/reference/library.h"
 #include "testing/reference/number.h"
 #include "testing/reference/pointwise.h"
 #include "testing/reference/random.h"
+#include "testing/reference/reference.h"
 #include "testing/reference/structure.h"
 
 namespace nxv {

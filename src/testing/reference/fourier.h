@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "graph/node.h"
-#include "testing/reference.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::reference {
 

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "testing/reference.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::reference {
 

@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "testing/matrix.h"
+#include "testing/linear/matrix.h"
 
 namespace nxv::reference {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "graph/node.h"
-#include "testing/reference.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::reference {
 

@@ -1,7 +1,7 @@
 // Sorts and scans on whole tensors.
 #pragma once
 
-#include "testing/reference.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::reference {
 

@@ -4,7 +4,7 @@
 #include <span>
 
 #include "graph/node.h"
-#include "testing/reference.h"
+#include "testing/reference/reference.h"
 
 namespace nxv::reference {
 

@@ -1,0 +1,54 @@
+// The words of a region: what the scheduler writes and kernels read.
+//
+// A list is a record for each of some axes, one after the other. Further words of a region are
+// plain lists: a space has a Divisor for each dimension but the first, a mapped path the row-major
+// strides of the value that it leads to, a constant its bits (scalar_words.h).
+#pragma once
+
+#include "graph/words.h"
+
+namespace nxv {
+
+// An address by strides: one for each dimension of the space follows.
+struct OffsetWords {
+  uint32_t offset = 0;
+};
+
+// Steps of paths: lists over the axes of the input, unless stated. A reshape has the stride of each
+// axis of the view in its run (reshape_runs), then a Divisor for each axis of the input.
+struct SlicedAxis {
+  uint32_t start = 0, stride = 1;
+};
+struct ReversedAxis {  // a list over those that are reversed
+  uint32_t size = 1;
+};
+struct WindowedAxis {
+  uint32_t stride = 1, dilation = 1;
+};
+struct PaddedAxis {
+  uint32_t low = 0;
+  Divisor step;  // from one element of the input to the next: interior + 1
+  uint32_t size = 1;
+};
+struct ConcatenatedPart {  // no list
+  uint32_t first = 0;      // coordinate of the part along the axis
+  uint32_t size = 1;
+};
+
+// Generators, from an element's index.
+struct IotaWords {
+  Divisor inner;  // elements between two neighbours of the axis
+  Divisor size;   // of the axis
+};
+struct EyeWords {
+  Divisor columns, rows;
+};
+struct RandomWords {  // the scalars low and high - low follow, or mean and deviation
+  uint32_t key_low = 0, key_high = 0, counter_low = 0, counter_high = 0;
+};
+
+struct GatherWords {
+  uint32_t last = 0;  // index of the operand's last element
+};
+
+}  // namespace nxv

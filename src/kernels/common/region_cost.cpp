@@ -1,0 +1,29 @@
+#include "kernels/common/region_cost.h"
+
+#include "ir/random.h"
+#include "kernels/common/memory_format.h"
+
+namespace nxv::kernels {
+
+int cost_of(const Region& region, Level level) {
+  int cost = 0;
+  for (const Expr& e : region.exprs) {
+    // The operation of a load is what made the operand.
+    if (e.level == level && e.kind != ExprKind::load) cost += info(e.op).cost;
+  }
+  return cost;
+}
+
+bool is_heavy(const Region& region, Level level, const plan::DevicePlan& plan) {
+  return plan.profile == plan::Profile::cpu && cost_of(region, level) >= kHeavyCost;
+}
+
+uint32_t iterations_in_turn(const Region& region) {
+  uint32_t count = kGroup;
+  for (const Expr& e : region.exprs) {
+    if (e.kind == ExprKind::generate && e.op == Op::random_normal) count += ir::kIterationsInTurn;
+  }
+  return count;
+}
+
+}  // namespace nxv::kernels

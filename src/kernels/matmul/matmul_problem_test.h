@@ -1,0 +1,244 @@
+// What tests of matrix products share: problems with any strides, a device that is not there, and
+// the answers.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <random>
+
+#include "base/error.h"
+#include "base/scalar.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/matmul/matmul_kernel.h"
+#include "spirv/emit.h"
+#include "testing/driver/run_dispatch.h"
+#include "testing/driver/spirv_validate.h"
+#include "testing/reference/reference.h"
+
+namespace nxv::kernels {
+
+using Bytes = std::vector<std::byte>;
+
+inline plan::DevicePlan make_plan(plan::Profile profile) {
+  plan::DevicePlan p;
+  p.profile = profile;
+  p.has.f64 = p.has.fast_f64 = p.has.int64 = p.has.subgroup_shuffle = true;
+  p.shared_memory_bytes = 49152;
+  p.max_workgroup_invocations = 1024;
+  p.subgroup_size = profile == plan::Profile::cpu ? 8 : 32;
+  p.fixed_subgroup_size = true;
+  p.pointwise = {8, 1, 8192};
+  return p;
+}
+
+struct Device {
+  plan::DevicePlan plan;
+  Target target;
+  explicit Device(plan::Profile profile, bool f64 = true) : plan(make_plan(profile)) {
+    plan.has.f64 = plan.has.fast_f64 = f64;
+    target = make_target(plan);
+  }
+};
+
+// How an operand's rows and columns lie in its storage.
+enum class Pattern {
+  rows,
+  columns,
+  padded_rows,
+  padded_columns,
+  every_second,
+  reversed,
+  one_row,
+  one_column,
+  one_element,
+};
+inline constexpr Pattern kPatterns[] = {
+    Pattern::rows,           Pattern::columns,      Pattern::padded_rows,
+    Pattern::padded_columns, Pattern::every_second, Pattern::reversed,
+    Pattern::one_row,        Pattern::one_column,   Pattern::one_element};
+
+struct Matrix {
+  DType dtype;
+  int64_t offset = 0, batch_stride, row_stride, column_stride, elements;
+
+  Matrix(DType t, int64_t batch, int64_t rows, int64_t columns, Pattern pattern) : dtype(t) {
+    switch (pattern) {
+      case Pattern::rows:
+        row_stride = columns, column_stride = 1;
+        break;
+      case Pattern::columns:
+        row_stride = 1, column_stride = rows;
+        break;
+      case Pattern::padded_rows:  // aligned, whatever the size
+        row_stride = (columns + 7) / 4 * 4, column_stride = 1, offset = 4;
+        break;
+      case Pattern::padded_columns:
+        row_stride = 1, column_stride = (rows + 7) / 4 * 4, offset = 8;
+        break;
+      case Pattern::every_second:
+        row_stride = 2 * columns + 1, column_stride = 2, offset = 3;
+        break;
+      case Pattern::reversed:
+        row_stride = -columns, column_stride = -1, offset = rows * columns - 1;
+        break;
+      case Pattern::one_row:
+        row_stride = 0, column_stride = 1;
+        break;
+      case Pattern::one_column:
+        row_stride = 1, column_stride = 0;
+        break;
+      case Pattern::one_element:
+        row_stride = column_stride = 0, offset = 1;
+        break;
+    }
+    const int64_t extent = offset + (rows - 1) * std::max<int64_t>(row_stride, 0) +
+                           (columns - 1) * std::max<int64_t>(column_stride, 0) + 1;
+    batch_stride = pattern == Pattern::one_element ? 0 : (extent + 3) / 4 * 4;
+    elements = (batch - 1) * batch_stride + extent;
+  }
+  int64_t at(int64_t b, int64_t row, int64_t column) const {
+    return offset + b * batch_stride + row * row_stride + column * column_stride;
+  }
+};
+
+struct Problem {
+  int64_t batch, m, n, k;
+  Matrix a, b;
+  DType out;
+  Region region;
+  Bytes a_bytes, b_bytes;
+
+  Problem(DType ta, DType tb, int64_t batches, int64_t rows, int64_t columns, int64_t depth,
+          Pattern pa = Pattern::rows, Pattern pb = Pattern::rows)
+      : batch(batches),
+        m(rows),
+        n(columns),
+        k(depth),
+        a(ta, batch, m, k, pa),
+        b(tb, batch, k, n, pb),
+        out(merge(ta, tb)) {
+    const auto yard = host_graveyard();
+    const auto node = [&](DType t, Shape shape) {
+      return NodeRef::adopt(new Node(yard, Op::data, t, std::move(shape), {}));
+    };
+    region.kind = RegionKind::matmul;
+    region.root = node(out, {batch, m, n});
+    region.operands.resize(2);
+    region.operands[0].node = node(ta, {a.elements});
+    region.operands[1].node = node(tb, {b.elements});
+    for (int64_t v : {a.offset, a.batch_stride, a.row_stride, a.column_stride, b.offset,
+                      b.batch_stride, b.row_stride, b.column_stride, batch, m, n, k}) {
+      region.words.push_back(static_cast<uint32_t>(v));
+    }
+    a_bytes = storage(ta, a.elements);
+    b_bytes = storage(tb, b.elements);
+  }
+
+  static Bytes storage(DType t, int64_t elements) {
+    const auto size = static_cast<size_t>(elements * storage_bytes(t));
+    return Bytes((size + 15) / 16 * 16, std::byte{0xff});
+  }
+
+  void fill(uint32_t seed, const std::function<Scalar(DType, std::mt19937&)>& number) {
+    std::mt19937 random(seed);
+    for (int64_t i = 0; i < a.elements; ++i) {
+      store_scalar(number(a.dtype, random), a_bytes.data(), i);
+    }
+    for (int64_t i = 0; i < b.elements; ++i) {
+      store_scalar(number(b.dtype, random), b_bytes.data(), i);
+    }
+  }
+
+  Scalar x(int64_t i, int64_t row, int64_t step) const {
+    return load_scalar(a.dtype, a_bytes.data(), a.at(i, row, step));
+  }
+  Scalar y(int64_t i, int64_t step, int64_t column) const {
+    return load_scalar(b.dtype, b_bytes.data(), b.at(i, step, column));
+  }
+};
+
+inline Scalar any_real(DType t, std::mt19937& random) {
+  return make_scalar(t, std::uniform_real_distribution<double>(-1, 1)(random));
+}
+
+// Numbers whose products and sums are exact in every type that adds them up.
+inline Scalar small_number(DType t, std::mt19937& random) {
+  const auto v = static_cast<int64_t>(random() % 7) - 3;
+  if (is_complex(t)) {
+    return make_scalar(
+        t, std::complex<double>(static_cast<double>(v), static_cast<double>(random() % 5) - 2));
+  }
+  if (is_integer(t)) return make_scalar(t, bits(t) < 8 ? v : v * 37);
+  return make_scalar(t, 0.5 * static_cast<double>(v));
+}
+
+// Runs a lowering on the host, checking every module on the way.
+inline Bytes run(const Problem& p, const Lowering& lowering) {
+  Bytes a = p.a_bytes, b = p.b_bytes;
+  Bytes c = Problem::storage(p.out, p.batch * p.m * p.n);
+  std::vector<Bytes> workspaces;
+  for (uint64_t bytes : lowering.workspaces) {
+    workspaces.emplace_back((bytes + 15) / 16 * 16, std::byte{0xff});
+  }
+  const std::vector operands = {testing::Argument::buffer(a), testing::Argument::buffer(b)};
+  std::vector<testing::Argument> work;
+  for (Bytes& bytes : workspaces) work.push_back(testing::Argument::buffer(bytes));
+  for (const Dispatch& d : lowering.dispatches) {
+    const ir::Kernel kernel = d.generate(p.region);
+    EXPECT_EQ(testing::validate_spirv(spirv::emit(kernel)), "");
+    testing::run_dispatch(d, kernel, {operands, testing::Argument::buffer(c), {}, work},
+                          p.region.words);
+  }
+  c.resize(static_cast<size_t>(p.batch * p.m * p.n * storage_bytes(p.out)));
+  return c;
+}
+
+// The order of additions that every kernel keeps to, in the type T.
+template <typename T>
+Bytes model(const Problem& p, int64_t block) {
+  Bytes c = Problem::storage(p.out, p.batch * p.m * p.n);
+  for (int64_t i = 0; i < p.batch * p.m * p.n; ++i) {
+    const int64_t batch = i / (p.m * p.n), row = i / p.n % p.m, column = i % p.n;
+    T total = 0;
+    for (int64_t begin = 0; begin < p.k; begin += block) {
+      T sum = 0;
+      for (int64_t k = begin; k < std::min(begin + block, p.k); ++k) {
+        const volatile T product = static_cast<T>(to_double(p.x(batch, row, k))) *
+                                   static_cast<T>(to_double(p.y(batch, k, column)));
+        sum = product + sum;
+      }
+      total = total + sum;
+    }
+    store_scalar(make_scalar(p.out, static_cast<double>(total)), c.data(), i);
+  }
+  c.resize(static_cast<size_t>(p.batch * p.m * p.n * storage_bytes(p.out)));
+  return c;
+}
+
+inline Bytes exact(const Problem& p) {
+  Bytes c = Problem::storage(p.out, p.batch * p.m * p.n);
+  for (int64_t i = 0; i < p.batch * p.m * p.n; ++i) {
+    const int64_t batch = i / (p.m * p.n), row = i / p.n % p.m, column = i % p.n;
+    uint64_t integer = 0;
+    std::complex<double> number = 0;
+    for (int64_t k = 0; k < p.k; ++k) {
+      const Scalar x = p.x(batch, row, k), y = p.y(batch, k, column);
+      if (is_integer(p.out)) {
+        integer += static_cast<uint64_t>(to_int64(x)) * static_cast<uint64_t>(to_int64(y));
+      } else {
+        number += to_complex_double(x) * to_complex_double(y);
+      }
+    }
+    store_scalar(is_integer(p.out)   ? make_scalar(p.out, integer)
+                 : is_complex(p.out) ? make_scalar(p.out, number)
+                                     : make_scalar(p.out, number.real()),
+                 c.data(), i);
+  }
+  c.resize(static_cast<size_t>(p.batch * p.m * p.n * storage_bytes(p.out)));
+  return c;
+}
+
+}  // namespace nxv::kernels

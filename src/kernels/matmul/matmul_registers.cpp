@@ -1,0 +1,205 @@
+// Matrix products for devices whose caches serve as well as shared memory would: CPUs.
+//
+// A workgroup is one row of invocations. Each computes thread_rows x thread_columns neighbouring
+// elements of C in registers, four steps along k at a time. With subgroup shuffles an element of A
+// is loaded by one lane only and handed to the others, because loads cost far more there than
+// arithmetic does.
+#include "base/error.h"
+#include "kernels/common/grid.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/matmul/matmul_kernel.h"
+
+namespace nxv::kernels {
+namespace {
+
+using ir::Builder;
+using ir::Opcode;
+using ir::Value;
+
+class Generator {
+ public:
+  Generator(const Region& region, const Target& target, const MatmulTile& tile, bool to_workspace)
+      : tile_(tile),
+        to_workspace_(to_workspace),
+        several_blocks_(MatmulSize(region).k > accumulation(region, target).block),
+        whole_groups_(MatmulSize(region).n % kGroup == 0),
+        wide_loads_(target.plan->has.int64),
+        b_("matmul_registers", tile.threads()),
+        kernel_(b_, region, target, workspace_names(to_workspace), kTileWords) {
+    if (tile.shuffle) b_.set_subgroup_size(tile.threads());
+  }
+
+  ir::Kernel run() {
+    const Value tile = linear_group(b_);
+    b_.if_(tile < kernel_.extra(kTileCount), [&] { compute(tile); });
+    return b_.finish();
+  }
+
+ private:
+  static std::vector<std::string> workspace_names(bool to_workspace) {
+    if (to_workspace) return {"totals"};
+    return {};
+  }
+
+  void compute(Value tile) {
+    // Neighbouring workgroups share columns of B, which then stay in the cache.
+    const Value panel = kernel_.divide(tile, kRowTiles);
+    first_row_ = (tile - panel * kernel_.extra(kRowTiles)) * tile_.rows;
+    batch_ = kernel_.divide(panel, kColumnTiles);
+    const Value column_tile = panel - batch_ * kernel_.extra(kColumnTiles);
+    lane_ = b_.builtin(ir::Builtin::local_index);
+    first_column_ = column_tile * tile_.columns + lane_ * tile_.thread_columns;
+    locate_a();
+    locate_b();
+
+    const size_t elements = size_t{tile_.thread_rows} * tile_.thread_columns;
+    const Sum zeros(elements, kernel_.zero());
+    sums_ = kernel_.variables(zeros);
+    if (!several_blocks_) {
+      block(b_.u32(0), kernel_.word(kK));
+      return store(MatmulKernel::add(zeros, MatmulKernel::read(sums_)));
+    }
+    const auto totals = kernel_.variables(zeros);
+    b_.for_range(b_.u32(0), kernel_.word(kK), b_.u32(kernel_.sums.block), [&](Value begin) {
+      MatmulKernel::write(sums_, zeros);
+      block(begin, b_.binary(Opcode::min, begin + kernel_.sums.block, kernel_.word(kK)));
+      MatmulKernel::write(totals,
+                          MatmulKernel::add(MatmulKernel::read(totals), MatmulKernel::read(sums_)));
+    });
+    store(MatmulKernel::read(totals));
+  }
+
+  // Rows and columns beyond the edge are computed from the last ones and not stored.
+  void locate_a() {
+    const Value base = kernel_.A.at(batch_);
+    const Value last = kernel_.word(kM) - 1u;
+    const auto row_at = [&](Value row) {
+      return base + b_.binary(Opcode::min, row, last) * kernel_.A.free_stride;
+    };
+    if (tile_.shuffle) {
+      for (uint32_t r = 0; r < tile_.thread_rows; r += tile_.threads()) {
+        a_.push_back(row_at(first_row_ + r + lane_));
+      }
+    } else {
+      for (uint32_t r = 0; r < tile_.thread_rows; ++r) a_.push_back(row_at(first_row_ + r));
+    }
+  }
+
+  bool groups_of_columns() const {
+    return kernel_.B.access.unit == Access2D::Unit::free && kernel_.B.access.aligned;
+  }
+
+  void locate_b() {
+    const Value base = kernel_.B.at(batch_);
+    const Value last = kernel_.word(kN) - 1u;
+    if (groups_of_columns()) {
+      for (uint32_t c = 0; c < tile_.thread_columns; c += kGroup) {
+        b_at_.push_back(base + b_.binary(Opcode::min, first_column_ + c, last & ~3u));
+      }
+    } else {
+      for (uint32_t c = 0; c < tile_.thread_columns; ++c) {
+        b_at_.push_back(base +
+                        b_.binary(Opcode::min, first_column_ + c, last) * kernel_.B.free_stride);
+      }
+    }
+  }
+
+  void block(Value begin, Value end) {
+    const Value tail = end - ((end - begin) & 3u);
+    b_.for_range(begin, tail, b_.u32(4), [&](Value k) { steps(k, 4); });
+    b_.for_range(tail, end, b_.u32(1), [&](Value k) { steps(k, 1); });
+  }
+
+  std::array<Value, kGroup> group(const MatmulKernel::Operand& operand, Value index) {
+    if (!wide_loads_ || storage_bytes(operand.dtype) != 4 ||
+        (operand.dtype != kernel_.sums.type && operand.dtype != DType::f32)) {
+      return kernel_.group(operand, index);
+    }
+    // Two 64-bit loads cost half of four 32-bit ones.
+    const Value pairs = b_.load(operand.buffer, index >> 2, ir::vec(ir::kU64, 2));
+    std::array<Value, kGroup> values;
+    for (int i = 0; i < kGroup; ++i) {
+      const Value pair = b_.bitcast(b_.extract(pairs, i / 2), ir::vec(ir::kU32, 2));
+      const Value word = b_.extract(pair, i % 2);
+      values[i] = b_.convert(b_.bitcast(word, ir::compute_type(operand.dtype)), kernel_.type);
+    }
+    return values;
+  }
+
+  // Elements k .. k + count - 1 of a line of an operand.
+  std::vector<Value> line(const MatmulKernel::Operand& operand, Value at, Value k, int count) {
+    std::vector<Value> values;
+    if (count == kGroup && operand.access.unit == Access2D::Unit::depth && operand.access.aligned) {
+      const auto four = group(operand, at + k);
+      values.assign(four.begin(), four.end());
+      return values;
+    }
+    for (int i = 0; i < count; ++i) {
+      const Value step = i == 0 ? k : k + i;
+      values.push_back(kernel_.element(operand, at + step * operand.depth_stride)[0]);
+    }
+    return values;
+  }
+
+  void steps(Value k, int count) {
+    std::vector<std::vector<Value>> a, b;  // [row or lane's rows][step], [column][step]
+    for (const Value& at : a_) a.push_back(line(kernel_.A, at, k, count));
+    if (groups_of_columns()) {
+      b.resize(tile_.thread_columns);
+      for (int i = 0; i < count; ++i) {
+        const Value at_k = (i == 0 ? k : k + i) * kernel_.B.depth_stride;
+        for (uint32_t c = 0; c < tile_.thread_columns; c += kGroup) {
+          const auto four = group(kernel_.B, b_at_[c / kGroup] + at_k);
+          for (uint32_t j = 0; j < kGroup; ++j) b[c + j].push_back(four[j]);
+        }
+      }
+    } else {
+      for (const Value& at : b_at_) b.push_back(line(kernel_.B, at, k, count));
+    }
+    Sum sums = MatmulKernel::read(sums_);
+    for (int i = 0; i < count; ++i) {
+      for (uint32_t r = 0; r < tile_.thread_rows; ++r) {
+        const Value x = tile_.shuffle
+                            ? b_.subgroup_shuffle(a[r / tile_.threads()][static_cast<size_t>(i)],
+                                                  b_.u32(r % tile_.threads()))
+                            : a[r][static_cast<size_t>(i)];
+        for (uint32_t c = 0; c < tile_.thread_columns; ++c) {
+          Value& sum = sums[r * tile_.thread_columns + c];
+          sum = kernel_.multiply_add(x, b[c][static_cast<size_t>(i)], sum);
+        }
+      }
+    }
+    MatmulKernel::write(sums_, sums);
+  }
+
+  void store(const Sum& totals) {
+    const Value n = kernel_.word(kN);
+    for (uint32_t r = 0; r < tile_.thread_rows; ++r) {
+      const Value row = first_row_ + r;
+      const Value start = (batch_ * kernel_.word(kM) + row) * n;
+      b_.if_(row < kernel_.word(kM), [&] {
+        for (uint32_t c = 0; c < tile_.thread_columns; c += kGroup) {
+          kernel_.store_four(&totals[r * tile_.thread_columns + c], start, first_column_ + c,
+                             {whole_groups_, false, to_workspace_});
+        }
+      });
+    }
+  }
+
+  const MatmulTile tile_;
+  const bool to_workspace_, several_blocks_, whole_groups_, wide_loads_;
+  Builder b_;
+  MatmulKernel kernel_;
+  Value lane_, batch_, first_row_, first_column_;
+  std::vector<Value> a_, b_at_;  // indices of the elements at k = 0
+  std::vector<ir::Var> sums_;
+};
+
+}  // namespace
+
+ir::Kernel generate_register_matmul(const Region& region, const Target& target,
+                                    const MatmulTile& tile, bool to_workspace) {
+  return Generator(region, target, tile, to_workspace).run();
+}
+
+}  // namespace nxv::kernels

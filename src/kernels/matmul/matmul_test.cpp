@@ -1,0 +1,175 @@
+#include "kernels/matmul/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/matmul/matmul_problem_test.h"
+
+namespace nxv::kernels {
+namespace {
+
+std::vector<MatmulTile> test_tiles(const Device& device) {
+  std::vector<MatmulTile> tiles;
+  for (const MatmulTile& t : candidate_tiles(device.target)) {
+    // The largest take the interpreter long and differ from others in numbers alone.
+    if (t.rows * t.columns <= 64 * 64) tiles.push_back(t);
+  }
+  return tiles;
+}
+
+// Every tile that can compute the problem gives the same bits.
+void expect_everywhere(const Problem& p, const Bytes& wanted, bool f64 = true) {
+  for (plan::Profile profile : {plan::Profile::cpu, plan::Profile::discrete}) {
+    const Device device(profile, f64);
+    for (const MatmulTile& tile : test_tiles(device)) {
+      Lowering lowering;
+      try {
+        lowering = lower_matmul(p.region, device.target, tile);
+      } catch (const Error& e) {
+        if (e.status() != Status::invalid_argument) throw;
+        continue;
+      }
+      EXPECT_EQ(run(p, lowering), wanted)
+          << tile.name() << " " << name(p.a.dtype) << " " << name(p.b.dtype) << " " << p.batch
+          << "x" << p.m << "x" << p.n << "x" << p.k;
+    }
+  }
+}
+
+TEST(Matmul, EveryType) {
+  for (int i = 0; i < kDTypeCount; ++i) {
+    const auto t = static_cast<DType>(i);
+    Problem p(t, t, 2, 5, 7, 9);
+    p.fill(static_cast<uint32_t>(i), small_number);
+    expect_everywhere(p, exact(p));
+    Problem whole_words(t, t, 1, 9, 12, 35, Pattern::columns);
+    whole_words.fill(static_cast<uint32_t>(i), small_number);
+    expect_everywhere(whole_words, exact(whole_words));
+  }
+}
+
+TEST(Matmul, MixedTypes) {
+  for (auto [ta, tb] : {std::pair{DType::u8, DType::s16},
+                        {DType::f32, DType::s64},
+                        {DType::bf16, DType::u2},
+                        {DType::f16, DType::f64},
+                        {DType::s8, DType::c64},
+                        {DType::c64, DType::f64},
+                        {DType::f8_e4m3fn, DType::f32}}) {
+    Problem p(ta, tb, 1, 6, 8, 20);
+    p.fill(1, small_number);
+    expect_everywhere(p, exact(p));
+  }
+}
+
+TEST(Matmul, EveryPatternOfStrides) {
+  for (Pattern pa : kPatterns) {
+    for (Pattern pb : kPatterns) {
+      Problem p(DType::f32, DType::f32, 2, 9, 10, 37, pa, pb);
+      p.fill(7, any_real);
+      const Bytes wanted = model<double>(p, 4096);
+      for (plan::Profile profile : {plan::Profile::cpu, plan::Profile::discrete}) {
+        const Device device(profile);
+        const auto tiles = test_tiles(device);
+        EXPECT_EQ(run(p, lower_matmul(p.region, device.target, tiles.back())), wanted);
+        EXPECT_EQ(run(p, lower_matmul(p.region, device.target)), wanted);
+      }
+    }
+  }
+}
+
+TEST(Matmul, EveryEdge) {
+  for (int64_t m : {1, 3, 8, 33, 64}) {
+    for (int64_t n : {1, 4, 31, 66}) {
+      for (int64_t k : {1, 4, 31, 32}) {
+        Problem p(DType::f32, DType::f32, 1, m, n, k);
+        p.fill(static_cast<uint32_t>(m * n * k), any_real);
+        expect_everywhere(p, model<double>(p, 4096));
+      }
+    }
+  }
+}
+
+TEST(Matmul, BlocksOfF32) {
+  for (auto [m, n, k] : {std::array<int64_t, 3>{5, 6, 256}, {5, 8, 257}, {64, 64, 768}}) {
+    Problem p(DType::f32, DType::f32, 1, m, n, k, Pattern::columns, Pattern::rows);
+    p.fill(3, any_real);
+    expect_everywhere(p, model<float>(p, 256), false);
+  }
+}
+
+TEST(Matmul, LargeTiles) {
+  const Device device(plan::Profile::discrete, false);
+  Problem p(DType::f32, DType::f32, 1, 128, 128, 512);
+  p.fill(3, any_real);
+  const Bytes wanted = model<float>(p, 256);
+  for (const MatmulTile& tile : candidate_tiles(device.target)) {
+    if (tile.rows < 128 && tile.columns < 128) continue;
+    EXPECT_EQ(run(p, lower_matmul(p.region, device.target, tile)), wanted) << tile.name();
+  }
+}
+
+TEST(Matmul, SmallProductsRoundOnce) {
+  Problem p(DType::f16, DType::f16, 1, 8, 12, 300);
+  p.fill(5, any_real);
+  expect_everywhere(p, model<double>(p, 4096));
+}
+
+TEST(Matmul, InfinityAndNanStayWhereTheyAre) {
+  Problem p(DType::f32, DType::f32, 1, 10, 12, 21);
+  p.fill(5, any_real);
+  const double infinity = std::numeric_limits<double>::infinity();
+  store_scalar(make_scalar(DType::f32, infinity), p.a_bytes.data(), p.a.at(0, 9, 20));
+  store_scalar(make_scalar(DType::f32, std::nan("")), p.b_bytes.data(), p.b.at(0, 20, 11));
+  for (plan::Profile profile : {plan::Profile::cpu, plan::Profile::discrete}) {
+    const Device device(profile);
+    for (const MatmulTile& tile : test_tiles(device)) {
+      const Bytes c = run(p, lower_matmul(p.region, device.target, tile));
+      for (int64_t i = 0; i < 120; ++i) {
+        const double v = to_double(load_scalar(DType::f32, c.data(), i));
+        EXPECT_EQ(std::isnan(v), i % 12 == 11) << tile.name() << " " << i;
+        EXPECT_EQ(std::isinf(v), i / 12 == 9 && i % 12 != 11) << tile.name() << " " << i;
+      }
+    }
+  }
+}
+
+// Beyond what one invocation may loop over, and in several passes.
+TEST(Matmul, LongProducts) {
+  for (auto [t, m, k] : {std::tuple{DType::s32, int64_t{1}, int64_t{70001}},
+                         {DType::u8, int64_t{3}, int64_t{40000}},
+                         {DType::f32, int64_t{2}, int64_t{33000}}}) {
+    Problem p(t, t, 1, m, 1, k);
+    p.fill(5, small_number);
+    const Device device(plan::Profile::cpu);
+    const Lowering lowering = lower_matmul(p.region, device.target);
+    EXPECT_EQ(run(p, lowering), exact(p));
+  }
+}
+
+TEST(Matmul, SeveralPasses) {
+  const Device device(plan::Profile::cpu, false);
+  // 4 096 blocks of 256 a pass.
+  Problem p(DType::f32, DType::f32, 1, 1, 1, 4096 * 256 * 2 + 700, Pattern::one_element);
+  p.fill(5, any_real);
+  const Lowering lowering = lower_matmul(p.region, device.target);
+  EXPECT_EQ(lowering.dispatches.size(), 6u);
+  EXPECT_EQ(run(p, lowering), model<float>(p, 256));
+}
+
+TEST(Matmul, ChoosesLargerKernelsForLargerProducts) {
+  const auto kernel_of = [](plan::Profile profile, int64_t m, int64_t n, int64_t k) {
+    const Device device(profile);
+    const Problem p(DType::f32, DType::f32, 1, m, n, k);
+    return lower_matmul(p.region, device.target).dispatches[0].generate(p.region).name;
+  };
+  EXPECT_EQ(kernel_of(plan::Profile::cpu, 16, 16, 16), "matmul_plain");
+  EXPECT_EQ(kernel_of(plan::Profile::cpu, 128, 128, 128), "matmul_registers");
+  EXPECT_EQ(kernel_of(plan::Profile::discrete, 8, 8, 8), "matmul_plain");
+  EXPECT_EQ(kernel_of(plan::Profile::discrete, 32, 32, 32), "matmul_plain");
+  EXPECT_EQ(kernel_of(plan::Profile::discrete, 128, 128, 128), "matmul_shared");
+  EXPECT_EQ(kernel_of(plan::Profile::discrete, 512, 512, 512), "matmul_shared");
+  EXPECT_EQ(kernel_of(plan::Profile::discrete, 1, 1, 1 << 20), "matmul_blocks");
+}
+
+}  // namespace
+}  // namespace nxv::kernels

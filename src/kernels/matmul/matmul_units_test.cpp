@@ -1,0 +1,274 @@
+// Matrix units in the interpreter: lavapipe has none.
+#include "kernels/matmul/matmul_units.h"
+
+#include "kernels/matmul/matmul_problem_test.h"
+
+namespace nxv::kernels {
+namespace {
+
+struct UnitDevice : Device {
+  UnitDevice() : Device(plan::Profile::discrete, false) {
+    using plan::MatrixType;
+    plan.has.coopmat = plan.has.bf16 = true;
+    plan.matrix_shapes = {{16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
+                          {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32}};
+  }
+  // The tiles whose subgroups add up `chain` steps.
+  std::vector<MatmulTile> tiles(uint32_t chain) const {
+    std::vector<MatmulTile> all;
+    for (const MatmulTile& t : candidate_tiles(target)) {
+      if (t.kind == MatmulTile::Kind::units && t.chain == chain) all.push_back(t);
+    }
+    return all;
+  }
+  MatmulTile tile(uint32_t chain) const { return tiles(chain).back(); }
+};
+
+constexpr uint32_t kSplitChain = 32;
+constexpr DType kTypes[] = {DType::f16, DType::bf16, DType::f32};
+uint32_t chain_of(DType t) { return t == DType::f32 ? kSplitChain : 0; }
+
+std::string name_of(const Problem& p) {
+  return std::string(name(p.out)) + " " + std::to_string(p.batch) + "x" + std::to_string(p.m) +
+         "x" + std::to_string(p.n) + "x" + std::to_string(p.k);
+}
+
+double number(const Bytes& c, DType t, int64_t i) { return to_double(load_scalar(t, c.data(), i)); }
+
+// ||c - product|| / ||product|| and the same of a chain of fma, for f32.
+struct Errors {
+  double units, chain;
+};
+Errors errors(const Problem& p, const Bytes& c) {
+  double units = 0, chain = 0, norm = 0;
+  for (int64_t i = 0; i < p.batch * p.m * p.n; ++i) {
+    const int64_t batch = i / (p.m * p.n), row = i / p.n % p.m, column = i % p.n;
+    double exact = 0;
+    float fma = 0;
+    for (int64_t k = 0; k < p.k; ++k) {
+      const double x = to_double(p.x(batch, row, k)), y = to_double(p.y(batch, k, column));
+      exact += x * y;
+      fma = std::fma(static_cast<float>(x), static_cast<float>(y), fma);
+    }
+    units += std::pow(number(c, p.out, i) - exact, 2);
+    chain += std::pow(fma - exact, 2);
+    norm += exact * exact;
+  }
+  return {std::sqrt(units / norm), std::sqrt(chain / norm)};
+}
+
+TEST(MatmulUnits, EveryTile) {
+  const UnitDevice device;
+  for (DType t : kTypes) {
+    for (const MatmulTile& tile : device.tiles(chain_of(t))) {
+      Problem inside(t, t, 1, tile.rows, tile.columns, 2 * tile.steps());
+      inside.fill(1, small_number);
+      EXPECT_EQ(run(inside, lower_matmul(inside.region, device.target, tile)), exact(inside))
+          << tile.name() << " " << name_of(inside);
+      Problem edges(t, t, 1, tile.rows + 8, tile.columns - 24, tile.steps() + 24);
+      edges.fill(2, small_number);
+      EXPECT_EQ(run(edges, lower_matmul(edges.region, device.target, tile)), exact(edges))
+          << tile.name() << " " << name_of(edges);
+    }
+  }
+}
+
+TEST(MatmulUnits, EveryPatternOfStrides) {
+  const UnitDevice device;
+  for (DType t : kTypes) {
+    for (Pattern pa : kPatterns) {
+      for (Pattern pb : kPatterns) {
+        // Sizes whose chunks are whole, and others; the long way round takes both.
+        if (pa != pb && pa != Pattern::rows && pb != Pattern::rows) continue;
+        for (int64_t odd : {0, 1}) {
+          Problem p(t, t, 2, 40 + odd, 24 - odd, 72 + odd, pa, pb);
+          p.fill(3, small_number);
+          // Of one element nobody can tell the substance: it may be 0.
+          const MatmulTile tile = device.tile(chain_of(t));
+          EXPECT_EQ(run(p, lower_matmul(p.region, device.target, tile)), exact(p))
+              << name_of(p) << " " << static_cast<int>(pa) << " " << static_cast<int>(pb);
+        }
+      }
+    }
+  }
+}
+
+TEST(MatmulUnits, RoundsToNearestEven) {
+  const UnitDevice device;
+  for (DType t : {DType::f16, DType::bf16}) {
+    Problem p(t, t, 1, 33, 34, 64);
+    p.fill(4, any_real);
+    // Sums of so few products are exact in the interpreter before they are rounded to f32.
+    const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile(0)));
+    const double half_ulp = t == DType::f16 ? 0x1p-11 : 0x1p-8;
+    for (int64_t i = 0; i < p.m * p.n; ++i) {
+      double wanted = 0;
+      for (int64_t k = 0; k < p.k; ++k) {
+        wanted += to_double(p.x(0, i / p.n, k)) * to_double(p.y(0, k, i % p.n));
+      }
+      EXPECT_NEAR(number(c, t, i), wanted, std::fabs(wanted) * half_ulp * 1.001 + 1e-6);
+    }
+  }
+}
+
+// What a split product does with each batch.
+std::vector<bool> verdicts(const Problem& p, const Target& target, const MatmulTile& tile) {
+  const Lowering lowering = lower_matmul(p.region, target, tile);
+  // Alone, the kernel for matrix units leaves what it may not compute as it was.
+  Lowering units = lowering;
+  units.dispatches.pop_back();
+  const Bytes c = run(p, units);
+  std::vector<bool> accepted;
+  for (int64_t batch = 0; batch < p.batch; ++batch) {
+    const auto* begin = c.data() + batch * p.m * p.n * 4;
+    accepted.push_back(std::any_of(begin, begin + p.m * p.n * 4,
+                                   [](std::byte b) { return b != std::byte{0xff}; }));
+  }
+  return accepted;
+}
+
+void scale_line(Problem& p, const Matrix& m, Bytes& bytes, int64_t batch, int64_t line, bool is_row,
+                double factor) {
+  for (int64_t k = 0; k < p.k; ++k) {
+    const int64_t at = is_row ? m.at(batch, line, k) : m.at(batch, k, line);
+    const double v = to_double(load_scalar(m.dtype, bytes.data(), at));
+    store_scalar(make_scalar(m.dtype, v * factor), bytes.data(), at);
+  }
+}
+
+TEST(MatmulUnits, SplitProductsBeatAChainOfFma) {
+  const UnitDevice device;
+  const MatmulTile tile = device.tile(kSplitChain);
+  const auto positive = [](DType t, std::mt19937& random) {
+    return make_scalar(t, std::uniform_real_distribution<double>(0, 1)(random));
+  };
+  const auto normal = [](DType t, std::mt19937& random) {
+    return make_scalar(t, std::normal_distribution<double>()(random));
+  };
+  const std::function<Scalar(DType, std::mt19937&)> kinds[] = {any_real, positive, normal};
+  for (const auto& kind : kinds) {
+    Problem p(DType::f32, DType::f32, 1, 64, 64, 512);
+    p.fill(5, kind);
+    EXPECT_TRUE(verdicts(p, device.target, tile)[0]);
+    const Errors e = errors(p, run(p, lower_matmul(p.region, device.target, tile)));
+    EXPECT_LT(e.units, e.chain);
+    EXPECT_LT(e.units, 3e-7);
+  }
+}
+
+TEST(MatmulUnits, LinesOfAnyScale) {
+  const UnitDevice device;
+  const MatmulTile tile = device.tile(kSplitChain);
+  Problem p(DType::f32, DType::f32, 1, 40, 40, 256);
+  p.fill(6, any_real);
+  for (int64_t line = 0; line < 40; ++line) {
+    const double factor = std::ldexp(1, static_cast<int>(line * 5) - 100);
+    scale_line(p, p.a, p.a_bytes, 0, line, true, factor);
+    scale_line(p, p.b, p.b_bytes, 0, line, false, std::ldexp(factor, -5));
+  }
+  scale_line(p, p.a, p.a_bytes, 0, 7, true, 0);
+  scale_line(p, p.b, p.b_bytes, 0, 9, false, 0);
+  EXPECT_TRUE(verdicts(p, device.target, tile)[0]);
+  const Bytes c = run(p, lower_matmul(p.region, device.target, tile));
+  for (int64_t i = 0; i < 1600; ++i) {
+    double exact = 0, size = 0;
+    for (int64_t k = 0; k < p.k; ++k) {
+      const double product = to_double(p.x(0, i / 40, k)) * to_double(p.y(0, k, i % 40));
+      exact += product;
+      size += std::fabs(product);
+    }
+    if (std::fabs(exact) > 0x1p128) {
+      EXPECT_TRUE(std::isinf(number(c, p.out, i)));
+    } else {
+      EXPECT_NEAR(number(c, p.out, i), exact, 1e-6 * size + 0x1p-149);
+    }
+  }
+}
+
+// What two f16 cannot hold goes to the kernels for f32, bit by bit, and one batch does not decide
+// for another.
+TEST(MatmulUnits, VerdictsAgainstMatrixUnits) {
+  const UnitDevice device;
+  const MatmulTile tile = device.tile(kSplitChain);
+  const double infinity = std::numeric_limits<double>::infinity();
+  Problem p(DType::f32, DType::f32, 7, 40, 36, 264);
+  p.fill(7, any_real);
+  const auto set_a = [&](int64_t batch, int64_t row, int64_t k, double v) {
+    store_scalar(make_scalar(DType::f32, v), p.a_bytes.data(), p.a.at(batch, row, k));
+  };
+  const auto set_b = [&](int64_t batch, int64_t k, int64_t column, double v) {
+    store_scalar(make_scalar(DType::f32, v), p.b_bytes.data(), p.b.at(batch, k, column));
+  };
+  set_a(1, 39, 263, infinity);
+  set_b(2, 263, 35, std::nan(""));
+  // One element a line: the product of the others is lost beside it.
+  set_a(3, 3, 5, 0x1p60);
+  set_b(4, 5, 3, 0x1p30);
+  // One-hot columns select elements, which must come through exactly.
+  for (int64_t k = 0; k < p.k; ++k) {
+    for (int64_t column = 0; column < p.n; ++column) set_b(5, k, column, k == 3 * column);
+  }
+  // Nothing but subnormal numbers in one row.
+  scale_line(p, p.a, p.a_bytes, 6, 11, true, 0x1p-130);
+  EXPECT_EQ(verdicts(p, device.target, tile),
+            (std::vector<bool>{true, false, false, false, false, false, false}));
+
+  const Bytes c = run(p, lower_matmul(p.region, device.target, tile));
+  MatmulTile plain;
+  plain.kind = MatmulTile::Kind::plain;
+  const Bytes wanted = run(p, lower_matmul(p.region, device.target, plain));
+  const auto batch = static_cast<size_t>(p.m * p.n * 4);
+  EXPECT_EQ(std::memcmp(c.data() + batch, wanted.data() + batch, 6 * batch), 0);
+  EXPECT_NE(std::memcmp(c.data(), wanted.data(), batch), 0);
+}
+
+TEST(MatmulUnits, HalvesKeepInfinityAndNan) {
+  const UnitDevice device;
+  for (DType t : {DType::f16, DType::bf16}) {
+    Problem p(t, t, 1, 40, 44, 37);
+    p.fill(8, any_real);
+    store_scalar(make_scalar(t, std::numeric_limits<double>::infinity()), p.a_bytes.data(),
+                 p.a.at(0, 39, 36));
+    store_scalar(make_scalar(t, std::nan("")), p.b_bytes.data(), p.b.at(0, 36, 43));
+    const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile(0)));
+    for (int64_t i = 0; i < p.m * p.n; ++i) {
+      EXPECT_EQ(std::isnan(number(c, t, i)), i % 44 == 43);
+      EXPECT_EQ(std::isinf(number(c, t, i)), i / 44 == 39 && i % 44 != 43);
+    }
+  }
+}
+
+TEST(MatmulUnits, ChosenByShapeAndTypeAlone) {
+  const UnitDevice device;
+  const auto kernels = [&](DType t, int64_t m, int64_t n, int64_t k, Pattern pattern) {
+    Problem p(t, t, 1, 1, 1, 1);
+    p.region.words = {0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0};
+    const bool rows = pattern == Pattern::rows;
+    p.region.words[kRowStrideA] = static_cast<uint32_t>(rows ? k : 1);
+    p.region.words[kDepthStrideA] = static_cast<uint32_t>(rows ? 1 : m);
+    p.region.words[kDepthStrideB] = static_cast<uint32_t>(n);
+    p.region.words[kColumnStrideB] = 1;
+    p.region.words[kM] = static_cast<uint32_t>(m);
+    p.region.words[kN] = static_cast<uint32_t>(n);
+    p.region.words[kK] = static_cast<uint32_t>(k);
+    std::string names;
+    for (const Dispatch& d : lower_matmul(p.region, device.target).dispatches) {
+      names += d.generate(p.region).name + " ";
+    }
+    return names;
+  };
+  for (Pattern pattern : {Pattern::rows, Pattern::columns}) {
+    for (DType t : {DType::f16, DType::bf16}) {
+      EXPECT_EQ(kernels(t, 256, 256, 256, pattern), "matmul_units ");
+
+      EXPECT_EQ(kernels(t, 1000, 1001, 1003, pattern), "matmul_units matmul_totals ");
+      EXPECT_EQ(kernels(t, 96, 96, 64, pattern), "matmul_shared ");
+    }
+    EXPECT_EQ(kernels(DType::f32, 4096, 4096, 4096, pattern),
+              "matmul_measure matmul_verdicts matmul_units matmul_shared ");
+    EXPECT_EQ(kernels(DType::f32, 512, 512, 512, pattern), "matmul_shared ");
+  }
+}
+
+}  // namespace
+}  // namespace nxv::kernels

@@ -1,0 +1,80 @@
+#include "kernels/reduction/reduction_frame.h"
+
+#include "kernels/common/grid.h"
+
+namespace nxv::kernels {
+
+using ir::Opcode;
+using ir::Value;
+
+ReductionFrame::ReductionFrame(const Region& r, const Target& target, const ReductionLayout& l)
+    : region(r),
+      layout(l),
+      math(target.math),
+      b(r.kind == RegionKind::reduction ? "reduction" : "row_program", l.workgroup),
+      emitter(b, r, target.math, kWordsOf<ReductionWords>,
+              int{l.from_partials} + int{l.to_partials}),
+      words(emitter.words_as<ReductionWords>()) {
+  b.set_subgroup_size(l.lanes > 1 ? l.lanes : 0);
+}
+
+Value ReductionFrame::place() {
+  if (layout.team > 1) {
+    const Value local = b.builtin(ir::Builtin::local_index);
+    lane_ = local / teams();
+    return linear_group(b) * teams() + local % teams();
+  }
+  if (layout.lanes == 1) {
+    be_alone();
+    return linear_group(b) * layout.workgroup + b.builtin(ir::Builtin::local_index);
+  }
+  lane_ = b.builtin(ir::Builtin::subgroup_lane);
+  if (layout.unit_is_workgroup()) return linear_group(b);
+  return linear_group(b) * (layout.workgroup / layout.lanes) +
+         b.builtin(ir::Builtin::subgroup_index);
+}
+
+Value ReductionFrame::clamped(Value unit) {
+  exists_ = unit < words[&ReductionWords::units];
+  return b.binary(Opcode::min, unit, words[&ReductionWords::units] - 1u);
+}
+
+Value ReductionFrame::is_first() {
+  const Value first = lane_ == 0u;
+  if (layout.team > 1) return first & exists_;
+  if (!layout.unit_is_workgroup()) return first;
+  return first & (b.builtin(ir::Builtin::subgroup_index) == 0u);
+}
+
+Points ReductionFrame::row_points(Value row) const {
+  Points points;
+  points.rows = {row};
+  points.row_end = words[&ReductionWords::rows];
+  points.col_end = words[&ReductionWords::columns];
+  return points;
+}
+
+Points ReductionFrame::element_points(Value row, Value column) {
+  Points points = row_points(row);
+  points.element_base = row * words[&ReductionWords::columns];
+  for (uint32_t i = 0; i < kGroup; ++i) {
+    Value at = i == 0 ? column : column + i;
+    if (!layout.aligned) {
+      at = b.binary(Opcode::min, at, words[&ReductionWords::columns] - 1u);
+    }
+    points.cols.push_back(at);
+  }
+  if (layout.aligned) points.element_groups = {(points.element_base + column) >> 2};
+  return points;
+}
+
+void ReductionFrame::hoist(int expr, Value row) {
+  const Expr& e = region.exprs[expr];
+  if (e.kind == ExprKind::reduce) return;
+  if (e.level == Level::row) return emitter.evaluate(expr, row_points(row));
+  for (int16_t arg : e.args) {
+    if (arg >= 0) hoist(arg, row);
+  }
+}
+
+}  // namespace nxv::kernels

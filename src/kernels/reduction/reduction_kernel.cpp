@@ -1,0 +1,211 @@
+// The kernels of reductions and row programs. See reduction.h for what a unit is.
+#include "ir/pick.h"
+#include "kernels/common/family.h"
+#include "kernels/common/grid.h"
+#include "kernels/reduction/reduction.h"
+#include "kernels/reduction/reduction_frame.h"
+#include "kernels/reduction/row_fold.h"
+
+namespace nxv::kernels {
+namespace {
+
+using ir::Number;
+using ir::Opcode;
+using ir::Value;
+
+class ReductionKernel {
+ public:
+  ReductionKernel(const Region& region, const Target& target, const ReductionLayout& layout)
+      : frame_(region, target, layout),
+        region_(region),
+        layout_(frame_.layout),
+        b_(frame_.b),
+        emitter_(frame_.emitter),
+        words_(frame_.words),
+        reductions_(emitter_.reductions()) {
+    for (int id : reductions_) folds_.emplace_back(frame_, region.exprs[id]);
+  }
+
+  ir::Kernel run() {
+    if (layout_.chunked) {
+      chunk();
+    } else if (layout_.rows > 1) {
+      several_rows();
+    } else {
+      one_unit();
+    }
+    return b_.finish();
+  }
+
+ private:
+  using Words = ReductionWords;
+
+  void chunk() {
+    frame_.be_alone();
+    const Value begin = linear_group(b_) * kRowsOfChunk;
+    const Value end = b_.binary(Opcode::min, begin + kRowsOfChunk, words_[&Words::units]);
+    b_.for_range(begin + b_.builtin(ir::Builtin::local_index), end, b_.u32(layout_.workgroup),
+                 [&](Value unit) { rows(unit); });
+  }
+
+  void one_unit() {
+    const Value unit = frame_.place();
+    const auto fold = [&](Value u) {
+      if (layout_.to_partials) {
+        partial(u);
+      } else {
+        rows(u);
+      }
+    };
+    if (layout_.team > 1) {
+      fold(frame_.clamped(unit));
+    } else {
+      b_.if_(unit < words_[&Words::units], [&] { fold(unit); });
+    }
+  }
+
+  // A block of a row, or 32 blocks, -> one accumulator. Single invocations take neighbouring rows,
+  // subgroups neighbouring blocks.
+  void partial(Value unit) {
+    Value row, block;
+    if (layout_.lanes == 1) {
+      block = words_.divide(unit, &Words::by_rows);
+      row = unit - block * words_[&Words::rows];
+    } else {
+      row = words_.divide(unit, &Words::blocks);
+      block = unit - row * words_[&Words::blocks];
+    }
+    folds_[0].hoist(row);
+    const Accumulator a = layout_.to_second_level ? folds_[0].fold_second_level(row, block)
+                                                  : folds_[0].fold_block(row, block);
+    const auto store = [&] {
+      folds_[0].store(frame_.partials_out(), row * words_[&Words::blocks] + block, a);
+    };
+    if (layout_.shares_units()) {
+      b_.if_(frame_.is_first(), store);
+    } else {
+      store();
+    }
+  }
+
+  // The rows that share a word of the output.
+  void rows(Value unit) {
+    const uint32_t per_word = layout_.rows_per_word;
+    if (per_word == 1) {
+      finish_row(unit,
+                 [&](Value row, const Number& x) { store_element(emitter_.output(), row, x); });
+      return;
+    }
+    const ir::Var bits = b_.var(b_.u32(0));
+    const uint32_t width = 32 / per_word;
+    b_.for_range(b_.u32(0), b_.u32(per_word), b_.u32(1), [&](Value i) {
+      const Value row = b_.binary(Opcode::min, unit * per_word + i, words_[&Words::rows] - 1u);
+      finish_row(row, [&](Value, const Number& x) {
+        bits.set(bits.get() | (stored_bits(x) << (i * width)));
+      });
+    });
+    const auto store = [&] { b_.store(emitter_.output(), unit, bits.get()); };
+    if (layout_.lanes == 1) {
+      store();
+    } else {
+      b_.if_(frame_.is_first(), store);
+    }
+  }
+
+  // Rows a workgroup's width apart: neighbouring invocations take neighbouring ones. None is stored
+  // before all are computed, so that their loads overlap.
+  void several_rows() {
+    frame_.be_alone();
+    const Value first = linear_group(b_) * (layout_.rows * layout_.workgroup) +
+                        b_.builtin(ir::Builtin::local_index);
+    std::vector<std::pair<Value, Number>> results;
+    for (uint32_t i = 0; i < layout_.rows; ++i) {
+      const Value row = first + i * layout_.workgroup;
+      finish_row(b_.binary(Opcode::min, row, words_[&Words::rows] - 1u),
+                 [&](Value, const Number& x) { results.emplace_back(row, x); });
+    }
+    for (const auto& [row, x] : results) {
+      b_.if_(row < words_[&Words::rows],
+             [&, row = row, &x = x] { store_element(emitter_.output(), row, x); });
+    }
+  }
+
+  template <typename Sink>
+  void finish_row(Value row, Sink sink) {
+    for (size_t i = 0; i < reductions_.size(); ++i) {
+      folds_[i].hoist(row);
+      emitter_.set(reductions_[i], folds_[i].result(folds_[i].fold(row)));
+    }
+    const int root = static_cast<int>(region_.exprs.size()) - 1;
+    if (region_.root_level == Level::row) {
+      Points points = frame_.row_points(row);
+      emitter_.evaluate(root, points);
+      const auto store = [&] { sink(row, emitter_.value(root, 0)); };
+      if (layout_.shares_units() && layout_.rows_per_word == 1) {
+        b_.if_(frame_.is_first(), store);
+      } else {
+        store();
+      }
+    } else {
+      frame_.hoist(root, row);
+      store_elements(root, row);
+    }
+    emitter_.forget_all();
+  }
+
+  // The elements of a row-wide root, lanes adjacent.
+  void store_elements(int root, Value row) {
+    const Value first = frame_.lane() << 2;
+    b_.for_range(first, words_[&Words::columns], b_.u32(kGroup * layout_.lanes), [&](Value column) {
+      const Points points = frame_.element_points(row, column);
+      if (layout_.in_turn) return store_in_turn(root, points, column);
+      emitter_.evaluate(root, points);
+      if (layout_.aligned) {
+        Group group;
+        for (int i = 0; i < kGroup; ++i) group[i] = emitter_.value(root, i);
+        store_group(emitter_.output(), points.element_groups[0], group);
+      } else {
+        for (uint32_t i = 0; i < kGroup; ++i) {
+          b_.if_(column + i < words_[&Words::columns], [&] {
+            store_element(emitter_.output(), points.element_base + points.cols[i],
+                          emitter_.value(root, static_cast<int>(i)));
+          });
+        }
+      }
+      emitter_.forget(Level::element);
+    });
+  }
+
+  void store_in_turn(int root, const Points& points, Value column) {
+    if (layout_.aligned) {
+      const GroupWriter writer(b_, region_.root->dtype);
+      emitter_.evaluate_in_turn(root, points,
+                                [&](Value lane, const Number& x) { writer.set(lane, x); });
+      writer.store(emitter_.output(), points.element_groups[0]);
+    } else {
+      emitter_.evaluate_in_turn(root, points, [&](Value lane, const Number& x) {
+        b_.if_(column + lane < words_[&Words::columns],
+               [&] { store_element(emitter_.output(), points.element_base + column + lane, x); });
+      });
+    }
+    emitter_.forget(Level::element);
+  }
+
+  ReductionFrame frame_;
+  const Region& region_;
+  const ReductionLayout& layout_;
+  ir::Builder& b_;
+  RegionEmitter& emitter_;
+  const WordValues<ReductionWords>& words_;
+  const std::vector<int> reductions_;
+  std::vector<RowFold> folds_;  // of each of them
+};
+
+}  // namespace
+
+ir::Kernel generate_reduction(const Region& region, const Target& target,
+                              const ReductionLayout& layout) {
+  return ReductionKernel(region, target, layout).run();
+}
+
+}  // namespace nxv::kernels

@@ -1,0 +1,158 @@
+// Reductions follow one association tree, whatever the device and the layout.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "graph/build.h"
+#include "kernels/reduction/row_program.h"
+#include "kernels/reduction/sliding_windows.h"
+#include "schedule/schedule.h"
+#include "testing/driver/interpreted.h"
+#include "testing/driver/plans.h"
+#include "testing/numbers/agreement.h"
+
+namespace nxv::kernels {
+namespace {
+
+using nxv::testing::InterpretedDevice;
+
+HostTensor noise(DType type, Shape shape, uint32_t seed) {
+  std::mt19937 random(seed);
+  HostTensor t(type, std::move(shape));
+  for (int64_t i = 0; i < t.count(); ++i) {
+    const int64_t n = static_cast<int64_t>(random() % 20001) - 10000;
+    t.set(i, is_integer(type) ? make_scalar(type, n) : make_scalar(type, std::ldexp(n, -7)));
+  }
+  return t;
+}
+
+std::vector<plan::DevicePlan> plans(bool fast_f64) {
+  std::vector<plan::DevicePlan> list = {discrete_plan(), cpu_plan(), discrete_plan(),
+                                        discrete_plan()};
+  list[2].has.subgroup_shuffle = false;
+  list[3].subgroup_size = 16;
+  for (plan::DevicePlan& p : list) p.has.fast_f64 = fast_f64;
+  return list;
+}
+
+Region region_of(const NodeRef& root) { return schedule::make_schedule(root, {}).back().region; }
+
+// What a kernel is not chosen for has a reason.
+TEST(Reductions, ChoicesSayWhy) {
+  const auto owner = host_graveyard();
+  const auto stored = [&](Shape shape) {
+    const HostTensor t(DType::f32, shape);
+    return host_value(owner, DType::f32, shape, t.bytes);
+  };
+  const Region rows = region_of(reduce(Op::sum, stored({4096, 1024}), Axes{1}, false));
+  const Region few = region_of(reduce(Op::sum, stored({4, 1024}), Axes{1}, false));
+  const plan::DevicePlan gpu = discrete_plan(), cpu = cpu_plan();
+  EXPECT_EQ(registers_obstacle(rows, make_target(gpu)), nullptr);
+  EXPECT_STREQ(registers_obstacle(few, make_target(gpu)), "rows are few, and better split");
+  EXPECT_NE(registers_obstacle(rows, make_target(cpu)), nullptr);
+  EXPECT_STREQ(sliding_obstacle(rows, make_target(gpu)), "rows are no small windows");
+}
+
+// The same values through each device, straight and as the columns of a transposed matrix.
+void check_tree(Op op, DType type, int64_t length, bool fast_f64) {
+  const HostTensor x = noise(type, {2, length}, static_cast<uint32_t>(length));
+  HostTensor turned(type, {length, 2});
+  for (int64_t i = 0; i < length; ++i) {
+    for (int64_t r = 0; r < 2; ++r) turned.set(2 * i + r, x.at(r * length + i));
+  }
+  HostTensor want;
+  for (const plan::DevicePlan& plan : plans(fast_f64)) {
+    InterpretedDevice device(plan);
+    const auto owner = host_graveyard();
+    const auto rows = host_value(owner, type, {2, length}, x.bytes);
+    const auto columns = host_value(owner, type, {length, 2}, turned.bytes);
+    const HostTensor by_rows = device.evaluate(reduce(op, rows, Axes{1}, false));
+    const HostTensor by_columns = device.evaluate(reduce(op, columns, Axes{0}, false));
+    if (want.shape.empty()) {
+      want = by_rows;
+      const auto node = reduce(op, rows, Axes{1}, false);
+      EXPECT_EQ(disagreement(*node, std::vector{x}, want), "");
+    }
+    EXPECT_EQ(difference(by_rows, want), "") << name(op) << " of " << length;
+    EXPECT_EQ(difference(by_columns, want), "") << name(op) << " of columns of " << length;
+    EXPECT_EQ(device.invalid(), "");
+  }
+}
+
+TEST(Reduction, OneTreeForEveryDevice) {
+  for (int64_t length : {1, 2, 3, 4, 5, 31, 64, 65, 127, 128, 129, 1000, 1023, 1024, 1025, 2500}) {
+    check_tree(Op::sum, DType::f32, length, true);
+    check_tree(Op::sum, DType::f32, length, false);
+    check_tree(Op::reduce_max, DType::f16, length, true);
+  }
+  for (int64_t length : {1, 7, 130, 1025, 3000}) {
+    check_tree(Op::product, DType::s32, length, true);
+    check_tree(Op::sum, DType::s64, length, true);
+    check_tree(Op::sum, DType::u8, length, true);
+    check_tree(Op::sum, DType::f64, length, true);
+    check_tree(Op::all, DType::bf16, length, false);
+    check_tree(Op::any, DType::s8, length, true);
+    check_tree(Op::reduce_min, DType::u8, length, true);
+  }
+}
+
+TEST(Reduction, ManyBlocks) {
+  check_tree(Op::sum, DType::f32, 40000, false);
+  check_tree(Op::reduce_min, DType::f32, 33333, true);
+}
+
+// Several teams of adjacent rows, the last of them beyond the end.
+TEST(Reduction, ManyColumns) {
+  for (const DType type : {DType::f32, DType::s64, DType::u16, DType::c64}) {
+    for (const int64_t length : {70, 1100}) {
+      HostTensor x = noise(type, {length, 75}, 9);
+      InterpretedDevice device(discrete_plan());
+      const auto owner = host_graveyard();
+      const auto node = reduce(Op::sum, host_value(owner, type, x.shape, x.bytes), Axes{0}, false);
+      EXPECT_EQ(disagreement(*node, std::vector{x}, device.evaluate(node)), "");
+      EXPECT_EQ(device.invalid(), "");
+    }
+  }
+}
+
+// 2^24 + 1 + 1 + ... is not swallowed by a plain f32 accumulator.
+TEST(Reduction, SumsAreWide) {
+  for (bool fast_f64 : {true, false}) {
+    plan::DevicePlan plan = discrete_plan();
+    plan.has.fast_f64 = fast_f64;
+    InterpretedDevice device(plan);
+    HostTensor x(DType::f32, {1001});
+    x.set(0, make_scalar(DType::f32, 0x1p24));
+    for (int64_t i = 1; i < x.count(); ++i) x.set(i, make_scalar(DType::f32, 1.0));
+    const auto owner = host_graveyard();
+    const auto node = host_value(owner, x.dtype, x.shape, x.bytes);
+    EXPECT_EQ(to_double(device.evaluate(reduce(Op::sum, node, {}, false)).at(0)), 0x1p24 + 1000);
+  }
+}
+
+TEST(Reduction, InfinitiesAndNaN) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (bool fast_f64 : {true, false}) {
+    plan::DevicePlan plan = discrete_plan();
+    plan.has.fast_f64 = fast_f64;
+    InterpretedDevice device(plan);
+    const auto sum = [&](std::initializer_list<double> list) {
+      std::vector<Scalar> elements;
+      for (double v : list) elements.push_back(make_scalar(DType::f32, v));
+      const Shape shape = {static_cast<int64_t>(list.size())};
+      const auto owner = host_graveyard();
+      const auto x =
+          host_value(owner, DType::f32, shape, HostTensor(DType::f32, shape, elements).bytes);
+      return to_double(device.evaluate(reduce(Op::sum, x, {}, false)).at(0));
+    };
+    EXPECT_EQ(sum({1, kInfinity, 2}), kInfinity);
+    EXPECT_EQ(sum({1, -kInfinity, 0x1.fffffep127}), -kInfinity);
+    EXPECT_TRUE(std::isnan(sum({kInfinity, -kInfinity})));
+    EXPECT_TRUE(std::isnan(sum({1, std::numeric_limits<double>::quiet_NaN()})));
+    EXPECT_EQ(sum({0x1.fffffep127, 0x1.fffffep127}), kInfinity);
+  }
+}
+
+}  // namespace
+}  // namespace nxv::kernels

@@ -1,0 +1,303 @@
+// Rows in registers.
+//
+// A subgroup of 32 lanes holds a block of 1 024 columns, 32 elements a lane, such that lane l is
+// accumulator l of the fold's tree (fold.h). A row takes one subgroup, or a workgroup of as many
+// subgroups as it has blocks, rounded up to a power of two. Everything is straight-line code: an
+// element is loaded once, and what was computed of it for one reduction serves the later ones and
+// the result. Results of blocks meet in shared memory, with one barrier a reduction; every
+// invocation then folds them by the tree.
+#include "kernels/reduction/row_program.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "kernels/common/divide_up.h"
+#include "kernels/common/family.h"
+#include "kernels/common/fold.h"
+#include "kernels/common/grid.h"
+#include "kernels/common/region_cost.h"
+#include "kernels/common/region_emitter.h"
+
+namespace nxv::kernels {
+namespace {
+
+using ir::Builder;
+using ir::Number;
+using ir::Opcode;
+using ir::Value;
+
+constexpr uint32_t kLanes = kFoldAccumulators;
+constexpr uint32_t kGroupsOfBlock = kFoldBlock / kFoldStride;  // that a lane holds
+constexpr uint32_t kMaxBlocks = 32;
+constexpr uint32_t kRowsOfWorkgroup = 8;  // when a subgroup takes a row
+// Blocks that an accumulator of the tree's next level takes in order.
+constexpr uint32_t kBlocksOfAccumulator = kGroup;
+// Reductions alone: up to here a loop by one subgroup does as well.
+constexpr int64_t kShortReduction = 512;
+// Subgroups that keep a GPU busy; fewer rows are better split.
+constexpr int64_t kEnoughSubgroups = 2048;
+// Of one element (kOps), and bytes of operands an element: bounds of code size and registers.
+constexpr int kMaxCost = 256;
+constexpr int kMaxBytes = 16;
+
+struct RowProgramLayout {
+  uint32_t blocks = 1;               // of a row, a power of two; a subgroup each
+  uint32_t groups = kGroupsOfBlock;  // of a lane: fewer where rows are short
+  Choice<bool> aligned = false;      // rows start at multiples of four elements
+  Choice<bool> full = false;         // every lane has all of its elements
+
+  uint32_t rows() const { return blocks == 1 ? kRowsOfWorkgroup : 1; }
+  uint32_t workgroup() const { return kLanes * blocks * rows(); }
+};
+
+struct RowProgramWords {
+  uint32_t rows = 0, columns = 0;
+};
+
+class RowProgramKernel {
+ public:
+  RowProgramKernel(const Region& region, const Target& target, const RowProgramLayout& layout)
+      : region_(region),
+        layout_(layout),
+        b_(region.kind == RegionKind::reduction ? "reduction" : "row_program", layout.workgroup()),
+        emitter_(b_, region, target.math, kWordsOf<RowProgramWords>),
+        words_(emitter_.words_as<RowProgramWords>()),
+        target_(target) {
+    b_.set_subgroup_size(kLanes);
+  }
+
+  ir::Kernel run() {
+    lane_ = b_.builtin(ir::Builtin::subgroup_lane);
+    const Value subgroup = b_.builtin(ir::Builtin::subgroup_index);
+    const bool alone = layout_.blocks == 1;
+    block_ = alone ? b_.u32(0) : subgroup;
+    row_ = alone ? linear_group(b_) * kRowsOfWorkgroup + subgroup : linear_group(b_);
+    b_.if_(row_ < words_[&RowProgramWords::rows], [&] { row(); });
+    return b_.finish();
+  }
+
+ private:
+  Value columns() const { return words_[&RowProgramWords::columns]; }
+
+  void row() {
+    place();
+    for (int id : emitter_.reductions()) {
+      const Expr& e = region_.exprs[id];
+      const Fold fold(b_, e.op, region_.exprs[e.args[0]].dtype, e.dtype, target_.math);
+      emitter_.set(id, fold.result(fold_row(fold, e.args[0])));
+    }
+    const int root = static_cast<int>(region_.exprs.size()) - 1;
+    if (region_.root_level == Level::row) {
+      Points point;
+      point.rows = points_.rows;
+      point.row_end = points_.row_end;
+      emitter_.evaluate(root, point);
+      const Value first = layout_.blocks == 1 ? lane_ == 0u : (lane_ == 0u) & (block_ == 0u);
+      b_.if_(first, [&] { store_element(emitter_.output(), row_, emitter_.value(root, 0)); });
+    } else {
+      emitter_.evaluate(root, points_);
+      store(root);
+    }
+  }
+
+  // The elements of this lane.
+  void place() {
+    points_.rows = {row_};
+    points_.row_end = words_[&RowProgramWords::rows];
+    points_.col_end = columns();
+    points_.element_base = row_ * columns();
+    const Value first = block_ * kFoldBlock + (lane_ << 2);
+    for (uint32_t j = 0; j < layout_.groups; ++j) {
+      Value column = j == 0 ? first : first + j * kFoldStride;
+      columns_.push_back(column);
+      // Beyond the row's end a lane reads the last elements again and leaves them out.
+      if (layout_.aligned && !layout_.full) {
+        column = b_.binary(Opcode::min, column, columns() - kGroup);
+      }
+      for (uint32_t i = 0; i < kGroup; ++i) {
+        Value at = i == 0 ? column : column + i;
+        if (!layout_.aligned) at = b_.binary(Opcode::min, at, columns() - 1u);
+        points_.cols.push_back(at);
+      }
+      if (layout_.aligned) {
+        points_.element_groups.push_back((points_.element_base + column) >> 2);
+      }
+    }
+  }
+
+  // Whether element i of group j is one of the row; the same for a group when aligned.
+  Value is_real(uint32_t j, uint32_t i) {
+    return (layout_.aligned || i == 0 ? columns_[j] : columns_[j] + i) < columns();
+  }
+
+  Accumulator fold_row(const Fold& fold, int x) {
+    emitter_.evaluate(x, points_);
+    Accumulator a = fold.identity();
+    for (uint32_t j = 0; j < layout_.groups; ++j) {
+      Accumulator next = a;
+      for (uint32_t i = 0; i < kGroup; ++i) {
+        const uint32_t k = j * kGroup + i;
+        next = fold.insert(next, emitter_.value(x, static_cast<int>(k)), points_.cols[k]);
+        if (!layout_.aligned) next = a = fold.select(is_real(j, i), next, a);
+      }
+      a = layout_.aligned && !layout_.full ? fold.select(is_real(j, 0), next, a) : next;
+    }
+    for (uint32_t mask = 1; mask < kLanes; mask *= 2) a = fold.exchange(a, mask);
+    return layout_.blocks == 1 ? a : across_blocks(fold, a);
+  }
+
+  // The tree over the results of the blocks; those beyond the row's end are identities.
+  Accumulator across_blocks(const Fold& fold, const Accumulator& own) {
+    std::vector<ir::Shared> slots;
+    for (const ir::Type& type : fold.parts()) {
+      slots.push_back(b_.shared("partial" + std::to_string(shared_count_++), type, layout_.blocks));
+    }
+    b_.if_(lane_ == 0u, [&] {
+      for (size_t p = 0; p < slots.size(); ++p) b_.shared_store(slots[p], block_, own[p]);
+    });
+    b_.barrier();
+    std::vector<Accumulator> level;
+    for (uint32_t first = 0; first < layout_.blocks; first += kBlocksOfAccumulator) {
+      Accumulator a = fold.identity();
+      for (uint32_t i = first; i < std::min(first + kBlocksOfAccumulator, layout_.blocks); ++i) {
+        Accumulator block;
+        for (const ir::Shared& slot : slots) block.push_back(b_.shared_load(slot, b_.u32(i)));
+        a = fold.combine(a, block);
+      }
+      level.push_back(a);
+    }
+    while (level.size() > 1) {
+      std::vector<Accumulator> pairs;
+      for (size_t i = 0; i < level.size(); i += 2) {
+        pairs.push_back(fold.combine(level[i], level[i + 1]));
+      }
+      level = pairs;
+    }
+    return level[0];
+  }
+
+  void store(int root) {
+    for (uint32_t j = 0; j < layout_.groups; ++j) {
+      const auto element = [&](uint32_t i) -> const Number& {
+        return emitter_.value(root, static_cast<int>(j * kGroup + i));
+      };
+      if (layout_.aligned) {
+        const auto whole = [&] {
+          store_group(emitter_.output(), points_.element_groups[j],
+                      {element(0), element(1), element(2), element(3)});
+        };
+        layout_.full ? whole() : b_.if_(is_real(j, 0), whole);
+        continue;
+      }
+      for (uint32_t i = 0; i < kGroup; ++i) {
+        b_.if_(is_real(j, i), [&] {
+          store_element(emitter_.output(), points_.element_base + points_.cols[j * kGroup + i],
+                        element(i));
+        });
+      }
+    }
+  }
+
+  const Region& region_;
+  const RowProgramLayout layout_;
+  Builder b_;
+  RegionEmitter emitter_;
+  const WordValues<RowProgramWords> words_;
+  const Target& target_;
+  Value lane_, block_, row_;
+  Points points_;
+  std::vector<Value> columns_;  // first of each group, also where that is beyond the end
+  int shared_count_ = 0;
+};
+
+ir::Kernel generate(const Region& region, const Target& target, const RowProgramLayout& layout) {
+  return RowProgramKernel(region, target, layout).run();
+}
+
+constexpr Family<RowProgramLayout> kRowProgram = {"row_program", generate};
+
+uint32_t block_count(const Region& region) {
+  return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(region.col_count), kFoldBlock));
+}
+
+uint32_t shared_bytes(const Region& region, const Target& target, uint32_t blocks) {
+  uint32_t bytes = 0;
+  for (const Expr& e : region.exprs) {
+    if (e.kind != ExprKind::reduce) continue;
+    const int parts = Fold::part_count(e.op, region.exprs[e.args[0]].dtype, e.dtype, target.math);
+    bytes += blocks * static_cast<uint32_t>(parts) * 8;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+bool unrolls(const Region& region, int max_cost) {
+  for (const Expr& e : region.exprs) {
+    if (e.level != Level::element) continue;
+    if (e.kind == ExprKind::inside || e.addressing == Addressing::mapped) return false;
+  }
+  const auto side_by_side = [](const Operand& o) {
+    return o.level != Level::element || o.addressing == Addressing::linear ||
+           o.addressing == Addressing::uniform ||
+           (o.addressing == Addressing::strided && o.unit_columns);
+  };
+  return cost_of(region, Level::element) <= max_cost &&
+         std::all_of(region.operands.begin(), region.operands.end(), side_by_side);
+}
+
+const char* registers_obstacle(const Region& region, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  if (region.fixed_columns) return "rows are small windows";
+  if (plan.profile == plan::Profile::cpu)
+    return "CPUs have few registers, and walk rows in their caches";
+  if (!plan.has.subgroup_shuffle || !plan.fixed_subgroup_size || plan.subgroup_size != kLanes) {
+    return "there are no subgroups of 32 lanes that shuffle";
+  }
+  if (region.col_count > int64_t{kMaxBlocks} * kFoldBlock) return "rows are too long";
+  const uint32_t blocks = std::bit_ceil(block_count(region));
+  if (kLanes * blocks > plan.max_workgroup_invocations ||
+      kLanes * kRowsOfWorkgroup > plan.max_workgroup_invocations) {
+    return "the workgroup is too large";
+  }
+  if (shared_bytes(region, target, blocks) > plan.shared_memory_bytes) {
+    return "shared memory is too small";
+  }
+  if (region.kind == RegionKind::reduction) {
+    if (region.col_count <= kShortReduction) return "rows are short, and a loop does as well";
+    if (region.row_count * blocks < kEnoughSubgroups) return "rows are few, and better split";
+  }
+  if (storage_bytes(region.root->dtype) < 4 &&
+      (region.root_level == Level::row || region.col_count % kGroup != 0)) {
+    return "an invocation owns no whole words of the output";
+  }
+  int bytes = 0;
+  for (const Operand& o : region.operands) {
+    if (o.level != Level::element || o.addressing == Addressing::uniform) continue;
+    bytes += std::max<int>(4, storage_bytes(o.node->dtype));
+  }
+  if (bytes > kMaxBytes) return "elements take too many registers";
+  return unrolls(region, kMaxCost) ? nullptr : "the code of a row would be too long";
+}
+
+Lowering lower_rows_in_registers(const Region& region, const Target& target) {
+  const auto rows = static_cast<uint64_t>(region.row_count);
+  const auto columns = static_cast<uint32_t>(region.col_count);
+  RowProgramLayout layout;
+  layout.blocks = std::bit_ceil(block_count(region));
+  if (layout.blocks == 1) {
+    layout.groups = std::bit_ceil(static_cast<uint32_t>(divide_up(columns, kFoldStride)));
+  }
+  layout.aligned = columns % kGroup == 0;
+  layout.full = columns == layout.blocks * layout.groups * kFoldStride;
+
+  const RowProgramWords words = {static_cast<uint32_t>(rows), columns};
+  Dispatch d = dispatch_of(kRowProgram, region, target, layout, words);
+  d.groups = fold_groups(divide_up(rows, layout.rows()), *target.plan);
+  d.work = rows * columns * std::max<uint64_t>(1, region.exprs.size());
+  Lowering lowering;
+  lowering.add(std::move(d));
+  return lowering;
+}
+
+}  // namespace nxv::kernels

@@ -1,0 +1,44 @@
+#include "runtime/packed_dispatch.h"
+
+namespace nxv::runtime {
+
+void PackedDispatch::pack(const kernels::Dispatch& d, const vulkan::Kernel& kernel,
+                          uint32_t param_bytes,
+                          const kernels::DispatchBuffers<vulkan::Block*>& buffers,
+                          std::span<const uint32_t> region_words) {
+  kernel_ = &kernel;
+  groups_ = d.groups;
+  work_ = d.work;
+  parameters_.clear();
+  buffers_.clear();
+  reads_.clear();
+  writes_.clear();
+  const auto append = [&](std::span<const std::byte> bytes) {
+    parameters_.insert(parameters_.end(), bytes.begin(), bytes.end());
+  };
+  pack_arguments(
+      d, buffers, region_words,
+      [&](vulkan::Block* block, bool is_read, bool is_written) {
+        const uint64_t address = block->address();
+        append(std::as_bytes(std::span(&address, 1)));
+        buffers_.push_back(block);
+        if (is_read) reads_.emplace_back(*block);
+        if (is_written) writes_.emplace_back(*block);
+      },
+      [&](std::span<const uint32_t> words) { append(std::as_bytes(words)); });
+  parameters_.resize(param_bytes);
+}
+
+vulkan::Dispatch PackedDispatch::get() const {
+  vulkan::Dispatch d;
+  d.kernel = kernel_;
+  d.parameters = parameters_;
+  d.buffers = buffers_;
+  d.groups = groups_;
+  d.reads = reads_;
+  d.writes = writes_;
+  d.work = work_;
+  return d;
+}
+
+}  // namespace nxv::runtime

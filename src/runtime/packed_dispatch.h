@@ -1,0 +1,30 @@
+// A dispatch as the queue takes it.
+#pragma once
+
+#include <vector>
+
+#include "kernels/common/arguments.h"
+#include "vulkan/queue.h"
+
+namespace nxv::runtime {
+
+class PackedDispatch {
+ public:
+  // The kernel has `param_bytes` of parameters. What was packed before is forgotten; capacity is
+  // kept.
+  void pack(const kernels::Dispatch& d, const vulkan::Kernel& kernel, uint32_t param_bytes,
+            const kernels::DispatchBuffers<vulkan::Block*>& buffers,
+            std::span<const uint32_t> region_words);
+  // Refers to this.
+  vulkan::Dispatch get() const;
+
+ private:
+  const vulkan::Kernel* kernel_ = nullptr;
+  std::array<uint32_t, 3> groups_ = {1, 1, 1};
+  uint64_t work_ = 0;
+  std::vector<std::byte> parameters_;
+  std::vector<vulkan::Block*> buffers_;
+  std::vector<vulkan::Access> reads_, writes_;
+};
+
+}  // namespace nxv::runtime

@@ -1,0 +1,121 @@
+#include "testing/driver/interpreted.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "graph/fault.h"
+#include "schedule/schedule.h"
+#include "spirv/emit.h"
+#include "testing/driver/run_dispatch.h"
+#include "testing/driver/spirv_validate.h"
+
+namespace nxv::testing {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+struct HostStorage : Storage {
+  explicit HostStorage(Bytes bytes) : bytes(std::move(bytes)) {}
+  Bytes bytes;
+};
+
+Bytes& bytes_of(const Node& node) { return static_cast<HostStorage&>(*node.storage()).bytes; }
+
+// Whole groups of four elements, and whole 16-byte words: what the runtime allocates. Padding and
+// fresh memory hold anything.
+size_t allocation(const Node& node) {
+  const auto groups = static_cast<size_t>((node.count + 3) / 4 * 4 * storage_bytes(node.dtype));
+  return (groups + 15) / 16 * 16;
+}
+constexpr std::byte kGarbage{0xcd};
+
+// Subgroups are of the plan's size, unless the caller knows better.
+InterpreterOptions interpreter_of(const plan::DevicePlan& plan, InterpreterOptions options) {
+  if (options.subgroup_size == 0) options.subgroup_size = plan.subgroup_size;
+  options.max_iterations = std::min(options.max_iterations, plan.max_loop_iterations);
+  return options;
+}
+
+void check_limits(const ir::Kernel& kernel, const kernels::Dispatch& d,
+                  const plan::DevicePlan& plan) {
+  const auto keep = [&](uint64_t value, uint64_t limit, const char* what) {
+    if (value > limit) {
+      throw Error(Status::internal, "kernel " + kernel.name + " has " + std::to_string(value) +
+                                        " " + what + ", the device allows " +
+                                        std::to_string(limit));
+    }
+  };
+  keep(kernel.local_size, plan.max_workgroup_invocations, "invocations a workgroup");
+  keep(kernel.shared_bytes(), plan.shared_memory_bytes, "bytes of shared memory");
+  for (uint32_t groups : d.groups) keep(groups, plan.max_group_count, "workgroups a dimension");
+}
+
+void upload(Node& node) {
+  Bytes bytes = *node.host_data;
+  bytes.resize(allocation(node), kGarbage);
+  node.set_stored(std::make_shared<HostStorage>(std::move(bytes)));
+}
+
+}  // namespace
+
+InterpretedDevice::InterpretedDevice(const plan::DevicePlan& plan,
+                                     const InterpreterOptions& interpreter,
+                                     const schedule::Options& schedule)
+    : plan_(plan),
+      interpreter_(interpreter_of(plan, interpreter)),
+      schedule_(schedule),
+      target_(kernels::make_target(plan_)) {}
+
+HostTensor InterpretedDevice::evaluate(const NodeRef& root) {
+  if (root->op == Op::data && root->is_pending()) upload(*root);
+  if (root->is_pending()) {
+    for (const schedule::Step& step : schedule::make_schedule(root, schedule_)) {
+      if (!step.is_alias) {
+        run(step.region);
+        continue;
+      }
+      if (step.alias.source->is_pending()) upload(*step.alias.source);
+      step.alias.node->set_stored(step.alias.source->storage());
+    }
+  }
+  HostTensor t(root->dtype, root->shape);
+  std::memcpy(t.bytes.data(), bytes_of(*root).data(), t.bytes.size());
+  return t;
+}
+
+void InterpretedDevice::run(const Region& region) {
+  for (const Operand& operand : region.operands) {
+    if (operand.node->is_pending()) upload(*operand.node);
+  }
+  Bytes output(allocation(*region.root), kGarbage);
+  std::vector<uint32_t> faults(region.faults.size(), kNoFault);
+  const kernels::Lowering lowering = kernels::lower(region, target_);
+  std::vector<Bytes> workspaces;
+  for (uint64_t bytes : lowering.workspaces) {
+    workspaces.emplace_back((bytes + 15) / 16 * 16, kGarbage);
+  }
+  std::vector<Argument> operands, work;
+  for (const Operand& operand : region.operands) {
+    operands.push_back(Argument::buffer(std::span<const std::byte>(bytes_of(*operand.node))));
+  }
+  for (Bytes& bytes : workspaces) work.push_back(Argument::buffer(bytes));
+  kernels::DispatchBuffers<Argument> buffers{operands, Argument::buffer(output), {}, work};
+  if (region.can_fault()) buffers.fault = Argument::buffer(faults);
+  for (const kernels::Dispatch& d : lowering.dispatches) {
+    const ir::Kernel generated = d.generate(region);
+    ledger_.check(d.key, generated);
+    const ir::Kernel kernel = kernels::legalised(generated, plan_.has);
+    check_limits(kernel, d, plan_);
+    kernels_.insert(kernel.name);
+    if (keys_.insert(d.key).second) {
+      invalid_ += validate_spirv(spirv::emit(kernel, {}));
+    }
+    run_dispatch(d, kernel, buffers, region.words, interpreter_);
+    ++dispatches_;
+  }
+  const Failure found = find_fault(region.faults, faults, region.root->shape);
+  if (found) throw Error(found.status, found.message);
+  region.root->set_stored(std::make_shared<HostStorage>(std::move(output)));
+}
+
+}  // namespace nxv::testing
