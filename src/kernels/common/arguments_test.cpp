@@ -17,10 +17,14 @@ namespace {
 using ir::Value;
 using nxv::testing::Argument;
 
+struct Range {
+  uint32_t begin = 0, end = 0;
+};
 struct Words {
   uint32_t number = 0;
   Divisor divisor;
   RealWord real;
+  Range range;
 };
 struct Layout {
   uint32_t factor = 1;
@@ -59,6 +63,7 @@ ir::Kernel generate(const Region& region, const Target&, const Layout& layout) {
   put(words.divide(b.u32(100), &Words::divisor));
   put(words.modulo(b.u32(100), &Words::divisor));
   put(b.bitcast(words[&Words::real] * 4.0, ir::kU32));
+  put(words[&Words::range][&Range::end]);
   put(arguments.region_words()[1] + arguments.zero());
   b.store(arguments.workspace(1), zero, one);
   arguments.fault(Op::quotient, one == 1u, b.u32(5));
@@ -71,7 +76,7 @@ TEST(Arguments, ArePackedAsTheyAreDeclared) {
   const Region region = make_region();
   const plan::DevicePlan plan = discrete_plan();
   Dispatch d = dispatch_of(kFamily, region, make_target(plan), Layout{},
-                           Words{3, Divisor(7), RealWord(0.5)});
+                           Words{3, Divisor(7), RealWord(0.5), {20, 30}});
   d.workspaces = {reads(2), writes(0)};
   const std::vector<std::string> operands = {"in0", "in1"}, workspaces = {"work1", "?", "work0"};
   std::vector<std::string> names;
@@ -96,15 +101,15 @@ TEST(Arguments, KernelsReadWhatHostsWrite) {
   const Region region = make_region();
   const plan::DevicePlan plan = discrete_plan();
   Dispatch d = dispatch_of(kFamily, region, make_target(plan), Layout{.factor = 10},
-                           Words{3, Divisor(7), RealWord(0.5)});
+                           Words{3, Divisor(7), RealWord(0.5), {20, 30}});
   d.workspaces = {reads(1), writes(0)};
-  std::vector<uint32_t> in0 = {11}, in1 = {12}, out(8), fault = {~0u}, a(1), b = {13};
+  std::vector<uint32_t> in0 = {11}, in1 = {12}, out(9), fault = {~0u}, a(1), b = {13};
   const std::vector operands = {Argument::buffer(in0), Argument::buffer(in1)};
   const std::vector workspaces = {Argument::buffer(a), Argument::buffer(b)};
   nxv::testing::run_dispatch(d, d.generate(region),
                              {operands, Argument::buffer(out), Argument::buffer(fault), workspaces},
                              region.words);
-  EXPECT_EQ(out, (std::vector<uint32_t>{11, 12, 130, 3, 14, 2, 0x40000000, 7}));
+  EXPECT_EQ(out, (std::vector<uint32_t>{11, 12, 130, 3, 14, 2, 0x40000000, 30, 7}));
   EXPECT_EQ(fault[0], 5u);
   EXPECT_EQ(a[0], 1u);
 }

@@ -35,6 +35,11 @@ class WordValues {
     const ir::Value bits = words_[word_offset(member)];
     return bits.builder().bitcast(bits, ir::kF32);
   }
+  // A record within the record.
+  template <WordRecord Part>
+  WordValues<Part> operator[](Part R::*member) const {
+    return WordValues<Part>(words_.subspan(word_offset(member)));
+  }
   // An f64 or an f32, whichever was written.
   ir::Value number(WideRealWord R::*member, ir::Type type) const {
     const auto words = words_.subspan(word_offset(member), 2);

@@ -5,6 +5,7 @@
 // inner products, row by row in place, each sum rounded once: so Nx defines it.
 #include "kernels/linear/elimination.h"
 #include "kernels/linear/linear.h"
+#include "kernels/linear/matrix_copy.h"
 
 namespace nxv::kernels {
 namespace {
@@ -15,24 +16,20 @@ using ir::Value;
 // What is left of an element after cancellation, in units of roundoff of the row's length, is zero.
 constexpr double kNoise = 16;
 
-void add_result(Steps& steps, int matrices, uint64_t batch, uint64_t n) {
-  enum Word { kCount, kSize, kRows, kWordCount = kRows + kDivisorWords };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  Step step;
-  step.key = "cholesky_store";
-  step.groups = Steps::groups(batch * n * n, lanes);
-  step.words = {static_cast<uint32_t>(batch * n * n)};
-  step.words.push_back(static_cast<uint32_t>(n));
-  push_divisor(step.words, n);
-  step.workspaces = {reads(matrices)};
-  step.reads_operands = step.writes_output = true;
-  step.generate = [=](const Region& region) {
-    LinearKernel k("cholesky_store", lanes, region, target, 1, kWordCount);
-    const Value n = k.word(kSize);
-    k.each(k.word(kCount), [&](Value at) {
-      const Value row = k.divide(at, kRows), j = at - row * n;
-      const Value matrix = k.divide(row, kRows), i = row - matrix * n;
+// Elements of l from what elimination has left.
+struct CholeskyStore {
+  static constexpr std::string_view kName = "cholesky_store";
+  using Layout = NoLayout;
+  struct Words {
+    uint32_t n = 0;
+    Divisor rows;
+  };
+  static StepOptions options(NoLayout) { return {.kernel = kName, .workspaces = 1}; }
+  static void emit(StepKernel<CholeskyStore>& k) {
+    const Value n = k.words[&Words::n];
+    k.each_item([&](Value at) {
+      const Value row = k.words.divide(at, &Words::rows), j = at - row * n;
+      const Value matrix = k.words.divide(row, &Words::rows), i = row - matrix * n;
       const Value pivot_row = (matrix * n + j) * n;
       const auto result = k.zero_variable();
       k.b.if_(j <= i, [&] {
@@ -51,14 +48,11 @@ void add_result(Steps& steps, int matrices, uint64_t batch, uint64_t n) {
       });
       k.store_output(at, result.get());
     });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
+  }
+};
 
 // a[row][j] less the product of the rows of l as far as column j.
-Number remainder(LinearKernel& k, Value matrix, Value row, Value j) {
-  const Value a = k.workspace(0), n = k.word(kLoneWords);
+Number remainder(LinearKernel& k, Value a, Value n, Value matrix, Value row, Value j) {
   const Value own = (matrix * n + row) * n, other = (matrix * n + j) * n;
   const auto sum = k.zero_variable();
   k.b.for_range(k.b.u32(0), j, k.b.u32(1), [&](Value i) {
@@ -68,20 +62,41 @@ Number remainder(LinearKernel& k, Value matrix, Value row, Value j) {
 }
 
 // Row `row` of l, from the rows above it.
-void factor_row(LinearKernel& k, Value matrix, Value row) {
-  const Value a = k.workspace(0), n = k.word(kLoneWords), one = k.b.u32(1);
+void factor_row(LinearKernel& k, Value a, Value n, Value matrix, Value row) {
+  const Value one = k.b.u32(1);
   const auto at = [&](Value i, Value j) { return (matrix * n + i) * n + j; };
   k.b.for_range(k.b.u32(0), row, one, [&](Value j) {
-    const Number rest = remainder(k, matrix, row, j);
+    const Number rest = remainder(k, a, n, matrix, row, j);
     const Value pivot = k.load(a, at(j, j)).re;
     const Number quotient{k.type, k.divide(rest.re, pivot),
                           k.is_complex() ? k.divide(rest.im, pivot) : Value()};
     k.store(a, at(row, j),
             k.select(pivot > k.zero, quotient, k.real(quotient_without_root(k, rest, pivot))));
   });
-  k.store(a, at(row, row), k.real(k.sqrt(remainder(k, matrix, row, row).re)));
+  k.store(a, at(row, row), k.real(k.sqrt(remainder(k, a, n, matrix, row, row).re)));
   k.b.for_range(row + 1u, n, one, [&](Value j) { k.store(a, at(row, j), k.real(k.zero)); });
 }
+
+// All rows of a matrix.
+struct CholeskyRows {
+  static constexpr std::string_view kName = "cholesky";
+  using Layout = NoLayout;
+  struct Words {
+    StepRange rows;
+    uint32_t n = 0;
+  };
+  static StepOptions options(NoLayout) {
+    return {.kernel = kName,
+            .workspaces = 1,
+            .worker = Worker::lone,
+            .rounding = Rounding::of_operations};
+  }
+  static void emit(StepKernel<CholeskyRows>& k) {
+    each_step(k, k.words[&Words::rows], [&](Value matrix, Value row) {
+      factor_row(k, k.workspace(0), k.words[&Words::n], matrix, row);
+    });
+  }
+};
 
 }  // namespace
 
@@ -93,8 +108,8 @@ Lowering lower_cholesky(const Region& region, const Target& target) {
   if (steps.are_lone(n, n)) {
     const MatrixView view{batch, n, n, n * n, n, 1};
     add_load(steps, 0, view, matrices);
-    add_lone(steps, "cholesky", batch, 0, n, {n}, {updates(matrices)}, factor_row,
-             Rounding::of_operations);
+    steps.add<CholeskyRows>(batch, {.rows = {0, n}, .n = word(n)},
+                            {.workspaces = {updates(matrices)}});
     add_store(steps, view, matrices);
     return steps.take();
   }
@@ -102,7 +117,9 @@ Lowering lower_cholesky(const Region& region, const Target& target) {
   for (uint64_t column = 0; column + 1 < n; ++column) {
     add_elimination(steps, Elimination::hermitian, matrices, batch, n, column);
   }
-  add_result(steps, matrices, batch, n);
+  steps.add<CholeskyStore>(
+      batch * n * n, {.n = word(n), .rows = Divisor(n)},
+      {.workspaces = {reads(matrices)}, .reads_operands = true, .writes_output = true});
   return steps.take();
 }
 

@@ -33,32 +33,35 @@ void eliminate_row(LinearKernel& k, Elimination kind, Value a, Value n, Value ma
   });
 }
 
+// A row below the column, of one matrix.
+struct Eliminate {
+  static constexpr std::string_view kName = "eliminate";
+  struct Layout {
+    Choice<Elimination> kind = Elimination::general;
+  };
+  struct Words {
+    uint32_t n = 0, column = 0;
+    Divisor rows;  // below the column
+  };
+  static StepOptions options(const Layout&) {
+    return {.kernel = kName, .workspaces = 1, .worker = Worker::workgroup};
+  }
+  static void emit(StepKernel<Eliminate>& k) {
+    k.each_item([&](Value group) {
+      const Value matrix = k.words.divide(group, &Words::rows), column = k.words[&Words::column];
+      const Value i = column + 1u + group - matrix * k.words[&Words::rows];
+      eliminate_row(k, k.layout.kind, k.workspace(0), k.words[&Words::n], matrix, column, i);
+    });
+  }
+};
+
 }  // namespace
 
 void add_elimination(Steps& steps, Elimination kind, int matrices, uint64_t batch, uint64_t n,
                      uint64_t column) {
-  enum Word { kGroups, kSize, kColumn, kRows, kWordCount = kRows + kDivisorWords };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
   const uint64_t rows = n - column - 1;
-  Step step;
-  step.key = kind == Elimination::general ? "eliminate" : "eliminate_hermitian";
-  step.groups = batch * rows;
-  step.words = {static_cast<uint32_t>(step.groups), static_cast<uint32_t>(n),
-                static_cast<uint32_t>(column)};
-  push_divisor(step.words, rows);
-  step.workspaces = {updates(matrices)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("eliminate", lanes, region, target, 1, kWordCount);
-    const Value column = k.word(kColumn);
-    k.each_group(k.word(kGroups), [&](Value group) {
-      const Value matrix = k.divide(group, kRows);
-      const Value i = column + 1u + group - matrix * k.word(kRows);
-      eliminate_row(k, kind, k.workspace(0), k.word(kSize), matrix, column, i);
-    });
-    return k.finish();
-  };
-  steps.add(std::move(step));
+  steps.add<Eliminate>(batch * rows, {.n = word(n), .column = word(column), .rows = Divisor(rows)},
+                       {.workspaces = {updates(matrices)}}, {kind});
 }
 
 void eliminate(LinearKernel& k, Value elements, Value n, Value matrix, Value column) {

@@ -1,7 +1,7 @@
 // The step that Gaussian elimination and Cholesky's decomposition share.
 #pragma once
 
-#include "kernels/linear/linear_kernel.h"
+#include "kernels/linear/steps.h"
 
 namespace nxv::kernels {
 

@@ -1,7 +1,7 @@
 // Householder reflections of matrices in a workspace.
 #pragma once
 
-#include "kernels/linear/linear_kernel.h"
+#include "kernels/linear/steps.h"
 
 namespace nxv::kernels {
 

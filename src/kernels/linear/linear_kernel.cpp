@@ -23,46 +23,29 @@ uint32_t lanes_of(const Target& target, uint32_t most) {
   return std::bit_floor(std::min(most, target.plan->reduction_workgroup));
 }
 
-void push_divisor(std::vector<uint32_t>& words, uint64_t d) { append(words, Divisor(d)); }
-
-uint32_t float_word(double v) { return std::bit_cast<uint32_t>(static_cast<float>(v)); }
-
-uint64_t batch_of(const Shape& shape, size_t matrix_axes) {
-  uint64_t batch = 1;
-  for (size_t i = 0; i + matrix_axes < shape.size(); ++i) batch *= static_cast<uint64_t>(shape[i]);
-  return batch;
-}
-
-LinearKernel::LinearKernel(const std::string& name, uint32_t lanes, const Region& region,
-                           const Target& target, int workspaces, int words, Worker worker,
-                           Rounding rounding)
-    : b(name, lanes),
+LinearKernel::LinearKernel(const StepOptions& options, const Region& region, const Target& target,
+                           uint32_t words)
+    : workgroup(lanes_of(target, options.most_lanes)),
+      b(std::string(options.kernel), workgroup),
       type(working_type(region.root->dtype, target)),
       part(ir::compute_type(type)),
-      worker(worker),
-      rounding(rounding),
-      lanes(worker == Worker::invocation ? 1 : lanes),
-      arguments(b, region, static_cast<uint32_t>(words), {.workspaces = workspaces}),
-      local(worker == Worker::invocation ? b.u32(0) : b.builtin(ir::Builtin::local_index)),
+      worker(options.worker),
+      rounding(options.rounding),
+      lanes(worker == Worker::lone ? 1 : workgroup),
+      arguments(b, region, kWordsOf<StepWords> + words, {.workspaces = options.workspaces}),
+      local(worker == Worker::lone ? b.u32(0) : b.builtin(ir::Builtin::local_index)),
       zero(b.zero(part)),
       out_(region.root->dtype),
-      workgroup_(lanes),
       math_(target.math) {
   for (const Operand& operand : region.operands) operand_types_.push_back(operand.node->dtype);
 }
 
-Value LinearKernel::divide(Value n, int i) {
-  return (b.binary(Opcode::mul_hi, n, word(i + 1)) + n) >> word(i + 2);
-}
-
-void LinearKernel::each(Value count, const std::function<void(Value)>& body) {
-  const Value index = linear_group(b) * workgroup_ + b.builtin(ir::Builtin::local_index);
-  b.if_(index < count, [&] { body(index); });
-}
-
-void LinearKernel::each_group(Value count, const std::function<void(Value)>& body) {
-  const Value group = linear_group(b);
-  b.if_(group < count, [&] { body(group); });
+void LinearKernel::each_item(const std::function<void(Value)>& body) {
+  const Value items = arguments.words_as<StepWords>()[&StepWords::items];
+  const Value item = worker == Worker::workgroup
+                         ? linear_group(b)
+                         : linear_group(b) * workgroup + b.builtin(ir::Builtin::local_index);
+  b.if_(item < items, [&] { body(item); });
 }
 
 void LinearKernel::share(Value begin, Value end, const std::function<void(Value)>& body) {
@@ -209,105 +192,5 @@ Value LinearKernel::sum_over_lanes(Value value, uint32_t apart) {
 Value LinearKernel::max_over_lanes(Value value) {
   return fold_over_lanes(value, [&](Value x, Value y) { return b.select(x < y, y, x); });
 }
-
-int Steps::workspace(uint64_t elements, DType type) {
-  return lowering_.add_workspace(elements * static_cast<uint64_t>(storage_bytes(type)));
-}
-
-void Steps::add(Step step) {
-  Dispatch d;
-  d.key = "linear " + step.key + region_.key;
-  d.generate = std::move(step.generate);
-  d.groups = fold_groups(step.groups, *target.plan);
-  d.words = std::move(step.words);
-  d.workspaces = std::move(step.workspaces);
-  d.reads_operands = step.reads_operands;
-  d.writes_output = step.writes_output;
-  d.work = step.groups * 256;
-  lowering_.dispatches.push_back(std::move(d));
-}
-
-void add_lone(Steps& steps, const std::string& key, uint64_t batch, uint64_t begin, uint64_t end,
-              const std::vector<uint64_t>& words, const std::vector<Use>& workspaces,
-              const LoneBody& body, Rounding rounding) {
-  if (begin == end) return;
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  const int word_count = kLoneWords + static_cast<int>(words.size());
-  const int workspace_count = static_cast<int>(workspaces.size());
-  Step step;
-  step.key = key + " lone";
-  step.groups = Steps::groups(batch, lanes);
-  for (const uint64_t w : {batch, begin, end}) step.words.push_back(static_cast<uint32_t>(w));
-  for (const uint64_t w : words) step.words.push_back(static_cast<uint32_t>(w));
-  step.workspaces = workspaces;
-  step.generate = [=](const Region& region) {
-    LinearKernel k(key, lanes, region, target, workspace_count, word_count, Worker::invocation,
-                   rounding);
-    k.each(k.word(kLoneBatch), [&](Value matrix) {
-      k.b.for_range(k.word(kLoneBegin), k.word(kLoneEnd), k.b.u32(1),
-                    [&](Value step) { body(k, matrix, step); });
-    });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
-
-namespace {
-
-// operand -1: to the output.
-void add_copy(Steps& steps, int operand, const MatrixView& view, int workspace) {
-  enum Word {
-    kCount,
-    kFirst,
-    kBatchStride,
-    kRowStride,
-    kColumnStride,
-    kColumns,
-    kRows = kColumns + kDivisorWords,
-    kWordCount = kRows + kDivisorWords
-  };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  const uint64_t count = view.batch * view.rows * view.columns;
-  const bool loads = operand >= 0;
-  Step step;
-  step.key = loads ? "load" + std::to_string(operand) : "store";
-  step.groups = Steps::groups(count, lanes);
-  for (const uint64_t w :
-       {count, view.first, view.batch_stride, view.row_stride, view.column_stride}) {
-    step.words.push_back(static_cast<uint32_t>(w));
-  }
-  push_divisor(step.words, view.columns);
-  push_divisor(step.words, view.rows);
-  step.workspaces = {loads ? writes(workspace) : reads(workspace)};
-  step.reads_operands = loads;
-  step.writes_output = !loads;
-  step.generate = [=](const Region& region) {
-    LinearKernel k(loads ? "linear_load" : "linear_store", lanes, region, target, 1, kWordCount);
-    k.each(k.word(kCount), [&](Value i) {
-      const Value row = k.divide(i, kColumns), column = i - row * k.word(kColumns);
-      const Value matrix = k.divide(row, kRows);
-      const Value at = k.word(kFirst) + matrix * k.word(kBatchStride) +
-                       (row - matrix * k.word(kRows)) * k.word(kRowStride) +
-                       column * k.word(kColumnStride);
-      if (loads) {
-        k.store(k.workspace(0), i, k.load_operand(operand, at));
-      } else {
-        k.store_output(at, k.load(k.workspace(0), i));
-      }
-    });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
-
-}  // namespace
-
-void add_load(Steps& steps, int operand, const MatrixView& view, int to) {
-  add_copy(steps, operand, view, to);
-}
-
-void add_store(Steps& steps, const MatrixView& view, int from) { add_copy(steps, -1, view, from); }
 
 }  // namespace nxv::kernels

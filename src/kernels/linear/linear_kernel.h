@@ -1,17 +1,14 @@
-// What the kernels of linear algebra share: a working type, arithmetic on its numbers, sums over a
-// workgroup, and the list of steps that an operation consists of.
+// What the kernels of linear algebra compute with: a working type, arithmetic on its numbers, sums
+// over a workgroup.
 //
 // Matrices are worked on in workspaces, dense and row-major, one after the other, in f64 (or pairs
-// of it) where the device has it at a useful rate. A result is rounded once, when it is stored. A
-// decomposition is a sequence of steps, each a dispatch; sizes and the number of the step are
-// words, so that a step is one kernel for all sizes. Of small matrices a dispatch takes many steps,
-// an invocation a matrix (add_lone); there cholesky, lu and eigh round every operation, as Nx's own
-// definitions do, and so give the digits of its other backends.
+// of it) where the device has it at a useful rate. A result is rounded once, when it is stored;
+// but of small matrices cholesky, lu and eigh round every operation, as Nx's own definitions do,
+// and so give the digits of its other backends.
 #pragma once
 
-#include <algorithm>
 #include <functional>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/common/kernel_arguments.h"
@@ -24,48 +21,58 @@ namespace nxv::kernels {
 DType working_type(DType t, const Target& target);
 // Largest relative error of one operation in the working type.
 double unit_roundoff(DType working);
-// Invocations that share a matrix or a row of it: a power of two.
-uint32_t lanes_of(const Target& target, uint32_t most = 64);
+// Invocations of a workgroup, at most so many: a power of two.
+uint32_t lanes_of(const Target& target, uint32_t most);
 
-// A divisor among a step's words takes three of them.
-inline constexpr int kDivisorWords = 3;
-void push_divisor(std::vector<uint32_t>& words, uint64_t d);
-// A real number as a word, and as a number of the kernel.
-uint32_t float_word(double v);
-
-// What works on a matrix: lanes of a workgroup, or an invocation by itself.
-enum class Worker : uint8_t { lanes, invocation };
+// What takes an item of a step.
+enum class Worker : uint8_t {
+  invocation,  // one of many that are at the same matrix
+  workgroup,   // its lanes share the item
+  lone,        // an invocation that has the matrix to itself
+};
 
 // When numbers are rounded to the type of the result: as they are stored there, or after each
 // operation, products before they are added.
 enum class Rounding : uint8_t { of_results, of_operations };
 
+// Lanes of a workgroup: usually at most kLanes, and kManyLanes where they go over whole columns.
+inline constexpr uint32_t kLanes = 64, kManyLanes = 256;
+
+struct StepOptions {
+  std::string_view kernel;  // its name
+  int workspaces = 0;
+  Worker worker = Worker::invocation;
+  Rounding rounding = Rounding::of_results;
+  uint32_t most_lanes = kLanes;
+};
+
+// The first word of a step.
+struct StepWords {
+  uint32_t items = 0;
+};
+
 class LinearKernel {
  public:
-  LinearKernel(const std::string& name, uint32_t lanes, const Region& region, const Target& target,
-               int workspaces, int words, Worker worker = Worker::lanes,
-               Rounding rounding = Rounding::of_results);
+  // `words` of the step's own.
+  LinearKernel(const StepOptions& options, const Region& region, const Target& target,
+               uint32_t words);
 
+  const uint32_t workgroup;
   ir::Builder b;
   const DType type;     // working type
   const ir::Type part;  // of one part of it
   const Worker worker;
   const Rounding rounding;
-  const uint32_t lanes;  // that work together
+  const uint32_t lanes;  // that share an item
   const KernelArguments arguments;
   const ir::Value local;  // lane among them
   const ir::Value zero;   // of one part, for arithmetic
 
-  ir::Value word(int i) const { return arguments.words()[static_cast<size_t>(i)]; }
   ir::Value workspace(int i) const { return arguments.workspace(i); }
-  // n / d for the divisor at words i, i + 1, i + 2.
-  ir::Value divide(ir::Value n, int i);
   ir::Value number(double v) { return b.number(part, v); }
-  ir::Value real_word(int i) { return ir::widen(b.bitcast(word(i), ir::kF32), part); }
 
-  // One invocation for each index below count; one workgroup; the lanes of a workgroup in turns.
-  void each(ir::Value count, const std::function<void(ir::Value)>& body);
-  void each_group(ir::Value count, const std::function<void(ir::Value)>& body);
+  // Each item, by its worker; indices by the lanes that share an item, in turns.
+  void each_item(const std::function<void(ir::Value)>& body);
   void share(ir::Value begin, ir::Value end, const std::function<void(ir::Value)>& body);
   ir::Kernel finish() { return b.finish(); }
 
@@ -137,75 +144,9 @@ class LinearKernel {
   bool rounds() const { return rounding == Rounding::of_operations; }
 
   const DType out_;
-  const uint32_t workgroup_;
   std::vector<DType> operand_types_;
   const ir::math::MathOptions math_;
   int folds_ = 0;
 };
-
-struct Step {
-  std::string key;      // what the kernel's code depends on beyond region and device
-  uint64_t groups = 1;  // workgroups
-  std::vector<uint32_t> words;
-  std::vector<Use> workspaces;
-  bool reads_operands = false, writes_output = false;
-  std::function<ir::Kernel(const Region&)> generate;
-};
-
-// Collects the steps of an operation.
-class Steps {
- public:
-  Steps(const Region& region, const Target& target)
-      : target(target), working(working_type(region.root->dtype, target)), region_(region) {}
-
-  const Target target;
-  const DType working;
-  // Matrices of this size are left to an invocation each.
-  bool are_lone(uint64_t rows, uint64_t columns) const {
-    return std::max(rows, columns) <= target.plan->lone_matrix;
-  }
-  Rounding rounding(uint64_t rows, uint64_t columns) const {
-    return are_lone(rows, columns) ? Rounding::of_operations : Rounding::of_results;
-  }
-  // The working type has more precision and range than the result.
-  bool widens() const { return working != region_.root->dtype; }
-
-  // Workspaces of `elements` numbers.
-  int numbers(uint64_t elements) { return workspace(elements, working); }
-  int reals(uint64_t elements) { return workspace(elements, to_real(working)); }
-  int indices(uint64_t elements) { return workspace(elements, DType::u32); }
-  void add(Step step);
-  // One invocation, in workgroups of `lanes`, for each of `count` indices: groups it takes.
-  static uint64_t groups(uint64_t count, uint32_t lanes) { return (count + lanes - 1) / lanes; }
-  Lowering take() { return std::move(lowering_); }
-
- private:
-  int workspace(uint64_t elements, DType type);
-
-  const Region& region_;
-  Lowering lowering_;
-};
-
-// Steps begin .. end - 1 of all matrices in one dispatch. `body` emits one of them for one matrix,
-// as an invocation by itself; the kernel's words are kLoneWords, then `words`.
-enum LoneWord { kLoneBatch, kLoneBegin, kLoneEnd, kLoneWords };
-using LoneBody = std::function<void(LinearKernel& k, ir::Value matrix, ir::Value step)>;
-void add_lone(Steps& steps, const std::string& key, uint64_t batch, uint64_t begin, uint64_t end,
-              const std::vector<uint64_t>& words, const std::vector<Use>& workspaces,
-              const LoneBody& body, Rounding rounding = Rounding::of_results);
-
-// How many matrices a tensor with `matrix_axes` trailing axes of its own holds.
-uint64_t batch_of(const Shape& shape, size_t matrix_axes = 2);
-
-// Where the elements of matrices lie in an operand or in the output: element (r, c) of matrix i at
-// first + i * batch_stride + r * row_stride + c * column_stride. Strides may wrap below zero.
-struct MatrixView {
-  uint64_t batch, rows, columns;
-  uint64_t batch_stride, row_stride, column_stride;
-  uint64_t first = 0;
-};
-// The whole view to a workspace of dense matrices, and back to the output.
-void add_load(Steps& steps, int operand, const MatrixView& view, int to);
-void add_store(Steps& steps, const MatrixView& view, int from);
 
 }  // namespace nxv::kernels

@@ -6,6 +6,7 @@
 // permutation, where row i of the factors is row permutation[i] of the operand; its sign.
 #include "kernels/linear/elimination.h"
 #include "kernels/linear/linear.h"
+#include "kernels/linear/matrix_copy.h"
 
 namespace nxv::kernels {
 namespace {
@@ -73,40 +74,58 @@ void swap_rows(LinearKernel& k, Value a, Value pivots, Value n, Value matrix, Va
   });
 }
 
-void add_pivot(Steps& steps, int matrices, int pivots, uint64_t batch, uint64_t n,
-               uint64_t column) {
-  enum Word { kGroups, kSize, kColumn, kWordCount };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target, 256);
-  Step step;
-  step.key = "pivot";
-  step.groups = batch;
-  for (const uint64_t w : {batch, n, column}) step.words.push_back(static_cast<uint32_t>(w));
-  step.workspaces = {updates(matrices), writes(pivots)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("lu_pivot", lanes, region, target, 2, kWordCount);
-    k.each_group(k.word(kGroups), [&](Value matrix) {
-      swap_rows(k, k.workspace(0), k.workspace(1), k.word(kSize), matrix, k.word(kColumn));
-    });
-    return k.finish();
+struct LuPivot {
+  static constexpr std::string_view kName = "lu_pivot";
+  using Layout = NoLayout;
+  struct Words {
+    uint32_t n = 0, column = 0;
   };
-  steps.add(std::move(step));
-}
+  static StepOptions options(NoLayout) {
+    return {
+        .kernel = kName, .workspaces = 2, .worker = Worker::workgroup, .most_lanes = kManyLanes};
+  }
+  static void emit(StepKernel<LuPivot>& k) {
+    k.each_item([&](Value matrix) {
+      swap_rows(k, k.workspace(0), k.workspace(1), k.words[&Words::n], matrix,
+                k.words[&Words::column]);
+    });
+  }
+};
+
+// All columns of a matrix.
+struct LuColumns {
+  static constexpr std::string_view kName = "lu";
+  using Layout = NoLayout;
+  struct Words {
+    StepRange columns;
+    uint32_t n = 0;
+  };
+  static StepOptions options(NoLayout) {
+    return {.kernel = kName,
+            .workspaces = 2,
+            .worker = Worker::lone,
+            .rounding = Rounding::of_operations};
+  }
+  static void emit(StepKernel<LuColumns>& k) {
+    const Value a = k.workspace(0), n = k.words[&Words::n];
+    each_step(k, k.words[&Words::columns], [&](Value matrix, Value column) {
+      swap_rows(k, a, k.workspace(1), n, matrix, column);
+      eliminate(k, a, n, matrix, column);
+    });
+  }
+};
 
 // The permutation that the swaps amount to, n numbers a matrix, and its sign.
-void add_permutation(Steps& steps, int pivots, int permutation, uint64_t batch, uint64_t n) {
-  enum Word { kCount, kSize, kWordCount };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  Step step;
-  step.key = "permutation";
-  step.groups = Steps::groups(batch, lanes);
-  step.words = {static_cast<uint32_t>(batch), static_cast<uint32_t>(n)};
-  step.workspaces = {reads(pivots), updates(permutation)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("lu_permutation", lanes, region, target, 2, kWordCount);
-    const Value n = k.word(kSize), zero = k.b.u32(0), one = k.b.u32(1);
-    k.each(k.word(kCount), [&](Value matrix) {
+struct LuPermutation {
+  static constexpr std::string_view kName = "lu_permutation";
+  using Layout = NoLayout;
+  struct Words {
+    uint32_t n = 0;
+  };
+  static StepOptions options(NoLayout) { return {.kernel = kName, .workspaces = 2}; }
+  static void emit(StepKernel<LuPermutation>& k) {
+    const Value n = k.words[&Words::n], zero = k.b.u32(0), one = k.b.u32(1);
+    k.each_item([&](Value matrix) {
       const Value first = matrix * (n + 1u), permutation = k.workspace(1);
       k.b.for_range(zero, n, one, [&](Value i) { k.b.store(permutation, first + i, i); });
       const ir::Var swaps = k.b.var(zero);
@@ -120,42 +139,24 @@ void add_permutation(Steps& steps, int pivots, int permutation, uint64_t batch, 
       });
       k.b.store(permutation, first + n, swaps.get());
     });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
-
-void add_result(Steps& steps, int matrices, int permutation, uint64_t batch, uint64_t n) {
-  enum Word {
-    kCount,
-    kSize,
-    kMatrix,
-    kRow,
-    kPacked = kRow + kDivisorWords,
-    kWordCount = kPacked + kDivisorWords
-  };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  const uint64_t packed = n * n + n + 1;
-  Step step;
-  step.key = "lu_store";
-  step.groups = Steps::groups(batch * packed, lanes);
-  for (const uint64_t w : {batch * packed, n, n * n}) {
-    step.words.push_back(static_cast<uint32_t>(w));
   }
-  push_divisor(step.words, n);
-  push_divisor(step.words, packed);
-  step.workspaces = {reads(matrices), reads(permutation)};
-  step.writes_output = true;
-  step.generate = [=](const Region& region) {
-    LinearKernel k("lu_store", lanes, region, target, 2, kWordCount);
-    const Value n = k.word(kSize), elements = k.word(kMatrix);
-    k.each(k.word(kCount), [&](Value at) {
-      const Value matrix = k.divide(at, kPacked), position = at - matrix * k.word(kPacked);
+};
+
+struct LuStore {
+  static constexpr std::string_view kName = "lu_store";
+  using Layout = NoLayout;
+  struct Words {
+    uint32_t n = 0, elements = 0;  // of a matrix
+    Divisor row, packed;
+  };
+  static StepOptions options(NoLayout) { return {.kernel = kName, .workspaces = 2}; }
+  static void emit(StepKernel<LuStore>& k) {
+    const Value n = k.words[&Words::n], elements = k.words[&Words::elements];
+    k.each_part(&Words::packed, [&](Value matrix, Value position, Value at) {
       k.b.if_(
           position < elements,
           [&] {
-            const Value i = k.divide(position, kRow), j = position - i * n;
+            const Value i = k.words.divide(position, &Words::row), j = position - i * n;
             const Value first = matrix * elements;
             const auto result = k.variable(k.load(k.workspace(0), first + position));
             k.b.if_(j < i, [&] {
@@ -171,10 +172,8 @@ void add_result(Steps& steps, int matrices, int permutation, uint64_t batch, uin
             k.store_output(at, k.real(k.b.select(i < n, k.b.convert(entry, k.part), odd)));
           });
     });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
+  }
+};
 
 }  // namespace
 
@@ -187,23 +186,22 @@ Lowering lower_lu(const Region& region, const Target& target) {
   const int pivots = steps.indices(batch * n);
   const int permutation = steps.indices(batch * (n + 1));
   add_load(steps, 0, {batch, n, n, n * n, n, 1}, matrices);
-  if (steps.are_lone(n, n)) {
-    add_lone(
-        steps, "lu", batch, 0, n - 1, {n}, {updates(matrices), writes(pivots)},
-        [](LinearKernel& k, Value matrix, Value column) {
-          const Value a = k.workspace(0), n = k.word(kLoneWords);
-          swap_rows(k, a, k.workspace(1), n, matrix, column);
-          eliminate(k, a, n, matrix, column);
-        },
-        Rounding::of_operations);
-  } else {
+  const Touched touched = {.workspaces = {updates(matrices), writes(pivots)}};
+  if (!steps.are_lone(n, n)) {
     for (uint64_t column = 0; column + 1 < n; ++column) {
-      add_pivot(steps, matrices, pivots, batch, n, column);
+      steps.add<LuPivot>(batch, {.n = word(n), .column = word(column)}, touched);
       add_elimination(steps, Elimination::general, matrices, batch, n, column);
     }
+  } else if (n > 1) {
+    steps.add<LuColumns>(batch, {.columns = {0, n - 1}, .n = word(n)}, touched);
   }
-  add_permutation(steps, pivots, permutation, batch, n);
-  add_result(steps, matrices, permutation, batch, n);
+  steps.add<LuPermutation>(batch, {.n = word(n)},
+                           {.workspaces = {reads(pivots), updates(permutation)}});
+  const uint64_t packed = n * n + n + 1;
+  steps.add<LuStore>(
+      batch * packed,
+      {.n = word(n), .elements = word(n * n), .row = Divisor(n), .packed = Divisor(packed)},
+      {.workspaces = {reads(matrices), reads(permutation)}, .writes_output = true});
   return steps.take();
 }
 

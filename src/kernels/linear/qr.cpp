@@ -5,6 +5,7 @@
 // packed length.
 #include "kernels/linear/householder.h"
 #include "kernels/linear/linear.h"
+#include "kernels/linear/matrix_copy.h"
 #include "kernels/linear/range.h"
 
 namespace nxv::kernels {
@@ -16,59 +17,62 @@ using ir::Value;
 // What reflections leave of an element that should vanish, in units of roundoff of its column.
 constexpr double kNoise = 16;
 
-void add_result(Steps& steps, const Householder& h, uint64_t q_columns, uint64_t r_rows, int q,
-                int scales) {
-  enum Word {
-    kCount,
-    kColumns,
-    kQ = kColumns + kDivisorWords,  // elements of a Q
-    kMatrix,                        // and of a whole matrix
-    kPacked,
-    kWordCount = kPacked + kDivisorWords
+struct QrStore {
+  static constexpr std::string_view kName = "qr_store";
+  struct Layout {
+    Choice<bool> is_scaled = false;
   };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  const uint64_t packed = h.rows * q_columns + r_rows * h.columns;
-  const bool scaled = scales != kUnscaled;
-  Step step;
-  step.key = scaled ? "qr_store scaled" : "qr_store";
-  step.groups = Steps::groups(h.batch * packed, lanes);
-  step.words = {static_cast<uint32_t>(h.batch * packed)};
-  push_divisor(step.words, h.columns);
-  step.words.push_back(static_cast<uint32_t>(h.rows * q_columns));
-  step.words.push_back(static_cast<uint32_t>(h.rows * h.columns));
-  push_divisor(step.words, packed);
-  step.workspaces = {reads(h.matrices), reads(q), reads(h.sizes)};
-  if (scaled) step.workspaces.push_back(reads(scales));
-  step.writes_output = true;
-  step.generate = [=](const Region& region) {
-    LinearKernel k("qr_store", lanes, region, target, scaled ? 4 : 3, kWordCount);
+  struct Words {
+    Divisor columns;
+    uint32_t q = 0;       // elements of a Q
+    uint32_t matrix = 0;  // and of a whole matrix
+    Divisor packed;
+  };
+  static StepOptions options(const Layout& layout) {
+    return {.kernel = kName, .workspaces = layout.is_scaled ? 4 : 3};
+  }
+  static void emit(StepKernel<QrStore>& k) {
+    const Value matrices = k.workspace(0), q = k.workspace(1), sizes = k.workspace(2);
     const Value noise = k.number(kNoise * unit_roundoff(k.type));
     const Number zero = k.real(k.zero);
-    k.each(k.word(kCount), [&](Value at) {
-      const Value matrix = k.divide(at, kPacked), position = at - matrix * k.word(kPacked);
+    k.each_part(&Words::packed, [&](Value matrix, Value position, Value at) {
       k.b.if_(
-          position < k.word(kQ),
+          position < k.words[&Words::q],
           [&] {
-            const Number x = k.load(k.workspace(1), matrix * k.word(kQ) + position);
+            const Number x = k.load(q, matrix * k.words[&Words::q] + position);
             k.store_output(at, k.select(k.magnitude(x) <= noise, zero, x));
           },
           [&] {
-            const Value element = position - k.word(kQ);
-            const Value i = k.divide(element, kColumns), j = element - i * k.word(kColumns);
+            const Value element = position - k.words[&Words::q];
+            const Value columns = k.words[&Words::columns];
+            const Value i = k.words.divide(element, &Words::columns), j = element - i * columns;
             const auto result = k.variable(zero);
             k.b.if_(i <= j, [&] {
-              const Number x = k.load(k.workspace(0), matrix * k.word(kMatrix) + element);
-              const Value size = k.load_real(k.workspace(2), matrix * k.word(kColumns) + j);
+              const Number x = k.load(matrices, matrix * k.words[&Words::matrix] + element);
+              const Value size = k.load_real(sizes, matrix * columns + j);
               const Number kept = k.select(k.magnitude(x) <= size * noise, zero, x);
-              result.set(scaled ? k.scale(kept, scale_back(k, k.workspace(3), matrix)) : kept);
+              result.set(k.layout.is_scaled ? k.scale(kept, scale_back(k, k.workspace(3), matrix))
+                                            : kept);
             });
             k.store_output(at, result.get());
           });
     });
-    return k.finish();
-  };
-  steps.add(std::move(step));
+  }
+};
+
+void add_result(Steps& steps, const Householder& h, uint64_t q_columns, uint64_t r_rows, int q,
+                int scales) {
+  const uint64_t packed = h.rows * q_columns + r_rows * h.columns;
+  const bool is_scaled = scales != kUnscaled;
+  Touched touched = {.workspaces = {reads(h.matrices), reads(q), reads(h.sizes)},
+                     .writes_output = true};
+  if (is_scaled) touched.workspaces.push_back(reads(scales));
+  steps.add<QrStore>(h.batch * packed,
+                     {.columns = Divisor(h.columns),
+                      .q = word(h.rows * q_columns),
+                      .matrix = word(h.rows * h.columns),
+                      .packed = Divisor(packed)},
+                     touched, {is_scaled});
 }
 
 }  // namespace

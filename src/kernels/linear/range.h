@@ -1,7 +1,7 @@
 // Powers of two that bring matrices into a range where squares neither overflow nor vanish.
 #pragma once
 
-#include "kernels/linear/linear_kernel.h"
+#include "kernels/linear/steps.h"
 
 namespace nxv::kernels {
 

@@ -1,14 +1,55 @@
 #include "kernels/linear/rotations.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace nxv::kernels {
+namespace {
 
 using ir::Value;
 
 // Of the largest element of the sweep before: convergence is quadratic, so that what is smaller
 // loses nothing by waiting.
 constexpr double kShare = 0x1p-17;
+
+struct ClearProgress {
+  static constexpr std::string_view kName = "progress";
+  using Layout = NoLayout;
+  using Words = NoWords;
+  static StepOptions options(NoLayout) { return {.kernel = kName, .workspaces = 1}; }
+  static void emit(StepKernel<ClearProgress>& k) {
+    k.each_item([&](Value i) { k.b.store(k.workspace(0), i, k.b.u32(0)); });
+  }
+};
+
+// An invocation for each number counts what comes before it.
+struct Order {
+  static constexpr std::string_view kName = "order";
+  using Layout = NoLayout;
+  struct Words {
+    Divisor count;  // numbers of a matrix
+  };
+  static StepOptions options(NoLayout) { return {.kernel = kName, .workspaces = 2}; }
+  static void emit(StepKernel<Order>& k) {
+    const auto size_at = [&](Value i) { return ir::math::abs(k.load_real(k.workspace(0), i)); };
+    k.each_item([&](Value at) {
+      const Value count = k.words[&Words::count];
+      const Value first = k.words.divide(at, &Words::count) * count;
+      const Value own = size_at(at), own_nan = ir::math::is_nan(own);
+      const ir::Var before = k.b.var(k.b.u32(0));
+      k.b.for_range(first, first + count, k.b.u32(1), [&](Value i) {
+        const Value other = size_at(i), other_nan = ir::math::is_nan(other);
+        const Value is_equal = (own_nan & other_nan) | (other == own);
+        const Value is_larger = (other_nan & !own_nan) | (other > own);
+        const Value precedes = is_larger | (is_equal & (i < at));
+        before.set(before.get() + k.b.select(precedes, k.b.u32(1), k.b.u32(0)));
+      });
+      k.b.store(k.workspace(1), first + before.get(), at - first);
+    });
+  }
+};
+
+}  // namespace
 
 Pair pair_of_round(LinearKernel& k, Value pair, Value half, Value shift) {
   // Row 0 stays at the top; the others move along a ring: top 1, .., top h - 1, bottom h - 1, ..,
@@ -27,19 +68,7 @@ uint64_t sweeps_for(uint64_t n) { return 9 + static_cast<uint64_t>(std::bit_widt
 
 int add_progress(Steps& steps, uint64_t batch, uint64_t sweeps) {
   const int words = steps.indices(batch * sweeps);
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  Step step;
-  step.key = "progress";
-  step.groups = Steps::groups(batch * sweeps, lanes);
-  step.words = {static_cast<uint32_t>(batch * sweeps)};
-  step.workspaces = {writes(words)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("progress", lanes, region, target, 1, 1);
-    k.each(k.word(0), [&](Value i) { k.b.store(k.workspace(0), i, k.b.u32(0)); });
-    return k.finish();
-  };
-  steps.add(std::move(step));
+  steps.add<ClearProgress>(batch * sweeps, {}, {.workspaces = {writes(words)}});
   return words;
 }
 
@@ -56,7 +85,7 @@ void record(LinearKernel& k, Value words, Value index, Value element) {
   const Value size = ir::math::abs(element);
   const Value rounded = size.type() == ir::kF32 ? size : k.b.convert(size, ir::kF32);
   const Value bits = k.b.bitcast(rounded, ir::kU32);
-  if (k.worker == Worker::invocation) {
+  if (k.worker == Worker::lone) {
     const Value before = k.b.load(words, index, ir::kU32);
     k.b.store(words, index, k.b.binary(ir::Opcode::max, before, bits));
   } else {
@@ -64,60 +93,33 @@ void record(LinearKernel& k, Value words, Value index, Value element) {
   }
 }
 
-void add_lone_sweeps(Steps& steps, const std::string& key, uint64_t batch, uint64_t half,
-                     uint64_t sweeps, uint64_t iterations, const std::vector<uint64_t>& own_words,
-                     const std::vector<Use>& workspaces,
-                     const std::function<void(LinearKernel& k, const LoneRound& round)>& body,
-                     Rounding rounding) {
-  enum Word { kHalf = kLoneWords, kSweeps, kRounds, kOwn = kRounds + kDivisorWords };
+std::vector<SweepWords> lone_sweeps(const Steps& steps, uint64_t half, uint64_t sweeps,
+                                    uint64_t iterations) {
   const uint64_t rounds = 2 * half - 1, all = sweeps * rounds;
   const uint64_t together =
       std::max<uint64_t>(1, (steps.target.plan->max_loop_iterations - 1) / (iterations + 1));
-  const Divisor by_rounds(rounds);
-  std::vector<uint64_t> words = {half, sweeps, by_rounds.divisor, by_rounds.multiplier,
-                                 by_rounds.shift};
-  words.insert(words.end(), own_words.begin(), own_words.end());
+  std::vector<SweepWords> pieces;
   for (uint64_t begin = 0; begin < all; begin += together) {
-    add_lone(
-        steps, key, batch, begin, std::min(begin + together, all), words, workspaces,
-        [body](LinearKernel& k, Value matrix, Value step) {
-          const Value sweep = k.divide(step, kRounds);
-          const Value shift = step - sweep * k.word(kRounds);
-          body(k, {matrix, k.word(kHalf), shift, sweep, k.word(kSweeps), kOwn});
-        },
-        rounding);
+    pieces.push_back({.steps = {begin, std::min(begin + together, all)},
+                      .half = word(half),
+                      .sweeps = word(sweeps),
+                      .rounds = Divisor(rounds)});
   }
+  return pieces;
+}
+
+void each_lone_round(LinearKernel& k, const WordValues<SweepWords>& words,
+                     const std::function<void(const LoneRound&)>& body) {
+  each_step(k, words[&SweepWords::steps], [&](Value matrix, Value step) {
+    const Value sweep = words.divide(step, &SweepWords::rounds);
+    const Value shift = step - sweep * words[&SweepWords::rounds];
+    body({matrix, words[&SweepWords::half], shift, sweep, words[&SweepWords::sweeps]});
+  });
 }
 
 void add_order(Steps& steps, int values, int order, uint64_t batch, uint64_t count) {
-  enum Word { kCount, kSize, kWordCount = kSize + kDivisorWords };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  Step step;
-  step.key = "order";
-  step.groups = Steps::groups(batch * count, lanes);
-  step.words = {static_cast<uint32_t>(batch * count)};
-  push_divisor(step.words, count);
-  step.workspaces = {reads(values), writes(order)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("order", lanes, region, target, 2, kWordCount);
-    const auto size_at = [&](Value i) { return ir::math::abs(k.load_real(k.workspace(0), i)); };
-    k.each(k.word(kCount), [&](Value at) {
-      const Value first = k.divide(at, kSize) * k.word(kSize);
-      const Value own = size_at(at), own_nan = ir::math::is_nan(own);
-      const ir::Var before = k.b.var(k.b.u32(0));
-      k.b.for_range(first, first + k.word(kSize), k.b.u32(1), [&](Value i) {
-        const Value other = size_at(i), other_nan = ir::math::is_nan(other);
-        const Value is_equal = (own_nan & other_nan) | (other == own);
-        const Value is_larger = (other_nan & !own_nan) | (other > own);
-        const Value precedes = is_larger | (is_equal & (i < at));
-        before.set(before.get() + k.b.select(precedes, k.b.u32(1), k.b.u32(0)));
-      });
-      k.b.store(k.workspace(1), first + before.get(), at - first);
-    });
-    return k.finish();
-  };
-  steps.add(std::move(step));
+  steps.add<Order>(batch * count, {.count = Divisor(count)},
+                   {.workspaces = {reads(values), writes(order)}});
 }
 
 }  // namespace nxv::kernels

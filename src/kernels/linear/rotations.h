@@ -1,7 +1,7 @@
 // Which rows meet in which round of a Jacobi sweep, and in which order results stand.
 #pragma once
 
-#include "kernels/linear/linear_kernel.h"
+#include "kernels/linear/steps.h"
 
 namespace nxv::kernels {
 
@@ -32,18 +32,22 @@ Progress progress_of(LinearKernel& k, ir::Value words, ir::Value first, ir::Valu
                      ir::Value least);
 void record(LinearKernel& k, ir::Value words, ir::Value index, ir::Value element);
 
-// A round of one matrix's sweeps by an invocation alone.
-struct LoneRound {
-  ir::Value matrix, half, shift, sweep, sweeps;
-  int first_word;  // of the caller's
+// Words of sweeps by invocations that have a matrix each. A step is a round.
+struct SweepWords {
+  StepRange steps;
+  uint32_t half = 0, sweeps = 0;
+  Divisor rounds;  // of a sweep
 };
 // All sweeps of matrices of 2 `half` rows, in as few dispatches as the plan's bound on loops
 // allows: a round takes so many iterations.
-void add_lone_sweeps(Steps& steps, const std::string& key, uint64_t batch, uint64_t half,
-                     uint64_t sweeps, uint64_t iterations, const std::vector<uint64_t>& words,
-                     const std::vector<Use>& workspaces,
-                     const std::function<void(LinearKernel& k, const LoneRound& round)>& body,
-                     Rounding rounding = Rounding::of_results);
+std::vector<SweepWords> lone_sweeps(const Steps& steps, uint64_t half, uint64_t sweeps,
+                                    uint64_t iterations);
+// A round of one matrix, within a kernel.
+struct LoneRound {
+  ir::Value matrix, half, shift, sweep, sweeps;
+};
+void each_lone_round(LinearKernel& k, const WordValues<SweepWords>& words,
+                     const std::function<void(const LoneRound&)>& body);
 
 // Positions by descending magnitude of `count` real numbers a matrix, in rows of `stride` numbers:
 // order[i] is the index of the i-th largest, the first of equal ones first, NaN before numbers.

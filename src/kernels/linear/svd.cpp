@@ -10,17 +10,15 @@
 //
 // Signs: the first of the largest elements of each column of V is positive.
 // The result is packed, for each matrix: u, s, vt. Which columns there are follows from its length.
-#include <cmath>
-
 #include "kernels/linear/householder.h"
 #include "kernels/linear/linear.h"
+#include "kernels/linear/matrix_copy.h"
 #include "kernels/linear/range.h"
-#include "kernels/linear/rotations.h"
+#include "kernels/linear/svd_rotations.h"
 
 namespace nxv::kernels {
 namespace {
 
-using ir::Number;
 using ir::Value;
 
 // Units of roundoff, of elements of u and v and of singular values beside the largest: below that
@@ -28,254 +26,20 @@ using ir::Value;
 constexpr double kNoise = 16;
 constexpr double kLargest = 1 - 1e-3;  // elements this close to the largest count as equal to it
 
-struct Workspaces {
-  uint64_t batch, m, n, pairs;
-  bool turned;   // the operand is n x m
-  int rows;      // 2 pairs rows of 2 n numbers
-  int progress;  // see rotations.h
-  uint64_t sweeps;
-};
-
-Step step_of(const char* key, uint64_t count, uint32_t lanes) {
-  Step step;
-  step.key = key;
-  step.groups = Steps::groups(count, lanes);
-  step.words = {static_cast<uint32_t>(count)};
-  return step;
-}
-
-// The rows of the upper triangles, then the identity.
-void add_start(Steps& steps, const Workspaces& w, int triangles) {
-  enum Word {
-    kCount,
-    kM,
-    kN,
-    kLength,
-    kRows = kLength + kDivisorWords,
-    kWordCount = kRows + kDivisorWords
-  };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  Step step = step_of("svd_start", w.batch * 2 * w.pairs * 2 * w.n, lanes);
-  step.words.push_back(static_cast<uint32_t>(w.m));
-  step.words.push_back(static_cast<uint32_t>(w.n));
-  push_divisor(step.words, 2 * w.n);
-  push_divisor(step.words, 2 * w.pairs);
-  step.workspaces = {writes(w.rows), reads(triangles)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("svd_start", lanes, region, target, 2, kWordCount);
-    const Value m = k.word(kM), n = k.word(kN);
-    k.each(k.word(kCount), [&](Value at) {
-      const Value row = k.divide(at, kLength), i = at - row * k.word(kLength);
-      const Value matrix = k.divide(row, kRows), j = row - matrix * k.word(kRows);
-      const auto element = k.b.var(k.zero);
-      k.b.if_((j < n) & (i >= n),
-              [&] { element.set(k.b.select(i - n == j, k.number(1), k.zero)); });
-      k.b.if_((i < n) & (j <= i),
-              [&] { element.set(k.load_real(k.workspace(1), (matrix * m + j) * n + i)); });
-      k.b.store(k.workspace(0), at, element.get());
-    });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
-
-// A round within a kernel.
-struct Round {
-  Value rows, progress;  // buffers
-  Value n, half, shift;  // shift: of the tournament
-  Value sweep, sweeps;
-  Value tolerance;
-};
-
-// Makes a pair of rows orthogonal.
-void rotate_rows(LinearKernel& k, const Round& r, Value matrix, Value pair) {
-  const Value x = r.rows, words = matrix * r.sweeps, length = r.n << 1;
-  const Progress progress = progress_of(k, r.progress, words, r.sweep, r.tolerance);
-  k.b.if_(progress.is_active, [&] {
-    const Pair rows = pair_of_round(k, pair, r.half, r.shift);
-    const Value first = matrix * (r.half << 1);
-    const Value top = (first + rows.top) * length, bottom = (first + rows.bottom) * length;
-    const ir::Var tops = k.b.var(k.zero), bottoms = k.b.var(k.zero);
-    const ir::Var products = k.b.var(k.zero);
-    k.share(k.b.u32(0), r.n, [&](Value i) {
-      const Value p = k.load_real(x, top + i), q = k.load_real(x, bottom + i);
-      tops.set(k.b.fma(p, p, tops.get()));
-      bottoms.set(k.b.fma(q, q, bottoms.get()));
-      products.set(k.b.fma(p, q, products.get()));
-    });
-    const Value alpha = k.sum_over_lanes(tops.get()), beta = k.sum_over_lanes(bottoms.get());
-    const Value gamma = k.sum_over_lanes(products.get());
-    // The cosine between the columns. A column that is as short as the rounding errors of the
-    // matrix, whose largest element is about one, points anywhere: it has no angle.
-    const Value p_length = k.sqrt(alpha), q_length = k.sqrt(beta), one = k.number(1);
-    const Value has_angle = (p_length > r.tolerance) & (q_length > r.tolerance);
-    const Value overlap = ir::math::abs(k.divide(k.b.select(has_angle, gamma, k.zero),
-                                                 k.b.select(has_angle, p_length * q_length, one)));
-    k.b.if_(k.local == 0u, [&] { record(k, r.progress, words + r.sweep, overlap); });
-    k.b.if_(overlap > progress.threshold, [&] {
-      const Value zeta = k.divide(beta - alpha, gamma + gamma);
-      const Value root = k.sqrt(one + zeta * zeta);
-      const Value t = k.divide(one, zeta + k.b.select(zeta >= k.zero, root, -root));
-      const Value cosine = k.divide(one, k.sqrt(one + t * t)), sine = t * cosine;
-      // As corrections, see rotate in eigh.cpp.
-      const Value versine = k.divide(sine * sine, one + cosine);
-      k.share(k.b.u32(0), length, [&](Value i) {
-        const Value p = k.load_real(x, top + i), q = k.load_real(x, bottom + i);
-        k.b.store(x, top + i, p - (versine * p + sine * q));
-        k.b.store(x, bottom + i, q - (versine * q - sine * p));
-      });
-    });
-  });
-}
-
-uint32_t tolerance_word(const Steps& steps, uint64_t n) {
-  return float_word(2 * unit_roundoff(steps.working) * std::sqrt(static_cast<double>(n)));
-}
-
-void add_round(Steps& steps, const Workspaces& w, uint64_t sweep, uint64_t shift) {
-  enum Word {
-    kGroups,
-    kN,
-    kHalf,
-    kShift = kHalf + kDivisorWords,
-    kSweep,
-    kSweeps,
-    kTolerance,
-    kWordCount
-  };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  Step step;
-  step.key = "svd_round";
-  step.groups = w.batch * w.pairs;
-  for (const uint64_t v : {step.groups, w.n}) step.words.push_back(static_cast<uint32_t>(v));
-  push_divisor(step.words, w.pairs);
-  for (const uint64_t v : {shift, sweep, w.sweeps}) step.words.push_back(static_cast<uint32_t>(v));
-  step.words.push_back(tolerance_word(steps, w.n));
-  step.workspaces = {updates(w.rows), updates(w.progress)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("svd_round", lanes, region, target, 2, kWordCount);
-    const Round round{k.workspace(0), k.workspace(1), k.word(kN),      k.word(kHalf),
-                      k.word(kShift), k.word(kSweep), k.word(kSweeps), k.real_word(kTolerance)};
-    k.each_group(k.word(kGroups), [&](Value group) {
-      const Value matrix = k.divide(group, kHalf);
-      rotate_rows(k, round, matrix, group - matrix * k.word(kHalf));
-    });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
-
-void add_lone_rounds(Steps& steps, const Workspaces& w) {
-  const uint32_t tolerance = tolerance_word(steps, w.n);
-  add_lone_sweeps(
-      steps, "svd", w.batch, w.pairs, w.sweeps, w.pairs * (3 * w.n + 4) + 1, {w.n, tolerance},
-      {updates(w.rows), updates(w.progress)}, [](LinearKernel& k, const LoneRound& at) {
-        const Round round{
-            k.workspace(0), k.workspace(1), k.word(at.first_word),         at.half, at.shift,
-            at.sweep,       at.sweeps,      k.real_word(at.first_word + 1)};
-        k.b.for_range(k.b.u32(0), at.half, k.b.u32(1),
-                      [&](Value pair) { rotate_rows(k, round, at.matrix, pair); });
-      });
-}
-
-void add_sweeps(Steps& steps, const Workspaces& w) {
-  if (steps.are_lone(w.n, w.n)) return add_lone_rounds(steps, w);
-  for (uint64_t sweep = 0; sweep < w.sweeps; ++sweep) {
-    for (uint64_t shift = 0; shift + 1 < 2 * w.pairs; ++shift) add_round(steps, w, sweep, shift);
-  }
-}
-
-// The lengths of the first halves of n rows a matrix.
-void add_lengths(Steps& steps, const Workspaces& w, int values) {
-  enum Word { kGroups, kRows, kN, kWordCount = kN + kDivisorWords };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  Step step;
-  step.key = "svd_lengths";
-  step.groups = w.batch * w.n;
-  step.words = {static_cast<uint32_t>(step.groups), static_cast<uint32_t>(2 * w.pairs)};
-  push_divisor(step.words, w.n);
-  step.workspaces = {reads(w.rows), writes(values)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("svd_lengths", lanes, region, target, 2, kWordCount);
-    const Value n = k.word(kN);
-    k.each_group(k.word(kGroups), [&](Value group) {
-      const Value matrix = k.divide(group, kN);
-      const Value row = matrix * k.word(kRows) + group - matrix * n;
-      const Value first = row * (n << 1);
-      const ir::Var own = k.b.var(k.zero);
-      k.share(first, first + n, [&](Value i) {
-        const Value e = k.load_real(k.workspace(0), i);
-        own.set(k.b.fma(e, e, own.get()));
-      });
-      const Value total = k.sum_over_lanes(own.get());
-      k.b.if_(k.local == 0u, [&] { k.b.store(k.workspace(1), group, k.sqrt(total)); });
-    });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
-
-// What the rows have become, in order and as columns: the n x n matrices R^T W, or W in the corner
-// of the identity, rows x columns.
-enum class Part : uint8_t { product, rotations };
-void add_columns(Steps& steps, const Workspaces& w, Part part, int order, uint64_t rows,
-                 uint64_t columns, int to) {
-  enum Word {
-    kCount,
-    kN,
-    kPairRows,
-    kRows,
-    kColumns = kRows + kDivisorWords,
-    kWordCount = kColumns + kDivisorWords
-  };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  Step step = step_of(part == Part::product ? "svd_product" : "svd_rotations",
-                      w.batch * rows * columns, lanes);
-  step.words.push_back(static_cast<uint32_t>(w.n));
-  step.words.push_back(static_cast<uint32_t>(2 * w.pairs));
-  push_divisor(step.words, rows);
-  push_divisor(step.words, columns);
-  step.workspaces = {reads(w.rows), reads(order), writes(to)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("svd_columns", lanes, region, target, 3, kWordCount);
-    const Value n = k.word(kN);
-    k.each(k.word(kCount), [&](Value at) {
-      const Value row = k.divide(at, kColumns), j = at - row * k.word(kColumns);
-      const Value matrix = k.divide(row, kRows), i = row - matrix * k.word(kRows);
-      const auto element = k.b.var(k.b.select(i == j, k.number(1), k.zero));
-      k.b.if_((i < n) & (j < n), [&] {
-        const Value from = k.b.load(k.workspace(1), matrix * n + j, ir::kU32);
-        const Value first = (matrix * k.word(kPairRows) + from) * (n << 1);
-        element.set(k.load_real(k.workspace(0), first + (part == Part::product ? i : i + n)));
-      });
-      k.b.store(k.workspace(2), at, element.get());
-    });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
-
 // 1 or -1 for each column of v, then of u. A column of v points against that of R^T W where the
 // diagonal of the triangular factor is negative.
-void add_signs(Steps& steps, const Workspaces& w, int v, int triangles, int signs) {
-  enum Word { kGroups, kN, kWordCount = kN + kDivisorWords };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  Step step;
-  step.key = "svd_signs";
-  step.groups = w.batch * w.n;
-  step.words = {static_cast<uint32_t>(step.groups)};
-  push_divisor(step.words, w.n);
-  step.workspaces = {reads(v), reads(triangles), writes(signs)};
-  step.generate = [=](const Region& region) {
-    LinearKernel k("svd_signs", lanes, region, target, 3, kWordCount);
-    const Value n = k.word(kN);
-    k.each_group(k.word(kGroups), [&](Value group) {
-      const Value matrix = k.divide(group, kN), j = group - matrix * n;
+struct SvdSigns {
+  static constexpr std::string_view kName = "svd_signs";
+  using Layout = NoLayout;
+  struct Words {
+    Divisor n;
+  };
+  static StepOptions options(NoLayout) {
+    return {.kernel = kName, .workspaces = 3, .worker = Worker::workgroup};
+  }
+  static void emit(StepKernel<SvdSigns>& k) {
+    const Value n = k.words[&Words::n];
+    k.each_part(&Words::n, [&](Value matrix, Value j, Value item) {
       const auto element = [&](Value i) {
         return k.load_real(k.workspace(0), (matrix * n + i) * n + j);
       };
@@ -296,48 +60,29 @@ void add_signs(Steps& steps, const Workspaces& w, int v, int triangles, int sign
         const Value one = k.number(1);
         const Value of_v = k.b.select(element(at) < k.zero, -one, one);
         const Value diagonal = k.load_real(k.workspace(1), (matrix * n + j) * n + j);
-        k.b.store(k.workspace(2), group << 1, of_v);
-        k.b.store(k.workspace(2), (group << 1) + 1u, k.b.select(diagonal < k.zero, -of_v, of_v));
+        k.b.store(k.workspace(2), item << 1, of_v);
+        k.b.store(k.workspace(2), (item << 1) + 1u, k.b.select(diagonal < k.zero, -of_v, of_v));
       });
     });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
-
-struct Factors {
-  int tall, square;  // u and v, m x columns and n x n
-  uint64_t columns;
-  int values, order, signs, scales;
+  }
 };
 
-void add_result(Steps& steps, const Workspaces& w, const Factors& f) {
-  enum Word {
-    kCount,
-    kM,
-    kN,
-    kTall,  // elements of the tall factor
-    kColumns,
-    kOwnM = kColumns + kDivisorWords,
-    kOwnN = kOwnM + kDivisorWords,
-    kPacked = kOwnN + kDivisorWords,
-    kWordCount = kPacked + kDivisorWords
+struct SvdStore {
+  static constexpr std::string_view kName = "svd_store";
+  struct Layout {
+    Choice<bool> is_turned = false;  // u is the square factor, vt the tall one
   };
-  const Target target = steps.target;
-  const uint32_t lanes = lanes_of(target);
-  const uint64_t tall = w.m * f.columns, packed = tall + w.n + w.n * w.n;
-  const bool turned = w.turned;
-  Step step = step_of(turned ? "svd_store turned" : "svd_store", w.batch * packed, lanes);
-  for (const uint64_t v : {w.m, w.n, tall}) step.words.push_back(static_cast<uint32_t>(v));
-  for (const uint64_t d : {f.columns, w.m, w.n, packed}) push_divisor(step.words, d);
-  step.workspaces = {reads(f.tall),  reads(f.square), reads(f.values),
-                     reads(f.order), reads(f.signs),  reads(f.scales)};
-  step.writes_output = true;
-  step.generate = [=](const Region& region) {
-    LinearKernel k("svd_store", lanes, region, target, 6, kWordCount);
-    const Value n = k.word(kN), noise = k.number(kNoise * unit_roundoff(k.type));
-    k.each(k.word(kCount), [&](Value at) {
-      const Value matrix = k.divide(at, kPacked), position = at - matrix * k.word(kPacked);
+  struct Words {
+    uint32_t m = 0, n = 0;
+    uint32_t tall = 0;  // elements of the tall factor
+    Divisor columns;    // of it
+    Divisor own_m, own_n, packed;
+  };
+  static StepOptions options(const Layout&) { return {.kernel = kName, .workspaces = 6}; }
+  static void emit(StepKernel<SvdStore>& k) {
+    const bool turned = k.layout.is_turned;
+    const Value n = k.words[&Words::n], noise = k.number(kNoise * unit_roundoff(k.type));
+    k.each_part(&Words::packed, [&](Value matrix, Value position, Value at) {
       const auto put = [&](Value x) { k.store_output(at, k.real(x)); };
       const auto put_element = [&](Value x) {
         put(k.b.select(ir::math::abs(x) <= noise, k.zero, x));
@@ -346,8 +91,8 @@ void add_result(Steps& steps, const Workspaces& w, const Factors& f) {
         return k.load_real(k.workspace(4), ((matrix * n + i) << 1) + which);
       };
       const auto tall = [&](Value i, Value j) {
-        const Value x =
-            k.load_real(k.workspace(0), (matrix * k.word(kM) + i) * k.word(kColumns) + j);
+        const Value x = k.load_real(
+            k.workspace(0), (matrix * k.words[&Words::m] + i) * k.words[&Words::columns] + j);
         const Value column = k.b.binary(ir::Opcode::min, j, n - 1u);
         put_element(k.b.select(j < n, x * sign(column, 1), x));
       };
@@ -363,12 +108,13 @@ void add_result(Steps& steps, const Workspaces& w, const Factors& f) {
         put(k.b.select(x <= length(k.b.u32(0)) * noise, k.zero,
                        x * scale_back(k, k.workspace(5), matrix)));
       };
-      const Value first = turned ? n * n : k.word(kTall);
+      const Value first = turned ? n * n : k.words[&Words::tall];
       k.b.if_(
           position < first,
           [&] {
-            const Value i = k.divide(position, turned ? kOwnN : kColumns);
-            const Value j = position - i * k.word(turned ? kOwnN : kColumns);
+            const auto columns = turned ? &Words::own_n : &Words::columns;
+            const Value i = k.words.divide(position, columns);
+            const Value j = position - i * k.words[columns];
             turned ? square(i, j) : tall(i, j);
           },
           [&] {
@@ -377,62 +123,69 @@ void add_result(Steps& steps, const Workspaces& w, const Factors& f) {
                 rest < n, [&] { value(rest); },
                 [&] {
                   const Value element = rest - n;
-                  const Value j = k.divide(element, turned ? kOwnM : kOwnN);
-                  const Value i = element - j * k.word(turned ? kOwnM : kOwnN);
+                  const auto columns = turned ? &Words::own_m : &Words::own_n;
+                  const Value j = k.words.divide(element, columns);
+                  const Value i = element - j * k.words[columns];
                   turned ? tall(i, j) : square(i, j);
                 });
           });
     });
-    return k.finish();
-  };
-  steps.add(std::move(step));
-}
+  }
+};
 
 }  // namespace
 
 Lowering lower_svd(const Region& region, const Target& target) {
   const Shape& shape = region.operands[0].node->shape;
-  const auto rows = static_cast<uint64_t>(shape[shape.size() - 2]);
-  const auto columns = static_cast<uint64_t>(shape.back());
+  const auto operand_rows = static_cast<uint64_t>(shape[shape.size() - 2]);
+  const auto operand_columns = static_cast<uint64_t>(shape.back());
+  const uint64_t batch = batch_of(shape);
+  const uint64_t m = std::max(operand_rows, operand_columns);
+  const uint64_t n = std::min(operand_rows, operand_columns);
+  const bool is_turned = operand_rows < operand_columns;
+  const bool is_full = static_cast<uint64_t>(region.root->shape.back()) == m * m + n + n * n;
+  const uint64_t columns = is_full ? m : n;  // of the tall factor
   Steps steps(region, target);
-  Workspaces w;
-  w.batch = batch_of(shape);
-  w.m = std::max(rows, columns);
-  w.n = std::min(rows, columns);
-  w.pairs = (w.n + 1) / 2;
-  w.turned = rows < columns;
-  w.rows = steps.numbers(w.batch * 2 * w.pairs * 2 * w.n);
-  w.sweeps = sweeps_for(w.n);
-  const Householder of_operand(steps, w.batch, w.m, w.n), of_product(steps, w.batch, w.n, w.n);
-  const bool full = static_cast<uint64_t>(region.root->shape.back()) == w.m * w.m + w.n + w.n * w.n;
-  Factors f;
-  f.columns = full ? w.m : w.n;
-  f.tall = steps.numbers(w.batch * w.m * f.columns);
-  f.square = steps.numbers(w.batch * w.n * w.n);
-  f.values = steps.reals(w.batch * w.n);
-  f.order = steps.indices(w.batch * w.n);
-  f.signs = steps.reals(w.batch * w.n * 2);
+  SvdRows rows = make_svd_rows(steps, batch, n);
+  const Householder of_operand(steps, batch, m, n), of_product(steps, batch, n, n);
+  const int tall = steps.numbers(batch * m * columns), square = steps.numbers(batch * n * n);
+  const int values = steps.reals(batch * n), order = steps.indices(batch * n);
+  const int signs = steps.reals(batch * n * 2);
 
-  add_load(steps, 0, {w.batch, w.m, w.n, w.m * w.n, w.turned ? 1 : columns, w.turned ? columns : 1},
+  const uint64_t down = operand_columns, along = 1;
+  add_load(steps, 0, {batch, m, n, m * n, is_turned ? along : down, is_turned ? down : along},
            of_operand.matrices);
-  add_column_sizes(steps, of_operand.matrices, of_operand.sizes, w.batch, w.m, w.n);
-  f.scales = add_scaling(steps, of_operand.matrices, of_operand.sizes, w.batch, w.m, w.n);
+  add_column_sizes(steps, of_operand.matrices, of_operand.sizes, batch, m, n);
+  const int scales = add_scaling(steps, of_operand.matrices, of_operand.sizes, batch, m, n);
   add_triangularization(steps, of_operand);
 
-  add_start(steps, w, of_operand.matrices);
-  w.progress = add_progress(steps, w.batch, w.sweeps);
-  if (w.n > 1) add_sweeps(steps, w);
-  add_lengths(steps, w, f.values);
-  add_order(steps, f.values, f.order, w.batch, w.n);
+  add_svd_start(steps, rows, of_operand.matrices, m);
+  rows.progress = add_progress(steps, batch, rows.sweeps);
+  add_svd_sweeps(steps, rows);
+  add_svd_lengths(steps, rows, values);
+  add_order(steps, values, order, batch, n);
 
-  add_columns(steps, w, Part::product, f.order, w.n, w.n, of_product.matrices);
-  add_column_sizes(steps, of_product.matrices, of_product.sizes, w.batch, w.n, w.n);
+  add_svd_columns(steps, rows, SvdPart::product, order, n, n, of_product.matrices);
+  add_column_sizes(steps, of_product.matrices, of_product.sizes, batch, n, n);
   add_triangularization(steps, of_product);
-  add_orthogonal_factor(steps, of_product, w.n, f.square);
-  add_columns(steps, w, Part::rotations, f.order, w.m, f.columns, f.tall);
-  add_reflections(steps, of_operand, f.columns, f.tall);
-  add_signs(steps, w, f.square, of_product.matrices, f.signs);
-  add_result(steps, w, f);
+  add_orthogonal_factor(steps, of_product, n, square);
+  add_svd_columns(steps, rows, SvdPart::rotations, order, m, columns, tall);
+  add_reflections(steps, of_operand, columns, tall);
+  steps.add<SvdSigns>(batch * n, {.n = Divisor(n)},
+                      {.workspaces = {reads(square), reads(of_product.matrices), writes(signs)}});
+  const uint64_t packed = m * columns + n + n * n;
+  steps.add<SvdStore>(batch * packed,
+                      {.m = word(m),
+                       .n = word(n),
+                       .tall = word(m * columns),
+                       .columns = Divisor(columns),
+                       .own_m = Divisor(m),
+                       .own_n = Divisor(n),
+                       .packed = Divisor(packed)},
+                      {.workspaces = {reads(tall), reads(square), reads(values), reads(order),
+                                      reads(signs), reads(scales)},
+                       .writes_output = true},
+                      {is_turned});
   return steps.take();
 }
 

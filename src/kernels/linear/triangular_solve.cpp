@@ -6,7 +6,7 @@
 // sides are the columns of a workspace; a block of unknowns is solved by one invocation a column,
 // then its contribution is taken from all rows below.
 #include "kernels/linear/linear.h"
-#include "kernels/linear/linear_kernel.h"
+#include "kernels/linear/matrix_copy.h"
 
 namespace nxv::kernels {
 namespace {
@@ -34,75 +34,75 @@ Walk walk_of(const TriangularAttr& attr, uint64_t n) {
   return walk;
 }
 
-enum Word {
-  kCount,   // invocations that have something to do
-  kSize,    // n
-  kMatrix,  // n^2
-  kFirst,   // as in Walk
-  kRowStride,
-  kColumnStride,
-  kBegin,  // of the block
-  kEnd,
-  kColumns,                          // right-hand sides
-  kRows = kColumns + kDivisorWords,  // that are updated
-  kWordCount = kRows + kDivisorWords
-};
-
-class Generator {
+class TriangularStep {
  public:
-  Generator(const char* name, uint32_t lanes, const Region& region, const Target& target)
-      : k_(name, lanes, region, target, 1, kWordCount),
-        conjugates_(region.root->attribute<TriangularAttr>().conjugate) {}
-
-  ir::Kernel solve_block() {
-    k_.each(k_.word(kCount), [&](Value unit) {
-      const Value matrix = k_.divide(unit, kColumns);
-      const Value column = unit - matrix * k_.word(kColumns);
-      const Value begin = k_.word(kBegin), end = k_.word(kEnd), one = k_.b.u32(1);
-      k_.b.for_range(begin, end, one, [&](Value i) {
-        const Value at = index(matrix, i, column);
-        const auto sum = k_.variable(k_.load(k_.workspace(0), at));
-        k_.b.for_range(begin, i, one, [&](Value j) {
-          const Number x = k_.load(k_.workspace(0), index(matrix, j, column));
-          sum.set(k_.subtract_product(sum.get(), element(matrix, i, j), x));
-        });
-        const Number diagonal = element(matrix, i, i);
-        k_.arguments.fault(k_.is_zero(diagonal), matrix);
-        k_.store(k_.workspace(0), at, k_.divide(sum.get(), diagonal));
-      });
-    });
-    return k_.finish();
+  static constexpr std::string_view kName = "triangular";
+  enum class Phase : uint8_t { block, update };
+  struct Layout {
+    Choice<Phase> phase = Phase::block;
+    Choice<bool> conjugates = false;
+  };
+  struct Words {
+    uint32_t n = 0;
+    uint32_t matrix = 0;                                    // its elements
+    uint32_t first = 0, row_stride = 0, column_stride = 0;  // as in Walk
+    uint32_t begin = 0, end = 0;                            // of the block
+    Divisor columns;                                        // right-hand sides
+    Divisor rows;                                           // that are updated
+  };
+  static StepOptions options(const Layout& layout) {
+    const bool solves = layout.phase == Phase::block;
+    return {.kernel = solves ? "triangular_block" : "triangular_update", .workspaces = 1};
   }
-
-  // Rows from the end of the block on.
-  ir::Kernel update() {
-    k_.each(k_.word(kCount), [&](Value unit) {
-      const Value row = k_.divide(unit, kColumns), column = unit - row * k_.word(kColumns);
-      const Value matrix = k_.divide(row, kRows);
-      const Value i = k_.word(kEnd) + row - matrix * k_.word(kRows);
-      const Value at = index(matrix, i, column);
-      const auto sum = k_.variable(k_.load(k_.workspace(0), at));
-      k_.b.for_range(k_.word(kBegin), k_.word(kEnd), k_.b.u32(1), [&](Value j) {
-        const Number x = k_.load(k_.workspace(0), index(matrix, j, column));
-        sum.set(k_.subtract_product(sum.get(), element(matrix, i, j), x));
-      });
-      k_.store(k_.workspace(0), at, sum.get());
-    });
-    return k_.finish();
+  static void emit(StepKernel<TriangularStep>& k) {
+    k.layout.phase == Phase::block ? solve_block(k) : update(k);
   }
 
  private:
-  Value index(Value matrix, Value row, Value column) {
-    return (matrix * k_.word(kSize) + row) * k_.word(kColumns) + column;
-  }
-  Number element(Value matrix, Value i, Value j) {
-    const Number t = k_.load_operand(0, matrix * k_.word(kMatrix) + k_.word(kFirst) +
-                                            i * k_.word(kRowStride) + j * k_.word(kColumnStride));
-    return conjugates_ ? k_.conjugate(t) : t;
+  using Kernel = StepKernel<TriangularStep>;
+
+  // The block's unknowns of a right-hand side.
+  static void solve_block(Kernel& k) {
+    k.each_part(&Words::columns, [&](Value matrix, Value column, Value) {
+      const Value begin = k.words[&Words::begin], end = k.words[&Words::end], one = k.b.u32(1);
+      k.b.for_range(begin, end, one, [&](Value i) {
+        const Value at = index(k, matrix, i, column);
+        const auto sum = k.variable(k.load(k.workspace(0), at));
+        k.b.for_range(begin, i, one, [&](Value j) {
+          const Number x = k.load(k.workspace(0), index(k, matrix, j, column));
+          sum.set(k.subtract_product(sum.get(), element(k, matrix, i, j), x));
+        });
+        const Number diagonal = element(k, matrix, i, i);
+        k.arguments.fault(k.is_zero(diagonal), matrix);
+        k.store(k.workspace(0), at, k.divide(sum.get(), diagonal));
+      });
+    });
   }
 
-  LinearKernel k_;
-  const bool conjugates_;
+  // An element of the rows from the end of the block on.
+  static void update(Kernel& k) {
+    k.each_part(&Words::columns, [&](Value row, Value column, Value) {
+      const Value matrix = k.words.divide(row, &Words::rows);
+      const Value i = k.words[&Words::end] + row - matrix * k.words[&Words::rows];
+      const Value at = index(k, matrix, i, column);
+      const auto sum = k.variable(k.load(k.workspace(0), at));
+      k.b.for_range(k.words[&Words::begin], k.words[&Words::end], k.b.u32(1), [&](Value j) {
+        const Number x = k.load(k.workspace(0), index(k, matrix, j, column));
+        sum.set(k.subtract_product(sum.get(), element(k, matrix, i, j), x));
+      });
+      k.store(k.workspace(0), at, sum.get());
+    });
+  }
+
+  static Value index(Kernel& k, Value matrix, Value row, Value column) {
+    return (matrix * k.words[&Words::n] + row) * k.words[&Words::columns] + column;
+  }
+  static Number element(Kernel& k, Value matrix, Value i, Value j) {
+    const Number t =
+        k.load_operand(0, matrix * k.words[&Words::matrix] + k.words[&Words::first] +
+                              i * k.words[&Words::row_stride] + j * k.words[&Words::column_stride]);
+    return k.layout.conjugates ? k.conjugate(t) : t;
+  }
 };
 
 }  // namespace
@@ -130,31 +130,23 @@ Lowering lower_triangular_solve(const Region& region, const Target& target) {
   const int x = steps.numbers(batch * n * columns);
   add_load(steps, 1, view, x);
 
-  const uint32_t lanes = lanes_of(target);
-  const std::string key = attr.conjugate ? "conjugate" : "";
+  using Phase = TriangularStep::Phase;
+  const Touched touched = {.workspaces = {updates(x)}, .reads_operands = true};
   for (uint64_t begin = 0; begin < n; begin += kBlock) {
     const uint64_t end = std::min(begin + kBlock, n), below = n - end;
-    const auto step = [&](const char* name, uint64_t count, ir::Kernel (Generator::*generate)()) {
-      Step s;
-      s.key = name + key;
-      s.groups = Steps::groups(count, lanes);
-      s.words = {static_cast<uint32_t>(count),
-                 static_cast<uint32_t>(n),
-                 static_cast<uint32_t>(n * n),
-                 walk.first,
-                 walk.row_stride,
-                 walk.column_stride,
-                 static_cast<uint32_t>(begin),
-                 static_cast<uint32_t>(end)};
-      push_divisor(s.words, columns);
-      push_divisor(s.words, std::max<uint64_t>(below, 1));
-      s.workspaces = {updates(x)};
-      s.reads_operands = true;
-      s.generate = [=](const Region& r) { return (Generator(name, lanes, r, target).*generate)(); };
-      steps.add(std::move(s));
-    };
-    step("triangular_block", batch * columns, &Generator::solve_block);
-    if (below > 0) step("triangular_update", batch * below * columns, &Generator::update);
+    const TriangularStep::Words words = {.n = word(n),
+                                         .matrix = word(n * n),
+                                         .first = walk.first,
+                                         .row_stride = walk.row_stride,
+                                         .column_stride = walk.column_stride,
+                                         .begin = word(begin),
+                                         .end = word(end),
+                                         .columns = Divisor(columns),
+                                         .rows = Divisor(std::max<uint64_t>(below, 1))};
+    steps.add<TriangularStep>(batch * columns, words, touched, {Phase::block, attr.conjugate});
+    if (below == 0) break;
+    steps.add<TriangularStep>(batch * below * columns, words, touched,
+                              {Phase::update, attr.conjugate});
   }
   add_store(steps, view, x);
   return steps.take();

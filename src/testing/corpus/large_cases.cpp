@@ -36,10 +36,13 @@ class Cases {
                       }});
     }
   }
-  void call(const std::string& name, std::vector<DType> types, Shapes shapes, Options options) {
-    add(name, std::move(types), std::move(shapes), [name, options](std::vector<NodeRef> operands) {
-      return library::call(name, operands, options);
-    });
+  // The suffix tells graphs apart that differ in their options.
+  void call(const std::string& name, std::vector<DType> types, Shapes shapes, Options options,
+            const std::string& suffix = "") {
+    add(name + suffix, std::move(types), std::move(shapes),
+        [name, options](std::vector<NodeRef> operands) {
+          return library::call(name, operands, options);
+        });
   }
   // The second operand holds places in the first axis of the first one.
   void indexed(const std::string& name, DType type, Shapes shapes, Options options) {
@@ -154,11 +157,29 @@ void add_library(Cases& c) {
     c.call(name, {DType::f32}, {{1 << 24}}, {{"window", {31}, {}}});
     c.call(name, {DType::f32}, {{4096, 4096}}, {{"window", {2, 2}, {}}, {"strides", {2, 2}, {}}});
   }
+}
+
+void add_linear(Cases& c) {
   for (const Shape& s : Shapes{{64, 64}, {200, 200}, {4096, 8, 8}, {16, 48, 48}}) {
-    for (const char* name : {"cholesky", "lu", "qr", "eigh", "svd", "determinant"}) {
-      c.call(name, {DType::f32}, {s}, {});
+    for (const char* name : {"cholesky", "lu", "qr", "eigh", "determinant"}) {
+      c.call(name, {DType::f32, DType::c64}, {s}, {});
     }
+    c.call("svd", {DType::f32}, {s}, {});
     c.call("triangular_solve", {DType::f32, DType::c64}, {s, s}, {});
+  }
+  // By workgroups and by invocations, tall and wide.
+  for (const Shape& s : Shapes{{3, 48, 20}, {3, 20, 48}, {100, 9, 5}, {100, 5, 9}}) {
+    for (const int64_t whole : {0, 1}) {
+      const std::string suffix = whole == 0 ? "" : " whole";
+      c.call("qr", {DType::f32, DType::c64}, {s}, {{"complete", {whole}, {}}}, suffix);
+      c.call("svd", {DType::f32, DType::f64}, {s}, {{"full_matrices", {whole}, {}}}, suffix);
+    }
+  }
+  for (int64_t choice = 0; choice < 12; ++choice) {
+    const int64_t lower = choice & 1, left = choice >> 1 & 1, transform = choice >> 2;
+    c.call("triangular_solve", {DType::c64}, {{2, 40, 40}, {2, 40, 40}},
+           {{"lower", {lower}, {}}, {"left_side", {left}, {}}, {"transform", {transform}, {}}},
+           " " + std::to_string(choice));
   }
 }
 
@@ -170,6 +191,7 @@ std::vector<CorpusGraph> large_cases() {
   add_reductions(c);
   add_products(c);
   add_library(c);
+  add_linear(c);
   return c.take();
 }
 
