@@ -8,7 +8,7 @@
 //
 // Integers wrap. Signedness belongs to the type, so `div`, `shr`, `lt` and `convert` need no
 // variants. Arithmetic exists for 32- and 64-bit numbers only; narrow and 8/16-bit float formats
-// are read and written as 32-bit words and converted by integer arithmetic (ir/narrow.h), so no
+// are read and written as 32-bit words and converted by integer arithmetic (ir/ops/narrow.h), so no
 // kernel needs 8/16-bit storage or arithmetic. f16 and bf16 are element types of cooperative
 // matrices alone.
 //

@@ -1,8 +1,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "ir/legalize_int64.h"
-#include "ir/simplify.h"
+#include "ir/passes/legalize_int64.h"
+#include "ir/passes/simplify.h"
 #include "kernels/common/grid.h"
 #include "kernels/lowering.h"
 

@@ -1,6 +1,6 @@
 // The op table: one row per operation. The graph builder, the scheduler, the C ABI, the NIF and the
-// documentation derive from it. A new elementwise operation is a row here, an emitter in ir/emit
-// and a line of the reference evaluator; tests that walk the table find a row that lacks either.
+// documentation derive from it. A new elementwise operation is a row here, an emitter in
+// ir/ops and a line of the reference evaluator; tests find a row that lacks either.
 #pragma once
 
 #include <array>

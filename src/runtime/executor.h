@@ -14,7 +14,7 @@
 #include "runtime/storage.h"
 #include "schedule/schedule.h"
 #include "schedule/structure.h"
-#include "spirv/emit.h"
+#include "spirv/translate.h"
 #include "vulkan/device.h"
 
 namespace nxv::runtime {

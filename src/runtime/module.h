@@ -3,7 +3,7 @@
 
 #include "ir/kernel.h"
 #include "plan/device_plan.h"
-#include "spirv/emit.h"
+#include "spirv/translate.h"
 #include "vulkan/kernel_cache.h"
 
 namespace nxv::runtime {

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "ir/kernel.h"
-#include "spirv/emit.h"
-#include "spirv/memory.h"
-#include "spirv/module.h"
+#include "spirv/addressing.h"
+#include "spirv/module_builder.h"
+#include "spirv/translate.h"
 
 namespace nxv::spirv {
 

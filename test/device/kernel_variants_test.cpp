@@ -10,7 +10,7 @@
 #include "graph/build.h"
 #include "kernels/lowering.h"
 #include "schedule/schedule.h"
-#include "spirv/emit.h"
+#include "spirv/translate.h"
 #include "testing/driver/run_dispatch.h"
 #include "testing/driver/spirv_validate.h"
 #include "testing/reference/reference.h"

@@ -12,7 +12,7 @@
 #include "kernels/kernel_ledger.h"
 #include "kernels/lowering.h"
 #include "schedule/schedule.h"
-#include "spirv/emit.h"
+#include "spirv/translate.h"
 #include "testing/corpus/corpus.h"
 #include "testing/driver/plans.h"
 #include "testing/reference/reference.h"

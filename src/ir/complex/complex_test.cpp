@@ -9,7 +9,7 @@
 #include <functional>
 #include <random>
 
-#include "ir/emit_complex.h"
+#include "ir/ops/emit_complex.h"
 #include "testing/interpreter.h"
 #include "testing/reference/functions.h"
 

@@ -11,7 +11,7 @@
 #include <functional>
 #include <vector>
 
-#include "ir/number.h"
+#include "ir/ops/number.h"
 #include "ops/op_table.h"
 
 namespace nxv::kernels {

@@ -10,7 +10,7 @@
 
 #include "graph/region.h"
 #include "ir/builder.h"
-#include "ir/number.h"
+#include "ir/ops/number.h"
 #include "kernels/common/word_values.h"
 
 namespace nxv::kernels {

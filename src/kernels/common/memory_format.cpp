@@ -1,6 +1,6 @@
 #include "kernels/common/memory_format.h"
 
-#include "ir/narrow.h"
+#include "ir/ops/narrow.h"
 
 namespace nxv::kernels {
 

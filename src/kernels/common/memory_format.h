@@ -9,7 +9,7 @@
 #include <array>
 #include <vector>
 
-#include "ir/number.h"
+#include "ir/ops/number.h"
 
 namespace nxv::kernels {
 

@@ -1,6 +1,6 @@
 #include "kernels/common/region_cost.h"
 
-#include "ir/random.h"
+#include "ir/ops/random.h"
 #include "kernels/common/memory_format.h"
 
 namespace nxv::kernels {

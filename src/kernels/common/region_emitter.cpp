@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "graph/region_words.h"
-#include "ir/pick.h"
+#include "ir/ops/pick.h"
 
 namespace nxv::kernels {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "graph/region.h"
-#include "ir/emit.h"
+#include "ir/ops/emit.h"
 #include "kernels/common/gathered_faults.h"
 #include "kernels/common/kernel_arguments.h"
 #include "kernels/common/points.h"

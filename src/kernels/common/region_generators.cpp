@@ -1,7 +1,7 @@
 #include "kernels/common/region_generators.h"
 
 #include "graph/region_words.h"
-#include "ir/random.h"
+#include "ir/ops/random.h"
 
 namespace nxv::kernels {
 

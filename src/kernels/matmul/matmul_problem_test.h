@@ -13,7 +13,7 @@
 #include "base/scalar.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/matmul_kernel.h"
-#include "spirv/emit.h"
+#include "spirv/translate.h"
 #include "testing/driver/run_dispatch.h"
 #include "testing/driver/spirv_validate.h"
 #include "testing/reference/reference.h"

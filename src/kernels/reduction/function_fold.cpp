@@ -11,7 +11,7 @@
 
 #include "graph/function.h"
 #include "graph/scalar_words.h"
-#include "ir/emit.h"
+#include "ir/ops/emit.h"
 #include "kernels/common/divide_up.h"
 #include "kernels/common/family.h"
 #include "kernels/common/grid.h"

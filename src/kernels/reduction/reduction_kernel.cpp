@@ -1,5 +1,5 @@
 // The kernels of reductions and row programs. See reduction.h for what a unit is.
-#include "ir/pick.h"
+#include "ir/ops/pick.h"
 #include "kernels/common/family.h"
 #include "kernels/common/grid.h"
 #include "kernels/reduction/reduction.h"

@@ -2,7 +2,7 @@
 
 #include <bit>
 
-#include "ir/pick.h"
+#include "ir/ops/pick.h"
 
 namespace nxv::kernels {
 

@@ -6,7 +6,7 @@
 #include <random>
 
 #include "kernels/scan/scan.h"
-#include "spirv/emit.h"
+#include "spirv/translate.h"
 #include "testing/driver/spirv_validate.h"
 #include "testing/interpreter.h"
 

@@ -8,7 +8,7 @@
 
 #include <array>
 
-#include "ir/number.h"
+#include "ir/ops/number.h"
 
 namespace nxv::kernels {
 

@@ -12,7 +12,7 @@
 #include "graph/build.h"
 #include "library/registry.h"
 #include "schedule/schedule.h"
-#include "spirv/emit.h"
+#include "spirv/translate.h"
 #include "testing/driver/interpreted.h"
 #include "testing/driver/plans.h"
 #include "testing/driver/spirv_validate.h"

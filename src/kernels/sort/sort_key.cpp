@@ -1,6 +1,6 @@
 #include "kernels/sort/sort_key.h"
 
-#include "ir/narrow.h"
+#include "ir/ops/narrow.h"
 
 namespace nxv::kernels {
 

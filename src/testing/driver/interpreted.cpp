@@ -5,7 +5,7 @@
 
 #include "graph/fault.h"
 #include "schedule/schedule.h"
-#include "spirv/emit.h"
+#include "spirv/translate.h"
 #include "testing/driver/run_dispatch.h"
 #include "testing/driver/spirv_validate.h"
 

@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "ir/emit.h"
-#include "ir/legalize_int64.h"
-#include "ir/narrow.h"
+#include "ir/ops/emit.h"
+#include "ir/ops/narrow.h"
+#include "ir/passes/legalize_int64.h"
 
 namespace nxv::testing {
 namespace {

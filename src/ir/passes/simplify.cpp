@@ -1,4 +1,4 @@
-#include "ir/simplify.h"
+#include "ir/passes/simplify.h"
 
 #include <unordered_map>
 

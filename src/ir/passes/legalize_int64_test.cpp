@@ -1,4 +1,4 @@
-#include "ir/legalize_int64.h"
+#include "ir/passes/legalize_int64.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "testing/interpreter_ops.h"
+#include "testing/interpreter/arithmetic.h"
 
 #include <algorithm>
 #include <bit>

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "ir/number.h"
+#include "ir/ops/number.h"
 
 namespace nxv::ir {
 

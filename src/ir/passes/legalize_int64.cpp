@@ -1,8 +1,8 @@
-#include "ir/legalize_int64.h"
+#include "ir/passes/legalize_int64.h"
 
 #include "base/error.h"
 #include "ir/builder.h"
-#include "ir/wide.h"
+#include "ir/passes/wide.h"
 
 namespace nxv::ir {
 namespace {

@@ -1,4 +1,4 @@
-#include "ir/pick.h"
+#include "ir/ops/pick.h"
 
 #include <vector>
 

@@ -1,4 +1,4 @@
-#include "spirv/memory.h"
+#include "spirv/addressing.h"
 
 #include <algorithm>
 #include <bit>

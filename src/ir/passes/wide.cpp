@@ -1,4 +1,4 @@
-#include "ir/wide.h"
+#include "ir/passes/wide.h"
 
 #include <bit>
 

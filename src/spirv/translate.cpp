@@ -1,11 +1,11 @@
-#include "spirv/emit.h"
+#include "spirv/translate.h"
 
 #include <spirv/unified1/GLSL.std.450.h>
 #include <bit>
 
+#include "spirv/addressing.h"
 #include "spirv/atomic_op.h"
-#include "spirv/memory.h"
-#include "spirv/module.h"
+#include "spirv/module_builder.h"
 #include "spirv/recent.h"
 #include "spirv/texels.h"
 

@@ -1,7 +1,7 @@
 // Comparisons by value across types.
 #pragma once
 
-#include "ir/number.h"
+#include "ir/ops/number.h"
 #include "ops/op_table.h"
 
 namespace nxv::ir {

@@ -1,12 +1,12 @@
-#include "ir/emit_complex.h"
+#include "ir/ops/emit_complex.h"
 
 #include <array>
 
 #include "base/error.h"
 #include "ir/complex/complex.h"
-#include "ir/emit_integers.h"
 #include "ir/math/cast.h"
 #include "ir/math/math.h"
+#include "ir/ops/emit_integers.h"
 
 namespace nxv::ir {
 namespace {

@@ -1,4 +1,4 @@
-#include "ir/compare.h"
+#include "ir/ops/compare.h"
 
 #include <cmath>
 

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "ir/kernel.h"
-#include "spirv/emit.h"
-#include "spirv/module.h"
+#include "spirv/module_builder.h"
+#include "spirv/translate.h"
 
 namespace nxv::spirv {
 

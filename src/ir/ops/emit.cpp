@@ -1,15 +1,15 @@
-#include "ir/emit.h"
+#include "ir/ops/emit.h"
 
 #include <algorithm>
 #include <array>
 
 #include "base/error.h"
 #include "base/scalar.h"
-#include "ir/compare.h"
-#include "ir/emit_complex.h"
-#include "ir/emit_integers.h"
 #include "ir/math/cast.h"
-#include "ir/narrow.h"
+#include "ir/ops/compare.h"
+#include "ir/ops/emit_complex.h"
+#include "ir/ops/emit_integers.h"
+#include "ir/ops/narrow.h"
 
 namespace nxv::ir {
 namespace {

@@ -1,5 +1,5 @@
 // What operations answer where other backends of Nx answer otherwise.
-#include "ir/emit.h"
+#include "ir/ops/emit.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "spirv/module.h"
+#include "spirv/module_builder.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "spirv/emit.h"
+#include "spirv/translate.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 #include <functional>
 
 #include "ir/builder.h"
-#include "ir/legalize_int64.h"
-#include "spirv/module.h"
+#include "ir/passes/legalize_int64.h"
+#include "spirv/module_builder.h"
 #include "testing/driver/spirv_validate.h"
 
 namespace nxv::spirv {

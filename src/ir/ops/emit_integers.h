@@ -5,7 +5,7 @@
 #include <span>
 
 #include "ir/math/extended.h"
-#include "ir/number.h"
+#include "ir/ops/number.h"
 #include "ops/op_table.h"
 
 namespace nxv::ir {

@@ -1,4 +1,4 @@
-#include "ir/emit.h"
+#include "ir/ops/emit.h"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
-#include "ir/number.h"
+#include "ir/ops/number.h"
 
 #include "base/error.h"
 #include "ir/math/cast.h"
-#include "ir/narrow.h"
+#include "ir/ops/narrow.h"
 
 namespace nxv::ir {
 namespace {

@@ -1,8 +1,8 @@
-#include "ir/random.h"
+#include "ir/ops/random.h"
 
 #include <numbers>
 
-#include "ir/pick.h"
+#include "ir/ops/pick.h"
 
 namespace nxv::ir {
 namespace {

@@ -4,7 +4,7 @@
 #include <functional>
 #include <span>
 
-#include "ir/number.h"
+#include "ir/ops/number.h"
 #include "ops/op_table.h"
 
 namespace nxv::ir {

@@ -1,4 +1,4 @@
-#include "ir/narrow.h"
+#include "ir/ops/narrow.h"
 
 #include "base/error.h"
 #include "ir/math/bits.h"

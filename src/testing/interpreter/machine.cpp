@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/scalar.h"
-#include "testing/interpreter_ops.h"
-#include "testing/shared_element.h"
+#include "testing/interpreter/arithmetic.h"
+#include "testing/interpreter/shared_element.h"
 
 namespace nxv::testing {
 namespace {

@@ -1,7 +1,7 @@
 // Elementwise operations with a complex operand or result.
 #pragma once
 
-#include "ir/number.h"
+#include "ir/ops/number.h"
 #include "ops/op_table.h"
 
 namespace nxv::ir {

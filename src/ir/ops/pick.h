@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "ir/number.h"
+#include "ir/ops/number.h"
 
 namespace nxv::ir {
 
