@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "ir/passes/verify.h"
 
 namespace nxv::ir {
 namespace {
@@ -11,11 +12,9 @@ void require(bool condition, const char* what) {
   if (!condition) throw Error(Status::internal, std::string("kernel builder: ") + what);
 }
 
-Type bool_like(Type t) { return {Scalar::boolean, t.lanes}; }
-
 Value binary_op(Opcode op, Value a, Value b) { return a.builder().binary(op, a, b); }
 Value compare_op(Opcode op, Value a, Value b) { return a.builder().compare(op, a, b); }
-bool is_bool(Value v) { return v.type().scalar == Scalar::boolean; }
+bool is_bool(Value v) { return is_bool(v.type()); }
 
 }  // namespace
 
@@ -132,7 +131,7 @@ Value Builder::binary(Opcode op, Value a, Value b) {
 
 Value Builder::compare(Opcode op, Value a, Value b) {
   require(a.type() == b.type(), "operands of a comparison differ in type");
-  return emit(op, bool_like(a.type()), {a, b});
+  return emit(op, with_scalar(a.type(), Scalar::boolean), {a, b});
 }
 
 Value Builder::fma(Value a, Value b, Value c) {

@@ -14,10 +14,7 @@ class Mixer {
     state_.high = (std::rotl(state_.high, 23) + v) * 0xc2b2ae3d27d4eb4fu;
     state_.high ^= state_.high >> 29;
   }
-  void add(Type t) {
-    add(static_cast<uint64_t>(t.scalar) | static_cast<uint64_t>(t.lanes) << 8 |
-        static_cast<uint64_t>(t.matrix) << 16);
-  }
+  void add(Type t) { add(code(t)); }
   Fingerprint state() const { return state_; }
 
  private:

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <cinttypes>
 #include <cstdio>
@@ -31,9 +32,8 @@ std::string literal(const Inst& inst) {
   }
 }
 
-bool is_inline(Opcode op) {
-  return op == Opcode::constant || op == Opcode::param || op == Opcode::builtin;
-}
+// Values that appear as operands alone.
+bool is_inline(Opcode op) { return info(op).family == Family::value; }
 
 // An operand as it reads inside another instruction. Malformed ids print too: the verifier names
 // the instruction it refuses with this text.
@@ -43,19 +43,40 @@ std::string operand(const Kernel& k, uint32_t id) {
     const Inst& inst = k.body[id];
     if (inst.op == Opcode::constant) return literal(inst);
     if (inst.op == Opcode::param && inst.imm < k.params.size()) return k.params[inst.imm].name;
-    if (inst.op == Opcode::builtin && inst.imm <= static_cast<uint64_t>(Builtin::subgroup_size)) {
+    if (inst.op == Opcode::builtin && inst.imm < kBuiltinCount) {
       return std::string(name(static_cast<Builtin>(inst.imm)));
     }
   }
   return "%" + std::to_string(id);
 }
 
-std::string shared_name(const Kernel& k, const Inst& inst) {
-  const uint32_t index = matrix_shared(inst.imm);
-  return index < k.shared.size() ? k.shared[index].name : "shared?";
+std::string argument(const Kernel& k, const Inst& inst, int i) {
+  return operand(k, inst.args[static_cast<size_t>(i)]);
 }
 
-std::string_view marker_text(Opcode op) {
+// How many operands say where in a buffer or shared array an access is.
+int place_operands(Opcode op) {
+  switch (memory(op)) {
+    case Memory::buffer:
+      return 2;
+    case Memory::shared:
+      return info(op).immediate == Immediate::place ? 2 : 1;
+    default:
+      return 0;
+  }
+}
+
+std::string place(const Kernel& k, const Inst& inst) {
+  const std::string first = argument(k, inst, 0);
+  if (memory(inst.op) == Memory::buffer) return first + "[" + argument(k, inst, 1) + "]";
+  const uint32_t shared = matrix_shared(inst.imm);
+  const std::string array = shared < k.shared.size() ? k.shared[shared].name : "shared?";
+  if (info(inst.op).immediate == Immediate::shared) return array + "[" + first + "]";
+  return array + "[" + first + " +" + argument(k, inst, 1) +
+         (matrix_by_columns(inst.imm) ? " a column]" : " a row]");
+}
+
+std::string_view word_for(Opcode op) {
   switch (op) {
     case Opcode::if_begin:
       return "if";
@@ -87,66 +108,21 @@ std::string_view access_text(Access access) {
 
 }  // namespace
 
-std::string to_string(Type t) {
-  static constexpr std::string_view kNames[] = {"bool", "u32",  "s32", "u64", "s64",
-                                                "f16",  "bf16", "f32", "f64"};
-  std::string text(kNames[static_cast<size_t>(t.scalar)]);
-  if (t.lanes != 1) text += "x" + std::to_string(t.lanes);
-  static constexpr std::string_view kUses[] = {"", "_a", "_b", "_sum"};
-  text += kUses[static_cast<size_t>(t.matrix)];
-  return text;
-}
-
 std::string to_string(const Kernel& k, uint32_t index) {
   const Inst& inst = k.body[index];
+  const OpcodeInfo& row = info(inst.op);
+  const bool is_defined = defines_value(inst.op) || row.effect == Effect::declares;
   std::string text;
-  if (defines_value(inst.op) || inst.op == Opcode::var_decl) {
-    text = "%" + std::to_string(index) + " = ";
-  }
-  text += marker_text(inst.op);
-  if (defines_value(inst.op) || inst.op == Opcode::var_decl) text += " " + to_string(inst.type);
+  if (is_defined) text = "%" + std::to_string(index) + " = ";
+  text += word_for(inst.op);
+  if (is_defined) text += " " + to_string(inst.type);
+  if (is_inline(inst.op)) return text + " " + operand(k, index);
 
-  const auto arg = [&](int i) { return operand(k, inst.args[static_cast<size_t>(i)]); };
-  int next = 0;
-  switch (inst.op) {
-    case Opcode::constant:
-    case Opcode::param:
-    case Opcode::builtin:
-      return text + " " + operand(k, index);
-    case Opcode::load:
-    case Opcode::store:
-    case Opcode::atomic_load:
-    case Opcode::atomic_store:
-    case Opcode::atomic_add:
-    case Opcode::atomic_min:
-    case Opcode::atomic_max:
-    case Opcode::atomic_or:
-    case Opcode::atomic_exchange:
-      text += " " + arg(0) + "[" + arg(1) + "]";
-      next = 2;
-      break;
-    case Opcode::shared_load:
-    case Opcode::shared_store:
-    case Opcode::shared_atomic_add:
-    case Opcode::shared_atomic_min:
-    case Opcode::shared_atomic_max:
-    case Opcode::shared_atomic_or:
-    case Opcode::shared_atomic_exchange:
-      text += " " + shared_name(k, inst) + "[" + arg(0) + "]";
-      next = 1;
-      break;
-    case Opcode::matrix_load:
-    case Opcode::matrix_store:
-      text += " " + shared_name(k, inst) + "[" + arg(0) + " +" + arg(1) +
-              (matrix_by_columns(inst.imm) ? " a column]" : " a row]");
-      next = 2;
-      break;
-    default:
-      break;
-  }
-  const int count = operand_count(inst);
-  for (int i = next; i < count && i < 4; ++i) text += (i ? ", " : " ") + arg(i);
-  if (inst.op == Opcode::extract || inst.op == Opcode::subgroup_shuffle_xor) {
+  const int count = std::min(operand_count(inst), 4);  // of a malformed type, too
+  const int placed = place_operands(inst.op);
+  if (placed > 0) text += " " + place(k, inst);
+  for (int i = placed; i < count; ++i) text += (i ? ", " : " ") + argument(k, inst, i);
+  if (row.immediate == Immediate::lane || row.immediate == Immediate::mask) {
     text += ", " + std::to_string(inst.imm);
   }
   return text;
@@ -172,11 +148,9 @@ std::string to_string(const Kernel& k) {
   for (uint32_t i = 0; i < k.body.size(); ++i) {
     const Opcode op = k.body[i].op;
     if (is_inline(op)) continue;
-    const bool closes = op == Opcode::if_end || op == Opcode::loop_end || op == Opcode::if_else;
-    const bool opens = op == Opcode::if_begin || op == Opcode::loop_begin || op == Opcode::if_else;
-    if (closes && depth > 1) --depth;
+    if (closes_body(op) && depth > 1) --depth;
     text += std::string(2 * depth, ' ') + to_string(k, i) + "\n";
-    if (opens) ++depth;
+    if (opens_body(op)) ++depth;
   }
   return text;
 }

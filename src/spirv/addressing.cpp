@@ -16,10 +16,6 @@ constexpr Type kAddress = ir::vec(ir::kU32, 2);
 // How a param stands in the block.
 Type param_type(const ir::Param& p) { return p.is_buffer ? kAddress : p.type; }
 
-bool accesses_buffer(const Inst& inst) {
-  return inst.op >= ir::Opcode::load && inst.op <= ir::Opcode::atomic_exchange;
-}
-
 }  // namespace
 
 Memory::Memory(Module& module, const ir::Kernel& kernel, const EmitOptions& options)
@@ -93,7 +89,7 @@ void Memory::find_restricted() {
   for (size_t i = 0; i < k_.params.size(); ++i) restricted_[i] = k_.params[i].is_restrict;
   std::vector<const Inst*> first(k_.params.size());
   for (const Inst& inst : k_.body) {
-    if (!accesses_buffer(inst)) continue;
+    if (ir::memory(inst.op) != ir::Memory::buffer) continue;
     const uint64_t param = k_.body[inst.args[0]].imm;
     if (k_.params[param].access == ir::Access::read) continue;
     if (!first[param]) first[param] = &inst;

@@ -172,11 +172,12 @@ Id Module::matrix_type(ir::Type t) {
                                                : recent::MatrixUse::accumulator;
   const Id component = type({t.scalar});
   const Id scope = u32(word(spv::Scope::Subgroup));
-  const Id side = u32(ir::kMatrixSide);
+  const Id rows = u32(ir::rows(t));
+  const Id columns = u32(ir::columns(t));
   const Id use_id = u32(word(use));
   const Id id = new_id();
   append(declarations, recent::kOpTypeCooperativeMatrix,
-         {id, component, scope, side, side, use_id});
+         {id, component, scope, rows, columns, use_id});
   return id;
 }
 

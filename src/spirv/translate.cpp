@@ -21,13 +21,10 @@ using spv::StorageClass;
 
 constexpr uint32_t kRelaxed = word(spv::MemorySemanticsMask::MaskNone);
 
-bool is_bool(Type t) { return t.scalar == Scalar::boolean; }
-bool is_64_bit(Type t) { return !is_bool(t) && ir::bytes(ir::element(t)) == 8; }
 bool same_storage(Type a, Type b) {
   return a.lanes == b.lanes && is_bool(a) == is_bool(b) && ir::is_float(a) == ir::is_float(b) &&
          (is_bool(a) || ir::bytes(a) == ir::bytes(b));
 }
-Type with_scalar(Type t, Scalar s) { return {s, t.lanes}; }
 
 // The three variants that most operations have.
 Op by_type(Type t, Op of_float, Op of_signed, Op of_unsigned) {

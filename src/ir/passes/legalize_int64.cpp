@@ -8,7 +8,6 @@ namespace nxv::ir {
 namespace {
 
 bool is_wide(Type t) { return t.scalar == Scalar::u64 || t.scalar == Scalar::s64; }
-bool is_bool(Type t) { return t.scalar == Scalar::boolean; }
 Type halves(Type t) { return {Scalar::u32, t.lanes}; }
 
 // The u32 vector that a wide number is in memory. Four numbers are two of these.

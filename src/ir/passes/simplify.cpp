@@ -5,20 +5,9 @@
 namespace nxv::ir {
 namespace {
 
-// Whether equal operands give the same result, whenever and wherever it is computed.
-bool is_pure(Opcode op) { return op <= Opcode::extract; }
-
-// Whether an instruction may go when nobody uses its value.
-bool is_removable(Opcode op) {
-  return is_pure(op) || op == Opcode::var_decl || op == Opcode::var_load || op == Opcode::load ||
-         op == Opcode::shared_load;
-}
-
 struct InstHash {
   size_t operator()(const Inst& inst) const {
-    uint64_t hash = static_cast<uint64_t>(inst.op) << 24 |
-                    static_cast<uint64_t>(inst.type.scalar) << 16 |
-                    static_cast<uint64_t>(inst.type.matrix) << 8 | inst.type.lanes;
+    uint64_t hash = static_cast<uint64_t>(inst.op) << 24 ^ code(inst.type);
     const auto mix = [&](uint64_t v) { hash = (hash ^ v) * 0x9e3779b97f4a7c15u ^ hash >> 29; };
     for (uint32_t arg : inst.args) mix(arg);
     mix(inst.imm);
@@ -64,17 +53,12 @@ std::vector<Inst> without_duplicates(const std::vector<Inst>& body) {
     for (uint32_t& arg : inst.args) {
       if (arg != kNone) arg = renamed[arg];
     }
-    const bool closes =
-        inst.op == Opcode::if_else || inst.op == Opcode::if_end || inst.op == Opcode::loop_end;
-    if (closes) values.close();
+    if (closes_body(inst.op)) values.close();
     const auto id = static_cast<uint32_t>(result.size());
-    const uint32_t known = is_pure(inst.op) ? values.find_or_add(inst, id) : kNone;
+    const uint32_t known = may_merge(inst.op) ? values.find_or_add(inst, id) : kNone;
     renamed[i] = known == kNone ? id : known;
     if (known == kNone) result.push_back(inst);
-    if (inst.op == Opcode::if_begin || inst.op == Opcode::if_else ||
-        inst.op == Opcode::loop_begin) {
-      values.open();
-    }
+    if (opens_body(inst.op)) values.open();
   }
   return result;
 }
@@ -92,7 +76,7 @@ std::vector<bool> find_live(const std::vector<Inst>& body) {
   for (uint32_t i = 0; i < body.size(); ++i) {
     if (body[i].op == Opcode::var_store) {
       stores[body[i].args[0]].push_back(i);
-    } else if (!is_removable(body[i].op)) {
+    } else if (!may_drop(body[i].op)) {
       need(i);
     }
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ir/builder.h"
+#include "ir/passes/verify.h"
 #include "testing/interpreter.h"
 
 namespace nxv::ir {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ir/builder.h"
+#include "ir/passes/verify.h"
 
 namespace nxv::ir {
 namespace {
@@ -15,7 +16,7 @@ class Draft {
   Draft() {
     kernel.name = "draft";
     kernel.params = {{"in", kU64, true, Access::read}, {"out", kU64, true, Access::write}};
-    kernel.shared = {{"tile", kF32, 8}};
+    kernel.shared = {{"tile", kF32, 8}, {"counts", kU32, 8}};
     add(Opcode::constant, kU32, {}, 1);
     add(Opcode::constant, kF32, {}, std::bit_cast<uint32_t>(2.0f));
     add(Opcode::constant, kBool, {}, 1);
@@ -75,8 +76,8 @@ const Case kCases[] = {
     {"LaterOperand", "earlier instruction", Opcode::add, kU32, {kOne, 6}},
     {"MissingOperand", "earlier instruction", Opcode::add, kU32, {kOne}},
     {"ExtraOperand", "too many operands", Opcode::neg, kU32, {kOne, kOne}},
-    {"OperandTypes", "another type", Opcode::add, kU32, {kOne, kTwo}},
-    {"ResultType", "another type", Opcode::add, kS32, {kOne, kOne}},
+    {"OperandTypes", "must be of the same type", Opcode::add, kU32, {kOne, kTwo}},
+    {"ResultType", "must be of the same type", Opcode::add, kS32, {kOne, kOne}},
     {"BufferAsValue", "a buffer as a value", Opcode::add, kU64, {kIn, kIn}},
     {"ValueAsBuffer", "does not name a buffer", Opcode::load, kF32, {kOne, kOne}},
     {"ValueAsVariable", "does not name a variable", Opcode::var_load, kU32, {kOne}},
@@ -87,53 +88,60 @@ const Case kCases[] = {
     {"NoParam", "names no param", Opcode::param, kU64, {}, 2},
     {"ParamType", "another type than its param", Opcode::param, kU32, {}, 0},
     {"NoBuiltin", "names no builtin", Opcode::builtin, kU32, {}, 99},
-    {"BuiltinType", "is not u32", Opcode::builtin, kS32, {}, 0},
-    {"ArithmeticOnBooleans", "needs numbers", Opcode::add, kBool, {kTrue, kTrue}},
-    {"SqrtOfInteger", "needs a float", Opcode::sqrt, kU32, {kOne}},
-    {"MulHiOfFloats", "needs 32-bit integers", Opcode::mul_hi, kF32, {kTwo, kTwo}},
-    {"FmaOfIntegers", "needs floats", Opcode::fma, kU32, {kOne, kOne, kOne}},
-    {"BitsOfFloats", "needs integers", Opcode::bit_and, kF32, {kTwo, kTwo}},
-    {"ShiftByFloat", "amount of type u32", Opcode::shl, kU32, {kOne, kTwo}},
-    {"ShiftLanes", "number of lanes", Opcode::shl, kU32, {kOne, kPair}},
-    {"ClzOfFloat", "unsigned integer", Opcode::clz, kU32, {kTwo}},
-    {"CompareTypes", "compares two types", Opcode::lt, kBool, {kOne, kTwo}},
-    {"CompareResult", "is not boolean", Opcode::lt, kU32, {kOne, kOne}},
-    {"CompareLanes", "number of lanes", Opcode::lt, kBool, {kPair, kPair}},
-    {"OrderOfBooleans", "orders booleans", Opcode::lt, kBool, {kTrue, kTrue}},
-    {"LogicalOnNumbers", "needs booleans", Opcode::logical_and, kU32, {kOne, kOne}},
-    {"SelectOnNumber", "boolean condition", Opcode::select, kU32, {kOne, kOne, kOne}},
-    {"SelectTypes", "another type", Opcode::select, kU32, {kTrue, kOne, kTwo}},
-    {"ConvertLanes", "number of lanes", Opcode::convert, kF32, {kPair}},
-    {"BitcastWidth", "different widths", Opcode::bitcast, kU64, {kOne}},
-    {"BitcastBoolean", "casts a boolean", Opcode::bitcast, kU32, {kTrue}},
-    {"PackOfOne", "not a vector", Opcode::pack, kU32, {kOne}},
-    {"PackTypes", "another type", Opcode::pack, vec(kU32, 2), {kOne, kTwo}},
+    {"BuiltinType", "must be u32 of one lane", Opcode::builtin, kS32, {}, 0},
+    {"ArithmeticOnBooleans", "must be a number", Opcode::add, kBool, {kTrue, kTrue}},
+    {"SqrtOfInteger", "must be a float", Opcode::sqrt, kU32, {kOne}},
+    {"MulHiOfFloats", "must be a 32-bit integer", Opcode::mul_hi, kF32, {kTwo, kTwo}},
+    {"FmaOfIntegers", "must be a float", Opcode::fma, kU32, {kOne, kOne, kOne}},
+    {"BitsOfFloats", "must be an integer", Opcode::bit_and, kF32, {kTwo, kTwo}},
+    {"ShiftByFloat", "operand 2 of type f32, which must be u32", Opcode::shl, kU32, {kOne, kTwo}},
+    {"ShiftLanes", "u32 of one lane or as many", Opcode::shl, kU32, {kOne, kPair}},
+    {"ClzOfFloat", "must be an unsigned integer", Opcode::clz, kU32, {kTwo}},
+    {"CompareTypes", "must be of the first operand's type", Opcode::lt, kBool, {kOne, kTwo}},
+    {"CompareResult", "must be boolean", Opcode::lt, kU32, {kOne, kOne}},
+    {"CompareLanes", "of as many lanes", Opcode::lt, kBool, {kPair, kPair}},
+    {"OrderOfBooleans", "must be a number", Opcode::lt, kBool, {kTrue, kTrue}},
+    {"LogicalOnNumbers", "must be boolean", Opcode::logical_and, kU32, {kOne, kOne}},
+    {"SelectOnNumber", "must be boolean", Opcode::select, kU32, {kOne, kOne, kOne}},
+    {"SelectTypes", "operand 3 of type f32", Opcode::select, kU32, {kTrue, kOne, kTwo}},
+    {"ConvertLanes", "of as many lanes", Opcode::convert, kF32, {kPair}},
+    {"BitcastWidth", "of as many bits", Opcode::bitcast, kU64, {kOne}},
+    {"BitcastBoolean", "must be a number", Opcode::bitcast, kU32, {kTrue}},
+    {"PackOfOne", "must be a vector", Opcode::pack, kU32, {kOne}},
+    {"PackTypes", "of the type of one lane", Opcode::pack, vec(kU32, 2), {kOne, kTwo}},
     {"ExtractLane", "names no lane", Opcode::extract, kU32, {kPair}, 2},
-    {"ExtractType", "another type", Opcode::extract, kF32, {kPair}, 0},
+    {"ExtractType", "must be a vector of that type", Opcode::extract, kF32, {kPair}, 0},
     {"StoreToReadOnly", "read-only", Opcode::store, kU32, {kIn, kOne, kOne}},
     {"AtomicOnReadOnly", "read-only", Opcode::atomic_add, kU32, {kIn, kOne, kOne}},
     {"AtomicStoreToReadOnly", "read-only", Opcode::atomic_store, kU32, {kIn, kOne, kOne}},
-    {"AtomicStoredType", "another type", Opcode::atomic_store, kS32, {kOut, kOne, kOne}},
+    {"AtomicStoredType", "operand 3 of type u32", Opcode::atomic_store, kS32, {kOut, kOne, kOne}},
     {"AtomicLoadFromWriteOnly", "write-only", Opcode::atomic_load, kU32, {kOut, kOne}},
-    {"AtomicLoadOfFloat", "u32 or s32", Opcode::atomic_load, kF32, {kIn, kOne}},
+    {"AtomicLoadOfFloat", "must be u32 or s32", Opcode::atomic_load, kF32, {kIn, kOne}},
     {"LoadFromWriteOnly", "write-only", Opcode::load, kU32, {kOut, kOne}},
-    {"LoadOfBoolean", "without a size", Opcode::load, kBool, {kIn, kOne}},
-    {"FloatIndex", "needs an index", Opcode::load, kU32, {kIn, kTwo}},
-    {"StoredType", "another type", Opcode::store, kU32, {kOut, kOne, kTwo}},
-    {"AtomicOnFloat", "u32 or s32", Opcode::atomic_add, kF32, {kOut, kOne, kTwo}},
-    {"NoSharedArray", "names no shared array", Opcode::shared_load, kF32, {kOne}, 1},
+    {"LoadOfBoolean", "must be a number", Opcode::load, kBool, {kIn, kOne}},
+    {"FloatIndex", "must be an index", Opcode::load, kU32, {kIn, kTwo}},
+    {"StoredType", "operand 3 of type f32", Opcode::store, kU32, {kOut, kOne, kTwo}},
+    {"AtomicOnFloat", "must be u32 or s32", Opcode::atomic_add, kF32, {kOut, kOne, kTwo}},
+    {"NoSharedArray", "names no shared array", Opcode::shared_load, kF32, {kOne}, 2},
     {"SharedType", "than the shared array", Opcode::shared_load, kU32, {kOne}, 0},
-    {"SharedIndex", "needs an index", Opcode::shared_load, kF32, {kTwo}, 0},
-    {"SharedStoredType", "another type", Opcode::shared_store, kF32, {kOne, kOne}, 0},
-    {"SharedAtomicStoredType", "another type", Opcode::shared_atomic_add, kF32, {kOne, kOne}, 0},
-    {"SharedAtomicOnFloat", "u32 or s32", Opcode::shared_atomic_add, kF32, {kOne, kTwo}, 0},
-    {"SharedAtomicIndex", "needs an index", Opcode::shared_atomic_or, kF32, {kTwo, kTwo}, 0},
-    {"NoSharedArrayOfAtomic", "names no shared", Opcode::shared_atomic_min, kU32, {kOne, kOne}, 1},
-    {"SubgroupSumOfBooleans", "needs a number", Opcode::subgroup_add, kBool, {kTrue}},
-    {"ShuffleLane", "needs a lane", Opcode::subgroup_shuffle, kU32, {kOne, kTwo}},
-    {"BallotOfNumber", "boolean condition", Opcode::subgroup_ballot, vec(kU32, 4), {kOne}},
-    {"BallotType", "u32x4", Opcode::subgroup_ballot, kU32, {kTrue}},
-    {"IfOnNumber", "boolean condition", Opcode::if_begin, kBool, {kOne}},
+    {"SharedIndex", "operand 1 of type f32", Opcode::shared_load, kF32, {kTwo}, 0},
+    {"SharedStoredType", "operand 2 of type u32", Opcode::shared_store, kF32, {kOne, kOne}, 0},
+    {"SharedAtomicStoredType",
+     "operand 2 of type f32",
+     Opcode::shared_atomic_add,
+     kU32,
+     {kOne, kTwo},
+     1},
+    {"SharedAtomicOnFloat", "must be u32 or s32", Opcode::shared_atomic_add, kF32, {kOne, kTwo}, 0},
+    {"SharedAtomicIndex", "operand 1 of type f32", Opcode::shared_atomic_or, kU32, {kTwo, kOne}, 1},
+    {"NoSharedArrayOfAtomic", "names no shared", Opcode::shared_atomic_min, kU32, {kOne, kOne}, 2},
+    {"SubgroupSumOfBooleans", "must be a number", Opcode::subgroup_add, kBool, {kTrue}},
+    {"ShuffleLane", "operand 2 of type f32", Opcode::subgroup_shuffle, kU32, {kOne, kTwo}},
+    {"BallotOfNumber", "must be boolean", Opcode::subgroup_ballot, vec(kU32, 4), {kOne}},
+    {"BallotType", "must be u32x4", Opcode::subgroup_ballot, kU32, {kTrue}},
+    {"IfOnNumber", "must be boolean", Opcode::if_begin, kBool, {kOne}},
+    {"MarkerType", "must be bool", Opcode::if_begin, kU32, {kTrue}},
+    {"Unrolling", "unrolled in no known way", Opcode::loop_begin, kBool, {}, 2},
     {"IfNotClosed", "is never closed", Opcode::if_begin, kBool, {kTrue}},
     {"LoopNotClosed", "is never closed", Opcode::loop_begin, kBool, {}},
     {"ElseOutsideIf", "not inside an if", Opcode::if_else, kBool, {}},
@@ -278,10 +286,10 @@ TEST(Verify, MatricesAreNoNumbers) {
   Draft d;
   d.kernel.shared.push_back({"slab", vec(kU32, 4), 64});
   const uint32_t sum = d.add(Opcode::matrix_fill, kAccumulator, {kTwo});
-  const uint32_t a = d.add(Opcode::matrix_load, kA, {kOne, kOne}, matrix_place(1, false));
-  const uint32_t b = d.add(Opcode::matrix_load, kB, {kOne, kOne}, matrix_place(1, true));
+  const uint32_t a = d.add(Opcode::matrix_load, kA, {kOne, kOne}, matrix_place(2, false));
+  const uint32_t b = d.add(Opcode::matrix_load, kB, {kOne, kOne}, matrix_place(2, true));
   d.add(Opcode::matrix_multiply_add, kAccumulator, {a, b, sum});
-  d.add(Opcode::matrix_store, kAccumulator, {kOne, kOne, sum}, matrix_place(1, false));
+  d.add(Opcode::matrix_store, kAccumulator, {kOne, kOne, sum}, matrix_place(2, false));
   ASSERT_EQ(d.refusal(), "");
   const auto refused = [&](Opcode op, Type type, std::initializer_list<uint32_t> args, uint64_t imm,
                            const char* part) {
@@ -292,16 +300,17 @@ TEST(Verify, MatricesAreNoNumbers) {
   refused(Opcode::add, kAccumulator, {sum, sum}, 0, "cannot be a cooperative matrix");
   refused(Opcode::bitcast, kU32, {sum}, 0, "uses a cooperative matrix as a value");
   refused(Opcode::constant, {Scalar::f16}, {}, 0, "only cooperative matrices have");
-  refused(Opcode::matrix_multiply_add, kAccumulator, {b, a, sum}, 0, "are not two factors");
-  refused(Opcode::matrix_fill, kA, {kTwo}, 0, "fills no accumulator");
-  refused(Opcode::matrix_load, matrix(Scalar::f32, Matrix::a), {kOne, kOne}, 1, "wrong elements");
-  refused(Opcode::matrix_load, kA, {kOne, kOne}, 2, "names no shared array");
+  refused(Opcode::matrix_multiply_add, kAccumulator, {b, a, sum}, 0, "must be a factor a");
+  refused(Opcode::matrix_multiply_add, kAccumulator, {a, a, sum}, 0, "must be a factor b");
+  refused(Opcode::matrix_fill, kA, {kTwo}, 0, "must be an accumulator");
+  refused(Opcode::matrix_load, matrix(Scalar::f32, Matrix::a), {kOne, kOne}, 2, "wrong elements");
+  refused(Opcode::matrix_load, kA, {kOne, kOne}, 3, "names no shared array");
 }
 
 TEST(Verify, NamesKernelAndInstruction) {
   Draft d;
   d.add(Opcode::add, kU32, {kOne, kTwo});
-  EXPECT_REFUSED(d, "kernel draft: `%6 = add u32 1, 2` has an operand");
+  EXPECT_REFUSED(d, "kernel draft: `%6 = add u32 1, 2` of type u32 has operand 2 of type f32");
 }
 
 }  // namespace

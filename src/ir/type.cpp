@@ -1,0 +1,54 @@
+#include "ir/type.h"
+
+#include <string_view>
+
+#include "base/error.h"
+
+namespace nxv::ir {
+
+bool is_float(Type t) {
+  return t.scalar == Scalar::f32 || t.scalar == Scalar::f64 || t.scalar == Scalar::f16 ||
+         t.scalar == Scalar::bf16;
+}
+
+bool is_integer(Type t) {
+  return t.scalar == Scalar::u32 || t.scalar == Scalar::s32 || t.scalar == Scalar::u64 ||
+         t.scalar == Scalar::s64;
+}
+
+bool is_number(Type t) { return is_float(t) || is_integer(t); }
+
+bool is_signed(Type t) { return is_float(t) || t.scalar == Scalar::s32 || t.scalar == Scalar::s64; }
+
+bool is_64_bit(Type t) { return !is_bool(t) && bytes(element(t)) == 8; }
+
+int bytes(Type t) {
+  switch (t.scalar) {
+    case Scalar::boolean:
+      break;
+    case Scalar::f16:
+    case Scalar::bf16:
+      return 2 * t.lanes;
+    case Scalar::u32:
+    case Scalar::s32:
+    case Scalar::f32:
+      return 4 * t.lanes;
+    case Scalar::u64:
+    case Scalar::s64:
+    case Scalar::f64:
+      return 8 * t.lanes;
+  }
+  throw Error(Status::internal, "a boolean has no size in memory; convert it to u32");
+}
+
+std::string to_string(Type t) {
+  static constexpr std::string_view kNames[] = {"bool", "u32",  "s32", "u64", "s64",
+                                                "f16",  "bf16", "f32", "f64"};
+  std::string text(kNames[static_cast<size_t>(t.scalar)]);
+  if (t.lanes != 1) text += "x" + std::to_string(t.lanes);
+  static constexpr std::string_view kUses[] = {"", "_a", "_b", "_sum"};
+  text += kUses[static_cast<size_t>(t.matrix)];
+  return text;
+}
+
+}  // namespace nxv::ir
