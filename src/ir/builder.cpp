@@ -19,12 +19,12 @@ bool is_bool(Value v) { return is_bool(v.type()); }
 }  // namespace
 
 Value Var::get() const {
-  return builder_->emit(Opcode::var_load, type_, {Value(builder_, id_, type_)});
+  return builder_->append(Opcode::var_load, type_, {Value(builder_, id_, type_)});
 }
 
 void Var::set(Value v) const {
   require(v.type() == type_, "a variable is set to a value of another type");
-  builder_->emit(Opcode::var_store, type_, {Value(builder_, id_, type_), v});
+  builder_->append(Opcode::var_store, type_, {Value(builder_, id_, type_), v});
 }
 
 Builder::Builder(std::string name, uint32_t local_size) {
@@ -32,25 +32,29 @@ Builder::Builder(std::string name, uint32_t local_size) {
   kernel_.local_size = local_size;
 }
 
-Value Builder::emit(Opcode op, Type type, std::initializer_list<Value> args, uint64_t imm) {
+Value Builder::append(Opcode op, Type type, std::initializer_list<Value> args, uint64_t imm) {
   Inst inst{op, type, {kNone, kNone, kNone, kNone}, imm};
   size_t i = 0;
   for (Value v : args) {
     require(v && &v.builder() == this, "an operand belongs to no builder or to another one");
     inst.args[i++] = v.id();
   }
+  return append(inst);
+}
+
+Value Builder::append(const Inst& inst) {
   kernel_.body.push_back(inst);
-  return {this, static_cast<uint32_t>(kernel_.body.size() - 1), type};
+  return {this, static_cast<uint32_t>(kernel_.body.size() - 1), inst.type};
 }
 
 Value Builder::param(std::string name, Type type) {
   kernel_.params.push_back({std::move(name), type});
-  return emit(Opcode::param, type, {}, kernel_.params.size() - 1);
+  return append(Opcode::param, type, {}, kernel_.params.size() - 1);
 }
 
 Value Builder::buffer(std::string name, Access access, bool is_restrict) {
   kernel_.params.push_back({std::move(name), kU64, true, access, is_restrict});
-  return emit(Opcode::param, kU64, {}, kernel_.params.size() - 1);
+  return append(Opcode::param, kU64, {}, kernel_.params.size() - 1);
 }
 
 Shared Builder::shared(std::string name, Type type, uint32_t count) {
@@ -59,7 +63,7 @@ Shared Builder::shared(std::string name, Type type, uint32_t count) {
 }
 
 Value Builder::constant(Type type, uint64_t lane_bits) {
-  return emit(Opcode::constant, type, {}, lane_bits);
+  return append(Opcode::constant, type, {}, lane_bits);
 }
 
 Value Builder::number(Type type, double v) {
@@ -99,7 +103,7 @@ Value Builder::zero(Type type) {
     kernel_.params.push_back({"zero", kU32});
     index = static_cast<uint32_t>(kernel_.params.size() - 1);
   }
-  const Value bits = emit(Opcode::param, kU32, {}, index);
+  const Value bits = append(Opcode::param, kU32, {}, index);
   switch (type.scalar) {
     case Scalar::u32:
       return bits;
@@ -114,60 +118,59 @@ Value Builder::zero(Type type) {
 }
 
 Value Builder::builtin(Builtin which) {
-  return emit(Opcode::builtin, kU32, {}, static_cast<uint64_t>(which));
+  return append(Opcode::builtin, kU32, {}, static_cast<uint64_t>(which));
 }
 
 Value Builder::unary(Opcode op, Value a) {
   const bool counts = op == Opcode::clz || op == Opcode::popcount;
-  return emit(op, counts ? vec(kU32, a.type().lanes) : a.type(), {a});
+  return append(op, counts ? vec(kU32, a.type().lanes) : a.type(), {a});
 }
 
 Value Builder::binary(Opcode op, Value a, Value b) {
   const bool shift = op == Opcode::shl || op == Opcode::shr;
   require(shift ? b.type().scalar == Scalar::u32 : a.type() == b.type(),
           "operands of a binary operation differ in type");
-  return emit(op, a.type(), {a, b});
+  return append(op, a.type(), {a, b});
 }
 
 Value Builder::compare(Opcode op, Value a, Value b) {
   require(a.type() == b.type(), "operands of a comparison differ in type");
-  return emit(op, with_scalar(a.type(), Scalar::boolean), {a, b});
+  return append(op, with_scalar(a.type(), Scalar::boolean), {a, b});
 }
 
 Value Builder::fma(Value a, Value b, Value c) {
   require(a.type() == b.type() && a.type() == c.type(), "operands of fma differ in type");
-  return emit(Opcode::fma, a.type(), {a, b, c});
+  return append(Opcode::fma, a.type(), {a, b, c});
 }
 
 Value Builder::select(Value condition, Value when_true, Value when_false) {
   require(when_true.type() == when_false.type(), "branches of select differ in type");
-  return emit(Opcode::select, when_true.type(), {condition, when_true, when_false});
+  return append(Opcode::select, when_true.type(), {condition, when_true, when_false});
 }
 
 Value Builder::convert(Value v, Type to) {
   if (v.type() == to) return v;
-  return emit(Opcode::convert, to, {v});
+  return append(Opcode::convert, to, {v});
 }
 
 Value Builder::bitcast(Value v, Type to) {
   if (v.type() == to) return v;
-  return emit(Opcode::bitcast, to, {v});
+  return append(Opcode::bitcast, to, {v});
 }
 
 Value Builder::pack(std::span<const Value> lanes) {
   const Type type = vec(lanes[0].type(), static_cast<int>(lanes.size()));
   Inst inst{Opcode::pack, type, {kNone, kNone, kNone, kNone}, 0};
   for (size_t i = 0; i < lanes.size(); ++i) inst.args[i] = lanes[i].id();
-  kernel_.body.push_back(inst);
-  return {this, static_cast<uint32_t>(kernel_.body.size() - 1), type};
+  return append(inst);
 }
 
 Value Builder::extract(Value v, int lane) {
-  return emit(Opcode::extract, element(v.type()), {v}, static_cast<uint64_t>(lane));
+  return append(Opcode::extract, element(v.type()), {v}, static_cast<uint64_t>(lane));
 }
 
 Value Builder::pack_half(Value low, Value high) {
-  return emit(Opcode::pack_half, kU32, {pack({low, high})});
+  return append(Opcode::pack_half, kU32, {pack({low, high})});
 }
 
 Var Builder::var(Value initial) {
@@ -177,62 +180,62 @@ Var Builder::var(Value initial) {
 }
 
 Var Builder::var(Type type) {
-  const Value declared = emit(Opcode::var_decl, type, {});
+  const Value declared = append(Opcode::var_decl, type, {});
   return {this, declared.id(), type};
 }
 
 Value Builder::load(Value buffer, Value index, Type type) {
-  return emit(Opcode::load, type, {buffer, index});
+  return append(Opcode::load, type, {buffer, index});
 }
 
 void Builder::store(Value buffer, Value index, Value v) {
-  emit(Opcode::store, v.type(), {buffer, index, v});
+  append(Opcode::store, v.type(), {buffer, index, v});
 }
 
 Value Builder::atomic_load(Value buffer, Value index, Type type) {
-  return emit(Opcode::atomic_load, type, {buffer, index});
+  return append(Opcode::atomic_load, type, {buffer, index});
 }
 
 void Builder::atomic_store(Value buffer, Value index, Value v) {
-  emit(Opcode::atomic_store, v.type(), {buffer, index, v});
+  append(Opcode::atomic_store, v.type(), {buffer, index, v});
 }
 
 Value Builder::atomic(Opcode op, Value buffer, Value index, Value v) {
-  return emit(op, v.type(), {buffer, index, v});
+  return append(op, v.type(), {buffer, index, v});
 }
 
 Value Builder::shared_load(Shared s, Value index) {
-  return emit(Opcode::shared_load, s.type, {index}, s.index);
+  return append(Opcode::shared_load, s.type, {index}, s.index);
 }
 
 void Builder::shared_store(Shared s, Value index, Value v) {
   require(v.type() == s.type, "a shared array is written with a value of another type");
-  emit(Opcode::shared_store, s.type, {index, v}, s.index);
+  append(Opcode::shared_store, s.type, {index, v}, s.index);
 }
 
 Value Builder::shared_atomic(Opcode op, Shared s, Value index, Value v) {
-  return emit(op, s.type, {index, v}, s.index);
+  return append(op, s.type, {index, v}, s.index);
 }
 
-void Builder::barrier() { emit(Opcode::barrier, kBool, {}); }
+void Builder::barrier() { append(Opcode::barrier, kBool, {}); }
 
-Value Builder::matrix_fill(Value v) { return emit(Opcode::matrix_fill, kAccumulator, {v}); }
+Value Builder::matrix_fill(Value v) { return append(Opcode::matrix_fill, kAccumulator, {v}); }
 
 Value Builder::matrix_load(Shared s, Value index, uint32_t stride, Type type, bool by_columns) {
-  return emit(Opcode::matrix_load, type, {index, u32(stride)}, matrix_place(s.index, by_columns));
+  return append(Opcode::matrix_load, type, {index, u32(stride)}, matrix_place(s.index, by_columns));
 }
 
 void Builder::matrix_store(Shared s, Value index, uint32_t stride, Value matrix, bool by_columns) {
-  emit(Opcode::matrix_store, matrix.type(), {index, u32(stride), matrix},
-       matrix_place(s.index, by_columns));
+  append(Opcode::matrix_store, matrix.type(), {index, u32(stride), matrix},
+         matrix_place(s.index, by_columns));
 }
 
 Value Builder::matrix_multiply_add(Value a, Value b, Value sum) {
-  return emit(Opcode::matrix_multiply_add, kAccumulator, {a, b, sum});
+  return append(Opcode::matrix_multiply_add, kAccumulator, {a, b, sum});
 }
 
 Value Builder::matrix_add(Value x, Value y) {
-  return emit(Opcode::matrix_add, kAccumulator, {x, y});
+  return append(Opcode::matrix_add, kAccumulator, {x, y});
 }
 
 namespace {
@@ -252,34 +255,34 @@ Value Builder::subgroup(Opcode op, Value v, uint32_t mask) {
   if (moves && (v.type() == kU64 || v.type() == kS64)) {
     return by_words(*this, v, [&](Value word) { return subgroup(op, word, mask); });
   }
-  return emit(op, op == Opcode::subgroup_ballot ? vec(kU32, 4) : v.type(), {v}, mask);
+  return append(op, op == Opcode::subgroup_ballot ? vec(kU32, 4) : v.type(), {v}, mask);
 }
 
 Value Builder::subgroup_shuffle(Value v, Value lane) {
   if (v.type() == kU64 || v.type() == kS64) {
     return by_words(*this, v, [&](Value word) { return subgroup_shuffle(word, lane); });
   }
-  return emit(Opcode::subgroup_shuffle, v.type(), {v, lane});
+  return append(Opcode::subgroup_shuffle, v.type(), {v, lane});
 }
 
 void Builder::if_(Value condition, const std::function<void()>& then,
                   const std::function<void()>& otherwise) {
-  emit(Opcode::if_begin, kBool, {condition});
+  append(Opcode::if_begin, kBool, {condition});
   then();
   if (otherwise) {
-    emit(Opcode::if_else, kBool, {});
+    append(Opcode::if_else, kBool, {});
     otherwise();
   }
-  emit(Opcode::if_end, kBool, {});
+  append(Opcode::if_end, kBool, {});
 }
 
 void Builder::loop(const std::function<void()>& body, Unrolling unrolling) {
-  emit(Opcode::loop_begin, kBool, {}, static_cast<uint64_t>(unrolling));
+  append(Opcode::loop_begin, kBool, {}, static_cast<uint64_t>(unrolling));
   body();
-  emit(Opcode::loop_end, kBool, {});
+  append(Opcode::loop_end, kBool, {});
 }
 
-void Builder::break_if(Value condition) { emit(Opcode::break_if, kBool, {condition}); }
+void Builder::break_if(Value condition) { append(Opcode::break_if, kBool, {condition}); }
 
 void Builder::for_range(Value begin, Value end, Value step, const std::function<void(Value)>& body,
                         Unrolling unrolling) {

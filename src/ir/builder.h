@@ -83,6 +83,9 @@ class Builder {
   Value zero(Type type);
   Value builtin(Builtin which);
 
+  // One instruction as it is.
+  Value append(const Inst& inst);
+  Value append(Opcode op, Type type, std::initializer_list<Value> args, uint64_t imm = 0);
   // One instruction. The result type is that of the first operand unless stated.
   Value unary(Opcode op, Value a);
   Value binary(Opcode op, Value a, Value b);
@@ -137,9 +140,6 @@ class Builder {
   Kernel finish();
 
  private:
-  Value emit(Opcode op, Type type, std::initializer_list<Value> args, uint64_t imm = 0);
-  friend class Var;
-
   Kernel kernel_;
   std::vector<std::function<void()>> at_end_;
 };

@@ -266,6 +266,24 @@ TEST_P(LegalizeInt64, IndicesAndAtomics) {
                static_cast<size_t>(bytes(type())) * (8 + 2));
 }
 
+// A kernel with matrices may index its buffers with 64 bits.
+TEST(LegalizeInt64Kernels, MatricesStay) {
+  Builder b("matrices", 32);
+  b.buffer("x", Access::read);
+  b.buffer("y", Access::read);
+  const Value out = b.buffer("out", Access::write);
+  const Shared tile = b.shared("tile", kF32, 256);
+  const Var sum = b.var(b.matrix_fill(b.f32(0.5f)));
+  sum.set(b.matrix_add(sum.get(), b.matrix_fill(b.f32(1.0f))));
+  b.matrix_store(tile, b.u32(0), 16, sum.get());
+  b.barrier();
+  const Value i = b.builtin(Builtin::local_index);
+  for (uint32_t at = 0; at < 256; at += 32) {
+    b.store(out, b.convert(i, kU64) + at, b.shared_load(tile, i + at));
+  }
+  expect_equal(b.finish(), {operands(1), operands(2)}, 256 * sizeof(float));
+}
+
 TEST(LegalizeInt64Params, KeepTheirLayout) {
   Builder b("params");
   const Value a = b.param("a", kU32);
