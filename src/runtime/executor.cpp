@@ -19,12 +19,12 @@ constexpr size_t kKeptSteps = 1 << 14;
 Executor::Executor(vulkan::Device& device, const plan::DevicePlan& plan,
                    const ExecutorOptions& options)
     : device_(device), plan_(plan), target_(kernels::make_target(plan)), options_(options) {
-  emit_options_ = emit_options(plan);
+  spirv_options_ = spirv_options(plan);
 }
 
 vulkan::Module Executor::compile(const ir::Kernel& kernel) const {
   const ir::Kernel legal = kernels::legalised(kernel, plan_.has);
-  vulkan::Module module = make_module(legal, emit_options_);
+  vulkan::Module module = make_module(legal, spirv_options_);
   if (options_.dump) options_.dump->write(legal, module);
   return module;
 }

@@ -71,7 +71,7 @@ class Executor {
   const plan::DevicePlan& plan_;
   kernels::Target target_;
   const ExecutorOptions options_;
-  spirv::EmitOptions emit_options_;
+  spirv::Options spirv_options_;
   std::unordered_map<std::string, CompiledKernel> kernels_;
   std::unordered_map<std::vector<uint64_t>, Program, SignatureHash> programs_;
   size_t kept_steps_ = 0;

@@ -6,8 +6,8 @@ namespace nxv::runtime {
 
 static_assert(spirv::kMaxTexelBuffers == vulkan::kMaxTexelBuffers);
 
-spirv::EmitOptions emit_options(const plan::DevicePlan& plan) {
-  spirv::EmitOptions options;
+spirv::Options spirv_options(const plan::DevicePlan& plan) {
+  spirv::Options options;
   options.texels = plan.has.texel_loads;
   // Mesa 22.3's lavapipe moves each component in a loop over the lanes.
   options.word_pairs = plan.profile == plan::Profile::cpu && plan.has.int64;
@@ -18,10 +18,10 @@ spirv::EmitOptions emit_options(const plan::DevicePlan& plan) {
   return options;
 }
 
-vulkan::Module make_module(const ir::Kernel& kernel, const spirv::EmitOptions& options) {
+vulkan::Module make_module(const ir::Kernel& kernel, const spirv::Options& options) {
   vulkan::Module module;
   module.name = kernel.name;
-  module.words = spirv::emit(kernel, options);
+  module.words = spirv::translate(kernel, options);
   module.push_bytes = kernel.params_in_block() ? 8 : kernel.param_bytes();
   module.local_size[0] = kernel.local_size;
   module.required_subgroup_size = kernel.subgroup_size;

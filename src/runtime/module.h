@@ -8,9 +8,9 @@
 
 namespace nxv::runtime {
 
-spirv::EmitOptions emit_options(const plan::DevicePlan& plan);
+spirv::Options spirv_options(const plan::DevicePlan& plan);
 
 // The kernel must have passed ir::verify and need nothing that the device lacks.
-vulkan::Module make_module(const ir::Kernel& kernel, const spirv::EmitOptions& options);
+vulkan::Module make_module(const ir::Kernel& kernel, const spirv::Options& options);
 
 }  // namespace nxv::runtime

@@ -34,7 +34,7 @@ std::vector<float> samples() {
 }
 
 vulkan::Module module_of(Builder& b, const plan::DevicePlan& plan) {
-  return make_module(b.finish(), emit_options(plan));
+  return make_module(b.finish(), spirv_options(plan));
 }
 
 // For each pair (a, b): a / b, sqrt(a), a * 1, fma(a, b, -(a * b)).
@@ -174,7 +174,7 @@ class Prober {
   const vulkan::Kernel& request(std::shared_ptr<MatrixChecks> shared, const MatrixCheck& check,
                                 const kernels::Dispatch& d) {
     return device_.kernels().request("probe_" + d.key, [shared, &check, &d] {
-      return make_module(d.generate(check.region), emit_options(shared->plan));
+      return make_module(d.generate(check.region), spirv_options(shared->plan));
     });
   }
 

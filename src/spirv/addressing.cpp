@@ -18,7 +18,7 @@ Type param_type(const ir::Param& p) { return p.is_buffer ? kAddress : p.type; }
 
 }  // namespace
 
-Memory::Memory(Module& module, const ir::Kernel& kernel, const EmitOptions& options)
+Addressing::Addressing(ModuleBuilder& module, const ir::Kernel& kernel, const Options& options)
     : m_(module),
       k_(kernel),
       word_pairs_(options.word_pairs),
@@ -31,7 +31,7 @@ Memory::Memory(Module& module, const ir::Kernel& kernel, const EmitOptions& opti
 }
 
 // The block of all params: struct type with offsets, in the order of Kernel::params.
-Id Memory::param_struct(bool read_only) {
+Id Addressing::param_struct(bool read_only) {
   const std::vector<uint32_t> offsets = k_.param_offsets();
   std::vector<Id> members;
   members.reserve(k_.params.size());
@@ -48,7 +48,7 @@ Id Memory::param_struct(bool read_only) {
   return block;
 }
 
-void Memory::load_params() {
+void Addressing::load_params() {
   const bool in_block = k_.params_in_block();
   StorageClass storage = StorageClass::PushConstant;
   const Id block = param_struct(in_block);
@@ -85,7 +85,7 @@ void Memory::load_params() {
 
 // A restrict buffer that is written keeps the decoration only when one pointer does all accesses:
 // two access types, or an index of two halves, make several pointers to the same bytes.
-void Memory::find_restricted() {
+void Addressing::find_restricted() {
   for (size_t i = 0; i < k_.params.size(); ++i) restricted_[i] = k_.params[i].is_restrict;
   std::vector<const Inst*> first(k_.params.size());
   for (const Inst& inst : k_.body) {
@@ -98,13 +98,13 @@ void Memory::find_restricted() {
   }
 }
 
-Type Memory::access_type(Type t) const {
+Type Addressing::access_type(Type t) const {
   if (!word_pairs_ || t.lanes < 2 || ir::bytes({t.scalar, 1}) != 4) return storage_type(t);
   return ir::vec(ir::kU64, t.lanes / 2);
 }
 
 // Buffers of equal access share their types.
-void Memory::declare_types(View& made) {
+void Addressing::declare_types(View& made) {
   const ir::Access access = k_.params[made.param].access;
   const bool is_restricted = restricted_[made.param];
   const bool is_read_only = access == ir::Access::read;
@@ -130,7 +130,7 @@ void Memory::declare_types(View& made) {
 }
 
 // Pointers are made at the start of the function, where they dominate every use.
-Memory::View Memory::view(uint32_t param, Type t) {
+Addressing::View Addressing::view(uint32_t param, Type t) {
   for (const View& v : views_) {
     if (v.param == param && v.type == t) return v;
   }
@@ -142,7 +142,7 @@ Memory::View Memory::view(uint32_t param, Type t) {
   return made;
 }
 
-Id Memory::buffer_element(const Inst& inst, Id index) {
+Id Addressing::buffer_element(const Inst& inst, Id index) {
   const auto param = static_cast<uint32_t>(k_.body[inst.args[0]].imm);
   const View v = view(param, access_type(inst.type));
   const bool is_pair = k_.body[inst.args[1]].type.lanes == 2;
@@ -158,7 +158,7 @@ Id Memory::buffer_element(const Inst& inst, Id index) {
 }
 
 // address + index * size on pairs of halves.
-Id Memory::add_to_address(Id address, Id index, uint32_t size) {
+Id Addressing::add_to_address(Id address, Id index, uint32_t size) {
   const auto u32 = [this](Op op, std::initializer_list<uint32_t> operands) {
     return m_.instruction(m_.code, m_.type(ir::kU32), op, operands);
   };
@@ -180,7 +180,7 @@ Id Memory::add_to_address(Id address, Id index, uint32_t size) {
   return m_.instruction(m_.code, m_.type(kAddress), Op::OpCompositeConstruct, {sum_low, sum_high});
 }
 
-Id Memory::shared_element(uint32_t array, Id index) {
+Id Addressing::shared_element(uint32_t array, Id index) {
   const ir::SharedArray& s = k_.shared[array];
   Id& variable = shared_[array];
   if (!variable) {

@@ -9,10 +9,10 @@
 
 namespace nxv::spirv {
 
-class Memory {
+class Addressing {
  public:
   // Declares the parameter block and loads every param that the body names.
-  Memory(Module& module, const ir::Kernel& kernel, const EmitOptions& options);
+  Addressing(ModuleBuilder& module, const ir::Kernel& kernel, const Options& options);
 
   Id param(uint64_t index) const { return params_[index]; }
 
@@ -40,7 +40,7 @@ class Memory {
   void declare_types(View& view);
   Id add_to_address(Id address, Id index, uint32_t size);
 
-  Module& m_;
+  ModuleBuilder& m_;
   const ir::Kernel& k_;
   bool word_pairs_;
   std::vector<Id> params_;

@@ -43,7 +43,7 @@ ir::Type storage_type(ir::Type t) {
   return t;
 }
 
-Module::Module() : main_(new_id()), constants_(64) {
+ModuleBuilder::ModuleBuilder() : main_(new_id()), constants_(64) {
   declarations.reserve(512);
   prologue.reserve(256);
   code.reserve(1024);
@@ -52,24 +52,25 @@ Module::Module() : main_(new_id()), constants_(64) {
   capability(spv::Capability::PhysicalStorageBufferAddresses);
 }
 
-void Module::capability(spv::Capability c) {
+void ModuleBuilder::capability(spv::Capability c) {
   if (std::find(capabilities_.begin(), capabilities_.end(), c) == capabilities_.end()) {
     capabilities_.push_back(c);
   }
 }
 
-void Module::extension(std::string_view name) {
+void ModuleBuilder::extension(std::string_view name) {
   if (std::find(extensions_.begin(), extensions_.end(), name) == extensions_.end()) {
     extensions_.push_back(name);
   }
 }
 
-void Module::use_vulkan_memory_model() {
+void ModuleBuilder::use_vulkan_memory_model() {
   capability(spv::Capability::VulkanMemoryModel);
   vulkan_memory_model_ = true;
 }
 
-void Module::execution_mode(spv::ExecutionMode mode, std::initializer_list<uint32_t> literals) {
+void ModuleBuilder::execution_mode(spv::ExecutionMode mode,
+                                   std::initializer_list<uint32_t> literals) {
   modes_.push_back(static_cast<uint32_t>((literals.size() + 3) << 16) |
                    word(spv::Op::OpExecutionMode));
   modes_.push_back(main_);
@@ -77,7 +78,8 @@ void Module::execution_mode(spv::ExecutionMode mode, std::initializer_list<uint3
   modes_.insert(modes_.end(), literals);
 }
 
-void Module::decorate(Id target, spv::Decoration d, std::initializer_list<uint32_t> literals) {
+void ModuleBuilder::decorate(Id target, spv::Decoration d,
+                             std::initializer_list<uint32_t> literals) {
   annotations_.push_back(static_cast<uint32_t>((literals.size() + 3) << 16) |
                          word(spv::Op::OpDecorate));
   annotations_.push_back(target);
@@ -85,8 +87,8 @@ void Module::decorate(Id target, spv::Decoration d, std::initializer_list<uint32
   annotations_.insert(annotations_.end(), literals);
 }
 
-void Module::decorate_member(Id target, uint32_t member, spv::Decoration d,
-                             std::initializer_list<uint32_t> literals) {
+void ModuleBuilder::decorate_member(Id target, uint32_t member, spv::Decoration d,
+                                    std::initializer_list<uint32_t> literals) {
   annotations_.push_back(static_cast<uint32_t>((literals.size() + 4) << 16) |
                          word(spv::Op::OpMemberDecorate));
   annotations_.push_back(target);
@@ -95,7 +97,8 @@ void Module::decorate_member(Id target, uint32_t member, spv::Decoration d,
   annotations_.insert(annotations_.end(), literals);
 }
 
-Id Module::instruction(Words& out, Id type, spv::Op op, std::initializer_list<uint32_t> operands) {
+Id ModuleBuilder::instruction(Words& out, Id type, spv::Op op,
+                              std::initializer_list<uint32_t> operands) {
   const Id id = new_id();
   out.push_back(static_cast<uint32_t>((operands.size() + 3) << 16) | word(op));
   out.push_back(type);
@@ -104,7 +107,7 @@ Id Module::instruction(Words& out, Id type, spv::Op op, std::initializer_list<ui
   return id;
 }
 
-Id Module::struct_type(const std::vector<Id>& members) {
+Id ModuleBuilder::struct_type(const std::vector<Id>& members) {
   const Id id = new_id();
   declarations.push_back(static_cast<uint32_t>((members.size() + 2) << 16) |
                          word(spv::Op::OpTypeStruct));
@@ -113,12 +116,12 @@ Id Module::struct_type(const std::vector<Id>& members) {
   return id;
 }
 
-Id Module::void_type() {
+Id ModuleBuilder::void_type() {
   if (!void_) append(declarations, spv::Op::OpTypeVoid, {void_ = new_id()});
   return void_;
 }
 
-Id Module::type(ir::Type t) {
+Id ModuleBuilder::type(ir::Type t) {
   t = storage_type(t);
   Id& id = entry(types_, t);
   if (id) return id;
@@ -163,7 +166,7 @@ Id Module::type(ir::Type t) {
   return id;
 }
 
-Id Module::matrix_type(ir::Type t) {
+Id ModuleBuilder::matrix_type(ir::Type t) {
   capability(recent::kCooperativeMatrix);
   extension("SPV_KHR_cooperative_matrix");
   if (t.scalar == ir::Scalar::bf16) capability(recent::kBFloat16CooperativeMatrix);
@@ -181,13 +184,13 @@ Id Module::matrix_type(ir::Type t) {
   return id;
 }
 
-Id Module::pointer(spv::StorageClass storage, Id pointee) {
+Id ModuleBuilder::pointer(spv::StorageClass storage, Id pointee) {
   const Id id = new_id();
   append(declarations, spv::Op::OpTypePointer, {id, word(storage), pointee});
   return id;
 }
 
-Id Module::variable_pointer(spv::StorageClass storage, ir::Type t) {
+Id ModuleBuilder::variable_pointer(spv::StorageClass storage, ir::Type t) {
   t = storage_type(t);
   const bool is_function = storage == spv::StorageClass::Function;
   Id& id = entry(is_function ? function_pointers_ : workgroup_pointers_, t);
@@ -195,7 +198,7 @@ Id Module::variable_pointer(spv::StorageClass storage, ir::Type t) {
   return id;
 }
 
-Id Module::pair_type(ir::Type t) {
+Id ModuleBuilder::pair_type(ir::Type t) {
   t = storage_type(t);
   Id& id = entry(pairs_, t);
   if (!id) {
@@ -205,7 +208,7 @@ Id Module::pair_type(ir::Type t) {
   return id;
 }
 
-Module::ConstantSlot& Module::constant_slot(Id type, uint64_t bits) {
+ModuleBuilder::ConstantSlot& ModuleBuilder::constant_slot(Id type, uint64_t bits) {
   if (2 * ++constant_count_ > constants_.size()) {
     std::vector<ConstantSlot> old(2 * constants_.size());
     old.swap(constants_);
@@ -221,7 +224,7 @@ Module::ConstantSlot& Module::constant_slot(Id type, uint64_t bits) {
   }
 }
 
-Id Module::scalar_constant(ir::Type t, uint64_t bits) {
+Id ModuleBuilder::scalar_constant(ir::Type t, uint64_t bits) {
   const Id type_id = type(t);
   ConstantSlot& slot = constant_slot(type_id, bits);
   if (slot.id) return slot.id;
@@ -238,7 +241,7 @@ Id Module::scalar_constant(ir::Type t, uint64_t bits) {
   return slot.id;
 }
 
-Id Module::constant(ir::Type t, uint64_t lane_bits) {
+Id ModuleBuilder::constant(ir::Type t, uint64_t lane_bits) {
   if (t.lanes == 1) return scalar_constant(t, lane_bits);
   const Id type_id = type(t);
   const Id lane = scalar_constant(ir::element(t), lane_bits);
@@ -253,19 +256,19 @@ Id Module::constant(ir::Type t, uint64_t lane_bits) {
   return slot.id;
 }
 
-Id Module::global(spv::StorageClass storage, Id pointer_type) {
+Id ModuleBuilder::global(spv::StorageClass storage, Id pointer_type) {
   const Id id = new_id();
   append(declarations, spv::Op::OpVariable, {pointer_type, id, word(storage)});
   interface_.push_back(id);
   return id;
 }
 
-Id Module::glsl() {
+Id ModuleBuilder::glsl() {
   if (!glsl_) glsl_ = new_id();
   return glsl_;
 }
 
-Words Module::finish() {
+Words ModuleBuilder::finish() {
   const Id function_type = new_id();
   append(declarations, spv::Op::OpTypeFunction, {function_type, void_type()});
 

@@ -28,9 +28,9 @@ constexpr uint32_t word(Enum e) {
   return static_cast<uint32_t>(e);
 }
 
-class Module {
+class ModuleBuilder {
  public:
-  Module();
+  ModuleBuilder();
 
   Id new_id() { return next_id_++; }
 

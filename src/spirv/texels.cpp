@@ -35,14 +35,14 @@ std::vector<uint32_t> texel_params(const ir::Kernel& k) {
   return params;
 }
 
-Texels::Texels(Module& module, const ir::Kernel& kernel, const Memory& memory,
-               const EmitOptions& options)
+Texels::Texels(ModuleBuilder& module, const ir::Kernel& kernel, const Addressing& addressing,
+               const Options& options)
     : m_(module), k_(kernel), views_(kernel.params.size()) {
   if (!options.texels) return;
-  if (const auto params = texel_params(kernel); !params.empty()) declare(params, memory);
+  if (const auto params = texel_params(kernel); !params.empty()) declare(params, addressing);
 }
 
-void Texels::declare(const std::vector<uint32_t>& params, const Memory& memory) {
+void Texels::declare(const std::vector<uint32_t>& params, const Addressing& addressing) {
   constexpr uint32_t kSampled = 1;
   m_.capability(spv::Capability::SampledBuffer);
   const Id component = m_.type(ir::kU32);
@@ -58,7 +58,7 @@ void Texels::declare(const std::vector<uint32_t>& params, const Memory& memory) 
     View& view = views_[params[binding]];
     view.image = m_.instruction(m_.prologue, image, Op::OpLoad, {variable});
     view.first = m_.instruction(m_.prologue, component, Op::OpCompositeExtract,
-                                {memory.param(params[binding]), 0});
+                                {addressing.param(params[binding]), 0});
   }
 }
 

@@ -23,9 +23,9 @@ int count(const Words& words, spv::Op wanted) {
 }
 
 Words with_texels(const ir::Kernel& kernel) {
-  EmitOptions options;
+  Options options;
   options.texels = true;
-  Words words = emit(kernel, options);
+  Words words = translate(kernel, options);
   EXPECT_EQ(testing::validate_spirv(words), "") << to_string(kernel);
   return words;
 }
@@ -50,8 +50,8 @@ TEST(Texels, AFetchGivesUpTo16Bytes) {
 }
 
 TEST(Texels, NothingIsFetchedUnlessAskedFor) {
-  EXPECT_EQ(count(emit(copy(ir::kF32)), spv::Op::OpImageFetch), 0);
-  EXPECT_EQ(count(emit(copy(ir::kF32)), spv::Op::OpTypeImage), 0);
+  EXPECT_EQ(count(translate(copy(ir::kF32)), spv::Op::OpImageFetch), 0);
+  EXPECT_EQ(count(translate(copy(ir::kF32)), spv::Op::OpTypeImage), 0);
 }
 
 TEST(Texels, OnlyBuffersThatNothingButLoadsTouch) {

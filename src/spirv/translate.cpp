@@ -33,11 +33,11 @@ Op by_type(Type t, Op of_float, Op of_signed, Op of_unsigned) {
 
 class Emitter {
  public:
-  Emitter(const ir::Kernel& kernel, const EmitOptions& options)
+  Emitter(const ir::Kernel& kernel, const Options& options)
       : k_(kernel),
         options_(options),
-        memory_(m_, kernel, options),
-        texels_(m_, kernel, memory_, options),
+        addressing_(m_, kernel, options),
+        texels_(m_, kernel, addressing_, options),
         ids_(kernel.body.size()) {}
 
   Words run() {
@@ -82,12 +82,12 @@ class Emitter {
   void label(Id id) { append(m_.code, Op::OpLabel, {id}); }
   void branch(Id target) { append(m_.code, Op::OpBranch, {target}); }
 
-  // ---- Memory
+  // ---- Addressing
 
   Id load(const Inst& inst) {
     if (texels_.reads(inst)) return texels_.load(inst, ids_[inst.args[1]]);
-    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
-    const Type moved = memory_.access_type(inst.type);
+    const Id pointer = addressing_.buffer_element(inst, ids_[inst.args[1]]);
+    const Type moved = addressing_.access_type(inst.type);
     const Id loaded = result(moved, Op::OpLoad,
                              {pointer, word(spv::MemoryAccessMask::Aligned),
                               static_cast<uint32_t>(ir::bytes(inst.type))});
@@ -95,8 +95,8 @@ class Emitter {
   }
 
   Id store(const Inst& inst) {
-    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
-    const Type moved = memory_.access_type(inst.type);
+    const Id pointer = addressing_.buffer_element(inst, ids_[inst.args[1]]);
+    const Type moved = addressing_.access_type(inst.type);
     Id value = ids_[inst.args[2]];
     if (moved != storage_type(inst.type)) value = result(moved, Op::OpBitcast, {value});
     append(m_.code, Op::OpStore,
@@ -106,40 +106,43 @@ class Emitter {
   }
 
   Id atomic(const Inst& inst) {
-    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
+    const Id pointer = addressing_.buffer_element(inst, ids_[inst.args[1]]);
     const Id device = m_.u32(word(spv::Scope::Device));
     return result(inst.type, atomic_op(inst),
                   {pointer, device, m_.u32(kRelaxed), ids_[inst.args[2]]});
   }
 
   Id atomic_load(const Inst& inst) {
-    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
+    const Id pointer = addressing_.buffer_element(inst, ids_[inst.args[1]]);
     const Id device = m_.u32(word(spv::Scope::Device));
     return result(inst.type, Op::OpAtomicLoad, {pointer, device, m_.u32(kRelaxed)});
   }
 
   void atomic_store(const Inst& inst) {
-    const Id pointer = memory_.buffer_element(inst, ids_[inst.args[1]]);
+    const Id pointer = addressing_.buffer_element(inst, ids_[inst.args[1]]);
     const Id device = m_.u32(word(spv::Scope::Device));
     append(m_.code, Op::OpAtomicStore, {pointer, device, m_.u32(kRelaxed), ids_[inst.args[2]]});
   }
 
   // In the Vulkan memory model only non-private accesses are ordered by a barrier.
   Id shared_load(const Inst& inst) {
-    const Id pointer = memory_.shared_element(static_cast<uint32_t>(inst.imm), ids_[inst.args[0]]);
+    const Id pointer =
+        addressing_.shared_element(static_cast<uint32_t>(inst.imm), ids_[inst.args[0]]);
     if (!m_.has_vulkan_memory_model()) return result(inst.type, Op::OpLoad, {pointer});
     return result(inst.type, Op::OpLoad, {pointer, word(spv::MemoryAccessMask::NonPrivatePointer)});
   }
 
   void shared_store(const Inst& inst) {
-    const Id pointer = memory_.shared_element(static_cast<uint32_t>(inst.imm), ids_[inst.args[0]]);
+    const Id pointer =
+        addressing_.shared_element(static_cast<uint32_t>(inst.imm), ids_[inst.args[0]]);
     const Id value = ids_[inst.args[1]];
     if (!m_.has_vulkan_memory_model()) return append(m_.code, Op::OpStore, {pointer, value});
     append(m_.code, Op::OpStore, {pointer, value, word(spv::MemoryAccessMask::NonPrivatePointer)});
   }
 
   Id shared_atomic(const Inst& inst) {
-    const Id pointer = memory_.shared_element(static_cast<uint32_t>(inst.imm), ids_[inst.args[0]]);
+    const Id pointer =
+        addressing_.shared_element(static_cast<uint32_t>(inst.imm), ids_[inst.args[0]]);
     const Id workgroup = m_.u32(word(spv::Scope::Workgroup));
     return result(inst.type, atomic_op(inst),
                   {pointer, workgroup, m_.u32(kRelaxed), ids_[inst.args[1]]});
@@ -159,7 +162,7 @@ class Emitter {
   // ---- Cooperative matrices
 
   Id matrix_pointer(const Inst& inst) {
-    return memory_.shared_element(ir::matrix_shared(inst.imm), ids_[inst.args[0]]);
+    return addressing_.shared_element(ir::matrix_shared(inst.imm), ids_[inst.args[0]]);
   }
   Id matrix_layout(const Inst& inst) {
     return m_.u32(word(ir::matrix_by_columns(inst.imm) ? recent::MatrixLayout::column_major
@@ -460,7 +463,7 @@ class Emitter {
       case Opcode::constant:
         return m_.constant(t, inst.imm);
       case Opcode::param:
-        return memory_.param(inst.imm);
+        return addressing_.param(inst.imm);
       case Opcode::builtin:
         return builtin(static_cast<ir::Builtin>(inst.imm));
 
@@ -657,7 +660,7 @@ class Emitter {
     };
     using spv::Capability;
     using spv::ExecutionMode;
-    const EmitOptions& o = options_;
+    const Options& o = options_;
     declare(f32 && o.signed_zero_inf_nan_f32, Capability::SignedZeroInfNanPreserve,
             ExecutionMode::SignedZeroInfNanPreserve, 32);
     declare(f64 && o.signed_zero_inf_nan_f64, Capability::SignedZeroInfNanPreserve,
@@ -673,9 +676,9 @@ class Emitter {
   }
 
   const ir::Kernel& k_;
-  const EmitOptions& options_;
-  Module m_;
-  Memory memory_;
+  const Options& options_;
+  ModuleBuilder m_;
+  Addressing addressing_;
   Texels texels_;
   std::vector<Id> ids_;  // by instruction; 0 where nothing is defined
   std::vector<Scope> scopes_;
@@ -687,7 +690,7 @@ class Emitter {
 
 }  // namespace
 
-std::vector<uint32_t> emit(const ir::Kernel& kernel, const EmitOptions& options) {
+std::vector<uint32_t> translate(const ir::Kernel& kernel, const Options& options) {
   return Emitter(kernel, options).run();
 }
 

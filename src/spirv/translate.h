@@ -13,7 +13,7 @@
 
 namespace nxv::spirv {
 
-struct EmitOptions {
+struct Options {
   // The buffers that texel_params() names are read through uniform texel buffers of 16-byte texels
   // (VK_FORMAT_R32G32B32A32_UINT), the i-th of them at binding i of set 0. In place of the address
   // the parameter's first half is the number of the buffer's first texel in the view.
@@ -36,6 +36,6 @@ inline constexpr uint32_t kMaxTexelBuffers = 16;
 std::vector<uint32_t> texel_params(const ir::Kernel& kernel);
 
 // The kernel must have passed ir::verify.
-std::vector<uint32_t> emit(const ir::Kernel& kernel, const EmitOptions& options = {});
+std::vector<uint32_t> translate(const ir::Kernel& kernel, const Options& options = {});
 
 }  // namespace nxv::spirv

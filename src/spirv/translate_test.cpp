@@ -21,15 +21,15 @@ using ir::Type;
 using ir::Value;
 using ir::Var;
 
-constexpr EmitOptions kAllControls{.signed_zero_inf_nan_f32 = true,
-                                   .signed_zero_inf_nan_f64 = true,
-                                   .denorm_preserve_f32 = true,
-                                   .denorm_preserve_f64 = true,
-                                   .round_to_even_f32 = true,
-                                   .round_to_even_f64 = true};
+constexpr Options kAllControls{.signed_zero_inf_nan_f32 = true,
+                               .signed_zero_inf_nan_f64 = true,
+                               .denorm_preserve_f32 = true,
+                               .denorm_preserve_f64 = true,
+                               .round_to_even_f32 = true,
+                               .round_to_even_f64 = true};
 
-Words check(const ir::Kernel& kernel, const EmitOptions& options = kAllControls) {
-  Words words = emit(kernel, options);
+Words check(const ir::Kernel& kernel, const Options& options = kAllControls) {
+  Words words = translate(kernel, options);
   EXPECT_EQ(testing::validate_spirv(words), "") << to_string(kernel);
   return words;
 }
@@ -70,12 +70,12 @@ std::string name_of(const ::testing::TestParamInfo<std::tuple<Type, int>>& info)
   return to_string(vec(std::get<0>(info.param), std::get<1>(info.param)));
 }
 
-class EmitNumbers : public ::testing::TestWithParam<std::tuple<Type, int>> {
+class TranslateNumbers : public ::testing::TestWithParam<std::tuple<Type, int>> {
  protected:
   Type type() const { return vec(std::get<0>(GetParam()), std::get<1>(GetParam())); }
 };
 
-TEST_P(EmitNumbers, EveryOpcodeOfTheTypeIsValid) {
+TEST_P(TranslateNumbers, EveryOpcodeOfTheTypeIsValid) {
   Builder b("numbers", 64);
   const Value in = b.buffer("in", Access::read, true);
   const Value out = b.buffer("out", Access::write, true);
@@ -146,12 +146,12 @@ TEST_P(EmitNumbers, EveryOpcodeOfTheTypeIsValid) {
   EXPECT_FALSE(has_capability(check(legalize_int64(kernel)), spv::Capability::Int64));
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, EmitNumbers,
+INSTANTIATE_TEST_SUITE_P(Types, TranslateNumbers,
                          ::testing::Combine(::testing::ValuesIn(kNumbers),
                                             ::testing::Values(1, 2, 4)),
                          name_of);
 
-TEST(Emit, ControlFlowAndVariables) {
+TEST(Translate, ControlFlowAndVariables) {
   Builder b("flow", 32);
   const Value n = b.param("n", ir::kU32);
   const Value out = b.buffer("out", Access::write);
@@ -175,7 +175,7 @@ TEST(Emit, ControlFlowAndVariables) {
   EXPECT_EQ(count(words, spv::Op::OpSelectionMerge), 2);
 }
 
-TEST(Emit, LoopsSayWhetherTheyMayBeUnrolled) {
+TEST(Translate, LoopsSayWhetherTheyMayBeUnrolled) {
   Builder b("unrolling");
   const Value out = b.buffer("out", Access::read_write);
   for (const auto unrolling : {ir::Unrolling::allowed, ir::Unrolling::never}) {
@@ -193,7 +193,7 @@ TEST(Emit, LoopsSayWhetherTheyMayBeUnrolled) {
   EXPECT_EQ(controls, (std::vector<uint32_t>{0, kept, 0, kept}));
 }
 
-TEST(Emit, BuiltinsAtomicsAndBallot) {
+TEST(Translate, BuiltinsAtomicsAndBallot) {
   Builder b("builtins", 32);
   const Value out = b.buffer("out", Access::read_write);
   Value sum = b.u32(0);
@@ -224,7 +224,7 @@ TEST(Emit, BuiltinsAtomicsAndBallot) {
   EXPECT_EQ(count(words, spv::Op::OpAtomicStore), 2);
 }
 
-TEST(Emit, IndicesOf64BitsAndPairs) {
+TEST(Translate, IndicesOf64BitsAndPairs) {
   Builder b("wide", 32);
   const Value in = b.buffer("in", Access::read);
   const Value out = b.buffer("out", Access::write);
@@ -235,7 +235,7 @@ TEST(Emit, IndicesOf64BitsAndPairs) {
   check(b.finish());
 }
 
-TEST(Emit, AddressesNeedNo64BitIntegers) {
+TEST(Translate, AddressesNeedNo64BitIntegers) {
   Builder b("copy", 32);
   const Value in = b.buffer("in", Access::read);
   const Value out = b.buffer("out", Access::write);
@@ -247,7 +247,7 @@ TEST(Emit, AddressesNeedNo64BitIntegers) {
   EXPECT_FALSE(has_capability(words, spv::Capability::GroupNonUniform));
 }
 
-TEST(Emit, WordPairsMoveVectorsAs64BitIntegers) {
+TEST(Translate, WordPairsMoveVectorsAs64BitIntegers) {
   Builder b("copy", 32);
   const Value in = b.buffer("in", Access::read);
   const Value out = b.buffer("out", Access::write);
@@ -255,23 +255,23 @@ TEST(Emit, WordPairsMoveVectorsAs64BitIntegers) {
   b.store(out, i, b.load(in, i, vec(ir::kF32, 4)));
   const ir::Kernel kernel = b.finish();
   EXPECT_FALSE(has_capability(check(kernel), spv::Capability::Int64));
-  EmitOptions options = kAllControls;
+  Options options = kAllControls;
   options.word_pairs = true;
   EXPECT_TRUE(has_capability(check(kernel, options), spv::Capability::Int64));
 }
 
-TEST(Emit, SingleWordsAreNoPairs) {
+TEST(Translate, SingleWordsAreNoPairs) {
   Builder b("copy", 32);
   const Value in = b.buffer("in", Access::read);
   const Value out = b.buffer("out", Access::write);
   const Value i = b.builtin(ir::Builtin::local_index);
   b.store(out, i, b.load(in, i, ir::kU32));
-  EmitOptions options = kAllControls;
+  Options options = kAllControls;
   options.word_pairs = true;
   EXPECT_FALSE(has_capability(check(b.finish(), options), spv::Capability::Int64));
 }
 
-TEST(Emit, ParamsBeyondThePushConstantsComeFromABlock) {
+TEST(Translate, ParamsBeyondThePushConstantsComeFromABlock) {
   Builder b("many", 32);
   std::vector<Value> params;
   for (int i = 0; i < 20; ++i) params.push_back(b.buffer("in" + std::to_string(i), Access::read));
@@ -287,7 +287,7 @@ TEST(Emit, ParamsBeyondThePushConstantsComeFromABlock) {
   check(kernel);
 }
 
-TEST(Emit, FloatArithmeticIsNeverContracted) {
+TEST(Translate, FloatArithmeticIsNeverContracted) {
   Builder b("exact", 1);
   const Value in = b.buffer("in", Access::read);
   const Value out = b.buffer("out", Access::write);
@@ -302,7 +302,7 @@ TEST(Emit, FloatArithmeticIsNeverContracted) {
   EXPECT_EQ(decorated, 8);
 }
 
-TEST(Emit, FloatControlsFollowTheDeviceAndTheTypesInUse) {
+TEST(Translate, FloatControlsFollowTheDeviceAndTheTypesInUse) {
   Builder b("controls", 1);
   const Value in = b.buffer("in", Access::read_write);
   const Value x = b.load(in, b.u32(0), ir::kF32);
@@ -317,7 +317,7 @@ TEST(Emit, FloatControlsFollowTheDeviceAndTheTypesInUse) {
   EXPECT_EQ(count(without, spv::Op::OpExecutionMode), 1);
 }
 
-TEST(Emit, ConstantsAreDeclaredOnce) {
+TEST(Translate, ConstantsAreDeclaredOnce) {
   Builder b("constants", 1);
   const Value out = b.buffer("out", Access::write);
   Value sum = b.builtin(ir::Builtin::group_x);
@@ -336,7 +336,7 @@ int count_members(const Words& words, spv::Decoration d) {
   return n;
 }
 
-TEST(Emit, ReadOnlyRestrictBuffersSaySo) {
+TEST(Translate, ReadOnlyRestrictBuffersSaySo) {
   Builder b("restrict", 1);
   const Value in = b.buffer("in", Access::read, true);
   const Value out = b.buffer("out", Access::write);
@@ -346,7 +346,7 @@ TEST(Emit, ReadOnlyRestrictBuffersSaySo) {
   EXPECT_EQ(count_members(words, spv::Decoration::Restrict), 1);
 }
 
-TEST(Emit, WrittenBuffersAreRestrictWhileOnePointerAccessesThem) {
+TEST(Translate, WrittenBuffersAreRestrictWhileOnePointerAccessesThem) {
   const auto restricted = [](const std::function<void(Builder&, Value)>& body) {
     Builder b("restrict", 1);
     body(b, b.buffer("out", Access::read_write, true));
@@ -367,7 +367,7 @@ TEST(Emit, WrittenBuffersAreRestrictWhileOnePointerAccessesThem) {
             0);
 }
 
-TEST(Emit, ThirtyInstructionsTakeMicroseconds) {
+TEST(Translate, ThirtyInstructionsTakeMicroseconds) {
   Builder b("small", 64);
   const Value in = b.buffer("in", Access::read, true);
   const Value out = b.buffer("out", Access::write, true);
@@ -382,7 +382,7 @@ TEST(Emit, ThirtyInstructionsTakeMicroseconds) {
   constexpr int kRuns = 200;
   const auto begin = std::chrono::steady_clock::now();
   size_t words = 0;
-  for (int run = 0; run < kRuns; ++run) words += emit(kernel).size();
+  for (int run = 0; run < kRuns; ++run) words += translate(kernel).size();
   const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - begin;
   RecordProperty("microseconds", std::to_string(took.count() / kRuns));
   std::printf("%zu instructions, %zu words: %.1f us\n", kernel.body.size(), words / kRuns,

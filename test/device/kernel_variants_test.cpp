@@ -66,7 +66,7 @@ Bytes run(const Region& region, const Target& target, const Bytes& partials = {}
   for (const kernels::Dispatch& d : lowering.dispatches) {
     if (!partials.empty() && &d == &lowering.dispatches[0]) continue;
     const ir::Kernel kernel = d.generate(region);
-    EXPECT_EQ(testing::validate_spirv(spirv::emit(kernel, {})), "");
+    EXPECT_EQ(testing::validate_spirv(spirv::translate(kernel, {})), "");
     testing::InterpreterOptions options;
     options.subgroup_size = target.plan->subgroup_size;
     const bool one_row = &d == &lowering.dispatches[0];

@@ -188,7 +188,7 @@ inline Bytes run(const Problem& p, const Lowering& lowering) {
   for (Bytes& bytes : workspaces) work.push_back(testing::Argument::buffer(bytes));
   for (const Dispatch& d : lowering.dispatches) {
     const ir::Kernel kernel = d.generate(p.region);
-    EXPECT_EQ(testing::validate_spirv(spirv::emit(kernel)), "");
+    EXPECT_EQ(testing::validate_spirv(spirv::translate(kernel)), "");
     testing::run_dispatch(d, kernel, {operands, testing::Argument::buffer(c), {}, work},
                           p.region.words);
   }

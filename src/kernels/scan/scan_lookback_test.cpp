@@ -80,7 +80,7 @@ void check_prefixes(uint32_t lines, uint32_t blocks, uint32_t levels) {
   EXPECT_EQ(size.levels, levels);
   std::vector<uint32_t> work(size.words);
   const ir::Kernel kernel = look_back_kernel(levels);
-  EXPECT_EQ(nxv::testing::validate_spirv(spirv::emit(kernel, {})), "");
+  EXPECT_EQ(nxv::testing::validate_spirv(spirv::translate(kernel, {})), "");
   const std::vector arguments = {Argument::buffer(std::as_const(totals)),
                                  Argument::buffer(got),
                                  Argument::buffer(work),

@@ -108,7 +108,7 @@ void InterpretedDevice::run(const Region& region) {
     check_limits(kernel, d, plan_);
     kernels_.insert(kernel.name);
     if (keys_.insert(d.key).second) {
-      invalid_ += validate_spirv(spirv::emit(kernel, {}));
+      invalid_ += validate_spirv(spirv::translate(kernel, {}));
     }
     run_dispatch(d, kernel, buffers, region.words, interpreter_);
     ++dispatches_;
