@@ -29,18 +29,16 @@ void append_instruction(Words& out, spv::Op op, const Words& operands) {
   out.insert(out.end(), operands.begin(), operands.end());
 }
 
-template <typename Table>
-Id& entry(Table& table, ir::Type t) {
-  const size_t column = ir::is_matrix(t) ? 4 + static_cast<size_t>(t.matrix) : t.lanes;
-  return table[static_cast<size_t>(t.scalar)][column];
-}
-
 }  // namespace
 
 ir::Type storage_type(ir::Type t) {
   if (t.scalar == ir::Scalar::s32) t.scalar = ir::Scalar::u32;
   if (t.scalar == ir::Scalar::s64) t.scalar = ir::Scalar::u64;
   return t;
+}
+
+Id& ModuleBuilder::TypeTable::operator[](ir::Type t) {
+  return ir::is_matrix(t) ? matrices_[ir::code(t)] : numbers_[static_cast<size_t>(t.scalar)][t.lanes];
 }
 
 ModuleBuilder::ModuleBuilder() : main_(new_id()), constants_(64) {
@@ -123,7 +121,7 @@ Id ModuleBuilder::void_type() {
 
 Id ModuleBuilder::type(ir::Type t) {
   t = storage_type(t);
-  Id& id = entry(types_, t);
+  Id& id = types_[t];
   if (id) return id;
   if (ir::is_matrix(t)) return id = matrix_type(t);
   if (t.lanes > 1) {
@@ -193,14 +191,14 @@ Id ModuleBuilder::pointer(spv::StorageClass storage, Id pointee) {
 Id ModuleBuilder::variable_pointer(spv::StorageClass storage, ir::Type t) {
   t = storage_type(t);
   const bool is_function = storage == spv::StorageClass::Function;
-  Id& id = entry(is_function ? function_pointers_ : workgroup_pointers_, t);
+  Id& id = (is_function ? function_pointers_ : workgroup_pointers_)[t];
   if (!id) id = pointer(storage, type(t));
   return id;
 }
 
 Id ModuleBuilder::pair_type(ir::Type t) {
   t = storage_type(t);
-  Id& id = entry(pairs_, t);
+  Id& id = pairs_[t];
   if (!id) {
     const Id member = type(t);
     id = struct_type({member, member});

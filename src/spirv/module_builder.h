@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <spirv/unified1/spirv.hpp11>
 #include <string_view>
 #include <vector>
@@ -73,8 +74,15 @@ class ModuleBuilder {
     uint64_t bits = 0;
   };
 
-  // By scalar, and by number of lanes or use of a matrix.
-  using TypeTable = std::array<std::array<Id, 8>, 9>;
+  // The id that belongs to a type, 0 at first.
+  class TypeTable {
+   public:
+    Id& operator[](ir::Type t);
+
+   private:
+    std::array<std::array<Id, 5>, 9> numbers_{};  // by scalar and lanes
+    std::map<uint64_t, Id> matrices_;             // by code
+  };
 
   Id matrix_type(ir::Type t);
   Id scalar_constant(ir::Type t, uint64_t bits);
@@ -85,10 +93,10 @@ class ModuleBuilder {
   Id glsl_ = 0;
   Id void_ = 0;
   bool vulkan_memory_model_ = false;
-  TypeTable types_{};
-  TypeTable pairs_{};
-  TypeTable function_pointers_{};
-  TypeTable workgroup_pointers_{};
+  TypeTable types_;
+  TypeTable pairs_;
+  TypeTable function_pointers_;
+  TypeTable workgroup_pointers_;
   std::vector<ConstantSlot> constants_;  // open addressing, a power of two in size
   uint32_t constant_count_ = 0;
   std::vector<spv::Capability> capabilities_;
