@@ -1,0 +1,154 @@
+// Cooperative matrices.
+#include <algorithm>
+#include <vector>
+
+#include "base/scalar.h"
+#include "testing/interpreter/arithmetic.h"
+#include "testing/interpreter/evaluations.h"
+#include "testing/interpreter/lanes.h"
+#include "testing/interpreter/matrices.h"
+
+namespace nxv::testing::evaluations {
+namespace {
+
+using ir::Type;
+
+// The value that all invocations of a subgroup have.
+uint64_t uniform(Step& s, size_t operand, uint32_t first) {
+  const uint64_t* v = s.arg(operand);
+  for (uint32_t w = first; w < s.m.subgroup_end(first); ++w) {
+    if (v[w] != v[first]) {
+      s.m.fail(Status::internal, w, "has operands that differ in a subgroup");
+    }
+  }
+  return v[first];
+}
+
+// How the rows (columns) of a matrix lie in a shared array.
+struct Lines {
+  bool are_columns;
+  uint32_t count, length;
+  uint32_t element_bytes, lane_bytes, lanes;  // of the matrix, and of the array's elements
+
+  uint64_t units() const { return length * element_bytes / (lane_bytes * lanes); }
+};
+
+Lines lines_of(const Step& s) {
+  const Type t = s.inst.type;
+  const Type unit = s.m.kernel.shared[ir::matrix_shared(s.inst.imm)].type;
+  const bool by_columns = ir::matrix_by_columns(s.inst.imm);
+  return {by_columns,
+          by_columns ? columns(t) : rows(t),
+          by_columns ? rows(t) : columns(t),
+          static_cast<uint32_t>(ir::bytes(t)),
+          static_cast<uint32_t>(ir::bytes(element(unit))),
+          unit.lanes};
+}
+
+// Notes an access to the elements of a line in shared memory; touch(element) says what is wrong.
+template <typename Touch>
+void touch_line(Step& s, uint32_t first, uint64_t begin, uint64_t units, Touch touch) {
+  std::vector<SharedElement>& all = s.m.shared[ir::matrix_shared(s.inst.imm)].elements;
+  if (begin + units > all.size()) {
+    s.m.fail(Status::out_of_bounds, first,
+             "accesses element " + std::to_string(begin + units - 1) + " of " +
+                 std::to_string(all.size()));
+  }
+  for (uint64_t u = begin; u < begin + units; ++u) s.m.check(touch(all[u]), first);
+}
+
+// Calls f with the place of each element in the matrix, the lane of shared memory that it lies in,
+// and its first bit there.
+template <typename Touch, typename F>
+void each_element(Step& s, uint32_t first, Touch touch, F f) {
+  const Lines lines = lines_of(s);
+  std::vector<uint64_t>& memory = s.m.shared[ir::matrix_shared(s.inst.imm)].lanes;
+  const uint64_t stride = uniform(s, 1, first);
+  uint64_t begin = uniform(s, 0, first);
+  for (uint32_t line = 0; line < lines.count; ++line, begin += stride) {
+    touch_line(s, first, begin, lines.units(), touch);
+    for (uint32_t i = 0; i < lines.length; ++i) {
+      const uint32_t at = i * lines.element_bytes;
+      f(lines.are_columns ? i * lines.count + line : line * lines.length + i,
+        memory[begin * lines.lanes + at / lines.lane_bytes], at % lines.lane_bytes * 8);
+    }
+  }
+}
+
+std::vector<double> numbers(ir::Scalar scalar, const uint64_t* elements, uint32_t count) {
+  std::vector<double> result(count);
+  std::transform(elements, elements + count, result.begin(), [scalar](uint64_t bits) {
+    const auto half = static_cast<uint16_t>(bits);
+    return to_double(load_scalar(scalar == ir::Scalar::f16 ? DType::f16 : DType::bf16,
+                                 reinterpret_cast<const std::byte*>(&half), 0));
+  });
+  return result;
+}
+
+}  // namespace
+
+void matrix_fill(Step& s) {
+  s.m.each_subgroup([&](uint32_t first, uint32_t) {
+    std::fill_n(matrix_of(s.m, s.id, first), elements(s.inst.type), uniform(s, 0, first));
+  });
+}
+
+void matrix_load(Step& s) {
+  s.m.each_subgroup([&](uint32_t first, uint32_t) {
+    uint64_t* out = matrix_of(s.m, s.id, first);
+    const auto touch = [&](SharedElement& e) { return e.read(first, s.m.epoch); };
+    each_element(s, first, touch, [&](size_t place, uint64_t& word, uint32_t shift) {
+      out[place] = word >> shift & element_mask(s.inst.type);
+    });
+  });
+}
+
+void matrix_store(Step& s) {
+  s.m.each_subgroup([&](uint32_t first, uint32_t) {
+    const uint64_t* in = matrix_of(s.m, s.inst.args[2], first);
+    const auto touch = [&](SharedElement& e) {
+      const char* wrong = e.write(first, s.m.epoch);
+      if (wrong || !e.others_wrote()) return wrong;
+      return "overwrites what another invocation wrote without a barrier";
+    };
+    each_element(s, first, touch, [&](size_t place, uint64_t& word, uint32_t shift) {
+      word &= ~(element_mask(s.inst.type) << shift);
+      word |= in[place] << shift;
+    });
+  });
+}
+
+// The products of an element and its accumulator are added up exactly, nearly, and rounded once.
+void matrix_multiply_add(Step& s) {
+  const Type a = s.arg_type(0), b = s.arg_type(1);
+  s.m.each_subgroup([&](uint32_t first, uint32_t) {
+    const auto x = numbers(a.scalar, matrix_of(s.m, s.inst.args[0], first), elements(a));
+    const auto y = numbers(b.scalar, matrix_of(s.m, s.inst.args[1], first), elements(b));
+    const uint64_t* sum = matrix_of(s.m, s.inst.args[2], first);
+    uint64_t* out = matrix_of(s.m, s.id, first);
+    for (uint32_t row = 0; row < rows(a); ++row) {
+      for (uint32_t column = 0; column < columns(b); ++column) {
+        const uint32_t at = row * columns(b) + column;
+        double total = from_bits<float>(sum[at]);
+        for (uint32_t k = 0; k < columns(a); ++k) {
+          total += x[row * columns(a) + k] * y[k * columns(b) + column];
+        }
+        out[at] = to_bits(static_cast<float>(total));
+      }
+    }
+  });
+}
+
+void matrix_add(Step& s) {
+  const Type scalar{s.inst.type.scalar};
+  s.m.each_subgroup([&](uint32_t first, uint32_t) {
+    const uint64_t* x = matrix_of(s.m, s.inst.args[0], first);
+    const uint64_t* y = matrix_of(s.m, s.inst.args[1], first);
+    uint64_t* out = matrix_of(s.m, s.id, first);
+    for (uint32_t e = 0; e < elements(s.inst.type); ++e) {
+      out[e] = combine(ir::Opcode::add, scalar, x[e], y[e], s.m.options);
+    }
+  });
+}
+
+}  // namespace nxv::testing::evaluations
