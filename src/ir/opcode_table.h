@@ -106,7 +106,7 @@ enum class Operand : uint8_t {
 #define NXV_OPCODES(X)                                                                           \
   /* Values without operands. The param of a buffer is its address. */                           \
   X(constant, value, none, literal, value)                                                       \
-  X(param, value, none, param, value)                                                            \
+  X(param, value, none, param, number)                                                           \
   X(builtin, value, none, builtin, one_u32)                                                      \
   /* Numbers. Of NaN, float min and max give anything. */                                        \
   X(neg, arithmetic, none, none, number, same)                                                   \
@@ -181,7 +181,7 @@ enum class Operand : uint8_t {
   X(shared_atomic_or, atomic, exchanges, shared, one_word, one_u32, same)                        \
   X(shared_atomic_exchange, atomic, exchanges, shared, one_word, one_u32, same)                  \
   /* Of execution and of shared memory; uniform control flow only. */                            \
-  X(barrier, control, orders, none, none)                                                        \
+  X(barrier, shared, orders, none, none)                                                         \
   /* Subgroups; control flow uniform within them. Reductions over all lanes, in any order. */    \
   X(subgroup_add, subgroup_arithmetic, joins, none, number, same)                                \
   X(subgroup_min, subgroup_arithmetic, joins, none, number, same)                                \

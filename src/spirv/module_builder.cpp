@@ -38,7 +38,8 @@ ir::Type storage_type(ir::Type t) {
 }
 
 Id& ModuleBuilder::TypeTable::operator[](ir::Type t) {
-  return ir::is_matrix(t) ? matrices_[ir::code(t)] : numbers_[static_cast<size_t>(t.scalar)][t.lanes];
+  return ir::is_matrix(t) ? matrices_[ir::code(t)]
+                          : numbers_[static_cast<size_t>(t.scalar)][t.lanes];
 }
 
 ModuleBuilder::ModuleBuilder() : main_(new_id()), constants_(64) {
