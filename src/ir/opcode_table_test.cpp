@@ -15,7 +15,7 @@
 #include "ir/type_rules.h"
 #include "spirv/translate.h"
 #include "testing/opcode_samples.h"
-#include "testing/spirv_validate.h"
+#include "testing/driver/spirv_validate.h"
 
 namespace nxv::ir {
 namespace {

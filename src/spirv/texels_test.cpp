@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ir/builder.h"
-#include "testing/driver/spirv_validate.h"
+#include "spirv/module_words_test.h"
 
 namespace nxv::spirv {
 namespace {
@@ -14,20 +14,10 @@ using ir::Type;
 using ir::Value;
 using ir::vec;
 
-int count(const Words& words, spv::Op wanted) {
-  int n = 0;
-  for (size_t at = 5; at < words.size(); at += words[at] >> 16) {
-    n += (words[at] & 0xffff) == word(wanted);
-  }
-  return n;
-}
-
 Words with_texels(const ir::Kernel& kernel) {
   Options options;
   options.texels = true;
-  Words words = translate(kernel, options);
-  EXPECT_EQ(testing::validate_spirv(words), "") << to_string(kernel);
-  return words;
+  return check(kernel, options);
 }
 
 ir::Kernel copy(Type t) {
