@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "ir/builder.h"
@@ -35,10 +36,11 @@ struct Case {
   uint64_t variant = 0;
 };
 
-// The bits of a small number.
+// The bits of a small number. Floats are powers of 4, of which every result is exact.
 uint64_t bits_of(Type t, uint32_t n) {
-  if (t.scalar == Scalar::f32) return std::bit_cast<uint32_t>(static_cast<float>(n) + 0.5f);
-  if (t.scalar == Scalar::f64) return std::bit_cast<uint64_t>(static_cast<double>(n) + 0.5);
+  const double power = std::ldexp(1.0, 2 * static_cast<int>(n) - 6);
+  if (t.scalar == Scalar::f32) return std::bit_cast<uint32_t>(static_cast<float>(power));
+  if (t.scalar == Scalar::f64) return std::bit_cast<uint64_t>(power);
   return n;
 }
 
@@ -55,16 +57,16 @@ std::vector<std::byte> small_numbers(Type t, size_t seed) {
 
 class SampleBuilder {
  public:
-  explicit SampleBuilder(const Case& c)
+  SampleBuilder(const Case& c, uint32_t subgroup_size)
       : case_(c), row_(info(c.op)), b_("sample", kWidth), i_(b_.builtin(ir::Builtin::local_index)) {
-    b_.set_subgroup_size(kWidth);
+    b_.set_subgroup_size(subgroup_size);
   }
 
   OpcodeSample finish() {
     if (row_.family == ir::Family::control) {
       structured();
     } else {
-      if (uses_array()) array_ = filled_array(array_type(), array_elements());
+      if (uses_array()) array_ = filled_array(array_element(), array_elements());
       keep(sampled());
     }
     sample_.kernel = b_.finish();
@@ -101,15 +103,23 @@ class SampleBuilder {
   // A value of any type.
   Value input(Type t) {
     if (t == ir::kAccumulator) return b_.matrix_fill(b_.f32(2.5f));
-    if (is_matrix(t)) return b_.matrix_load(filled_array(ir::kU32, kSlab), b_.u32(0), stride(t), t);
+    if (is_matrix(t))
+      return b_.matrix_load(filled_array(words_of(t), kSlab), b_.u32(0), stride(t), t);
     if (is_bool(t)) return (input(ir::with_scalar(t, Scalar::u32)) & 1) != 0;
     return b_.load(buffer(t, Access::read), i_, t);
   }
 
+  // Words of shared memory that are elements of a matrix, between 1/16 and 256.
+  Value words_of(Type t) {
+    if (t == ir::kAccumulator) return b_.bitcast(input(ir::kF32), ir::kU32);
+    const Value eighths = input(ir::kU32);
+    const Value half = t.scalar == Scalar::f16 ? eighths << 7 | 0x3c00 : eighths << 4 | 0x3f80;
+    return half * 0x10001;
+  }
+
   // Every element is written, and seen by all.
-  Shared filled_array(Type t, uint32_t elements) {
-    const Shared array = b_.shared("array", t, elements);
-    const Value v = input(t);
+  Shared filled_array(Value v, uint32_t elements) {
+    const Shared array = b_.shared("array", v.type(), elements);
     for (uint32_t at = 0; at < elements; at += kWidth) b_.shared_store(array, i_ + at, v);
     b_.barrier();
     return array;
@@ -117,7 +127,10 @@ class SampleBuilder {
   bool uses_array() const {
     return memory(case_.op) == Memory::shared || row_.effect == Effect::orders;
   }
-  Type array_type() const { return row_.immediate == Immediate::shared ? case_.type : ir::kU32; }
+  Value array_element() {
+    if (is_matrix(case_.type)) return words_of(case_.type);
+    return input(row_.immediate == Immediate::shared ? case_.type : ir::kU32);
+  }
   uint32_t array_elements() const { return row_.immediate == Immediate::place ? kSlab : kWidth; }
   // Of a matrix in an array of words.
   static uint32_t stride(Type t) { return columns(t) * static_cast<uint32_t>(ir::bytes(t)) / 4; }
@@ -129,7 +142,8 @@ class SampleBuilder {
 
   Value one_u32(size_t n) {
     if (row_.immediate == Immediate::place) return b_.u32(n == 0 ? 0 : stride(case_.type));
-    return row_.immediate == Immediate::shared ? i_ : i_ ^ 1;  // else a lane of the subgroup
+    if (row_.immediate == Immediate::shared) return i_;
+    return b_.builtin(ir::Builtin::subgroup_lane) ^ 1;
   }
 
   Value operand(size_t n) {
@@ -267,7 +281,7 @@ std::vector<uint64_t> variants(const Case& c) {
     case Immediate::lane:
       return {0, uint64_t{c.operands[0].lanes} - 1};
     case Immediate::mask:
-      return {5};
+      return {1};
     case Immediate::place:
     case Immediate::unrolling:
       return {0, 1};
@@ -290,7 +304,7 @@ std::vector<Type> all_types() {
   return types;
 }
 
-std::vector<OpcodeSample> opcode_samples(Opcode op) {
+std::vector<OpcodeSample> opcode_samples(Opcode op, uint32_t subgroup_size) {
   std::vector<OpcodeSample> samples;
   for (const Type t : all_types()) {
     if (!is_possible(op, t) || !check(info(op).result, t).is_kept) continue;
@@ -300,7 +314,7 @@ std::vector<OpcodeSample> opcode_samples(Opcode op) {
     for (Case& c : cases) {
       for (const uint64_t variant : variants(c)) {
         c.variant = variant;
-        samples.push_back(SampleBuilder(c).finish());
+        samples.push_back(SampleBuilder(c, subgroup_size).finish());
       }
     }
   }

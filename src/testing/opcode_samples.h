@@ -21,12 +21,13 @@ struct OpcodeSample {
   std::vector<std::vector<std::byte>> arguments;
 };
 
-std::vector<OpcodeSample> opcode_samples(ir::Opcode op);
+// Generated for subgroups of the size, or of any if it is 0.
+std::vector<OpcodeSample> opcode_samples(ir::Opcode op, uint32_t subgroup_size = 32);
 
 // What the interpreter leaves in the buffers that the kernel writes: the sample's kernel or another
 // form of it, whose numbers may be of other types of the same bytes.
 std::vector<std::byte> run_sample(const OpcodeSample& sample, const ir::Kernel& kernel,
-                                  const InterpreterOptions& options = {.subgroup_size = 32});
+                                  const InterpreterOptions& options = {});
 
 // The types of KernelIR.
 std::vector<ir::Type> all_types();

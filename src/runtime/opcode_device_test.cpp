@@ -1,0 +1,123 @@
+// Every row of KernelIR's opcode table on the device, for every type that it admits: the bytes that
+// the interpreter leaves.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <memory>
+
+#include "base/error.h"
+#include "kernels/lowering.h"
+#include "runtime/module.h"
+#include "testing/opcode_samples.h"
+#include "vulkan/device.h"
+
+namespace nxv::runtime {
+namespace {
+
+using testing::OpcodeSample;
+
+class OpcodeOnDevice : public ::testing::TestWithParam<int> {
+ protected:
+  static void SetUpTestSuite() {
+    try {
+      device_ = vulkan::Device::open();
+    } catch (const Error& e) {
+      if (e.status() != Status::no_device) throw;
+    }
+  }
+  static void TearDownTestSuite() { device_.reset(); }
+
+  ir::Opcode op() const { return static_cast<ir::Opcode>(GetParam()); }
+
+  // What the kernel leaves in the buffers that it writes.
+  static std::vector<std::byte> run(const OpcodeSample& sample, const ir::Kernel& kernel) {
+    const std::string key = std::to_string(kernels_++);
+    const vulkan::Kernel& compiled = device_->kernels().request(
+        key, [&] { return make_module(kernel, spirv_options(device_->plan())); });
+    compiled.get();
+
+    const std::vector<uint32_t> offsets = kernel.param_offsets();
+    std::vector<std::byte> parameters(kernel.param_bytes());
+    std::vector<vulkan::BlockRef> blocks(kernel.params.size());
+    std::vector<vulkan::Block*> buffers;
+    std::vector<vulkan::Access> reads, writes;
+    for (size_t i = 0; i < kernel.params.size(); ++i) {
+      const ir::Param& p = kernel.params[i];
+      if (!p.is_buffer) {
+        set_number(p.type, sample.arguments[i], &parameters[offsets[i]]);
+        continue;
+      }
+      blocks[i] = device_->transfers().allocate_for_upload(sample.arguments[i].size());
+      device_->transfers().upload(sample.arguments[i], *blocks[i]);
+      const uint64_t address = blocks[i]->address();
+      std::memcpy(&parameters[offsets[i]], &address, sizeof address);
+      buffers.push_back(blocks[i].get());
+      reads.emplace_back(blocks[i]);
+      if (p.access != ir::Access::read) writes.emplace_back(blocks[i]);
+    }
+    vulkan::Dispatch d;
+    d.kernel = &compiled;
+    d.parameters = parameters;
+    d.buffers = buffers;
+    d.reads = reads;
+    d.writes = writes;
+    device_->queue().dispatch(d);
+    return written(sample, kernel, blocks);
+  }
+
+  static std::unique_ptr<vulkan::Device> device_;
+
+ private:
+  // The lanes of a number stand in 8 bytes each.
+  static void set_number(ir::Type type, const std::vector<std::byte>& lanes, std::byte* to) {
+    const size_t count = lanes.size() / 8;
+    const size_t size = static_cast<size_t>(ir::bytes(type)) / count;
+    for (size_t lane = 0; lane < count; ++lane) {
+      std::memcpy(to + lane * size, &lanes[lane * 8], size);
+    }
+  }
+
+  static std::vector<std::byte> written(const OpcodeSample& sample, const ir::Kernel& kernel,
+                                        const std::vector<vulkan::BlockRef>& blocks) {
+    std::vector<std::byte> all;
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      if (!blocks[i] || kernel.params[i].access == ir::Access::read) continue;
+      std::vector<std::byte> bytes(sample.arguments[i].size());
+      device_->transfers().download(blocks[i], 0, bytes);
+      all.insert(all.end(), bytes.begin(), bytes.end());
+    }
+    return all;
+  }
+
+  static int kernels_;
+};
+
+std::unique_ptr<vulkan::Device> OpcodeOnDevice::device_;
+int OpcodeOnDevice::kernels_ = 0;
+
+INSTANTIATE_TEST_SUITE_P(Table, OpcodeOnDevice, ::testing::Range(0, ir::kOpcodeCount),
+                         [](const auto& info) {
+                           return std::string(name(static_cast<ir::Opcode>(info.param)));
+                         });
+
+TEST_P(OpcodeOnDevice, DoesWhatTheInterpreterDoes) {
+  if (!device_) GTEST_SKIP() << "no Vulkan device";
+  const plan::DevicePlan& plan = device_->plan();
+  const uint32_t demanded = plan.fixed_subgroup_size ? plan.subgroup_size : 0;
+  int ran = 0;
+  for (const OpcodeSample& s : testing::opcode_samples(op(), demanded)) {
+    ir::Kernel kernel;
+    try {
+      kernel = kernels::legalised(s.kernel, plan.has);
+    } catch (const Error&) {
+      continue;  // needs what the device lacks
+    }
+    const auto expected = run_sample(s, s.kernel, {.subgroup_size = plan.subgroup_size});
+    ASSERT_EQ(run(s, kernel), expected) << s.name << "\n" << to_string(kernel);
+    ++ran;
+  }
+  EXPECT_TRUE(ran > 0 || info(op()).family >= ir::Family::subgroup_arithmetic);
+}
+
+}  // namespace
+}  // namespace nxv::runtime
