@@ -6,7 +6,7 @@
 #include "ir/complex/complex.h"
 #include "ir/math/cast.h"
 #include "ir/math/math.h"
-#include "ir/ops/emit_integers.h"
+#include "ir/ops/large_integers.h"
 
 namespace nxv::ir {
 namespace {

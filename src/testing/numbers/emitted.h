@@ -1,4 +1,4 @@
-// One elementwise operation of ir/emit, run by the KernelIR interpreter.
+// One elementwise operation of ir/ops, run by the KernelIR interpreter.
 #pragma once
 
 #include <complex>

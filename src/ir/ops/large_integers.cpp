@@ -1,4 +1,4 @@
-#include "ir/ops/emit_integers.h"
+#include "ir/ops/large_integers.h"
 
 #include "ir/math/cast.h"
 #include "ir/math/whole.h"

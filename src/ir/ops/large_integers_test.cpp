@@ -1,6 +1,6 @@
 // Operations of integers that f32 does not hold, where f64 is slow or absent: against the reference
 // evaluator's f64 of the same operands.
-#include "ir/ops/emit_integers.h"
+#include "ir/ops/large_integers.h"
 
 #include <gtest/gtest.h>
 
