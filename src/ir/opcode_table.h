@@ -61,8 +61,7 @@ enum class Immediate : uint8_t {
 // What a type may be; what each means stands in ir/type_rules.cpp. Of results:
 enum class Result : uint8_t {
   none,
-  any,  // matrices too
-  value,
+  any,
   boolean,
   number,
   floating,
@@ -105,7 +104,7 @@ enum class Operand : uint8_t {
 //  pack has as many operands as its result has lanes.
 #define NXV_OPCODES(X)                                                                           \
   /* Values without operands. The param of a buffer is its address. */                           \
-  X(constant, value, none, literal, value)                                                       \
+  X(constant, value, none, literal, any)                                                         \
   X(param, value, none, param, number)                                                           \
   X(builtin, value, none, builtin, one_u32)                                                      \
   /* Numbers. Of NaN, float min and max give anything. */                                        \
@@ -144,10 +143,10 @@ enum class Operand : uint8_t {
   X(logical_and, comparison, none, none, boolean, same, same)                                    \
   X(logical_or, comparison, none, none, boolean, same, same)                                     \
   X(logical_not, comparison, none, none, boolean, same)                                          \
-  X(select, comparison, none, none, value, choice, same, same) /* condition, true, false */      \
+  X(select, comparison, none, none, any, choice, same, same) /* condition, true, false */        \
   /* Float to integer truncates and is defined only where the value fits; emitters clamp         \
      before. f64 to f32 rounds to nearest even. A boolean becomes 0 or 1. */                     \
-  X(convert, conversion, none, none, value, alike)                                               \
+  X(convert, conversion, none, none, any, alike)                                                 \
   X(bitcast, conversion, none, none, number, same_bits) /* low half first */                     \
   /* To two f16, the first in the low half, rounded in either direction. */                      \
   X(pack_half, conversion, none, none, one_u32, pair_f32)                                        \
@@ -283,7 +282,7 @@ inline constexpr Memory memory(Opcode op) {
                                     : Memory::none;
 }
 
-// Whether operands and results may be cooperative matrices.
+// Whether operands and results may be cooperative matrices; others are not, whatever their rule.
 inline constexpr bool takes_matrices(Opcode op) {
   return info(op).family == Family::variable || info(op).family == Family::matrix;
 }

@@ -12,7 +12,6 @@ RuleCheck check(Result rule, Type t) {
     case Result::none:
       return {t == kBool, "bool, which instructions without a type are of"};
     case Result::any:
-    case Result::value:
       return {true, "anything"};
     case Result::boolean:
       return {is_bool(t), "boolean"};
