@@ -14,7 +14,7 @@
 #include "ir/passes/verify.h"
 #include "ir/type_rules.h"
 #include "spirv/translate.h"
-#include "testing/opcode_samples.h"
+#include "testing/corpus/opcode_samples.h"
 #include "testing/driver/spirv_validate.h"
 
 namespace nxv::ir {

@@ -10,7 +10,7 @@
 #include <random>
 
 #include "ir/ops/emit_complex.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 #include "testing/reference/functions.h"
 
 namespace nxv::ir {

@@ -7,7 +7,7 @@
 #include <limits>
 #include <random>
 
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::ir::math {
 namespace {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::ir::math {
 namespace {

@@ -8,7 +8,7 @@
 #include <random>
 
 #include "base/error.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::ir {
 namespace {

@@ -8,7 +8,7 @@
 #include <random>
 
 #include "ir/builder.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::ir {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "ir/builder.h"
 #include "ir/passes/verify.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::ir {
 namespace {

@@ -7,7 +7,7 @@
 #include <complex>
 #include <random>
 
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::kernels {
 namespace {

@@ -8,7 +8,7 @@
 #include "kernels/scan/scan.h"
 #include "spirv/translate.h"
 #include "testing/driver/spirv_validate.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::kernels {
 namespace {

@@ -13,7 +13,7 @@
 #include "kernels/lowering.h"
 #include "plan/device_plan.h"
 #include "schedule/partition.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 #include "testing/reference/reference.h"
 
 namespace nxv::testing {

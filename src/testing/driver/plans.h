@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "plan/device_plan.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::kernels {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/common/arguments.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::testing {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ir/builder.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::testing {
 

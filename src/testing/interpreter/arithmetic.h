@@ -5,7 +5,7 @@
 
 #include "ir/opcode_table.h"
 #include "ir/type.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::testing {
 

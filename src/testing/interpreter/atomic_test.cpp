@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "ir/builder.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::testing {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "ir/type.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::testing {
 

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "ir/kernel.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 #include "testing/interpreter/shared_element.h"
 
 namespace nxv::testing {

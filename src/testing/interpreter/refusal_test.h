@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "ir/builder.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::testing {
 

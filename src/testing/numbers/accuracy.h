@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "ir/math/math.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::testing {
 

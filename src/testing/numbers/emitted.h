@@ -7,7 +7,7 @@
 #include "base/scalar.h"
 #include "ir/math/math.h"
 #include "ops/op_table.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::testing {
 

@@ -1,4 +1,4 @@
-#include "testing/opcode_samples.h"
+#include "testing/corpus/opcode_samples.h"
 
 #include <algorithm>
 #include <bit>

@@ -8,12 +8,14 @@
 #include "base/error.h"
 #include "kernels/lowering.h"
 #include "runtime/module.h"
-#include "testing/opcode_samples.h"
+#include "testing/corpus/opcode_samples.h"
 #include "vulkan/device.h"
 
-namespace nxv::runtime {
+namespace nxv {
 namespace {
 
+using runtime::make_module;
+using runtime::spirv_options;
 using testing::OpcodeSample;
 
 class OpcodeOnDevice : public ::testing::TestWithParam<int> {
@@ -120,4 +122,4 @@ TEST_P(OpcodeOnDevice, DoesWhatTheInterpreterDoes) {
 }
 
 }  // namespace
-}  // namespace nxv::runtime
+}  // namespace nxv

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "ir/kernel.h"
-#include "testing/interpreter.h"
+#include "testing/interpreter/interpreter.h"
 
 namespace nxv::testing {
 
