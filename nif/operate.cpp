@@ -234,11 +234,12 @@ Term call(ErlNifEnv* env, std::string name, AnyTerm tensors, AnyTerm options) {
                     reals ? nullptr : v.integers.data(), reals ? v.reals.data() : nullptr});
   }
   Engine& engine = engine_of(operands.args);
+  std::vector<TensorHandle> handles;
+  handles.reserve(kMaxResults);  // taking the results over must not fail
   nxv_tensor* outs[kMaxResults];
   int count = 0;
   check(nxv_call(name.c_str(), operands.count(), operands.operands.data(),
                  static_cast<int>(list.size()), list.data(), kMaxResults, outs, &count));
-  std::vector<TensorHandle> handles;
   for (int i = 0; i < count; ++i) handles.emplace_back(outs[i]);
   return make_tensors(env, engine, std::move(handles));
 }

@@ -4,18 +4,19 @@
 #include <array>
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <span>
 
 namespace nxv::nif {
 
 namespace {
 
-constexpr int kMaxOps = 512;
 constexpr int kDTypes = NXV_C128 + 1;
 
-// Names as atoms, at the index of what they name. Plain data: these outlive every call.
+// Names as atoms, at the index of what they name. Plain data, never destroyed: these outlive every
+// call.
 std::array<Term, kDTypes> dtype_atoms;
-std::array<Term, kMaxOps> op_atoms;
-int op_count;
+std::span<const Term> op_atoms;
 
 }  // namespace
 
@@ -36,12 +37,14 @@ void load_atoms(ErlNifEnv* env) {
   for (int i = 0; i < kDTypes; ++i) {
     dtype_atoms[i] = make_atom(env, nxv_dtype_name(static_cast<nxv_dtype>(i)));
   }
-  op_count = std::min(nxv_op_count(), kMaxOps);
+  const int op_count = nxv_op_count();
+  auto ops = std::make_unique<Term[]>(static_cast<size_t>(op_count));
   for (int i = 0; i < op_count; ++i) {
     nxv_op_row row;
     check(nxv_op_info(i, &row));
-    op_atoms[i] = make_atom(env, row.name);
+    ops[i] = make_atom(env, row.name);
   }
+  op_atoms = {ops.release(), static_cast<size_t>(op_count)};
 }
 
 void check(nxv_status status) {
@@ -161,9 +164,8 @@ std::string decode_text(ErlNifEnv* env, Term term) {
 
 template <>
 Operation decode<Operation>(ErlNifEnv*, Term term) {
-  const auto* end = op_atoms.begin() + op_count;
-  const auto* found = std::find(op_atoms.cbegin(), end, term);
-  if (found == end) throw BadArgument{};
+  const auto found = std::find(op_atoms.begin(), op_atoms.end(), term);
+  if (found == op_atoms.end()) throw BadArgument{};
   return {static_cast<int>(found - op_atoms.begin())};
 }
 

@@ -51,6 +51,11 @@ inline nxv_tensor* wrap(const std::shared_ptr<runtime::Engine>& engine, NodeRef 
   return tensor.release();
 }
 
+struct ReleaseTensor {
+  void operator()(nxv_tensor* tensor) const noexcept { nxv_release(tensor); }
+};
+using TensorHandle = std::unique_ptr<nxv_tensor, ReleaseTensor>;
+
 inline void require(const void* pointer, const char* what) {
   if (pointer == nullptr) throw Error(Status::invalid_argument, std::string(what) + " is NULL");
 }

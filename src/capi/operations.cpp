@@ -13,6 +13,7 @@ using nxv::capi::dtype;
 using nxv::capi::guarded;
 using nxv::capi::require;
 using nxv::capi::shape;
+using nxv::capi::TensorHandle;
 using nxv::capi::wrap;
 
 namespace {
@@ -245,8 +246,12 @@ nxv_status nxv_call(const char* name, int count, nxv_tensor* const* operands, in
                   std::string(name) + ": has " + std::to_string(results.size()) +
                       " results, room was given for " + std::to_string(capacity));
     }
-    *out_count = static_cast<int>(results.size());
-    for (size_t i = 0; i < results.size(); ++i) outs[i] = wrap(operands[0]->engine, results[i]);
+    // All or none: what was made before a later one fails is released.
+    std::vector<TensorHandle> made;
+    made.reserve(results.size());
+    for (const NodeRef& result : results) made.emplace_back(wrap(operands[0]->engine, result));
+    for (size_t i = 0; i < made.size(); ++i) outs[i] = made[i].release();
+    *out_count = static_cast<int>(made.size());
   });
 }
 

@@ -19,7 +19,7 @@ bool keeps_element(Op op) {
 }
 
 void check(const Node& node, const std::vector<NodeRef>& parameters) {
-  if (node.state() == State::failed) throw Error(node.failure().status, node.failure().message);
+  node.throw_if_unreadable();
   if (node.count != 1) refuse(node, "is not a scalar: functions compute one element at a time");
   if (node.op == Op::parameter) {
     const bool own = std::any_of(parameters.begin(), parameters.end(),

@@ -1,6 +1,7 @@
 #include "graph/node.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace nxv {
@@ -54,6 +55,20 @@ void Node::set_stored(std::shared_ptr<Storage> storage) {
 void Node::set_failed(Failure failure) {
   failure_ = std::move(failure);
   state_.store(State::failed, std::memory_order_release);
+  storage_.reset();
+}
+
+void Node::set_consumed() noexcept {
+  state_.store(State::consumed, std::memory_order_release);
+  storage_.reset();
+}
+
+void Node::throw_if_unreadable() const {
+  if (state() == State::failed) throw Error(failure_.status, failure_.message);
+  if (state() == State::consumed) {
+    throw Error(Status::internal, "a value of type " + std::string(name(dtype)) + to_string(shape) +
+                                      " was read after an evaluation had taken its storage");
+  }
 }
 
 Graveyard::~Graveyard() { drain(); }

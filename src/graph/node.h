@@ -144,8 +144,9 @@ using Attributes = std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAt
                                 WindowsAttr, FoldAttr, ScanAttr, SortAttr, FftAttr, TriangularAttr>;
 
 // pending: to be computed. stored: commands that write its storage are recorded, or it was
-// uploaded; later commands may read it. failed: the error stays.
-enum class State : uint8_t { pending, stored, failed };
+// uploaded; later commands may read it. failed: the error stays. consumed: the evaluation that read
+// it last took its storage, since nobody was left to read it.
+enum class State : uint8_t { pending, stored, failed, consumed };
 
 // What a stored node owns on the device; defined by the runtime.
 class Storage {
@@ -178,10 +179,13 @@ class Node {
   // Engine's thread only.
   void set_stored(std::shared_ptr<Storage> storage);
   void set_failed(Failure failure);
+  void set_consumed() noexcept;
   // Valid once stored; engine's thread only.
   const std::shared_ptr<Storage>& storage() const noexcept { return storage_; }
-  void drop_storage() noexcept { storage_.reset(); }
-  const Failure& failure() const noexcept { return failure_; }  // valid when failed
+  // Whether there is a value to read, now or once it is computed. Else `throw_if_unreadable` throws
+  // why: the failure, or that a consumed value was asked for, which is a defect of this library.
+  bool is_readable() const noexcept { return is_pending() || state() == State::stored; }
+  void throw_if_unreadable() const;
 
   // Free for the engine's thread while it makes a schedule; -1 otherwise.
   int32_t scratch = -1;

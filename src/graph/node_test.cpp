@@ -88,7 +88,34 @@ TEST(Node, StateCarriesItsFailure) {
   EXPECT_TRUE(x->is_pending());
   x->set_failed({Status::arithmetic, "why"});
   EXPECT_EQ(x->state(), State::failed);
-  EXPECT_EQ(x->failure().message, "why");
+  EXPECT_FALSE(x->is_readable());
+  try {
+    x->throw_if_unreadable();
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.status(), Status::arithmetic);
+    EXPECT_STREQ(e.what(), "why");
+  }
+  owner->close();
+}
+
+TEST(Node, ConsumedValuesAreNoFailures) {
+  const auto owner = std::make_shared<Graveyard>();
+  const NodeRef x = leaf(owner);
+  x->throw_if_unreadable();
+  const auto storage = std::make_shared<Storage>();
+  x->set_stored(storage);
+  x->throw_if_unreadable();
+  x->set_consumed();
+  EXPECT_EQ(x->state(), State::consumed);
+  EXPECT_EQ(storage.use_count(), 1) << "the storage was given up";
+  try {
+    x->throw_if_unreadable();
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.status(), Status::internal);
+    EXPECT_NE(std::string(e.what()).find("taken its storage"), std::string::npos) << e.what();
+  }
   owner->close();
 }
 

@@ -46,6 +46,18 @@ std::string_view name(RegionKind kind) {
   return "";
 }
 
+void append_to_key(std::string& key, int64_t number) {
+  constexpr unsigned char kWhole = 0xff;
+  if (number >= -1 && number + 1 < kWhole) {
+    key.push_back(static_cast<char>(number + 1));
+    return;
+  }
+  key.push_back(static_cast<char>(kWhole));
+  for (int shift = 0; shift < 64; shift += 8) {
+    key.push_back(static_cast<char>(static_cast<uint64_t>(number) >> shift));
+  }
+}
+
 bool is_read_in_place(const Region& region, size_t operand) {
   const Operand& o = region.operands[operand];
   const bool same_place = region.kind == RegionKind::pointwise && o.level == Level::row &&

@@ -66,7 +66,7 @@ enum class Addressing : uint8_t {
 // One step from the coordinates of a view to those of its input.
 struct PathStep {
   const Node* view = nullptr;
-  uint8_t input = 0;    // which input of the view is followed
+  int32_t input = 0;    // which input of the view is followed
   int32_t parent = -1;  // the step before, -1: the region's space
   WordIndex words = 0;
 };
@@ -142,6 +142,10 @@ struct Region {
     return static_cast<uint32_t>(std::find(faults.begin(), faults.end(), op) - faults.begin());
   }
 };
+
+// Appends a number to a key, whole: one byte for -1 to 253, nine for others. No sequence of numbers
+// begins another one's bytes with different numbers.
+void append_to_key(std::string& key, int64_t number);
 
 // Whether an invocation of the region's kernel reads of the operand at most the elements, at the
 // byte positions, that it then writes of the root: the two may share storage. A function of the

@@ -111,6 +111,7 @@ std::string describe(Engine& engine) {
 std::string explain(Engine& engine, const NodeRef& node) {
   std::ostringstream out;
   engine.call([&](Executor& executor, vulkan::Device&) {
+    node->throw_if_unreadable();
     if (node->op == Op::data || !node->is_pending()) {
       out << "already stored: nothing to run\n";
       return;

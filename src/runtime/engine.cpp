@@ -268,7 +268,7 @@ void Engine::admit(const NodeRef& node) {
 
 void Engine::read(const NodeRef& node, int64_t count, ReadDone done) {
   const bool is_open = !closed_.load(std::memory_order_acquire);
-  if (const auto host = node->host_data; host && is_open && node->state() != State::failed) {
+  if (const auto host = node->host_data; host && is_open && node->is_readable()) {
     const int64_t n = count < 0 ? node->count : std::min(count, node->count);
     return done({}, std::span(*host).first(static_cast<size_t>(n * storage_bytes(node->dtype))));
   }
@@ -315,7 +315,6 @@ bool Engine::deallocate(const NodeRef& node) {
   call([&](Executor&, vulkan::Device&) {
     if (node->state() == State::failed) return;
     node->set_failed({Status::deallocated, "the tensor was deallocated or transferred away"});
-    node->drop_storage();
     node->inputs.clear();
     freed = true;
   });

@@ -91,7 +91,7 @@ Program& Executor::find_or_make_program(const NodeRef& root) {
 }
 
 void Executor::evaluate(const NodeRef& root) {
-  if (root->state() == State::failed) throw Error(root->failure().status, root->failure().message);
+  root->throw_if_unreadable();
   if (!root->is_pending()) return;
   ++stats_.evaluations;
   if (root->op == Op::data) return upload(*root, *root->host_data);
@@ -149,10 +149,7 @@ Node* Executor::find_donor(const Program::Step& step) const {
 
 void Executor::drop_last_read(const Program::Step& step) {
   for (Position position : step.last_reads) {
-    if (!is_expiring(position)) continue;
-    Node& n = node(position);
-    n.set_failed({Status::internal, "the value was read for the last time"});
-    n.drop_storage();
+    if (is_expiring(position)) node(position).set_consumed();
   }
 }
 
@@ -238,8 +235,7 @@ void Executor::run(const Program::Step& step, Node* donor) {
   }
   if (donor) {
     ++stats_.donations;
-    donor->set_failed({Status::internal, "the storage was given to a later value"});
-    donor->drop_storage();
+    donor->set_consumed();
   }
   root.set_stored(std::make_shared<DeviceStorage>(std::move(output), std::move(faults)));
 }

@@ -70,7 +70,7 @@ class Partitioner {
       if (n->op == Op::parameter) {
         throw Error(Status::invalid_argument, "a parameter of a function has no value to read");
       }
-      if (n->state() == State::failed) throw Error(n->failure().status, n->failure().message);
+      n->throw_if_unreadable();
       if (is_boundary(*n) || n->scratch >= 0) return;
       n->scratch = kVisiting;
       stack.emplace_back(n, 0);
@@ -160,7 +160,7 @@ class Partitioner {
 
   int extend(int path, const Node& view, int input) {
     if (is_many(path)) return path;
-    paths_.push_back({&view, static_cast<uint8_t>(input), path, 0});
+    paths_.push_back({&view, input, path, 0});
     bases_.push_back(path < 0 ? path : bases_[path]);
     if (path < 0) paths_.back().parent = -1;
     return static_cast<int>(paths_.size()) - 1;

@@ -1,6 +1,7 @@
 #include "schedule/region_builder.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "graph/fault.h"
 #include "schedule/paths.h"
@@ -107,7 +108,7 @@ class RegionBuilder {
         return static_cast<int>(i);
       }
     }
-    region_.paths.push_back({&view, static_cast<uint8_t>(input), std::max(path, -1), 0});
+    region_.paths.push_back({&view, input, std::max(path, -1), 0});
     draft_.parents.push_back(path);
     draft_.bases.push_back(path < 0 ? path : draft_.bases[path]);
     return static_cast<int>(region_.paths.size()) - 1;
@@ -155,7 +156,11 @@ class RegionBuilder {
     return e;
   }
 
+  // Operands are no more than expressions: each has one that reads it.
   int16_t push(const Expr& e) {
+    if (region_.exprs.size() > std::numeric_limits<int16_t>::max()) {
+      throw Error(Status::internal, "a region has too many expressions");
+    }
     region_.exprs.push_back(e);
     draft_.addresses.emplace_back();
     return static_cast<int16_t>(region_.exprs.size() - 1);

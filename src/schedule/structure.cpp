@@ -79,7 +79,7 @@ void Structure::collect(Node& root) {
   stack_.clear();
   const auto visit = [&](Node* n) {
     if (n->scratch >= 0) return;
-    if (n->state() == State::failed) throw Error(n->failure().status, n->failure().message);
+    n->throw_if_unreadable();
     n->scratch = kVisiting;
     stack_.emplace_back(n, 0);
   };

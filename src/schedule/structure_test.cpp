@@ -85,5 +85,17 @@ TEST_F(Structures, FailedInputsThrowAndLeaveNothingBehind) {
   EXPECT_EQ(root->inputs[0]->scratch, -1);
 }
 
+TEST_F(Structures, ConsumedInputsAreNoStoredOnes) {
+  const NodeRef x = data({8});
+  x->set_consumed();
+  Structure s;
+  try {
+    s.read(*add(x, x));
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.status(), Status::internal);
+  }
+}
+
 }  // namespace
 }  // namespace nxv::schedule
