@@ -50,7 +50,7 @@ typedef enum nxv_status {
   NXV_UNSUPPORTED = 7,      /* the device lacks a capability, named in the message */
   NXV_OUT_OF_BOUNDS = 8,    /* a data-dependent index */
   NXV_ARITHMETIC = 9,       /* integer division by zero, negative exponent of an integer */
-  NXV_DEALLOCATED = 10,     /* the tensor's storage was given back */
+  NXV_DEALLOCATED = 10,     /* the tensor was given to nxv_deallocate */
   NXV_INTERNAL = 11,
   NXV_NEGATIVE_SHIFT = 12,    /* a data-dependent amount of a shift */
   NXV_SINGULAR = 13,          /* a matrix of a system of equations is singular */
@@ -206,8 +206,10 @@ NXV_API nxv_status nxv_read_async(nxv_tensor* tensor, int64_t limit, nxv_read_fn
 /* Starts computing the value; nxv_wait also waits until it is stored. */
 NXV_API nxv_status nxv_evaluate(nxv_tensor* tensor) NXV_NOEXCEPT;
 NXV_API nxv_status nxv_wait(nxv_tensor* tensor) NXV_NOEXCEPT;
-/* Gives the storage back now. NXV_DEALLOCATED if that was done before; other uses then fail so too.
- */
+/* Takes the value from the tensor, now and not when the last reference is released. Every later use
+ * of the tensor but nxv_tensor_dtype and the like answers NXV_DEALLOCATED, this one too. What was
+ * built of it keeps its value: the storage goes with the last value that needs it, and where memory
+ * is short values that are much smaller are computed first. */
 NXV_API nxv_status nxv_deallocate(nxv_tensor* tensor) NXV_NOEXCEPT;
 
 /* ---- Creation ---- */

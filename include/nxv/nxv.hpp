@@ -174,7 +174,8 @@ class Tensor {
     detail::check(nxv_wait(get()));
     return *this;
   }
-  // Gives the storage back now; every later use fails with NXV_DEALLOCATED.
+  // Gives the value up now; every later use of this Tensor and its copies fails with
+  // NXV_DEALLOCATED. What was built of it keeps its value.
   void deallocate() { detail::check(nxv_deallocate(get())); }
   // Regions, kernels and SPIR-V of what evaluating the value would run.
   std::string explain() const {

@@ -317,8 +317,20 @@ defmodule Nx.Vulkan do
   end
 
   @doc """
-  Gives the tensor's device memory back now, not when it is garbage. Later uses answer
-  `{:error, :deallocated}`.
+  Gives the tensor's value up now, not when it is garbage. Later uses of the tensor, of its copies
+  too, answer `{:error, :deallocated}`.
+
+  What was computed of it keeps its value, also when that was not read yet: the memory is freed with
+  the last value that needs it.
+
+      iex> t = Nx.Vulkan.tensor!([1, 2, 3])
+      iex> twice = Nx.Vulkan.multiply!(t, 2)
+      iex> Nx.Vulkan.deallocate(t)
+      :ok
+      iex> Nx.Vulkan.to_list(t)
+      {:error, :deallocated}
+      iex> Nx.Vulkan.to_list!(twice)
+      [2, 4, 6]
   """
   @spec deallocate(Tensor.t()) :: :ok | {:error, Error.reason()}
   defapi deallocate(tensor) do

@@ -22,7 +22,7 @@ enum class Status : int {
   unsupported = 7,       // the device lacks a capability, named in the message
   out_of_bounds = 8,     // a data-dependent index
   arithmetic = 9,        // integer division by zero, negative exponent of an integer
-  deallocated = 10,      // the tensor's storage was given back
+  deallocated = 10,      // the tensor was given up
   internal = 11,
   negative_shift = 12,  // a data-dependent amount
   singular = 13,        // a matrix of a system of equations

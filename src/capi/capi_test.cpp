@@ -6,50 +6,9 @@
 #include <thread>
 #include <vector>
 
-#include "nxv/nxv.h"
+#include "capi/fixture_test.h"
 
 namespace {
-
-class CApi : public ::testing::Test {
- protected:
-  void SetUp() override {
-    const nxv_status status = nxv_engine_open(nullptr, &engine_);
-    if (status == NXV_NO_DEVICE) GTEST_SKIP() << nxv_last_error();
-    ASSERT_EQ(status, NXV_OK) << nxv_last_error();
-  }
-  void TearDown() override {
-    for (nxv_tensor* t : made_) nxv_release(t);
-    nxv_engine_close(engine_);
-  }
-
-  nxv_tensor* keep(nxv_tensor* t) {
-    made_.push_back(t);
-    return t;
-  }
-  nxv_tensor* vector(const std::vector<float>& values) {
-    const auto n = static_cast<int64_t>(values.size());
-    nxv_tensor* t = nullptr;
-    EXPECT_EQ(nxv_from_host(engine_, NXV_F32, 1, &n, values.data(), values.size() * 4, nullptr,
-                            nullptr, &t),
-              NXV_OK);
-    return keep(t);
-  }
-  nxv_tensor* apply(const char* op, std::vector<nxv_tensor*> operands) {
-    nxv_tensor* t = nullptr;
-    EXPECT_EQ(nxv_apply(nxv_op_find(op), static_cast<int>(operands.size()), operands.data(), &t),
-              NXV_OK)
-        << nxv_last_error();
-    return keep(t);
-  }
-  std::vector<float> read(nxv_tensor* t) {
-    std::vector<float> values(static_cast<size_t>(nxv_tensor_count(t)));
-    EXPECT_EQ(nxv_read(t, values.data(), values.size() * 4), NXV_OK) << nxv_last_error();
-    return values;
-  }
-
-  nxv_engine* engine_ = nullptr;
-  std::vector<nxv_tensor*> made_;
-};
 
 TEST(CApiTables, NamesAndRows) {
   EXPECT_STREQ(nxv_status_name(NXV_ALLOC_FAILED), "alloc_failed");
@@ -199,17 +158,6 @@ TEST_F(CApi, AsynchronousReadsAnswerOnce) {
   EXPECT_EQ(answer.size, 8u);
   float rest[3];
   EXPECT_EQ(nxv_read(sum, rest, sizeof rest), NXV_DEVICE_LOST);
-}
-
-TEST_F(CApi, DeallocationAndReferences) {
-  nxv_tensor* x = apply("add", {vector({1}), vector({2})});
-  nxv_retain(x);
-  nxv_release(x);
-  EXPECT_EQ(read(x)[0], 3);
-  EXPECT_EQ(nxv_deallocate(x), NXV_OK);
-  EXPECT_EQ(nxv_deallocate(x), NXV_DEALLOCATED);
-  float value;
-  EXPECT_EQ(nxv_read(x, &value, 4), NXV_DEALLOCATED);
 }
 
 TEST_F(CApi, ErrorsBelongToTheirThread) {

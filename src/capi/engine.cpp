@@ -147,7 +147,7 @@ nxv_status nxv_explain(nxv_tensor* tensor, char** out) noexcept {
   return guarded([&] {
     require(tensor, "tensor");
     require(out, "out");
-    *out = copy_text(nxv::runtime::explain(*tensor->engine, tensor->node));
+    *out = copy_text(nxv::runtime::explain(*tensor->engine, tensor->node()));
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <string>
 
@@ -13,10 +14,31 @@ struct nxv_engine {
   std::shared_ptr<nxv::runtime::Engine> engine;
 };
 
+// A tensor refers to its value until it is deallocated; type and shape stay. Others may refer to
+// the value, too: what was built of it, and other tensors.
 struct nxv_tensor {
-  std::shared_ptr<nxv::runtime::Engine> engine;
-  nxv::NodeRef node;
+  nxv_tensor(std::shared_ptr<nxv::runtime::Engine> engine, nxv::NodeRef node);
+  ~nxv_tensor();
+  nxv_tensor(const nxv_tensor&) = delete;
+  nxv_tensor& operator=(const nxv_tensor&) = delete;
+
+  // Throws Error(deallocated) once that was given up.
+  nxv::NodeRef node() const;
+  // Gives the value up. Throws Error(deallocated) when that was done before, Error(device_lost)
+  // when the engine was closed.
+  void deallocate();
+
+  const std::shared_ptr<nxv::runtime::Engine> engine;
+  const nxv::DType dtype;
+  const nxv::Shape shape;
+  const int64_t count;
   std::atomic<uint32_t> references{1};
+
+ private:
+  int64_t bytes() const { return count * nxv::storage_bytes(dtype); }
+
+  mutable std::mutex mutex_;  // held to copy or to take the reference
+  nxv::NodeRef node_;
 };
 
 namespace nxv::capi {
@@ -44,11 +66,7 @@ nxv_status guarded(Body&& body) noexcept {
 // A new handle on a node that was just built; the engine learns of it.
 inline nxv_tensor* wrap(const std::shared_ptr<runtime::Engine>& engine, NodeRef node) {
   engine->admit(node);
-  auto tensor = std::make_unique<nxv_tensor>();
-  tensor->engine = engine;
-  tensor->node = std::move(node);
-  engine->hold(tensor->node->storage_size());
-  return tensor.release();
+  return std::make_unique<nxv_tensor>(engine, std::move(node)).release();
 }
 
 struct ReleaseTensor {

@@ -42,7 +42,7 @@ Axes axes_of(int count, const int64_t* axes) {
   return count > 0 ? Axes(axes, axes + count) : Axes();
 }
 
-int rank_of(const nxv_tensor* t) { return static_cast<int>(t->node->shape.size()); }
+int rank_of(const nxv_tensor* t) { return static_cast<int>(t->shape.size()); }
 
 std::vector<NodeRef> nodes_of(int count, nxv_tensor* const* tensors) {
   if (count < 1) throw Error(Status::invalid_argument, "needs at least one tensor");
@@ -50,7 +50,7 @@ std::vector<NodeRef> nodes_of(int count, nxv_tensor* const* tensors) {
   std::vector<NodeRef> nodes;
   for (int i = 0; i < count; ++i) {
     require(tensors[i], "a tensor");
-    nodes.push_back(tensors[i]->node);
+    nodes.push_back(tensors[i]->node());
   }
   return nodes;
 }
@@ -127,19 +127,19 @@ nxv_status nxv_apply(int op, int count, nxv_tensor* const* operands, nxv_tensor*
 }
 
 nxv_status nxv_cast(nxv_tensor* tensor, nxv_dtype type, nxv_tensor** out) noexcept {
-  return build(tensor, out, [&] { return nxv::cast(tensor->node, dtype(type)); });
+  return build(tensor, out, [&] { return nxv::cast(tensor->node(), dtype(type)); });
 }
 
 nxv_status nxv_reshape(nxv_tensor* tensor, int rank, const int64_t* dims,
                        nxv_tensor** out) noexcept {
-  return build(tensor, out, [&] { return nxv::reshape(tensor->node, shape(rank, dims)); });
+  return build(tensor, out, [&] { return nxv::reshape(tensor->node(), shape(rank, dims)); });
 }
 
 nxv_status nxv_broadcast(nxv_tensor* tensor, int rank, const int64_t* dims, const int64_t* axes,
                          nxv_tensor** out) noexcept {
   return build(tensor, out, [&] {
-    if (axes == nullptr) return nxv::broadcast(tensor->node, shape(rank, dims));
-    return nxv::broadcast(tensor->node, shape(rank, dims), axes_of(rank_of(tensor), axes));
+    if (axes == nullptr) return nxv::broadcast(tensor->node(), shape(rank, dims));
+    return nxv::broadcast(tensor->node(), shape(rank, dims), axes_of(rank_of(tensor), axes));
   });
 }
 
@@ -150,7 +150,7 @@ nxv_status nxv_transpose(nxv_tensor* tensor, const int64_t* axes, nxv_tensor** o
     if (axes == nullptr) {
       for (int i = rank; i-- > 0;) order.push_back(i);
     }
-    return nxv::transpose(tensor->node, std::move(order));
+    return nxv::transpose(tensor->node(), std::move(order));
   });
 }
 
@@ -159,20 +159,20 @@ nxv_status nxv_slice(nxv_tensor* tensor, const int64_t* starts, const int64_t* l
   return build(tensor, out, [&] {
     const int rank = rank_of(tensor);
     const Axes steps = strides == nullptr ? Axes(rank, 1) : axes_of(rank, strides);
-    return nxv::slice(tensor->node, axes_of(rank, starts), axes_of(rank, lengths), steps);
+    return nxv::slice(tensor->node(), axes_of(rank, starts), axes_of(rank, lengths), steps);
   });
 }
 
 nxv_status nxv_reverse(nxv_tensor* tensor, int count, const int64_t* axes,
                        nxv_tensor** out) noexcept {
-  return build(tensor, out, [&] { return nxv::reverse(tensor->node, axes_of(count, axes)); });
+  return build(tensor, out, [&] { return nxv::reverse(tensor->node(), axes_of(count, axes)); });
 }
 
 nxv_status nxv_squeeze(nxv_tensor* tensor, int count, const int64_t* axes,
                        nxv_tensor** out) noexcept {
   return build(tensor, out, [&] {
-    if (count == 0) return tensor->node;
-    return nxv::squeeze(tensor->node, axes_of(count, axes));
+    if (count == 0) return tensor->node();
+    return nxv::squeeze(tensor->node(), axes_of(count, axes));
   });
 }
 
@@ -181,7 +181,7 @@ nxv_status nxv_pad(nxv_tensor* tensor, nxv_tensor* value, const int64_t* low, co
   return build(tensor, out, [&] {
     require(value, "value");
     const int rank = rank_of(tensor);
-    return nxv::pad(tensor->node, value->node,
+    return nxv::pad(tensor->node(), value->node(),
                     {axes_of(rank, low), axes_of(rank, high), axes_of(rank, interior)});
   });
 }
@@ -200,7 +200,7 @@ nxv_status nxv_reduce(int op, nxv_tensor* tensor, int count, const int64_t* axes
   return build(tensor, out, [&] {
     std::optional<Axes> list;
     if (count >= 0) list = axes_of(count, axes);
-    return nxv::reduce(op_of(op), tensor->node, std::move(list), keep_axes != 0);
+    return nxv::reduce(op_of(op), tensor->node(), std::move(list), keep_axes != 0);
   });
 }
 
@@ -209,7 +209,7 @@ nxv_status nxv_dot(nxv_tensor* a, nxv_tensor* b, int contract_count, const int64
                    const int64_t* batch_b, nxv_tensor** out) noexcept {
   return build(a, out, [&] {
     require(b, "tensor");
-    return nxv::dot(a->node, b->node,
+    return nxv::dot(a->node(), b->node(),
                     {axes_of(contract_count, contract_a), axes_of(contract_count, contract_b),
                      axes_of(batch_count, batch_a), axes_of(batch_count, batch_b)});
   });
@@ -218,7 +218,7 @@ nxv_status nxv_dot(nxv_tensor* a, nxv_tensor* b, int contract_count, const int64
 nxv_status nxv_matmul(nxv_tensor* a, nxv_tensor* b, nxv_tensor** out) noexcept {
   return build(a, out, [&] {
     require(b, "tensor");
-    return nxv::matmul(a->node, b->node);
+    return nxv::matmul(a->node(), b->node());
   });
 }
 

@@ -1,11 +1,9 @@
 // Host memory that runs out in the middle of a call: a status, and nothing is left behind.
-#include <gtest/gtest.h>
-
 #include <array>
 #include <cstdlib>
 #include <new>
 
-#include "nxv/nxv.h"
+#include "capi/fixture_test.h"
 
 namespace {
 
@@ -30,22 +28,8 @@ void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace {
 
-class OutOfMemory : public ::testing::Test {
+class OutOfMemory : public CApi {
  protected:
-  void SetUp() override {
-    const nxv_status status = nxv_engine_open(nullptr, &engine_);
-    if (status == NXV_NO_DEVICE) GTEST_SKIP() << nxv_last_error();
-    ASSERT_EQ(status, NXV_OK) << nxv_last_error();
-    const int64_t shape[] = {3, 3};
-    const std::array<float, 9> values = {4, 1, 2, 1, 5, 3, 2, 3, 6};
-    ASSERT_EQ(nxv_from_host(engine_, NXV_F32, 2, shape, values.data(), sizeof values, nullptr,
-                            nullptr, &matrix_),
-              NXV_OK);
-  }
-  void TearDown() override {
-    nxv_release(matrix_);
-    nxv_engine_close(engine_);
-  }
   int64_t nodes() {
     nxv_memory_stats stats{};
     EXPECT_EQ(nxv_trim(engine_), NXV_OK);
@@ -73,28 +57,25 @@ class OutOfMemory : public ::testing::Test {
       if (status == NXV_OK && !was_reached) return;
     }
   }
-
-  nxv_engine* engine_ = nullptr;
-  nxv_tensor* matrix_ = nullptr;
 };
 
 TEST_F(OutOfMemory, OperationsWithSeveralResultsLeaveNone) {
+  nxv_tensor* matrix = iota({3, 3});
   for (const char* name : {"lu", "qr"}) {
     fail_each_allocation([&](nxv_tensor** outs) {
       int count = 0;
-      return nxv_call(name, 1, &matrix_, 0, nullptr, 4, outs, &count);
+      return nxv_call(name, 1, &matrix, 0, nullptr, 4, outs, &count);
     });
   }
 }
 
 TEST_F(OutOfMemory, OperationsLeaveNothing) {
+  nxv_tensor* both[] = {iota({3, 3}), iota({3, 3})};
+  fail_each_allocation(
+      [&](nxv_tensor** out) { return nxv_apply(nxv_op_find("add"), 2, both, out); });
+  const std::array<float, 3> values{};
+  const int64_t size = 3;
   fail_each_allocation([&](nxv_tensor** out) {
-    nxv_tensor* both[] = {matrix_, matrix_};
-    return nxv_apply(nxv_op_find("add"), 2, both, out);
-  });
-  fail_each_allocation([&](nxv_tensor** out) {
-    const std::array<float, 3> values{};
-    const int64_t size = 3;
     return nxv_from_host(engine_, NXV_F32, 1, &size, values.data(), sizeof values, nullptr, nullptr,
                          out);
   });

@@ -54,6 +54,38 @@ class ReleaseOnce {
 
 }  // namespace
 
+nxv_tensor::nxv_tensor(std::shared_ptr<nxv::runtime::Engine> owner, NodeRef value)
+    : engine(std::move(owner)),
+      dtype(value->dtype),
+      shape(value->shape),
+      count(value->count),
+      node_(std::move(value)) {
+  engine->hold(bytes());
+}
+
+nxv_tensor::~nxv_tensor() {
+  if (node_) engine->hold(-bytes());
+}
+
+NodeRef nxv_tensor::node() const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (node_) return node_;
+  }
+  throw Error(Status::deallocated, "the tensor was deallocated or transferred away");
+}
+
+void nxv_tensor::deallocate() {
+  NodeRef taken;
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(taken, node_);
+  }
+  if (!taken) throw Error(Status::deallocated, "the tensor was deallocated before");
+  engine->hold(-bytes());
+  engine->release(std::move(taken));
+}
+
 void nxv_retain(nxv_tensor* tensor) noexcept {
   if (tensor != nullptr) tensor->references.fetch_add(1, std::memory_order_relaxed);
 }
@@ -61,22 +93,19 @@ void nxv_retain(nxv_tensor* tensor) noexcept {
 void nxv_release(nxv_tensor* tensor) noexcept {
   if (tensor == nullptr || tensor->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   const std::unique_ptr<nxv_tensor> last(tensor);
-  last->engine->hold(-last->node->storage_size());
 }
 
 nxv_dtype nxv_tensor_dtype(const nxv_tensor* tensor) noexcept {
-  return static_cast<nxv_dtype>(tensor->node->dtype);
+  return static_cast<nxv_dtype>(tensor->dtype);
 }
 
 int nxv_tensor_rank(const nxv_tensor* tensor) noexcept {
-  return static_cast<int>(tensor->node->shape.size());
+  return static_cast<int>(tensor->shape.size());
 }
 
-const int64_t* nxv_tensor_shape(const nxv_tensor* tensor) noexcept {
-  return tensor->node->shape.data();
-}
+const int64_t* nxv_tensor_shape(const nxv_tensor* tensor) noexcept { return tensor->shape.data(); }
 
-int64_t nxv_tensor_count(const nxv_tensor* tensor) noexcept { return tensor->node->count; }
+int64_t nxv_tensor_count(const nxv_tensor* tensor) noexcept { return tensor->count; }
 
 nxv_status nxv_from_host(nxv_engine* engine, nxv_dtype type, int rank, const int64_t* dims,
                          const void* data, size_t size, nxv_release_fn release, void* context,
@@ -114,8 +143,8 @@ nxv_status nxv_read_async(nxv_tensor* tensor, int64_t limit, nxv_read_fn done,
   return guarded([&] {
     require(tensor, "tensor");
     if (done == nullptr) throw Error(Status::invalid_argument, "done is NULL");
-    const DType type = tensor->node->dtype;
-    tensor->engine->read(tensor->node, limit,
+    const DType type = tensor->dtype;
+    tensor->engine->read(tensor->node(), limit,
                          [=](const Failure& failure, std::span<const std::byte> stored) {
                            if (failure) {
                              done(context, static_cast<nxv_status>(failure.status), nullptr, 0,
@@ -133,14 +162,14 @@ nxv_status nxv_read(nxv_tensor* tensor, void* data, size_t size) noexcept {
   return guarded([&] {
     require(tensor, "tensor");
     require(data, "data");
-    const DType type = tensor->node->dtype;
-    const auto expected = static_cast<size_t>(nxv::packed_bytes(type, tensor->node->count));
+    const DType type = tensor->dtype;
+    const auto expected = static_cast<size_t>(nxv::packed_bytes(type, tensor->count));
     if (size != expected) {
       throw Error(Status::size_mismatch, "the value has " + std::to_string(expected) +
                                              " bytes, the buffer " + std::to_string(size));
     }
     std::promise<Failure> finished;
-    tensor->engine->read(tensor->node, -1,
+    tensor->engine->read(tensor->node(), -1,
                          [&](const Failure& failure, std::span<const std::byte> stored) {
                            if (!failure) {
                              with_host_form(type, stored, [&](std::span<const std::byte> host) {
@@ -157,7 +186,7 @@ nxv_status nxv_read(nxv_tensor* tensor, void* data, size_t size) noexcept {
 nxv_status nxv_evaluate(nxv_tensor* tensor) noexcept {
   return guarded([&] {
     require(tensor, "tensor");
-    tensor->engine->evaluate(tensor->node);
+    tensor->engine->evaluate(tensor->node());
   });
 }
 
@@ -165,7 +194,7 @@ nxv_status nxv_wait(nxv_tensor* tensor) noexcept {
   return guarded([&] {
     require(tensor, "tensor");
     std::promise<Failure> finished;
-    tensor->engine->evaluate(tensor->node,
+    tensor->engine->evaluate(tensor->node(),
                              [&](const Failure& failure) { finished.set_value(failure); });
     if (const Failure failure = finished.get_future().get())
       throw Error(failure.status, failure.message);
@@ -175,8 +204,6 @@ nxv_status nxv_wait(nxv_tensor* tensor) noexcept {
 nxv_status nxv_deallocate(nxv_tensor* tensor) noexcept {
   return guarded([&] {
     require(tensor, "tensor");
-    if (!tensor->engine->deallocate(tensor->node)) {
-      throw Error(Status::deallocated, "the tensor was deallocated before");
-    }
+    tensor->deallocate();
   });
 }

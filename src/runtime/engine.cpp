@@ -74,16 +74,17 @@ Failure Engine::closed_failure() const {
   return {Status::device_lost, "the engine was closed; open another one"};
 }
 
+bool Engine::accept(Request& request) {
+  const std::lock_guard lock(mutex_);
+  if (stop_) return false;
+  requests_.push_back(std::move(request));
+  backlog_.store(requests_.size(), std::memory_order_relaxed);
+  if (requests_.size() == 1) wake_.notify_one();
+  return true;
+}
+
 void Engine::post(Request request) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stop_) {
-      requests_.push_back(std::move(request));
-      backlog_.store(requests_.size(), std::memory_order_relaxed);
-      if (requests_.size() == 1) wake_.notify_one();
-      return;
-    }
-  }
+  if (accept(request)) return;
   const Failure failure = closed_failure();
   if (request.release) request.release();
   if (request.read) request.read(failure, {});
@@ -289,7 +290,6 @@ void Engine::evaluate(const NodeRef& node, std::function<void(const Failure&)> d
 void Engine::call(const std::function<void(Executor&, vulkan::Device&)>& task) {
   std::promise<std::exception_ptr> result;
   Request request;
-  bool accepted = false;
   request.task = [&](Executor& executor, vulkan::Device& device) {
     try {
       task(executor, device);
@@ -298,27 +298,15 @@ void Engine::call(const std::function<void(Executor&, vulkan::Device&)>& task) {
       result.set_value(std::current_exception());
     }
   };
-  {
-    const std::lock_guard lock(mutex_);
-    accepted = !stop_;
-    if (accepted) {
-      requests_.push_back(std::move(request));
-      wake_.notify_one();
-    }
-  }
-  if (!accepted) throw Error(Status::device_lost, closed_failure().message);
+  if (!accept(request)) throw Error(Status::device_lost, closed_failure().message);
   if (const std::exception_ptr error = result.get_future().get()) std::rethrow_exception(error);
 }
 
-bool Engine::deallocate(const NodeRef& node) {
-  bool freed = false;
-  call([&](Executor&, vulkan::Device&) {
-    if (node->state() == State::failed) return;
-    node->set_failed({Status::deallocated, "the tensor was deallocated or transferred away"});
-    node->inputs.clear();
-    freed = true;
-  });
-  return freed;
+void Engine::release(NodeRef node) {
+  Request request;
+  request.node = std::move(node);  // goes with the request
+  request.task = [](Executor&, vulkan::Device&) {};
+  if (!accept(request)) throw Error(Status::device_lost, closed_failure().message);
 }
 
 void Engine::trim() {

@@ -66,8 +66,9 @@ class Engine {
   void read(const NodeRef& node, int64_t count, ReadDone done);
   // Stores the value; `done`, if any, once its bytes are there.
   void evaluate(const NodeRef& node, std::function<void(const Failure&)> done = nullptr);
-  // Gives a value's storage back; false when that was done before.
-  bool deallocate(const NodeRef& node);
+  // Drops a reference on the engine's thread, at once and not when that next looks for what can go.
+  // Throws Error(device_lost) when the engine was closed.
+  void release(NodeRef node);
 
   // Run on the engine's thread after what was asked for before; wait for it.
   void call(const std::function<void(Executor&, vulkan::Device&)>& task);
@@ -97,6 +98,8 @@ class Engine {
   };
 
   void post(Request request);
+  // False when the engine was closed.
+  bool accept(Request& request);
   void loop();
   void process(Request& request);
   void store(Request& request);

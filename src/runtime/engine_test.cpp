@@ -258,17 +258,7 @@ TEST(Engine, UnsignedNumbersBesideSignedOnes) {
   EXPECT_EQ(results(Op::pow, vector<int64_t>(*engine, {-1}), unsigned_numbers({-1}))[0], -1);
 }
 
-// ---- Deallocation, two engines, closing ----
-
-TEST(Engine, DeallocatedValuesSayTo) {
-  NXV_OPEN_OR_SKIP(engine);
-  const NodeRef x = add(filled(*engine, 10, 1), filled(*engine, 10, 2));
-  const NodeRef reader = add(x, x);
-  EXPECT_TRUE(engine->deallocate(x));
-  EXPECT_FALSE(engine->deallocate(x));
-  EXPECT_EQ(status_of(*engine, x), Status::deallocated);
-  EXPECT_EQ(status_of(*engine, reader), Status::deallocated);
-}
+// ---- Two engines, closing ----
 
 TEST(Engine, CloseAnswersEveryReadOnce) {
   NXV_OPEN_OR_SKIP(engine);

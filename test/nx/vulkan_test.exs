@@ -320,6 +320,20 @@ defmodule Nx.VulkanTest do
       assert V.deallocate(t) == {:error, :deallocated}
       assert V.to_list(t) == {:error, :deallocated}
       assert inspect(t) =~ "unavailable"
+      assert V.add(t, 1) == {:error, :deallocated}
+      assert V.eval(t) == {:error, :deallocated}
+      assert V.explain(t) == {:error, :deallocated}
+      assert V.shape(t) == {2}
+    end
+
+    test "keep what was computed of a deallocated one" do
+      t = V.add!(V.iota!({3}), 1)
+      copy = %{t | ref: t.ref}
+      results = [V.multiply!(t, 2), V.reshape!(t, {3, 1}), V.slice!(t, [1], [2]), V.sum!(t)]
+      assert V.deallocate(t) == :ok
+      assert V.deallocate(copy) == {:error, :deallocated}
+      assert V.to_list(copy) == {:error, :deallocated}
+      assert Enum.map(results, &V.to_list!/1) == [[2, 4, 6], [[1], [2], [3]], [2, 3], [6]]
     end
 
     test "explain themselves" do

@@ -43,8 +43,10 @@ defmodule Nx.Vulkan.Compiler do
       backend = backend(backend_options)
 
       Nx.with_default_backend(backend, fn ->
-        [args |> Enum.map(&on_device(&1, backend, backend_options))]
-        |> run.()
+        noting_references(fn note ->
+          [Enum.map(args, &on_device(&1, backend, backend_options, note))] |> run.()
+        end)
+        |> own()
         |> Enum.map(&start/1)
       end)
     end
@@ -77,11 +79,11 @@ defmodule Nx.Vulkan.Compiler do
   end
 
   # Arguments come as functions, which are called if they are used.
-  defp on_device(arg, backend, options) do
+  defp on_device(arg, backend, options, note) do
     fn ->
       case arg.() do
         %Nx.Tensor{data: %Nx.BinaryBackend{}} = t -> to_device(t, backend)
-        %Nx.Tensor{data: %Backend{}} = t -> if options[:device], do: copy(t, options), else: t
+        %Nx.Tensor{data: %Backend{}} = t -> t |> copy(options) |> tap(&note.(Node.ref(&1)))
         t -> t
       end
     end
@@ -94,7 +96,43 @@ defmodule Nx.Vulkan.Compiler do
   defp to_device(t, backend), do: Nx.backend_copy(t, backend)
 
   defp copy(t, options) do
-    if Node.on?(t, Node.engine(options)), do: t, else: Nx.backend_copy(t, {Backend, options})
+    if options[:device] == nil or Node.on?(t, Node.engine(options)),
+      do: t,
+      else: Nx.backend_copy(t, {Backend, options})
+  end
+
+  # What `fun` answers, and the references that it has noted meanwhile.
+  defp noting_references(fun) do
+    key = {__MODULE__, make_ref()}
+    Process.put(key, MapSet.new())
+
+    try do
+      {fun.(&Process.put(key, MapSet.put(Process.get(key), &1))), Process.get(key)}
+    after
+      Process.delete(key)
+    end
+  end
+
+  # Results are tensors of their own, so that each can be deallocated by itself: an argument that is
+  # returned as it is, and a value that is returned twice, get another reference.
+  defp own({results, arguments}) do
+    {results, _} =
+      Enum.map_reduce(results, arguments, fn result, known ->
+        Composite.traverse(result, known, fn
+          %Nx.Tensor{data: %Backend{ref: ref}} = t, known ->
+            if ref in known, do: {another(t), known}, else: {t, MapSet.put(known, ref)}
+
+          t, known ->
+            {t, known}
+        end)
+      end)
+
+    results
+  end
+
+  defp another(%Nx.Tensor{data: %Backend{ref: ref} = data} = t) do
+    shape = Native.shape(ref)
+    %{t | data: %{data | ref: Node.new(ref, fn -> Native.reshape(ref, shape) end)}}
   end
 
   # A failure to start is one of reading, too.

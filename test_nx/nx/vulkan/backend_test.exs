@@ -122,6 +122,31 @@ defmodule Nx.Vulkan.BackendTest do
       assert Nx.backend_deallocate(t) == :already_deallocated
     end
 
+    test "deallocation and transfer leave what was computed of the tensor" do
+      for give_up <- [&Nx.backend_deallocate/1, &Nx.backend_transfer(&1, Nx.BinaryBackend)] do
+        x = Nx.add(Nx.iota({3}), 1)
+        copy = %{x | names: [:a]}
+        y = Nx.multiply(x, 2)
+        column = Nx.reshape(x, {3, 1})
+        reversed = Nx.reverse(x)
+        batches = Nx.to_batched(x, 2, leftover: :discard) |> Enum.to_list()
+        typed = Nx.as_type(x, :f32)
+        give_up.(x)
+
+        assert Nx.to_flat_list(y) == [2, 4, 6]
+        assert Nx.to_flat_list(column) == [1, 2, 3]
+        assert Nx.to_flat_list(reversed) == [3, 2, 1]
+        assert Enum.map(batches, &Nx.to_flat_list/1) == [[1, 2]]
+        assert Nx.to_flat_list(typed) == [1.0, 2.0, 3.0]
+
+        for term <- [x, copy] do
+          assert_raise Nx.Vulkan.Error, ~r/deallocated/, fn -> Nx.to_flat_list(term) end
+          assert_raise Nx.Vulkan.Error, ~r/deallocated/, fn -> Nx.add(term, 1) end
+          assert Nx.backend_deallocate(term) == :already_deallocated
+        end
+      end
+    end
+
     test "batches fill up with the first rows, or drop the rest" do
       t = Nx.iota({5, 2})
       batches = t |> Nx.to_batched(2) |> Enum.map(&Nx.to_flat_list/1)
