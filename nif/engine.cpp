@@ -61,6 +61,7 @@ Term engine_open(ErlNifEnv* env, int device, uint64_t budget) {
   options.struct_size = sizeof(options);
   options.device_index = device;
   options.memory_budget = budget;
+  options.callers_never_sleep = 1;  // they are schedulers
   nxv_engine* handle = nullptr;
   check(nxv_engine_open(&options, &handle));
   try {
@@ -131,6 +132,8 @@ Term trim(ErlNifEnv*, EngineArg engine) {
 }
 
 Term pressure(ErlNifEnv*, EngineArg engine) { return make_bool(engine->has_pressure()); }
+
+Term behind(ErlNifEnv*, EngineArg engine) { return make_bool(engine->is_behind()); }
 
 Term pressure_relieved(ErlNifEnv*, EngineArg engine) {
   nxv_pressure_relieved(Engine::Use(*engine));

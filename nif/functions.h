@@ -20,6 +20,7 @@ Term memory_stats(ErlNifEnv* env, EngineArg engine);
 Term counters(ErlNifEnv* env, EngineArg engine);
 Term trim(ErlNifEnv* env, EngineArg engine);
 Term pressure(ErlNifEnv* env, EngineArg engine);
+Term behind(ErlNifEnv* env, EngineArg engine);
 Term pressure_relieved(ErlNifEnv* env, EngineArg engine);
 Term makers(ErlNifEnv* env, EngineArg engine);
 Term ops(ErlNifEnv* env);

@@ -33,6 +33,7 @@ ErlNifFunc functions[] = {
     function<counters>("counters"),
     function<trim>("trim", kWaits),
     function<pressure>("pressure"),
+    function<behind>("behind?"),
     function<pressure_relieved>("pressure_relieved"),
     function<makers>("makers"),
     function<ops>("ops"),

@@ -54,10 +54,19 @@ bool Engine::has_pressure() noexcept {
   }
 }
 
+bool Engine::is_behind() noexcept {
+  try {
+    return nxv_is_behind(Use(*this)) != 0;
+  } catch (const Failure&) {
+    return false;
+  }
+}
+
 namespace {
 
 Term answer(ErlNifEnv* env, Engine& engine, Term value) {
-  if (engine.has_pressure()) return enif_make_tuple3(env, atoms.ok, value, atoms.pressure);
+  if (engine.has_pressure() || engine.is_behind())
+    return enif_make_tuple3(env, atoms.ok, value, atoms.pressure);
   return enif_make_tuple2(env, atoms.ok, value);
 }
 

@@ -99,6 +99,7 @@ class Engine {
   // Waits for the calls that use the engine, then for its work. Not for an ordinary scheduler.
   void close();
   bool has_pressure() noexcept;
+  bool is_behind() noexcept;
 
   // The open engine for the length of a call; throws device_lost once it is closed.
   class Use {
@@ -204,7 +205,7 @@ inline TensorArg decode<TensorArg>(ErlNifEnv* env, Term term) {
 }
 
 // The answer to a call that makes a tensor: {ok, Tensor}, or {ok, Tensor, pressure} when callers
-// hold so much that garbage should be collected.
+// hold so much that garbage should be collected, or when the engine is behind.
 Term make_tensor(ErlNifEnv* env, Engine& engine, TensorHandle handle);
 // The same with a list of tensors.
 Term make_tensors(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> handles);

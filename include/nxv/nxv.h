@@ -123,11 +123,12 @@ NXV_API nxv_status nxv_device_get(int index, nxv_device_info* out) NXV_NOEXCEPT;
 NXV_API nxv_status nxv_device_find(const char* select, int* out) NXV_NOEXCEPT;
 
 typedef struct nxv_engine_options {
-  size_t struct_size;     /* sizeof(nxv_engine_options) */
-  int device_index;       /* -1: NXV_DEVICE, else the best device there is */
-  uint64_t memory_budget; /* bytes; 0: NXV_MEMORY_BUDGET, else from the device */
-  int validation;         /* validation layers, as NXV_VALIDATION */
-  int check_hazards;      /* the recorder proves its barriers, as NXV_CHECK_HAZARDS */
+  size_t struct_size;      /* sizeof(nxv_engine_options) */
+  int device_index;        /* -1: NXV_DEVICE, else the best device there is */
+  uint64_t memory_budget;  /* bytes; 0: NXV_MEMORY_BUDGET, else from the device */
+  int validation;          /* validation layers, as NXV_VALIDATION */
+  int check_hazards;       /* the recorder proves its barriers, as NXV_CHECK_HAZARDS */
+  int callers_never_sleep; /* see nxv_is_behind */
 } nxv_engine_options;
 
 NXV_API nxv_status nxv_engine_open(const nxv_engine_options* options,
@@ -146,6 +147,8 @@ typedef struct nxv_memory_stats {
   int64_t nodes;   /* live lazy values */
 } nxv_memory_stats;
 
+/* As of now, without waiting. What was released counts as live until the engine has noticed: with
+ * the next request to it, or within 50 ms. */
 NXV_API nxv_status nxv_memory_stats_get(nxv_engine* engine, nxv_memory_stats* out) NXV_NOEXCEPT;
 /* Finishes submitted work, frees what is no longer referenced and gives cached memory back. */
 NXV_API nxv_status nxv_trim(nxv_engine* engine) NXV_NOEXCEPT;
@@ -163,6 +166,7 @@ typedef struct nxv_counters {
   double compile_milliseconds;
 } nxv_counters;
 
+/* As of now, without waiting; all that was done for a value that has been read is counted. */
 NXV_API nxv_status nxv_counters_get(nxv_engine* engine, nxv_counters* out) NXV_NOEXCEPT;
 
 /* Bytes that callers hold through tensors, counting values that will need storage. Non-zero when it
@@ -170,6 +174,10 @@ NXV_API nxv_status nxv_counters_get(nxv_engine* engine, nxv_counters* out) NXV_N
  * garbage collected language should then collect. */
 NXV_API int nxv_pressure(nxv_engine* engine) NXV_NOEXCEPT;
 NXV_API void nxv_pressure_relieved(nxv_engine* engine) NXV_NOEXCEPT;
+/* Non-zero while more requests wait for the engine than it should be given. Functions that build
+ * values then sleep for 0.2 ms, unless the engine was opened with callers_never_sleep: whoever
+ * demands that should ask, and wait by other means. */
+NXV_API int nxv_is_behind(nxv_engine* engine) NXV_NOEXCEPT;
 
 /* ---- Tensors ---- */
 

@@ -118,6 +118,8 @@ defmodule Nx.Vulkan do
   @doc """
   Memory of a device in bytes: `:in_use` by live storage, `:cached` for reuse, the `:peak` of what was in
   use, the `:budget`; and the number of live allocations (`:blocks`) and lazy values (`:nodes`).
+
+  Answers at once: what was released a moment ago may still be counted. `trim/1` settles that.
   """
   @spec memory_stats(device) :: result(map)
   defapi memory_stats(device \\ nil) do

@@ -134,6 +134,26 @@ TEST_F(CApi, SubByteTypesArePackedOutside) {
   EXPECT_EQ(back[1], 0x80);
 }
 
+// Larger ones are taken apart by the engine's thread.
+TEST_F(CApi, LargeSubByteTensorsComeBack) {
+  const int64_t n = 300'001;
+  std::vector<unsigned char> packed(nxv_host_bytes(NXV_U4, n));
+  for (size_t i = 0; i < packed.size(); ++i) packed[i] = static_cast<unsigned char>(i * 37);
+  packed.back() &= 0xf0;  // one element is in it
+  for (const bool is_released : {false, true}) {
+    std::atomic<int> released{0};
+    const auto count = [](void* context) { ++*static_cast<std::atomic<int>*>(context); };
+    nxv_tensor* t = build([&](nxv_tensor** out) {
+      return nxv_from_host(engine_, NXV_U4, 1, &n, packed.data(), packed.size(),
+                           is_released ? +count : nullptr, &released, out);
+    });
+    std::vector<unsigned char> back(packed.size());
+    ASSERT_EQ(nxv_read(t, back.data(), back.size()), NXV_OK) << nxv_last_error();
+    EXPECT_EQ(back, packed);
+    EXPECT_EQ(released, is_released ? 1 : 0);
+  }
+}
+
 TEST_F(CApi, AsynchronousReadsAnswerOnce) {
   struct Answer {
     std::atomic<int> calls{0};

@@ -79,6 +79,7 @@ nxv_status nxv_engine_open(const nxv_engine_options* options, nxv_engine** out) 
       if (options->memory_budget > 0) o.device.plan.memory_budget = options->memory_budget;
       o.device.validation |= options->validation != 0;
       o.device.check_hazards |= options->check_hazards != 0;
+      o.callers_may_sleep = options->callers_never_sleep == 0;
     }
     auto handle = std::make_unique<nxv_engine>();
     handle->engine = Engine::open(o);
@@ -137,6 +138,10 @@ nxv_status nxv_counters_get(nxv_engine* engine, nxv_counters* out) noexcept {
 
 int nxv_pressure(nxv_engine* engine) noexcept {
   return engine != nullptr && engine->engine->under_pressure() ? 1 : 0;
+}
+
+int nxv_is_behind(nxv_engine* engine) noexcept {
+  return engine != nullptr && engine->engine->is_behind() ? 1 : 0;
 }
 
 void nxv_pressure_relieved(nxv_engine* engine) noexcept {

@@ -15,13 +15,6 @@ using nxv::capi::wrap;
 
 namespace {
 
-// Sub-byte types are stored one element a byte; everything else is stored as the host has it.
-std::vector<std::byte> stored_form(DType type, const void* data, int64_t count) {
-  std::vector<std::byte> stored(static_cast<size_t>(count * nxv::storage_bytes(type)));
-  nxv::unpack_elements(type, static_cast<const std::byte*>(data), count, stored.data());
-  return stored;
-}
-
 // Hands elements to `use` in the host layout.
 template <typename Use>
 void with_host_form(DType type, std::span<const std::byte> stored, Use use) {
@@ -125,15 +118,10 @@ nxv_status nxv_from_host(nxv_engine* engine, nxv_dtype type, int rank, const int
                                              std::to_string(size));
     }
     require(data, "data");
-    NodeRef node;
-    if (nxv::bits(t) < 8) {
-      node = nxv::host_value(engine->engine->graveyard(), t, std::move(shape),
-                             stored_form(t, data, count));
-    } else {
-      const std::span bytes(static_cast<const std::byte*>(data), size);
-      node = engine->engine->upload(t, std::move(shape), bytes,
-                                    owner ? owner.give() : nxv::runtime::Release());
-    }
+    const std::span bytes(static_cast<const std::byte*>(data), size);
+    NodeRef node =
+        engine->engine->upload(t, std::move(shape), bytes,
+                               owner ? owner.give() : nxv::runtime::Release(), nxv::bits(t) < 8);
     *out = wrap(engine->engine, std::move(node));
   });
 }

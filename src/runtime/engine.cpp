@@ -31,6 +31,13 @@ Failure failure_of(const std::exception& e) {
   return {Status::internal, e.what()};
 }
 
+// Elements in device layout, from the host layout.
+std::vector<std::byte> unpack(DType type, int64_t count, std::span<const std::byte> packed) {
+  std::vector<std::byte> stored(static_cast<size_t>(count * storage_bytes(type)));
+  unpack_elements(type, packed.data(), count, stored.data());
+  return stored;
+}
+
 }  // namespace
 
 EngineOptions EngineOptions::from_environment() {
@@ -49,7 +56,8 @@ std::shared_ptr<Engine> Engine::open(const EngineOptions& options) {
   return std::shared_ptr<Engine>(new Engine(options));
 }
 
-Engine::Engine(const EngineOptions& options) : device_(vulkan::Device::open(options.device)) {
+Engine::Engine(const EngineOptions& options)
+    : callers_may_sleep_(options.callers_may_sleep), device_(vulkan::Device::open(options.device)) {
   snapshot_ = device_->snapshot();
   snapshot_.probes = run_probes(*device_);
   plan_ = plan::make_plan(snapshot_, options.device.plan);
@@ -125,7 +133,10 @@ void Engine::loop() {
       if (requests_.empty()) break;
     }
   }
-  closed_.store(true, std::memory_order_release);
+  {
+    const std::lock_guard lock(counters_mutex_);
+    closed_.store(true, std::memory_order_release);
+  }
   pins_.close();
   graveyard_->close();
   // The device waits for kernels that are being made, which use the executor.
@@ -167,6 +178,11 @@ Failure Engine::note(Failure failure) {
 void Engine::store(Request& request) {
   try {
     if (lost_) throw Error(lost_.status, lost_.message);
+    std::vector<std::byte> unpacked;
+    if (request.is_packed) {
+      unpacked = unpack(request.node->dtype, request.node->count, request.bytes);
+      request.bytes = unpacked;
+    }
     with_room([&] { executor_->upload(*request.node, request.bytes); });
   } catch (const std::exception& e) {
     request.node->set_failed(note(failure_of(e)));
@@ -236,20 +252,23 @@ void Engine::begin_read(Request& request) {
   });
 }
 
-NodeRef Engine::upload(DType type, Shape shape, std::span<const std::byte> stored,
-                       Release release) {
-  if (stored.size() <= kSmall || !release) {
-    NodeRef node = host_value(graveyard_, type, std::move(shape), {stored.begin(), stored.end()});
+NodeRef Engine::upload(DType type, Shape shape, std::span<const std::byte> bytes, Release release,
+                       bool is_packed) {
+  check_shape("tensor", shape);
+  if (bytes.size() <= kSmall || !release) {
+    std::vector<std::byte> stored = is_packed ? unpack(type, element_count(shape), bytes)
+                                              : std::vector<std::byte>(bytes.begin(), bytes.end());
+    NodeRef node = host_value(graveyard_, type, std::move(shape), std::move(stored));
     if (release) release();
     return node;
   }
-  check_shape("tensor", shape);
   NodeRef node = NodeRef::adopt(
       std::make_unique<Node>(graveyard_, Op::data, type, std::move(shape), std::vector<NodeRef>{})
           .release());
   Request request;
   request.node = node;
-  request.bytes = stored;
+  request.bytes = bytes;
+  request.is_packed = is_packed;
   request.release = std::move(release);
   post(std::move(request));
   return node;
@@ -262,10 +281,12 @@ void Engine::admit(const NodeRef& node) {
     node->depth.store(0, std::memory_order_relaxed);
     evaluate(node);
   }
-  if (backlog_.load(std::memory_order_relaxed) > kMaxBacklog) {
+  if (callers_may_sleep_ && is_behind()) {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
 }
+
+bool Engine::is_behind() const { return backlog_.load(std::memory_order_relaxed) > kMaxBacklog; }
 
 void Engine::read(const NodeRef& node, int64_t count, ReadDone done) {
   const bool is_open = !closed_.load(std::memory_order_acquire);
@@ -324,30 +345,28 @@ void Engine::trim() {
 }
 
 vulkan::MemoryStats Engine::memory() {
-  vulkan::MemoryStats stats;
-  call([&](Executor&, vulkan::Device& device) {
-    clean_up();
-    stats = device.memory().stats();
-  });
-  return stats;
+  const std::lock_guard lock(counters_mutex_);
+  if (closed_) throw Error(Status::device_lost, closed_failure().message);
+  return device_->memory().stats();
 }
 
 Counters Engine::counters() {
+  const std::lock_guard lock(counters_mutex_);
+  if (closed_) throw Error(Status::device_lost, closed_failure().message);
+  const vulkan::Queue::Stats queue = device_->queue().stats();
+  const vulkan::KernelStats kernels = device_->kernels().stats();
+  const ExecutorStats& executor = executor_->stats();
   Counters c;
-  call([&](Executor& executor, vulkan::Device& device) {
-    const vulkan::Queue::Stats queue = device.queue().stats();
-    const vulkan::KernelStats kernels = device.kernels().stats();
-    c.submissions = queue.submissions;
-    c.barriers = queue.barriers;
-    c.kernels_compiled = kernels.compiled;
-    c.driver_cache_hits = kernels.driver_hits;
-    c.compile_milliseconds = kernels.milliseconds;
-    c.dispatches = executor.stats().dispatches;
-    c.evaluations = executor.stats().evaluations;
-    c.bytes_read = executor.stats().bytes_read;
-    c.bytes_written = executor.stats().bytes_written;
-    c.validation_messages = device.validation_messages();
-  });
+  c.submissions = queue.submissions;
+  c.barriers = queue.barriers;
+  c.kernels_compiled = kernels.compiled;
+  c.driver_cache_hits = kernels.driver_hits;
+  c.compile_milliseconds = kernels.milliseconds;
+  c.dispatches = executor.dispatches;
+  c.evaluations = executor.evaluations;
+  c.bytes_read = executor.bytes_read;
+  c.bytes_written = executor.bytes_written;
+  c.validation_messages = device_->validation_messages();
   return c;
 }
 

@@ -25,6 +25,8 @@ namespace nxv::runtime {
 struct EngineOptions {
   vulkan::DeviceOptions device = vulkan::DeviceOptions::from_environment();
   ExecutorOptions executor;
+  // Whether admit() slows its callers when the engine is behind.
+  bool callers_may_sleep = true;
   static EngineOptions from_environment();
 };
 
@@ -32,6 +34,8 @@ struct EngineOptions {
 using ReadDone = std::function<void(const Failure&, std::span<const std::byte>)>;
 using Release = std::function<void()>;
 
+// What was done by the time that whoever asks has been told of: an answer to a read comes after all
+// that was counted for it.
 struct Counters {
   uint64_t dispatches = 0, submissions = 0, barriers = 0;
   uint64_t kernels_compiled = 0, driver_cache_hits = 0;
@@ -53,14 +57,19 @@ class Engine {
   const plan::Snapshot& snapshot() const { return snapshot_; }
   const plan::DevicePlan& plan() const { return plan_; }
 
-  // A value of host bytes in device layout; up to kSmall bytes are copied, more are read on the
-  // engine's thread, which then calls `release`.
-  NodeRef upload(DType type, Shape shape, std::span<const std::byte> stored, Release release);
+  // A value of host bytes in device layout or, when `is_packed`, in the host layout, where elements
+  // of 2 and 4 bits share bytes. Up to kSmall bytes are copied, more are read on the engine's
+  // thread, which then calls `release`.
+  NodeRef upload(DType type, Shape shape, std::span<const std::byte> bytes, Release release,
+                 bool is_packed = false);
   static constexpr size_t kSmall = 64 << 10;
 
   // To be called with every node built, at once: when the graph below it passes a bound (depth,
-  // bytes held), evaluates it in the background; slows the caller when the engine is far behind.
+  // bytes held), evaluates it in the background; slows the caller when the engine is behind, if it
+  // may.
   void admit(const NodeRef& node);
+  // Whether so many requests wait that those who make more should wait a little.
+  bool is_behind() const;
 
   // The first `count` elements. `done` is called exactly once, perhaps before this returns.
   void read(const NodeRef& node, int64_t count, ReadDone done);
@@ -74,6 +83,10 @@ class Engine {
   void call(const std::function<void(Executor&, vulkan::Device&)>& task);
   // Destroys what nobody references, frees cached memory.
   void trim();
+
+  // Of this moment, without waiting for the engine's thread. Throw Error(device_lost) once it has
+  // closed the device. Memory of values that were released is in use until that thread has noticed:
+  // with its next request, or within 50 ms.
   vulkan::MemoryStats memory();
   Counters counters();
 
@@ -93,6 +106,7 @@ class Engine {
     ReadDone read;
     std::function<void(const Failure&)> evaluated;
     std::span<const std::byte> bytes;  // upload
+    bool is_packed = false;
     Release release;
     std::function<void(Executor&, vulkan::Device&)> task;
   };
@@ -114,6 +128,7 @@ class Engine {
   void throttle(uint64_t epoch);
   Failure closed_failure() const;
 
+  const bool callers_may_sleep_;
   GraveyardRef graveyard_ = std::make_shared<Graveyard>();
   std::unique_ptr<vulkan::Device> device_;
   plan::Snapshot snapshot_;
@@ -129,6 +144,9 @@ class Engine {
   std::atomic<size_t> backlog_{0};
   bool stop_ = false;
   std::atomic<bool> closed_{false};
+  // Held to set closed_, behind which device and executor go, and to read their counters. Never
+  // over a Vulkan call or a wait.
+  std::mutex counters_mutex_;
   std::thread thread_;
 
   std::atomic<int64_t> held_{0};

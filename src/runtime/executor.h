@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/counter.h"
 #include "kernels/kernel_ledger.h"
 #include "kernels/lowering.h"
 #include "runtime/kernel_dump.h"
@@ -19,12 +20,13 @@
 
 namespace nxv::runtime {
 
+// Any thread may read these.
 struct ExecutorStats {
-  uint64_t evaluations = 0;
-  uint64_t schedules = 0;  // made anew
-  uint64_t dispatches = 0;
-  uint64_t donations = 0;  // results in the storage of an operand
-  uint64_t bytes_read = 0, bytes_written = 0;
+  Counter evaluations;
+  Counter schedules;  // made anew
+  Counter dispatches;
+  Counter donations;  // results in the storage of an operand
+  Counter bytes_read, bytes_written;
 };
 
 struct ExecutorOptions {

@@ -13,7 +13,7 @@ class Views : public ::testing::Test {
   void SetUp() override {
     engine_ = open_or_null();
     if (!engine_) GTEST_SKIP() << "no Vulkan device here";
-    baseline_ = engine_->memory().in_use;
+    baseline_ = settled(*engine_);
   }
   // A stored value of 1 MiB: 0, 1, 2, ...
   NodeRef large() {
@@ -28,7 +28,7 @@ class Views : public ::testing::Test {
     engine_->admit(view);
     return view;
   }
-  uint64_t in_use() { return engine_->memory().in_use - baseline_; }
+  uint64_t in_use() { return settled(*engine_) - baseline_; }
 
   std::shared_ptr<Engine> engine_;
   uint64_t baseline_ = 0;

@@ -21,11 +21,6 @@ EngineOptions with_budget(uint64_t mebibytes) {
   return options;
 }
 
-uint64_t settled(Engine& engine) {
-  engine.trim();
-  return engine.memory().in_use;
-}
-
 TEST(Memory, ComesBackToTheByte) {
   NXV_OPEN_OR_SKIP(engine);
   {

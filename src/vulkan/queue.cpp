@@ -4,6 +4,7 @@
 #include <cstring>
 #include <deque>
 
+#include "base/counter.h"
 #include "vulkan/hazards.h"
 #include "vulkan/slab.h"
 #include "vulkan/timeline.h"
@@ -109,7 +110,9 @@ struct Queue::Impl {
 
   bool profiling = false;
   std::vector<KernelTime> times;
-  Stats stats;
+  struct {
+    Counter submissions, commands, barriers;
+  } stats;
 };
 
 template <class F>
@@ -400,8 +403,8 @@ uint64_t Queue::Impl::submit() {
     timeline.set_submitting(epoch);
     checked(vk.QueueSubmit, context.queue, 1u, &info, VkFence{VK_NULL_HANDLE});
   });
+  ++stats.submissions;  // before anybody can be told of the epoch
   timeline.set_submitted(epoch);
-  ++stats.submissions;
   slot = nullptr;
   return epoch++;
 }
@@ -504,7 +507,9 @@ std::vector<KernelTime> Queue::take_profile() {
   return std::exchange(q.times, {});
 }
 
-Queue::Stats Queue::stats() const { return impl_->stats; }
+Queue::Stats Queue::stats() const {
+  return {impl_->stats.submissions, impl_->stats.commands, impl_->stats.barriers};
+}
 uint64_t Queue::completed() { return impl_->timeline.completed(); }
 Failure Queue::wait(uint64_t epoch) { return impl_->timeline.wait(epoch); }
 void Queue::on_complete(uint64_t epoch, Completion done) {

@@ -78,14 +78,14 @@ class Queue {
   // Times of commands whose epochs have completed, in order, since the last call.
   std::vector<KernelTime> take_profile();
 
+  // --- Any thread.
+
   struct Stats {
     uint64_t submissions = 0;
     uint64_t commands = 0;
     uint64_t barriers = 0;  // between commands of one submission
   };
   Stats stats() const;
-
-  // --- Any thread.
 
   // Last epoch known to have completed; asks the device.
   uint64_t completed();

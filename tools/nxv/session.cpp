@@ -74,7 +74,7 @@ Session::DeviceTime Session::timed(const NodeRef& node) {
       queue.set_profiling(true);
       queue.take_profile();
     }
-    const auto dispatches = executor.stats().dispatches;
+    const uint64_t dispatches = executor.stats().dispatches;
     const auto start = std::chrono::steady_clock::now();
     executor.evaluate(node);
     raise(queue.wait(queue.submit()));

@@ -8,13 +8,17 @@ defmodule Nx.Vulkan.Memory do
 
   @doc """
   After a constructor's hint: collects the caller, as little as is enough for the engine of a tensor
-  that it made.
+  that it made, and lets an engine that is behind catch up.
   """
   @spec relieve(reference) :: :ok
   def relieve(tensor) do
-    collect(:minor)
-    if Native.pressure(tensor), do: collect(:major)
-    Native.pressure_relieved(tensor)
+    if Native.pressure(tensor) do
+      collect(:minor)
+      if Native.pressure(tensor), do: collect(:major)
+      Native.pressure_relieved(tensor)
+    end
+
+    if Native.behind?(tensor), do: Process.sleep(1)
     :ok
   end
 

@@ -3,8 +3,8 @@ defmodule Nx.Vulkan.Native do
   # The NIF, as it is: terms in, terms out. Types are atoms (:f32), shapes and axes lists, nil stands
   # for the default, operations are the atoms of their names.
   #
-  # What makes a tensor answers {:ok, ref}, {:ok, ref, :pressure} when garbage should be collected, or
-  # {:error, reason, message}. Nothing here waits for the device but devices/0, device_find/1,
+  # What makes a tensor answers {:ok, ref}, {:ok, ref, :pressure} when garbage should be collected or the
+  # engine is behind (Nx.Vulkan.Memory.relieve/1 sees to both), or {:error, reason, message}. Nothing here waits for the device but devices/0, device_find/1,
   # engine_open/2, engine_close/1, engine_describe/1, trim/1 and explain/1, which run on dirty
   # schedulers. Where an engine is expected, a tensor stands for the engine that it lives on.
 
@@ -32,6 +32,8 @@ defmodule Nx.Vulkan.Native do
   def trim(_engine), do: missing()
   def pressure(_engine), do: missing()
   def pressure_relieved(_engine), do: missing()
+  # Whether so many requests wait that those who make more should wait a little.
+  def behind?(_engine), do: missing()
   # The processes that made the tensors that are alive.
   def makers(_engine), do: missing()
   # [{name, arity, elementwise?}]

@@ -59,6 +59,12 @@ inline NodeRef filled(Engine& engine, int64_t count, float value) {
   return vector(engine, std::vector<float>(static_cast<size_t>(count), value));
 }
 
+// Bytes in use once nothing that was released is counted any more.
+inline uint64_t settled(Engine& engine) {
+  engine.trim();
+  return engine.memory().in_use;
+}
+
 struct Answer {
   Failure failure;
   std::vector<std::byte> bytes;
