@@ -13,6 +13,8 @@ target_include_directories(nxv INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}
 set_target_properties(nxv PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 if(UNIX AND NOT APPLE)
   target_link_options(nxv PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/nxv.map)
+  # Whoever unloads it without closing its engines leaves their threads behind: it stays.
+  target_link_options(nxv PRIVATE -Wl,-z,nodelete)
   set_target_properties(nxv PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/nxv.map)
 endif()
 

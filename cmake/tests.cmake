@@ -38,9 +38,14 @@ endforeach()
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/base/env_test.cpp PROPERTIES
   COMPILE_DEFINITIONS "NXV_ENVIRONMENT_PAGE=\"${PROJECT_SOURCE_DIR}/docs/environment.md\"")
 
-# What the NIF calls on ordinary schedulers is tested without it.
+# What the NIF calls on ordinary schedulers is tested without it. Sanitizers tidy up now and then.
+set(milliseconds 1)
+if(NXV_SANITIZE)
+  set(milliseconds 20)
+endif()
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/capi/latency_test.cpp PROPERTIES
-  COMPILE_DEFINITIONS "NXV_NIF_TABLE=\"${PROJECT_SOURCE_DIR}/nif/nif.cpp\"")
+  COMPILE_DEFINITIONS
+    "NXV_NIF_TABLE=\"${PROJECT_SOURCE_DIR}/nif/nif.cpp\";NXV_LATENCY_MS=${milliseconds}")
 if(TARGET nxv-cli)
   add_test(NAME check_operations_page
            COMMAND nxv-cli operations --check ${PROJECT_SOURCE_DIR}/docs/operations.md)
@@ -54,3 +59,5 @@ if(NOT NXV_SANITIZE)
                    -D WORK=${PROJECT_BINARY_DIR}/install_test
                    -P ${PROJECT_SOURCE_DIR}/cmake/install_test.cmake)
 endif()
+
+add_subdirectory(${PROJECT_SOURCE_DIR}/test/exits ${PROJECT_BINARY_DIR}/test/exits)

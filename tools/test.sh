@@ -40,6 +40,15 @@ conformance() { LP_NUM_THREADS=0 run_conformance "$logs/conformance.log" build/d
 
 elixir_tests() { LP_NUM_THREADS=0 run_mix_test "$logs/elixir.log"; }
 
+# Whether the VM ends as it is told to while a device is at work. ctest runs the C++ program.
+exits() {
+  env -u ONLY PROGRAMS=elixir COUNT=2 test/exits/run.sh --simulated
+  local status=$?
+  part_passed=$(grep -c ': 0 of 2 wrong' "$logs/exits.log")
+  part_failed=$(grep -c ': [12] of 2 wrong' "$logs/exits.log")
+  return "$((status == 77 ? 0 : status))"
+}
+
 stress() { run_stress "$logs/stress.log" QUICK=1; }
 
 main() {
@@ -68,6 +77,7 @@ main() {
   fi
 
   run elixir elixir_tests
+  run exits exits
   [[ $NXV_NX == none ]] && skip nx "tests with Nx; name its sources in NXV_NX"
   run stress stress
 }

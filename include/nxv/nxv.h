@@ -1,9 +1,9 @@
 /* nxv: lazy, fused tensor operations on Vulkan compute. The C interface.
  *
  * Every function is thread-safe and reports failure through its status; nxv_last_error() then
- * holds a message for the calling thread. Nothing here blocks on the device but nxv_read,
- * nxv_engine_open, nxv_engine_close and nxv_wait. Arrays are copied before a call returns unless
- * stated.
+ * holds a message for the calling thread. Nothing here waits, for the device or for a compiler, but
+ * nxv_read, nxv_wait, nxv_trim, nxv_explain, nxv_device_* and nxv_engine_open, _close and
+ * _describe. Arrays are copied before a call returns unless stated.
  *
  * A tensor is a reference to a lazy value: operations build a graph and return at once; reading
  * computes what the value needs. Shapes are arrays of `rank` dimensions, each at least 1. Axes
@@ -134,7 +134,9 @@ typedef struct nxv_engine_options {
 NXV_API nxv_status nxv_engine_open(const nxv_engine_options* options,
                                    nxv_engine** out) NXV_NOEXCEPT;
 /* Finishes what was asked for and closes the device. Tensors stay valid handles: they answer
- * NXV_DEVICE_LOST to reads and must still be released. */
+ * NXV_DEVICE_LOST to reads and must still be released. A process may end without this: reads that
+ * have not been answered by then are answered NXV_DEVICE_LOST, or not at all when it ends before.
+ */
 NXV_API void nxv_engine_close(nxv_engine* engine) NXV_NOEXCEPT;
 NXV_API nxv_status nxv_engine_device(nxv_engine* engine, nxv_device_info* out) NXV_NOEXCEPT;
 

@@ -1,30 +1,8 @@
 // Host memory that runs out in the middle of a call: a status, and nothing is left behind.
 #include <array>
-#include <cstdlib>
-#include <new>
 
 #include "capi/fixture_test.h"
-
-namespace {
-
-// Allocations of this thread until one fails; negative: none does.
-thread_local int allocations_left = -1;
-
-void* allocate(size_t size) {
-  if (allocations_left == 0) throw std::bad_alloc();
-  if (allocations_left > 0) --allocations_left;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(size_t size) { return allocate(size); }
-void* operator new[](size_t size) { return allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+#include "testing/driver/failing_allocation.h"
 
 namespace {
 
@@ -44,10 +22,10 @@ class OutOfMemory : public CApi {
     for (int n = 0;; ++n) {
       ASSERT_LT(n, 10000);
       std::array<nxv_tensor*, 4> outs{};
-      allocations_left = n;
+      nxv::testing::fail_allocation(n);
       const nxv_status status = call(outs.data());
-      const bool was_reached = allocations_left == 0;
-      allocations_left = -1;
+      const bool was_reached = nxv::testing::is_failing_allocation();
+      nxv::testing::fail_allocation(-1);
       if (status != NXV_OK) {
         EXPECT_EQ(status, NXV_ALLOC_FAILED) << nxv_last_error();
         for (const nxv_tensor* out : outs) EXPECT_EQ(out, nullptr) << n;

@@ -52,8 +52,16 @@ EngineOptions EngineOptions::from_environment() {
   return options;
 }
 
+// One whose thread is left where it is outlives its last reference.
+struct Engine::Delete {
+  void operator()(Engine* engine) const {
+    engine->close();
+    if (!engine->thread_.joinable()) delete engine;
+  }
+};
+
 std::shared_ptr<Engine> Engine::open(const EngineOptions& options) {
-  return std::shared_ptr<Engine>(new Engine(options));
+  return {new Engine(options), Delete()};
 }
 
 Engine::Engine(const EngineOptions& options)
@@ -64,18 +72,18 @@ Engine::Engine(const EngineOptions& options)
   executor_ = std::make_unique<Executor>(*device_, plan_, options.executor);
   threshold_ = std::min<int64_t>(kMinThreshold, static_cast<int64_t>(plan_.memory_budget / 4));
   thread_ = std::thread([this] { loop(); });
+  vulkan::gate::close_at_exit();  // probes have used all of the driver
 }
 
-Engine::~Engine() { close(); }
-
 void Engine::close() {
+  if (is_inherited()) return;
   {
     const std::lock_guard lock(mutex_);
     if (stop_) return;
     stop_ = true;
   }
   wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  if (!vulkan::gate::is_closed()) thread_.join();
 }
 
 Failure Engine::closed_failure() const {
@@ -83,6 +91,7 @@ Failure Engine::closed_failure() const {
 }
 
 bool Engine::accept(Request& request) {
+  if (is_inherited() || vulkan::gate::is_ending_process()) return false;
   const std::lock_guard lock(mutex_);
   if (stop_) return false;
   requests_.push_back(std::move(request));

@@ -19,6 +19,7 @@
 #include "graph/build.h"
 #include "runtime/executor.h"
 #include "runtime/pin_watch.h"
+#include "vulkan/gate.h"
 
 namespace nxv::runtime {
 
@@ -46,10 +47,9 @@ struct Counters {
 
 class Engine {
  public:
-  // Throws Error(no_device).
+  // Throws Error(no_device). The last reference closes the engine.
   static std::shared_ptr<Engine> open(
       const EngineOptions& options = EngineOptions::from_environment());
-  ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -90,7 +90,9 @@ class Engine {
   vulkan::MemoryStats memory();
   Counters counters();
 
-  // Answers what was asked for and closes the device; later requests answer device_lost.
+  // Answers what was asked for and closes the device; later requests answer device_lost. At the end
+  // of the process, and in a child that was forked, it waits for nothing and leaves everything as
+  // it is.
   void close();
 
   // Bytes that callers hold through handles, for languages that collect garbage.
@@ -99,7 +101,10 @@ class Engine {
   void pressure_relieved();
 
  private:
+  struct Delete;
+
   explicit Engine(const EngineOptions& options);
+  ~Engine() = default;
   struct Request {
     NodeRef node;
     int64_t count = -1;  // elements to read
@@ -112,8 +117,10 @@ class Engine {
   };
 
   void post(Request request);
-  // False when the engine was closed.
+  // False when the engine was closed, or when nobody would answer.
   bool accept(Request& request);
+  // Whether its threads are those of the parent of this process.
+  bool is_inherited() const { return process_ != vulkan::gate::process(); }
   void loop();
   void process(Request& request);
   void store(Request& request);
@@ -128,6 +135,7 @@ class Engine {
   void throttle(uint64_t epoch);
   Failure closed_failure() const;
 
+  const uint32_t process_ = vulkan::gate::process();
   const bool callers_may_sleep_;
   GraveyardRef graveyard_ = std::make_shared<Graveyard>();
   std::unique_ptr<vulkan::Device> device_;

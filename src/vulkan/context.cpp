@@ -192,6 +192,7 @@ std::unique_ptr<Context> Context::open(const DeviceOptions& options) {
 
   c->queue_family = compute_family(*c->instance, c->physical).index;
   c->device = create_device(*c, c->queue_family);
+  gate::close_at_exit();
   load_device_functions(c->instance->vk, c->device);
   c->vk().GetDeviceQueue(c->device, c->queue_family, 0, &c->queue);
 

@@ -9,13 +9,15 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "vulkan/gate.h"
 #include "vulkan/recent.h"
 
 namespace nxv::vulkan {
 
 using CallHook = std::function<int(const char* call)>;
 
-// One entry: calls the driver, unless the hook makes a call that can fail return an error.
+// One entry: calls the driver, unless the hook makes a call that can fail return an error. At the
+// end of the process nothing is called any more: results are then those of a lost device.
 template <class F>
 class Call;
 template <class R, class... A>
@@ -31,7 +33,16 @@ class Call<R(VKAPI_PTR*)(A...)> {
         }
       }
     }
-    return function(a...);
+    return unhooked(a...);
+  }
+  R unhooked(A... a) const {
+    const gate::Passage passage;
+    if (passage.is_open()) return function(a...);
+    if constexpr (std::is_same_v<R, VkResult>) {
+      return VK_ERROR_DEVICE_LOST;
+    } else {
+      return R();
+    }
   }
   explicit operator bool() const { return function != nullptr; }
 

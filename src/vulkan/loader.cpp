@@ -54,7 +54,7 @@ void keep_drivers_loaded(const Functions& vk, const VkInstanceCreateInfo& like) 
     info.enabledExtensionCount = info.flags == 0 ? 0 : 1;
     info.ppEnabledExtensionNames = &kPortabilityExtension;
     VkInstance instance = VK_NULL_HANDLE;
-    return vk.CreateInstance.function(&info, nullptr, &instance) < 0 ? VK_NULL_HANDLE : instance;
+    return vk.CreateInstance.unhooked(&info, nullptr, &instance) < 0 ? VK_NULL_HANDLE : instance;
   }();
   static_cast<void>(kept);
 }
@@ -163,6 +163,9 @@ void check(VkResult result, const char* call) {
 }
 
 std::unique_ptr<Instance> Instance::open(bool validation, const CallHook& hook) {
+  if (gate::is_closed()) {
+    throw Error(Status::device_lost, "the process is about to end: no device is opened any more");
+  }
   auto self = std::make_unique<Instance>();
   Functions& vk = self->vk;
   vk.hook = hook;
@@ -232,6 +235,9 @@ std::unique_ptr<Instance> Instance::open(bool validation, const CallHook& hook) 
     check(created, "vkCreateInstance");
   }
   keep_drivers_loaded(vk, info);
+  // Drivers are loaded once, and have registered now what they do when they are.
+  static const bool is_registered = (gate::close_at_exit(), true);
+  static_cast<void>(is_registered);
 #define NXV_LOAD(entry) load(vk, vk.entry, self->handle);
   NXV_VK_INSTANCE_FUNCTIONS(NXV_LOAD)
   NXV_VK_OPTIONAL_INSTANCE_FUNCTIONS(NXV_LOAD)

@@ -127,7 +127,7 @@ void Queue::Impl::guarded(F&& body) {
 
 Queue::Impl::~Impl() {
   // Not through the hook: an injected failure must not let us destroy what is in use.
-  vk.DeviceWaitIdle.function(context.device);
+  vk.DeviceWaitIdle.unhooked(context.device);
   timeline.completed();
   for (const auto& s : slots) {
     if (s->queries != VK_NULL_HANDLE) vk.DestroyQueryPool(context.device, s->queries, nullptr);
@@ -374,6 +374,7 @@ bool Queue::Impl::is_starving() {
 uint64_t Queue::Impl::submit() {
   throw_if_failed();
   if (slot == nullptr) return epoch - 1;
+  const gate::Passage passage;  // so that what was submitted is known when the gate is closed
   guarded([&] {
     if (checking) {
       const std::string violation = checker.find_violation();
@@ -438,6 +439,7 @@ uint64_t Queue::dispatch(const Dispatch& d) {
   }
   q.ensure_open();
   q.require(kDispatch, d.reads, d.writes, kernel.name().c_str());
+  const gate::Passage passage;  // one for the calls below
   const VkCommandBuffer buffer = q.slot->buffer;
   const auto pipeline = reinterpret_cast<VkPipeline>(kernel.pipeline());
   if (pipeline != q.bound) {

@@ -22,14 +22,17 @@ Timeline::Timeline(const Context& context, uint32_t poll_microseconds)
   info.pNext = &type;
   checked(context_.vk().CreateSemaphore, context_.device, &info, nullptr, &semaphore_);
   try {
+    gate::add(*this);
     thread_ = Thread("nxv-complete", [this] { run(); });
   } catch (...) {
+    gate::remove(*this);
     context_.vk().DestroySemaphore(context_.device, semaphore_, nullptr);
     throw;
   }
 }
 
 Timeline::~Timeline() {
+  gate::remove(*this);
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
@@ -137,6 +140,21 @@ void Timeline::on_complete(uint64_t epoch, Completion done) {
     std::push_heap(pending_.begin(), pending_.end());
   }
   changed_.notify_all();
+}
+
+// Past the closed gate.
+void Timeline::finish(gate::Clock::time_point until) noexcept {
+  if (lost_.load()) return;
+  const uint64_t epoch = submitted_.load();
+  const auto left = std::max(until - gate::Clock::now(), gate::Clock::duration::zero());
+  VkSemaphoreWaitInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO;
+  info.semaphoreCount = 1;
+  info.pSemaphores = &semaphore_;
+  info.pValues = &epoch;
+  context_.vk().WaitSemaphores.function(
+      context_.device, &info,
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(left).count()));
 }
 
 void Timeline::run() {

@@ -15,11 +15,11 @@
 
 namespace nxv::vulkan {
 
-class Timeline {
+class Timeline final : public gate::InFlight {
  public:
   Timeline(const Context& context, uint32_t poll_microseconds);
   // Calls every pending completion. Nothing may be running on the device any more.
-  ~Timeline();
+  ~Timeline() override;
   Timeline(const Timeline&) = delete;
   Timeline& operator=(const Timeline&) = delete;
 
@@ -39,6 +39,7 @@ class Timeline {
   uint64_t completed();
   Failure wait(uint64_t epoch);
   void on_complete(uint64_t epoch, Completion done);
+  void finish(gate::Clock::time_point until) noexcept override;
 
  private:
   struct Pending {

@@ -1,5 +1,7 @@
 defmodule Nx.Vulkan.Application do
   @moduledoc false
+  # When the application stops, Nx.Vulkan.Device closes its engines, for which its supervisor gives it
+  # five seconds. A VM that halts without that is no danger: the library sees to its threads itself.
   use Application
 
   @impl true

@@ -4,8 +4,9 @@ defmodule Nx.Vulkan.Native do
   # for the default, operations are the atoms of their names.
   #
   # What makes a tensor answers {:ok, ref}, {:ok, ref, :pressure} when garbage should be collected or the
-  # engine is behind (Nx.Vulkan.Memory.relieve/1 sees to both), or {:error, reason, message}. Nothing here waits for the device but devices/0, device_find/1,
-  # engine_open/2, engine_close/1, engine_describe/1, trim/1 and explain/1, which run on dirty
+  # engine is behind (Nx.Vulkan.Memory.relieve/1 sees to both), or {:error, reason, message}. Nothing
+  # here waits for the device but devices/0, device_find/1, engine_open/2, engine_close/1,
+  # engine_describe/1, trim/1 and explain/1, which run on dirty
   # schedulers. Where an engine is expected, a tensor stands for the engine that it lives on.
 
   @on_load :load
