@@ -120,7 +120,7 @@ defmodule Nx.Vulkan.Compiler do
       Enum.map_reduce(results, arguments, fn result, known ->
         Composite.traverse(result, known, fn
           %Nx.Tensor{data: %Backend{ref: ref}} = t, known ->
-            if ref in known, do: {another(t), known}, else: {t, MapSet.put(known, ref)}
+            if ref in known, do: {Node.another(t), known}, else: {t, MapSet.put(known, ref)}
 
           t, known ->
             {t, known}
@@ -128,11 +128,6 @@ defmodule Nx.Vulkan.Compiler do
       end)
 
     results
-  end
-
-  defp another(%Nx.Tensor{data: %Backend{ref: ref} = data} = t) do
-    shape = Native.shape(ref)
-    %{t | data: %{data | ref: Node.new(ref, fn -> Native.reshape(ref, shape) end)}}
   end
 
   # A failure to start is one of reading, too.

@@ -130,6 +130,7 @@ defmodule Nx.Vulkan.BackendTest do
         column = Nx.reshape(x, {3, 1})
         reversed = Nx.reverse(x)
         batches = Nx.to_batched(x, 2, leftover: :discard) |> Enum.to_list()
+        later = Nx.to_batched(x, 2)
         typed = Nx.as_type(x, :f32)
         give_up.(x)
 
@@ -137,6 +138,7 @@ defmodule Nx.Vulkan.BackendTest do
         assert Nx.to_flat_list(column) == [1, 2, 3]
         assert Nx.to_flat_list(reversed) == [3, 2, 1]
         assert Enum.map(batches, &Nx.to_flat_list/1) == [[1, 2]]
+        assert Enum.map(later, &Nx.to_flat_list/1) == [[1, 2], [3, 1]]
         assert Nx.to_flat_list(typed) == [1.0, 2.0, 3.0]
 
         for term <- [x, copy] do

@@ -54,6 +54,13 @@ defmodule Nx.Vulkan.Backend.Node do
             "call Nx.backend_transfer/1 there before sending it to another node"
   end
 
+  @doc "The same tensor with a reference of its own, which lives on when this one is deallocated."
+  @spec another(Nx.Tensor.t()) :: Nx.Tensor.t()
+  def another(%T{data: %B{} = data} = t) do
+    ref = handle(t)
+    %{t | data: %{data | ref: new(ref, fn -> Native.reshape(ref, Native.shape(ref)) end)}}
+  end
+
   defp shaped(ref, shape, shape, _type), do: ref
 
   defp shaped(ref, stored, declared, type) do

@@ -41,8 +41,10 @@ defmodule Nx.Vulkan.Backend.Storage do
     end
   end
 
-  # The last batch is filled up with the first rows of the tensor.
+  # The last batch is filled up with the first rows of the tensor. Batches are made as they are asked
+  # for, also when the tensor was deallocated before.
   def to_batched(out, %T{} = t, opts) do
+    t = Node.another(t)
     batch = elem(out.shape, 0)
     rows = elem(t.shape, 0)
     full = div(rows, batch)
