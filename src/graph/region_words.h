@@ -47,6 +47,16 @@ struct RandomWords {  // the scalars low and high - low follow, or mean and devi
   uint32_t key_low = 0, key_high = 0, counter_low = 0, counter_high = 0;
 };
 
+// Where a matrix lies: element (b, row, column) is at offset + b * batch_stride + ...
+struct MatrixWords {
+  uint32_t offset = 0, batch_stride = 0, row_stride = 0, column_stride = 0;
+};
+// A product of A[b, m, k] and B[b, k, n].
+struct ProductWords {
+  MatrixWords a, b;
+  uint32_t batch = 1, m = 1, n = 1, k = 1;
+};
+
 struct GatherWords {
   uint32_t last = 0;  // index of the operand's last element
 };

@@ -6,10 +6,12 @@
 // (kernels/common/word_values.h).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -75,6 +77,14 @@ void append(std::vector<uint32_t>& words, const R& record) {
     const auto list = std::bit_cast<std::array<uint32_t, kWordsOf<R>>>(record);
     words.insert(words.end(), list.begin(), list.end());
   }
+}
+
+// The record that was appended at a word.
+template <WordRecord R>
+R record_at(std::span<const uint32_t> words, WordIndex at) {
+  std::array<uint32_t, kWordsOf<R>> list;
+  std::copy_n(words.begin() + at, list.size(), list.begin());
+  return std::bit_cast<R>(list);
 }
 
 }  // namespace nxv

@@ -5,8 +5,9 @@
 #include <memory>
 
 #include "base/scalar.h"
+#include "graph/region_words.h"
 #include "ir/builder.h"
-#include "kernels/matmul/matmul_units.h"
+#include "kernels/matmul/matmul.h"
 
 namespace nxv::runtime {
 namespace {
@@ -61,8 +62,8 @@ MatrixCheck product_check(DType t, const kernels::Target& target) {
   check.region.operands[0].node = node(t, {kM, kK});
   check.region.operands[1].node = node(t, {kK, kN});
   check.region.key = name(t);
-  check.region.words = {0, 0, kK, 1, 0, 0, kN, 1, 1, kM, kN, kK};
-  if (!kernels::unit_factors(check.region, target)) return check;
+  append(check.region.words, ProductWords{{0, 0, kK, 1}, {0, 0, kN, 1}, 1, kM, kN, kK});
+  if (!kernels::unit_factors(kernels::product_of(check.region), target)) return check;
   check.ways = {kernels::lower_small_units(check.region, target),
                 kernels::lower_matmul(check.region, target, kernels::MatmulTile{})};
   check.a = random_numbers(t, kM * kK, 1);

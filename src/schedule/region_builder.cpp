@@ -4,14 +4,12 @@
 #include <limits>
 
 #include "graph/fault.h"
+#include "graph/region_words.h"
 #include "schedule/paths.h"
 #include "schedule/region_draft.h"
 
 namespace nxv::schedule {
 namespace {
-
-// Of each operand its offset and three strides, then batch, m, n and k.
-constexpr size_t kMatmulWords = 12;
 
 class RegionBuilder {
  public:
@@ -280,33 +278,37 @@ class RegionBuilder {
 
   // ---- Matmul ----
 
+  static uint32_t word(int64_t v) { return RegionDraft::word(v); }
+
   void build_matmul() {
     region_.kind = RegionKind::matmul;
     region_.row_count = root_.count;
     region_.operands.reserve(root_.inputs.size());
-    region_.words.reserve(kMatmulWords);
-    const bool is_batched = root_.shape.size() == 3;
-    std::vector<PathStep> views;  // from the product to a stored value
-    for (const NodeRef& input : root_.inputs) {
-      views.clear();
-      const Node* node = input.get();
-      for (; is_inside(*node); node = node->inputs[0].get()) {
-        views.push_back({node, 0, static_cast<int>(views.size()) - 1, 0});
-      }
-      const Layout layout = *compose(views, static_cast<int>(views.size()) - 1, node->shape);
-      Operand& operand = region_.operands.emplace_back();
-      operand.node = NodeRef::share(const_cast<Node*>(node));
-      operand.addressing = Addressing::strided;
-      operand.words = draft_.next_word();
-      draft_.push_word(layout.offset);
-      if (!is_batched) draft_.push_word(0);
-      for (int64_t s : layout.strides) draft_.push_word(s);
-      // Which of rows and columns lie next to each other decides how tiles are loaded.
-      operand.unit_columns = layout.strides.back() == 1 || layout.shape.back() == 1;
+    const Shape& shape = root_.shape;
+    ProductWords words;
+    words.a = matrix(*root_.inputs[0]);
+    words.b = matrix(*root_.inputs[1]);
+    words.batch = shape.size() == 3 ? word(shape[0]) : 1;
+    words.m = word(shape[shape.size() - 2]);
+    words.n = word(shape.back());
+    words.k = word(root_.inputs[0]->shape.back());
+    draft_.push(words);
+  }
+
+  // An operand of a product: a stored value, read through strided views of two or three axes.
+  MatrixWords matrix(const Node& input) {
+    std::vector<PathStep> views;  // from the product to the stored value
+    const Node* node = &input;
+    for (; is_inside(*node); node = node->inputs[0].get()) {
+      views.push_back({node, 0, static_cast<int>(views.size()) - 1, 0});
     }
-    if (!is_batched) draft_.push_word(1);
-    for (int64_t d : root_.shape) draft_.push_word(d);
-    draft_.push_word(root_.inputs[0]->shape.back());
+    const Layout layout = *compose(views, static_cast<int>(views.size()) - 1, node->shape);
+    Operand& operand = region_.operands.emplace_back();
+    operand.node = NodeRef::share(const_cast<Node*>(node));
+    operand.addressing = Addressing::strided;
+    const size_t rank = layout.strides.size();
+    return {word(layout.offset), rank == 3 ? word(layout.strides[0]) : 0,
+            word(layout.strides[rank - 2]), word(layout.strides[rank - 1])};
   }
 
   // ---- Operations with kernels of their own ----

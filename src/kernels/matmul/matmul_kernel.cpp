@@ -4,90 +4,38 @@
 
 namespace nxv::kernels {
 
-using ir::Builder;
 using ir::Number;
 using ir::Value;
 
 namespace {
 
-// Products of this many multiplications at most are added up in f64, where the device has it.
-constexpr uint64_t kWideProducts = uint64_t{1} << 22;
-// Steps along k that are added up in one chain. A chain in f64 is as long as most matrices are.
-constexpr uint32_t kBlock = 256, kWideBlock = 4096;
+constexpr ArgumentOptions options(int workspaces) {
+  return {.overlap = Overlap::apart, .workspaces = workspaces, .has_zero = false};
+}
+
+MatmulKernel::Operand operand(const KernelArguments& arguments, const Region& region, int i) {
+  const bool is_a = i == 0;
+  const auto words = arguments.region_words_as<MatrixWords>(
+      word_offset(is_a ? &ProductWords::a : &ProductWords::b));
+  const Value row = words[&MatrixWords::row_stride], column = words[&MatrixWords::column_stride];
+  return {arguments.operand(i),        region.operands[static_cast<size_t>(i)].node->dtype,
+          words[&MatrixWords::offset], words[&MatrixWords::batch_stride],
+          is_a ? row : column,         is_a ? column : row};
+}
 
 }  // namespace
 
-MatmulSize::MatmulSize(const Region& region)
-    : batch(region.words[kBatchCount]),
-      m(region.words[kM]),
-      n(region.words[kN]),
-      k(region.words[kK]) {}
-
-Accumulation accumulation(const Region& region, const Target& target) {
-  const DType out = region.root->dtype;
-  if (is_integer(out)) return {out, kWideBlock};
-  const MatmulSize size(region);
-  const bool small = size.m * size.n <= kWideProducts && size.m * size.n * size.k <= kWideProducts;
-  const bool wide = to_real(out) == DType::f64 || (small && target.math.f64);
-  if (is_complex(out)) return {wide ? DType::c128 : DType::c64, wide ? kWideBlock : kBlock};
-  return {wide ? DType::f64 : DType::f32, wide ? kWideBlock : kBlock};
-}
-
-Access2D access_of(const Region& region, int operand) {
-  const bool is_a = operand == 0;
-  const auto word = [&](MatmulWord i) { return region.words[i]; };
-  const uint32_t offset = word(is_a ? kOffsetA : kOffsetB);
-  const uint32_t batch = word(is_a ? kBatchStrideA : kBatchStrideB);
-  const uint32_t free = word(is_a ? kRowStrideA : kColumnStrideB);
-  const uint32_t depth = word(is_a ? kDepthStrideA : kDepthStrideB);
-  // A dimension of one element may have any stride.
-  const auto fits = [&](uint32_t stride, uint32_t extent) {
-    return extent == 1 || stride % kGroup == 0;
-  };
-  const bool starts = offset % kGroup == 0 && fits(batch, word(kBatchCount));
-  Access2D access;
-  if (depth == 1) {
-    access = {Access2D::Unit::depth, starts && fits(free, word(is_a ? kM : kN))};
-  } else if (free == 1) {
-    access = {Access2D::Unit::free, starts && fits(depth, word(kK))};
-  }
-  return access;
-}
-
-MatmulKernel::MatmulKernel(Builder& builder, const Region& region, const Target& target,
-                           std::span<const std::string> workspace_names, int extra_words)
+MatmulKernel::MatmulKernel(ir::Builder& builder, const Region& region, const Target& target,
+                           const Accumulation& sums, uint32_t words, int workspaces)
     : b(builder),
+      arguments(b, region, words, options(workspaces)),
+      size(arguments.region_words_as<ProductWords>(0)),
       out(region.root->dtype),
-      sums(accumulation(region, target)),
+      sums(sums),
       type(ir::compute_type(sums.type)),
-      math_(target.math) {
-  A.buffer = b.buffer("a", ir::Access::read, true);
-  B.buffer = b.buffer("b", ir::Access::read, true);
-  C = b.buffer("c", ir::Access::read_write);
-  for (const std::string& name : workspace_names) {
-    workspaces.push_back(b.buffer(name, ir::Access::read_write));
-  }
-  for (int i = 0; i < int{kMatmulWords} + extra_words; ++i) {
-    words_.push_back(b.param("w" + std::to_string(i), ir::kU32));
-  }
-  A.offset = word(kOffsetA);
-  A.batch_stride = word(kBatchStrideA);
-  A.free_stride = word(kRowStrideA);
-  A.depth_stride = word(kDepthStrideA);
-  B.offset = word(kOffsetB);
-  B.batch_stride = word(kBatchStrideB);
-  B.free_stride = word(kColumnStrideB);
-  B.depth_stride = word(kDepthStrideB);
-  for (int i = 0; i < 2; ++i) {
-    Operand& operand = i == 0 ? A : B;
-    operand.dtype = region.operands[static_cast<size_t>(i)].node->dtype;
-    operand.access = access_of(region, i);
-  }
-}
-
-Value MatmulKernel::divide(Value n, int i) const {
-  return (b.binary(ir::Opcode::mul_hi, n, extra(i + 1)) + n) >> extra(i + 2);
-}
+      A(operand(arguments, region, 0)),
+      B(operand(arguments, region, 1)),
+      math_(target.math) {}
 
 Sum MatmulKernel::element(const Operand& operand, Value index) const {
   const Number x = load_element(operand.buffer, index, operand.dtype);
@@ -139,43 +87,6 @@ Number MatmulKernel::result(const Sum& total) const {
   Number x{out, ir::wrap(total[0], out), {}};
   if (total.size() == 2) x.im = ir::wrap(total[1], out);
   return x;
-}
-
-void MatmulKernel::store_four(const Value* totals, Value start, Value column,
-                              const StoreOptions& options) const {
-  const Value buffer = options.to_workspace ? workspaces[0] : C;
-  const DType stored = options.to_workspace ? stored_sum() : out;
-  const auto number = [&](Value total) {
-    return options.to_workspace ? Number{stored, total, {}} : result({total});
-  };
-  const auto guarded = [&](Value at, const std::function<void()>& body) {
-    if (options.is_inside) {
-      body();
-    } else {
-      b.if_(at < word(kN), body);
-    }
-  };
-  if (options.whole_groups) {
-    guarded(column, [&] {
-      const Value index = (start + column) >> 2;
-      Group before, four;
-      if (options.adds) before = load_group(buffer, index, stored);
-      for (int i = 0; i < kGroup; ++i) {
-        four[i] = number(options.adds ? before[i].re + totals[i] : totals[i]);
-      }
-      store_group(buffer, index, four);
-    });
-    return;
-  }
-  for (int i = 0; i < kGroup; ++i) {
-    const Value at = i == 0 ? column : column + i;
-    guarded(at, [&] {
-      const Value index = start + at;
-      const Value total =
-          options.adds ? load_element(buffer, index, stored).re + totals[i] : totals[i];
-      store_element(buffer, index, number(total));
-    });
-  }
 }
 
 DType MatmulKernel::stored_sum() const {

@@ -1,8 +1,8 @@
-// Matrix products one element at a time: any type, any strides, any length.
-//
 // An invocation owns the elements of C that share a word. Where K is long the blocks of an element
 // are added up by different invocations, into a workspace [block][element]; a second kernel adds
 // their sums in order.
+#include "kernels/matmul/matmul_plain.h"
+
 #include "kernels/common/grid.h"
 #include "kernels/matmul/matmul_kernel.h"
 
@@ -12,36 +12,23 @@ namespace {
 using ir::Builder;
 using ir::Number;
 using ir::Value;
-
-enum Word {
-  kUnits,  // invocations that have something to do
-  kColumnsDivisor,
-  kColumnsMultiplier,
-  kColumnsShift,
-  kRowsDivisor,
-  kRowsMultiplier,
-  kRowsShift,
-  kCountDivisor,  // elements of C
-  kCountMultiplier,
-  kCountShift,
-  kFirstBlock,
-  kBlocks,  // of this pass
-  kWordCount
-};
+using Words = PlainWords;
 
 // Steps along k whose loads are in flight together, where fewer than a whole unrolled loop is left.
 constexpr uint32_t kTailUnroll = 4;
 
-class Generator {
+class PlainMatmul {
  public:
-  Generator(const Region& region, const Target& target, const PlainLayout& layout)
+  PlainMatmul(const Region& region, const Target& target, const PlainLayout& layout)
       : layout_(layout),
-        b_("matmul_" + std::string(kNames[static_cast<int>(layout.stage)]), layout.workgroup),
-        kernel_(b_, region, target, workspace_names(layout), kWordCount) {}
+        b_("matmul_" + std::string(kNames[static_cast<int>(PlainStage(layout.stage))]),
+           layout.workgroup),
+        kernel_(b_, region, target, layout.sums, kWordsOf<PlainWords>, workspaces(layout)),
+        words_(kernel_.arguments.words_as<PlainWords>()) {}
 
   ir::Kernel run() {
     const Value unit = linear_group(b_) * layout_.workgroup + b_.builtin(ir::Builtin::local_index);
-    b_.if_(unit < word(kUnits), [&] {
+    b_.if_(unit < words_[&Words::units], [&] {
       switch (layout_.stage) {
         case PlainStage::whole:
           return store_unit(unit, [&](Value element) { return whole(element); });
@@ -51,7 +38,7 @@ class Generator {
           if (layout_.finishes) {
             store_unit(unit, [&](Value element) { return total(element); });
           } else {
-            store_sum(kernel_.workspaces[1], unit, total(unit));
+            store_sum(kernel_.workspace(1), unit, total(unit));
           }
       }
     });
@@ -61,39 +48,34 @@ class Generator {
  private:
   static constexpr std::string_view kNames[] = {"plain", "blocks", "totals"};
 
-  static std::vector<std::string> workspace_names(const PlainLayout& layout) {
-    std::vector<std::string> names;
-    if (layout.stage != PlainStage::whole) names.push_back("sums");
-    if (layout.resumes || !layout.finishes) names.push_back("total");
-    return names;
+  static int workspaces(const PlainLayout& layout) {
+    return (layout.stage != PlainStage::whole) + (layout.resumes || !layout.finishes);
   }
-
-  Value word(Word i) const { return kernel_.extra(i); }
 
   // The elements that share a word of C. Beyond the last one lies padding: its values are those of
   // the last element.
   template <typename F>
   void store_unit(Value unit, F&& value_of) {
     const auto per_word = static_cast<uint32_t>(elements_per_word(kernel_.out));
-    if (per_word == 1) return store_element(kernel_.C, unit, kernel_.result(value_of(unit)));
+    if (per_word == 1) return store_element(kernel_.C(), unit, kernel_.result(value_of(unit)));
     Value bits;
     for (uint32_t i = 0; i < per_word; ++i) {
       const Value element =
-          b_.binary(ir::Opcode::min, unit * per_word + i, word(kCountDivisor) - 1u);
+          b_.binary(ir::Opcode::min, unit * per_word + i, words_[&Words::count] - 1u);
       const Value stored = stored_bits(kernel_.result(value_of(element)));
       bits = i == 0 ? stored : bits | (stored << static_cast<int>(i * 32 / per_word));
     }
-    b_.store(kernel_.C, unit, bits);
+    b_.store(kernel_.C(), unit, bits);
   }
 
   struct Start {
     Value a, b;  // indices of the elements at k = 0
   };
   Start start(Value element) {
-    const Value row = kernel_.divide(element, kColumnsDivisor);
-    const Value column = element - row * word(kColumnsDivisor);
-    const Value batch = kernel_.divide(row, kRowsDivisor);
-    const Value m = row - batch * word(kRowsDivisor);
+    const Value row = words_.divide(element, &Words::columns);
+    const Value column = element - row * words_[&Words::columns];
+    const Value batch = words_.divide(row, &Words::rows);
+    const Value m = row - batch * words_[&Words::rows];
     return {kernel_.A.at(batch) + m * kernel_.A.free_stride,
             kernel_.B.at(batch) + column * kernel_.B.free_stride};
   }
@@ -101,7 +83,7 @@ class Generator {
   // The sum of the block that starts at k = begin.
   Sum block_sum(const Start& at, Value begin) {
     const auto sum = kernel_.variables(kernel_.zero_sum());
-    const Value end = b_.binary(ir::Opcode::min, begin + kernel_.sums.block, kernel_.word(kK));
+    const Value end = b_.binary(ir::Opcode::min, begin + kernel_.sums.block, kernel_.k());
     const auto steps = [&](Value k, uint32_t count) {
       std::vector<Sum> x, y;
       for (uint32_t i = 0; i < count; ++i) {
@@ -127,26 +109,27 @@ class Generator {
   Sum whole(Value element) {
     const Start at = start(element);
     const auto sum = kernel_.variables(kernel_.zero_sum());
-    b_.for_range(b_.u32(0), kernel_.word(kK), b_.u32(kernel_.sums.block), [&](Value begin) {
+    b_.for_range(b_.u32(0), kernel_.k(), b_.u32(kernel_.sums.block), [&](Value begin) {
       MatmulKernel::write(sum, MatmulKernel::add(MatmulKernel::read(sum), block_sum(at, begin)));
     });
     return MatmulKernel::read(sum);
   }
 
   void store_block(Value unit) {
-    const Value block = kernel_.divide(unit, kCountDivisor);
-    const Value element = unit - block * word(kCountDivisor);
-    store_sum(kernel_.workspaces[0], unit,
-              block_sum(start(element), (word(kFirstBlock) + block) * kernel_.sums.block));
+    const Value block = words_.divide(unit, &Words::count);
+    const Value element = unit - block * words_[&Words::count];
+    store_sum(
+        kernel_.workspace(0), unit,
+        block_sum(start(element), (words_[&Words::first_block] + block) * kernel_.sums.block));
   }
 
   Sum total(Value element) {
-    const auto sum = kernel_.variables(layout_.resumes ? load_sum(kernel_.workspaces[1], element)
+    const auto sum = kernel_.variables(layout_.resumes ? load_sum(kernel_.workspace(1), element)
                                                        : kernel_.zero_sum());
-    const Value end = element + word(kBlocks) * word(kCountDivisor);
-    b_.for_range(element, end, word(kCountDivisor), [&](Value at) {
+    const Value end = element + words_[&Words::blocks] * words_[&Words::count];
+    b_.for_range(element, end, words_[&Words::count], [&](Value at) {
       MatmulKernel::write(
-          sum, MatmulKernel::add(MatmulKernel::read(sum), load_sum(kernel_.workspaces[0], at)));
+          sum, MatmulKernel::add(MatmulKernel::read(sum), load_sum(kernel_.workspace(0), at)));
     });
     return MatmulKernel::read(sum);
   }
@@ -164,27 +147,14 @@ class Generator {
   const PlainLayout layout_;
   Builder b_;
   MatmulKernel kernel_;
+  const WordValues<PlainWords> words_;
 };
 
 }  // namespace
 
-std::vector<uint32_t> plain_words(const Region& region, uint64_t units, uint64_t first_block,
-                                  uint64_t blocks) {
-  const MatmulSize size(region);
-  std::vector<uint32_t> words;
-  words.reserve(kWordCount);
-  words.push_back(static_cast<uint32_t>(units));
-  for (uint64_t d : {size.n, size.m, size.count()}) {
-    append(words, Divisor(d));
-  }
-  words.push_back(static_cast<uint32_t>(first_block));
-  words.push_back(static_cast<uint32_t>(blocks));
-  return words;
-}
-
 ir::Kernel generate_plain_matmul(const Region& region, const Target& target,
                                  const PlainLayout& layout) {
-  return Generator(region, target, layout).run();
+  return PlainMatmul(region, target, layout).run();
 }
 
 }  // namespace nxv::kernels

@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 #include "base/scalar.h"
+#include "graph/region_words.h"
 #include "kernels/matmul/matmul.h"
-#include "kernels/matmul/matmul_kernel.h"
 #include "spirv/translate.h"
 #include "testing/driver/run_dispatch.h"
 #include "testing/driver/spirv_validate.h"
@@ -129,10 +129,12 @@ struct Problem {
     region.operands.resize(2);
     region.operands[0].node = node(ta, {a.elements});
     region.operands[1].node = node(tb, {b.elements});
-    for (int64_t v : {a.offset, a.batch_stride, a.row_stride, a.column_stride, b.offset,
-                      b.batch_stride, b.row_stride, b.column_stride, batch, m, n, k}) {
-      region.words.push_back(static_cast<uint32_t>(v));
-    }
+    const auto word = [](int64_t v) { return static_cast<uint32_t>(v); };
+    const auto where = [&](const Matrix& x) {
+      return MatrixWords{word(x.offset), word(x.batch_stride), word(x.row_stride),
+                         word(x.column_stride)};
+    };
+    append(region.words, ProductWords{where(a), where(b), word(batch), word(m), word(n), word(k)});
     a_bytes = storage(ta, a.elements);
     b_bytes = storage(tb, b.elements);
   }

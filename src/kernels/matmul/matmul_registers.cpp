@@ -4,10 +4,9 @@
 // elements of C in registers, four steps along k at a time. With subgroup shuffles an element of A
 // is loaded by one lane only and handed to the others, because loads cost far more there than
 // arithmetic does.
-#include "base/error.h"
 #include "kernels/common/grid.h"
-#include "kernels/matmul/matmul.h"
 #include "kernels/matmul/matmul_kernel.h"
+#include "kernels/matmul/matmul_tiled.h"
 
 namespace nxv::kernels {
 namespace {
@@ -16,37 +15,34 @@ using ir::Builder;
 using ir::Opcode;
 using ir::Value;
 
-class Generator {
+class RegisterMatmul {
  public:
-  Generator(const Region& region, const Target& target, const MatmulTile& tile, bool to_workspace)
-      : tile_(tile),
-        to_workspace_(to_workspace),
-        several_blocks_(MatmulSize(region).k > accumulation(region, target).block),
-        whole_groups_(MatmulSize(region).n % kGroup == 0),
+  RegisterMatmul(const Region& region, const Target& target, const TileLayout& layout)
+      : layout_(layout),
+        tile_(layout_.tile),
         wide_loads_(target.plan->has.int64),
-        b_("matmul_registers", tile.threads()),
-        kernel_(b_, region, target, workspace_names(to_workspace), kTileWords) {
-    if (tile.shuffle) b_.set_subgroup_size(tile.threads());
+        b_("matmul_registers", tile_.threads()),
+        kernel_(b_, region, target, layout.sums, kWordsOf<TileWords>, layout.store.to_workspace),
+        words_(kernel_.arguments.words_as<TileWords>()),
+        store_(kernel_, layout.store, false) {
+    if (tile_.shuffle) b_.set_subgroup_size(tile_.threads());
   }
 
   ir::Kernel run() {
     const Value tile = linear_group(b_);
-    b_.if_(tile < kernel_.extra(kTileCount), [&] { compute(tile); });
+    b_.if_(tile < words_[&Words::tiles], [&] { compute(tile); });
     return b_.finish();
   }
 
  private:
-  static std::vector<std::string> workspace_names(bool to_workspace) {
-    if (to_workspace) return {"totals"};
-    return {};
-  }
+  using Words = TileWords;
 
   void compute(Value tile) {
     // Neighbouring workgroups share columns of B, which then stay in the cache.
-    const Value panel = kernel_.divide(tile, kRowTiles);
-    first_row_ = (tile - panel * kernel_.extra(kRowTiles)) * tile_.rows;
-    batch_ = kernel_.divide(panel, kColumnTiles);
-    const Value column_tile = panel - batch_ * kernel_.extra(kColumnTiles);
+    const Value panel = words_.divide(tile, &Words::row_tiles);
+    first_row_ = (tile - panel * words_[&Words::row_tiles]) * tile_.rows;
+    batch_ = words_.divide(panel, &Words::column_tiles);
+    const Value column_tile = panel - batch_ * words_[&Words::column_tiles];
     lane_ = b_.builtin(ir::Builtin::local_index);
     first_column_ = column_tile * tile_.columns + lane_ * tile_.thread_columns;
     locate_a();
@@ -55,14 +51,14 @@ class Generator {
     const size_t elements = size_t{tile_.thread_rows} * tile_.thread_columns;
     const Sum zeros(elements, kernel_.zero());
     sums_ = kernel_.variables(zeros);
-    if (!several_blocks_) {
-      block(b_.u32(0), kernel_.word(kK));
+    if (!layout_.several_blocks) {
+      block(b_.u32(0), kernel_.k());
       return store(MatmulKernel::add(zeros, MatmulKernel::read(sums_)));
     }
     const auto totals = kernel_.variables(zeros);
-    b_.for_range(b_.u32(0), kernel_.word(kK), b_.u32(kernel_.sums.block), [&](Value begin) {
+    b_.for_range(b_.u32(0), kernel_.k(), b_.u32(kernel_.sums.block), [&](Value begin) {
       MatmulKernel::write(sums_, zeros);
-      block(begin, b_.binary(Opcode::min, begin + kernel_.sums.block, kernel_.word(kK)));
+      block(begin, b_.binary(Opcode::min, begin + kernel_.sums.block, kernel_.k()));
       MatmulKernel::write(totals,
                           MatmulKernel::add(MatmulKernel::read(totals), MatmulKernel::read(sums_)));
     });
@@ -72,7 +68,7 @@ class Generator {
   // Rows and columns beyond the edge are computed from the last ones and not stored.
   void locate_a() {
     const Value base = kernel_.A.at(batch_);
-    const Value last = kernel_.word(kM) - 1u;
+    const Value last = kernel_.m() - 1u;
     const auto row_at = [&](Value row) {
       return base + b_.binary(Opcode::min, row, last) * kernel_.A.free_stride;
     };
@@ -85,13 +81,11 @@ class Generator {
     }
   }
 
-  bool groups_of_columns() const {
-    return kernel_.B.access.unit == Access2D::Unit::free && kernel_.B.access.aligned;
-  }
+  bool groups_of_columns() const { return layout_.b.by_groups_along(FactorAccess::Unit::free); }
 
   void locate_b() {
     const Value base = kernel_.B.at(batch_);
-    const Value last = kernel_.word(kN) - 1u;
+    const Value last = kernel_.n() - 1u;
     if (groups_of_columns()) {
       for (uint32_t c = 0; c < tile_.thread_columns; c += kGroup) {
         b_at_.push_back(base + b_.binary(Opcode::min, first_column_ + c, last & ~3u));
@@ -127,9 +121,10 @@ class Generator {
   }
 
   // Elements k .. k + count - 1 of a line of an operand.
-  std::vector<Value> line(const MatmulKernel::Operand& operand, Value at, Value k, int count) {
+  std::vector<Value> line(const MatmulKernel::Operand& operand, const FactorAccess& access,
+                          Value at, Value k, int count) {
     std::vector<Value> values;
-    if (count == kGroup && operand.access.unit == Access2D::Unit::depth && operand.access.aligned) {
+    if (count == kGroup && access.by_groups_along(FactorAccess::Unit::depth)) {
       const auto four = group(operand, at + k);
       values.assign(four.begin(), four.end());
       return values;
@@ -143,7 +138,7 @@ class Generator {
 
   void steps(Value k, int count) {
     std::vector<std::vector<Value>> a, b;  // [row or lane's rows][step], [column][step]
-    for (const Value& at : a_) a.push_back(line(kernel_.A, at, k, count));
+    for (const Value& at : a_) a.push_back(line(kernel_.A, layout_.a, at, k, count));
     if (groups_of_columns()) {
       b.resize(tile_.thread_columns);
       for (int i = 0; i < count; ++i) {
@@ -154,7 +149,7 @@ class Generator {
         }
       }
     } else {
-      for (const Value& at : b_at_) b.push_back(line(kernel_.B, at, k, count));
+      for (const Value& at : b_at_) b.push_back(line(kernel_.B, layout_.b, at, k, count));
     }
     Sum sums = MatmulKernel::read(sums_);
     for (int i = 0; i < count; ++i) {
@@ -173,23 +168,24 @@ class Generator {
   }
 
   void store(const Sum& totals) {
-    const Value n = kernel_.word(kN);
     for (uint32_t r = 0; r < tile_.thread_rows; ++r) {
       const Value row = first_row_ + r;
-      const Value start = (batch_ * kernel_.word(kM) + row) * n;
-      b_.if_(row < kernel_.word(kM), [&] {
+      const Value start = (batch_ * kernel_.m() + row) * kernel_.n();
+      store_.if_row(row, [&] {
         for (uint32_t c = 0; c < tile_.thread_columns; c += kGroup) {
-          kernel_.store_four(&totals[r * tile_.thread_columns + c], start, first_column_ + c,
-                             {whole_groups_, false, to_workspace_});
+          store_.four(&totals[r * tile_.thread_columns + c], start, first_column_ + c);
         }
       });
     }
   }
 
-  const MatmulTile tile_;
-  const bool to_workspace_, several_blocks_, whole_groups_, wide_loads_;
+  const TileLayout layout_;
+  const MatmulTile& tile_;
+  const bool wide_loads_;
   Builder b_;
   MatmulKernel kernel_;
+  const WordValues<TileWords> words_;
+  const MatmulStore store_;
   Value lane_, batch_, first_row_, first_column_;
   std::vector<Value> a_, b_at_;  // indices of the elements at k = 0
   std::vector<ir::Var> sums_;
@@ -198,8 +194,8 @@ class Generator {
 }  // namespace
 
 ir::Kernel generate_register_matmul(const Region& region, const Target& target,
-                                    const MatmulTile& tile, bool to_workspace) {
-  return Generator(region, target, tile, to_workspace).run();
+                                    const TileLayout& layout) {
+  return RegisterMatmul(region, target, layout).run();
 }
 
 }  // namespace nxv::kernels

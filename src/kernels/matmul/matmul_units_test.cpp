@@ -1,6 +1,4 @@
 // Matrix units in the interpreter: lavapipe has none.
-#include "kernels/matmul/matmul_units.h"
-
 #include "kernels/matmul/matmul_problem_test.h"
 
 namespace nxv::kernels {
@@ -24,7 +22,6 @@ struct UnitDevice : Device {
   MatmulTile tile(uint32_t chain) const { return tiles(chain).back(); }
 };
 
-constexpr uint32_t kSplitChain = 32;
 constexpr DType kTypes[] = {DType::f16, DType::bf16, DType::f32};
 uint32_t chain_of(DType t) { return t == DType::f32 ? kSplitChain : 0; }
 
@@ -242,15 +239,11 @@ TEST(MatmulUnits, ChosenByShapeAndTypeAlone) {
   const UnitDevice device;
   const auto kernels = [&](DType t, int64_t m, int64_t n, int64_t k, Pattern pattern) {
     Problem p(t, t, 1, 1, 1, 1);
-    p.region.words = {0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0};
+    const auto word = [](int64_t v) { return static_cast<uint32_t>(v); };
     const bool rows = pattern == Pattern::rows;
-    p.region.words[kRowStrideA] = static_cast<uint32_t>(rows ? k : 1);
-    p.region.words[kDepthStrideA] = static_cast<uint32_t>(rows ? 1 : m);
-    p.region.words[kDepthStrideB] = static_cast<uint32_t>(n);
-    p.region.words[kColumnStrideB] = 1;
-    p.region.words[kM] = static_cast<uint32_t>(m);
-    p.region.words[kN] = static_cast<uint32_t>(n);
-    p.region.words[kK] = static_cast<uint32_t>(k);
+    const MatrixWords x = {0, 0, rows ? word(k) : 1, rows ? 1 : word(m)}, y = {0, 0, word(n), 1};
+    p.region.words.clear();
+    append(p.region.words, ProductWords{x, y, 1, word(m), word(n), word(k)});
     std::string names;
     for (const Dispatch& d : lower_matmul(p.region, device.target).dispatches) {
       names += d.generate(p.region).name + " ";

@@ -1,0 +1,51 @@
+// The part of a product's result that a workgroup computes, and how.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "kernels/common/family.h"
+
+namespace nxv::kernels {
+
+struct MatmulTile {
+  enum class Kind : uint8_t {
+    plain,      // one element after the other; takes everything
+    registers,  // a block of C in the registers of each invocation, operands straight from memory
+    shared,     // operands pass through shared memory
+    units,      // so they do, on their way to matrix units
+  };
+  Choice<Kind> kind = Kind::plain;
+  uint32_t rows = 0, columns = 0;  // of C for each workgroup
+  uint32_t depth = 0;              // steps along k between two barriers, or unrolled
+  // Of C, for `lanes` invocations together: 1, but with matrix units those of a subgroup.
+  uint32_t thread_rows = 0, thread_columns = 0;
+  uint32_t lanes = 1;
+  // units: steps along k that they add up before the sum goes to a total; 0: all of them.
+  uint32_t chain = 0;
+  // Where the sum of the finished blocks waits while the next block is added up: in registers, or
+  // in C itself.
+  Choice<bool> total_in_output = false;
+  // registers: the lanes of a subgroup load different rows of A and pass them around.
+  Choice<bool> shuffle = false;
+
+  uint32_t threads() const {
+    return kind == Kind::plain ? 1 : (rows / thread_rows) * (columns / thread_columns) * lanes;
+  }
+  // units: steps along k of an iteration.
+  uint32_t steps() const { return std::max(depth, chain); }
+  std::string name() const;
+};
+
+MatmulTile register_tile(uint32_t lanes, uint32_t rows, uint32_t columns, bool shuffle);
+MatmulTile shared_tile(uint32_t rows, uint32_t columns, uint32_t depth, uint32_t thread_rows,
+                       uint32_t thread_columns, bool total_in_output = false);
+MatmulTile unit_tile(uint32_t subgroup, uint32_t rows, uint32_t columns, uint32_t depth,
+                     uint32_t subgroup_rows, uint32_t subgroup_columns, uint32_t chain = 0);
+
+// Steps along k that matrix units may add up in one accumulator, which they truncate, of f32 that
+// were split: the error stays below that of a chain of fma.
+inline constexpr uint32_t kSplitChain = 32;
+
+}  // namespace nxv::kernels

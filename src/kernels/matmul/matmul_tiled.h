@@ -1,0 +1,36 @@
+// Matrix products by tiles of C, in the registers of invocations.
+#pragma once
+
+#include "kernels/matmul/matmul_store.h"
+#include "kernels/matmul/matmul_tile.h"
+#include "kernels/matmul/product.h"
+
+namespace nxv::kernels {
+
+struct TileLayout {
+  MatmulTile tile;
+  Accumulation sums;
+  FactorAccess a, b;
+  Choice<bool> several_blocks = false;  // K is longer than one
+  StoreLayout store;
+  // Of shared tiles: no step lies beyond the end of k, and no row or column beyond an edge.
+  Choice<bool> is_full = false;
+  // Of shared tiles: computes the batches of a split product whose verdict is against matrix units.
+  Choice<bool> rejected = false;
+};
+
+struct TileWords {
+  uint32_t tiles = 0;
+  Divisor column_tiles, row_tiles;  // of a batch
+};
+
+// Workspaces: the totals, if they go there. `rejected`: what lines of factors are like, with
+// LineWords behind those of tiles (split_lines.h).
+ir::Kernel generate_register_matmul(const Region&, const Target&, const TileLayout&);
+ir::Kernel generate_shared_matmul(const Region&, const Target&, const TileLayout&);
+
+inline constexpr Family<TileLayout> kRegisterMatmul = {"matmul_registers",
+                                                       generate_register_matmul};
+inline constexpr Family<TileLayout> kSharedMatmul = {"matmul_shared", generate_shared_matmul};
+
+}  // namespace nxv::kernels

@@ -1,0 +1,103 @@
+#include "kernels/matmul/product.h"
+
+#include <algorithm>
+
+#include "graph/region_words.h"
+#include "kernels/common/memory_format.h"
+
+namespace nxv::kernels {
+namespace {
+
+// Products of this many multiplications at most are added up in f64, where the device has it.
+constexpr uint64_t kWideProducts = uint64_t{1} << 22;
+// Steps along k that are added up in one chain. A chain in f64 is as long as most matrices are.
+constexpr uint32_t kBlock = 256, kWideBlock = 4096;
+
+// Whether groups of `unit` elements may start at every multiple of a stride. A dimension of one
+// element may have any.
+bool fits(uint32_t stride, uint64_t extent, uint32_t unit) {
+  return extent == 1 || stride % unit == 0;
+}
+
+bool starts_groups(const Product& product, const Factor& factor, uint32_t unit) {
+  return factor.offset % unit == 0 && fits(factor.batch_stride, product.batch, unit);
+}
+
+}  // namespace
+
+Product product_of(const Region& region) {
+  const auto words = record_at<ProductWords>(region.words, 0);
+  Product p;
+  p.type = region.root->dtype;
+  p.batch = words.batch;
+  p.m = words.m;
+  p.n = words.n;
+  p.k = words.k;
+  p.a = {
+      region.operands[0].node->dtype, p.m, words.a.offset, words.a.batch_stride, words.a.row_stride,
+      words.a.column_stride};
+  p.b = {region.operands[1].node->dtype,
+         p.n,
+         words.b.offset,
+         words.b.batch_stride,
+         words.b.column_stride,
+         words.b.row_stride};
+  return p;
+}
+
+Accumulation accumulation(const Product& p, const Target& target) {
+  if (is_integer(p.type)) return {p.type, kWideBlock};
+  const bool small = p.m * p.n <= kWideProducts && p.m * p.n * p.k <= kWideProducts;
+  const bool wide = to_real(p.type) == DType::f64 || (small && target.math.f64);
+  const uint32_t block = wide ? kWideBlock : kBlock;
+  if (is_complex(p.type)) return {wide ? DType::c128 : DType::c64, block};
+  return {wide ? DType::f64 : DType::f32, block};
+}
+
+FactorAccess access_of(const Product& product, const Factor& factor) {
+  using Unit = FactorAccess::Unit;
+  const bool starts = starts_groups(product, factor, kGroup);
+  if (factor.depth_stride == 1) {
+    return {Unit::depth, starts && fits(factor.free_stride, factor.extent, kGroup)};
+  }
+  if (factor.free_stride == 1) {
+    return {Unit::free, starts && fits(factor.depth_stride, product.k, kGroup)};
+  }
+  return {};
+}
+
+ChunkAccess chunk_access(const Product& product, const Factor& factor) {
+  const auto unit = static_cast<uint32_t>(16 / storage_bytes(factor.type));
+  const bool starts = starts_groups(product, factor, unit);
+  if (factor.depth_stride == 1) {
+    return {true, true,
+            starts && fits(factor.free_stride, factor.extent, unit) && product.k % kChunk == 0};
+  }
+  if (factor.free_stride == 1) {
+    return {false, true,
+            starts && fits(factor.depth_stride, product.k, unit) && factor.extent % kChunk == 0};
+  }
+  return {};
+}
+
+std::optional<UnitFactors> unit_factors(const Product& product, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  const DType type = product.type;
+  if (product.a.type != type || product.b.type != type) return std::nullopt;
+  if (!plan.has.coopmat || !plan.fixed_subgroup_size) return std::nullopt;
+  if (accumulation(product, target).type != DType::f32) return std::nullopt;
+  if (type == DType::bf16 && !plan.has.bf16) return std::nullopt;
+  if (type != DType::f16 && type != DType::bf16 && type != DType::f32) return std::nullopt;
+  const auto factor = type == DType::bf16 ? plan::MatrixType::bf16 : plan::MatrixType::f16;
+  const bool has_shape = std::any_of(
+      plan.matrix_shapes.begin(), plan.matrix_shapes.end(), [&](const plan::MatrixShape& s) {
+        return s.m == ir::kMatrixSide && s.n == ir::kMatrixSide && s.k == ir::kMatrixSide &&
+               s.a == factor && s.b == factor && s.accumulator == plan::MatrixType::f32;
+      });
+  if (!has_shape) return std::nullopt;
+  return type == DType::f16    ? UnitFactors::f16
+         : type == DType::bf16 ? UnitFactors::bf16
+                               : UnitFactors::split;
+}
+
+}  // namespace nxv::kernels

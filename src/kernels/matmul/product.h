@@ -1,0 +1,63 @@
+// What decides which kernels compute a product, and in which order they add up: types, sizes and
+// strides, without the expressions of the region that it stands in.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "kernels/common/family.h"
+#include "kernels/lowering.h"
+
+namespace nxv::kernels {
+
+// A or B. `extent` and `free_stride` are those of m, or n; `depth_stride` is that of k.
+struct Factor {
+  DType type = DType::f32;
+  uint64_t extent = 1;
+  uint32_t offset = 0, batch_stride = 0, free_stride = 0, depth_stride = 0;
+};
+
+// C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n].
+struct Product {
+  DType type = DType::f32;
+  Factor a, b;
+  uint64_t batch = 1, m = 1, n = 1, k = 1;
+
+  uint64_t count() const { return batch * m * n; }
+  uint64_t steps() const { return count() * k; }
+};
+Product product_of(const Region& region);
+
+struct Accumulation {
+  Choice<DType> type;  // that products are computed and added in
+  uint32_t block = 0;  // steps along k
+};
+// A function of element types, M, N, K and plan alone.
+Accumulation accumulation(const Product& product, const Target& target);
+
+// How the elements of a factor lie in memory along its free dimension (m or n) and along k.
+struct FactorAccess {
+  enum class Unit : uint8_t { none, free, depth };
+  Choice<Unit> unit = Unit::none;  // adjacent elements are neighbours along this dimension,
+  Choice<bool> aligned = false;    // and every fourth starts a group of four (memory_format.h)
+
+  bool by_groups_along(Unit dimension) const { return unit == dimension && aligned; }
+};
+FactorAccess access_of(const Product& product, const Factor& factor);
+
+// Elements that are loaded from a factor and stored to shared memory together, for matrix units.
+inline constexpr uint32_t kChunk = 8;
+// How the chunks of a factor lie in memory.
+struct ChunkAccess {
+  Choice<bool> along_k = true;      // else along the free dimension
+  Choice<bool> adjacent = false;    // elements are neighbours in memory,
+  Choice<bool> contiguous = false;  // and chunks are whole 16-byte words
+};
+ChunkAccess chunk_access(const Product& product, const Factor& factor);
+
+enum class UnitFactors : uint8_t { f16, bf16, split };
+// What the matrix units of the target multiply for the product; nothing where it is computed
+// without them. A function of types, sizes and plan alone, since bits depend on it.
+std::optional<UnitFactors> unit_factors(const Product& product, const Target& target);
+
+}  // namespace nxv::kernels

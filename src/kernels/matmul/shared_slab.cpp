@@ -1,0 +1,95 @@
+#include "kernels/matmul/shared_slab.h"
+
+namespace nxv::kernels {
+
+using ir::Value;
+
+namespace {
+
+constexpr uint32_t kStages = 2;
+
+}  // namespace
+
+SharedSlab::SharedSlab(const MatmulKernel& kernel, const MatmulKernel::Operand& operand,
+                       FactorAccess access, const char* name, const MatmulTile& tile,
+                       uint32_t extent, bool is_full)
+    : b_(kernel.b),
+      kernel_(kernel),
+      operand_(operand),
+      access_(access),
+      depth_(tile.depth),
+      quads_(extent / kGroup),
+      // An odd distance between steps spreads the stores of a transposed slab over the banks.
+      stride_(quads_ + 1),
+      threads_(tile.threads()),
+      is_full_(is_full),
+      shared_(b_.shared(name, ir::vec(kernel.type, 4), kStages * depth_ * stride_)) {}
+
+Value SharedSlab::at_most(Value v, Value limit) const {
+  return b_.binary(ir::Opcode::min, v, limit);
+}
+
+void SharedSlab::locate(Value local, Value batch, Value first, Value free_end) {
+  const Value base = operand_.at(batch);
+  const uint32_t total = quads_ * depth_;
+  for (uint32_t s = 0; s * threads_ < total; ++s) {
+    Slot slot;
+    const Value index = s == 0 ? local : local + s * threads_;
+    Value quad;
+    if (access_.unit == FactorAccess::Unit::depth) {
+      quad = index / depth_;
+      slot.step = index - quad * depth_;
+    } else {
+      slot.step = index / quads_;
+      quad = index - slot.step * quads_;
+    }
+    slot.target = slot.step * stride_ + quad;
+    const Value row = first + quad * kGroup;
+    if (by_groups()) {
+      slot.at.push_back(base + (is_full_ ? row : at_most(row, (free_end - 1u) & ~3u)));
+    } else {
+      for (uint32_t i = 0; i < kGroup; ++i) {
+        const Value at = i == 0 ? row : row + i;
+        slot.at.push_back(base +
+                          (is_full_ ? at : at_most(at, free_end - 1u)) * operand_.free_stride);
+      }
+    }
+    slots_.push_back(slot);
+  }
+}
+
+void SharedSlab::load(Value k) {
+  loaded_.clear();
+  const Value end = kernel_.k();
+  for (const Slot& slot : slots_) {
+    const Value step = k + slot.step;
+    const Value at_k = (is_full_ ? step : at_most(step, end - 1u)) * operand_.depth_stride;
+    std::array<Value, kGroup> quad;
+    if (by_groups()) {
+      quad = kernel_.group(operand_, slot.at[0] + at_k);
+    } else {
+      for (size_t i = 0; i < kGroup; ++i) {
+        quad[i] = kernel_.element(operand_, slot.at[i] + at_k)[0];
+      }
+    }
+    if (!is_full_) {
+      const Value inside = step < end;
+      for (Value& v : quad) v = b_.select(inside, v, kernel_.zero());
+    }
+    loaded_.push_back(b_.pack({quad[0], quad[1], quad[2], quad[3]}));
+  }
+}
+
+void SharedSlab::store(uint32_t stage) {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    b_.shared_store(shared_, slots_[i].target + stage * depth_ * stride_, loaded_[i]);
+  }
+}
+
+std::array<Value, kGroup> SharedSlab::read(uint32_t stage, uint32_t step, Value quad,
+                                           uint32_t offset) const {
+  const Value v = b_.shared_load(shared_, quad + ((stage * depth_ + step) * stride_ + offset));
+  return {b_.extract(v, 0), b_.extract(v, 1), b_.extract(v, 2), b_.extract(v, 3)};
+}
+
+}  // namespace nxv::kernels

@@ -1,0 +1,204 @@
+#include "kernels/matmul/unit_slab.h"
+
+#include <algorithm>
+#include <array>
+
+namespace nxv::kernels {
+
+using ir::Value;
+
+UnitSlab::UnitSlab(const MatmulKernel& kernel, const MatmulKernel::Operand& operand,
+                   ChunkAccess access, const MatmulTile& tile, uint32_t extent, uint32_t planes,
+                   bool is_full)
+    : b_(kernel.b),
+      kernel_(kernel),
+      operand_(operand),
+      access_(access),
+      depth_(tile.depth),
+      threads_(tile.threads()),
+      planes_(planes),
+      is_full_(is_full),
+      lines_(access.along_k ? extent : depth_),
+      line_chunks_((access.along_k ? depth_ : extent) / kChunk),
+      distance_(lines_ / kUnitSide * line_chunks_ + 1) {}
+
+void UnitSlab::place(ir::Shared shared, uint32_t first) {
+  shared_ = shared;
+  first_ = first;
+}
+
+void UnitSlab::locate(Value local, Value batch, Value first, Value free_end,
+                      const std::function<Value(Value)>& scale_of) {
+  const Value base = operand_.at(batch);
+  const Value order = local / line_chunks_;
+  const Value chunk = local - order * line_chunks_;
+  const Value first_line = spread(order);
+  const Value target =
+      (first_line & (kUnitSide - 1)) * distance_ + (first_line >> 4) * line_chunks_ + chunk;
+  // Sizes are powers of two: what this invocation carries lies at constant distances.
+  const uint32_t stride = threads_ / line_chunks_;
+  for (uint32_t skipped = 0; skipped < lines_; skipped += stride) {
+    Slot slot;
+    slot.target = target + (skipped % kUnitSide * distance_ + skipped / kUnitSide * line_chunks_);
+    const Value line = skipped == 0 ? first_line : first_line + skipped;
+    Value free = first + (access_.along_k ? line : chunk * kChunk);
+    slot.step = access_.along_k ? chunk * kChunk : line;
+    const uint32_t several = access_.along_k ? 1 : kChunk;
+    if (!is_full_) free = at_most(free, free_end - (access_.contiguous ? several : 1u));
+    slot.at = base + free * operand_.free_stride;
+    if (is_full_ && access_.contiguous) {
+      const Value start = slots_.empty() ? slot.at + slot.step * operand_.depth_stride : start_;
+      if (slots_.empty()) start_ = start;
+      slot.skip = (access_.along_k ? operand_.free_stride : operand_.depth_stride) * skipped;
+    }
+    if (slots_.empty() && !is_full_) limit_ = free_end - 1u - free;
+    if (is_split()) {
+      const bool shares = !access_.along_k && !slots_.empty();
+      if (shares) slot.scales = slots_[0].scales;
+      for (uint32_t i = 0; i < several && !shares; ++i) {
+        slot.scales.push_back(scale_of(i == 0 ? free : free + beside(i)));
+      }
+    }
+    slots_.push_back(std::move(slot));
+  }
+}
+
+void UnitSlab::load(Value k) {
+  loaded_.clear();
+  const Value end = kernel_.k();
+  for (const Slot& slot : slots_) {
+    Loaded loaded;
+    const Value step = k + slot.step;
+    const uint32_t several = access_.along_k ? kChunk : 1;
+    if (access_.contiguous && is_full_) {
+      load_contiguous(start_ + (k * operand_.depth_stride + slot.skip), loaded);
+    } else if (access_.contiguous) {
+      loaded.inside.push_back(step < end);
+      load_contiguous(slot.at + at_most(step, end - several) * operand_.depth_stride, loaded);
+    } else if (access_.adjacent && !is_split()) {
+      load_adjacent(slot, step, end, loaded);
+    } else {
+      for (uint32_t i = 0; i < kChunk; ++i) {
+        Value at_k = access_.along_k && i > 0 ? step + i : step;
+        if (!is_full_ && (access_.along_k || i == 0)) loaded.inside.push_back(at_k < end);
+        if (!is_full_) at_k = at_most(at_k, end - 1u);
+        Value index = slot.at + at_k * operand_.depth_stride;
+        if (!access_.along_k && i > 0) index = index + beside(i) * operand_.free_stride;
+        loaded.values.push_back(load_one(index));
+      }
+    }
+    loaded_.push_back(std::move(loaded));
+  }
+}
+
+void UnitSlab::store() {
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    const Value target = slots_[s].target + first_;
+    if (planes_ == 1) {
+      b_.shared_store(shared_, target, halves(loaded_[s]));
+    } else {
+      const auto [high, low] = split(loaded_[s], slots_[s].scales);
+      b_.shared_store(shared_, target, high);
+      b_.shared_store(shared_, target + plane_size(), low);
+    }
+  }
+}
+
+Value UnitSlab::matrix(ir::Type type, uint32_t plane, Value free, uint32_t step) const {
+  const uint32_t across = step / kUnitSide;
+  const Value down = free >> 4;
+  const Value at =
+      access_.along_k ? down * line_chunks_ + across * 2 : down * 2u + across * line_chunks_;
+  const bool by_columns = access_.along_k == (type.matrix == ir::Matrix::b);
+  return b_.matrix_load(shared_, at + (first_ + plane * plane_size()), distance_, type, by_columns);
+}
+
+Value UnitSlab::spread(Value order) const {
+  if (line_chunks_ >= kChunk) return order;
+  const uint32_t together = kChunk / line_chunks_;
+  return (order & ~7u) | ((order & (together - 1)) * line_chunks_) | ((order & 7u) / together);
+}
+
+void UnitSlab::load_contiguous(Value index, Loaded& loaded) {
+  if (!is_split()) {
+    loaded.values = {b_.load(operand_.buffer, index >> 3, kUnitWordType)};
+    return;
+  }
+  const ir::Type four = ir::vec(ir::kF32, 4);
+  const Value word = index >> 2;
+  loaded.values = {b_.load(operand_.buffer, word, four), b_.load(operand_.buffer, word + 1u, four)};
+}
+
+void UnitSlab::load_adjacent(const Slot& slot, Value step, Value end, Loaded& loaded) {
+  const Value at_k = is_full_ ? step : at_most(step, end - 1u);
+  const Value first = slot.at + at_k * operand_.depth_stride;
+  const uint32_t others = kChunk - 1;
+  Value last = first + others;
+  if (!is_full_) {
+    last = first + at_most(b_.u32(others), access_.along_k ? end - 1u - at_k : limit_);
+    for (uint32_t i = 0; i < (access_.along_k ? kChunk : 1); ++i) {
+      loaded.inside.push_back(step + i < end);
+    }
+  }
+  const Value word = first >> 1, last_word = last >> 1;
+  std::array<Value, kUnitWords + 1> words;
+  for (uint32_t i = 0; i <= kUnitWords; ++i) {
+    words[i] = b_.load(operand_.buffer, at_most(word + i, last_word), ir::kU32);
+  }
+  const Value is_odd = (first & 1u) != 0u;
+  for (uint32_t i = 0; i < kUnitWords; ++i) {
+    const Value across = (words[i] >> 16) | (words[i + 1] << 16);
+    loaded.values.push_back(b_.select(is_odd, across, words[i]));
+  }
+}
+
+Value UnitSlab::load_one(Value index) const {
+  if (is_split()) return b_.load(operand_.buffer, index, ir::kF32);
+  const Value word = b_.load(operand_.buffer, index >> 1, ir::kU32);
+  return (word >> ((index & 1u) << 4)) & 0xffffu;
+}
+
+Value UnitSlab::masked(const Loaded& loaded, size_t i, Value v, Value zero) const {
+  if (loaded.inside.empty()) return v;
+  return b_.select(loaded.inside[std::min(i, loaded.inside.size() - 1)], v, zero);
+}
+
+Value UnitSlab::halves(const Loaded& loaded) const {
+  const Value zero = b_.u32(0);
+  if (loaded.values.size() == 1) {
+    return masked(loaded, 0, loaded.values[0], b_.pack({zero, zero, zero, zero}));
+  }
+  std::array<Value, kUnitWords> words;
+  for (size_t i = 0; i < kUnitWords; ++i) {
+    if (loaded.values.size() == kUnitWords) {
+      words[i] = (loaded.values[i] & masked(loaded, 2 * i, b_.u32(0xffff), zero)) |
+                 (loaded.values[i] & masked(loaded, 2 * i + 1, b_.u32(0xffff0000), zero));
+      continue;
+    }
+    words[i] = masked(loaded, 2 * i, loaded.values[2 * i], zero) |
+               (masked(loaded, 2 * i + 1, loaded.values[2 * i + 1], zero) << 16);
+  }
+  return b_.pack(words);
+}
+
+std::pair<Value, Value> UnitSlab::split(const Loaded& loaded,
+                                        const std::vector<Value>& scales) const {
+  std::array<Value, kChunk> high, low;
+  for (size_t i = 0; i < kChunk; ++i) {
+    const Value x = loaded.values.size() == 2
+                        ? b_.extract(loaded.values[i / 4], static_cast<int>(i % 4))
+                        : loaded.values[i];
+    const Value scaled =
+        masked(loaded, i, x * scales[std::min(i, scales.size() - 1)], kernel_.zero());
+    const Value bits = b_.bitcast(scaled, ir::kU32);
+    high[i] = b_.bitcast((bits + 0x1000u) & 0xffffe000u, ir::kF32);
+    low[i] = scaled - high[i];
+  }
+  const auto packed = [this](const std::array<Value, kChunk>& v) {
+    return b_.pack({b_.pack_half(v[0], v[1]), b_.pack_half(v[2], v[3]), b_.pack_half(v[4], v[5]),
+                    b_.pack_half(v[6], v[7])});
+  };
+  return {packed(high), packed(low)};
+}
+
+}  // namespace nxv::kernels

@@ -1,0 +1,94 @@
+// One factor of a product on its way through shared memory to matrix units.
+//
+// A slab has lines of chunks: along k, a line for each row of A (column of B); otherwise a line for
+// each step. Sixteen lines are interleaved at an odd distance, so that neither the stores of chunks
+// nor the loads of matrices meet in a bank: chunk c of line l lies at (l % 16) * distance +
+// (l / 16) * chunks of a line + c. Of split f32 there are two planes: the upper bits of all
+// elements, and what remains of them.
+#pragma once
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "kernels/matmul/matmul_kernel.h"
+#include "kernels/matmul/matmul_tile.h"
+
+namespace nxv::kernels {
+
+inline constexpr uint32_t kUnitSide = ir::kMatrixSide;
+inline constexpr uint32_t kUnitWords = 4;  // of a 16-byte element of shared memory
+inline constexpr ir::Type kUnitWordType = ir::vec(ir::kU32, kUnitWords);
+
+class UnitSlab {
+ public:
+  // `extent`: rows or columns of the tile. `is_full`: nothing lies beyond an end.
+  UnitSlab(const MatmulKernel& kernel, const MatmulKernel::Operand& operand, ChunkAccess access,
+           const MatmulTile& tile, uint32_t extent, uint32_t planes, bool is_full);
+
+  uint32_t size() const { return planes_ * plane_size(); }
+  // In shared memory, from element `first` on.
+  void place(ir::Shared shared, uint32_t first);
+
+  // The chunks that this invocation carries. `scale_of` gives the scale of a line, split only.
+  void locate(ir::Value local, ir::Value batch, ir::Value first, ir::Value free_end,
+              const std::function<ir::Value(ir::Value)>& scale_of);
+  // Loads this invocation's chunks of the slab that starts at k.
+  void load(ir::Value k);
+  void store();
+  // The matrix at rows (columns) `free` and steps `step`, both multiples of 16.
+  ir::Value matrix(ir::Type type, uint32_t plane, ir::Value free, uint32_t step) const;
+
+ private:
+  struct Slot {
+    ir::Value target, step, at;     // index of its first element at k = 0
+    ir::Value skip;                 // or its distance from start_, which needs no registers
+    std::vector<ir::Value> scales;  // one, or one for each element
+  };
+  struct Loaded {
+    std::vector<ir::Value> values;  // a u32x4, two f32x4, four words, or one for each element
+    std::vector<ir::Value> inside;  // none, one, or one for each element
+  };
+
+  uint32_t plane_size() const { return kUnitSide * distance_; }
+  bool is_split() const { return planes_ == 2; }
+  ir::Value at_most(ir::Value v, ir::Value limit) const {
+    return b_.binary(ir::Opcode::min, v, limit);
+  }
+  // The distance of element i of a chunk along the free dimension; the last one before the edge
+  // stands for those beyond it.
+  ir::Value beside(uint32_t i) const { return is_full_ ? b_.u32(i) : at_most(b_.u32(i), limit_); }
+  // A permutation of eight lines that keeps eight lanes' stores in different banks.
+  ir::Value spread(ir::Value order) const;
+
+  void load_contiguous(ir::Value index, Loaded& loaded);
+  // Eight halves from the words that they lie in, of which the first may begin in the middle. No
+  // word is loaded that holds none of them.
+  void load_adjacent(const Slot& slot, ir::Value step, ir::Value end, Loaded& loaded);
+  // An f32, or the bits of an f16 or bf16.
+  ir::Value load_one(ir::Value index) const;
+  // What lies beyond the end of k is 0.
+  ir::Value masked(const Loaded& loaded, size_t i, ir::Value v, ir::Value zero) const;
+  ir::Value halves(const Loaded& loaded) const;
+  // A scaled element is the sum of an f16, its upper eleven bits, and what remains of it. The upper
+  // bits are cut off in integers: compilers fold x - f16(x) to 0.
+  std::pair<ir::Value, ir::Value> split(const Loaded& loaded,
+                                        const std::vector<ir::Value>& scales) const;
+
+  ir::Builder& b_;
+  const MatmulKernel& kernel_;
+  const MatmulKernel::Operand& operand_;
+  const ChunkAccess access_;
+  const uint32_t depth_, threads_, planes_;
+  const bool is_full_;
+  const uint32_t lines_, line_chunks_, distance_;
+  ir::Shared shared_;
+  uint32_t first_ = 0;
+  ir::Value start_;  // index of the first element of the first slot
+  // Elements between the first of every chunk along the free dimension and the edge.
+  ir::Value limit_;
+  std::vector<Slot> slots_;
+  std::vector<Loaded> loaded_;
+};
+
+}  // namespace nxv::kernels
