@@ -61,6 +61,15 @@ struct Lowering {
 // Throws Error(unsupported) naming the capability that the device lacks.
 Lowering lower(const Region& region, const Target& target);
 
+// A kernel that may compute a region.
+struct Candidate {
+  std::string name;
+  const char* refusal = nullptr;  // why it does not; null: it could
+};
+// Best first: the first that is not refused computes the region. Of regions of matrix products;
+// empty for others.
+std::vector<Candidate> candidates(const Region& region, const Target& target);
+
 Lowering lower_pointwise(const Region& region, const Target& target);
 Lowering lower_reduction(const Region& region, const Target& target);
 Lowering lower_matmul(const Region& region, const Target& target);

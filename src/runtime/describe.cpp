@@ -62,6 +62,19 @@ std::string text_of(const Region& region) {
   return out.str();
 }
 
+// Which kernel computes the region where there are several, and why not those that would be better.
+std::string text_of(const std::vector<kernels::Candidate>& candidates) {
+  std::ostringstream out;
+  for (const kernels::Candidate& c : candidates) {
+    if (!c.refusal) {
+      out << "  kernel " << c.name << '\n';
+      break;
+    }
+    out << "  not " << c.name << ": " << c.refusal << '\n';
+  }
+  return out.str();
+}
+
 }  // namespace
 
 std::string describe(Engine& engine) {
@@ -122,7 +135,7 @@ std::string explain(Engine& engine, const NodeRef& node) {
             << to_string(step.alias.source->shape) << "\n\n";
         continue;
       }
-      out << text_of(step.region);
+      out << text_of(step.region) << text_of(kernels::candidates(step.region, executor.target()));
       for (const kernels::Dispatch& d : kernels::lower(step.region, executor.target()).dispatches) {
         const ir::Kernel kernel = d.generate(step.region);
         out << "dispatch " << d.groups[0] << " x " << d.groups[1] << " x " << d.groups[2]

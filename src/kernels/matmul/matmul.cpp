@@ -16,8 +16,6 @@ namespace {
 
 using Kind = MatmulTile::Kind;
 
-// The plain kernel takes this many steps along k; longer products are added up by blocks.
-constexpr uint64_t kMaxPlainDepth = 32768;
 // Sums of blocks that one pass adds up, and the elements that they take at most.
 constexpr uint64_t kMaxPassBlocks = 4096;
 constexpr uint64_t kMaxPassElements = uint64_t{1} << 24;
@@ -32,10 +30,10 @@ class MatmulLowering {
         sums_(accumulation(product_, target)) {}
 
   Lowering plain() {
-    if (wants_blocks()) {
+    if (adds_by_blocks(product_, target_)) {
       add_blocks();
     } else {
-      add_plain(plain_layout(), units(), 0, 0, product_.steps());
+      add_plain(plain_layout(), product_.words_of_result(), 0, 0, product_.steps());
     }
     return std::move(lowering_);
   }
@@ -75,17 +73,6 @@ class MatmulLowering {
 
   bool is_cpu() const { return plan_.profile == plan::Profile::cpu; }
 
-  // Invocations that store C.
-  uint64_t units() const {
-    return divide_up(product_.count(), static_cast<uint64_t>(elements_per_word(product_.type)));
-  }
-
-  // Adding up by blocks keeps a device busy where C alone would not.
-  bool wants_blocks() const {
-    const uint64_t enough = is_cpu() ? 64 : 16384;
-    return product_.k > kMaxPlainDepth || (product_.k >= 2 * sums_.block && units() < enough);
-  }
-
   PlainLayout plain_layout() const {
     PlainLayout layout;
     layout.sums = sums_;
@@ -119,8 +106,8 @@ class MatmulLowering {
     layout.stage = PlainStage::totals;
     layout.resumes = resumes;
     layout.finishes = finishes;
-    Dispatch& d = add_plain(layout, finishes ? units() : product_.count(), 0, blocks,
-                            product_.count() * blocks);
+    Dispatch& d = add_plain(layout, finishes ? product_.words_of_result() : product_.count(), 0,
+                            blocks, product_.count() * blocks);
     d.workspaces = {reads(sums)};
     d.reads_operands = false;
     d.writes_output = finishes;
@@ -280,6 +267,15 @@ Lowering lower_small_units(const Region& region, const Target& target) {
   return lower_matmul(
       region, target,
       unit_tile(target.plan->subgroup_size, 64, 64, 32, 32, 32, is_split ? kSplitChain : 0));
+}
+
+std::vector<Candidate> candidates(const Region& region, const Target& target) {
+  std::vector<Candidate> all;
+  if (region.kind != RegionKind::matmul) return all;
+  for (const MatmulCandidate& c : matmul_candidates(product_of(region), target)) {
+    all.push_back({c.tile.name(), c.refusal});
+  }
+  return all;
 }
 
 Lowering lower_matmul(const Region& region, const Target& target) {

@@ -13,6 +13,20 @@ constexpr uint64_t kMaxPlainElements = 64 * 64, kMaxPlainSteps = 128;
 // Steps along k that units may add up of f16 and bf16: the error stays far below that of rounding
 // the sum to them.
 constexpr uint64_t kMaxChain = 32768;
+// Multiplications from which matrix units are worth it, of f16 and bf16; of f32 that are split
+// first, and steps along k.
+constexpr uint64_t kMinUnitSteps = uint64_t{1} << 22;
+constexpr uint64_t kMinSplitSteps = uint64_t{1} << 30, kMinSplitDepth = 256;
+// Multiplications from which a CPU gains by the kernel of tiles.
+constexpr uint64_t kMinRegisterSteps = uint64_t{1} << 18;
+// Tiles that keep every core of a GPU busy.
+constexpr uint64_t kEnoughTiles = 96;
+// The plain kernel takes this many steps along k; longer products are added up by blocks.
+constexpr uint64_t kMaxPlainDepth = 32768;
+// Invocations that keep a device busy.
+constexpr uint64_t kEnoughOfCpu = 64, kEnoughOfGpu = 16384;
+
+bool is_cpu(const Target& target) { return target.plan->profile == plan::Profile::cpu; }
 
 // Why matrix units cannot compute the region with a tile, or null.
 const char* unit_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {
@@ -39,71 +53,73 @@ bool can_shuffle(const plan::DevicePlan& plan) {
   return plan.has.subgroup_shuffle && plan.fixed_subgroup_size && plan.subgroup_size == 8;
 }
 
-// By sizes alone, since bits depend on it.
-bool prefers_units(const Product& product, const Target& target) {
-  const auto factors = unit_factors(product, target);
-  if (!factors || product.m < 32 || product.n < 32 || product.k < 32) return false;
-  if (*factors != UnitFactors::split) {
-    return product.k <= kMaxChain && product.m * product.n * product.k >= (uint64_t{1} << 22);
+// Why the device should not compute the product on matrix units although it can, or null. By sizes
+// alone, since bits depend on it.
+const char* unit_objection(const Product& product, UnitFactors factors) {
+  const uint64_t steps = product.m * product.n * product.k;
+  if (product.m < 32 || product.n < 32 || product.k < 32) {
+    return "it has fewer than 32 rows, columns or steps";
   }
-  return product.k >= 256 && product.m * product.n * product.k >= (uint64_t{1} << 30);
+  if (factors != UnitFactors::split) {
+    if (product.k > kMaxChain) return "k is too long for one chain of additions";
+    return steps >= kMinUnitSteps ? nullptr : "it is too small for matrix units";
+  }
+  if (product.k < kMinSplitDepth) return "k is too short for splitting f32 to pay";
+  return steps >= kMinSplitSteps ? nullptr : "it is too small for splitting f32 to pay";
+}
+
+// On a CPU smaller products take less time than compiling the larger kernel.
+const char* register_objection(const Product& product, const Target& target) {
+  if (!is_cpu(target)) return "tiles in registers are for CPUs, whose caches serve all lanes";
+  const bool worth = product.m >= 2 && product.n >= 8 && product.steps() >= kMinRegisterSteps;
+  return worth ? nullptr : "it is too small to pay for compiling the kernel";
+}
+
+const char* shared_objection(const Product& product, const Target& target) {
+  if (is_cpu(target)) return "the device has no shared memory of its own";
+  if (product.m < 16 || product.n < 16 || product.k < 16) {
+    return "it has fewer than 16 rows, columns or steps";
+  }
+  // Few tiles leave most cores idle: what matters is then how long one invocation takes.
+  const bool is_short = product.count() <= kMaxPlainElements && product.k <= kMaxPlainSteps;
+  return is_short ? "its tiles are too few to keep the device busy" : nullptr;
+}
+
+uint64_t tile_count(const Product& product, uint64_t rows, uint64_t columns) {
+  return product.batch * divide_up(product.m, rows) * divide_up(product.n, columns);
 }
 
 // The largest tiles that still give every core work, best first.
 std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target) {
-  const plan::DevicePlan& plan = *target.plan;
-  const auto tiles = [&](uint64_t rows, uint64_t columns) {
-    return product.batch * divide_up(product.m, rows) * divide_up(product.n, columns);
+  const uint32_t lanes = target.plan->subgroup_size;
+  const auto enough = [&](uint64_t rows, uint64_t columns) {
+    return tile_count(product, rows, columns) >= kEnoughTiles;
   };
   std::vector<MatmulTile> best;
   if (unit_factors(product, target) == UnitFactors::split) {
-    if (tiles(128, 128) >= 96) {
-      best.push_back(unit_tile(plan.subgroup_size, 128, 128, 32, 64, 32, kSplitChain));
-      best.push_back(unit_tile(plan.subgroup_size, 128, 128, 16, 64, 32, kSplitChain));
+    if (enough(128, 128)) {
+      best.push_back(unit_tile(lanes, 128, 128, 32, 64, 32, kSplitChain));
+      best.push_back(unit_tile(lanes, 128, 128, 16, 64, 32, kSplitChain));
     }
-    best.push_back(unit_tile(plan.subgroup_size, 64, 64, 32, 32, 32, kSplitChain));
+    best.push_back(unit_tile(lanes, 64, 64, 32, 32, 32, kSplitChain));
     return best;
   }
-  if (tiles(128, 128) >= 96) best.push_back(unit_tile(plan.subgroup_size, 128, 128, 32, 64, 64));
-  if (tiles(64, 128) >= 96) best.push_back(unit_tile(plan.subgroup_size, 64, 128, 64, 32, 64));
-  best.push_back(unit_tile(plan.subgroup_size, 64, 64, 64, 32, 32));
+  if (enough(128, 128)) best.push_back(unit_tile(lanes, 128, 128, 32, 64, 64));
+  if (enough(64, 128)) best.push_back(unit_tile(lanes, 64, 128, 64, 32, 64));
+  best.push_back(unit_tile(lanes, 64, 64, 64, 32, 32));
   return best;
 }
 
-MatmulTile choose_plain(const Product& product, const Target& target);
-
-MatmulTile choose_suitable(const Product& product, const Target& target) {
-  if (prefers_units(product, target)) {
-    for (const MatmulTile& tile : unit_tiles(product, target)) {
-      if (!matmul_obstacle(product, target, tile)) return tile;
-    }
-  }
-  return choose_plain(product, target);
-}
-
-MatmulTile choose_plain(const Product& product, const Target& target) {
-  const plan::DevicePlan& plan = *target.plan;
-  if (plan.profile == plan::Profile::cpu) {
-    // Smaller products take less time than compiling the larger kernel.
-    const bool worth = product.m >= 2 && product.n >= 8 && product.steps() >= (uint64_t{1} << 18);
-    if (!worth) return {};
-    if (!can_shuffle(plan)) return register_tile(8, 8, 8, false);
-    return register_tile(8, product.m > 8 ? 16 : 8, 4, true);
-  }
-  if (product.m < 16 || product.n < 16 || product.k < 16) return {};
-  // Few tiles leave most cores idle: what matters is then how long one invocation takes.
-  if (product.count() <= kMaxPlainElements && product.k <= kMaxPlainSteps) return {};
-  return choose_shared(product, target);
+MatmulTile choose_registers(const Product& product, const Target& target) {
+  if (!can_shuffle(*target.plan)) return register_tile(8, 8, 8, false);
+  return register_tile(8, product.m > 8 ? 16 : 8, 4, true);
 }
 
 }  // namespace
 
 // The largest tile that still gives every core work.
 MatmulTile choose_shared(const Product& product, const Target& target) {
-  const auto tiles = [&](uint64_t rows, uint64_t columns) {
-    return product.batch * divide_up(product.m, rows) * divide_up(product.n, columns);
-  };
-  if (tiles(128, 128) >= 96) {
+  if (tile_count(product, 128, 128) >= kEnoughTiles) {
     const Accumulation sums = accumulation(product, target);
     if (storage_bytes(sums.type) == 8) {
       return shared_tile(128, 128, 8, 8, 8, product.type == sums.type);
@@ -112,7 +128,7 @@ MatmulTile choose_shared(const Product& product, const Target& target) {
     const bool one_set = product.k <= sums.block || product.type == sums.type;
     return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
   }
-  if (tiles(64, 64) >= 96) return shared_tile(64, 64, 16, 8, 4);
+  if (tile_count(product, 64, 64) >= kEnoughTiles) return shared_tile(64, 64, 16, 8, 4);
   return shared_tile(32, 32, 16, 4, 4);
 }
 
@@ -147,16 +163,37 @@ const char* matmul_obstacle(const Product& product, const Target& target, const 
   return nullptr;
 }
 
+std::vector<MatmulCandidate> matmul_candidates(const Product& product, const Target& target) {
+  std::vector<MatmulCandidate> all;
+  const auto add = [&](const MatmulTile& tile, const char* objection) {
+    all.push_back({tile, objection ? objection : matmul_obstacle(product, target, tile)});
+  };
+  const auto factors = unit_factors(product, target);
+  const char* const objection = factors ? unit_objection(product, *factors) : nullptr;
+  for (const MatmulTile& tile : unit_tiles(product, target)) add(tile, objection);
+  add(choose_shared(product, target), shared_objection(product, target));
+  add(choose_registers(product, target), register_objection(product, target));
+  all.push_back({MatmulTile{}, nullptr});
+  return all;
+}
+
 MatmulTile choose_matmul(const Product& product, const Target& target) {
-  const MatmulTile tile = choose_suitable(product, target);
-  const bool fits = tile.kind == Kind::plain || !matmul_obstacle(product, target, tile);
-  return fits ? tile : MatmulTile{};
+  for (const MatmulCandidate& c : matmul_candidates(product, target)) {
+    if (!c.refusal) return c.tile;
+  }
+  return {};
+}
+
+bool adds_by_blocks(const Product& product, const Target& target) {
+  const uint64_t enough = is_cpu(target) ? kEnoughOfCpu : kEnoughOfGpu;
+  const bool is_long = product.k >= 2 * accumulation(product, target).block;
+  return product.k > kMaxPlainDepth || (is_long && product.words_of_result() < enough);
 }
 
 std::vector<MatmulTile> candidate_tiles(const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   std::vector<MatmulTile> tiles{MatmulTile{}};
-  if (target.plan->profile == plan::Profile::cpu) {
+  if (is_cpu(target)) {
     for (auto [rows, columns] : {std::pair{4u, 8u}, {8u, 4u}, {8u, 8u}, {16u, 4u}}) {
       tiles.push_back(register_tile(8, rows, columns, false));
     }

@@ -10,13 +10,24 @@
 
 namespace nxv::kernels {
 
-// Tiles that suit devices of the target's kind, in no order.
-std::vector<MatmulTile> candidate_tiles(const Target& target);
-
+struct MatmulCandidate {
+  MatmulTile tile;
+  const char* refusal = nullptr;  // why it does not compute the product; null: it could
+};
+// What may compute the product, best first: the first that is not refused does. The last is the
+// plain kernel, which takes everything.
+std::vector<MatmulCandidate> matmul_candidates(const Product& product, const Target& target);
 MatmulTile choose_matmul(const Product& product, const Target& target);
+
 // Why a tile cannot compute the product, or null.
 const char* matmul_obstacle(const Product& product, const Target& target, const MatmulTile& tile);
-// The tile for f32 on devices with shared memory.
+// The tile for shared memory: of devices that have it, and beside matrix units.
 MatmulTile choose_shared(const Product& product, const Target& target);
+// Whether the plain kernel adds up the blocks of an element by different invocations, which keeps a
+// device busy where the result alone would not.
+bool adds_by_blocks(const Product& product, const Target& target);
+
+// Tiles that suit devices of the target's kind, in no order: for tests and benchmarks.
+std::vector<MatmulTile> candidate_tiles(const Target& target);
 
 }  // namespace nxv::kernels

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/region_words.h"
+#include "kernels/common/divide_up.h"
 #include "kernels/common/memory_format.h"
 
 namespace nxv::kernels {
@@ -24,6 +25,10 @@ bool starts_groups(const Product& product, const Factor& factor, uint32_t unit) 
 }
 
 }  // namespace
+
+uint64_t Product::words_of_result() const {
+  return divide_up(count(), static_cast<uint64_t>(elements_per_word(type)));
+}
 
 Product product_of(const Region& region) {
   const auto words = record_at<ProductWords>(region.words, 0);

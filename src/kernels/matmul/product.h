@@ -25,6 +25,7 @@ struct Product {
 
   uint64_t count() const { return batch * m * n; }
   uint64_t steps() const { return count() * k; }
+  uint64_t words_of_result() const;  // or elements, where those are larger
 };
 Product product_of(const Region& region);
 

@@ -1,0 +1,145 @@
+#include "kernels/matmul/matmul_choice.h"
+
+#include <gtest/gtest.h>
+
+namespace nxv::kernels {
+namespace {
+
+using Kind = MatmulTile::Kind;
+
+plan::DevicePlan cpu_plan() {
+  plan::DevicePlan plan;
+  plan.profile = plan::Profile::cpu;
+  plan.has.subgroup_shuffle = plan.fixed_subgroup_size = true;
+  plan.subgroup_size = 8;
+  plan.max_workgroup_invocations = 1024;
+  plan.shared_memory_bytes = 32768;
+  return plan;
+}
+
+plan::DevicePlan gpu_plan() {
+  plan::DevicePlan plan = cpu_plan();
+  plan.profile = plan::Profile::discrete;
+  plan.subgroup_size = 32;
+  plan.shared_memory_bytes = 49152;
+  return plan;
+}
+
+plan::DevicePlan unit_plan() {
+  plan::DevicePlan plan = gpu_plan();
+  plan.has.coopmat = true;
+  const auto f16 = plan::MatrixType::f16;
+  plan.matrix_shapes = {{16, 16, 16, f16, f16, plan::MatrixType::f32}};
+  return plan;
+}
+
+// Of matrices whose rows lie one after the other.
+Product product(DType type, uint64_t m, uint64_t n, uint64_t k) {
+  Product p;
+  p.type = type;
+  p.m = m;
+  p.n = n;
+  p.k = k;
+  p.a = {type, m, 0, 0, static_cast<uint32_t>(k), 1};
+  p.b = {type, n, 0, 0, 1, static_cast<uint32_t>(n)};
+  return p;
+}
+
+// Why no kernel of the kind computes the product: the reason of its last tile; null where one
+// could.
+const char* refusal(const Product& p, const plan::DevicePlan& plan, Kind kind) {
+  const char* why = "no candidate";
+  for (const MatmulCandidate& c : matmul_candidates(p, make_target(plan))) {
+    if (c.tile.kind != kind) continue;
+    if (!c.refusal) return nullptr;
+    why = c.refusal;
+  }
+  return why;
+}
+
+TEST(MatmulChoice, PlainIsTheLastAndTakesEverything) {
+  for (const plan::DevicePlan& plan : {cpu_plan(), gpu_plan(), unit_plan()}) {
+    for (int i = 0; i < kDTypeCount; ++i) {
+      const auto all =
+          matmul_candidates(product(static_cast<DType>(i), 512, 512, 512), make_target(plan));
+      EXPECT_EQ(all.back().tile.kind, Kind::plain);
+      EXPECT_EQ(all.back().refusal, nullptr);
+    }
+  }
+}
+
+TEST(MatmulChoice, TheFirstThatIsNotRefused) {
+  for (const plan::DevicePlan& plan : {cpu_plan(), gpu_plan(), unit_plan()}) {
+    const Target target = make_target(plan);
+    for (uint64_t size : {1, 8, 20, 40, 64, 100, 512, 2048}) {
+      for (DType t : {DType::f16, DType::f32, DType::f64, DType::c64, DType::s8}) {
+        const Product p = product(t, size, size, size);
+        const MatmulTile chosen = choose_matmul(p, target);
+        for (const MatmulCandidate& c : matmul_candidates(p, target)) {
+          if (c.refusal) continue;
+          EXPECT_EQ(c.tile.name(), chosen.name());
+          break;
+        }
+        if (chosen.kind != Kind::plain) {
+          EXPECT_EQ(matmul_obstacle(p, target, chosen), nullptr);
+        }
+      }
+    }
+  }
+}
+
+TEST(MatmulChoice, RefusalsByDevice) {
+  const Product p = product(DType::f32, 512, 512, 512);
+  EXPECT_STREQ(refusal(p, cpu_plan(), Kind::shared), "the device has no shared memory of its own");
+  EXPECT_EQ(refusal(p, cpu_plan(), Kind::registers), nullptr);
+  EXPECT_EQ(refusal(p, gpu_plan(), Kind::shared), nullptr);
+  EXPECT_STREQ(refusal(p, gpu_plan(), Kind::registers),
+               "tiles in registers are for CPUs, whose caches serve all lanes");
+  EXPECT_STREQ(refusal(p, gpu_plan(), Kind::units), "the device has no matrix units for its types");
+  plan::DevicePlan small = gpu_plan();
+  small.shared_memory_bytes = 4096;
+  EXPECT_STREQ(refusal(p, small, Kind::shared), "the slabs do not fit into shared memory");
+  small = gpu_plan();
+  small.max_workgroup_invocations = 32;
+  EXPECT_STREQ(refusal(p, small, Kind::shared), "the workgroup is too large");
+}
+
+TEST(MatmulChoice, RefusalsBySize) {
+  EXPECT_STREQ(refusal(product(DType::f32, 512, 512, 8), gpu_plan(), Kind::shared),
+               "it has fewer than 16 rows, columns or steps");
+  EXPECT_STREQ(refusal(product(DType::f32, 64, 64, 128), gpu_plan(), Kind::shared),
+               "its tiles are too few to keep the device busy");
+  EXPECT_EQ(refusal(product(DType::f32, 64, 64, 129), gpu_plan(), Kind::shared), nullptr);
+  EXPECT_STREQ(refusal(product(DType::f32, 63, 64, 64), cpu_plan(), Kind::registers),
+               "it is too small to pay for compiling the kernel");
+  EXPECT_EQ(refusal(product(DType::f32, 64, 64, 64), cpu_plan(), Kind::registers), nullptr);
+  EXPECT_STREQ(refusal(product(DType::c64, 64, 64, 64), cpu_plan(), Kind::registers),
+               "the type is complex");
+}
+
+TEST(MatmulChoice, RefusalsOfMatrixUnits) {
+  const plan::DevicePlan plan = unit_plan();
+  const auto why = [&](DType t, uint64_t m, uint64_t n, uint64_t k) {
+    return refusal(product(t, m, n, k), plan, Kind::units);
+  };
+  EXPECT_EQ(why(DType::f16, 256, 256, 256), nullptr);
+  EXPECT_STREQ(why(DType::f16, 31, 4096, 4096), "it has fewer than 32 rows, columns or steps");
+  EXPECT_STREQ(why(DType::f16, 161, 161, 161), "it is too small for matrix units");
+  EXPECT_STREQ(why(DType::f16, 64, 64, 32769), "k is too long for one chain of additions");
+  EXPECT_EQ(why(DType::f32, 1024, 1024, 1024), nullptr);
+  EXPECT_STREQ(why(DType::f32, 1024, 1024, 1023), "it is too small for splitting f32 to pay");
+  EXPECT_STREQ(why(DType::f32, 4096, 4096, 255), "k is too short for splitting f32 to pay");
+  EXPECT_STREQ(why(DType::f64, 1024, 1024, 1024), "the device has no matrix units for its types");
+}
+
+TEST(MatmulChoice, BlocksWhereTheResultIsSmall) {
+  const plan::DevicePlan cpu = cpu_plan(), gpu = gpu_plan();
+  EXPECT_TRUE(adds_by_blocks(product(DType::f32, 1, 1, 1 << 20), make_target(cpu)));
+  EXPECT_TRUE(adds_by_blocks(product(DType::f32, 1, 128, 8192), make_target(gpu)));
+  EXPECT_FALSE(adds_by_blocks(product(DType::f32, 8, 8, 8192), make_target(cpu)));
+  EXPECT_FALSE(adds_by_blocks(product(DType::f32, 128, 128, 100), make_target(gpu)));
+  EXPECT_TRUE(adds_by_blocks(product(DType::f32, 1024, 1024, 32769), make_target(gpu)));
+}
+
+}  // namespace
+}  // namespace nxv::kernels
