@@ -6,6 +6,10 @@
 // element of the root), the element space has `row_count` x `col_count` points, the columns being
 // what the reductions fold. The root lives in one of the two spaces.
 //
+// A matmul region has one contraction. What the root makes of its sum are expressions of the row
+// space, one point for each element of the root. Its factors are expressions of the element level,
+// evaluated at the points of a factor: [b, m, k] or [b, k, n].
+//
 // Everything that a kernel's code depends on goes into `key`; everything else (sizes, strides,
 // offsets, scalars) is a 32-bit word in `words` (region_words.h), passed at run time. Expressions
 // and operands refer to their words by index, so kernels are generated once a key and filled in on
@@ -59,7 +63,8 @@ struct Space {
 enum class Addressing : uint8_t {
   linear,   // the point's linear index
   uniform,  // one element for all points; OffsetWords
-  strided,  // OffsetWords, then a stride for each dimension of the level's space
+  strided,  // OffsetWords, then a stride for each dimension of the level's space; of factors of
+            // a contraction: MatrixWords
   mapped,   // through the steps of `path`; words: row-major strides of the node's axes
 };
 
@@ -85,6 +90,7 @@ enum class ExprKind : uint8_t {
   inside,    // pad, concatenate: u8, whether the point lies inside the part (`path`)
   choose,    // args[0] ? args[1] : args[2], of one type
   reduce,    // reduction of args[0] over the columns
+  contract,  // sum over k of args[0] at [b, m, k] times args[1] at [b, k, n]
   gather,    // element of a dense operand, at the index args[0]
 };
 
@@ -100,7 +106,7 @@ struct Expr {
   // leave points out.
   int32_t path = -1;
   WordIndex words = 0;  // generate: of the index, as for an operand; constant: the scalar's bits;
-                        // gather: GatherWords
+                        // gather: GatherWords; contract: ProductWords
   WordIndex extra = 0;  // iota along an axis: IotaWords; eye: EyeWords; random: RandomWords
   const Node* node = nullptr;
 };
@@ -137,6 +143,12 @@ struct Region {
   std::string key;
   // Operations that may fault: a word each of the fault slot, in the order in which they compute.
   std::vector<Op> faults;
+  // Index of the contraction among the expressions, of matmul regions.
+  int contraction() const {
+    const auto at = std::find_if(exprs.begin(), exprs.end(),
+                                 [](const Expr& e) { return e.kind == ExprKind::contract; });
+    return at == exprs.end() ? -1 : static_cast<int>(at - exprs.begin());
+  }
   bool can_fault() const { return !faults.empty(); }
   uint32_t fault_word(Op op) const {
     return static_cast<uint32_t>(std::find(faults.begin(), faults.end(), op) - faults.begin());

@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "base/scalar.h"
-#include "graph/region_words.h"
 #include "ir/builder.h"
 #include "kernels/matmul/matmul.h"
 
@@ -56,13 +55,8 @@ bool agree(DType t, const Bytes& x, const Bytes& y) {
 
 MatrixCheck product_check(DType t, const kernels::Target& target) {
   MatrixCheck check;
-  check.region.kind = RegionKind::matmul;
-  check.region.root = node(t, {1, kM, kN});
-  check.region.operands.resize(2);
-  check.region.operands[0].node = node(t, {kM, kK});
-  check.region.operands[1].node = node(t, {kK, kN});
-  check.region.key = name(t);
-  append(check.region.words, ProductWords{{0, 0, kK, 1}, {0, 0, kN, 1}, 1, kM, kN, kK});
+  check.region = kernels::product_region(node(t, {kM, kK}), node(t, {kK, kN}), node(t, {1, kM, kN}),
+                                         {{0, 0, kK, 1}, {0, 0, kN, 1}, 1, kM, kN, kK});
   if (!kernels::unit_factors(kernels::product_of(check.region), target)) return check;
   check.ways = {kernels::lower_small_units(check.region, target),
                 kernels::lower_matmul(check.region, target, kernels::MatmulTile{})};

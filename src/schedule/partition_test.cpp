@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "graph/build.h"
+#include "graph/region_words.h"
 #include "library/registry.h"
 #include "schedule/schedule.h"
 #include "testing/reference/reference.h"
@@ -175,7 +176,15 @@ TEST_F(Schedules, MatmulReadsViewsByTheirStrides) {
   const NodeRef product = matmul(transpose(a, {1, 0}), b);
   std::vector<SplitReason> why;
   for (const Step& s : steps(product)) {
-    if (!s.is_alias) why.push_back(s.region.reason);
+    if (s.is_alias) continue;
+    why.push_back(s.region.reason);
+    ASSERT_EQ(s.region.exprs.size(), 3u);
+    EXPECT_EQ(s.region.contraction(), 2);
+    EXPECT_EQ(s.region.exprs[2].args, (std::array<int16_t, 3>{0, 1, -1}));
+    const auto words = record_at<ProductWords>(s.region.words, s.region.exprs[2].words);
+    EXPECT_EQ(words.a.row_stride, 1u);
+    EXPECT_EQ(words.a.column_stride, 5u);
+    EXPECT_EQ(s.region.operands[1].words, word_offset(&ProductWords::b));
   }
   EXPECT_EQ(why.size(), 1u) << "the transposition is folded into the product";
   const NodeRef scaled = matmul(elementwise(Op::multiply, {a, number(2)}), data({5, 3}));

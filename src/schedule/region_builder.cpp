@@ -24,9 +24,7 @@ class RegionBuilder {
   void run() {
     region_.root = NodeRef::share(&root_);
     region_.reason = cut_.reason;
-    if (info(root_.op).fusion == Fusion::contraction) {
-      build_matmul();
-    } else if (info(root_.op).fusion == Fusion::library) {
+    if (info(root_.op).fusion == Fusion::library) {
       build_library();
     } else {
       set_spaces();
@@ -48,7 +46,8 @@ class RegionBuilder {
 
   void set_spaces() {
     if (cut_.layout == Shape2D::none) {
-      region_.kind = RegionKind::pointwise;
+      const bool is_product = info(root_.op).fusion == Fusion::contraction;
+      region_.kind = is_product ? RegionKind::matmul : RegionKind::pointwise;
       region_.row_count = root_.count;
       draft_.row_shape = root_.shape;
       return;
@@ -135,6 +134,8 @@ class RegionBuilder {
         return node.op == Op::pad ? pad(node, path) : concatenate(node, path);
       case Fusion::gather:
         return gather(node, path);
+      case Fusion::contraction:
+        return contract(node);
       case Fusion::reduction: {
         const int at = cut_.layout == Shape2D::elements ? kRootBase : kElementBase;
         Expr e = expr_of(node, ExprKind::reduce, Level::row);
@@ -276,39 +277,47 @@ class RegionBuilder {
     return result;
   }
 
-  // ---- Matmul ----
+  // ---- Matrix products ----
 
   static uint32_t word(int64_t v) { return RegionDraft::word(v); }
 
-  void build_matmul() {
-    region_.kind = RegionKind::matmul;
-    region_.row_count = root_.count;
-    region_.operands.reserve(root_.inputs.size());
-    const Shape& shape = root_.shape;
+  int16_t contract(const Node& node) {
+    Expr e = expr_of(node, ExprKind::contract, Level::row);
+    const Shape& shape = node.shape;
     ProductWords words;
-    words.a = matrix(*root_.inputs[0]);
-    words.b = matrix(*root_.inputs[1]);
+    e.words = draft_.next_word();
+    e.args[0] = factor(*node.inputs[0], words.a, e.words + word_offset(&ProductWords::a));
+    e.args[1] = factor(*node.inputs[1], words.b, e.words + word_offset(&ProductWords::b));
     words.batch = shape.size() == 3 ? word(shape[0]) : 1;
     words.m = word(shape[shape.size() - 2]);
     words.n = word(shape.back());
-    words.k = word(root_.inputs[0]->shape.back());
+    words.k = word(node.inputs[0]->shape.back());
     draft_.push(words);
+    return push(e);
   }
 
-  // An operand of a product: a stored value, read through strided views of two or three axes.
-  MatrixWords matrix(const Node& input) {
+  // The load of a stored value, through strided views of two or three axes; its words will be at
+  // `at`.
+  int16_t factor(const Node& input, MatrixWords& words, WordIndex at) {
     std::vector<PathStep> views;  // from the product to the stored value
     const Node* node = &input;
     for (; is_inside(*node); node = node->inputs[0].get()) {
       views.push_back({node, 0, static_cast<int>(views.size()) - 1, 0});
     }
     const Layout layout = *compose(views, static_cast<int>(views.size()) - 1, node->shape);
+    const size_t rank = layout.strides.size();
+    words = {word(layout.offset), rank == 3 ? word(layout.strides[0]) : 0,
+             word(layout.strides[rank - 2]), word(layout.strides[rank - 1])};
     Operand& operand = region_.operands.emplace_back();
     operand.node = NodeRef::share(const_cast<Node*>(node));
+    operand.level = Level::element;
     operand.addressing = Addressing::strided;
-    const size_t rank = layout.strides.size();
-    return {word(layout.offset), rank == 3 ? word(layout.strides[0]) : 0,
-            word(layout.strides[rank - 2]), word(layout.strides[rank - 1])};
+    operand.words = at;
+    draft_.operand_addresses.emplace_back().level = Level::element;
+    Expr e = expr_of(*node, ExprKind::load, Level::element);
+    e.op = Op::data;  // whatever made the value: kernels do not depend on it
+    e.operand = static_cast<int16_t>(region_.operands.size() - 1);
+    return push(e);
   }
 
   // ---- Operations with kernels of their own ----

@@ -51,7 +51,7 @@ struct RegionDraft {
 // Where elements of a node of this shape lie, seen through a path.
 Address locate(const RegionDraft& draft, const Shape& shape, int path);
 
-// Collapses the spaces and fills in the words of all but matmul and library regions.
+// Collapses the spaces and fills in the words of all but library regions.
 void assign_words(RegionDraft& draft);
 
 // Everything that a kernel's code depends on.

@@ -17,8 +17,8 @@ class Key {
     number(static_cast<int>(draft_.root.dtype));
     number(static_cast<int>(region_.root_level));
     number(region_.can_fault());
-    if (region_.kind == RegionKind::library) number(static_cast<int>(draft_.root.op));
-    if (region_.kind == RegionKind::matmul || region_.kind == RegionKind::library) {
+    if (region_.kind == RegionKind::library) {
+      number(static_cast<int>(draft_.root.op));
       for (const Operand& o : region_.operands) number(static_cast<int>(o.node->dtype));
       if (const auto* fold = std::get_if<FoldAttr>(&draft_.root.attributes)) key_of_fold(*fold);
       if (const auto* system = std::get_if<TriangularAttr>(&draft_.root.attributes)) {

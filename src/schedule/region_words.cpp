@@ -14,11 +14,13 @@ class Words {
   explicit Words(RegionDraft& draft) : draft_(draft), region_(draft.region) {}
 
   void run() {
-    if (region_.kind == RegionKind::matmul || region_.kind == RegionKind::library) return;
+    if (region_.kind == RegionKind::library) return;
     collapse_rows();
     collapse_elements();
     for (size_t i = 0; i < region_.operands.size(); ++i) {
       Operand& operand = region_.operands[i];
+      // The words of factors are those of their product.
+      if (region_.kind == RegionKind::matmul && operand.level == Level::element) continue;
       const Address& address = draft_.operand_addresses[i];
       operand.words = push_address(address, operand.node->shape);
       operand.unit_columns = address.level == Level::element && !address.layout.strides.empty() &&

@@ -26,18 +26,29 @@ bool converts_to_float(const Region& region) {
   return false;
 }
 
+ArgumentOptions with_zero(ArgumentOptions options, const Region& region) {
+  options.has_zero = converts_to_float(region);
+  return options;
+}
+
+// Whether the kernel computes it, and sets its value.
+bool is_given(const Expr& e) { return e.kind == ExprKind::reduce || e.kind == ExprKind::contract; }
+
 }  // namespace
 
 RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
                              const ir::math::MathOptions& math, uint32_t words, int workspaces)
+    : RegionEmitter(
+          builder, region, math, words,
+          {.overlap = Overlap::in_place, .reads_output = false, .workspaces = workspaces}) {}
+
+RegionEmitter::RegionEmitter(ir::Builder& builder, const Region& region,
+                             const ir::math::MathOptions& math, uint32_t words,
+                             const ArgumentOptions& options)
     : b_(builder),
       region_(region),
       math_(math),
-      arguments_(builder, region, words,
-                 {.overlap = Overlap::in_place,
-                  .reads_output = false,
-                  .workspaces = workspaces,
-                  .has_zero = converts_to_float(region)}),
+      arguments_(builder, region, words, with_zero(options, region)),
       addresses_(builder, region, arguments_),
       generators_(builder, math, arguments_),
       values_(region.exprs.size()) {
@@ -75,7 +86,7 @@ void RegionEmitter::evaluate(int wanted, const Points& points) {
   if (!values_[wanted].empty()) return;
   const Expr& e = region_.exprs[wanted];
   for (int16_t arg : e.args) {
-    if (arg >= 0 && e.kind != ExprKind::reduce) evaluate(arg, points);
+    if (arg >= 0 && !is_given(e)) evaluate(arg, points);
   }
   make(wanted, points);
 }
@@ -115,6 +126,7 @@ void RegionEmitter::prepare(int id, Level level, const Points& points) {
       break;
     case ExprKind::inside:
     case ExprKind::reduce:
+    case ExprKind::contract:
       break;
   }
   const bool may_be_grouped = e.kind == ExprKind::load || e.kind == ExprKind::generate;
@@ -210,7 +222,8 @@ void RegionEmitter::make(int id, const Points& points) {
       break;
     }
     case ExprKind::reduce:
-      throw Error(Status::internal, "a reduction is read before it is computed");
+    case ExprKind::contract:
+      throw Error(Status::internal, "a reduction or product is read before it is computed");
   }
   values_[id] = std::move(result);
 }

@@ -20,9 +20,13 @@ class RegionEmitter {
   // Declares the kernel's arguments; `words` of the dispatch beside those of the region.
   RegionEmitter(ir::Builder& builder, const Region& region, const ir::math::MathOptions& math,
                 uint32_t words = 0, int workspaces = 0);
+  // The same, with other options; the zero is there if expressions need it.
+  RegionEmitter(ir::Builder& builder, const Region& region, const ir::math::MathOptions& math,
+                uint32_t words, const ArgumentOptions& options);
   RegionEmitter(const RegionEmitter&) = delete;
   RegionEmitter& operator=(const RegionEmitter&) = delete;
 
+  const KernelArguments& arguments() const { return arguments_; }
   ir::Value output() const { return arguments_.output(); }
   ir::Value workspace(int i) const { return arguments_.workspace(i); }
   template <WordRecord R>
@@ -32,7 +36,7 @@ class RegionEmitter {
 
   // Evaluates the expressions `wanted` names and what they need, of one level: row-level ones at
   // points.rows, element-level ones at points.cols. Values of earlier calls are kept until
-  // forgotten; reductions must have been given their result by set().
+  // forgotten; reductions and contractions must have been given their result by set().
   void evaluate(int wanted, const Points& points);
   // The same, an element at a time, in a loop over the points of the level of `wanted`: the code of
   // an element is there once. `use` gets the number of the point and the value, inside the loop;

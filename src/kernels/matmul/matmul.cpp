@@ -53,10 +53,9 @@ class MatmulLowering {
                 : add_tiles(tile_layout(tile, store), tile_words(tile));
     d.groups = fold_groups(tile_count(tile), plan_);
     if (store.to_workspace) {
-      const int totals = lowering_.add_workspace(product_.count() * 8);
-      d.workspaces = {writes(totals)};
-      d.writes_output = false;
-      add_totals(totals, -1, false, true, 1);
+      const int totals = add_total_space();
+      write_totals(d, totals);
+      finish_totals(totals);
     }
     return std::move(lowering_);
   }
@@ -109,7 +108,7 @@ class MatmulLowering {
     Dispatch& d = add_plain(layout, finishes ? product_.words_of_result() : product_.count(), 0,
                             blocks, product_.count() * blocks);
     d.workspaces = {reads(sums)};
-    d.reads_operands = false;
+    d.reads_operands = finishes && product_.has_epilogue;
     d.writes_output = finishes;
     if (resumes || !finishes) d.workspaces.push_back({total, resumes, !finishes});
   }
@@ -133,9 +132,17 @@ class MatmulLowering {
   StoreLayout store_layout() const {
     StoreLayout store;
     store.whole_groups = product_.n % kGroup == 0;
-    store.to_workspace = elements_per_word(product_.type) > 1 && !store.whole_groups;
+    store.to_workspace = elements_per_word(product_.stored) > 1 && !store.whole_groups;
     return store;
   }
+
+  // Totals of tiles that other kernels make C of.
+  int add_total_space() { return lowering_.add_workspace(product_.count() * 8); }
+  static void write_totals(Dispatch& d, int totals) {
+    d.workspaces.push_back(writes(totals));
+    d.writes_output = false;
+  }
+  void finish_totals(int totals) { add_totals(totals, -1, false, true, 1); }
 
   bool is_full(const MatmulTile& tile) const {
     const uint32_t steps = tile.kind == Kind::units ? tile.steps() : 2 * tile.depth;
@@ -200,9 +207,11 @@ class MatmulLowering {
     judged.reads_operands = judged.writes_output = false;
 
     const StoreLayout store = store_layout();
+    const int totals = store.to_workspace ? add_total_space() : -1;
     const auto place = [&](Dispatch& d, const MatmulTile& t) {
       d.groups = fold_groups(tile_count(t), plan_);
       d.workspaces = {reads(lines)};
+      if (store.to_workspace) write_totals(d, totals);
     };
     place(add(kUnitMatmul, unit_layout(tile, store), SplitWords{tile_words(tile), space.words},
               product_.steps()),
@@ -211,6 +220,7 @@ class MatmulLowering {
     TileLayout layout = tile_layout(other, store);
     layout.rejected = true;
     place(add_tiles(layout, SplitWords{tile_words(other), space.words}), other);
+    if (store.to_workspace) finish_totals(totals);
   }
 
   void add_measure(const LineSpace& space, int lines) {

@@ -122,10 +122,10 @@ MatmulTile choose_shared(const Product& product, const Target& target) {
   if (tile_count(product, 128, 128) >= kEnoughTiles) {
     const Accumulation sums = accumulation(product, target);
     if (storage_bytes(sums.type) == 8) {
-      return shared_tile(128, 128, 8, 8, 8, product.type == sums.type);
+      return shared_tile(128, 128, 8, 8, 8, product.holds_totals(sums.type));
     }
     // Twice as many elements an invocation, if their totals need no registers.
-    const bool one_set = product.k <= sums.block || product.type == sums.type;
+    const bool one_set = product.k <= sums.block || product.holds_totals(sums.type);
     return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
   }
   if (tile_count(product, 64, 64) >= kEnoughTiles) return shared_tile(64, 64, 16, 8, 4);
@@ -133,6 +133,7 @@ MatmulTile choose_shared(const Product& product, const Target& target) {
 }
 
 const char* matmul_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {
+  if (tile.kind == Kind::plain) return nullptr;
   if (tile.kind == Kind::units) return unit_obstacle(product, target, tile);
   const plan::DevicePlan& plan = *target.plan;
   const Accumulation sums = accumulation(product, target);
@@ -157,8 +158,8 @@ const char* matmul_obstacle(const Product& product, const Target& target, const 
     return "invocations do not share the slabs evenly";
   }
   if (sums.block % (2 * tile.depth) != 0) return "blocks are no whole number of slabs";
-  if (tile.total_in_output && product.type != sums.type && product.k > sums.block) {
-    return "C is of another type than its sums";
+  if (tile.total_in_output && !product.holds_totals(sums.type) && product.k > sums.block) {
+    return "C cannot hold totals";
   }
   return nullptr;
 }

@@ -9,33 +9,42 @@ using ir::Value;
 
 namespace {
 
-constexpr ArgumentOptions options(int workspaces) {
-  return {.overlap = Overlap::apart, .workspaces = workspaces, .has_zero = false};
+const Expr& expr(const Region& region, int index) {
+  return region.exprs[static_cast<size_t>(index)];
 }
 
-MatmulKernel::Operand operand(const KernelArguments& arguments, const Region& region, int i) {
+constexpr ArgumentOptions options(int workspaces) {
+  return {.overlap = Overlap::apart, .workspaces = workspaces};
+}
+
+MatmulKernel::Operand factor(const KernelArguments& arguments, const Region& region, int i) {
   const bool is_a = i == 0;
-  const auto words = arguments.region_words_as<MatrixWords>(
-      word_offset(is_a ? &ProductWords::a : &ProductWords::b));
+  const nxv::Operand& operand = factor_operand(region, i);
+  const auto words = arguments.region_words_as<MatrixWords>(operand.words);
   const Value row = words[&MatrixWords::row_stride], column = words[&MatrixWords::column_stride];
-  return {arguments.operand(i),        region.operands[static_cast<size_t>(i)].node->dtype,
-          words[&MatrixWords::offset], words[&MatrixWords::batch_stride],
-          is_a ? row : column,         is_a ? column : row};
+  const auto index = static_cast<int>(&operand - region.operands.data());
+  return {arguments.operand(index),          operand.node->dtype, words[&MatrixWords::offset],
+          words[&MatrixWords::batch_stride], is_a ? row : column, is_a ? column : row};
 }
 
 }  // namespace
 
 MatmulKernel::MatmulKernel(ir::Builder& builder, const Region& region, const Target& target,
                            const Accumulation& sums, uint32_t words, int workspaces)
-    : b(builder),
-      arguments(b, region, words, options(workspaces)),
-      size(arguments.region_words_as<ProductWords>(0)),
+    : sum_(region.contraction()),
+      root_(static_cast<int>(region.exprs.size()) - 1),
+      math_(target.math),
+      emitter_(builder, region, math_, words, options(workspaces)),
+      b(builder),
+      arguments(emitter_.arguments()),
+      size(arguments.region_words_as<ProductWords>(expr(region, sum_).words)),
+      dtype(expr(region, sum_).dtype),
       out(region.root->dtype),
       sums(sums),
       type(ir::compute_type(sums.type)),
-      A(operand(arguments, region, 0)),
-      B(operand(arguments, region, 1)),
-      math_(target.math) {}
+      A(factor(arguments, region, 0)),
+      B(factor(arguments, region, 1)),
+      workspaces(workspaces) {}
 
 Sum MatmulKernel::element(const Operand& operand, Value index) const {
   const Number x = load_element(operand.buffer, index, operand.dtype);
@@ -59,10 +68,10 @@ std::array<Value, kGroup> MatmulKernel::group(const Operand& operand, Value inde
   return values;
 }
 
-Value MatmulKernel::zero() const { return is_integer(out) ? b.number(type, 0) : b.zero(type); }
+Value MatmulKernel::zero() const { return is_integer(dtype) ? b.number(type, 0) : b.zero(type); }
 
 Value MatmulKernel::multiply_add(Value x, Value y, Value sum) const {
-  return is_integer(out) ? sum + x * y : b.fma(x, y, sum);
+  return is_integer(dtype) ? sum + x * y : b.fma(x, y, sum);
 }
 
 Sum MatmulKernel::multiply_add(const Sum& x, const Sum& y, const Sum& sum) const {
@@ -84,9 +93,23 @@ Sum MatmulKernel::add(const Sum& x, const Sum& y) {
 }
 
 Number MatmulKernel::result(const Sum& total) const {
-  Number x{out, ir::wrap(total[0], out), {}};
-  if (total.size() == 2) x.im = ir::wrap(total[1], out);
+  Number x{dtype, ir::wrap(total[0], dtype), {}};
+  if (total.size() == 2) x.im = ir::wrap(total[1], dtype);
   return x;
+}
+
+std::vector<Number> MatmulKernel::finished(std::vector<Number> sums, Value index) {
+  if (sum_ == root_) return sums;
+  Points points;
+  for (size_t i = 0; i < sums.size(); ++i) {
+    points.rows.push_back(i == 0 ? index : index + static_cast<int>(i));
+  }
+  if (sums.size() == kGroup) points.row_group = index >> 2;
+  emitter_.set(sum_, sums);
+  emitter_.evaluate(root_, points);
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] = emitter_.value(root_, static_cast<int>(i));
+  emitter_.forget_all();
+  return sums;
 }
 
 DType MatmulKernel::stored_sum() const {

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "graph/region_words.h"
-#include "kernels/common/kernel_arguments.h"
 #include "kernels/common/memory_format.h"
+#include "kernels/common/region_emitter.h"
 #include "kernels/matmul/product.h"
 
 namespace nxv::kernels {
@@ -21,6 +21,11 @@ namespace nxv::kernels {
 using Sum = std::vector<ir::Value>;
 
 class MatmulKernel {
+  // What the members below are made of.
+  const int sum_, root_;  // expressions
+  const ir::math::MathOptions math_;
+  RegionEmitter emitter_;
+
  public:
   // Declares the arguments; `words` of the dispatch beside those of the region.
   MatmulKernel(ir::Builder& builder, const Region& region, const Target& target,
@@ -36,18 +41,21 @@ class MatmulKernel {
   };
 
   ir::Builder& b;
-  const KernelArguments arguments;
+  const KernelArguments& arguments;
   const WordValues<ProductWords> size;
-  const DType out;
+  const DType dtype;  // of the sums that the region's expressions see
+  const DType out;    // of C
   const Accumulation sums;
   const ir::Type type;  // of one part of a sum
   const Operand A, B;
+  const int workspaces;
 
   ir::Value C() const { return arguments.output(); }
   ir::Value m() const { return size[&ProductWords::m]; }
   ir::Value n() const { return size[&ProductWords::n]; }
   ir::Value k() const { return size[&ProductWords::k]; }
   ir::Value workspace(int i) const { return arguments.workspace(i); }
+  ir::Value last_workspace() const { return arguments.workspace(workspaces - 1); }
 
   // An element of an operand as a number to multiply; one part only for real types.
   Sum element(const Operand& operand, ir::Value index) const;
@@ -55,20 +63,23 @@ class MatmulKernel {
   std::array<ir::Value, kGroup> group(const Operand& operand, ir::Value index) const;
 
   ir::Value zero() const;  // that arithmetic may use
-  Sum zero_sum() const { return Sum(is_complex(out) ? 2 : 1, zero()); }
+  Sum zero_sum() const { return Sum(is_complex(dtype) ? 2 : 1, zero()); }
   ir::Value multiply_add(ir::Value x, ir::Value y, ir::Value sum) const;
   Sum multiply_add(const Sum& x, const Sum& y, const Sum& sum) const;
   static Sum add(const Sum& x, const Sum& y);
   ir::Number result(const Sum& total) const;
+  // What the region makes of the sums of one element of C, or of four that start a group; `index`
+  // is that of the first.
+  std::vector<ir::Number> finished(std::vector<ir::Number> sums, ir::Value index);
+  ir::Number finished(const Sum& total, ir::Value index) {
+    return finished(std::vector{result(total)}, index)[0];
+  }
   // The type that a sum has in a workspace: at least a word.
   DType stored_sum() const;
 
   std::vector<ir::Var> variables(const Sum& initial) const;
   static Sum read(const std::vector<ir::Var>& variables);
   static void write(const std::vector<ir::Var>& variables, const Sum& values);
-
- private:
-  const ir::math::MathOptions math_;
 };
 
 }  // namespace nxv::kernels

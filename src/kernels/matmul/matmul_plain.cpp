@@ -57,12 +57,13 @@ class PlainMatmul {
   template <typename F>
   void store_unit(Value unit, F&& value_of) {
     const auto per_word = static_cast<uint32_t>(elements_per_word(kernel_.out));
-    if (per_word == 1) return store_element(kernel_.C(), unit, kernel_.result(value_of(unit)));
+    if (per_word == 1)
+      return store_element(kernel_.C(), unit, kernel_.finished(value_of(unit), unit));
     Value bits;
     for (uint32_t i = 0; i < per_word; ++i) {
       const Value element =
           b_.binary(ir::Opcode::min, unit * per_word + i, words_[&Words::count] - 1u);
-      const Value stored = stored_bits(kernel_.result(value_of(element)));
+      const Value stored = stored_bits(kernel_.finished(value_of(element), element));
       bits = i == 0 ? stored : bits | (stored << static_cast<int>(i * 32 / per_word));
     }
     b_.store(kernel_.C(), unit, bits);

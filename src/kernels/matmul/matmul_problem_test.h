@@ -110,6 +110,7 @@ struct Problem {
   DType out;
   Region region;
   Bytes a_bytes, b_bytes;
+  std::vector<Bytes> others;  // what expressions behind the sum read
 
   Problem(DType ta, DType tb, int64_t batches, int64_t rows, int64_t columns, int64_t depth,
           Pattern pa = Pattern::rows, Pattern pb = Pattern::rows)
@@ -124,17 +125,14 @@ struct Problem {
     const auto node = [&](DType t, Shape shape) {
       return NodeRef::adopt(new Node(yard, Op::data, t, std::move(shape), {}));
     };
-    region.kind = RegionKind::matmul;
-    region.root = node(out, {batch, m, n});
-    region.operands.resize(2);
-    region.operands[0].node = node(ta, {a.elements});
-    region.operands[1].node = node(tb, {b.elements});
     const auto word = [](int64_t v) { return static_cast<uint32_t>(v); };
     const auto where = [&](const Matrix& x) {
       return MatrixWords{word(x.offset), word(x.batch_stride), word(x.row_stride),
                          word(x.column_stride)};
     };
-    append(region.words, ProductWords{where(a), where(b), word(batch), word(m), word(n), word(k)});
+    region =
+        product_region(node(ta, {a.elements}), node(tb, {b.elements}), node(out, {batch, m, n}),
+                       {where(a), where(b), word(batch), word(m), word(n), word(k)});
     a_bytes = storage(ta, a.elements);
     b_bytes = storage(tb, b.elements);
   }
@@ -177,6 +175,15 @@ inline Scalar small_number(DType t, std::mt19937& random) {
   return make_scalar(t, 0.5 * static_cast<double>(v));
 }
 
+inline std::vector<MatmulTile> test_tiles(const Device& device) {
+  std::vector<MatmulTile> tiles;
+  for (const MatmulTile& t : candidate_tiles(device.target)) {
+    // The largest take the interpreter long and differ from others in numbers alone.
+    if (t.rows * t.columns <= 64 * 64) tiles.push_back(t);
+  }
+  return tiles;
+}
+
 // Runs a lowering on the host, checking every module on the way.
 inline Bytes run(const Problem& p, const Lowering& lowering) {
   Bytes a = p.a_bytes, b = p.b_bytes;
@@ -185,7 +192,9 @@ inline Bytes run(const Problem& p, const Lowering& lowering) {
   for (uint64_t bytes : lowering.workspaces) {
     workspaces.emplace_back((bytes + 15) / 16 * 16, std::byte{0xff});
   }
-  const std::vector operands = {testing::Argument::buffer(a), testing::Argument::buffer(b)};
+  std::vector operands = {testing::Argument::buffer(a), testing::Argument::buffer(b)};
+  std::vector<Bytes> others = p.others;
+  for (Bytes& bytes : others) operands.push_back(testing::Argument::buffer(bytes));
   std::vector<testing::Argument> work;
   for (Bytes& bytes : workspaces) work.push_back(testing::Argument::buffer(bytes));
   for (const Dispatch& d : lowering.dispatches) {
@@ -241,6 +250,63 @@ inline Bytes exact(const Problem& p) {
   }
   c.resize(static_cast<size_t>(p.batch * p.m * p.n * storage_bytes(p.out)));
   return c;
+}
+
+// Lets the region of one product add a bias for each column and a residual for each element to its
+// sum, and cast that. Returns what to make of the product's bytes.
+inline std::function<Bytes(const Bytes&)> add_epilogue(Problem& p, DType out) {
+  const DType sum = p.out;
+  Region& region = p.region;
+  const auto yard = host_graveyard();
+  const auto node = [&](DType t, Shape shape) {
+    return NodeRef::adopt(new Node(yard, Op::data, t, std::move(shape), {}));
+  };
+  region.rows.dims = {p.m, p.n};
+  region.rows.words = static_cast<WordIndex>(region.words.size());
+  append(region.words, Divisor(static_cast<uint64_t>(p.n)));
+  const auto bias_words = static_cast<WordIndex>(region.words.size());
+  append(region.words, OffsetWords{0});
+  for (uint32_t stride : {0, 1}) region.words.push_back(stride);
+
+  std::mt19937 random(11);
+  const auto load = [&](Shape shape, int64_t count, Addressing addressing, WordIndex words) {
+    Bytes& bytes = p.others.emplace_back(Problem::storage(sum, count));
+    for (int64_t i = 0; i < count; ++i) store_scalar(any_real(sum, random), bytes.data(), i);
+    Operand& operand = region.operands.emplace_back();
+    operand.node = node(sum, std::move(shape));
+    operand.addressing = addressing;
+    operand.words = words;
+    Expr e{ExprKind::load, Level::row, Op::data, sum};
+    e.operand = static_cast<int16_t>(region.operands.size() - 1);
+    region.exprs.push_back(e);
+    return static_cast<int16_t>(region.exprs.size() - 1);
+  };
+  const auto compute = [&](Op op, DType t, std::array<int16_t, 3> args) {
+    region.exprs.push_back({ExprKind::compute, Level::row, op, t, args});
+    return static_cast<int16_t>(region.exprs.size() - 1);
+  };
+  const auto product = static_cast<int16_t>(region.contraction());
+  const int16_t bias = load({p.n}, p.n, Addressing::strided, bias_words);
+  const int16_t residual = load({p.m, p.n}, p.m * p.n, Addressing::linear, 0);
+  const int16_t biased = compute(Op::add, sum, {product, bias, -1});
+  const int16_t all = compute(Op::add, sum, {biased, residual, -1});
+  compute(Op::cast, out, {all, -1, -1});
+  region.root = node(out, {1, p.m, p.n});
+  p.out = out;
+
+  return [=, m = p.m, n = p.n, others = p.others](const Bytes& product_bytes) {
+    Bytes c = Problem::storage(out, m * n);
+    const auto at = [&](const Bytes& bytes, int64_t i) {
+      return to_double(load_scalar(sum, bytes.data(), i));
+    };
+    const auto rounded = [&](double v) { return to_double(make_scalar(sum, v)); };
+    for (int64_t i = 0; i < m * n; ++i) {
+      const double x = rounded(at(product_bytes, i) + at(others[0], i % n));
+      store_scalar(make_scalar(out, rounded(x + at(others[1], i))), c.data(), i);
+    }
+    c.resize(static_cast<size_t>(m * n * storage_bytes(out)));
+    return c;
+  };
 }
 
 }  // namespace nxv::kernels

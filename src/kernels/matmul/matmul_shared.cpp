@@ -24,7 +24,7 @@ class SharedMatmul {
         b_("matmul_shared", tile_.threads()),
         kernel_(b_, region, target, layout.sums,
                 layout.rejected ? kWordsOf<SplitWords> : kWordsOf<TileWords>,
-                layout.rejected || layout.store.to_workspace),
+                layout.rejected + layout.store.to_workspace),
         words_(kernel_.arguments.words_as<TileWords>()),
         store_(kernel_, layout.store, layout.is_full),
         slab_a_(kernel_, kernel_.A, layout.a, "a_slab", tile_, tile_.rows, layout.is_full),

@@ -7,15 +7,15 @@ namespace nxv::kernels {
 
 struct StoreLayout {
   Choice<bool> whole_groups = false;  // N is a multiple of four
-  // Totals as they are, to workspace 0: elements that share a word of C must belong to one
-  // invocation. Another kernel finishes.
+  // Totals as they are, to the kernel's last workspace: elements that share a word of C must belong
+  // to one invocation. Another kernel finishes.
   Choice<bool> to_workspace = false;
 };
 
 class MatmulStore {
  public:
   // `is_inside`: no row or column of a tile lies beyond the edge.
-  MatmulStore(const MatmulKernel& kernel, const StoreLayout& layout, bool is_inside)
+  MatmulStore(MatmulKernel& kernel, const StoreLayout& layout, bool is_inside)
       : kernel_(kernel), b_(kernel.b), layout_(layout), is_inside_(is_inside) {}
 
   // Four totals at elements start + column .. + 3 of C; those beyond the edge not at all. `start`
@@ -27,7 +27,7 @@ class MatmulStore {
  private:
   void if_column(ir::Value column, const std::function<void()>& body) const;
 
-  const MatmulKernel& kernel_;
+  MatmulKernel& kernel_;
   ir::Builder& b_;
   const StoreLayout layout_;
   const bool is_inside_;

@@ -7,15 +7,6 @@
 namespace nxv::kernels {
 namespace {
 
-std::vector<MatmulTile> test_tiles(const Device& device) {
-  std::vector<MatmulTile> tiles;
-  for (const MatmulTile& t : candidate_tiles(device.target)) {
-    // The largest take the interpreter long and differ from others in numbers alone.
-    if (t.rows * t.columns <= 64 * 64) tiles.push_back(t);
-  }
-  return tiles;
-}
-
 // Every tile that can compute the problem gives the same bits.
 void expect_everywhere(const Problem& p, const Bytes& wanted, bool f64 = true) {
   for (plan::Profile profile : {plan::Profile::cpu, plan::Profile::discrete}) {

@@ -24,8 +24,8 @@ struct TileWords {
   Divisor column_tiles, row_tiles;  // of a batch
 };
 
-// Workspaces: the totals, if they go there. `rejected`: what lines of factors are like, with
-// LineWords behind those of tiles (split_lines.h).
+// Workspaces: of `rejected` what lines of factors are like, with LineWords behind those of tiles
+// (split_lines.h); the totals, if they go there.
 ir::Kernel generate_register_matmul(const Region&, const Target&, const TileLayout&);
 ir::Kernel generate_shared_matmul(const Region&, const Target&, const TileLayout&);
 

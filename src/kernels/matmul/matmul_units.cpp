@@ -29,7 +29,7 @@ class UnitMatmul {
         matrix_columns_(tile_.thread_columns / kUnitSide),
         b_("matmul_units", tile_.threads()),
         kernel_(b_, region, target, kSums, is_split_ ? kWordsOf<SplitWords> : kWordsOf<TileWords>,
-                is_split_ || layout.store.to_workspace),
+                is_split_ + layout.store.to_workspace),
         words_(kernel_.arguments.words_as<TileWords>()),
         store_(kernel_, layout.store, layout.is_full),
         slab_a_(kernel_, kernel_.A, layout.a, tile_, tile_.rows, planes(), layout.is_full),

@@ -15,8 +15,8 @@ struct UnitLayout {
   Choice<bool> is_full = false;  // no step lies beyond the end of k, nor a row or column outside
 };
 
-// Words: TileWords; SplitWords where f32 is split. Workspaces: the lines where f32 is split; else
-// the totals, if they go there.
+// Words: TileWords; SplitWords where f32 is split. Workspaces: the lines where f32 is split; the
+// totals, if they go there.
 ir::Kernel generate_unit_matmul(const Region&, const Target&, const UnitLayout&);
 inline constexpr Family<UnitLayout> kUnitMatmul = {"matmul_units", generate_unit_matmul};
 

@@ -235,6 +235,32 @@ TEST(MatmulUnits, HalvesKeepInfinityAndNan) {
   }
 }
 
+// Expressions behind the sum, where matrix units compute it and where they may not.
+TEST(MatmulUnits, ExpressionsBehindTheSum) {
+  const UnitDevice device;
+  for (DType t : {DType::f16, DType::f32}) {
+    for (int64_t n : {72, 74}) {
+      for (bool is_rejected : {false, true}) {
+        if (is_rejected && t != DType::f32) continue;
+        Problem p(t, t, 1, 70, n, 96);
+        p.fill(5, any_real);
+        if (is_rejected) {
+          const double infinity = std::numeric_limits<double>::infinity();
+          store_scalar(make_scalar(t, infinity), p.a_bytes.data(), p.a.at(0, 9, 20));
+        }
+        const MatmulTile tile = device.tile(chain_of(t));
+        const Bytes product = run(p, lower_matmul(p.region, device.target, tile));
+        for (DType out : {DType::f16, DType::f32}) {
+          Problem q = p;
+          const auto finished = add_epilogue(q, out);
+          EXPECT_EQ(run(q, lower_matmul(q.region, device.target, tile)), finished(product))
+              << name(t) << " " << name(out) << " " << n;
+        }
+      }
+    }
+  }
+}
+
 TEST(MatmulUnits, ChosenByShapeAndTypeAlone) {
   const UnitDevice device;
   const auto kernels = [&](DType t, int64_t m, int64_t n, int64_t k, Pattern pattern) {

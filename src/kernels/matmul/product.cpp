@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "graph/region_words.h"
+#include "base/error.h"
 #include "kernels/common/divide_up.h"
 #include "kernels/common/memory_format.h"
 
@@ -27,27 +27,74 @@ bool starts_groups(const Product& product, const Factor& factor, uint32_t unit) 
 }  // namespace
 
 uint64_t Product::words_of_result() const {
-  return divide_up(count(), static_cast<uint64_t>(elements_per_word(type)));
+  return divide_up(count(), static_cast<uint64_t>(elements_per_word(stored)));
+}
+
+const Operand& factor_operand(const Region& region, int factor) {
+  const Expr& sum = region.exprs[static_cast<size_t>(region.contraction())];
+  const Expr& e = region.exprs[static_cast<size_t>(sum.args[static_cast<size_t>(factor)])];
+  if (e.kind != ExprKind::load) {
+    throw Error(Status::internal, "kernels of products read factors that are stored, not '" +
+                                      std::string(name(e.op)) + "'");
+  }
+  return region.operands[static_cast<size_t>(e.operand)];
 }
 
 Product product_of(const Region& region) {
-  const auto words = record_at<ProductWords>(region.words, 0);
+  const auto index = static_cast<size_t>(region.contraction());
+  const Expr& sum = region.exprs[index];
+  const auto words = record_at<ProductWords>(region.words, sum.words);
+  const MatrixWords &a = words.a, &b = words.b;
   Product p;
-  p.type = region.root->dtype;
+  p.type = sum.dtype;
+  p.stored = region.root->dtype;
+  p.has_epilogue = index + 1 < region.exprs.size();
   p.batch = words.batch;
   p.m = words.m;
   p.n = words.n;
   p.k = words.k;
-  p.a = {
-      region.operands[0].node->dtype, p.m, words.a.offset, words.a.batch_stride, words.a.row_stride,
-      words.a.column_stride};
-  p.b = {region.operands[1].node->dtype,
+  p.a = {factor_operand(region, 0).node->dtype,
+         p.m,
+         a.offset,
+         a.batch_stride,
+         a.row_stride,
+         a.column_stride};
+  p.b = {factor_operand(region, 1).node->dtype,
          p.n,
-         words.b.offset,
-         words.b.batch_stride,
-         words.b.column_stride,
-         words.b.row_stride};
+         b.offset,
+         b.batch_stride,
+         b.column_stride,
+         b.row_stride};
   return p;
+}
+
+Region product_region(NodeRef a, NodeRef b, NodeRef root, const ProductWords& words) {
+  Region region;
+  region.kind = RegionKind::matmul;
+  Expr sum{ExprKind::contract, Level::row};
+  sum.op = Op::dot;
+  sum.dtype = root->dtype;
+  for (NodeRef* node : {&a, &b}) {
+    const auto i = static_cast<int16_t>(region.operands.size());
+    Expr load{ExprKind::load, Level::element};
+    load.op = Op::data;
+    load.dtype = (*node)->dtype;
+    load.operand = sum.args[static_cast<size_t>(i)] = i;
+    region.exprs.push_back(load);
+    region.key += name(load.dtype);
+    region.key += ',';
+    Operand& operand = region.operands.emplace_back();
+    operand.node = std::move(*node);
+    operand.level = Level::element;
+    operand.addressing = Addressing::strided;
+    operand.words = word_offset(i == 0 ? &ProductWords::a : &ProductWords::b);
+  }
+  region.exprs.push_back(sum);
+  region.key += name(sum.dtype);
+  region.row_count = root->count;
+  region.root = std::move(root);
+  append(region.words, words);
+  return region;
 }
 
 Accumulation accumulation(const Product& p, const Target& target) {

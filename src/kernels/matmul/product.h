@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "graph/region_words.h"
 #include "kernels/common/family.h"
 #include "kernels/lowering.h"
 
@@ -19,15 +20,24 @@ struct Factor {
 
 // C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n].
 struct Product {
-  DType type = DType::f32;
+  DType type = DType::f32;    // of the sums
+  DType stored = DType::f32;  // of what the region makes of them
+  bool has_epilogue = false;  // it makes something else of them
   Factor a, b;
   uint64_t batch = 1, m = 1, n = 1, k = 1;
 
   uint64_t count() const { return batch * m * n; }
   uint64_t steps() const { return count() * k; }
   uint64_t words_of_result() const;  // or elements, where those are larger
+  // Whether totals of a type may wait in the result.
+  bool holds_totals(DType type) const { return !has_epilogue && stored == type; }
 };
+// Of a region whose factors are loads.
 Product product_of(const Region& region);
+// The operand of a factor, 0 or 1.
+const Operand& factor_operand(const Region& region, int factor);
+// A region that computes the product of two stored values: for probes and tests.
+Region product_region(NodeRef a, NodeRef b, NodeRef root, const ProductWords& words);
 
 struct Accumulation {
   Choice<DType> type;  // that products are computed and added in

@@ -101,6 +101,7 @@ bool slides(const Region& region, const Expr& e) {
     case ExprKind::choose:
       return args_slide();
     case ExprKind::reduce:
+    case ExprKind::contract:
     case ExprKind::gather:
       return false;
   }
