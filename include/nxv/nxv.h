@@ -285,9 +285,10 @@ NXV_API nxv_status nxv_dot(nxv_tensor* a, nxv_tensor* b, int contract_count,
 /* Matrix product of the last two axes; leading axes broadcast. Vectors as in numpy. */
 NXV_API nxv_status nxv_matmul(nxv_tensor* a, nxv_tensor* b, nxv_tensor** out) NXV_NOEXCEPT;
 
-/* ---- Operations by name: indexing, windows, sorts, transforms, linear algebra ---- */
+/* ---- Operations by name: all of them, with their options ---- */
 
-/* Integers (lengths, axes, flags as 0 or 1, an nxv_dtype) or reals; the other is NULL. */
+/* Integers (lengths, axes, flags as 0 or 1, an nxv_dtype) or reals; the other is NULL. One that the
+ * operation does not take, or of another kind, is an invalid argument. */
 typedef struct nxv_option {
   const char* name;
   int count;
@@ -295,11 +296,32 @@ typedef struct nxv_option {
   const double* reals;
 } nxv_option;
 
+typedef struct nxv_call_row {
+  const char* name;
+  int operands; /* at least -operands when negative; 0: made by nxv_create */
+  int option_count;
+  int is_primitive; /* one node of the op table; others are compositions, or have own kernels */
+  const char* summary;
+} nxv_call_row;
+typedef struct nxv_call_option {
+  const char* name;
+  const char* kind; /* "integer", "integers", "flag", "real", "type" (an nxv_dtype), or "number":
+                     * an integer, a real, or the two parts of a complex number as reals */
+} nxv_call_option;
+
+/* All operations that nxv_call and nxv_create know, with the options they take. */
+NXV_API int nxv_call_count(void) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_call_info(int row, nxv_call_row* out) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_call_option_info(int row, int option, nxv_call_option* out) NXV_NOEXCEPT;
+
 /* The operation `name` of docs/operations.md on `count` operands. Writes one tensor for each result
  * to outs and their number to *out_count; NXV_SIZE_MISMATCH when there are more than `capacity`. */
 NXV_API nxv_status nxv_call(const char* name, int count, nxv_tensor* const* operands,
                             int option_count, const nxv_option* options, int capacity,
                             nxv_tensor** outs, int* out_count) NXV_NOEXCEPT;
+/* The same for an operation without operands: iota, random_uniform. It has one result. */
+NXV_API nxv_status nxv_create(nxv_engine* engine, const char* name, int option_count,
+                              const nxv_option* options, nxv_tensor** out) NXV_NOEXCEPT;
 /* A scalar that stands for an argument of a function. What is built from parameters alone, and from
  * constants, is the body that `reduce` and `window_reduce` take; it cannot be read. */
 NXV_API nxv_status nxv_parameter(nxv_engine* engine, nxv_dtype type, nxv_tensor** out) NXV_NOEXCEPT;

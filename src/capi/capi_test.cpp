@@ -37,6 +37,41 @@ TEST(CApiTables, NamesAndRows) {
   nxv_engine_close(nullptr);
 }
 
+TEST(CApiTables, CallsAndTheirOptions) {
+  std::string options;
+  for (int i = 0; i < nxv_call_count(); ++i) {
+    nxv_call_row row;
+    ASSERT_EQ(nxv_call_info(i, &row), NXV_OK);
+    EXPECT_STRNE(row.summary, "") << row.name;
+    if (std::strcmp(row.name, "argsort") != 0) continue;
+    EXPECT_EQ(row.operands, 1);
+    EXPECT_EQ(row.is_primitive, 0);
+    for (int j = 0; j < row.option_count; ++j) {
+      nxv_call_option option;
+      ASSERT_EQ(nxv_call_option_info(i, j, &option), NXV_OK);
+      options += std::string(option.name) + ":" + option.kind + " ";
+    }
+    nxv_call_option option;
+    EXPECT_EQ(nxv_call_option_info(i, row.option_count, &option), NXV_INVALID_ARGUMENT);
+  }
+  EXPECT_EQ(options, "axis:integer descending:flag type:type ");
+  nxv_call_row row;
+  EXPECT_EQ(nxv_call_info(nxv_call_count(), &row), NXV_INVALID_ARGUMENT);
+  EXPECT_EQ(nxv_call_info(0, nullptr), NXV_INVALID_ARGUMENT);
+}
+
+TEST_F(CApi, CreatesByName) {
+  const int64_t shape = 3;
+  const nxv_option options[] = {{"shape", 1, &shape, nullptr}, {"axes", 1, &shape, nullptr}};
+  nxv_tensor* counts = nullptr;
+  ASSERT_EQ(nxv_create(engine_, "iota", 1, options, &counts), NXV_OK) << nxv_last_error();
+  EXPECT_EQ(read(apply("divide", {keep(counts), vector({2})})), (std::vector<float>{0, 0.5, 1}));
+  EXPECT_EQ(nxv_create(engine_, "iota", 2, options, &counts), NXV_INVALID_ARGUMENT);
+  EXPECT_STREQ(nxv_last_error(), "iota: has no option 'axes'; it takes shape, axis, type");
+  EXPECT_EQ(nxv_create(engine_, "exp", 0, nullptr, &counts), NXV_INVALID_ARGUMENT);
+  EXPECT_EQ(nxv_create(engine_, nullptr, 0, nullptr, &counts), NXV_INVALID_ARGUMENT);
+}
+
 TEST_F(CApi, FindsDevicesByIndexAndName) {
   nxv_device_info opened;
   ASSERT_EQ(nxv_engine_device(engine_, &opened), NXV_OK);

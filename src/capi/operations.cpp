@@ -55,6 +55,21 @@ std::vector<NodeRef> nodes_of(int count, nxv_tensor* const* tensors) {
   return nodes;
 }
 
+std::vector<nxv::library::Option> options_of(int count, const nxv_option* options) {
+  if (count > 0) require(options, "options");
+  std::vector<nxv::library::Option> list;
+  for (int i = 0; i < count; ++i) {
+    const nxv_option& o = options[i];
+    require(o.name, "option name");
+    if (o.count > 0 && o.integers == nullptr) require(o.reals, o.name);
+    nxv::library::Option& option = list.emplace_back();
+    option.name = o.name;
+    if (o.integers != nullptr) option.integers.assign(o.integers, o.integers + o.count);
+    if (o.reals != nullptr) option.reals.assign(o.reals, o.reals + o.count);
+  }
+  return list;
+}
+
 Op op_of(int op) {
   if (op < 0 || op >= nxv::kOpCount) {
     throw Error(Status::invalid_argument, "no operation has index " + std::to_string(op));
@@ -229,18 +244,8 @@ nxv_status nxv_call(const char* name, int count, nxv_tensor* const* operands, in
     require(name, "name");
     require(outs, "outs");
     require(out_count, "out_count");
-    if (option_count > 0) require(options, "options");
-    std::vector<nxv::library::Option> list;
-    for (int i = 0; i < option_count; ++i) {
-      const nxv_option& o = options[i];
-      require(o.name, "option name");
-      if (o.count > 0 && o.integers == nullptr) require(o.reals, o.name);
-      nxv::library::Option& option = list.emplace_back();
-      option.name = o.name;
-      if (o.integers != nullptr) option.integers.assign(o.integers, o.integers + o.count);
-      if (o.reals != nullptr) option.reals.assign(o.reals, o.reals + o.count);
-    }
-    const std::vector<NodeRef> results = nxv::library::call(name, nodes_of(count, operands), list);
+    const std::vector<NodeRef> results =
+        nxv::library::call(name, nodes_of(count, operands), options_of(option_count, options));
     if (results.size() > static_cast<size_t>(std::max(capacity, 0))) {
       throw Error(Status::size_mismatch,
                   std::string(name) + ": has " + std::to_string(results.size()) +
@@ -252,6 +257,14 @@ nxv_status nxv_call(const char* name, int count, nxv_tensor* const* operands, in
     for (const NodeRef& result : results) made.emplace_back(wrap(operands[0]->engine, result));
     for (size_t i = 0; i < made.size(); ++i) outs[i] = made[i].release();
     *out_count = static_cast<int>(made.size());
+  });
+}
+
+nxv_status nxv_create(nxv_engine* engine, const char* name, int option_count,
+                      const nxv_option* options, nxv_tensor** out) noexcept {
+  return create(engine, out, [&](const auto& owner) {
+    require(name, "name");
+    return nxv::library::call(name, owner, {}, options_of(option_count, options)).at(0);
   });
 }
 

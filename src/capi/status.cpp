@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "capi/handles.h"
+#include "library/registry.h"
 
 namespace nxv::capi {
 
@@ -87,6 +88,20 @@ size_t nxv_host_bytes(nxv_dtype type, int64_t count) noexcept {
   return static_cast<size_t>(nxv::packed_bytes(static_cast<nxv::DType>(type), count));
 }
 
+namespace {
+
+const nxv::library::Row& call_row(int row) {
+  const nxv::library::Row* found =
+      row < 0 ? nullptr : nxv::library::row_at(static_cast<size_t>(row));
+  if (found == nullptr) {
+    throw nxv::Error(nxv::Status::invalid_argument,
+                     "no operation by name has index " + std::to_string(row));
+  }
+  return *found;
+}
+
+}  // namespace
+
 int nxv_op_count(void) noexcept { return nxv::kOpCount; }
 
 nxv_status nxv_op_info(int op, nxv_op_row* out) noexcept {
@@ -100,6 +115,35 @@ nxv_status nxv_op_info(int op, nxv_op_row* out) noexcept {
     out->arity = row.arity == nxv::kVariadic ? -1 : row.arity;
     out->is_elementwise = row.fusion == nxv::Fusion::pointwise && nxv::Op(op) != nxv::Op::cast &&
                           nxv::Op(op) != nxv::Op::bitcast && nxv::Op(op) != nxv::Op::bounded_index;
+  });
+}
+
+int nxv_call_count(void) noexcept { return static_cast<int>(nxv::library::row_count()); }
+
+nxv_status nxv_call_info(int row, nxv_call_row* out) noexcept {
+  return nxv::capi::guarded([&] {
+    nxv::capi::require(out, "out");
+    const nxv::library::Row& call = call_row(row);
+    out->name = call.name.data();
+    out->operands = call.tensors;
+    out->option_count = static_cast<int>(call.options.size());
+    out->is_primitive = nxv::library::is_primitive(call);
+    out->summary = call.summary;
+  });
+}
+
+nxv_status nxv_call_option_info(int row, int option, nxv_call_option* out) noexcept {
+  return nxv::capi::guarded([&] {
+    nxv::capi::require(out, "out");
+    const nxv::library::Row& call = call_row(row);
+    if (option < 0 || static_cast<size_t>(option) >= call.options.size()) {
+      throw nxv::Error(
+          nxv::Status::invalid_argument,
+          std::string(call.name) + " has no option of index " + std::to_string(option));
+    }
+    const nxv::library::OptionRow& found = call.options[static_cast<size_t>(option)];
+    out->name = found.name;
+    out->kind = nxv::library::name(found.kind).data();
   });
 }
 

@@ -1,6 +1,7 @@
 #include "library/arguments.h"
 
 #include <algorithm>
+#include <complex>
 
 namespace nxv::library {
 
@@ -35,6 +36,10 @@ const std::vector<int64_t>& Arguments::integers(std::string_view name) const {
   return get(name).integers;
 }
 
+std::vector<int64_t> Arguments::optional_integers(std::string_view name) const {
+  return has(name) ? integers(name) : std::vector<int64_t>();
+}
+
 int64_t Arguments::integer(std::string_view name) const {
   const Option& option = get(name);
   if (option.integers.size() != 1) fail("option '" + option.name + "' takes one integer");
@@ -65,6 +70,24 @@ double Arguments::real(std::string_view name, double otherwise) const {
   if (option == nullptr) return otherwise;
   if (option->reals.size() == 1) return option->reals[0];
   return static_cast<double>(integer(name));
+}
+
+Scalar Arguments::number(std::string_view name, DType type) const {
+  const Option& option = get(name);
+  if (option.integers.size() == 1 && option.reals.empty()) {
+    return make_scalar(type, option.integers[0]);
+  }
+  const std::vector<double>& parts = option.reals;
+  if (parts.empty() || parts.size() > 2 || !option.integers.empty()) {
+    fail("option '" + option.name + "' takes a number, or the two parts of a complex one");
+  }
+  if (!is_complex(type)) {
+    if (parts.size() == 2) {
+      fail("a complex number is no element of " + std::string(nxv::name(type)));
+    }
+    return make_scalar(type, parts[0]);
+  }
+  return make_scalar(type, std::complex<double>(parts[0], parts.size() == 2 ? parts[1] : 0.0));
 }
 
 DType Arguments::type(std::string_view name) const {

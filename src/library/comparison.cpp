@@ -38,8 +38,10 @@ std::vector<NodeRef> all_close(const Arguments& arguments) {
 }  // namespace
 
 std::span<const Row> comparison_rows() {
+  using enum OptionKind;
+  static constexpr OptionRow kOptions[] = {{"atol", real}, {"rtol", real}, {"equal_nan", flag}};
   static constexpr Row kRows[] = {
-      {"all_close", 2, all_close,
+      {"all_close", 2, kOptions, all_close,
        "a, b -> whether |a - b| <= atol + rtol |b| everywhere; atol, rtol (reals), equal_nan"},
   };
   return kRows;

@@ -321,24 +321,33 @@ std::vector<NodeRef> indexed_add_op(const Arguments& a) {
 }  // namespace
 
 std::span<const Row> indexing_rows() {
+  using enum OptionKind;
+  static constexpr OptionRow kType[] = {{"type", type}};
+  static constexpr OptionRow kAxis[] = {{"axis", integer}};
+  static constexpr OptionRow kAxes[] = {{"axes", integers}};
+  static constexpr OptionRow kPart[] = {{"lengths", integers}, {"strides", integers}};
   static constexpr Row rows[] = {
-      {"bitcast", 1, bitcast_op, "x; type: the same bits as another type of the same width"},
-      {"gather", 2, gather_op,
+      {"bitcast", 1, kType, bitcast_op, "x; type: the same bits as another type of the same width"},
+      {"gather", 2, kAxes, gather_op,
        "x, indices {.., k}; axes: k ascending axes. The parts of x that the index tuples name"},
-      {"take", 2, take_op, "x, indices; axis. The parts of x along the axis that indices name"},
-      {"take_along_axis", 2, take_along_axis_op,
+      {"take", 2, kAxis, take_op,
+       "x, indices; axis. The parts of x along the axis that indices name"},
+      {"take_along_axis", 2, kAxis, take_along_axis_op,
        "x, indices of x's shape but along axis; axis. Along the axis, the elements that indices "
        "name"},
-      {"indexed_add", 3, indexed_add_op,
+      {"indexed_add", 3, kAxes, indexed_add_op,
        "x, indices {n, k}, updates {n, ..}; axes. Adds the updates; those of the same place in "
        "their order"},
-      {"indexed_put", 3, indexed_put_op,
+      {"indexed_put", 3, kAxes, indexed_put_op,
        "x, indices {n, k}, updates {n, ..}; axes. Of updates of the same place the last stays"},
-      {"slice_at", -1, slice_at_op,
+      {"slice_at", -1, kPart, slice_at_op,
        "x, a scalar integer for each axis; lengths, strides. A slice whose starts are data, "
        "clamped "
        "so that it fits"},
-      {"put_slice", -2, put_slice_op,
+      {"put_slice",
+       -2,
+       {},
+       put_slice_op,
        "x, slice, a scalar integer for each axis. x with the slice at clamped starts"}};
   return rows;
 }

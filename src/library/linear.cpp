@@ -90,29 +90,46 @@ std::vector<NodeRef> build_determinant(const Arguments& arguments) {
   return {determinant(arguments.tensor(0))};
 }
 
+using enum OptionKind;
+constexpr OptionRow kTriangular[] = {{"lower", flag}, {"left_side", flag}, {"transform", integer}};
+constexpr OptionRow kQr[] = {{"complete", flag}};
+constexpr OptionRow kSvd[] = {{"full_matrices", flag}};
+
 constexpr std::array kRows = {
-    Row{"triangular_solve", 2, build_triangular_solve,
+    Row{"triangular_solve", 2, kTriangular, build_triangular_solve,
         "x with a x = b (left_side) or x a = b for a triangular a, whose other triangle is not "
         "read; transform: 0, 1 (transpose a) or 2 (conjugate a); b of a's rank less 1 is a vector. "
         "Options lower, left_side, transform. A zero on the diagonal is an error."},
-    Row{"cholesky", 1, build_cholesky,
+    Row{"cholesky",
+        1,
+        {},
+        build_cholesky,
         "The lower triangular l with x = l l^H, from the lower triangle of x; NaN from the first "
         "column on where x is not positive definite."},
-    Row{"lu", 1, build_lu,
+    Row{"lu",
+        1,
+        {},
+        build_lu,
         "p, l, u with x = p l u: a permutation, unit lower and upper triangles."},
-    Row{"qr", 1, build_qr,
+    Row{"qr", 1, kQr, build_qr,
         "q, r with x = q r: orthonormal columns and an upper triangle; complete: q is square. "
         "Option complete."},
-    Row{"eigh", 1, build_eigh,
+    Row{"eigh",
+        1,
+        {},
+        build_eigh,
         "Eigenvalues, by descending magnitude, and eigenvectors, as columns, of Hermitian x, whose "
         "lower triangle is read."},
-    Row{"svd", 1, build_svd,
+    Row{"svd", 1, kSvd, build_svd,
         "u, s, vt with x = u diag(s) vt, s descending; full_matrices: u and vt are square. Real "
         "types. Option full_matrices (1 unless given)."},
-    Row{"solve", 2, build_solve,
+    Row{"solve",
+        2,
+        {},
+        build_solve,
         "x with a x = b; b of a's rank less 1 is a vector. A singular a is an error."},
-    Row{"determinant", 1, build_determinant, "The determinant of each matrix."},
-    Row{"invert", 1, build_invert, "The inverse of each matrix; NaN where it is singular."},
+    Row{"determinant", 1, {}, build_determinant, "The determinant of each matrix."},
+    Row{"invert", 1, {}, build_invert, "The inverse of each matrix; NaN where it is singular."},
 };
 
 }  // namespace

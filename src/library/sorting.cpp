@@ -115,20 +115,25 @@ Results top_k(const Arguments& a) {
 }  // namespace
 
 std::span<const Row> sorting_rows() {
+  using enum OptionKind;
+  static constexpr OptionRow kAlongAxis[] = {{"axis", integer}, {"reverse", flag}};
+  static constexpr OptionRow kSort[] = {{"axis", integer}, {"descending", flag}};
+  static constexpr OptionRow kArgsort[] = {{"axis", integer}, {"descending", flag}, {"type", type}};
+  static constexpr OptionRow kTop[] = {{"k", integer}};
   static constexpr std::array kRows = {
-      Row{"cumulative_sum", 1, cumulative<Op::add>,
+      Row{"cumulative_sum", 1, kAlongAxis, cumulative<Op::add>,
           "x; axis (0), reverse. Running sums along the axis, in x's type"},
-      Row{"cumulative_product", 1, cumulative<Op::multiply>,
+      Row{"cumulative_product", 1, kAlongAxis, cumulative<Op::multiply>,
           "x; axis (0), reverse. Running products along the axis, in x's type"},
-      Row{"cumulative_max", 1, cumulative<Op::max>,
+      Row{"cumulative_max", 1, kAlongAxis, cumulative<Op::max>,
           "x; axis (0), reverse. Running maxima along the axis; NaN stays"},
-      Row{"cumulative_min", 1, cumulative<Op::min>,
+      Row{"cumulative_min", 1, kAlongAxis, cumulative<Op::min>,
           "x; axis (0), reverse. Running minima along the axis; NaN stays"},
-      Row{"sort", 1, sort,
+      Row{"sort", 1, kSort, sort,
           "x; axis (0), descending. Stable; NaN is above infinity, zeros are equal"},
-      Row{"argsort", 1, argsort,
+      Row{"argsort", 1, kArgsort, argsort,
           "x; axis (0), descending, type (s32). Where the elements of sort come from"},
-      Row{"top_k", 1, top_k,
+      Row{"top_k", 1, kTop, top_k,
           "x -> values, positions (s32); k (1). The greatest along the last axis"},
   };
   return kRows;

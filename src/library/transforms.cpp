@@ -113,18 +113,22 @@ std::vector<NodeRef> irfft(const Arguments& args) {
   return {elementwise(Op::real, {result})};
 }
 
+using enum OptionKind;
+constexpr OptionRow kAlongAxis[] = {{"axis", integer}, {"length", integer}, {"eps", real}};
+constexpr OptionRow kAlongAxes[] = {{"axes", integers}, {"lengths", integers}, {"eps", real}};
+
 constexpr Row kRows[] = {
-    {"fft", 1, fft,
+    {"fft", 1, kAlongAxis, fft,
      "Fourier transform along `axis` (the last one) of `length` (the axis's) elements, cut or "
      "filled up with zeros. Complex; parts of a magnitude of at most `eps` (1.0e-10) become 0."},
-    {"ifft", 1, ifft, "Inverse of fft, divided by the length; options as there."},
-    {"fft2", 1, fft2,
+    {"ifft", 1, kAlongAxis, ifft, "Inverse of fft, divided by the length; options as there."},
+    {"fft2", 1, kAlongAxes, fft2,
      "Fourier transform along two `axes` (the last ones) of `lengths`, the second one first; "
      "`eps` as in fft."},
-    {"ifft2", 1, ifft2, "Inverse of fft2; options as there."},
-    {"rfft", 1, rfft,
+    {"ifft2", 1, kAlongAxes, ifft2, "Inverse of fft2; options as there."},
+    {"rfft", 1, kAlongAxis, rfft,
      "The first length / 2 + 1 elements of the fft of a real tensor, which determine the others."},
-    {"irfft", 1, irfft,
+    {"irfft", 1, kAlongAxis, irfft,
      "Inverse of rfft, a real tensor of `length` (twice the axis's less 2) elements."},
 };
 

@@ -83,6 +83,27 @@ std::vector<NodeRef> window_min(const Arguments& arguments) {
 }
 
 std::span<const Row> windows_rows() {
+  using enum OptionKind;
+  static constexpr OptionRow kSliding[] = {{"window", integers},
+                                           {"low", integers},
+                                           {"high", integers},
+                                           {"strides", integers},
+                                           {"dilations", integers}};
+  static constexpr OptionRow kScattered[] = {
+      {"window", integers}, {"low", integers}, {"high", integers}, {"strides", integers}};
+  static constexpr OptionRow kExtreme[] = {
+      {"axis", integer}, {"keep_axis", flag}, {"tie_high", flag}, {"type", type}};
+  static constexpr OptionRow kFold[] = {{"axes", integers}, {"keep_axes", flag}};
+  static constexpr OptionRow kConvolution[] = {{"strides", integers},
+                                               {"low", integers},
+                                               {"high", integers},
+                                               {"input_dilation", integers},
+                                               {"kernel_dilation", integers},
+                                               {"feature_group_size", integer},
+                                               {"batch_group_size", integer},
+                                               {"input_permutation", integers},
+                                               {"kernel_permutation", integers},
+                                               {"output_permutation", integers}};
   static constexpr const char* kWindow =
       "x -> one result a window; window, low, high, strides, dilations: an entry for each axis; "
       "negative padding crops";
@@ -90,29 +111,29 @@ std::span<const Row> windows_rows() {
       "x, source, init -> init plus the source of each window at its last extreme; window, low, "
       "high, strides";
   static constexpr Row kRows[] = {
-      {"conv", 2, convolution,
+      {"conv", 2, kConvolution, convolution,
        "x, kernel -> convolution; strides, low, high, input_dilation, kernel_dilation (an entry "
        "for "
        "each spatial axis), feature_group_size, batch_group_size, input_permutation, "
        "kernel_permutation, output_permutation"},
-      {"window_scatter_max", 3, window_scatter_max, kScatter},
-      {"window_scatter_min", 3, window_scatter_min, kScatter},
-      {"argmax", 1, argmax,
+      {"window_scatter_max", 3, kScattered, window_scatter_max, kScatter},
+      {"window_scatter_min", 3, kScattered, window_scatter_min, kScatter},
+      {"argmax", 1, kExtreme, argmax,
        "x -> position of the maximum; axis (absent: flat), keep_axis, "
        "tie_high, type"},
-      {"argmin", 1, argmin,
+      {"argmin", 1, kExtreme, argmin,
        "x -> position of the minimum; axis (absent: flat), keep_axis, "
        "tie_high, type"},
-      {"reduce", 5, fold_axes,
+      {"reduce", 5, kFold, fold_axes,
        "x, acc, parameter, parameter, body -> fun(x, acc) over axes in row-major order; axes, "
        "keep_axes"},
-      {"window_reduce", 5, fold_windows,
+      {"window_reduce", 5, kSliding, fold_windows,
        "x, acc, parameter, parameter, body -> fun(x, acc) over each window; window, low, high, "
        "strides, dilations"},
-      {"window_sum", 1, window_sum, kWindow},
-      {"window_product", 1, window_product, kWindow},
-      {"window_max", 1, window_max, kWindow},
-      {"window_min", 1, window_min, kWindow},
+      {"window_sum", 1, kSliding, window_sum, kWindow},
+      {"window_product", 1, kSliding, window_product, kWindow},
+      {"window_max", 1, kSliding, window_max, kWindow},
+      {"window_min", 1, kSliding, window_min, kWindow},
   };
   return kRows;
 }

@@ -26,8 +26,7 @@ a matrix product; a *gather* reads elements of a stored value at an index that i
 of an integer and a float, and so on; **floating** is merge, with `f32` instead of integers.
 **Accepts** is what the operation is defined for. **Cost** is a rough count of arithmetic
 instructions for one `f32` element: it decides whether a value that several kernels read is stored
-or recomputed. Names are those of `nxv_op_find` in C. In Elixir they are functions of `Nx.Vulkan`,
-but for `data` (`tensor/2`, `from_binary/3`) and `constant` (`full/3`).
+or recomputed. Names are those of `nxv_op_find` in C.
 )";
 
 constexpr const char* kFaults = R"(
@@ -43,11 +42,14 @@ result, or what was computed from it, fails. Elementwise operations fault for in
 constexpr const char* kByName = R"(
 ## By name
 
-What `nxv_call` in C, `nxv::call` in C++ and `Nx.Vulkan.Native.call/3` reach: compositions of the
-operations above, most of them with options.
+What `nxv_call` and `nxv_create` in C, `nxv::call` in C++ and `Nx.Vulkan.call/3` in Elixir reach, with
+the options they take. First the operations above whose options are named, then compositions.
+Elementwise ones are there, too: they have no options. An option is one integer unless its kind is
+told; a *flag* is 0 or 1, in Elixir false or true; a *type* is an `nxv_dtype`, in Elixir an atom; a
+*number* is an integer, a real, or the two parts of a complex number.
 
-| operation | operands | what it does, and its options |
-| --- | --- | --- |
+| operation | operands | options | what it does |
+| --- | --- | --- | --- |
 )";
 
 const char* text(Fusion fusion) {
@@ -133,6 +135,20 @@ std::string section(const OpInfo& op) {
   return "";
 }
 
+std::string text(const library::Row& row) {
+  std::string options;
+  for (const library::OptionRow& option : row.options) {
+    options += (options.empty() ? "`" : ", `") + std::string(option.name) + "`";
+    if (option.kind != library::OptionKind::integer) {
+      options += " (" + std::string(library::name(option.kind)) + ")";
+    }
+  }
+  const std::string operands =
+      row.tensors < 0 ? std::to_string(-row.tensors) + " or more" : std::to_string(row.tensors);
+  return "| `" + std::string(row.name) + "` | " + operands + " | " + options + " | " + row.summary +
+         " |\n";
+}
+
 std::string page() {
   std::ostringstream out;
   out << kHead;
@@ -157,12 +173,11 @@ std::string page() {
         << nxv_status_name(static_cast<nxv_status>(status_of(op.fault))) << "` |\n";
   }
   out << kByName;
-  for (const library::Row& row : library::rows()) {
-    out << "| `" << row.name << "` | "
-        << (row.tensors < 0 ? std::to_string(-row.tensors) + " or more"
-                            : std::to_string(row.tensors))
-        << " | " << row.summary << " |\n";
+  for (const library::Row& row : library::primitive_rows()) {
+    const auto op = op_from_name(row.name);
+    if (!op || info(*op).fusion != Fusion::pointwise || !row.options.empty()) out << text(row);
   }
+  for (const library::Row& row : library::rows()) out << text(row);
   return out.str();
 }
 
