@@ -45,7 +45,7 @@ if(NXV_SANITIZE)
 endif()
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/capi/latency_test.cpp PROPERTIES
   COMPILE_DEFINITIONS
-    "NXV_NIF_TABLE=\"${PROJECT_SOURCE_DIR}/nif/nif.cpp\";NXV_LATENCY_MS=${milliseconds}")
+    "NXV_NIF_FOLDER=\"${PROJECT_SOURCE_DIR}/nif\";NXV_LATENCY_MS=${milliseconds}")
 if(TARGET nxv-cli)
   add_test(NAME check_operations_page
            COMMAND nxv-cli operations --check ${PROJECT_SOURCE_DIR}/docs/operations.md)

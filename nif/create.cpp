@@ -1,4 +1,5 @@
 // Tensors from nothing or from the bytes of a binary.
+#include "function.h"
 #include "functions.h"
 
 namespace nxv::nif {
@@ -37,8 +38,6 @@ Term create(ErlNifEnv* env, Engine& engine, Create call) {
 }
 
 int rank_of(const Dims& shape) { return static_cast<int>(shape.size()); }
-
-}  // namespace
 
 Term from_binary(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape, AnyTerm bytes) {
   ErlNifBinary binary;
@@ -94,6 +93,20 @@ Term random_normal(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape,
     return nxv_random_normal(handle, type, rank_of(shape), shape.data(), seed, offset, mean,
                              deviation, out);
   });
+}
+
+}  // namespace
+
+std::span<const ErlNifFunc> create_functions() {
+  static constexpr ErlNifFunc kFunctions[] = {
+      function<from_binary>("from_binary"),
+      function<constant>("constant"),
+      function<iota>("iota"),
+      function<eye>("eye"),
+      function<random_uniform>("random_uniform"),
+      function<random_normal>("random_normal"),
+  };
+  return kFunctions;
 }
 
 }  // namespace nxv::nif

@@ -1,4 +1,5 @@
 // Devices, engines, memory.
+#include "function.h"
 #include "functions.h"
 
 namespace nxv::nif {
@@ -33,8 +34,6 @@ Term make_text(ErlNifEnv* env, Describe describe) {
   std::unique_ptr<char, FreeText> text(raw);
   return enif_make_tuple2(env, atoms.ok, make_binary(env, text.get()));
 }
-
-}  // namespace
 
 Term devices(ErlNifEnv* env) {
   int count = 0;
@@ -75,10 +74,6 @@ Term engine_open(ErlNifEnv* env, int device, uint64_t budget) {
 Term engine_close(ErlNifEnv*, EngineArg engine) {
   engine->close();
   return atoms.ok;
-}
-
-Term same_engine(ErlNifEnv*, EngineArg engine, EngineArg other) {
-  return make_bool(engine.object == other.object);
 }
 
 Term device(ErlNifEnv* env, EngineArg engine) { return enif_make_int(env, engine->device()); }
@@ -148,6 +143,28 @@ Term makers(ErlNifEnv* env, EngineArg engine) {
   return list;
 }
 
+// [{Name, Operands, [{Option, Kind}], IsPrimitive, Summary}]
+Term calls(ErlNifEnv* env) {
+  Term list = enif_make_list(env, 0);
+  for (int i = nxv_call_count(); i-- > 0;) {
+    nxv_call_row row;
+    check(nxv_call_info(i, &row));
+    Term options = enif_make_list(env, 0);
+    for (int j = row.option_count; j-- > 0;) {
+      nxv_call_option option;
+      check(nxv_call_option_info(i, j, &option));
+      const Term pair =
+          enif_make_tuple2(env, make_atom(env, option.name), make_atom(env, option.kind));
+      options = enif_make_list_cell(env, pair, options);
+    }
+    const Term call =
+        enif_make_tuple5(env, make_atom(env, row.name), enif_make_int(env, row.operands), options,
+                         make_bool(row.is_primitive), make_binary(env, row.summary));
+    list = enif_make_list_cell(env, call, list);
+  }
+  return list;
+}
+
 Term ops(ErlNifEnv* env) {
   Term list = enif_make_list(env, 0);
   for (int i = nxv_op_count(); i-- > 0;) {
@@ -158,6 +175,31 @@ Term ops(ErlNifEnv* env) {
     list = enif_make_list_cell(env, op, list);
   }
   return list;
+}
+
+}  // namespace
+
+std::span<const ErlNifFunc> engine_functions() {
+  static constexpr ErlNifFunc kFunctions[] = {
+      function<devices>("devices", kWaits),
+      function<device_find>("device_find", kWaits),
+      function<engine_open>("engine_open", kWaits),
+      function<engine_close>("engine_close", kWaits),
+      function<device>("device"),
+      function<engine_device>("engine_device"),
+      function<engine_describe>("engine_describe", kWaits),
+      function<memory_stats>("memory_stats"),
+      function<counters>("counters"),
+      function<trim>("trim", kWaits),
+      function<pressure>("pressure"),
+      function<behind>("behind?"),
+      function<pressure_relieved>("pressure_relieved"),
+      function<makers>("makers"),
+      function<ops>("ops"),
+      function<calls>("calls"),
+      function<explain>("explain", kComputes),
+  };
+  return kFunctions;
 }
 
 }  // namespace nxv::nif

@@ -49,7 +49,11 @@ struct Wrapped<F> {
   }
 };
 
-// A row of the function table. Flags: ERL_NIF_DIRTY_JOB_IO_BOUND for what waits on the device.
+// Flags of a function: it waits on the device, or it computes for long.
+inline constexpr unsigned kWaits = ERL_NIF_DIRTY_JOB_IO_BOUND;
+inline constexpr unsigned kComputes = ERL_NIF_DIRTY_JOB_CPU_BOUND;
+
+// A row of a function table.
 template <auto F>
 constexpr ErlNifFunc function(const char* name, unsigned flags = 0) {
   return {name, Wrapped<F>::kArity, &Wrapped<F>::call, flags};

@@ -1,4 +1,6 @@
-// The function table of Nx.Vulkan.Native.
+// Loads the library, and joins the functions that the files register to one table.
+#include <memory>
+
 #include "function.h"
 #include "functions.h"
 
@@ -17,68 +19,65 @@ int load(ErlNifEnv* env, void**, Term) noexcept {
   }
 }
 
-constexpr unsigned kWaits = ERL_NIF_DIRTY_JOB_IO_BOUND;
-constexpr unsigned kComputes = ERL_NIF_DIRTY_JOB_CPU_BOUND;
+// Never destroyed: the VM refers to it as long as the library is loaded.
+std::vector<ErlNifFunc>& all_functions() {
+  static auto* const functions = [] {
+    auto joined = std::make_unique<std::vector<ErlNifFunc>>();
+    for (const auto& file : {table_functions, engine_functions, create_functions, operate_functions,
+                             pointer_functions, read_functions}) {
+      const std::span<const ErlNifFunc> part = file();
+      joined->insert(joined->end(), part.begin(), part.end());
+    }
+    return joined.release();
+  }();
+  return *functions;
+}
 
-ErlNifFunc functions[] = {
-    function<devices>("devices", kWaits),
-    function<device_find>("device_find", kWaits),
-    function<engine_open>("engine_open", kWaits),
-    function<engine_close>("engine_close", kWaits),
-    function<same_engine>("same_engine?"),
-    function<device>("device"),
-    function<engine_device>("engine_device"),
-    function<engine_describe>("engine_describe", kWaits),
-    function<memory_stats>("memory_stats"),
-    function<counters>("counters"),
-    function<trim>("trim", kWaits),
-    function<pressure>("pressure"),
-    function<behind>("behind?"),
-    function<pressure_relieved>("pressure_relieved"),
-    function<makers>("makers"),
-    function<ops>("ops"),
-
-    function<from_binary>("from_binary"),
-    function<constant>("constant"),
-    function<iota>("iota"),
-    function<eye>("eye"),
-    function<random_uniform>("random_uniform"),
-    function<random_normal>("random_normal"),
-
-    function<unary>("unary"),
-    function<binary>("binary"),
-    function<ternary>("ternary"),
-    function<cast>("cast"),
-    function<reshape>("reshape"),
-    function<broadcast>("broadcast"),
-    function<transpose>("transpose"),
-    function<slice>("slice"),
-    function<reverse>("reverse"),
-    function<squeeze>("squeeze"),
-    function<pad>("pad"),
-    function<concatenate>("concatenate"),
-    function<reduce>("reduce"),
-    function<dot>("dot"),
-    function<matmul>("matmul"),
-    function<call>("call"),
-    function<parameter>("parameter"),
-
-    function<pin>("pin", kComputes),
-    function<from_address>("from_address", kComputes),
-    function<share>("share", kComputes),
-    function<from_shared>("from_shared", kComputes),
-
-    function<shape>("shape"),
-    function<type>("type"),
-    function<read>("read"),
-    function<evaluate>("evaluate"),
-    function<deallocate>("deallocate"),
-    function<explain>("explain", kComputes),
-};
+// What there is here, for the test that compares Nx.Vulkan.Native with it:
+// [{Name, Arity, normal | io_bound | cpu_bound}].
+Term functions(ErlNifEnv* env) {
+  Term list = enif_make_list(env, 0);
+  for (const ErlNifFunc& function : all_functions()) {
+    const char* scheduler = function.flags == kWaits      ? "io_bound"
+                            : function.flags == kComputes ? "cpu_bound"
+                                                          : "normal";
+    const Term row =
+        enif_make_tuple3(env, make_atom(env, function.name), enif_make_uint(env, function.arity),
+                         make_atom(env, scheduler));
+    list = enif_make_list_cell(env, row, list);
+  }
+  return list;
+}
 
 }  // namespace
 
-// No upgrade callback: a second instance of the library is refused while this one is loaded.
-ERL_NIF_INIT(Elixir.Nx.Vulkan.Native, functions, load, nullptr, nullptr, nullptr)
+std::span<const ErlNifFunc> table_functions() {
+  static constexpr ErlNifFunc kFunctions[] = {function<functions>("functions")};
+  return kFunctions;
+}
+
+// What ERL_NIF_INIT expands to, which takes one array only. No upgrade callback: a second instance
+// of the library is refused while this one is loaded.
+ERL_NIF_INIT_PROLOGUE
+ERL_NIF_INIT_GLOB
+ERL_NIF_INIT_DECL(Elixir.Nx.Vulkan.Native);
+ERL_NIF_INIT_DECL(Elixir.Nx.Vulkan.Native) {
+  ERL_NIF_INIT_BODY;
+  static ErlNifEntry entry = {ERL_NIF_MAJOR_VERSION,
+                              ERL_NIF_MINOR_VERSION,
+                              "Elixir.Nx.Vulkan.Native",
+                              static_cast<int>(all_functions().size()),
+                              all_functions().data(),
+                              load,
+                              nullptr,
+                              nullptr,
+                              nullptr,
+                              ERL_NIF_VM_VARIANT,
+                              1,  // has dirty schedulers: so in every entry
+                              sizeof(ErlNifResourceTypeInit),
+                              ERL_NIF_MIN_ERTS_VERSION};
+  return &entry;
+}
+ERL_NIF_INIT_EPILOGUE
 
 }  // namespace nxv::nif

@@ -1,6 +1,7 @@
 // Operations on tensors: each adds a node to the graph and returns.
 #include <array>
 
+#include "function.h"
 #include "functions.h"
 
 namespace nxv::nif {
@@ -85,8 +86,6 @@ const int64_t* data_or_null(const std::optional<Dims>& list) {
 
 // A count below zero stands for all axes.
 int count_or_all(const std::optional<Dims>& axes) { return axes ? size(*axes) : -1; }
-
-}  // namespace
 
 Term unary(ErlNifEnv* env, Operation op, TensorArg a) { return apply(env, op, {a}); }
 
@@ -182,9 +181,8 @@ Term matmul(ErlNifEnv* env, TensorArg a, TensorArg b) {
                  [&](auto out) { return nxv_matmul(a->get(), b->get(), out); });
 }
 
-namespace {
-
-// An option's values: integers (also as true, false or a type's atom) or floats, one or a list.
+// An option's values: integers (also as true, false or a type's atom) or reals (also as the atoms
+// of those that are not finite), one or a list.
 struct OptionValues {
   std::string name;
   std::vector<int64_t> integers;
@@ -193,7 +191,9 @@ struct OptionValues {
   void add(ErlNifEnv* env, Term value) {
     ErlNifSInt64 integer;
     double real;
-    if (enif_get_int64(env, value, &integer)) {
+    if (value == atoms.nan || value == atoms.infinity || value == atoms.neg_infinity) {
+      reals.push_back(decode<double>(env, value));
+    } else if (enif_get_int64(env, value, &integer)) {
       integers.push_back(integer);
     } else if (enif_get_double(env, value, &real)) {
       reals.push_back(real);
@@ -219,35 +219,78 @@ OptionValues decode_option(ErlNifEnv* env, Term term) {
   return option;
 }
 
-constexpr int kMaxResults = 4;
+// The options of a call, which the values own.
+struct OptionList {
+  OptionList(ErlNifEnv* env, Term terms) {
+    for_each(env, terms, [&](Term head) { values.push_back(decode_option(env, head)); });
+    for (const OptionValues& v : values) {
+      const bool reals = !v.reals.empty();
+      options.push_back({v.name.c_str(),
+                         static_cast<int>(reals ? v.reals.size() : v.integers.size()),
+                         reals ? nullptr : v.integers.data(), reals ? v.reals.data() : nullptr});
+    }
+  }
+  OptionList(const OptionList&) = delete;
+  int count() const { return static_cast<int>(options.size()); }
 
-}  // namespace
+  std::vector<OptionValues> values;
+  std::vector<nxv_option> options;
+};
+
+constexpr int kMaxResults = 4;
 
 Term call(ErlNifEnv* env, std::string name, AnyTerm tensors, AnyTerm options) {
   const TensorList operands(env, tensors.term, name);
-  std::vector<OptionValues> values;
-  for_each(env, options.term, [&](Term head) { values.push_back(decode_option(env, head)); });
-  std::vector<nxv_option> list;
-  for (const OptionValues& v : values) {
-    const bool reals = !v.reals.empty();
-    list.push_back({v.name.c_str(), static_cast<int>(reals ? v.reals.size() : v.integers.size()),
-                    reals ? nullptr : v.integers.data(), reals ? v.reals.data() : nullptr});
-  }
+  const OptionList list(env, options.term);
   Engine& engine = engine_of(operands.args);
   std::vector<TensorHandle> handles;
   handles.reserve(kMaxResults);  // taking the results over must not fail
   nxv_tensor* outs[kMaxResults];
   int count = 0;
-  check(nxv_call(name.c_str(), operands.count(), operands.operands.data(),
-                 static_cast<int>(list.size()), list.data(), kMaxResults, outs, &count));
+  check(nxv_call(name.c_str(), operands.count(), operands.operands.data(), list.count(),
+                 list.options.data(), kMaxResults, outs, &count));
   for (int i = 0; i < count; ++i) handles.emplace_back(outs[i]);
   return make_tensors(env, engine, std::move(handles));
+}
+
+// An operation without operands.
+Term create(ErlNifEnv* env, EngineArg engine, std::string name, AnyTerm options) {
+  const OptionList list(env, options.term);
+  nxv_tensor* raw = nullptr;
+  check(nxv_create(Engine::Use(*engine), name.c_str(), list.count(), list.options.data(), &raw));
+  return make_tensor(env, *engine, TensorHandle(raw));
 }
 
 Term parameter(ErlNifEnv* env, EngineArg engine, nxv_dtype type) {
   nxv_tensor* raw = nullptr;
   check(nxv_parameter(Engine::Use(*engine), type, &raw));
   return make_tensor(env, *engine, TensorHandle(raw));
+}
+
+}  // namespace
+
+std::span<const ErlNifFunc> operate_functions() {
+  static constexpr ErlNifFunc kFunctions[] = {
+      function<unary>("unary"),
+      function<binary>("binary"),
+      function<ternary>("ternary"),
+      function<cast>("cast"),
+      function<reshape>("reshape"),
+      function<broadcast>("broadcast"),
+      function<transpose>("transpose"),
+      function<slice>("slice"),
+      function<reverse>("reverse"),
+      function<squeeze>("squeeze"),
+      function<pad>("pad"),
+      function<concatenate>("concatenate"),
+      function<reduce>("reduce"),
+      function<dot>("dot"),
+      function<matmul>("matmul"),
+      function<call>("call"),
+      function<create>("create"),
+      function<parameter>("parameter"),
+  };
+  return kFunctions;
 }
 
 }  // namespace nxv::nif

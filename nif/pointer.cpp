@@ -1,7 +1,10 @@
 // Host memory of a tensor's elements for other programs, and tensors from such memory.
+#include "function.h"
 #include "functions.h"
 
 namespace nxv::nif {
+
+namespace {
 
 // {ok, Address} of memory that holds `bytes` as long as the tensor lives.
 Term pin(ErlNifEnv* env, TensorArg tensor, AnyTerm bytes) {
@@ -37,6 +40,18 @@ Term from_shared(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape, A
   check(nxv_from_host(Engine::Use(*engine), type, static_cast<int>(shape.size()), shape.data(),
                       segment.data(), static_cast<size_t>(size), nullptr, nullptr, &raw));
   return make_tensor(env, *engine, TensorHandle(raw));
+}
+
+}  // namespace
+
+std::span<const ErlNifFunc> pointer_functions() {
+  static constexpr ErlNifFunc kFunctions[] = {
+      function<pin>("pin", kComputes),
+      function<from_address>("from_address", kComputes),
+      function<share>("share", kComputes),
+      function<from_shared>("from_shared", kComputes),
+  };
+  return kFunctions;
 }
 
 }  // namespace nxv::nif

@@ -2,6 +2,7 @@
 // {Ref, {error, Reason, Message}}.
 #include <cstring>
 
+#include "function.h"
 #include "functions.h"
 
 namespace nxv::nif {
@@ -70,14 +71,6 @@ class Read {
   Term ref_;
 };
 
-}  // namespace
-
-Term shape(ErlNifEnv* env, TensorArg tensor) {
-  return make_dims(env, nxv_tensor_shape(tensor->get()), tensor->rank());
-}
-
-Term type(ErlNifEnv*, TensorArg tensor) { return make_dtype(nxv_tensor_dtype(tensor->get())); }
-
 Term read(ErlNifEnv* env, TensorArg tensor, int64_t limit, AnyTerm ref) {
   auto read = std::make_unique<Read>(env, *tensor, ref.term);
   Calling scope(env);
@@ -100,6 +93,17 @@ Term deallocate(ErlNifEnv*, TensorArg tensor) {
   check(nxv_deallocate(tensor->get()));
   tensor->unpin();
   return atoms.ok;
+}
+
+}  // namespace
+
+std::span<const ErlNifFunc> read_functions() {
+  static constexpr ErlNifFunc kFunctions[] = {
+      function<read>("read"),
+      function<evaluate>("evaluate"),
+      function<deallocate>("deallocate"),
+  };
+  return kFunctions;
 }
 
 }  // namespace nxv::nif

@@ -72,6 +72,19 @@ Term answer(ErlNifEnv* env, Engine& engine, Term value) {
 
 }  // namespace
 
+namespace {
+
+// References to one engine are equal terms.
+Term describe(ErlNifEnv* env, Engine& engine, const ErlNifPid& maker, TensorHandle handle) {
+  const nxv_tensor* tensor = handle.get();
+  const Term type = make_dtype(nxv_tensor_dtype(tensor));
+  const Term shape = make_shape(env, nxv_tensor_shape(tensor), nxv_tensor_rank(tensor));
+  const Term ref = make_resource<Tensor>(env, std::move(handle), Maker(engine, maker));
+  return enif_make_tuple4(env, ref, type, shape, enif_make_resource(env, &engine));
+}
+
+}  // namespace
+
 // Bytes are copied without the lock: `unpin` runs on schedulers.
 const unsigned char* Tensor::pin(const unsigned char* bytes, size_t size) {
   {
@@ -104,7 +117,7 @@ void Tensor::unpin() noexcept {
 Term make_tensor(ErlNifEnv* env, Engine& engine, TensorHandle handle) {
   ErlNifPid self;
   enif_self(env, &self);
-  return answer(env, engine, make_resource<Tensor>(env, std::move(handle), Maker(engine, self)));
+  return answer(env, engine, describe(env, engine, self, std::move(handle)));
 }
 
 Term make_tensors(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> handles) {
@@ -112,7 +125,7 @@ Term make_tensors(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> hand
   enif_self(env, &self);
   std::vector<Term> tensors;
   for (TensorHandle& handle : handles) {
-    tensors.push_back(make_resource<Tensor>(env, std::move(handle), Maker(engine, self)));
+    tensors.push_back(describe(env, engine, self, std::move(handle)));
   }
   return answer(
       env, engine,

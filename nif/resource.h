@@ -204,8 +204,9 @@ inline TensorArg decode<TensorArg>(ErlNifEnv* env, Term term) {
   return {&get_resource<Tensor>(env, term)};
 }
 
-// The answer to a call that makes a tensor: {ok, Tensor}, or {ok, Tensor, pressure} when callers
-// hold so much that garbage should be collected, or when the engine is behind.
+// The answer to a call that makes a tensor: {ok, {Ref, Type, Shape, Engine}}, so that nobody needs
+// to ask for these, or {ok, {..}, pressure} when callers hold so much that garbage should be
+// collected, or when the engine is behind.
 Term make_tensor(ErlNifEnv* env, Engine& engine, TensorHandle handle);
 // The same with a list of tensors.
 Term make_tensors(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> handles);

@@ -80,10 +80,10 @@ Term raise_foreign_reference(ErlNifEnv* env) {
                                                   {"message", make_binary(env, kMessage)}}));
 }
 
-Term make_dims(ErlNifEnv* env, const int64_t* dims, int rank) {
-  Term list = enif_make_list(env, 0);
-  for (int i = rank; i-- > 0;) list = enif_make_list_cell(env, enif_make_int64(env, dims[i]), list);
-  return list;
+Term make_shape(ErlNifEnv* env, const int64_t* dims, int rank) {
+  std::vector<Term> sizes;
+  for (int i = 0; i < rank; ++i) sizes.push_back(enif_make_int64(env, dims[i]));
+  return enif_make_tuple_from_array(env, sizes.data(), static_cast<unsigned>(rank));
 }
 
 Term make_map(ErlNifEnv* env, std::initializer_list<std::pair<const char*, Term>> entries) {

@@ -48,7 +48,8 @@ Term make_bool(bool value);
 Term make_dtype(nxv_dtype type);
 Term make_error(ErlNifEnv* env, nxv_status status, std::string_view message);
 Term raise_foreign_reference(ErlNifEnv* env);
-Term make_dims(ErlNifEnv* env, const int64_t* dims, int rank);
+// A tuple.
+Term make_shape(ErlNifEnv* env, const int64_t* dims, int rank);
 // A map with atom keys, all different.
 Term make_map(ErlNifEnv* env, std::initializer_list<std::pair<const char*, Term>> entries);
 

@@ -49,10 +49,9 @@ defmodule Nx.Vulkan do
 
   import Kernel, except: [abs: 1, ceil: 1, floor: 1, round: 1, min: 2, max: 2]
   import Nx.Vulkan.Api, only: [defapi: 2]
-  import Nx.Vulkan.Codec, only: [is_value: 1, is_real: 1]
 
-  alias Nx.Vulkan.{Api, Codec, Device, Error, Graph, Native, Operations, Reader}
-  alias Nx.Vulkan.{Shape, Tensor, Type}
+  alias Nx.Vulkan.{Api, Call, Contraction, Creation, Device, Elementwise, Error, Native}
+  alias Nx.Vulkan.{Operations, Reading, Tensor, Type, Views}
 
   @typedoc "A number; `:nan`, `:infinity` or `:neg_infinity`; or `{re, im}` of those."
   @type value :: number | :nan | :infinity | :neg_infinity | {term, term}
@@ -172,17 +171,7 @@ defmodule Nx.Vulkan do
       {:error, :size_mismatch}
   """
   @spec tensor(value | list, keyword) :: result
-  defapi tensor(data, options \\ []) do
-    with {:ok, options} <- Api.options(options, [:type, :shape, :device]),
-         {:ok, elements, shape} <- Shape.flatten(data),
-         :ok <- check_values(elements),
-         {:ok, type} <- Type.parse(options[:type] || Type.infer(elements)),
-         :ok <- check_type(elements, type),
-         {:ok, shape} <- Shape.parse(options[:shape] || shape),
-         :ok <- check_count(length(elements), shape) do
-      upload(options[:device], Codec.encode(elements, type), shape, type)
-    end
-  end
+  defapi(tensor(data, options \\ []), to: Creation)
 
   @doc """
   A tensor from the elements' bytes in row-major order: little endian; complex numbers as their two
@@ -194,27 +183,11 @@ defmodule Nx.Vulkan do
       {:error, :size_mismatch}
   """
   @spec from_binary(bitstring, shape, type, keyword) :: result
-  defapi from_binary(binary, shape, type, options \\ []) do
-    with {:ok, options} <- Api.options(options, [:device]),
-         {:ok, type} <- Type.parse(type),
-         :ok <- check_bitstring(binary),
-         {:ok, shape} <- Shape.parse(shape),
-         :ok <- check_size(binary, shape, type) do
-      upload(options[:device], binary, shape, type)
-    end
-  end
+  defapi(from_binary(binary, shape, type, options \\ []), to: Creation)
 
   @doc "The same value everywhere. Options: `:type`, by default as in `tensor/2`, and `:device`."
   @spec full(shape, value, keyword) :: result
-  defapi full(shape, value, options \\ []) do
-    with {:ok, options} <- Api.options(options, [:type, :device]),
-         {:ok, shape} <- Shape.parse(shape),
-         :ok <- check_values([value]),
-         {:ok, type} <- Type.parse(options[:type] || Type.infer([value])),
-         :ok <- check_type([value], type) do
-      Graph.constant(options[:device], value, type, shape)
-    end
-  end
+  defapi(full(shape, value, options \\ []), to: Creation)
 
   @doc """
   Counts from zero: along the axis of option `:axis`, or over all elements in row-major order.
@@ -224,29 +197,14 @@ defmodule Nx.Vulkan do
       [[0, 1, 2], [3, 4, 5]]
   """
   @spec iota(shape, keyword) :: result
-  defapi iota(shape, options \\ []) do
-    with {:ok, options} <- Api.options(options, axis: nil, type: :s32, device: nil),
-         {:ok, shape} <- Shape.parse(shape),
-         {:ok, type} <- Type.parse(options[:type]),
-         {:ok, axis} <- Shape.integers(options[:axis], "axis") do
-      Graph.create(options[:device], &Native.iota(&1, type, shape, axis && hd(axis)))
-    end
-  end
+  defapi(iota(shape, options \\ []), to: Creation)
 
   @doc """
   Ones on the diagonal of the last two axes, zeros elsewhere. A number n stands for `{n, n}`. Options
   `:type`, by default `:s32`, and `:device`.
   """
   @spec eye(shape, keyword) :: result
-  defapi eye(shape, options \\ []) do
-    shape = if is_integer(shape), do: {shape, shape}, else: shape
-
-    with {:ok, options} <- Api.options(options, type: :s32, device: nil),
-         {:ok, shape} <- Shape.parse(shape),
-         {:ok, type} <- Type.parse(options[:type]) do
-      Graph.create(options[:device], &Native.eye(&1, type, shape))
-    end
-  end
+  defapi(eye(shape, options \\ []), to: Creation)
 
   @doc """
   Random numbers, uniform from `:low` (0.0) up to, without, `:high` (1.0).
@@ -255,68 +213,40 @@ defmodule Nx.Vulkan do
   numbers a step, so that one seed serves several tensors. `:type` is `:f32` by default. Option `:device` as elsewhere.
   """
   @spec random_uniform(shape, non_neg_integer, keyword) :: result
-  defapi random_uniform(shape, seed, options \\ []) do
-    defaults = [type: :f32, low: 0.0, high: 1.0, offset: 0, device: nil]
-
-    random(&Native.random_uniform/7, shape, seed, options, defaults, [:low, :high])
-  end
+  defapi(random_uniform(shape, seed, options \\ []), to: Creation)
 
   @doc """
   Random numbers of a normal distribution with `:mean` (0.0) and standard `:deviation` (1.0).
   Seed, `:offset`, `:type` and `:device` are those of `random_uniform/3`.
   """
   @spec random_normal(shape, non_neg_integer, keyword) :: result
-  defapi random_normal(shape, seed, options \\ []) do
-    defaults = [type: :f32, mean: 0.0, deviation: 1.0, offset: 0, device: nil]
-    random(&Native.random_normal/7, shape, seed, options, defaults, [:mean, :deviation])
-  end
+  defapi(random_normal(shape, seed, options \\ []), to: Creation)
 
   # ---- Reading ----
 
   @doc "The shape, as a tuple."
   @spec shape(Tensor.t()) :: tuple
-  def shape(%Tensor{ref: ref}), do: ref |> Native.shape() |> List.to_tuple()
+  def shape(%Tensor{shape: shape}), do: shape
 
   @doc "The element type, as an atom such as `:f32`."
   @spec type(Tensor.t()) :: Type.t()
-  def type(%Tensor{ref: ref}), do: Native.type(ref)
+  def type(%Tensor{type: type}), do: type
 
   @doc "The elements as nested lists; those of a scalar as a list of one."
   @spec to_list(Tensor.t()) :: result([value] | list)
-  defapi to_list(tensor) do
-    with {:ok, ref} <- Graph.operand(tensor), {:ok, bytes} <- Reader.read(ref) do
-      shape = Native.shape(ref)
-      {:ok, bytes |> Codec.decode(Native.type(ref), Enum.product(shape)) |> Shape.nest(shape)}
-    end
-  end
+  defapi(to_list(tensor), to: Reading)
 
   @doc "The only element of a tensor that has one."
   @spec to_number(Tensor.t()) :: result(value)
-  defapi to_number(tensor) do
-    with {:ok, ref} <- Graph.operand(tensor),
-         :ok <- check_count(1, Native.shape(ref)),
-         {:ok, bytes} <- Reader.read(ref) do
-      {:ok, bytes |> Codec.decode(Native.type(ref), 1) |> hd()}
-    end
-  end
+  defapi(to_number(tensor), to: Reading)
 
   @doc "The elements' bytes, laid out as `from_binary/3` takes them."
   @spec to_binary(Tensor.t()) :: result(bitstring)
-  defapi to_binary(tensor) do
-    with {:ok, ref} <- Graph.operand(tensor), {:ok, bytes} <- Reader.read(ref) do
-      bits = Enum.product(Native.shape(ref)) * Type.bits(Native.type(ref))
-      <<elements::bitstring-size(bits), _padding::bitstring>> = bytes
-      {:ok, elements}
-    end
-  end
+  defapi(to_binary(tensor), to: Reading)
 
   @doc "Computes the value, waits until it is stored on the device, and answers the tensor."
   @spec eval(Tensor.t()) :: result
-  defapi eval(tensor) do
-    with {:ok, ref} <- Graph.operand(tensor), :ok <- Reader.evaluate(ref) do
-      {:ok, %Tensor{ref: ref}}
-    end
-  end
+  defapi(eval(tensor), to: Reading)
 
   @doc """
   Gives the tensor's value up now, not when it is garbage. Later uses of the tensor, of its copies
@@ -335,15 +265,11 @@ defmodule Nx.Vulkan do
       [2, 4, 6]
   """
   @spec deallocate(Tensor.t()) :: :ok | {:error, Error.reason()}
-  defapi deallocate(tensor) do
-    with {:ok, ref} <- Graph.operand(tensor), do: answer(Native.deallocate(ref))
-  end
+  defapi(deallocate(tensor), to: Reading)
 
   @doc "The kernels that computing the tensor would run, as text for people."
   @spec explain(Tensor.t()) :: result(String.t())
-  defapi explain(tensor) do
-    with {:ok, ref} <- Graph.operand(tensor), do: answer(Native.explain(ref))
-  end
+  defapi(explain(tensor), to: Reading)
 
   # ---- Elementwise operations ----
 
@@ -351,22 +277,22 @@ defmodule Nx.Vulkan do
     @doc doc
     @doc group: "Elementwise"
     @spec unquote(name)(operand) :: result
-    def unquote(name)(tensor), do: Api.reason(Graph.unary(unquote(name), tensor))
+    def unquote(name)(tensor), do: Api.reason(Elementwise.unary(unquote(name), tensor))
 
     @doc Api.bang_doc(name, 1)
     @spec unquote(:"#{name}!")(operand) :: Tensor.t()
-    def unquote(:"#{name}!")(tensor), do: Api.value!(Graph.unary(unquote(name), tensor))
+    def unquote(:"#{name}!")(tensor), do: Api.value!(Elementwise.unary(unquote(name), tensor))
   end
 
   for {name, doc} <- Operations.binary() do
     @doc doc
     @doc group: "Elementwise"
     @spec unquote(name)(operand, operand) :: result
-    def unquote(name)(a, b), do: Api.reason(Graph.binary(unquote(name), a, b))
+    def unquote(name)(a, b), do: Api.reason(Elementwise.binary(unquote(name), a, b))
 
     @doc Api.bang_doc(name, 2)
     @spec unquote(:"#{name}!")(operand, operand) :: Tensor.t()
-    def unquote(:"#{name}!")(a, b), do: Api.value!(Graph.binary(unquote(name), a, b))
+    def unquote(:"#{name}!")(a, b), do: Api.value!(Elementwise.binary(unquote(name), a, b))
   end
 
   @doc """
@@ -376,96 +302,50 @@ defmodule Nx.Vulkan do
       [10, 20]
   """
   @spec select(operand, operand, operand) :: result
-  defapi select(predicate, on_true, on_false) do
-    Graph.select(predicate, on_true, on_false)
-  end
+  defapi(select(predicate, on_true, on_false), to: Elementwise)
 
   @doc "Elements below `low` become `low`, above `high` they become `high`; NaN stays."
   @spec clip(operand, operand, operand) :: result
-  defapi clip(tensor, low, high) do
-    Graph.clip(tensor, low, high)
-  end
+  defapi(clip(tensor, low, high), to: Elementwise)
 
   @doc """
   Another element type. Fractions are cut off towards zero for integers, and integers keep their low
   bits.
   """
   @spec cast(operand, type) :: result
-  defapi cast(tensor, type) do
-    with {:ok, ref} <- Graph.operand(tensor), {:ok, type} <- Type.parse(type) do
-      Graph.make(fn -> Native.cast(ref, type) end)
-    end
-  end
+  defapi(cast(tensor, type), to: Elementwise)
 
   # ---- Views ----
 
   @doc "Another shape with as many elements, in the same row-major order."
   @spec reshape(operand, shape) :: result
-  defapi reshape(tensor, shape) do
-    with {:ok, ref} <- Graph.operand(tensor), {:ok, shape} <- Shape.parse(shape) do
-      Graph.make(fn -> Native.reshape(ref, shape) end)
-    end
-  end
+  defapi(reshape(tensor, shape), to: Views)
 
   @doc """
   Repeats along new axes and along axes of length 1. Option `:axes` names the output axis of each input
   axis, ascending; by default they are the last ones.
   """
   @spec broadcast(operand, shape, keyword) :: result
-  defapi broadcast(tensor, shape, options \\ []) do
-    with {:ok, options} <- Api.options(options, [:axes]),
-         {:ok, ref} <- Graph.operand(tensor),
-         {:ok, shape} <- Shape.parse(shape),
-         {:ok, axes} <- Shape.integers(options[:axes], "axes") do
-      Graph.make(fn -> Native.broadcast(ref, shape, axes) end)
-    end
-  end
+  defapi(broadcast(tensor, shape, options \\ []), to: Views)
 
   @doc "Permutes axes. Option `:axes`: the input axis of each output axis; by default reversed."
   @spec transpose(operand, keyword) :: result
-  defapi transpose(tensor, options \\ []) do
-    with {:ok, options} <- Api.options(options, [:axes]),
-         {:ok, ref} <- Graph.operand(tensor),
-         {:ok, axes} <- Shape.integers(options[:axes], "axes") do
-      Graph.make(fn -> Native.transpose(ref, axes) end)
-    end
-  end
+  defapi(transpose(tensor, options \\ []), to: Views)
 
   @doc """
   A part: along each axis, `lengths` elements from `starts` on, every `:strides`-th of them (option,
   by default each). Starts are moved so that the part lies inside the tensor.
   """
   @spec slice(operand, [integer], [pos_integer], keyword) :: result
-  defapi slice(tensor, starts, lengths, options \\ []) do
-    with {:ok, options} <- Api.options(options, [:strides]),
-         {:ok, ref} <- Graph.operand(tensor),
-         {:ok, starts} <- Shape.integers(starts, "starts"),
-         {:ok, lengths} <- Shape.parse(lengths),
-         {:ok, strides} <- Shape.integers(options[:strides], "strides") do
-      Graph.make(fn -> Native.slice(ref, starts || [], lengths, strides) end)
-    end
-  end
+  defapi(slice(tensor, starts, lengths, options \\ []), to: Views)
 
   @doc "Turns the order of elements round along the option `:axes`, by default all."
   @spec reverse(operand, keyword) :: result
-  defapi reverse(tensor, options \\ []) do
-    with {:ok, options} <- Api.options(options, [:axes]),
-         {:ok, ref} <- Graph.operand(tensor),
-         {:ok, axes} <- Shape.integers(options[:axes], "axes") do
-      axes = axes || Enum.to_list(0..(length(Native.shape(ref)) - 1)//1)
-      Graph.make(fn -> Native.reverse(ref, axes) end)
-    end
-  end
+  defapi(reverse(tensor, options \\ []), to: Views)
 
   @doc "Removes axes of length 1: those of option `:axes`, by default all."
   @spec squeeze(operand, keyword) :: result
-  defapi squeeze(tensor, options \\ []) do
-    with {:ok, options} <- Api.options(options, [:axes]),
-         {:ok, ref} <- Graph.operand(tensor),
-         {:ok, axes} <- Shape.integers(options[:axes], "axes") do
-      Graph.make(fn -> Native.squeeze(ref, axes) end)
-    end
-  end
+  defapi(squeeze(tensor, options \\ []), to: Views)
 
   @doc """
   Surrounds the tensor with a value. `padding` has one `{low, high, interior}` for each axis: how many
@@ -475,22 +355,11 @@ defmodule Nx.Vulkan do
       [0, 1, 0, 2, 0, 0]
   """
   @spec pad(operand, operand, [{integer, integer, non_neg_integer}]) :: result
-  defapi pad(tensor, value, padding) do
-    with {:ok, [ref, value]} <- Graph.operands([tensor, value]),
-         {:ok, {low, high, interior}} <- padding(padding) do
-      Graph.make(fn -> Native.pad(ref, value, low, high, interior) end)
-    end
-  end
+  defapi(pad(tensor, value, padding), to: Views)
 
   @doc "Puts tensors one after the other along option `:axis`, by default the first."
   @spec concatenate([operand], keyword) :: result
-  defapi concatenate(tensors, options \\ []) do
-    with {:ok, options} <- Api.options(options, axis: 0),
-         {:ok, [axis]} <- Shape.integers(options[:axis], "axis"),
-         {:ok, refs} <- tensors |> List.wrap() |> Graph.each(&Graph.operand/1) do
-      Graph.make(fn -> Native.concatenate(refs, axis) end)
-    end
-  end
+  defapi(concatenate(tensors, options \\ []), to: Views)
 
   # ---- Reductions and contractions ----
 
@@ -502,12 +371,12 @@ defmodule Nx.Vulkan do
     """
     @spec unquote(name)(operand, keyword) :: result
     def unquote(name)(tensor, options \\ []),
-      do: Api.reason(reduce(unquote(name), tensor, options))
+      do: Api.reason(Contraction.reduce(unquote(name), tensor, options))
 
     @doc Api.bang_doc(name, 2)
     @spec unquote(:"#{name}!")(operand, keyword) :: Tensor.t()
     def unquote(:"#{name}!")(tensor, options \\ []),
-      do: Api.value!(reduce(unquote(name), tensor, options))
+      do: Api.value!(Contraction.reduce(unquote(name), tensor, options))
   end
 
   @doc """
@@ -519,11 +388,7 @@ defmodule Nx.Vulkan do
       [[7.0, 10.0], [15.0, 22.0]]
   """
   @spec matmul(operand, operand) :: result
-  defapi matmul(a, b) do
-    with {:ok, [a, b]} <- Graph.operands([a, b]) do
-      Graph.make(fn -> Native.matmul(a, b) end)
-    end
-  end
+  defapi(matmul(a, b), to: Contraction)
 
   @doc """
   Sums the products along pairs of axes. By default the last axis of `a` with the last but one of `b`,
@@ -537,14 +402,57 @@ defmodule Nx.Vulkan do
   The result has the batch axes, then what is left of `a`, then what is left of `b`.
   """
   @spec dot(operand, operand, keyword) :: result
-  defapi dot(a, b, options \\ []) do
-    with {:ok, options} <- Api.options(options, contract: nil, batch: {[], []}),
-         {:ok, [a, b]} <- Graph.operands([a, b]),
-         {:ok, contract_a, contract_b} <- axis_pair(options[:contract] || default_axes(a, b)),
-         {:ok, batch_a, batch_b} <- axis_pair(options[:batch]) do
-      Graph.make(fn -> Native.dot(a, b, contract_a, contract_b, batch_a, batch_b) end)
-    end
-  end
+  defapi(dot(a, b, options \\ []), to: Contraction)
+
+  # ---- By name ----
+
+  @doc """
+  Any operation of the library, by its name: those above, and indexing, windows, convolution, sorts,
+  scans, Fourier transforms, linear algebra.
+
+  Operands are a list. Options have the names that `operations/0` lists; those that are nil are left
+  out. Answers a tensor, or a tuple of tensors where there are several results. What takes no operands
+  makes a tensor on the default device, or on that of option `:device`.
+
+      iex> t = Nx.Vulkan.tensor!([[3, 1, 2], [9, 7, 8]])
+      iex> Nx.Vulkan.call!(:sort, [t], axis: 1, descending: true) |> Nx.Vulkan.to_list!()
+      [[3, 2, 1], [9, 8, 7]]
+      iex> Nx.Vulkan.call!(:window_max, [t], window: {1, 2}) |> Nx.Vulkan.to_list!()
+      [[3, 2], [9, 8]]
+      iex> Nx.Vulkan.call!(:iota, [], shape: {3}, type: :f32) |> Nx.Vulkan.to_list!()
+      [0.0, 1.0, 2.0]
+      iex> {values, positions} = Nx.Vulkan.call!(:top_k, [t], k: 2)
+      iex> {Nx.Vulkan.to_list!(values), Nx.Vulkan.to_list!(positions)}
+      {[[3, 2], [9, 8]], [[0, 2], [0, 2]]}
+
+  Functions of `:reduce` and `:window_reduce` are scalars that are computed of two `:parameter`s, the
+  element and the accumulator:
+
+      iex> x = Nx.Vulkan.call!(:parameter, [], type: :s32)
+      iex> acc = Nx.Vulkan.call!(:parameter, [], type: :s32)
+      iex> body = Nx.Vulkan.add!(Nx.Vulkan.multiply!(acc, 10), x)
+      iex> Nx.Vulkan.call!(:reduce, [Nx.Vulkan.tensor!([1, 2, 3]), 0, x, acc, body])
+      ...> |> Nx.Vulkan.to_number!()
+      123
+
+  Raises `ArgumentError`, which lists those that exist, for a name or an option that does not. All else
+  is answered: `{:error, :invalid_argument}` for operands, shapes and values that the operation does
+  not take.
+  """
+  @spec call(atom, [operand], keyword) :: result(Tensor.t() | tuple)
+  defapi(call(name, operands, options \\ []), to: Call)
+
+  @doc """
+  What `call/3` reaches, by name: maps with `:name`, `:summary`, how many `:operands` it takes (at least
+  so many when the number is negative), its `:options` with their kinds (`:integer`, `:integers`,
+  `:flag`, `:real`, `:type`, `:number`), and `:primitive?`, which tells whether it is one node of the
+  graph.
+
+      iex> Nx.Vulkan.operations().sort.options
+      [axis: :integer, descending: :flag]
+  """
+  @spec operations() :: %{atom => map}
+  def operations, do: Call.table()
 
   # ---- With Nx: `compiler: Nx.Vulkan` ----
 
@@ -559,146 +467,10 @@ defmodule Nx.Vulkan do
   @doc false
   defdelegate __partitions_options__(options), to: Nx.Vulkan.Compiler
 
-  # ---- Arguments ----
-
-  defp ask(%Tensor{ref: ref}, question), do: answer(question.(ref))
+  defp ask(%Tensor{ref: ref}, question), do: Error.from_native(question.(ref))
 
   defp ask(device, question) do
-    with {:ok, engine} <- Device.engine(device: device), do: answer(question.(engine))
-  end
-
-  defp answer({:error, reason, message}), do: Error.new(reason, message)
-  defp answer(ok), do: ok
-
-  # The library takes whole bytes.
-  defp upload(device, bits, shape, type) do
-    padding = Integer.mod(-bit_size(bits), 8)
-    bytes = if padding == 0, do: bits, else: <<bits::bitstring, 0::size(padding)>>
-    Graph.create(device, &Native.from_binary(&1, type, shape, bytes))
-  end
-
-  defp check_values(elements) do
-    case Enum.find(elements, &(not is_value(&1))) do
-      nil -> :ok
-      other -> Error.new(:invalid_argument, "expected a number, got #{inspect(other)}")
-    end
-  end
-
-  defp check_type(elements, type) do
-    cond do
-      Type.float?(type) ->
-        if type not in [:c64, :c128] and not Enum.all?(elements, &is_real/1),
-          do: Error.new(:invalid_argument, "a complex number is no element of type #{type}"),
-          else: :ok
-
-      other = Enum.find(elements, &(not is_integer(&1))) ->
-        Error.new(:invalid_argument, "#{inspect(other)} is no element of type #{type}")
-
-      true ->
-        :ok
-    end
-  end
-
-  defp check_count(count, shape) do
-    if count == Enum.product(shape), do: :ok, else: size_mismatch("#{count} elements", shape)
-  end
-
-  defp check_bitstring(binary) when is_bitstring(binary), do: :ok
-
-  defp check_bitstring(other),
-    do: Error.new(:invalid_argument, "expected a binary, got #{inspect(other)}")
-
-  # The last byte of a packed type may be filled up.
-  defp check_size(binary, shape, type) do
-    bits = Enum.product(shape) * Type.bits(type)
-
-    cond do
-      binary == <<>> -> Error.new(:empty_tensor, "a tensor has at least one element")
-      bit_size(binary) in [bits, div(bits + 7, 8) * 8] -> :ok
-      true -> size_mismatch("#{bit_size(binary)} bits of type #{type}", shape)
-    end
-  end
-
-  defp size_mismatch(got, shape) do
-    Error.new(:size_mismatch, "#{got} do not fill shape #{inspect(List.to_tuple(shape))}")
-  end
-
-  defp random(generate, shape, seed, options, defaults, parameters) do
-    with {:ok, options} <- Api.options(options, defaults),
-         {:ok, shape} <- Shape.parse(shape),
-         {:ok, type} <- Type.parse(options[:type]),
-         :ok <- check_counter(seed, "seed"),
-         :ok <- check_counter(options[:offset], "offset"),
-         [a, b] = Enum.map(parameters, &options[&1]),
-         :ok <- check_parameters([a, b]) do
-      Graph.create(options[:device], &generate.(&1, type, shape, seed, options[:offset], a, b))
-    end
-  end
-
-  defp check_counter(n, _name) when is_integer(n) and n in 0..0xFFFFFFFFFFFFFFFF, do: :ok
-
-  defp check_counter(other, name) do
-    Error.new(:invalid_argument, "#{name}: expected 0 to 2^64 - 1, got #{inspect(other)}")
-  end
-
-  defp check_parameters(parameters) do
-    if Enum.all?(parameters, &is_number/1),
-      do: :ok,
-      else: Error.new(:invalid_argument, "expected numbers, got #{inspect(parameters)}")
-  end
-
-  defp padding(list) do
-    with true <- is_list(list),
-         {:ok, triples} <- Graph.each(list, &triple/1) do
-      [low, high, interior] = for i <- 0..2, do: Enum.map(triples, &elem(&1, i))
-      {:ok, {low, high, interior}}
-    else
-      false -> Error.new(:invalid_argument, "padding: expected a list, got #{inspect(list)}")
-      error -> error
-    end
-  end
-
-  defp triple({low, high}), do: triple({low, high, 0})
-
-  defp triple({low, high, interior} = triple)
-       when is_integer(low) and is_integer(high) and is_integer(interior),
-       do: {:ok, triple}
-
-  defp triple(other) do
-    Error.new(:invalid_argument, "padding: expected {low, high, interior}, got #{inspect(other)}")
-  end
-
-  defp reduce(op, tensor, options) do
-    with {:ok, options} <- Api.options(options, axes: nil, keep_axes: false),
-         {:ok, keep_axes} <- boolean(options[:keep_axes]),
-         {:ok, ref} <- Graph.operand(tensor),
-         {:ok, axes} <- Shape.integers(options[:axes], "axes") do
-      Graph.make(fn -> Native.reduce(op, ref, axes, keep_axes) end)
-    end
-  end
-
-  defp boolean(value) when is_boolean(value), do: {:ok, value}
-
-  defp boolean(other) do
-    Error.new(:invalid_argument, "keep_axes: expected true or false, got #{inspect(other)}")
-  end
-
-  defp default_axes(a, b) do
-    case {length(Native.shape(a)), length(Native.shape(b))} do
-      {0, _} -> {[], []}
-      {_, 0} -> {[], []}
-      {_, 1} -> {[-1], [0]}
-      _ -> {[-1], [-2]}
-    end
-  end
-
-  defp axis_pair({a, b}) do
-    with {:ok, a} <- Shape.integers(a, "axes"), {:ok, b} <- Shape.integers(b, "axes") do
-      {:ok, a || [], b || []}
-    end
-  end
-
-  defp axis_pair(other) do
-    Error.new(:invalid_argument, "expected {axes of a, axes of b}, got #{inspect(other)}")
+    with {:ok, engine} <- Device.engine(device: device),
+         do: Error.from_native(question.(engine))
   end
 end

@@ -5,11 +5,17 @@ defmodule Nx.Vulkan.Api do
   alias Nx.Vulkan.Error
 
   @doc """
-  Defines `name` and `name!` from a body that answers `:ok`, `{:ok, value}` or `{:error, error}`.
+  Defines `name` and `name!` from what answers `:ok`, `{:ok, value}` or `{:error, error}`: a body, or
+  with `to: module` the function of that name there.
   """
+  defmacro defapi({name, _, args} = head, to: module) do
+    call = quote(do: unquote(module).unquote(name)(unquote_splicing(Enum.map(args, &plain/1))))
+    quote(do: Nx.Vulkan.Api.defapi(unquote(head), do: unquote(call)))
+  end
+
   defmacro defapi({name, _, args}, do: body) do
     args = if is_list(args), do: args, else: []
-    plain = Enum.map(args, &without_default/1)
+    plain = Enum.map(args, &plain/1)
     implementation = :"do_#{name}"
     bang = :"#{name}!"
 
@@ -31,8 +37,9 @@ defmodule Nx.Vulkan.Api do
     "Same as `#{name}/#{arity}`, but answers the value itself and raises `Nx.Vulkan.Error`."
   end
 
-  defp without_default({:\\, _, [arg, _default]}), do: arg
-  defp without_default(arg), do: arg
+  # Without its default.
+  defp plain({:\\, _, [arg, _default]}), do: arg
+  defp plain(arg), do: arg
 
   def reason({:error, %Error{reason: reason}}), do: {:error, reason}
   def reason(ok), do: ok

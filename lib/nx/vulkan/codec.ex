@@ -1,8 +1,7 @@
 defmodule Nx.Vulkan.Codec do
   @moduledoc false
-  # Numbers to the bytes of the host layout and back: little endian, complex numbers as re, im, and 2-
-  # and 4-bit types packed from the most significant bit on. Numbers that are not finite are the atoms
-  # :nan, :infinity and :neg_infinity; complex numbers are {re, im}.
+  # Numbers (see Nx.Vulkan.Number) to the bytes of the host layout and back: little endian, complex
+  # numbers as re, im, and 2- and 4-bit types packed from the most significant bit on.
 
   import Bitwise
 
@@ -16,7 +15,6 @@ defmodule Nx.Vulkan.Codec do
     f32: {8, 23, 0x7F7FFFFF},
     f64: {11, 52, 0x7FEFFFFFFFFFFFFF}
   }
-  @non_finite [:nan, :infinity, :neg_infinity]
 
   @doc "The host layout of a list of numbers; a bitstring for 2- and 4-bit types."
   @spec encode([term], atom) :: bitstring
@@ -183,19 +181,8 @@ defmodule Nx.Vulkan.Codec do
   defp pairs([]), do: []
   defp pairs([re, im | rest]), do: [{re, im} | pairs(rest)]
 
-  @doc "A number as people read it."
-  @spec format(term) :: String.t()
-  def format(:nan), do: "NaN"
-  def format(:infinity), do: "Inf"
-  def format(:neg_infinity), do: "-Inf"
-  def format({re, im}), do: "{#{format(re)}, #{format(im)}}"
-  def format(x), do: to_string(x)
-
-  @doc "A number, an atom of one that is not finite, or {re, im} of those."
-  defguard is_real(x) when is_number(x) or x in @non_finite
-
-  defguard is_value(x)
-           when is_real(x) or
-                  (is_tuple(x) and tuple_size(x) == 2 and is_real(elem(x, 0)) and
-                     is_real(elem(x, 1)))
+  @doc "Bits with zeros after them, to the end of the last byte."
+  @spec whole_bytes(bitstring) :: binary
+  def whole_bytes(bits) when is_binary(bits), do: bits
+  def whole_bytes(bits), do: <<bits::bitstring, 0::size(8 - rem(bit_size(bits), 8))>>
 end

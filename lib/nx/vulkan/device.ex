@@ -50,7 +50,7 @@ defmodule Nx.Vulkan.Device do
   def engines, do: call(:engines)
 
   @spec all() :: {:ok, [map]} | {:error, Error.t()}
-  def all, do: answer(Native.devices())
+  def all, do: Error.from_native(Native.devices())
 
   defp request(kind, options) do
     with {:ok, options} <- validate(options), do: call({kind, options})
@@ -97,9 +97,6 @@ defmodule Nx.Vulkan.Device do
   defp name?(device), do: is_binary(device) and device != "" and String.printable?(device)
 
   defp key(device), do: {__MODULE__, device}
-
-  defp answer({:error, reason, message}), do: Error.new(reason, message)
-  defp answer(ok), do: ok
 
   # ---- The process. Its state: the index of the default device, once that is in use, and by the index
   # of its device each open engine, with its budget and the names in persistent terms. ----
@@ -148,10 +145,10 @@ defmodule Nx.Vulkan.Device do
     Enum.reduce(Map.keys(state.open), state, &close(&2, &1))
   end
 
-  defp index(nil, %{default: nil}), do: answer(Native.device_find(nil))
+  defp index(nil, %{default: nil}), do: Error.from_native(Native.device_find(nil))
   defp index(nil, %{default: index}), do: {:ok, index}
   defp index(index, _state) when is_integer(index), do: {:ok, index}
-  defp index(name, _state), do: answer(Native.device_find(to_string(name)))
+  defp index(name, _state), do: Error.from_native(Native.device_find(to_string(name)))
 
   defp default(index, %{default: default}) when default in [nil, index], do: :ok
 
@@ -173,7 +170,7 @@ defmodule Nx.Vulkan.Device do
   end
 
   defp entry(nil, index, budget) do
-    with {:ok, engine} <- answer(Native.engine_open(index, budget || 0)) do
+    with {:ok, engine} <- Error.from_native(Native.engine_open(index, budget || 0)) do
       {:ok, %{engine: engine, budget: budget, names: []}}
     end
   end

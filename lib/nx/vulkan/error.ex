@@ -47,4 +47,22 @@ defmodule Nx.Vulkan.Error do
   @doc false
   @spec new(reason, String.t()) :: {:error, t}
   def new(reason, message), do: {:error, %__MODULE__{reason: reason, message: message}}
+
+  @doc false
+  # What the NIF answers, with an error in place of its reason and message.
+  @spec from_native(tuple | :ok) :: tuple | :ok
+  def from_native({:error, reason, message}), do: new(reason, message)
+  def from_native(ok), do: ok
+
+  @doc false
+  # The exception that Nx's own backend raises where only the data can be wrong.
+  @spec for_nx(t) :: Exception.t()
+  def for_nx(%__MODULE__{reason: reason, message: message})
+      when reason in [:out_of_bounds, :negative_shift, :singular, :invalid_argument],
+      do: ArgumentError.exception(message)
+
+  def for_nx(%__MODULE__{reason: :arithmetic, message: message}),
+    do: ArithmeticError.exception(message)
+
+  def for_nx(error), do: error
 end

@@ -3,13 +3,27 @@ defmodule Nx.Vulkan.Native do
   # The NIF, as it is: terms in, terms out. Types are atoms (:f32), shapes and axes lists, nil stands
   # for the default, operations are the atoms of their names.
   #
-  # What makes a tensor answers {:ok, ref}, {:ok, ref, :pressure} when garbage should be collected or the
-  # engine is behind (Nx.Vulkan.Memory.relieve/1 sees to both), or {:error, reason, message}. Nothing
-  # here waits for the device but devices/0, device_find/1, engine_open/2, engine_close/1,
-  # engine_describe/1, trim/1 and explain/1, which run on dirty
-  # schedulers. Where an engine is expected, a tensor stands for the engine that it lives on.
+  # What makes a tensor answers {:ok, {ref, type, shape, engine}}, with the shape as a tuple,
+  # {:ok, {..}, :pressure} when garbage should be collected or the engine is behind
+  # (Nx.Vulkan.Memory.relieve/1 sees to both), or {:error, reason, message}. Where an engine is expected, a
+  # tensor stands for the engine that it lives on. References to one engine are equal.
+  #
+  # Functions are registered where they are defined, in nif/*.cpp. A test compares.
 
   @on_load :load
+
+  # What waits for the device, or computes for long, runs on dirty schedulers.
+  @io_bound ~w(devices device_find engine_open engine_close engine_describe trim)a
+  @cpu_bound ~w(pin from_address share from_shared explain)a
+
+  @doc "The scheduler that a function runs on."
+  @spec scheduler(atom) :: :normal | :io_bound | :cpu_bound
+  def scheduler(name) when name in @io_bound, do: :io_bound
+  def scheduler(name) when name in @cpu_bound, do: :cpu_bound
+  def scheduler(_name), do: :normal
+
+  @doc "What the library has: `[{name, arity, scheduler}]`."
+  def functions, do: missing()
 
   @doc false
   def load do
@@ -25,7 +39,6 @@ defmodule Nx.Vulkan.Native do
   def engine_close(_engine), do: missing()
   # The index of its device.
   def device(_engine), do: missing()
-  def same_engine?(_engine, _other), do: missing()
   def engine_device(_engine), do: missing()
   def engine_describe(_engine), do: missing()
   def memory_stats(_engine), do: missing()
@@ -37,8 +50,10 @@ defmodule Nx.Vulkan.Native do
   def behind?(_engine), do: missing()
   # The processes that made the tensors that are alive.
   def makers(_engine), do: missing()
-  # [{name, arity, elementwise?}]
+  # The op table: [{name, arity, elementwise?}]
   def ops, do: missing()
+  # What call/3 and create/3 reach: [{name, operands, [{option, kind}], primitive?, summary}]
+  def calls, do: missing()
 
   # Creation. A value is a number, {re, im}, :nan, :infinity or :neg_infinity.
   def from_binary(_engine, _type, _shape, _binary), do: missing()
@@ -65,9 +80,11 @@ defmodule Nx.Vulkan.Native do
   def dot(_a, _b, _contract_a, _contract_b, _batch_a, _batch_b), do: missing()
   def matmul(_a, _b), do: missing()
 
-  # An operation of the library, by its name (an atom): see docs/operations.md. Options are
-  # {name, integer | boolean | float | type | [integer]}; it answers with a list of tensors.
+  # An operation by its name (an atom): see docs/operations.md. Options are {name, value}, a value being
+  # an integer, a boolean, a float, the atom of one that is not finite, a type, or a list of these. It
+  # answers with a list of tensors; an operation without operands, which create/3 calls, with one.
   def call(_name, _tensors, _options), do: missing()
+  def create(_engine, _name, _options), do: missing()
   # A scalar argument of a function that `reduce` and `window_reduce` take.
   def parameter(_engine, _type), do: missing()
 
@@ -80,8 +97,6 @@ defmodule Nx.Vulkan.Native do
 
   # Reading. read/3 answers :ok, and exactly one message follows: {ref, {:ok, binary}} or
   # {ref, {:error, reason, message}}. limit: elements from the first on, -1 for all.
-  def shape(_tensor), do: missing()
-  def type(_tensor), do: missing()
   def read(_tensor, _limit, _ref), do: missing()
   def evaluate(_tensor), do: missing()
   def deallocate(_tensor), do: missing()

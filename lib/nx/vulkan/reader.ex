@@ -7,18 +7,13 @@ defmodule Nx.Vulkan.Reader do
   @doc "The first `limit` elements (-1: all) as the bytes of the host layout."
   @spec read(reference, integer) :: {:ok, binary} | {:error, Error.t()}
   def read(ref, limit \\ -1) do
-    case Memory.retry(ref, fn -> request(ref, limit) end) do
-      {:ok, bytes} -> {:ok, bytes}
-      {:error, reason, message} -> Error.new(reason, message)
-    end
+    ref |> Memory.retry(fn -> request(ref, limit) end) |> Error.from_native()
   end
 
   @doc "Computes the value and waits until it is stored."
   @spec evaluate(reference) :: :ok | {:error, Error.t()}
   def evaluate(ref) do
-    with {:error, reason, message} <- Memory.retry(ref, fn -> request_evaluation(ref) end) do
-      Error.new(reason, message)
-    end
+    ref |> Memory.retry(fn -> request_evaluation(ref) end) |> Error.from_native()
   end
 
   defp request_evaluation(ref) do

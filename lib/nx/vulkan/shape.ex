@@ -35,6 +35,17 @@ defmodule Nx.Vulkan.Shape do
       else: Error.new(:invalid_argument, "#{name}: expected integers, got #{inspect(list)}")
   end
 
+  @doc "Whether so many elements fill a shape."
+  @spec check_count(non_neg_integer, [pos_integer]) :: :ok | {:error, Error.t()}
+  def check_count(count, shape) do
+    if count == Enum.product(shape), do: :ok, else: mismatch("#{count} elements", shape)
+  end
+
+  @spec mismatch(String.t(), [pos_integer]) :: {:error, Error.t()}
+  def mismatch(got, shape) do
+    Error.new(:size_mismatch, "#{got} do not fill shape #{inspect(List.to_tuple(shape))}")
+  end
+
   @doc "Elements of a nested list in row-major order, and its shape."
   @spec flatten(term) :: {:ok, [term], [pos_integer]} | {:error, Error.t()}
   def flatten(data) do

@@ -5,31 +5,37 @@ defmodule Nx.Vulkan.Tensor do
   It dies, and its memory with it, when no process refers to it any more. Two tensors are equal in
   Elixir's sense (`==`) when they are the same reference; compare values with `Nx.Vulkan.equal/2`.
 
-  A copy in another VM, or in this one after a restart, refers to nothing: functions raise
-  `ArgumentError` for it. Send and store `Nx.Vulkan.to_binary/1`.
+  `type` and `shape` are those of the value. `ref` and `engine` belong to the library.
+
+  A copy in another VM, or in this one after a restart, refers to nothing: functions that need its
+  value raise `ArgumentError`. Send and store `Nx.Vulkan.to_binary/1`.
   """
 
-  @enforce_keys [:ref]
-  defstruct [:ref]
+  @enforce_keys [:ref, :type, :shape, :engine]
+  defstruct [:ref, :type, :shape, :engine]
 
-  @type t :: %__MODULE__{ref: reference}
+  @type t :: %__MODULE__{
+          ref: reference,
+          type: Nx.Vulkan.Type.t(),
+          shape: tuple,
+          engine: reference
+        }
 
   defimpl Inspect do
     import Inspect.Algebra
 
-    alias Nx.Vulkan.{Codec, Native, Reader}
+    alias Nx.Vulkan.{Codec, Number, Reader}
 
     # Computes and reads the first elements, as many as the limit of lists.
-    def inspect(%{ref: ref}, opts) do
-      lines =
-        case described(ref) do
-          {:ok, type, shape} ->
-            dimensions = Enum.map_join(shape, &"[#{&1}]")
-            type_and_shape = concat(color("#{type}", :atom, opts), dimensions)
-            [line(), type_and_shape, line(), values(ref, type, shape, opts)]
+    def inspect(%{type: type, shape: shape} = tensor, opts) do
+      dimensions = shape |> Tuple.to_list() |> Enum.map_join(&"[#{&1}]")
+      type_and_shape = concat(color("#{type}", :atom, opts), dimensions)
 
-          {:error, message} ->
-            [line(), unavailable(message)]
+      lines =
+        case values(tensor, opts) do
+          {:ok, values} -> [line(), type_and_shape, line(), string(values)]
+          {:error, error} -> [line(), type_and_shape, line(), unavailable(error)]
+          {:foreign, error} -> [line(), unavailable(error)]
         end
 
       concat([
@@ -40,31 +46,23 @@ defmodule Nx.Vulkan.Tensor do
       ])
     end
 
-    # A tensor of another VM has none.
-    defp described(ref) do
-      {:ok, Native.type(ref), Native.shape(ref)}
-    rescue
-      error in ArgumentError -> {:error, error.message}
-    end
+    defp unavailable(error), do: string("unavailable: " <> Exception.message(error))
 
-    defp unavailable(message), do: string("unavailable: " <> message)
-
-    defp values(ref, type, shape, opts) do
-      count = Enum.product(shape)
+    defp values(%{ref: ref, type: type, shape: shape}, opts) do
+      count = Tuple.product(shape)
       limit = if opts.limit == :infinity, do: count, else: min(count, opts.limit)
 
-      case Reader.read(ref, limit) do
-        {:ok, bytes} ->
-          {text, _} = bytes |> Codec.decode(type, limit) |> nested(shape)
-          string(text)
-
-        {:error, error} ->
-          unavailable(Exception.message(error))
+      with {:ok, bytes} <- Reader.read(ref, limit) do
+        {text, _} = bytes |> Codec.decode(type, limit) |> nested(Tuple.to_list(shape))
+        {:ok, text}
       end
+    rescue
+      # The tensor is of another VM.
+      error in ArgumentError -> {:foreign, error}
     end
 
     # Elements in row-major order under the brackets of `shape`; "..." where they run out.
-    defp nested([x | rest], []), do: {Codec.format(x), rest}
+    defp nested([x | rest], []), do: {Number.format(x), rest}
     defp nested([], _), do: {"...", []}
 
     defp nested(values, [n | shape]) do

@@ -64,13 +64,20 @@ defmodule Nx.Vulkan.Backend do
   alias Nx.Vulkan.Backend.{Block, Check, Closure, Elementwise, Node, Storage}
 
   @typedoc """
-  The data of a tensor: a reference to a lazy value, its bits if the host has them, and the number that
-  it was made from if it is a number.
+  The data of a tensor: a reference to a lazy value, with the value's type, shape and engine; its bits
+  if the host has them, and the number that it was made from if it is a number.
   """
-  @type t :: %__MODULE__{ref: reference, known: bitstring | nil, number: term}
+  @type t :: %__MODULE__{
+          ref: reference,
+          type: Nx.Vulkan.Type.t(),
+          shape: tuple,
+          engine: reference,
+          known: bitstring | nil,
+          number: term
+        }
 
-  @enforce_keys [:ref]
-  defstruct [:ref, :known, :number]
+  @enforce_keys [:ref, :type, :shape, :engine]
+  defstruct [:ref, :type, :shape, :engine, :known, :number]
 
   @impl true
   def init(options) do
@@ -182,7 +189,7 @@ defmodule Nx.Vulkan.Backend do
 
   @impl true
   def as_type(%T{type: type}, %T{type: type} = t), do: t
-  def as_type(out, t), do: Node.put(out, Node.ref(t, out.type))
+  def as_type(out, t), do: Node.put(out, Node.value(t, out.type))
 
   @impl true
   def bitcast(out, t), do: Node.call(out, :bitcast, [Node.ref(t)], type: Node.type(out.type))
@@ -193,7 +200,8 @@ defmodule Nx.Vulkan.Backend do
   @impl true
   def reshape(out, %T{data: %__MODULE__{}} = t) do
     ref = Node.ref(t)
-    Node.put(out, Node.new(fn -> Native.reshape(ref, dims(out)) end), Node.known_bits(t))
+    value = Node.new(fn -> Native.reshape(ref, dims(out)) end)
+    Node.put(out, value, known: Node.known_bits(t))
   end
 
   def reshape(out, t), do: Node.from_binary(out, Nx.to_binary(t), [])
@@ -204,8 +212,8 @@ defmodule Nx.Vulkan.Backend do
   @impl true
   def broadcast(out, t, shape, axes) do
     source = Node.ref(t)
-    ref = Node.new(fn -> Native.broadcast(source, Tuple.to_list(shape), axes) end)
-    Node.put(out, ref, Node.known_copies(t, Nx.size(shape)))
+    value = Node.new(fn -> Native.broadcast(source, Tuple.to_list(shape), axes) end)
+    Node.put(out, value, known: Node.known_copies(t, Nx.size(shape)))
   end
 
   @impl true
@@ -267,7 +275,7 @@ defmodule Nx.Vulkan.Backend do
 
     rows =
       for t <- refs(tensors, type) do
-        Node.new(fn -> Native.reshape(t, row) end)
+        Node.new(fn -> Native.reshape(t, row) end).ref
       end
 
     Node.make(out, fn -> Native.concatenate(rows, axis) end)
@@ -320,12 +328,10 @@ defmodule Nx.Vulkan.Backend do
         out,
         unquote(name),
         [Node.ref(t)],
-        present(axis: opts[:axis]) ++
-          [
-            keep_axis: flag(opts[:keep_axis]),
-            tie_high: flag(opts[:tie_break] == :high),
-            type: Node.type(out.type)
-          ]
+        axis: opts[:axis],
+        keep_axis: opts[:keep_axis],
+        tie_high: opts[:tie_break] == :high,
+        type: Node.type(out.type)
       )
     end
   end
@@ -333,7 +339,7 @@ defmodule Nx.Vulkan.Backend do
   @impl true
   def reduce(out, t, acc, opts, fun) do
     axes = opts[:axes] || Nx.axes(t)
-    options = [axes: axes, keep_axes: flag(opts[:keep_axes])]
+    options = [axes: axes, keep_axes: opts[:keep_axes]]
     Node.call(out, :reduce, Closure.operands(out, t, acc, fun), options)
   end
 
@@ -363,7 +369,7 @@ defmodule Nx.Vulkan.Backend do
   defp window(window, opts) do
     [window: Tuple.to_list(window)] ++
       padding(opts[:padding]) ++
-      present(strides: opts[:strides], dilations: opts[:window_dilations])
+      [strides: opts[:strides], dilations: opts[:window_dilations]]
   end
 
   defp padding(pairs),
@@ -396,7 +402,7 @@ defmodule Nx.Vulkan.Backend do
     do: Node.call(out, :argsort, [Node.ref(t)], order(opts) ++ [type: Node.type(out.type)])
 
   # Sorting is always stable, also downwards.
-  defp order(opts), do: [axis: opts[:axis], descending: flag(opts[:direction] == :desc)]
+  defp order(opts), do: [axis: opts[:axis], descending: opts[:direction] == :desc]
 
   # ---- Fourier transforms and linear algebra ----
 
@@ -404,7 +410,7 @@ defmodule Nx.Vulkan.Backend do
     @impl true
     def unquote(name)(out, t, opts) do
       options = [axis: opts[:axis], length: opts[:length], eps: opts[:eps]]
-      Node.call(out, unquote(name), [Node.ref(t)], present(options))
+      Node.call(out, unquote(name), [Node.ref(t)], options)
     end
   end
 
@@ -415,8 +421,8 @@ defmodule Nx.Vulkan.Backend do
     Check.diagonal!(a)
 
     Node.call(out, :triangular_solve, refs([a, b], type),
-      lower: flag(opts[:lower]),
-      left_side: flag(opts[:left_side]),
+      lower: opts[:lower],
+      left_side: opts[:left_side],
       transform: Map.fetch!(@transforms, opts[:transform_a])
     )
   end
@@ -433,9 +439,4 @@ defmodule Nx.Vulkan.Backend do
   defp refs(operands, type), do: operands |> Node.together() |> Enum.map(&Node.ref(&1, type))
 
   defp dims(%T{shape: shape}), do: Tuple.to_list(shape)
-
-  defp flag(true), do: 1
-  defp flag(_), do: 0
-
-  defp present(options), do: Enum.reject(options, fn {_, value} -> value == nil end)
 end

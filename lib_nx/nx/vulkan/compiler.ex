@@ -83,7 +83,7 @@ defmodule Nx.Vulkan.Compiler do
     fn ->
       case arg.() do
         %Nx.Tensor{data: %Nx.BinaryBackend{}} = t -> to_device(t, backend)
-        %Nx.Tensor{data: %Backend{}} = t -> t |> copy(options) |> tap(&note.(Node.handle(&1)))
+        %Nx.Tensor{data: %Backend{}} = t -> t |> copy(options) |> tap(&note.(Node.stored(&1).ref))
         t -> t
       end
     end

@@ -18,7 +18,7 @@ defmodule Nx.Vulkan.Backend.Block do
         {Nx.Block.CumulativeMin, :cumulative_min}
       ] do
     def block(%unquote(block){axis: axis, reverse: reverse}, out, [t], _),
-      do: call(out, unquote(name), [ref(t)], axis: axis, reverse: flag(reverse))
+      do: call(out, unquote(name), [ref(t)], axis: axis, reverse: reverse)
   end
 
   def block(%Nx.Block.Take{axis: axis}, out, [t, indices], _) do
@@ -38,14 +38,14 @@ defmodule Nx.Vulkan.Backend.Block do
   for {block, name} <- [{Nx.Block.FFT2, :fft2}, {Nx.Block.IFFT2, :ifft2}] do
     def block(%unquote(block){} = b, out, [t], _) do
       options = [axes: b.axes, lengths: b.lengths, eps: b.eps]
-      call(out, unquote(name), [ref(t)], present(options))
+      call(out, unquote(name), [ref(t)], options)
     end
   end
 
   for {block, name} <- [{Nx.Block.RFFT, :rfft}, {Nx.Block.IRFFT, :irfft}] do
     def block(%unquote(block){} = b, out, [t], _) do
       options = [axis: b.axis, length: b.length, eps: b.eps]
-      call(out, unquote(name), [ref(t)], present(options))
+      call(out, unquote(name), [ref(t)], options)
     end
   end
 
@@ -84,17 +84,17 @@ defmodule Nx.Vulkan.Backend.Block do
   defp native(%LinAlg.Determinant{}, out, [t]), do: call(out, :determinant, [ref(t)])
 
   defp native(%LinAlg.QR{mode: mode}, out, [t]),
-    do: results(out, :qr, [ref(t)], complete: flag(mode == :complete))
+    do: results(out, :qr, [ref(t)], complete: mode == :complete)
 
   defp native(%LinAlg.LU{}, out, [t]), do: results(out, :lu, [ref(t)], [])
 
   defp native(%LinAlg.Eigh{}, out, [t]), do: results(out, :eigh, [ref(t)], [])
 
   defp native(%LinAlg.SVD{full_matrices?: true}, out, [t]),
-    do: results(out, :svd, [ref(t)], full_matrices: 1)
+    do: results(out, :svd, [ref(t)], full_matrices: true)
 
   defp native(%LinAlg.SVD{}, out, [t]) do
-    {u, s, vt} = results(out, :svd, [ref(t)], full_matrices: 0)
+    {u, s, vt} = results(out, :svd, [ref(t)], full_matrices: false)
 
     if Nx.axis_size(t, -2) >= Nx.axis_size(t, -1),
       do: {without_zeros(u, s, -2), s, vt},
@@ -120,16 +120,11 @@ defmodule Nx.Vulkan.Backend.Block do
   # ---- Shapes of calls ----
 
   defp results(outs, name, operands, options) do
-    refs = call_all(name, operands, options)
+    values = call_all(name, operands, options)
 
     outs
     |> Tuple.to_list()
-    |> Enum.zip_with(refs, &Node.put/2)
+    |> Enum.zip_with(values, &Node.put/2)
     |> List.to_tuple()
   end
-
-  defp flag(true), do: 1
-  defp flag(_), do: 0
-
-  defp present(options), do: Enum.reject(options, fn {_, value} -> value == nil end)
 end

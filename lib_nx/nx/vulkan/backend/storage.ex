@@ -4,7 +4,7 @@ defmodule Nx.Vulkan.Backend.Storage do
 
   alias Inspect.Algebra
   alias Nx.Tensor, as: T
-  alias Nx.Vulkan.Native
+  alias Nx.Vulkan.{Codec, Native}
   alias Nx.Vulkan.Backend, as: B
   alias Nx.Vulkan.Backend.Node
 
@@ -34,7 +34,7 @@ defmodule Nx.Vulkan.Backend.Storage do
   end
 
   def backend_deallocate(t) do
-    case Native.deallocate(Node.handle(t)) do
+    case Native.deallocate(Node.stored(t).ref) do
       :ok -> :ok
       {:error, :deallocated, _} -> :already_deallocated
       {:error, :device_lost, _} -> :already_deallocated
@@ -73,8 +73,8 @@ defmodule Nx.Vulkan.Backend.Storage do
   # A pointer is to a copy of the elements in host memory, which lives as long as the tensor.
   def to_pointer(%T{} = t, opts) do
     opts = Keyword.validate!(opts, mode: :local, permissions: 0o400)
-    bytes = t |> to_binary(Nx.size(t.shape)) |> Node.whole_bytes()
-    pointer(opts[:mode], Node.handle(t), bytes, opts[:permissions])
+    bytes = t |> to_binary(Nx.size(t.shape)) |> Codec.whole_bytes()
+    pointer(opts[:mode], Node.stored(t).ref, bytes, opts[:permissions])
   end
 
   defp pointer(:local, ref, bytes, _permissions) do
@@ -107,8 +107,8 @@ defmodule Nx.Vulkan.Backend.Storage do
     end
 
     {atom, dims} = {Node.type(type), Tuple.to_list(shape)}
-    ref = Node.new(engine, fn -> from_host(pointer, engine, atom, dims) end)
-    Node.put(Nx.template(shape, type, names: opts[:names]), ref)
+    value = Node.new(engine, fn -> from_host(pointer, engine, atom, dims) end)
+    Node.put(Nx.template(shape, type, names: opts[:names]), value)
   end
 
   defp from_host(%Nx.Pointer{kind: :local} = pointer, engine, type, dims),
@@ -128,7 +128,8 @@ defmodule Nx.Vulkan.Backend.Storage do
 
   # What no function can use: a tensor of another VM, or one whose struct contradicts its data.
   defp unavailable(t) do
-    Node.ref(t)
+    Node.value(t)
+    Native.device(Node.stored(t).ref)
     nil
   rescue
     error in ArgumentError -> error.message
@@ -146,14 +147,14 @@ defmodule Nx.Vulkan.Backend.Storage do
 
   defp widen(%T{type: {kind, bits}} = t) when bits < 8 do
     out = %{t | type: {kind, 8}}
-    Node.put(out, Node.ref(t))
+    Node.put(out, Node.value(t))
   end
 
   defp widen(t), do: t
 
   @doc "The backend's line above an inspected tensor, with name and index of its device."
   def signature(%T{} = t) do
-    ref = Node.handle(t)
+    ref = Node.stored(t).ref
     ~c"#Ref<" ++ rest = :erlang.ref_to_list(ref)
     "Nx.Vulkan.Backend<#{device(Native.engine_device(ref))}, #{rest}"
   end

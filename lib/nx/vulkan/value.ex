@@ -1,0 +1,44 @@
+defmodule Nx.Vulkan.Value do
+  @moduledoc false
+  # From a call of the NIF to what it makes: the one way for Nx.Vulkan and Nx.Vulkan.Backend.
+
+  alias Nx.Vulkan.{Device, Error, Memory, Tensor}
+
+  @type made :: Tensor.t() | [Tensor.t()] | term
+
+  @doc """
+  What `constructor` makes: a tensor, a list of them, or another term. When memory is exhausted it is
+  called once more, after garbage was collected; garbage is collected as well when the NIF asks for
+  that. `owner`, an engine or a tensor's reference, tells whose memory is needed; nil that it may be
+  any engine's.
+  """
+  @spec make(reference | nil, (() -> tuple)) :: {:ok, made} | {:error, Error.t()}
+  def make(owner \\ nil, constructor) do
+    case Memory.retry(owner, constructor) do
+      {:ok, answer} ->
+        {:ok, value(answer)}
+
+      {:ok, answer, :pressure} ->
+        value = value(answer)
+        [tensor | _] = List.wrap(value)
+        Memory.relieve(tensor.ref)
+        {:ok, value}
+
+      error ->
+        Error.from_native(error)
+    end
+  end
+
+  @doc "A constructor that needs the engine of a device."
+  @spec create(Device.device(), (reference -> tuple)) :: {:ok, made} | {:error, Error.t()}
+  def create(device, constructor) do
+    with {:ok, engine} <- Device.engine(device: device),
+         do: make(engine, fn -> constructor.(engine) end)
+  end
+
+  defp value({ref, type, shape, engine}),
+    do: %Tensor{ref: ref, type: type, shape: shape, engine: engine}
+
+  defp value(list) when is_list(list), do: Enum.map(list, &value/1)
+  defp value(other), do: other
+end
