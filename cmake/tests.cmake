@@ -34,6 +34,14 @@ foreach(folder ${folders} device)
   endif()
 endforeach()
 
+# Of the tools, those that need no device.
+if(TARGET nxv-cli)
+  file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/nxv/*_test.cpp)
+  add_executable(nxv_tools_test ${tests} ${PROJECT_SOURCE_DIR}/tools/nxv/bench_comparison.cpp)
+  target_link_libraries(nxv_tools_test PRIVATE nxv_core nxv_testing GTest::gtest_main)
+  add_test(NAME tools COMMAND nxv_tools_test --gtest_brief=1)
+endif()
+
 # docs/environment.md and docs/operations.md say what the code says.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/base/env_test.cpp PROPERTIES
   COMPILE_DEFINITIONS "NXV_ENVIRONMENT_PAGE=\"${PROJECT_SOURCE_DIR}/docs/environment.md\"")

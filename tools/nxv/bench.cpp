@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "bench_comparison.h"
 #include "benchmarks.h"
 #include "commands.h"
 
@@ -151,6 +153,19 @@ int run_bench(const BenchOptions& options) {
                 skipped.size(), seconds());
   }
   return wrong == 0 ? 0 : 1;
+}
+
+int run_compare(const CompareOptions& options) {
+  const auto load = [](const std::string& path) {
+    std::ifstream in(path);
+    const nlohmann::json j = nlohmann::json::parse(in, nullptr, false);
+    if (j.is_discarded()) throw Error(Status::invalid_argument, path + " is not JSON");
+    return j;
+  };
+  const BenchComparison found =
+      compare_benches(load(options.files[0]), load(options.files[1]), options.threshold);
+  std::cout << to_text(found);
+  return found.is_worse() ? 1 : 0;
 }
 
 }  // namespace nxv::tools

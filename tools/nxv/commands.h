@@ -32,6 +32,13 @@ struct BenchOptions {
 };
 int run_bench(const BenchOptions& options);
 
+struct CompareOptions {
+  std::vector<std::string> files;  // two outputs of `nxv bench --json`: before, after
+  double threshold = 5;            // percent of time that is no difference
+};
+// Fails when something is slower by more than the threshold, or does not run any more.
+int run_compare(const CompareOptions& options);
+
 struct AccuracyOptions {
   std::string device;
   std::vector<std::string> names;

@@ -42,6 +42,17 @@ int main(int argc, char** argv) {
   bench->add_option("--seconds", bench_options.seconds, "start no benchmark later than this");
   bench->add_option("--each", bench_options.seconds_per_benchmark, "seconds to measure each");
 
+  nxv::tools::CompareOptions compare_options;
+  CLI::Option* compare =
+      bench->add_option("--compare", compare_options.files, "two outputs of --json: what is slower")
+          ->expected(2)
+          ->type_name("BEFORE AFTER")
+          ->check(CLI::ExistingFile);
+  bench->add_option("--threshold", compare_options.threshold, "percent that count as slower")
+      ->needs(compare)
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+
   nxv::tools::AccuracyOptions accuracy_options;
   CLI::App* accuracy =
       bench->add_subcommand("accuracy", "errors of the functions in ULP, against MPFR");
@@ -72,6 +83,7 @@ int main(int argc, char** argv) {
       accuracy_options.device = device;
       return nxv::tools::run_accuracy(accuracy_options);
     }
+    if (*compare) return nxv::tools::run_compare(compare_options);
     bench_options.device = device;
     return nxv::tools::run_bench(bench_options);
   } catch (const std::exception& e) {
