@@ -88,8 +88,10 @@ Term engine_describe(ErlNifEnv* env, EngineArg engine) {
   return make_text(env, [&](char** out) { return nxv_engine_describe(Engine::Use(*engine), out); });
 }
 
-Term explain(ErlNifEnv* env, TensorArg tensor) {
-  return make_text(env, [&](char** out) { return nxv_explain(tensor->get(), out); });
+Term explain(ErlNifEnv* env, TensorArg tensor, bool ir) {
+  return make_text(env, [&](char** out) {
+    return ir ? nxv_explain_ir(tensor->get(), out) : nxv_explain(tensor->get(), out);
+  });
 }
 
 Term memory_stats(ErlNifEnv* env, EngineArg engine) {

@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 limits='
-704 lib/nx/vulkan.ex
+706 lib/nx/vulkan.ex
 655 include/nxv/nxv.hpp
 610 src/testing/random/random_call.cpp
 '

@@ -328,9 +328,11 @@ NXV_API nxv_status nxv_parameter(nxv_engine* engine, nxv_dtype type, nxv_tensor*
 
 /* ---- Text for people ---- */
 
-/* Regions, split reasons, KernelIR and SPIR-V of what evaluating `tensor` would run; free with
+/* Regions, split reasons and kernels of what evaluating `tensor` would run; free with
  * nxv_free_text. */
 NXV_API nxv_status nxv_explain(nxv_tensor* tensor, char** out) NXV_NOEXCEPT;
+/* The same, with the KernelIR of each kernel as it runs: legalised and simplified. */
+NXV_API nxv_status nxv_explain_ir(nxv_tensor* tensor, char** out) NXV_NOEXCEPT;
 /* Device, driver, plan, capabilities, limits, probes and memory of an engine. */
 NXV_API nxv_status nxv_engine_describe(nxv_engine* engine, char** out) NXV_NOEXCEPT;
 NXV_API void nxv_free_text(char* text) NXV_NOEXCEPT;

@@ -177,10 +177,10 @@ class Tensor {
   // Gives the value up now; every later use of this Tensor and its copies fails with
   // NXV_DEALLOCATED. What was built of it keeps its value.
   void deallocate() { detail::check(nxv_deallocate(get())); }
-  // Regions, kernels and SPIR-V of what evaluating the value would run.
-  std::string explain() const {
+  // Regions and kernels of what evaluating the value would run; with their KernelIR if `ir`.
+  std::string explain(bool ir = false) const {
     char* text = nullptr;
-    detail::check(nxv_explain(get(), &text));
+    detail::check(ir ? nxv_explain_ir(get(), &text) : nxv_explain(get(), &text));
     std::string copy = text;
     nxv_free_text(text);
     return copy;

@@ -267,9 +267,9 @@ defmodule Nx.Vulkan do
   @spec deallocate(Tensor.t()) :: :ok | {:error, Error.reason()}
   defapi(deallocate(tensor), to: Reading)
 
-  @doc "The kernels that computing the tensor would run, as text for people."
-  @spec explain(Tensor.t()) :: result(String.t())
-  defapi(explain(tensor), to: Reading)
+  @doc "The kernels that computing the tensor would run, as text; with `ir: true` their code too."
+  @spec explain(Tensor.t(), keyword) :: result(String.t())
+  defapi(explain(tensor, options \\ []), to: Reading)
 
   # ---- Elementwise operations ----
 

@@ -228,6 +228,10 @@ TEST_F(CApi, CountersMemoryAndText) {
   char* text = nullptr;
   ASSERT_EQ(nxv_explain(x, &text), NXV_OK) << nxv_last_error();
   EXPECT_NE(std::string(text).find("pointwise region"), std::string::npos);
+  EXPECT_EQ(std::string(text).find("param out"), std::string::npos);
+  nxv_free_text(text);
+  ASSERT_EQ(nxv_explain_ir(x, &text), NXV_OK) << nxv_last_error();
+  EXPECT_NE(std::string(text).find("param out: buffer"), std::string::npos);
   nxv_free_text(text);
   nxv_counters before, after;
   ASSERT_EQ(nxv_counters_get(engine_, &before), NXV_OK);

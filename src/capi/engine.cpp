@@ -36,6 +36,15 @@ char* copy_text(const std::string& text) {
   return copy;
 }
 
+nxv_status explain(nxv_tensor* tensor, const nxv::runtime::ExplainOptions& options,
+                   char** out) noexcept {
+  return guarded([&] {
+    require(tensor, "tensor");
+    require(out, "out");
+    *out = copy_text(nxv::runtime::explain(*tensor->engine, tensor->node(), options));
+  });
+}
+
 }  // namespace
 
 nxv_status nxv_device_count(int* out) noexcept {
@@ -148,12 +157,10 @@ void nxv_pressure_relieved(nxv_engine* engine) noexcept {
   if (engine != nullptr) engine->engine->pressure_relieved();
 }
 
-nxv_status nxv_explain(nxv_tensor* tensor, char** out) noexcept {
-  return guarded([&] {
-    require(tensor, "tensor");
-    require(out, "out");
-    *out = copy_text(nxv::runtime::explain(*tensor->engine, tensor->node()));
-  });
+nxv_status nxv_explain(nxv_tensor* tensor, char** out) noexcept { return explain(tensor, {}, out); }
+
+nxv_status nxv_explain_ir(nxv_tensor* tensor, char** out) noexcept {
+  return explain(tensor, {.ir = true}, out);
 }
 
 nxv_status nxv_engine_describe(nxv_engine* engine, char** out) noexcept {

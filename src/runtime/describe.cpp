@@ -1,6 +1,8 @@
 #include "runtime/describe.h"
 
 #include <sstream>
+#include <unordered_map>
+#include <vector>
 
 namespace nxv::runtime {
 namespace {
@@ -75,6 +77,42 @@ std::string text_of(const std::vector<kernels::Candidate>& candidates) {
   return out.str();
 }
 
+// The dispatches of a region, by kernel.
+std::string text_of(const Region& region, const Executor& executor, const ExplainOptions& options) {
+  struct Use {
+    const kernels::Dispatch* largest;
+    int times;
+  };
+  const std::vector<kernels::Dispatch> dispatches =
+      kernels::lower(region, executor.target()).dispatches;
+  const auto workgroups = [](const kernels::Dispatch& d) {
+    return uint64_t{d.groups[0]} * d.groups[1] * d.groups[2];
+  };
+  std::vector<Use> uses;  // in the order of the first
+  std::unordered_map<std::string, size_t> of_key;
+  for (const kernels::Dispatch& d : dispatches) {
+    const auto [at, is_new] = of_key.try_emplace(d.key, uses.size());
+    if (is_new) uses.push_back({&d, 0});
+    Use& use = uses[at->second];
+    if (workgroups(d) > workgroups(*use.largest)) use.largest = &d;
+    ++use.times;
+  }
+
+  std::ostringstream out;
+  for (const Use& use : uses) {
+    const ir::Kernel generated = use.largest->generate(region);
+    const ir::Kernel kernel = kernels::legalised(generated, executor.target().plan->has);
+    const auto& groups = use.largest->groups;
+    out << "kernel " << kernel.name << ": ";
+    if (use.times > 1) out << use.times << " times, up to ";
+    out << groups[0] << " x " << groups[1] << " x " << groups[2] << " workgroups of "
+        << kernel.local_size << "; " << kernel.body.size() << " instructions, "
+        << executor.compile(generated).words.size() << " words of SPIR-V\n";
+    if (options.ir) out << ir::to_string(kernel);
+  }
+  return out.str();
+}
+
 }  // namespace
 
 std::string describe(Engine& engine) {
@@ -121,7 +159,7 @@ std::string describe(Engine& engine) {
   return out.str();
 }
 
-std::string explain(Engine& engine, const NodeRef& node) {
+std::string explain(Engine& engine, const NodeRef& node, const ExplainOptions& options) {
   std::ostringstream out;
   engine.call([&](Executor& executor, vulkan::Device&) {
     node->throw_if_unreadable();
@@ -135,15 +173,8 @@ std::string explain(Engine& engine, const NodeRef& node) {
             << to_string(step.alias.source->shape) << "\n\n";
         continue;
       }
-      out << text_of(step.region) << text_of(kernels::candidates(step.region, executor.target()));
-      for (const kernels::Dispatch& d : kernels::lower(step.region, executor.target()).dispatches) {
-        const ir::Kernel kernel = d.generate(step.region);
-        out << "dispatch " << d.groups[0] << " x " << d.groups[1] << " x " << d.groups[2]
-            << " workgroups of " << kernel.local_size
-            << "; SPIR-V: " << executor.compile(kernel).words.size() << " words\n"
-            << ir::to_string(kernel);
-      }
-      out << '\n';
+      out << text_of(step.region) << text_of(kernels::candidates(step.region, executor.target()))
+          << text_of(step.region, executor, options) << '\n';
     }
   });
   return out.str();

@@ -9,7 +9,12 @@ namespace nxv::runtime {
 
 // Device, driver, plan, capabilities, limits, probes and memory.
 std::string describe(Engine& engine);
-// Regions, why they were cut, and each kernel as KernelIR.
-std::string explain(Engine& engine, const NodeRef& node);
+
+struct ExplainOptions {
+  bool ir = false;  // with the KernelIR of each kernel as it runs: legalised and simplified
+};
+// Regions, why they were cut, and their dispatches: those of one kernel and grid in one line, with
+// how often they come, in the order of the first.
+std::string explain(Engine& engine, const NodeRef& node, const ExplainOptions& options = {});
 
 }  // namespace nxv::runtime

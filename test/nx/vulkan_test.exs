@@ -337,8 +337,12 @@ defmodule Nx.VulkanTest do
     end
 
     test "explain themselves" do
-      assert {:ok, text} = V.explain(V.add!(V.tensor!([1.0]), 1.0))
-      assert is_binary(text) and text != ""
+      t = V.add!(V.tensor!([1.0]), 1.0)
+      assert {:ok, text} = V.explain(t)
+      assert text =~ "kernel pointwise: "
+      refute text =~ "param out"
+      assert V.explain!(t, ir: true) =~ "param out: buffer"
+      assert V.explain(t, spirv: true) == {:error, :invalid_argument}
     end
   end
 

@@ -14,7 +14,8 @@ struct ExplainOptions {
   std::string device;
   std::vector<std::string> names;  // empty: all
   bool list = false;
-  bool spirv = false;  // print the SPIR-V of each kernel too
+  bool ir = false;     // print the KernelIR of each kernel too
+  bool spirv = false;  // and its SPIR-V
 };
 int run_explain(const ExplainOptions& options);
 

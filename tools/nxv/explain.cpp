@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <set>
 
 #include "base/error.h"
 #include "commands.h"
@@ -36,9 +37,11 @@ std::string text_of(const std::vector<uint32_t>& words) {
 
 void print_spirv(Session& session, const NodeRef& node) {
   session.engine().call([&](runtime::Executor& executor, vulkan::Device&) {
+    std::set<std::string> seen;
     for (const schedule::Step& step : schedule::make_schedule(node, executor.options())) {
       if (step.is_alias) continue;
       for (const auto& d : kernels::lower(step.region, executor.target()).dispatches) {
+        if (!seen.insert(d.key).second) continue;
         const vulkan::Module module = executor.compile(d.generate(step.region));
         std::cout << "SPIR-V of " << module.name << '\n' << text_of(module.words) << '\n';
       }
@@ -66,7 +69,7 @@ int run_explain(const ExplainOptions& options) {
     if (!names.empty() && std::find(names.begin(), names.end(), e.name) == names.end()) continue;
     std::cout << "== " << e.name << ": " << e.meaning << "\n\n";
     const NodeRef node = e.build(session.owner());
-    std::cout << runtime::explain(session.engine(), node);
+    std::cout << runtime::explain(session.engine(), node, {.ir = options.ir});
     if (options.spirv) print_spirv(session, node);
   }
   return 0;

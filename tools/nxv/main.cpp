@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   add_device(explain);
   explain->add_option("expressions", explain_options.names, "default: all");
   explain->add_flag("--list", explain_options.list, "names of the expressions");
+  explain->add_flag("--ir", explain_options.ir, "print the KernelIR of each kernel as it runs");
   explain->add_flag("--spirv", explain_options.spirv, "print the SPIR-V of each kernel too");
 
   nxv::tools::BenchOptions bench_options;

@@ -100,7 +100,7 @@ defmodule Nx.Vulkan.Native do
   def read(_tensor, _limit, _ref), do: missing()
   def evaluate(_tensor), do: missing()
   def deallocate(_tensor), do: missing()
-  def explain(_tensor), do: missing()
+  def explain(_tensor, _ir), do: missing()
 
   defp missing, do: :erlang.nif_error(:nif_not_loaded)
 end
