@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <future>
+#include <thread>
 #include <utility>
 
 #include "base/env.h"
@@ -71,7 +72,7 @@ Engine::Engine(const EngineOptions& options)
   plan_ = plan::make_plan(snapshot_, options.device.plan);
   executor_ = std::make_unique<Executor>(*device_, plan_, options.executor);
   threshold_ = std::min<int64_t>(kMinThreshold, static_cast<int64_t>(plan_.memory_budget / 4));
-  thread_ = std::thread([this] { loop(); });
+  thread_ = Thread("nxv-engine", [this] { loop(); });
   vulkan::gate::close_at_exit();  // probes have used all of the driver
 }
 

@@ -13,9 +13,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "base/thread.h"
 #include "graph/build.h"
 #include "runtime/executor.h"
 #include "runtime/pin_watch.h"
@@ -155,7 +155,7 @@ class Engine {
   // Held to set closed_, behind which device and executor go, and to read their counters. Never
   // over a Vulkan call or a wait.
   std::mutex counters_mutex_;
-  std::thread thread_;
+  Thread thread_;
 
   std::atomic<int64_t> held_{0};
   std::atomic<int64_t> threshold_;
