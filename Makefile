@@ -3,7 +3,7 @@
 help:
 	@echo "make demo         from a clean clone to numbers on the screen"
 	@echo "make test         what every change must pass"
-	@echo "make test-long    both compilers, sanitizers, everything under the validation layers"
+	@echo "make test-long    clang-tidy, both compilers, sanitizers, everything under the validation layers"
 	@echo "make stress       the breakage hunt; QUICK=1 within three minutes, ONLY=section,..."
 	@echo "make bench        speed beside the BEAM's own loops"
 	@echo "make format       formats the sources"

@@ -18,7 +18,7 @@ struct FreeEnv {
 struct Upload {
   Kept<Engine> engine;
   std::unique_ptr<ErlNifEnv, FreeEnv> env;
-  ErlNifBinary bytes;
+  ErlNifBinary bytes = {};
 
   Upload(Engine& owner, Term binary) : engine(owner), env(enif_alloc_env()) {
     if (!env) throw std::bad_alloc{};

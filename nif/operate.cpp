@@ -239,7 +239,7 @@ struct OptionList {
 
 constexpr int kMaxResults = 4;
 
-Term call(ErlNifEnv* env, std::string name, AnyTerm tensors, AnyTerm options) {
+Term call(ErlNifEnv* env, const std::string& name, AnyTerm tensors, AnyTerm options) {
   const TensorList operands(env, tensors.term, name);
   const OptionList list(env, options.term);
   Engine& engine = engine_of(operands.args);

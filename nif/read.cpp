@@ -44,8 +44,7 @@ Term make_bytes(ErlNifEnv* env, const void* data, size_t size) {
 // is freed: members are destroyed from the last to the first.
 class Read {
  public:
-  Read(ErlNifEnv* caller, Tensor& tensor, Term ref)
-      : tensor_(tensor), env_(enif_alloc_env()), ref_(0) {
+  Read(ErlNifEnv* caller, Tensor& tensor, Term ref) : tensor_(tensor), env_(enif_alloc_env()) {
     if (!env_) throw std::bad_alloc{};
     enif_self(caller, &reader_);
     ref_ = enif_make_copy(env_.get(), ref);
@@ -67,8 +66,8 @@ class Read {
  private:
   Kept<Tensor> tensor_;
   std::unique_ptr<ErlNifEnv, FreeEnv> env_;
-  ErlNifPid reader_;
-  Term ref_;
+  ErlNifPid reader_ = {};
+  Term ref_ = 0;
 };
 
 Term read(ErlNifEnv* env, TensorArg tensor, int64_t limit, AnyTerm ref) {

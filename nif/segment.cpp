@@ -123,7 +123,7 @@ Segment::~Segment() { Names::all().unlink(name_); }
 MappedSegment::MappedSegment(const std::string& name, size_t size) : size_(size) {
   const File file(::shm_open(name.c_str(), O_RDONLY, 0));
   if (file < 0) fail_with_errno(name);
-  struct stat status;
+  struct stat status = {};
   if (::fstat(file, &status) != 0) fail_with_errno(name);
   if (status.st_size < 0 || static_cast<uint64_t>(status.st_size) < size) {
     fail(NXV_SIZE_MISMATCH, name, "it is smaller than the tensor");

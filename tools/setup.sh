@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building and testing need: tools/setup.sh demo | test
+# Installs what building and testing need: tools/setup.sh demo | test | test-long
 #
 # On Debian and its relatives it installs packages, as root or through sudo, and is quick when they
 # are there. Elsewhere it lists them and goes on when the tools are found.
@@ -9,6 +9,7 @@ purpose=${1:-test}
 build=(build-essential cmake ninja-build libvulkan-dev spirv-headers libvulkan1 elixir erlang-dev)
 test=(spirv-tools mesa-vulkan-drivers vulkan-validationlayers libgtest-dev nlohmann-json3-dev
   libcli11-dev libpng-dev libmpfr-dev clang-format ccache)
+test_long=(clang clang-tidy)
 
 has_vulkan_driver() {
   compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null
@@ -53,8 +54,9 @@ apt_get() {
 
 install_debian() {
   local wanted=("${build[@]}") missing
-  if [[ $purpose == test ]]; then
+  if [[ $purpose == test* ]]; then
     wanted+=("${test[@]}")
+    if [[ $purpose == test-long ]]; then wanted+=("${test_long[@]}"); fi
   elif ! has_vulkan_driver; then
     wanted+=(mesa-vulkan-drivers)
   fi
@@ -88,7 +90,7 @@ This system is not Debian. What is needed, under the names of its packages:
   FreeBSD  pkg install cmake ninja bash vulkan-headers spirv-headers vulkan-loader mesa-dri elixir
   macOS    brew install cmake ninja vulkan-headers spirv-headers vulkan-loader molten-vk elixir
 For the tests also: SPIRV-Tools, vulkan-validation-layers, GoogleTest, nlohmann-json, CLI11, libpng,
-MPFR, clang-format 14.
+MPFR, clang-format 14; for the long ones clang and clang-tidy 14.
 LIST
   has_tools
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# What takes too long for every change: both compilers, the sanitizers, thousands of random calls and
-# graphs, everything under the layers. A part that fails stops no other. Output of the parts:
+# What takes too long for every change: clang-tidy, both compilers, the sanitizers, thousands of random
+# calls and graphs, everything under the layers. A part that fails stops no other. Output of the parts:
 # build/test_long/. ONLY=asan,tsan runs some parts, each of which builds what it needs; see
 # tools/parts.sh.
 #
+#   tidy                            clang-tidy; tools/tidy.sh
 #   gcc clang asan tsan             all C++ tests in a build of their own, build/PART
 #   calls graphs devices long       the tests that are off by default, by what they draw
 #   conformance layers elixir stress
@@ -14,7 +15,9 @@ source tools/parts.sh
 export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$root/cmake/sanitizers/lsan.supp}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-suppressions=$root/cmake/sanitizers/tsan.supp:ignore_noninstrumented_modules=1}
 
-setup() { tools/setup.sh test; }
+setup() { tools/setup.sh test-long; }
+
+tidy() { tools/tidy.sh && part_passed=1; }
 
 # build NAME PRESET OPTIONS...
 build() { cmake --preset "$2" -B "build/$1" "${@:3}" && cmake --build "build/$1"; }
@@ -58,6 +61,11 @@ elixir_layers() {
 stress() { run_stress "$logs/stress.log"; }
 
 run setup setup
+if clang-tidy --version 2>/dev/null | grep -q 'version 14\.'; then
+  run tidy tidy
+else
+  skip tidy "clang-tidy 14 is needed, as in Debian 12; other versions find other things"
+fi
 run gcc gcc
 if command -v clang++ >/dev/null; then
   run clang clang

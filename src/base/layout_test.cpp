@@ -158,7 +158,7 @@ TEST(Layout, IsContiguousMeansPositionsCountUp) {
 
 // All shapes of as many elements, up to a rank.
 void for_each_shape(int64_t count, size_t rank, const std::function<void(const Shape&)>& visit) {
-  const std::function<void(Shape, int64_t)> extend = [&](Shape s, int64_t left) {
+  const std::function<void(const Shape&, int64_t)> extend = [&](const Shape& s, int64_t left) {
     if (left == 1) visit(s);
     if (s.size() == rank) return;
     for (int64_t d = 1; d <= left; ++d) {

@@ -71,6 +71,7 @@ TEST(Node, AnyThreadReleases) {
       for (int i = 0; i < kEach; ++i) {
         const NodeRef x = elementwise(Op::add, {shared, shared});
         NodeRef copy = x;
+        copy = {};
       }
     });
   }

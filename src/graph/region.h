@@ -95,8 +95,8 @@ enum class ExprKind : uint8_t {
 };
 
 struct Expr {
-  ExprKind kind;
-  Level level;
+  ExprKind kind = ExprKind::load;
+  Level level = Level::row;
   Op op = Op::data;
   DType dtype = DType::f32;
   std::array<int16_t, 3> args = {-1, -1, -1};  // earlier expressions

@@ -73,7 +73,6 @@ Value Builder::number(Type type, double v) {
     case Scalar::f64:
       return constant(type, std::bit_cast<uint64_t>(v));
     case Scalar::u32:
-      return constant(type, static_cast<uint32_t>(static_cast<int64_t>(v)));
     case Scalar::s32:
       return constant(type, static_cast<uint32_t>(static_cast<int64_t>(v)));
     case Scalar::u64:

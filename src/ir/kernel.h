@@ -60,7 +60,7 @@ inline constexpr bool matrix_by_columns(uint64_t place) { return place >> 32 != 
 inline constexpr uint32_t kNone = 0xffffffff;
 
 struct Inst {
-  Opcode op;
+  Opcode op = {};
   Type type;  // of the result, or of what is stored; boolean for markers
   std::array<uint32_t, 4> args = {kNone, kNone, kNone, kNone};
   uint64_t imm = 0;

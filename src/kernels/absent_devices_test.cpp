@@ -123,7 +123,7 @@ TEST(AbsentDevices, EveryFamilyOfKernels) {
 bool has_lanes(const std::string& name) {
   static const std::set<std::string> linear = {
       "lu", "qr", "eigh", "svd", "cholesky", "solve", "invert", "determinant", "triangular_solve"};
-  return linear.count(name) != 0;
+  return linear.contains(name);
 }
 
 // Takes turns with the devices.

@@ -48,7 +48,7 @@ std::string element(int64_t i) { return "at element " + std::to_string(i) + " of
 // ---- Every operation, every reader ----
 
 struct Matrix {
-  int64_t rows, columns;
+  int64_t rows = 1, columns = 1;
   bool turned = false;  // rows are adjacent in memory
 };
 
@@ -319,7 +319,7 @@ TEST(Faults, OfOnePlaceTheFirstCauses) {
 
 TEST(Faults, AFunctionsAreToldApart) {
   const auto owner = host_graveyard();
-  const auto call = [&](int64_t bad_element, int64_t bad_start, Shape shape, DType type) {
+  const auto call = [&](int64_t bad_element, int64_t bad_start, const Shape& shape, DType type) {
     const NodeRef p = parameter(owner, type), acc = parameter(owner, type);
     const NodeRef one = constant(owner, make_scalar(type, int64_t{1}), {});
     const NodeRef body = elementwise(

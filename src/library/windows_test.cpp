@@ -12,7 +12,9 @@ namespace {
 
 class Windows : public ::testing::Test {
  protected:
-  NodeRef zeros(DType type, Shape shape) { return constant(owner_, make_scalar(type, 0.0), shape); }
+  NodeRef zeros(DType type, Shape shape) {
+    return constant(owner_, make_scalar(type, 0.0), std::move(shape));
+  }
   NodeRef vector(std::initializer_list<double> list) {
     std::vector<Scalar> elements;
     for (double v : list) elements.push_back(make_scalar(DType::f32, v));

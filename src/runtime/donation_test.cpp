@@ -124,18 +124,21 @@ TEST_F(Donation, OnlyForTheSameIndexAtTheSameWidth) {
     return storing(y);
   };
   const std::vector<int64_t> zero = {0}, one = {1}, half = {20};
-  EXPECT_EQ(in_place([&](NodeRef x) { return plus(x, 1); }), 1u);
-  EXPECT_EQ(in_place([&](NodeRef x) { return cast(x, DType::s32); }), 1u);
-  EXPECT_EQ(in_place([&](NodeRef x) { return cast(x, DType::f64); }), 0u);
-  EXPECT_EQ(in_place([&](NodeRef x) { return cast(x, DType::u8); }), 0u);
-  EXPECT_EQ(in_place([&](NodeRef x) { return reverse(x, {0}); }), 0u);
-  EXPECT_EQ(in_place([&](NodeRef x) { return plus(slice(x, zero, half, one), 1); }), 0u);
-  EXPECT_EQ(in_place([&](NodeRef x) { return elementwise(Op::add, {x, reverse(x, {0})}); }), 0u);
-  EXPECT_EQ(in_place([&](NodeRef x) { return elementwise(Op::add, {x, x}); }), 1u);
-  EXPECT_EQ(in_place([&](NodeRef x) { return plus(broadcast(x, {2, 40}), 1); }), 0u);
-  EXPECT_EQ(in_place([&](NodeRef x) { return reduce(Op::sum, x, Axes{0}, false); }), 0u);
-  EXPECT_EQ(in_place([&](NodeRef x) { return plus(reshape(x, {4, 10}), 1); }), 1u);
-  EXPECT_EQ(in_place([&](NodeRef x) { return plus(x, 1); }, DType::u8), 1u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) { return plus(x, 1); }), 1u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) { return cast(x, DType::s32); }), 1u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) { return cast(x, DType::f64); }), 0u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) { return cast(x, DType::u8); }), 0u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) { return reverse(x, {0}); }), 0u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) { return plus(slice(x, zero, half, one), 1); }), 0u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) {
+              return elementwise(Op::add, {x, reverse(x, {0})});
+            }),
+            0u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) { return elementwise(Op::add, {x, x}); }), 1u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) { return plus(broadcast(x, {2, 40}), 1); }), 0u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) { return reduce(Op::sum, x, Axes{0}, false); }), 0u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) { return plus(reshape(x, {4, 10}), 1); }), 1u);
+  EXPECT_EQ(in_place([&](const NodeRef& x) { return plus(x, 1); }, DType::u8), 1u);
 }
 
 TEST_F(Donation, NotWhatALaterStepReads) {

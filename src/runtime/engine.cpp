@@ -237,7 +237,7 @@ void Engine::begin_read(Request& request) {
     vulkan::Readback value;
     std::vector<std::pair<std::shared_ptr<FaultSlot>, vulkan::Readback>> faults;
     ReadDone done;
-    uint64_t bytes;
+    uint64_t bytes = 0;
   };
   auto pending = std::make_shared<Pending>();
   pending->bytes = static_cast<uint64_t>(count * storage_bytes(node.dtype));

@@ -232,7 +232,7 @@ TEST(Engine, LargeF64HaveFractions) {
 // operands' own values.
 TEST(Engine, UnsignedNumbersBesideSignedOnes) {
   NXV_OPEN_OR_SKIP(engine);
-  const auto unsigned_numbers = [&](std::vector<int64_t> list) {
+  const auto unsigned_numbers = [&](const std::vector<int64_t>& list) {
     return bitcast(vector(*engine, list), DType::u64);
   };
   const NodeRef u = unsigned_numbers({-1, -1, 5, -9}), s = vector<int64_t>(*engine, {3, -3, -7, 2});

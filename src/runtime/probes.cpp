@@ -171,8 +171,8 @@ class Prober {
     std::vector<MatrixCheck> checks;
   };
 
-  const vulkan::Kernel& request(std::shared_ptr<MatrixChecks> shared, const MatrixCheck& check,
-                                const kernels::Dispatch& d) {
+  const vulkan::Kernel& request(const std::shared_ptr<MatrixChecks>& shared,
+                                const MatrixCheck& check, const kernels::Dispatch& d) {
     return device_.kernels().request("probe_" + d.key, [shared, &check, &d] {
       return make_module(d.generate(check.region), spirv_options(shared->plan));
     });

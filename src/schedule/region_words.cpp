@@ -58,11 +58,8 @@ class Words {
 
   template <typename F>
   void each_strided(Level level, F&& f) {
-    for (size_t i = 0; i < draft_.operand_addresses.size(); ++i) {
-      if (draft_.operand_addresses[i].addressing == Addressing::strided &&
-          draft_.operand_addresses[i].level == level) {
-        f(draft_.operand_addresses[i]);
-      }
+    for (auto& address : draft_.operand_addresses) {
+      if (address.addressing == Addressing::strided && address.level == level) f(address);
     }
     for (size_t i = 0; i < draft_.addresses.size(); ++i) {
       if (region_.exprs[i].kind == ExprKind::generate &&

@@ -18,18 +18,17 @@ class Writer {
     for (int64_t n : list) number(n);
   }
 
-  // The scalars of constants and of random streams are words.
+  // The scalars of constants and of random streams are words; the axes of a product follow from its
+  // rank.
   void attributes(const Node& node) {
     std::visit(
         [&](const auto& a) {
           using T = std::decay_t<decltype(a)>;
           if constexpr (std::is_same_v<T, std::monostate> || std::is_same_v<T, ConstantAttr> ||
-                        std::is_same_v<T, RandomAttr>) {
+                        std::is_same_v<T, RandomAttr> || std::is_same_v<T, DotAttr>) {
           } else if constexpr (std::is_same_v<T, IotaAttr> || std::is_same_v<T, ConcatenateAttr>) {
             number(a.axis);
-          } else if constexpr (std::is_same_v<T, AxesAttr>) {
-            numbers(a.axes);
-          } else if constexpr (std::is_same_v<T, ReduceAttr>) {
+          } else if constexpr (std::is_same_v<T, AxesAttr> || std::is_same_v<T, ReduceAttr>) {
             numbers(a.axes);
           } else if constexpr (std::is_same_v<T, SliceAttr>) {
             numbers(a.starts);
@@ -37,8 +36,6 @@ class Writer {
           } else if constexpr (std::is_same_v<T, PadAttr>) {
             numbers(a.low);
             numbers(a.interior);
-          } else if constexpr (std::is_same_v<T, DotAttr>) {
-            // Follows from the rank.
           } else if constexpr (std::is_same_v<T, WindowsAttr>) {
             numbers(a.window);
             numbers(a.strides);

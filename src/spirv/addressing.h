@@ -26,11 +26,11 @@ class Addressing {
  private:
   // A buffer seen as an array of one access type.
   struct View {
-    uint32_t param;
+    uint32_t param = 0;
     ir::Type type;
-    Id block_pointer_type;
-    Id element_pointer_type;
-    Id pointer;
+    Id block_pointer_type = 0;
+    Id element_pointer_type = 0;
+    Id pointer = 0;
   };
 
   Id param_struct(bool read_only);

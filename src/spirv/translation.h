@@ -17,7 +17,7 @@ namespace nxv::spirv {
 
 // A body that a marker has opened.
 struct OpenBody {
-  Id merge;
+  Id merge = 0;
   size_t false_target = 0;  // of an if: where in the code its branch names the else label
   Id header = 0, next = 0;  // of a loop: its first block, and the block of its back edge
 };

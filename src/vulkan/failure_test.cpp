@@ -72,7 +72,8 @@ void fail_every_call(DeviceOptions options, int result, const std::set<std::stri
     if (!got) return;
     EXPECT_EQ(*got, std::vector<uint32_t>(64, 7)) << name << " " << n;
     // A poll that is not reached, or comes after the result was read, changes nothing.
-    EXPECT_TRUE(is_poll(name) || harmless.count(name)) << name << " " << n << " was not reported";
+    EXPECT_TRUE(is_poll(name) || harmless.contains(name))
+        << name << " " << n << " was not reported";
   });
 }
 

@@ -78,7 +78,7 @@ class FreeLists {
   // Sizes below 16 units have a class each, larger powers of two are cut into 16.
   static Class class_of(uint64_t n) {
     if (n < kSecond) return {0, static_cast<int>(n)};
-    const int log = std::bit_width(n) - 1;
+    const auto log = static_cast<int>(std::bit_width(n)) - 1;
     return {log - 3, static_cast<int>(n >> (log - 4) & 15)};
   }
   // Is n the smallest size of its class?

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 
 #include "graph/build.h"
@@ -64,19 +65,19 @@ Bytes run(const Region& region, const Target& target, const Bytes& partials = {}
       inputs, testing::Argument::buffer(output), {}, work};
   if (region.can_fault()) buffers.fault = testing::Argument::buffer(fault);
   for (const kernels::Dispatch& d : lowering.dispatches) {
-    if (!partials.empty() && &d == &lowering.dispatches[0]) continue;
+    if (!partials.empty() && &d == &lowering.dispatches.front()) continue;
     const ir::Kernel kernel = d.generate(region);
     EXPECT_EQ(testing::validate_spirv(spirv::translate(kernel, {})), "");
     testing::InterpreterOptions options;
     options.subgroup_size = target.plan->subgroup_size;
-    const bool one_row = &d == &lowering.dispatches[0];
+    const bool one_row = &d == &lowering.dispatches.front();
     kernels::Dispatch part = d;
     if (one_row) part.groups[0] /= equal_rows;
     testing::run_dispatch(part, kernel, buffers, region.words, options);
     if (!one_row || equal_rows == 1) continue;
     const size_t bytes = lowering.workspaces[0] / equal_rows;
     for (size_t row = 1; row < equal_rows; ++row) {
-      std::memcpy(&workspaces[0][row * bytes], &workspaces[0][0], bytes);
+      std::memcpy(&workspaces[0][row * bytes], workspaces[0].data(), bytes);
     }
   }
   output.resize(size);
@@ -206,7 +207,9 @@ TEST(RowsInRegisters, DivisionOfARowIsDivisionOfItsElements) {
     const int exponent = low + static_cast<int>(random() % static_cast<uint32_t>(high - low));
     return std::ldexp(random() % 2 == 0 ? mantissa : -mantissa, exponent);
   };
-  const double specials[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 0x1p-149, 0x1.8p-148, 1, 3};
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  const double specials[] = {0.0, -0.0, kInfinity, -kInfinity, kNaN, 0x1p-149, 0x1.8p-148, 1, 3};
   for (int64_t row = 0; row < kRows; ++row) {
     // Rows 8 to 31: quotients that are the middle between two subnormals.
     const double divisor = row < 8    ? specials[row]
@@ -215,7 +218,8 @@ TEST(RowsInRegisters, DivisionOfARowIsDivisionOfItsElements) {
     store_scalar(make_scalar(DType::f32, divisor), divisors.data(), row);
     for (int64_t i = 0; i < kCount; ++i) {
       double v = number(-149, 127);
-      if (row >= 8 && row < 32) v = divisor * std::ldexp(random() % 4096 * 2 + 1.0, -150);
+      if (row >= 8 && row < 32)
+        v = divisor * std::ldexp(static_cast<double>(random() % 4096 * 2 + 1), -150);
       if (i < 9) v = specials[i];
       store_scalar(make_scalar(DType::f32, v), x.data(), row * kCount + i);
       store_scalar(make_scalar(DType::f32, divisor), limits.data(), row * kCount + i);

@@ -80,8 +80,8 @@ class MatmulOnDevice : public ::testing::Test {
   // The same over a sample of a batched product of any float type, whose factors may lie
   // transposed.
   struct Product {
-    DType type;
-    int64_t batch, m, n, k;
+    DType type = DType::f32;
+    int64_t batch = 1, m = 1, n = 1, k = 1;
     bool transpose_a = false, transpose_b = false;
     // Elements are multiplied by 2^-spread .. 2^spread.
     int spread = 0;

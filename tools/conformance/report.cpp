@@ -56,8 +56,8 @@ void print_row(std::ostream& out, const std::string& family, const std::string& 
 
 // Cases whose record contradicts IEEE 754 or the rules of this library.
 struct Deviation {
-  const char* op;
-  const char* kind;
+  const char* op = nullptr;
+  const char* kind = nullptr;
   std::optional<DType> type = {};  // of the result; any when absent
 };
 constexpr Deviation kDeviations[] = {

@@ -43,7 +43,7 @@ std::vector<std::string> missing(const std::map<Key, double>& from,
                                  const std::map<Key, double>& in) {
   std::vector<std::string> labels;
   for (const auto& [key, time] : from) {
-    if (in.count(key) == 0) labels.push_back(label(key));
+    if (!in.contains(key)) labels.push_back(label(key));
   }
   return labels;
 }

@@ -57,14 +57,15 @@ std::vector<Measurement> elementwise_benchmark(Bench& bench, std::string name, i
 
 std::vector<Measurement> copy(Bench& bench) {
   return elementwise_benchmark(
-      bench, "copy", 1, [](NodeRef x, NodeRef) { return elementwise(Op::negate, {x}); },
+      bench, "copy", 1,
+      [](const NodeRef& x, const NodeRef&) { return elementwise(Op::negate, {x}); },
       [](float x, float) -> double { return -x; }, 0);
 }
 
 std::vector<Measurement> add(Bench& bench) {
   return elementwise_benchmark(
       bench, "add", 2,
-      [](NodeRef x, NodeRef y) {
+      [](const NodeRef& x, const NodeRef& y) {
         return elementwise(Op::add, {x, y});
       },
       [](float x, float y) -> double { return x + y; }, 0);
@@ -88,7 +89,7 @@ std::vector<Measurement> chain(Bench& bench) {
 
 std::vector<Measurement> exponential(Bench& bench) {
   return elementwise_benchmark(
-      bench, "exp", 1, [](NodeRef x, NodeRef) { return elementwise(Op::exp, {x}); },
+      bench, "exp", 1, [](const NodeRef& x, const NodeRef&) { return elementwise(Op::exp, {x}); },
       [](float x, float) { return std::exp(static_cast<double>(x)); }, 1.3e-7);
 }
 

@@ -108,7 +108,7 @@ int run_kernels(const KernelsOptions& options) {
   CorpusWriter writer(options.corpus);
   const std::vector<testing::CorpusGraph> graphs = testing::corpus();
   for (const kernels::AbsentDevice& device : kernels::absent_devices()) {
-    const bool is_common = kCommon.count(device.name) != 0;
+    const bool is_common = kCommon.contains(device.name);
     for (const testing::CorpusGraph& graph : graphs) {
       if (is_common || !graph.is_random) writer.write(device, graph);
     }

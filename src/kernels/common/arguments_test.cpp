@@ -91,7 +91,7 @@ TEST(Arguments, ArePackedAsTheyAreDeclared) {
       [&](std::span<const uint32_t> run) { words.insert(words.end(), run.begin(), run.end()); });
   EXPECT_EQ(touched, "rrwurw");
   for (size_t i = 0; i < words.size(); ++i) names.push_back("w" + std::to_string(i));
-  names.push_back("zero");
+  names.emplace_back("zero");
   std::vector<std::string> declared;
   for (const ir::Param& p : d.generate(region).params) declared.push_back(p.name);
   EXPECT_EQ(names, declared);

@@ -29,7 +29,8 @@ class InTurn : public ::testing::Test {
     HostTensor t(type, shape);
     for (int64_t i = 0; i < t.count(); ++i) {
       const int64_t n = (i * 37 + 11) % 61 - 30;
-      t.set(i, is_integer(type) ? make_scalar(type, std::abs(n)) : make_scalar(type, n / 8.0));
+      t.set(i, is_integer(type) ? make_scalar(type, std::abs(n))
+                                : make_scalar(type, static_cast<double>(n) / 8));
     }
     return host_value(owner_, type, std::move(shape), t.bytes);
   }

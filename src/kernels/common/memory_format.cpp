@@ -6,7 +6,6 @@ namespace nxv::kernels {
 
 using ir::Builder;
 using ir::Number;
-using ir::Type;
 using ir::Value;
 
 namespace {

@@ -105,7 +105,7 @@ struct EighStore {
 Lowering lower_eigh(const Region& region, const Target& target) {
   const Shape& shape = region.operands[0].node->shape;
   Steps steps(region, target);
-  EighMatrices m;
+  EighMatrices m = {};
   m.batch = batch_of(shape);
   m.n = static_cast<uint64_t>(shape.back());
   m.size = m.n + m.n % 2;

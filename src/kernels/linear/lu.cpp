@@ -12,7 +12,6 @@ namespace nxv::kernels {
 namespace {
 
 using ir::Number;
-using ir::Opcode;
 using ir::Value;
 
 // The row of the largest magnitude on or below the diagonal: the first of equal ones, the last NaN.

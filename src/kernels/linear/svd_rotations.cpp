@@ -189,7 +189,7 @@ struct SvdColumns {
 }  // namespace
 
 SvdRows make_svd_rows(Steps& steps, uint64_t batch, uint64_t n) {
-  SvdRows r;
+  SvdRows r = {};
   r.batch = batch;
   r.n = n;
   r.pairs = (n + 1) / 2;

@@ -35,7 +35,7 @@ class MatmulKernel {
 
   struct Operand {
     ir::Value buffer;
-    DType dtype;
+    DType dtype = DType::f32;
     ir::Value offset, batch_stride, free_stride, depth_stride;
     ir::Value at(ir::Value batch) const { return offset + batch * batch_stride; }
   };

@@ -35,7 +35,7 @@ class Calls {
   ~Calls() { EXPECT_EQ(device_.invalid(), ""); }
 
   const GraveyardRef& owner() const { return owner_; }
-  bool has_run(const std::string& kernel) const { return device_.kernels().count(kernel) > 0; }
+  bool has_run(const std::string& kernel) const { return device_.kernels().contains(kernel); }
   NodeRef data(DType type, Shape shape, uint32_t seed) {
     HostTensor t = noise(type, std::move(shape), seed);
     return host_value(owner_, type, t.shape, t.bytes);

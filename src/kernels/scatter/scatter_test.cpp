@@ -196,7 +196,8 @@ const Pattern kPatterns[] = {
 Scatter make_pattern(const Pattern& pattern, DType type, int64_t updates, int64_t inner) {
   std::mt19937 random(static_cast<uint32_t>(updates));
   const auto value = [&](int64_t) {
-    return is_integer(type) ? random() % 1000 : std::ldexp(random() % 4096 - 2048.0, -3) * 0.3;
+    return is_integer(type) ? static_cast<double>(random() % 1000)
+                            : std::ldexp(static_cast<double>(random() % 4096) - 2048, -3) * 0.3;
   };
   return {tensor(type, {500, inner}, value),
           tensor(DType::s32, {updates},
@@ -309,7 +310,9 @@ TEST(Scatter, SpecialNumbers) {
 // The unordered sums round the exact sum once.
 TEST(Scatter, ManyTermsRoundOnce) {
   for (const plan::DevicePlan& plan : plans()) {
-    const auto f32 = [&](std::vector<double> terms) { return sum(plan, DType::f32, terms, true); };
+    const auto f32 = [&](const std::vector<double>& terms) {
+      return sum(plan, DType::f32, terms, true);
+    };
     EXPECT_EQ(f32({0x1p60, 1, -0x1p60, 0x1p-3}), 1.125);
     EXPECT_EQ(f32({0x1p24, 1, 0}), 0x1p24);            // a tie, to even
     EXPECT_EQ(f32({0x1p24, 1, 0x1p-30}), 0x1p24 + 2);  // just above it
@@ -329,7 +332,9 @@ TEST(Scatter, ManyTermsRoundOnce) {
     EXPECT_EQ(sum(plan, DType::f16, {65504, 15, 0}, true), 65504);
     EXPECT_EQ(sum(plan, DType::f16, {65504, 16, 0}, true), kInfinity);
     if (!plan.has.f64) continue;
-    const auto f64 = [&](std::vector<double> terms) { return sum(plan, DType::f64, terms, true); };
+    const auto f64 = [&](const std::vector<double>& terms) {
+      return sum(plan, DType::f64, terms, true);
+    };
     EXPECT_EQ(f64({0x1p53, 1, 0}), 0x1p53);
     EXPECT_EQ(f64({0x1p53, 1, 0x1p-30}), 0x1p53 + 2);
     EXPECT_EQ(f64({0x1p53 - 1, 0.5, 0x1p-20}), 0x1p53);

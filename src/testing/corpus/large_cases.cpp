@@ -25,7 +25,8 @@ using Make = std::function<std::vector<NodeRef>(std::vector<NodeRef> operands)>;
 class Cases {
  public:
   // One graph for each type, over tensors of these shapes.
-  void add(const std::string& name, std::vector<DType> types, Shapes shapes, Make make) {
+  void add(const std::string& name, const std::vector<DType>& types, const Shapes& shapes,
+           const Make& make) {
     for (const DType type : types) {
       std::string label = name + " " + std::string(nxv::name(type));
       for (const Shape& s : shapes) label += " " + to_string(s);
@@ -37,15 +38,14 @@ class Cases {
     }
   }
   // The suffix tells graphs apart that differ in their options.
-  void call(const std::string& name, std::vector<DType> types, Shapes shapes, Options options,
-            const std::string& suffix = "") {
-    add(name + suffix, std::move(types), std::move(shapes),
-        [name, options](std::vector<NodeRef> operands) {
-          return library::call(name, operands, options);
-        });
+  void call(const std::string& name, const std::vector<DType>& types, const Shapes& shapes,
+            const Options& options, const std::string& suffix = "") {
+    add(name + suffix, types, shapes, [name, options](std::vector<NodeRef> operands) {
+      return library::call(name, operands, options);
+    });
   }
   // The second operand holds places in the first axis of the first one.
-  void indexed(const std::string& name, DType type, Shapes shapes, Options options) {
+  void indexed(const std::string& name, DType type, const Shapes& shapes, const Options& options) {
     all_.push_back({name + " " + to_string(shapes[0]) + to_string(shapes[1]),
                     [name, type, shapes, options](const GraveyardRef& owner) {
                       std::vector<NodeRef> operands;
@@ -71,7 +71,7 @@ std::vector<NodeRef> softmax(std::vector<NodeRef> x) {
   return {elementwise(Op::divide, {e, over_columns(Op::sum, e)})};
 }
 
-Make reduction(Op op, Axes axes) {
+Make reduction(Op op, const Axes& axes) {
   return [op, axes](std::vector<NodeRef> x) { return std::vector{reduce(op, x[0], axes, false)}; };
 }
 

@@ -46,10 +46,10 @@ constexpr DType dtype_of() {
 
 // Of any size; beyond Engine::kSmall the bytes are stored on the device.
 template <typename T>
-NodeRef tensor(Engine& engine, Shape shape, const std::vector<T>& elements) {
+NodeRef tensor(Engine& engine, const Shape& shape, const std::vector<T>& elements) {
   auto kept = std::make_shared<std::vector<T>>(elements);
   const auto bytes = std::as_bytes(std::span(*kept));
-  return engine.upload(dtype_of<T>(), std::move(shape), bytes, [kept] {});
+  return engine.upload(dtype_of<T>(), shape, bytes, [kept] {});
 }
 template <typename T>
 NodeRef vector(Engine& engine, const std::vector<T>& elements) {

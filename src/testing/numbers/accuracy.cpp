@@ -35,7 +35,7 @@ class Real {
   operator mpfr_srcptr() const { return v_; }
 
  private:
-  mpfr_t v_;
+  mpfr_t v_ = {};
 };
 
 Value round_half_away(Value x, const MathOptions&) { return math::round_half_away(x); }
@@ -113,7 +113,7 @@ void round_away(mpfr_ptr y, mpfr_srcptr a, mpfr_srcptr) { mpfr_round(y, a); }
 
 struct Row {
   MathFunction function;
-  void (*reference)(mpfr_ptr, mpfr_srcptr, mpfr_srcptr);
+  void (*reference)(mpfr_ptr, mpfr_srcptr, mpfr_srcptr) = nullptr;
 };
 
 constexpr double kOnce = 0.51, kExact = 0.5;

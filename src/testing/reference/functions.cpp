@@ -179,7 +179,8 @@ double erf_inv(double x) {
 double magnitude(Complex z) {
   const bool finite = std::isfinite(z.real()) && std::isfinite(z.imag());
   if (finite) return std::hypot(z.real(), z.imag());
-  return std::isnan(z.real()) && std::isnan(z.imag()) ? kNaN : kInfinity;
+  if (std::isnan(z.real()) && std::isnan(z.imag())) return kNaN;
+  return kInfinity;
 }
 
 Complex multiply(Complex a, Complex b) {

@@ -33,7 +33,7 @@ Scalar apply(Op op, DType out, std::initializer_list<Scalar> operands) {
 
 class Graph {
  public:
-  NodeRef data(DType dtype, Shape shape, std::initializer_list<double> values) {
+  NodeRef data(DType dtype, const Shape& shape, std::initializer_list<double> values) {
     std::vector<Scalar> elements;
     for (double v : values) elements.push_back(make_scalar(dtype, v));
     return host_value(graveyard_, dtype, shape, HostTensor(dtype, shape, elements).bytes);
