@@ -8,9 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 limits='
-706 lib/nx/vulkan.ex
 655 include/nxv/nxv.hpp
-610 src/testing/random/random_call.cpp
 '
 
 all=$(($# == 0))

@@ -8,121 +8,12 @@
 #include <numeric>
 
 #include "library/registry.h"
-#include "testing/random/dice.h"
+#include "testing/random/caller.h"
 #include "testing/random/random_graph.h"
 #include "testing/reference/reference.h"
 
 namespace nxv {
 namespace {
-
-using library::Option;
-
-const std::vector<DType> kReal = {
-    DType::u8,      DType::u16,  DType::u32, DType::u64, DType::s8,  DType::s16, DType::s32,
-    DType::s64,     DType::bf16, DType::f16, DType::f32, DType::f64, DType::f32, DType::f8_e4m3fn,
-    DType::f8_e5m2, DType::u4,   DType::s4,  DType::u2,  DType::s2};
-const std::vector<DType> kComplex = {DType::c64, DType::c128};
-const std::vector<DType> kAny = [] {
-  std::vector<DType> all = kReal;
-  all.insert(all.end(), kComplex.begin(), kComplex.end());
-  return all;
-}();
-const std::vector<DType> kIndex = {DType::s32, DType::s64, DType::u8, DType::u32, DType::s16};
-
-class Caller {
- public:
-  Caller(const GraveyardRef& owner, std::string name, uint64_t seed)
-      : owner_(owner), name_(std::move(name)), dice_(seed) {}
-
-  std::vector<NodeRef> run() const { return library::call(name_, tensors_, options_); }
-
-  // ---- Draws ----
-
-  Dice& dice() { return dice_; }
-  DType type(const std::vector<DType>& types) { return dice_.pick(types); }
-
-  Shape shape(int64_t min_rank, int64_t max_rank, int64_t max_elements = 400) {
-    Shape s(static_cast<size_t>(dice_.between(min_rank, max_rank)));
-    for (int64_t& d : s) d = dice_.chance(5) ? dice_.between(10, 80) : dice_.between(1, 8);
-    for (size_t i = 0; element_count(s) > max_elements; i = (i + 1) % s.size()) {
-      s[i] = std::max<int64_t>(1, s[i] / 2);
-    }
-    return s;
-  }
-
-  // Values that occur twice, whole numbers, and a few that are special.
-  double real() {
-    static const std::vector<double> kSpecial = {
-        std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
-        -std::numeric_limits<double>::infinity(), 0.0, -0.0};
-    if (special_ && dice_.chance(8)) return dice_.pick(kSpecial);
-    return static_cast<double>(dice_.between(-48, 48)) / 8;
-  }
-
-  NodeRef data(DType type, const Shape& shape) {
-    HostTensor t(type, shape);
-    for (int64_t i = 0; i < t.count(); ++i) {
-      if (is_integer(type)) {
-        t.set(i, make_scalar(type, dice_.between(-9, 9)));
-      } else if (is_complex(type)) {
-        const double re = real(), im = real();
-        t.set(i, make_scalar(type, std::complex<double>(re, im)));
-      } else {
-        t.set(i, make_scalar(type, real()));
-      }
-    }
-    return keep(std::move(t));
-  }
-  NodeRef indices(const Shape& shape, const std::function<int64_t(int64_t)>& bound) {
-    HostTensor t(type(kIndex), shape);
-    for (int64_t i = 0; i < t.count(); ++i) {
-      t.set(i, make_scalar(t.dtype, dice_.below(std::min<int64_t>(bound(i), 120))));
-    }
-    return maybe_computed(keep(std::move(t)));
-  }
-  // What the host knows of indices is checked and used as operations are built.
-  NodeRef maybe_computed(const NodeRef& x) {
-    return dice_.chance(50)
-               ? elementwise(Op::add, {x, constant(owner_, make_scalar(x->dtype, int64_t{0}), {})})
-               : x;
-  }
-  void without_specials() { special_ = false; }
-
-  // ---- The call ----
-
-  void add(NodeRef tensor) { tensors_.push_back(std::move(tensor)); }
-  const NodeRef& tensor(size_t i) const { return tensors_[i]; }
-  void option(const char* name, int64_t value) { options_.push_back({name, {value}, {}}); }
-  void option(const char* name, std::vector<int64_t> values) {
-    options_.push_back({name, std::move(values), {}});
-  }
-  int64_t axis_option(const Shape& shape) {
-    const auto rank = static_cast<int64_t>(shape.size());
-    const int64_t axis = dice_.below(rank);
-    option("axis", dice_.chance(30) ? axis - rank : axis);
-    return axis;
-  }
-  // Some axes, ascending, at least one.
-  Axes axes_of(const Shape& shape) {
-    Axes axes;
-    for (int64_t i = 0; i < static_cast<int64_t>(shape.size()); ++i) {
-      if (dice_.chance(50)) axes.push_back(i);
-    }
-    if (axes.empty()) axes.push_back(dice_.below(static_cast<int64_t>(shape.size())));
-    return axes;
-  }
-  const GraveyardRef& owner() const { return owner_; }
-
- private:
-  NodeRef keep(HostTensor t) { return host_value(owner_, t.dtype, t.shape, std::move(t.bytes)); }
-
-  GraveyardRef owner_;
-  std::string name_;
-  Dice dice_;
-  bool special_ = true;
-  std::vector<NodeRef> tensors_;
-  std::vector<Option> options_;
-};
 
 // ---- Indexing ----
 
@@ -365,183 +256,40 @@ void draw_scan(Caller& c, const std::vector<DType>& types) {
 void draw_scan_of_reals(Caller& c) { draw_scan(c, kReal); }
 void draw_scan_of_any(Caller& c) { draw_scan(c, kAny); }
 
-// ---- Transforms and linear algebra ----
-
-void draw_transform(Caller& c, const std::vector<DType>& types) {
-  c.without_specials();
-  const Shape shape = c.shape(1, 4, 200);
-  c.add(c.data(c.type(types), shape));
-  c.axis_option(shape);
-  c.option("length", c.dice().between(1, 40));
-}
-void draw_fft(Caller& c) { draw_transform(c, {DType::c64, DType::c128, DType::f32, DType::f64}); }
-void draw_rfft(Caller& c) { draw_transform(c, {DType::f32, DType::f64, DType::s16, DType::u8}); }
-
-void draw_fft2(Caller& c) {
-  c.without_specials();
-  const Shape shape = c.shape(2, 4, 200);
-  static const std::vector<DType> kTypes = {DType::c64, DType::c128, DType::f32};
-  c.add(c.data(c.type(kTypes), shape));
-}
-
-const std::vector<DType> kMatrix = {DType::f32,  DType::f32,  DType::f64, DType::c64,
-                                    DType::c128, DType::bf16, DType::f16, DType::s16};
-
-// A batch of matrices.
-Shape matrices(Caller& c, int64_t rows, int64_t columns) {
-  Shape shape = c.shape(0, 2, 6);
-  shape.insert(shape.end(), {rows, columns});
-  return shape;
-}
-
-NodeRef times(Caller& c, const NodeRef& x, double factor) {
-  return elementwise(Op::multiply, {x, constant(c.owner(), make_scalar(x->dtype, factor), {})});
-}
-
-NodeRef transposed(const NodeRef& x) {
-  Axes swapped(x->shape.size());
-  std::iota(swapped.begin(), swapped.end(), 0);
-  std::swap(swapped[swapped.size() - 1], swapped[swapped.size() - 2]);
-  return transpose(x, swapped);
-}
-
-NodeRef adjoint(const NodeRef& x) {
-  const NodeRef turned = transposed(x);
-  return is_complex(x->dtype) ? elementwise(Op::conjugate, {turned}) : turned;
-}
-
-// Far from singular.
-NodeRef dominant(Caller& c, DType type, const Shape& shape) {
-  return elementwise(Op::add, {c.data(type, shape), times(c, eye(c.owner(), type, shape), 60)});
-}
-
-void draw_triangular_solve(Caller& c) {
-  c.without_specials();
-  const int64_t n = c.dice().between(1, 9), m = c.dice().between(1, 4);
-  Shape shape = matrices(c, n, n);
-  const DType type = c.type(kMatrix);
-  c.add(dominant(c, type, shape));
-  const bool left = c.dice().chance(70);
-  const bool vector = left && c.dice().chance(20);
-  shape.resize(shape.size() - 2);
-  if (vector) {
-    shape.push_back(n);
-  } else {
-    shape.insert(shape.end(), {left ? n : m, left ? m : n});
-  }
-  c.add(c.data(type, shape));
-  c.option("lower", c.dice().below(2));
-  c.option("left_side", left ? 1 : 0);
-  c.option("transform", c.dice().below(3));
-}
-
-void draw_cholesky(Caller& c) {
-  c.without_specials();
-  const int64_t n = c.dice().between(1, 9);
-  const Shape shape = matrices(c, n, n);
-  static const std::vector<DType> kTypes = {DType::f32, DType::f64, DType::c64, DType::c128};
-  const DType type = c.type(kTypes);
-  const NodeRef x = c.data(type, shape);
-  c.add(elementwise(Op::add, {matmul(x, adjoint(x)), times(c, eye(c.owner(), type, shape), 60)}));
-}
-
-void draw_square(Caller& c) {
-  c.without_specials();
-  const int64_t n = c.dice().between(1, 9);
-  c.add(c.data(c.type(kMatrix), matrices(c, n, n)));
-}
-
-void draw_hermitian(Caller& c) {
-  c.without_specials();
-  const int64_t n = c.dice().between(1, 9);
-  const NodeRef x = c.data(c.type(kMatrix), matrices(c, n, n));
-  c.add(elementwise(Op::add, {x, adjoint(x)}));
-}
-
-void draw_rectangle(Caller& c, const std::vector<DType>& types) {
-  c.without_specials();
-  const int64_t m = c.dice().between(1, 9), n = c.dice().between(1, 9);
-  c.add(c.data(c.type(types), matrices(c, m, n)));
-}
-void draw_qr(Caller& c) {
-  draw_rectangle(c, kMatrix);
-  c.option("complete", c.dice().below(2));
-}
-void draw_svd(Caller& c) {
-  draw_rectangle(c, {DType::f32, DType::f64, DType::f16, DType::s32});
-  c.option("full_matrices", c.dice().below(2));
-}
-
-// Rows in an order that takes pivots.
-NodeRef regular(Caller& c, DType type, const Shape& shape) {
-  return reverse(dominant(c, type, shape), {static_cast<int64_t>(shape.size()) - 2});
-}
-
-void draw_solve(Caller& c) {
-  c.without_specials();
-  const int64_t n = c.dice().between(1, 9), m = c.dice().between(1, 4);
-  Shape shape = matrices(c, n, n);
-  const DType type = c.type(kMatrix);
-  c.add(regular(c, type, shape));
-  shape.back() = m;
-  if (c.dice().chance(20)) shape.pop_back();
-  c.add(c.data(type, shape));
-}
-
-void draw_invert(Caller& c) {
-  c.without_specials();
-  const int64_t n = c.dice().between(1, 9);
-  const Shape shape = matrices(c, n, n);
-  c.add(regular(c, c.type(kMatrix), shape));
-}
-
-using Draw = void (*)(Caller&);
-
-const std::map<std::string, Draw>& draws() {
-  static const std::map<std::string, Draw> table = {
-      {"bitcast", draw_bitcast},
-      {"all_close", draw_all_close},
-      {"gather", draw_gather},
-      {"take", draw_take},
-      {"take_along_axis", draw_take_along_axis},
-      {"indexed_add", draw_indexed},
-      {"indexed_put", draw_indexed},
-      {"slice_at", draw_slice_at},
-      {"put_slice", draw_put_slice},
-      {"argmax", draw_extreme},
-      {"argmin", draw_extreme},
-      {"window_sum", draw_window_of_any},
-      {"window_product", draw_window_of_any},
-      {"window_max", draw_window_of_reals},
-      {"window_min", draw_window_of_reals},
-      {"reduce", draw_reduce},
-      {"window_reduce", draw_window_reduce},
-      {"window_scatter_max", draw_window_scatter},
-      {"window_scatter_min", draw_window_scatter},
-      {"conv", draw_conv},
-      {"sort", draw_sort},
-      {"argsort", draw_sort},
-      {"top_k", draw_top_k},
-      {"cumulative_sum", draw_scan_of_any},
-      {"cumulative_product", draw_scan_of_any},
-      {"cumulative_max", draw_scan_of_reals},
-      {"cumulative_min", draw_scan_of_reals},
-      {"fft", draw_fft},
-      {"ifft", draw_fft},
-      {"fft2", draw_fft2},
-      {"ifft2", draw_fft2},
-      {"rfft", draw_rfft},
-      {"irfft", draw_fft},
-      {"triangular_solve", draw_triangular_solve},
-      {"cholesky", draw_cholesky},
-      {"lu", draw_square},
-      {"qr", draw_qr},
-      {"eigh", draw_hermitian},
-      {"svd", draw_svd},
-      {"solve", draw_solve},
-      {"determinant", draw_square},
-      {"invert", draw_invert},
-  };
+const Draws& draws() {
+  static const Draws table = [] {
+    Draws all = {
+        {"bitcast", draw_bitcast},
+        {"all_close", draw_all_close},
+        {"gather", draw_gather},
+        {"take", draw_take},
+        {"take_along_axis", draw_take_along_axis},
+        {"indexed_add", draw_indexed},
+        {"indexed_put", draw_indexed},
+        {"slice_at", draw_slice_at},
+        {"put_slice", draw_put_slice},
+        {"argmax", draw_extreme},
+        {"argmin", draw_extreme},
+        {"window_sum", draw_window_of_any},
+        {"window_product", draw_window_of_any},
+        {"window_max", draw_window_of_reals},
+        {"window_min", draw_window_of_reals},
+        {"reduce", draw_reduce},
+        {"window_reduce", draw_window_reduce},
+        {"window_scatter_max", draw_window_scatter},
+        {"window_scatter_min", draw_window_scatter},
+        {"conv", draw_conv},
+        {"sort", draw_sort},
+        {"argsort", draw_sort},
+        {"top_k", draw_top_k},
+        {"cumulative_sum", draw_scan_of_any},
+        {"cumulative_product", draw_scan_of_any},
+        {"cumulative_max", draw_scan_of_reals},
+        {"cumulative_min", draw_scan_of_reals},
+    };
+    all.merge(linear_draws());
+    return all;
+  }();
   return table;
 }
 
