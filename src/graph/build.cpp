@@ -199,8 +199,9 @@ NodeRef host_value(const GraveyardRef& owner, DType type, Shape shape,
   return n;
 }
 
-NodeRef parameter(const GraveyardRef& owner, DType type) {
-  return make(owner, Op::parameter, type, {}, {});
+NodeRef parameter(const GraveyardRef& owner, DType type, Shape shape) {
+  check_shape("parameter", shape);
+  return make(owner, Op::parameter, type, std::move(shape), {});
 }
 
 NodeRef elementwise(Op op, std::span<const NodeRef> operands) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "graph/function.h"
+#include "graph/scalar_function.h"
 
 namespace nxv {
 namespace {

@@ -1,23 +1,50 @@
-// The body of a function of scalars, as a caller builds it from parameter nodes.
+// Functions: closed graphs, results in terms of parameters.
 //
-// What depends on a parameter is computed for each call; so are constants, which cost nothing. Any
-// other scalar has a value of its own: it is captured, computed once and read by each call.
+// A Function is built as any value is, from parameter nodes. What its results need besides the
+// parameters is part of it too: generators are computed on each call, values that somebody stored
+// are captured when the Function is first called.
 #pragma once
 
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "graph/node.h"
 
 namespace nxv {
 
-struct FunctionBody {
-  std::vector<const Node*> nodes;     // parameters, constants, operations; inputs before readers
-  std::vector<const Node*> captured;  // in the order of their first use
-  const Node* result = nullptr;       // one of either
+class Function {
+ public:
+  // Throws Error(invalid_argument) when a parameter is none or is named twice, when there is no
+  // result, when a result depends on a parameter that is not among these, or when results belong to
+  // different engines.
+  Function(std::vector<NodeRef> parameters, std::vector<NodeRef> results);
+  Function(const Function&) = delete;
+  Function& operator=(const Function&) = delete;
+
+  const std::vector<NodeRef> parameters;
+  const std::vector<NodeRef> results;
+  // Of all Functions of the process.
+  const uint64_t id;
+
+  // What the runtime made of it; the engine's thread only.
+  mutable std::shared_ptr<const void> program;
 };
 
-// Throws Error(invalid_argument) for what a function may not contain: values of more than one
-// element, operations other than elementwise ones, parameters of another function.
-FunctionBody function_body(const NodeRef& result, const std::vector<NodeRef>& parameters);
+// Throws Error(invalid_argument), naming the first difference, when arguments are not of the
+// parameters' types and shapes.
+void check_arguments(const Function& function, std::span<const NodeRef> arguments);
+
+// The results of a loop: while the condition of the state holds, the state becomes the body's
+// results. The condition has one result, a scalar; the body's results are of the state's types and
+// shapes. Throws Error(invalid_argument) otherwise.
+std::vector<NodeRef> loop(std::span<const NodeRef> state, const FunctionRef& condition,
+                          const FunctionRef& body);
+
+// The results of one of the functions, called with the arguments: the first for which the
+// predicate, a scalar, is not zero; else the last one. There is one predicate fewer than functions,
+// and all have results of the same types and shapes.
+std::vector<NodeRef> branch(std::span<const NodeRef> predicates, std::span<const NodeRef> arguments,
+                            std::span<const FunctionRef> functions);
 
 }  // namespace nxv

@@ -22,6 +22,8 @@
 namespace nxv {
 
 class Node;
+class Function;
+using FunctionRef = std::shared_ptr<const Function>;
 
 // Where nodes go when their last reference is dropped: a lock-free list the engine's thread
 // empties, so that a release on any thread costs the same and walks nothing. All nodes of an engine
@@ -117,7 +119,7 @@ struct WindowsAttr {
 // A function of scalars, `result` in terms of the parameter nodes, folded over elements of the
 // first input in order: result i takes those that lie at rows[i] + columns[0], rows[i] +
 // columns[1], ... The second input is the first accumulator; those after are the scalars that the
-// function reads beside its parameters (see graph/function.h).
+// function reads beside its parameters (see graph/scalar_function.h).
 struct FoldAttr {
   std::vector<NodeRef> parameters;  // the element, the accumulator
   NodeRef result;
@@ -139,9 +141,17 @@ struct FftAttr {
 struct TriangularAttr {
   bool lower, left_side, transpose, conjugate;
 };
+// A loop's condition and body, or the functions of a branch (graph/function.h).
+struct ControlAttr {
+  std::vector<FunctionRef> functions;
+};
+struct ResultAttr {
+  int64_t index;  // among the results of the input
+};
 using Attributes = std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAttr, AxesAttr,
                                 SliceAttr, PadAttr, ConcatenateAttr, ReduceAttr, DotAttr,
-                                WindowsAttr, FoldAttr, ScanAttr, SortAttr, FftAttr, TriangularAttr>;
+                                WindowsAttr, FoldAttr, ScanAttr, SortAttr, FftAttr, TriangularAttr,
+                                ControlAttr, ResultAttr>;
 
 // pending: to be computed. stored: commands that write its storage are recorded, or it was
 // uploaded; later commands may read it. failed: the error stays. consumed: the evaluation that read

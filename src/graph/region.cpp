@@ -12,6 +12,8 @@ std::string_view name(SplitReason reason) {
       return "contraction";
     case SplitReason::library:
       return "kernels of its own";
+    case SplitReason::control:
+      return "control";
     case SplitReason::reduction:
       return "reduction";
     case SplitReason::shared:

@@ -35,6 +35,7 @@ enum class SplitReason : uint8_t {
   root,              // somebody asked for it
   contraction,       // matmul
   library,           // an operation with kernels of its own
+  control,           // calls functions
   reduction,         // a reduction that its readers cannot take in
   shared,            // read by several regions, dearer to recompute than to store
   repeated,          // windows or parts of a concatenation would compute it again and again

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "graph/build.h"
-#include "graph/function.h"
+#include "graph/scalar_function.h"
 #include "library/registry.h"
 #include "library/windows.h"
 

@@ -24,6 +24,8 @@ enum class Fusion : uint8_t {
   contraction,  // matmul
   gather,   // element i is the element of a stored value that an index names; the index is fused
   library,  // has kernels of its own; reads stored values, densely laid out
+  control,  // calls functions (graph/function.h); reads stored values, has several results
+  result,   // one of the results of its input, stored by that
 };
 
 // Result type as a function of the operand types.
@@ -170,7 +172,11 @@ enum class Fault : uint8_t {
   X(lu, 1, library, floating, any, 0)                                      \
   X(qr, 1, library, floating, any, 0)                                      \
   X(eigh, 1, library, floating, any, 0)                                    \
-  X(svd, 1, library, floating, any, 0)
+  X(svd, 1, library, floating, any, 0)                                     \
+  /* control */                                                            \
+  X(loop, kVariadic, control, explicit_type, any, 0)                       \
+  X(branch, kVariadic, control, explicit_type, any, 0)                     \
+  X(result, 1, result, explicit_type, any, 0)
 
 inline constexpr uint8_t kVariadic = 0xff;
 

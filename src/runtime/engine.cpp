@@ -105,6 +105,7 @@ void Engine::post(Request request) {
   if (accept(request)) return;
   const Failure failure = closed_failure();
   if (request.release) request.release();
+  for (const NodeRef& result : request.results) result->set_failed(failure);
   if (request.read) request.read(failure, {});
   if (request.evaluated) request.evaluated(failure);
 }
@@ -164,12 +165,16 @@ void Engine::process(Request& request) {
   try {
     if (request.task) return request.task(*executor_, *device_);
     if (request.release) return store(request);
+    if (request.function) return invoke(request);
     if (lost_) throw Error(lost_.status, lost_.message);
-    with_room([&] { executor_->evaluate(request.node); });
+    with_room([&] { executor_->evaluate(request.nodes); });
     if (request.read) return begin_read(request);
     if (request.evaluated) {
       // Not the open epoch: when nothing was recorded, nobody submits that.
-      const uint64_t epoch = device_storage(*request.node).block->last_use();
+      uint64_t epoch = 0;
+      for (const NodeRef& node : request.nodes) {
+        epoch = std::max(epoch, device_storage(*node).block->last_use());
+      }
       device_->queue().on_complete(epoch, std::move(request.evaluated));
     }
   } catch (const std::exception& e) {
@@ -185,17 +190,27 @@ Failure Engine::note(Failure failure) {
   return failure;
 }
 
+void Engine::invoke(Request& request) {
+  try {
+    if (lost_) throw Error(lost_.status, lost_.message);
+    executor_->call(*request.function, std::move(request.nodes), request.results);
+  } catch (const std::exception& e) {
+    const Failure failure = note(failure_of(e));
+    for (const NodeRef& result : request.results) result->set_failed(failure);
+  }
+}
+
 void Engine::store(Request& request) {
   try {
     if (lost_) throw Error(lost_.status, lost_.message);
     std::vector<std::byte> unpacked;
     if (request.is_packed) {
-      unpacked = unpack(request.node->dtype, request.node->count, request.bytes);
+      unpacked = unpack(request.nodes[0]->dtype, request.nodes[0]->count, request.bytes);
       request.bytes = unpacked;
     }
-    with_room([&] { executor_->upload(*request.node, request.bytes); });
+    with_room([&] { executor_->upload(*request.nodes[0], request.bytes); });
   } catch (const std::exception& e) {
-    request.node->set_failed(note(failure_of(e)));
+    request.nodes[0]->set_failed(note(failure_of(e)));
   }
   std::exchange(request.release, nullptr)();
 }
@@ -229,7 +244,7 @@ size_t Engine::clean_up(bool is_short_of_memory) {
 }
 
 void Engine::begin_read(Request& request) {
-  const Node& node = *request.node;
+  const Node& node = *request.nodes[0];
   const DeviceStorage& storage = device_storage(node);
   vulkan::Transfers& transfers = device_->transfers();
   const int64_t count = request.count < 0 ? node.count : std::min(request.count, node.count);
@@ -276,7 +291,7 @@ NodeRef Engine::upload(DType type, Shape shape, std::span<const std::byte> bytes
       std::make_unique<Node>(graveyard_, Op::data, type, std::move(shape), std::vector<NodeRef>{})
           .release());
   Request request;
-  request.node = node;
+  request.nodes = {node};
   request.bytes = bytes;
   request.is_packed = is_packed;
   request.release = std::move(release);
@@ -305,17 +320,33 @@ void Engine::read(const NodeRef& node, int64_t count, ReadDone done) {
     return done({}, std::span(*host).first(static_cast<size_t>(n * storage_bytes(node->dtype))));
   }
   Request request;
-  request.node = node;
+  request.nodes = {node};
   request.count = count;
   request.read = std::move(done);
   post(std::move(request));
 }
 
-void Engine::evaluate(const NodeRef& node, std::function<void(const Failure&)> done) {
+void Engine::evaluate(std::vector<NodeRef> nodes, std::function<void(const Failure&)> done) {
   Request request;
-  request.node = node;
+  request.nodes = std::move(nodes);
   request.evaluated = std::move(done);
   post(std::move(request));
+}
+
+std::vector<NodeRef> Engine::invoke(const FunctionRef& function, std::vector<NodeRef> arguments) {
+  check_arguments(*function, arguments);
+  std::vector<NodeRef> results;
+  for (const NodeRef& r : function->results) {
+    results.push_back(NodeRef::adopt(
+        std::make_unique<Node>(graveyard_, Op::data, r->dtype, r->shape, std::vector<NodeRef>{})
+            .release()));
+  }
+  Request request;
+  request.nodes = std::move(arguments);
+  request.function = function;
+  request.results = results;
+  post(std::move(request));
+  return results;
 }
 
 void Engine::call(const std::function<void(Executor&, vulkan::Device&)>& task) {
@@ -335,7 +366,7 @@ void Engine::call(const std::function<void(Executor&, vulkan::Device&)>& task) {
 
 void Engine::release(NodeRef node) {
   Request request;
-  request.node = std::move(node);  // goes with the request
+  request.nodes = {std::move(node)};  // goes with the request
   request.task = [](Executor&, vulkan::Device&) {};
   if (!accept(request)) throw Error(Status::device_lost, closed_failure().message);
 }
@@ -365,17 +396,17 @@ Counters Engine::counters() {
   if (closed_) throw Error(Status::device_lost, closed_failure().message);
   const vulkan::Queue::Stats queue = device_->queue().stats();
   const vulkan::KernelStats kernels = device_->kernels().stats();
-  const ExecutorStats& executor = executor_->stats();
+  const RecorderStats& recorded = executor_->stats();
   Counters c;
   c.submissions = queue.submissions;
   c.barriers = queue.barriers;
   c.kernels_compiled = kernels.compiled;
   c.driver_cache_hits = kernels.driver_hits;
   c.compile_milliseconds = kernels.milliseconds;
-  c.dispatches = executor.dispatches;
-  c.evaluations = executor.evaluations;
-  c.bytes_read = executor.bytes_read;
-  c.bytes_written = executor.bytes_written;
+  c.dispatches = recorded.dispatches;
+  c.evaluations = executor_->evaluations();
+  c.bytes_read = recorded.bytes_read;
+  c.bytes_written = recorded.bytes_written;
   c.validation_messages = device_->validation_messages();
   return c;
 }

@@ -17,6 +17,7 @@
 
 #include "base/thread.h"
 #include "graph/build.h"
+#include "graph/function.h"
 #include "runtime/executor.h"
 #include "runtime/pin_watch.h"
 #include "vulkan/gate.h"
@@ -73,8 +74,16 @@ class Engine {
 
   // The first `count` elements. `done` is called exactly once, perhaps before this returns.
   void read(const NodeRef& node, int64_t count, ReadDone done);
-  // Stores the value; `done`, if any, once its bytes are there.
-  void evaluate(const NodeRef& node, std::function<void(const Failure&)> done = nullptr);
+  // Stores the values; `done`, if any, once their bytes are there. What they share is computed
+  // once.
+  void evaluate(std::vector<NodeRef> nodes, std::function<void(const Failure&)> done = nullptr);
+  void evaluate(const NodeRef& node, std::function<void(const Failure&)> done = nullptr) {
+    evaluate(std::vector<NodeRef>{node}, std::move(done));
+  }
+  // The results of a call, which starts at once. Arguments are computed first where they are
+  // pending. Throws Error(invalid_argument) where they do not fit; whatever goes wrong later is the
+  // failure of each result.
+  std::vector<NodeRef> invoke(const FunctionRef& function, std::vector<NodeRef> arguments);
   // Drops a reference on the engine's thread, at once and not when that next looks for what can go.
   // Throws Error(device_lost) when the engine was closed.
   void release(NodeRef node);
@@ -106,7 +115,9 @@ class Engine {
   explicit Engine(const EngineOptions& options);
   ~Engine() = default;
   struct Request {
-    NodeRef node;
+    std::vector<NodeRef> nodes;
+    FunctionRef function;  // call it with the nodes
+    std::vector<NodeRef> results;
     int64_t count = -1;  // elements to read
     ReadDone read;
     std::function<void(const Failure&)> evaluated;
@@ -124,6 +135,7 @@ class Engine {
   void loop();
   void process(Request& request);
   void store(Request& request);
+  void invoke(Request& request);
   // Once more when memory was short and something could go.
   template <typename Allocate>
   void with_room(Allocate allocate);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/storage.h"
+
 namespace nxv::runtime {
 namespace {
 
@@ -20,8 +22,10 @@ std::vector<int> donors(const Region& region) {
 }
 
 // Finds the last reads. Values that a later step reads are no donors.
-void find_last_reads(Program& program, const schedule::Structure& graph, int64_t large_bytes) {
+void find_last_reads(Program& program, const schedule::Structure& graph, int64_t large_bytes,
+                     std::span<const Position> kept) {
   std::vector<bool> is_read(graph.nodes.size());
+  for (Position p : kept) is_read[p] = true;
   int64_t bytes = 0;
   for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
     std::erase_if(step->donors, [&](int i) { return is_read[step->operands[i]]; });
@@ -36,10 +40,15 @@ void find_last_reads(Program& program, const schedule::Structure& graph, int64_t
   program.is_large = program.steps.size() > 1 && bytes >= large_bytes;
 }
 
-Program::Step make_step(const Region& region, const kernels::Target& target) {
+Program::Step make_kernels(const Region& region, const kernels::Target& target) {
   Program::Step step;
   step.root = region.root->scratch;
-  for (const Operand& o : region.operands) step.operands.push_back(o.node->scratch);
+  for (const Operand& o : region.operands) {
+    step.operands.push_back(o.node->scratch);
+    step.operand_bytes += static_cast<uint64_t>(o.node->storage_size());
+  }
+  step.output = {allocation_bytes(*region.root), static_cast<uint64_t>(region.root->storage_size()),
+                 region.root->shape};
   step.words = region.words;
   for (const Expr& e : region.exprs) {
     if (e.kind != ExprKind::generate || e.node->scratch < 0) continue;
@@ -54,23 +63,48 @@ Program::Step make_step(const Region& region, const kernels::Target& target) {
   return step;
 }
 
+Program::Step make_control(const Node& node, const schedule::Structure& graph) {
+  Program::Step step;
+  step.root = node.scratch;
+  for (const NodeRef& input : node.inputs) step.operands.push_back(input->scratch);
+  auto control = std::make_shared<Program::Control>();
+  control->op = node.op;
+  control->functions = node.attribute<ControlAttr>().functions;
+  if (node.op == Op::branch) {
+    for (size_t i = 0; i + 1 < control->functions.size(); ++i) {
+      control->predicates.push_back(node.inputs[i]->dtype);
+    }
+  }
+  for (const Node* n : graph.nodes) {
+    if (n->op != Op::result || !n->is_pending() || n->inputs[0].get() != &node) continue;
+    control->results.emplace_back(static_cast<int>(n->attribute<ResultAttr>().index), n->scratch);
+  }
+  step.control = std::move(control);
+  return step;
+}
+
+Program::Step make_alias(const schedule::Alias& alias) {
+  Program::Step step;
+  step.root = alias.node->scratch;
+  step.source = alias.source->scratch;
+  return step;
+}
+
 }  // namespace
 
 Program make_program(const schedule::Structure& graph, const std::vector<schedule::Step>& schedule,
-                     const kernels::Target& target, int64_t large_bytes) {
+                     const kernels::Target& target, int64_t large_bytes,
+                     std::span<const Position> kept) {
   const schedule::Positions positions(graph.nodes);
   Program program;
+  program.values = graph.nodes.size();
   program.steps.reserve(schedule.size());
   for (const schedule::Step& s : schedule) {
-    if (s.is_alias) {
-      Program::Step& step = program.steps.emplace_back();
-      step.root = s.alias.node->scratch;
-      step.source = s.alias.source->scratch;
-    } else {
-      program.steps.push_back(make_step(s.region, target));
-    }
+    program.steps.push_back(s.is_alias  ? make_alias(s.alias)
+                            : s.control ? make_control(*s.control, graph)
+                                        : make_kernels(s.region, target));
   }
-  find_last_reads(program, graph, large_bytes);
+  find_last_reads(program, graph, large_bytes, kept);
   return program;
 }
 

@@ -1,11 +1,13 @@
-// Program: what evaluates the graphs of one structure. Names values by their positions in the
-// structure, so that it holds no node and serves every graph of that structure.
+// Program: what evaluates the graphs of one structure, or the calls of one Function. Names values
+// by their positions, so that it serves every graph of that structure and every call.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "graph/function.h"
 #include "kernels/lowering.h"
 #include "schedule/schedule.h"
 #include "schedule/structure.h"
@@ -26,10 +28,25 @@ struct Program {
     Position node;
     WordIndex words;
   };
+  struct Output {
+    uint64_t allocation = 0;  // bytes
+    uint64_t bytes = 0;
+    Shape shape;
+  };
+  // A loop (condition, body) or a branch.
+  struct Control {
+    Op op = Op::loop;
+    std::vector<FunctionRef> functions;
+    std::vector<DType> predicates;                  // of a branch, its first operands
+    std::vector<std::pair<int, Position>> results;  // those that somebody reads, by their index
+  };
   struct Step {
     Position root = 0;
     Position source = -1;  // the root shares this node's storage, without a kernel
+    std::shared_ptr<const Control> control;
     std::vector<Position> operands;
+    uint64_t operand_bytes = 0;
+    Output output;
     std::vector<uint32_t> words;
     std::vector<Scalars> scalars;
     // Operands, by their index, whose storage the root may take over if nothing but this
@@ -41,12 +58,20 @@ struct Program {
     std::vector<const CompiledKernel*> kernels;  // of each dispatch
   };
   std::vector<Step> steps;
+  size_t values = 0;  // positions
   bool has_donors = false;
   bool is_large = false;  // see schedule::Options::large_bytes
+
+  // Of a Function: where its parameters (-1: nothing reads it) and results are, and the values that
+  // it captured.
+  std::vector<Position> parameters, results;
+  std::vector<std::pair<Position, NodeRef>> captures;
 };
 
-// Everything but kernels. The graph is the one that the schedule was made of.
+// Everything but kernels and what belongs to a Function. The graph is the one that the schedule was
+// made of. What of `kept` is not overwritten.
 Program make_program(const schedule::Structure& graph, const std::vector<schedule::Step>& schedule,
-                     const kernels::Target& target, int64_t large_bytes);
+                     const kernels::Target& target, int64_t large_bytes,
+                     std::span<const Position> kept = {});
 
 }  // namespace nxv::runtime

@@ -10,7 +10,7 @@ namespace {
 
 uint64_t schedules(Engine& engine) {
   uint64_t n = 0;
-  engine.call([&](Executor& executor, vulkan::Device&) { n = executor.stats().schedules; });
+  engine.call([&](Executor& executor, vulkan::Device&) { n = executor.schedules(); });
   return n;
 }
 

@@ -35,18 +35,22 @@ struct Growing {
   int ops = 0;
 };
 
-bool is_boundary(const Node& n) { return n.op == Op::data || !n.is_pending(); }
+bool is_boundary(const Node& n) { return info(n.op).fusion == Fusion::leaf || !n.is_pending(); }
+
+// Stored by the time that a region runs, whatever becomes of regions.
+bool is_value(const Node& n) { return is_boundary(n) || n.op == Op::result; }
 
 // The input must lie in memory as its shape says.
 bool reads_dense(const Node& reader, size_t input) {
   const Fusion fusion = info(reader.op).fusion;
-  return fusion == Fusion::library || (fusion == Fusion::gather && input == 0);
+  return fusion == Fusion::library || fusion == Fusion::control ||
+         (fusion == Fusion::gather && input == 0);
 }
 
 class Partitioner {
  public:
-  Partitioner(Node& root, const Options& options) : options_(options) {
-    collect(root);
+  Partitioner(std::span<Node* const> roots, const Options& options) : options_(options) {
+    collect(roots);
     readers_.resize(entries().size());
     paths_.reserve(entries().size());
     bases_.reserve(entries().size());
@@ -55,8 +59,15 @@ class Partitioner {
   }
 
   Partition run() {
-    start_region(static_cast<int>(entries().size()) - 1, SplitReason::root);
-    for (int i = static_cast<int>(entries().size()) - 2; i >= 0; --i) place(i);
+    for (int i = static_cast<int>(entries().size()) - 1; i >= 0; --i) {
+      if (entries()[i].node->op == Op::result) {
+        entries()[i].is_stored = true;
+      } else if (entries()[i].is_root) {
+        start_region(i, SplitReason::root);
+      } else {
+        place(i);
+      }
+    }
     return std::move(result_);
   }
 
@@ -64,28 +75,28 @@ class Partitioner {
   std::vector<Entry>& entries() { return result_.entries; }
 
   // Postorder without recursion: chains may be long.
-  void collect(Node& root) {
+  void collect(std::span<Node* const> roots) {
     std::vector<std::pair<Node*, size_t>> stack;
     const auto visit = [&](Node* n) {
-      if (n->op == Op::parameter) {
-        throw Error(Status::invalid_argument, "a parameter of a function has no value to read");
-      }
       n->throw_if_unreadable();
       if (is_boundary(*n) || n->scratch >= 0) return;
       n->scratch = kVisiting;
       stack.emplace_back(n, 0);
     };
     try {
-      visit(&root);
-      while (!stack.empty()) {
-        auto& [node, next] = stack.back();
-        if (next < node->inputs.size()) {
-          visit(node->inputs[next++].get());
-        } else {
-          node->scratch = static_cast<int32_t>(entries().size());
-          entries().push_back({node});
-          stack.pop_back();
+      for (Node* root : roots) {
+        visit(root);
+        while (!stack.empty()) {
+          auto& [node, next] = stack.back();
+          if (next < node->inputs.size()) {
+            visit(node->inputs[next++].get());
+          } else {
+            node->scratch = static_cast<int32_t>(entries().size());
+            entries().push_back({node});
+            stack.pop_back();
+          }
         }
+        if (root->scratch >= 0) entries()[root->scratch].is_root = true;
       }
     } catch (...) {
       for (auto& [node, next] : stack) node->scratch = -1;
@@ -101,7 +112,8 @@ class Partitioner {
   // that is.
   static bool reads_stored(const Entry& root) {
     const Fusion fusion = info(root.node->op).fusion;
-    return root.is_alias || fusion == Fusion::contraction || fusion == Fusion::library;
+    return root.is_alias || fusion == Fusion::contraction || fusion == Fusion::library ||
+           fusion == Fusion::control;
   }
 
   void start_region(int i, SplitReason reason) {
@@ -178,6 +190,7 @@ class Partitioner {
     }
     if (fusion == Fusion::contraction) return start_region(i, SplitReason::contraction);
     if (fusion == Fusion::library) return start_region(i, SplitReason::library);
+    if (fusion == Fusion::control) return start_region(i, SplitReason::control);
     if (!options_.fuse) return start_region(i, SplitReason::no_fusion);
     if (reader.needs_storage) {
       // A matmul reads views by their strides; an alias has no kernel to inline into.
@@ -279,8 +292,8 @@ class Partitioner {
     }
     return info(node.op).cost <= 2 &&
            std::all_of(node.inputs.begin(), node.inputs.end(), [](const NodeRef& input) {
-             return is_boundary(*input) || info(input->op).fusion == Fusion::generator ||
-                    (info(input->op).fusion == Fusion::view && is_boundary(*input->inputs[0]));
+             return is_value(*input) || info(input->op).fusion == Fusion::generator ||
+                    (info(input->op).fusion == Fusion::view && is_value(*input->inputs[0]));
            });
   }
 
@@ -391,7 +404,9 @@ class Partitioner {
 
 }  // namespace
 
-Partition partition(Node& root, const Options& options) { return Partitioner(root, options).run(); }
+Partition partition(std::span<Node* const> roots, const Options& options) {
+  return Partitioner(roots, options).run();
+}
 
 void release(const Partition& partition) {
   for (const Entry& entry : partition.entries) entry.node->scratch = -1;

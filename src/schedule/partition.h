@@ -1,6 +1,7 @@
-// Cuts the pending graph below a root into regions. A pure function of the graph.
+// Cuts the pending graph below its roots into regions. A pure function of the graph.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "graph/region.h"
@@ -34,6 +35,7 @@ inline constexpr int kElementBase = -2;
 struct Entry {
   Node* node = nullptr;
   int region = -1;         // that it belongs to
+  bool is_root = false;    // somebody asked for it
   bool is_stored = false;  // it is that region's root
   bool is_alias = false;   // stored, but shares its input's storage
   bool is_shared = false;  // inlined into every region that reads it
@@ -52,8 +54,9 @@ struct Partition {
   std::vector<Cut> cuts;       // readers before their inputs
 };
 
-// Throws the failure of a failed or deallocated node that the root depends on.
-Partition partition(Node& root, const Options& options);
+// Each root that is pending is stored; what roots share is computed once. Throws the failure of a
+// failed or deallocated node that a root depends on.
+Partition partition(std::span<Node* const> roots, const Options& options);
 // Gives the nodes' scratch fields back.
 void release(const Partition& partition);
 

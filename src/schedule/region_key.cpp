@@ -1,7 +1,7 @@
 // The key of a region: kernels are generated once a key.
 #include <unordered_map>
 
-#include "graph/function.h"
+#include "graph/scalar_function.h"
 #include "schedule/paths.h"
 #include "schedule/region_draft.h"
 

@@ -4,8 +4,8 @@
 
 namespace nxv::schedule {
 
-std::vector<Step> make_schedule(const NodeRef& root, const Options& options) {
-  const Partition parts = partition(*root, options);
+std::vector<Step> make_schedule(std::span<Node* const> roots, const Options& options) {
+  const Partition parts = partition(roots, options);
   std::vector<Step> steps;
   steps.reserve(parts.cuts.size());
   try {
@@ -16,6 +16,8 @@ std::vector<Step> make_schedule(const NodeRef& root, const Options& options) {
       if (entry.is_alias) {
         step.is_alias = true;
         step.alias = {NodeRef::share(entry.node), entry.node->inputs[0]};
+      } else if (info(entry.node->op).fusion == Fusion::control) {
+        step.control = NodeRef::share(entry.node);
       } else {
         step.region = build_region(parts, cut);
       }

@@ -3,10 +3,12 @@
 #include <bit>
 #include <type_traits>
 
+#include "graph/function.h"
+
 namespace nxv::schedule {
 namespace {
 
-bool is_stored(const Node& n) { return n.op == Op::data || !n.is_pending(); }
+bool is_stored(const Node& n) { return info(n.op).fusion == Fusion::leaf || !n.is_pending(); }
 
 class Writer {
  public:
@@ -52,6 +54,10 @@ class Writer {
             number(std::bit_cast<int64_t>(a.epsilon));
           } else if constexpr (std::is_same_v<T, TriangularAttr>) {
             number(a.lower | a.left_side << 1 | a.transpose << 2 | a.conjugate << 3);
+          } else if constexpr (std::is_same_v<T, ControlAttr>) {
+            for (const FunctionRef& f : a.functions) number(static_cast<int64_t>(f->id));
+          } else if constexpr (std::is_same_v<T, ResultAttr>) {
+            number(a.index);
           } else {
             // Functions of scalars.
             static_assert(std::is_same_v<T, FoldAttr>);
@@ -70,7 +76,7 @@ class Writer {
 }  // namespace
 
 // Postorder without recursion: chains may be long.
-void Structure::collect(Node& root) {
+void Structure::collect(std::span<Node* const> roots) {
   constexpr int32_t kVisiting = 0x7fffffff;
   nodes.clear();
   stack_.clear();
@@ -81,15 +87,17 @@ void Structure::collect(Node& root) {
     stack_.emplace_back(n, 0);
   };
   try {
-    visit(&root);
-    while (!stack_.empty()) {
-      auto& [node, next] = stack_.back();
-      if (!is_stored(*node) && next < node->inputs.size()) {
-        visit(node->inputs[next++].get());
-      } else {
-        node->scratch = static_cast<int32_t>(nodes.size());
-        nodes.push_back(node);
-        stack_.pop_back();
+    for (Node* root : roots) {
+      visit(root);
+      while (!stack_.empty()) {
+        auto& [node, next] = stack_.back();
+        if (!is_stored(*node) && next < node->inputs.size()) {
+          visit(node->inputs[next++].get());
+        } else {
+          node->scratch = static_cast<int32_t>(nodes.size());
+          nodes.push_back(node);
+          stack_.pop_back();
+        }
       }
     }
   } catch (...) {
@@ -99,8 +107,8 @@ void Structure::collect(Node& root) {
   }
 }
 
-bool Structure::read(Node& root) {
-  collect(root);
+bool Structure::read(std::span<Node* const> roots) {
+  collect(roots);
   signature.clear();
   Writer w(signature);
   for (Node* n : nodes) {
@@ -113,6 +121,7 @@ bool Structure::read(Node& root) {
     w.number(static_cast<int64_t>(n->inputs.size()));
     for (const NodeRef& input : n->inputs) w.number(input->scratch);
   }
+  for (Node* root : roots) w.number(root->scratch);
   for (Node* n : nodes) n->scratch = -1;
   return w.is_complete;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "graph/node.h"
@@ -10,18 +11,18 @@
 namespace nxv::schedule {
 
 struct Structure {
-  // The pending nodes below a root and the stored ones that they read, inputs before their readers,
-  // the root last.
+  // The pending nodes below the roots and the stored ones that they read, inputs before their
+  // readers.
   std::vector<Node*> nodes;
   // Equal for graphs of equal structure alone.
   std::vector<uint64_t> signature;
 
   // Fills both; they keep their capacity. False when the graph has what a signature cannot say.
-  // Throws the failure of a failed or deallocated node that the root depends on.
-  bool read(Node& root);
+  // Throws the failure of a failed or deallocated node that a root depends on.
+  bool read(std::span<Node* const> roots);
 
  private:
-  void collect(Node& root);
+  void collect(std::span<Node* const> roots);
   std::vector<std::pair<Node*, size_t>> stack_;
 };
 

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "graph/function.h"
+#include "graph/scalar_function.h"
 #include "graph/scalar_words.h"
 #include "ir/ops/emit.h"
 #include "kernels/common/divide_up.h"

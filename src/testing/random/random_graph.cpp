@@ -221,6 +221,8 @@ class Generator {
       case Fusion::leaf:
       case Fusion::generator:
       case Fusion::library:
+      case Fusion::control:
+      case Fusion::result:
         break;
     }
     return {};

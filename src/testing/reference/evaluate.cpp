@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "graph/function.h"
 #include "testing/reference/library.h"
 #include "testing/reference/number.h"
 #include "testing/reference/pointwise.h"
@@ -85,34 +86,83 @@ HostTensor evaluate_one(const Node& node, Inputs inputs) {
     case Fusion::gather:
     case Fusion::library:
       return evaluate_library(node, inputs);
+    case Fusion::control:
+    case Fusion::result:
+      break;  // have several values
   }
   throw Error(Status::internal, "unknown fusion class");
 }
 
-using Values = std::unordered_map<const Node*, HostTensor>;
+struct Values {
+  std::unordered_map<const Node*, HostTensor> of;
+  std::unordered_map<const Node*, std::vector<HostTensor>> of_control;
+};
+
+std::vector<HostTensor> evaluate_control(const Node& node, Inputs inputs);
+
+void evaluate_node(const Node& node, Inputs inputs, Values& values) {
+  if (info(node.op).fusion == Fusion::control) {
+    values.of_control.emplace(&node, evaluate_control(node, inputs));
+    values.of.emplace(&node, HostTensor(node.dtype, node.shape));
+  } else if (node.op == Op::result) {
+    const auto& all = values.of_control.at(node.inputs[0].get());
+    values.of.emplace(&node, all[static_cast<size_t>(node.attribute<ResultAttr>().index)]);
+  } else {
+    values.of.emplace(&node, evaluate_one(node, inputs));
+  }
+}
 
 // Without recursion: graphs may be deeper than the stack.
 void evaluate_below(const Node& root, Values& values) {
   std::vector<const Node*> stack{&root};
   while (!stack.empty()) {
     const Node* node = stack.back();
-    if (values.contains(node)) {
+    if (values.of.contains(node)) {
       stack.pop_back();
       continue;
     }
     std::vector<const HostTensor*> inputs;
     for (const NodeRef& input : node->inputs) {
-      const auto found = values.find(input.get());
-      if (found == values.end()) {
+      const auto found = values.of.find(input.get());
+      if (found == values.of.end()) {
         stack.push_back(input.get());
       } else {
         inputs.push_back(&found->second);
       }
     }
     if (inputs.size() < node->inputs.size()) continue;
-    values.emplace(node, evaluate_one(*node, inputs));
+    evaluate_node(*node, inputs, values);
     stack.pop_back();
   }
+}
+
+std::vector<HostTensor> call(const Function& function, std::span<const HostTensor> arguments) {
+  Values values;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    values.of.emplace(function.parameters[i].get(), arguments[i]);
+  }
+  std::vector<HostTensor> results;
+  for (const NodeRef& result : function.results) {
+    evaluate_below(*result, values);
+    results.push_back(values.of.at(result.get()));
+  }
+  return results;
+}
+
+bool is_true(const HostTensor& scalar) { return to_complex_double(scalar.at(0)) != 0.0; }
+
+std::vector<HostTensor> evaluate_control(const Node& node, Inputs inputs) {
+  const auto& functions = node.attribute<ControlAttr>().functions;
+  std::vector<HostTensor> values;
+  for (const HostTensor* input : inputs) values.push_back(*input);
+  if (node.op == Op::loop) {
+    while (is_true(call(*functions[0], values)[0])) values = call(*functions[1], values);
+    return values;
+  }
+  const size_t predicates = functions.size() - 1;
+  size_t chosen = 0;
+  while (chosen < predicates && !is_true(values[chosen])) ++chosen;
+  return call(*functions[chosen], std::span(values).subspan(predicates));
 }
 
 }  // namespace
@@ -139,7 +189,7 @@ std::vector<HostTensor> reference_evaluate(std::span<const NodeRef> roots) {
   std::vector<HostTensor> results;
   for (const NodeRef& root : roots) {
     reference::evaluate_below(*root, values);
-    results.push_back(values.at(root.get()));
+    results.push_back(values.of.at(root.get()));
   }
   return results;
 }
@@ -147,7 +197,12 @@ std::vector<HostTensor> reference_evaluate(std::span<const NodeRef> roots) {
 HostTensor reference_evaluate(const Node& node) {
   reference::Values values;
   reference::evaluate_below(node, values);
-  return values.at(&node);
+  return values.of.at(&node);
+}
+
+std::vector<HostTensor> reference_call(const Function& function,
+                                       std::span<const HostTensor> arguments) {
+  return reference::call(function, arguments);
 }
 
 }  // namespace nxv

@@ -1,4 +1,4 @@
-#include "graph/function.h"
+#include "graph/scalar_function.h"
 
 #include <unordered_map>
 

@@ -42,5 +42,7 @@ std::shared_ptr<Graveyard> host_graveyard();
 HostTensor reference_evaluate(const Node& node);
 // Evaluates shared sub-expressions once.
 std::vector<HostTensor> reference_evaluate(std::span<const NodeRef> roots);
+std::vector<HostTensor> reference_call(const Function& function,
+                                       std::span<const HostTensor> arguments);
 
 }  // namespace nxv

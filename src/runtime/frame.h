@@ -1,0 +1,80 @@
+// The values of one run of a program, by their positions in it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "runtime/program.h"
+#include "runtime/storage.h"
+
+namespace nxv::runtime {
+
+using StorageRef = std::shared_ptr<DeviceStorage>;
+
+inline StorageRef share_storage(const Node& node) {
+  return std::static_pointer_cast<DeviceStorage>(node.storage());
+}
+
+// A value is that of a node, which somebody may ask for, or of the run alone.
+class Frame {
+ public:
+  explicit Frame(size_t values) : slots_(values) {}
+
+  // `expiring`: how many references to the node go with this run.
+  void bind(Position p, Node& node, uint32_t expiring) { slots_[p] = {&node, expiring, nullptr}; }
+  void bind(Position p, StorageRef storage) { slots_[p].storage = std::move(storage); }
+
+  Node* node(Position p) const { return slots_[p].node; }
+  DeviceStorage& storage(Position p) const {
+    const Slot& s = slots_[p];
+    return s.node ? device_storage(*s.node) : *s.storage;
+  }
+  StorageRef share(Position p) const {
+    const Slot& s = slots_[p];
+    return s.node ? share_storage(*s.node) : s.storage;
+  }
+  void store(Position p, StorageRef storage) {
+    Slot& s = slots_[p];
+    if (s.node) {
+      s.node->set_stored(std::move(storage));
+    } else {
+      s.storage = std::move(storage);
+    }
+  }
+  // Nobody reads the value after this run, and nothing else (an alias, bytes on their way to the
+  // host) holds its storage. References that are all counted cannot become more meanwhile: nobody
+  // is left to copy one.
+  bool is_expiring(Position p) const {
+    const Slot& s = slots_[p];
+    if (!s.node) return s.storage && s.storage.use_count() == 1 && s.storage->block.is_unique();
+    return s.node->state() == State::stored && s.node->references() == s.expiring &&
+           s.node->storage().use_count() == 1 && device_storage(*s.node).block.is_unique();
+  }
+  void consume(Position p) {
+    Slot& s = slots_[p];
+    if (s.node) {
+      s.node->set_consumed();
+    } else {
+      s.storage.reset();
+    }
+  }
+  // After the last read of this run.
+  void give_up(Position p) {
+    const Slot& s = slots_[p];
+    const bool is_asked_for =
+        s.node && (s.node->state() != State::stored || s.node->references() != s.expiring);
+    if (!is_asked_for) consume(p);
+  }
+
+ private:
+  struct Slot {
+    Node* node = nullptr;
+    uint32_t expiring = 0;
+    StorageRef storage;  // without a node
+  };
+  std::vector<Slot> slots_;
+};
+
+}  // namespace nxv::runtime

@@ -1,0 +1,183 @@
+// Functions: calls give the values of their graphs, bit for bit, in loops and branches too.
+#include "graph/function.h"
+
+#include <gtest/gtest.h>
+
+#include "testing/driver/engine_fixture.h"
+
+namespace nxv::runtime {
+namespace {
+
+using Nodes = std::vector<NodeRef>;
+
+FunctionRef function(Nodes parameters, Nodes results) {
+  return std::make_shared<const Function>(std::move(parameters), std::move(results));
+}
+
+NodeRef number(Engine& engine, DType type, double v) {
+  return constant(engine.graveyard(), make_scalar(type, v), {});
+}
+
+class Functions : public testing::Test {
+ protected:
+  void SetUp() override {
+    engine_ = open_or_null();
+    if (!engine_) GTEST_SKIP() << "no Vulkan device here";
+  }
+  NodeRef param(DType type, Shape shape = {}) {
+    return parameter(engine_->graveyard(), type, std::move(shape));
+  }
+  NodeRef num(DType type, double v) { return number(*engine_, type, v); }
+  Counters counted() { return engine_->counters(); }
+
+  std::shared_ptr<Engine> engine_;
+};
+
+TEST_F(Functions, ResultsOfACallShareTheirWork) {
+  const NodeRef x = param(DType::f32, {3}), y = param(DType::f32, {3});
+  const NodeRef sum = elementwise(Op::add, {x, y});
+  const NodeRef total = reduce(Op::sum, elementwise(Op::multiply, {sum, sum}), {}, false);
+  const FunctionRef f = function({x, y}, {sum, total, x, sum});
+  for (int i = 0; i < 3; ++i) {
+    const float a = static_cast<float>(i);
+    const Nodes r = engine_->invoke(
+        f, {vector<float>(*engine_, {a, 2, 3}),
+            elementwise(Op::add, {vector<float>(*engine_, {1, 1, 1}), num(DType::f32, 1)})});
+    EXPECT_EQ(elements<float>(*engine_, r[0]), (std::vector<float>{a + 2, 4, 5}));
+    EXPECT_EQ(elements<float>(*engine_, r[1]), (std::vector<float>{(a + 2) * (a + 2) + 41}));
+    EXPECT_EQ(elements<float>(*engine_, r[2]), (std::vector<float>{a, 2, 3}));
+    EXPECT_EQ(elements<float>(*engine_, r[3]), (std::vector<float>{a + 2, 4, 5}));
+  }
+}
+
+TEST_F(Functions, CaptureStoredValuesAndComputeGenerators) {
+  const NodeRef captured = vector<float>(*engine_, {1, 2, 3, 4});
+  const NodeRef x = param(DType::f32, {4});
+  const NodeRef index = cast(iota(engine_->graveyard(), DType::s32, {4}, -1), DType::f32);
+  const FunctionRef f =
+      function({x}, {elementwise(Op::add, {elementwise(Op::multiply, {x, captured}), index})});
+  const Nodes r = engine_->invoke(f, {vector<float>(*engine_, {1, 1, 2, 2})});
+  EXPECT_EQ(elements<float>(*engine_, r[0]), (std::vector<float>{1, 3, 8, 11}));
+}
+
+TEST_F(Functions, RepeatedCallsCompileNothing) {
+  const NodeRef x = param(DType::f32, {64});
+  const FunctionRef f = function({x}, {elementwise(Op::exp, {x}), elementwise(Op::negate, {x})});
+  NodeRef value = filled(*engine_, 64, 0.5F);
+  uint64_t compiled = 0;
+  for (int i = 0; i < 20; ++i) {
+    value = engine_->invoke(f, {value})[1];
+    if (i == 2) {
+      elements<float>(*engine_, value);
+      compiled = counted().kernels_compiled;
+    }
+  }
+  EXPECT_EQ(elements<float>(*engine_, value)[63], 0.5F);
+  EXPECT_EQ(counted().kernels_compiled, compiled);
+}
+
+TEST_F(Functions, MemoryIsExactAfterwards) {
+  const NodeRef x = param(DType::f32, {1024});
+  const FunctionRef f = function(
+      {x}, {reduce(Op::sum, elementwise(Op::exp, {x}), {}, false), elementwise(Op::add, {x, x})});
+  const uint64_t before = settled(*engine_);
+  {
+    NodeRef v = filled(*engine_, 1024, 1);
+    for (int i = 0; i < 10; ++i) v = engine_->invoke(f, {v})[1];
+    EXPECT_EQ(elements<float>(*engine_, v)[5], 1024.0F);
+  }
+  EXPECT_EQ(settled(*engine_), before);
+}
+
+TEST_F(Functions, ArgumentsThatNobodyHoldsAreWrittenOver) {
+  const NodeRef x = param(DType::f32, {4096});
+  const FunctionRef f = function({x}, {elementwise(Op::add, {x, num(DType::f32, 1)})});
+  uint64_t donations = 0;
+  const auto count = [&] {
+    engine_->call([&](Executor& e, vulkan::Device&) { donations = e.stats().donations; });
+    return donations;
+  };
+  NodeRef kept = filled(*engine_, 4096, 1);
+  NodeRef v = engine_->invoke(f, {kept})[0];
+  EXPECT_EQ(count(), 0U);
+  Nodes arguments{std::move(v)};
+  v = engine_->invoke(f, std::move(arguments))[0];
+  EXPECT_EQ(elements<float>(*engine_, v)[7], 3.0F);
+  EXPECT_EQ(count(), 1U);
+  EXPECT_EQ(elements<float>(*engine_, kept)[7], 1.0F);
+}
+
+TEST_F(Functions, LoopsRunWhileTheirConditionHolds) {
+  const NodeRef i = param(DType::s32), v = param(DType::f32, {3});
+  const NodeRef n = num(DType::s32, 10);
+  const NodeRef ci = param(DType::s32), cv = param(DType::f32, {3});
+  const FunctionRef condition = function({ci, cv}, {elementwise(Op::less, {ci, n})});
+  const FunctionRef body = function({i, v}, {elementwise(Op::add, {i, num(DType::s32, 1)}),
+                                             elementwise(Op::add, {v, cast(i, DType::f32)})});
+  const NodeRef start = param(DType::s32), x = param(DType::f32, {3});
+  const Nodes end = loop(Nodes{start, elementwise(Op::multiply, {x, x})}, condition, body);
+  const FunctionRef f = function({start, x}, {end[1], elementwise(Op::negate, {end[0]})});
+  for (int32_t from : {0, 7, 10, 11}) {
+    const Nodes r = engine_->invoke(
+        f, {tensor<int32_t>(*engine_, {}, {from}), vector<float>(*engine_, {0, 1, 2})});
+    float sum = 0;
+    for (int32_t k = from; k < 10; ++k) sum += static_cast<float>(k);
+    EXPECT_EQ(elements<float>(*engine_, r[0]), (std::vector<float>{sum, 1 + sum, 4 + sum}));
+    EXPECT_EQ(elements<int32_t>(*engine_, r[1]), (std::vector<int32_t>{-std::max(from, 10)}));
+  }
+}
+
+TEST_F(Functions, BranchesTakeTheFirstThatHolds) {
+  const NodeRef p = param(DType::u8), q = param(DType::s32), x = param(DType::f32, {2});
+  const auto times = [&](double factor) {
+    const NodeRef y = param(DType::f32, {2});
+    return function({y}, {elementwise(Op::multiply, {y, num(DType::f32, factor)})});
+  };
+  const Nodes chosen =
+      branch(Nodes{p, q}, Nodes{x}, std::vector<FunctionRef>{times(2), times(3), times(5)});
+  const FunctionRef f = function({p, q, x}, {elementwise(Op::add, {chosen[0], x})});
+  const auto run = [&](uint8_t a, int32_t b) {
+    return elements<float>(*engine_, engine_->invoke(f, {tensor<uint8_t>(*engine_, {}, {a}),
+                                                         tensor<int32_t>(*engine_, {}, {b}),
+                                                         vector<float>(*engine_, {1, -1})})[0]);
+  };
+  EXPECT_EQ(run(1, 0), (std::vector<float>{3, -3}));
+  EXPECT_EQ(run(1, -7), (std::vector<float>{3, -3}));
+  EXPECT_EQ(run(0, -7), (std::vector<float>{4, -4}));
+  EXPECT_EQ(run(0, 0), (std::vector<float>{6, -6}));
+}
+
+TEST_F(Functions, LoopsOfStoredValuesRunByThemselves) {
+  const NodeRef i = param(DType::s64), ci = param(DType::s64);
+  const FunctionRef condition = function({ci}, {elementwise(Op::less, {ci, num(DType::s64, 5)})});
+  const FunctionRef body = function({i}, {elementwise(Op::add, {i, num(DType::s64, 2)})});
+  const Nodes end = loop(Nodes{num(DType::s64, 1)}, condition, body);
+  EXPECT_EQ(elements<int64_t>(*engine_, elementwise(Op::negate, {end[0]})),
+            (std::vector<int64_t>{-5}));
+}
+
+TEST_F(Functions, FaultsBelongToTheResultsThatDependOnThem) {
+  const NodeRef a = param(DType::s32, {2}), b = param(DType::s32, {2});
+  const FunctionRef f =
+      function({a, b}, {elementwise(Op::quotient, {a, b}), elementwise(Op::add, {a, b})});
+  const Nodes r =
+      engine_->invoke(f, {vector<int32_t>(*engine_, {4, 6}), vector<int32_t>(*engine_, {2, 0})});
+  EXPECT_EQ(read_later(*engine_, r[0]).get().failure.status, Status::arithmetic);
+  EXPECT_EQ(elements<int32_t>(*engine_, r[1]), (std::vector<int32_t>{6, 6}));
+}
+
+TEST_F(Functions, RefuseWhatDoesNotFit) {
+  const NodeRef x = param(DType::f32, {3}), other = param(DType::f32, {3});
+  const NodeRef y = elementwise(Op::add, {x, other});
+  EXPECT_THROW(function({x}, {y}), Error);
+  EXPECT_THROW(function({x, x, other}, {y}), Error);
+  EXPECT_THROW(function({x, other}, {}), Error);
+  EXPECT_THROW(function({x, other, y}, {y}), Error);
+  const FunctionRef f = function({x, other}, {y});
+  EXPECT_THROW(engine_->invoke(f, {filled(*engine_, 3, 0)}), Error);
+  EXPECT_THROW(engine_->invoke(f, {filled(*engine_, 3, 0), filled(*engine_, 4, 0)}), Error);
+  EXPECT_EQ(read_later(*engine_, y).get().failure.status, Status::invalid_argument);
+}
+
+}  // namespace
+}  // namespace nxv::runtime

@@ -1,0 +1,58 @@
+// Makes Programs, of graphs and of Functions, and has their kernels made. The engine's thread only.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+
+#include "base/counter.h"
+#include "kernels/kernel_ledger.h"
+#include "runtime/kernel_dump.h"
+#include "runtime/program.h"
+#include "spirv/translate.h"
+#include "vulkan/device.h"
+
+namespace nxv::runtime {
+
+struct ExecutorOptions {
+  schedule::Options schedule;
+  // Every kernel is generated wherever it is asked for, and compared with the first one of its key.
+  std::shared_ptr<kernels::KernelLedger> ledger;
+  std::shared_ptr<const KernelDump> dump;
+};
+
+class ProgramMaker {
+ public:
+  ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
+               const ExecutorOptions& options);
+
+  // What stores the roots. `graph` was read of them.
+  Program make(const schedule::Structure& graph, std::span<Node* const> roots);
+  // Kept with the Function. Kernels of what it calls are asked for before any is waited for, so
+  // that they compile in parallel; all are ready afterwards. Throws what went wrong with one.
+  const Program& of(const Function& function);
+
+  const kernels::Target& target() const { return target_; }
+  const schedule::Options& options() const { return options_.schedule; }
+  const Counter& schedules() const { return schedules_; }
+  // SPIR-V of a kernel, legalised for this device.
+  vulkan::Module compile(const ir::Kernel& kernel) const;
+
+ private:
+  Program make(const schedule::Structure& graph, std::span<Node* const> roots,
+               std::span<const Position> kept);
+  const Program& ask_for(const Function& function);
+  std::shared_ptr<const Program> make(const Function& function);
+  CompiledKernel& request(const kernels::Dispatch& dispatch, const Region& region);
+
+  vulkan::Device& device_;
+  const plan::DevicePlan& plan_;
+  kernels::Target target_;
+  const ExecutorOptions options_;
+  spirv::Options spirv_options_;
+  std::unordered_map<std::string, CompiledKernel> kernels_;
+  Counter schedules_;
+};
+
+}  // namespace nxv::runtime
