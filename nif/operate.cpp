@@ -261,9 +261,9 @@ Term create(ErlNifEnv* env, EngineArg engine, std::string name, AnyTerm options)
   return make_tensor(env, *engine, TensorHandle(raw));
 }
 
-Term parameter(ErlNifEnv* env, EngineArg engine, nxv_dtype type) {
+Term parameter(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape) {
   nxv_tensor* raw = nullptr;
-  check(nxv_parameter(Engine::Use(*engine), type, &raw));
+  check(nxv_parameter(Engine::Use(*engine), type, size(shape), shape.data(), &raw));
   return make_tensor(env, *engine, TensorHandle(raw));
 }
 

@@ -215,6 +215,8 @@ NXV_API nxv_status nxv_read_async(nxv_tensor* tensor, int64_t limit, nxv_read_fn
                                   void* context) NXV_NOEXCEPT;
 /* Starts computing the value; nxv_wait also waits until it is stored. */
 NXV_API nxv_status nxv_evaluate(nxv_tensor* tensor) NXV_NOEXCEPT;
+/* The same for tensors of one engine: what they share is computed once. */
+NXV_API nxv_status nxv_evaluate_all(int count, nxv_tensor* const* tensors) NXV_NOEXCEPT;
 NXV_API nxv_status nxv_wait(nxv_tensor* tensor) NXV_NOEXCEPT;
 /* Takes the value from the tensor, now and not when the last reference is released. Every later use
  * of the tensor but nxv_tensor_dtype and the like answers NXV_DEALLOCATED, this one too. What was
@@ -322,9 +324,45 @@ NXV_API nxv_status nxv_call(const char* name, int count, nxv_tensor* const* oper
 /* The same for an operation without operands: iota, random_uniform. It has one result. */
 NXV_API nxv_status nxv_create(nxv_engine* engine, const char* name, int option_count,
                               const nxv_option* options, nxv_tensor** out) NXV_NOEXCEPT;
-/* A scalar that stands for an argument of a function. What is built from parameters alone, and from
- * constants, is the body that `reduce` and `window_reduce` take; it cannot be read. */
-NXV_API nxv_status nxv_parameter(nxv_engine* engine, nxv_dtype type, nxv_tensor** out) NXV_NOEXCEPT;
+
+/* ---- Functions ---- */
+
+/* Stands for an argument of a function. What is built from it is computed when the function is
+ * called; it cannot be read. `reduce` and `window_reduce` take bodies built from scalar parameters
+ * (rank 0) and constants. */
+NXV_API nxv_status nxv_parameter(nxv_engine* engine, nxv_dtype type, int rank, const int64_t* shape,
+                                 nxv_tensor** out) NXV_NOEXCEPT;
+
+/* A closed graph: results in terms of parameters. It is scheduled and its kernels are made once,
+ * with the first call; other tensors that its results were built from are captured. Reference
+ * counted, and usable from any thread, as tensors are. */
+typedef struct nxv_function nxv_function;
+
+/* NXV_INVALID_ARGUMENT: a parameter is none or is given twice, there is no result, or a result
+ * depends on another parameter. The tensors given may be released. */
+NXV_API nxv_status nxv_function_create(int parameter_count, nxv_tensor* const* parameters,
+                                       int result_count, nxv_tensor* const* results,
+                                       nxv_function** out) NXV_NOEXCEPT;
+NXV_API void nxv_function_retain(nxv_function* function) NXV_NOEXCEPT;
+NXV_API void nxv_function_release(nxv_function* function) NXV_NOEXCEPT;
+NXV_API int nxv_function_result_count(const nxv_function* function) NXV_NOEXCEPT;
+/* Starts a call and returns. Writes one tensor for each result to `results`. Arguments are of the
+ * parameters' types and shapes, else NXV_INVALID_ARGUMENT; whatever goes wrong later is answered
+ * when a result is read. */
+NXV_API nxv_status nxv_function_call(nxv_function* function, int count,
+                                     nxv_tensor* const* arguments,
+                                     nxv_tensor** results) NXV_NOEXCEPT;
+/* While the condition of the state, a real scalar, is not zero, the state becomes the body's
+ * results, of the same types and shapes. Writes one tensor for each of the state to `results`. In
+ * terms of parameters it is part of a function. */
+NXV_API nxv_status nxv_while(int count, nxv_tensor* const* state, nxv_function* condition,
+                             nxv_function* body, nxv_tensor** results) NXV_NOEXCEPT;
+/* The results of functions[i], called with the arguments, for the first predicate i, a real scalar,
+ * that is not zero; without one those of the last function. There is one function more than
+ * predicates, and all have results of the same types and shapes. */
+NXV_API nxv_status nxv_cond(int predicate_count, nxv_tensor* const* predicates,
+                            nxv_function* const* functions, int count, nxv_tensor* const* arguments,
+                            nxv_tensor** results) NXV_NOEXCEPT;
 
 /* ---- Text for people ---- */
 

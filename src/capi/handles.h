@@ -6,6 +6,7 @@
 #include <mutex>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "nxv/nxv.h"
 #include "runtime/engine.h"
@@ -76,6 +77,18 @@ using TensorHandle = std::unique_ptr<nxv_tensor, ReleaseTensor>;
 
 inline void require(const void* pointer, const char* what) {
   if (pointer == nullptr) throw Error(Status::invalid_argument, std::string(what) + " is NULL");
+}
+
+// At least one.
+inline std::vector<NodeRef> nodes_of(int count, nxv_tensor* const* tensors) {
+  if (count < 1) throw Error(Status::invalid_argument, "needs at least one tensor");
+  require(tensors, "tensors");
+  std::vector<NodeRef> nodes;
+  for (int i = 0; i < count; ++i) {
+    require(tensors[i], "a tensor");
+    nodes.push_back(tensors[i]->node());
+  }
+  return nodes;
 }
 
 inline DType dtype(nxv_dtype type) {

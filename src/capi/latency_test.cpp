@@ -259,8 +259,9 @@ TEST_F(Latency, OrdinaryFunctionsDoNotWaitForACompiler) {
          const nxv_option option = {"shape", 2, shape, nullptr};
          return nxv_create(engine_, "iota", 1, &option, out);
        })},
-      {"parameter",
-       building([&](nxv_tensor** out) { return nxv_parameter(engine_, NXV_F32, out); })},
+      {"parameter", building([&](nxv_tensor** out) {
+         return nxv_parameter(engine_, NXV_F32, 0, nullptr, out);
+       })},
       {"read",
        [&] {
          return nxv_read_async(

@@ -11,6 +11,7 @@ using nxv::Op;
 using nxv::Status;
 using nxv::capi::dtype;
 using nxv::capi::guarded;
+using nxv::capi::nodes_of;
 using nxv::capi::require;
 using nxv::capi::shape;
 using nxv::capi::TensorHandle;
@@ -43,17 +44,6 @@ Axes axes_of(int count, const int64_t* axes) {
 }
 
 int rank_of(const nxv_tensor* t) { return static_cast<int>(t->shape.size()); }
-
-std::vector<NodeRef> nodes_of(int count, nxv_tensor* const* tensors) {
-  if (count < 1) throw Error(Status::invalid_argument, "needs at least one tensor");
-  require(tensors, "tensors");
-  std::vector<NodeRef> nodes;
-  for (int i = 0; i < count; ++i) {
-    require(tensors[i], "a tensor");
-    nodes.push_back(tensors[i]->node());
-  }
-  return nodes;
-}
 
 std::vector<nxv::library::Option> options_of(int count, const nxv_option* options) {
   if (count > 0) require(options, "options");
@@ -266,8 +256,4 @@ nxv_status nxv_create(nxv_engine* engine, const char* name, int option_count,
     require(name, "name");
     return nxv::library::call(name, owner, {}, options_of(option_count, options)).at(0);
   });
-}
-
-nxv_status nxv_parameter(nxv_engine* engine, nxv_dtype type, nxv_tensor** out) noexcept {
-  return create(engine, out, [&](const auto& owner) { return nxv::parameter(owner, dtype(type)); });
 }

@@ -178,6 +178,13 @@ nxv_status nxv_evaluate(nxv_tensor* tensor) noexcept {
   });
 }
 
+nxv_status nxv_evaluate_all(int count, nxv_tensor* const* tensors) noexcept {
+  return guarded([&] {
+    std::vector<NodeRef> nodes = nxv::capi::nodes_of(count, tensors);
+    tensors[0]->engine->evaluate(std::move(nodes));
+  });
+}
+
 nxv_status nxv_wait(nxv_tensor* tensor) noexcept {
   return guarded([&] {
     require(tensor, "tensor");
