@@ -4,6 +4,8 @@
 #include <numeric>
 #include <string>
 
+#include "graph/integer_arithmetic.h"
+
 namespace nxv {
 namespace {
 
@@ -22,7 +24,27 @@ NodeRef make(const GraveyardRef& owner, Op op, DType type, Shape shape, std::vec
                             .release());
 }
 
+// Where all operands are constants of one element, integer arithmetic is done here: so a scalar
+// that the host knows stays known.
+NodeRef make_pointwise(Op op, DType type, Shape shape, std::vector<NodeRef> inputs) {
+  const GraveyardRef& owner = inputs[0]->shared_graveyard();
+  const bool is_known = std::all_of(inputs.begin(), inputs.end(), [](const NodeRef& n) {
+    return n->op == Op::constant && n->count == 1;
+  });
+  if (is_known) {
+    std::vector<Scalar> values;
+    for (const NodeRef& n : inputs) values.push_back(n->attribute<ConstantAttr>().value);
+    if (const auto result = evaluate_integers(op, type, values)) {
+      return make(owner, Op::constant, type, std::move(shape), {}, ConstantAttr{*result});
+    }
+  }
+  return make(owner, op, type, std::move(shape), std::move(inputs));
+}
+
 NodeRef make_view(const NodeRef& x, Op op, Shape shape, Attributes attributes) {
+  if (x->op == Op::constant && x->count == 1 && element_count(shape) == 1) {
+    return make(x->shared_graveyard(), Op::constant, x->dtype, std::move(shape), {}, x->attributes);
+  }
   return make(x->shared_graveyard(), op, x->dtype, std::move(shape), {x}, std::move(attributes));
 }
 
@@ -223,12 +245,12 @@ NodeRef elementwise(Op op, std::span<const NodeRef> operands) {
     inputs.push_back(n->shape == shape ? n : broadcast(n, shape));
   }
   const DType type = result_type(op, operands);
-  return make(operands[0]->shared_graveyard(), op, type, std::move(shape), std::move(inputs));
+  return make_pointwise(op, type, std::move(shape), std::move(inputs));
 }
 
 NodeRef cast(const NodeRef& x, DType type) {
   if (x->dtype == type) return x;
-  return make(x->shared_graveyard(), Op::cast, type, x->shape, {x});
+  return make_pointwise(Op::cast, type, x->shape, {x});
 }
 
 NodeRef bitcast(const NodeRef& x, DType type) {

@@ -24,7 +24,8 @@ NodeRef random(const GraveyardRef& owner, Op op, DType type, Shape shape, const 
 NodeRef host_value(const GraveyardRef& owner, DType type, Shape shape,
                    std::vector<std::byte> stored);
 
-// An argument of a function (graph/function.h; scalars alone for FoldAttr); has no value of its own.
+// An argument of a function (graph/function.h; scalars alone for FoldAttr); has no value of its
+// own.
 NodeRef parameter(const GraveyardRef& owner, DType type, Shape shape = {});
 
 // Any pointwise operation but cast, bitcast and bounded_index; operands broadcast against each

@@ -148,10 +148,10 @@ struct ControlAttr {
 struct ResultAttr {
   int64_t index;  // among the results of the input
 };
-using Attributes = std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAttr, AxesAttr,
-                                SliceAttr, PadAttr, ConcatenateAttr, ReduceAttr, DotAttr,
-                                WindowsAttr, FoldAttr, ScanAttr, SortAttr, FftAttr, TriangularAttr,
-                                ControlAttr, ResultAttr>;
+using Attributes =
+    std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAttr, AxesAttr, SliceAttr, PadAttr,
+                 ConcatenateAttr, ReduceAttr, DotAttr, WindowsAttr, FoldAttr, ScanAttr, SortAttr,
+                 FftAttr, TriangularAttr, ControlAttr, ResultAttr>;
 
 // pending: to be computed. stored: commands that write its storage are recorded, or it was
 // uploaded; later commands may read it. failed: the error stays. consumed: the evaluation that read

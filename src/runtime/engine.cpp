@@ -1,6 +1,7 @@
 #include "runtime/engine.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <future>
@@ -20,8 +21,6 @@ constexpr uint32_t kMaxDepth = 256;
 constexpr std::chrono::milliseconds kCleanUp(50);
 // Requests waiting beyond which callers are slowed.
 constexpr size_t kMaxBacklog = 128;
-// Submissions in flight.
-constexpr uint64_t kMaxInFlight = 32;
 // Pressure below this is not worth a collection.
 constexpr int64_t kMinThreshold = int64_t{32} << 20;
 
@@ -135,7 +134,7 @@ void Engine::loop() {
       graveyard_->drain();
     }
     try {
-      if (!device_->queue().failure()) throttle(device_->queue().submit());
+      if (!device_->queue().failure()) executor_->keep_pace();
     } catch (const Error&) {
       // The queue keeps its failure and answers every later request with it.
     }
@@ -153,12 +152,6 @@ void Engine::loop() {
   // The device waits for kernels that are being made, which use the executor.
   device_.reset();
   executor_.reset();
-}
-
-void Engine::throttle(uint64_t epoch) {
-  vulkan::Queue& queue = device_->queue();
-  if (epoch > kMaxInFlight && queue.completed() + kMaxInFlight < epoch)
-    queue.wait(epoch - kMaxInFlight);
 }
 
 void Engine::process(Request& request) {
@@ -315,8 +308,13 @@ bool Engine::is_behind() const { return backlog_.load(std::memory_order_relaxed)
 
 void Engine::read(const NodeRef& node, int64_t count, ReadDone done) {
   const bool is_open = !closed_.load(std::memory_order_acquire);
+  const int64_t n = count < 0 ? node->count : std::min(count, node->count);
+  if (node->op == Op::constant && is_open && node->is_readable() && n == 1) {
+    std::array<std::byte, sizeof(Scalar)> bytes;
+    store_scalar(node->attribute<ConstantAttr>().value, bytes.data(), 0);
+    return done({}, std::span(bytes).first(static_cast<size_t>(storage_bytes(node->dtype))));
+  }
   if (const auto host = node->host_data; host && is_open && node->is_readable()) {
-    const int64_t n = count < 0 ? node->count : std::min(count, node->count);
     return done({}, std::span(*host).first(static_cast<size_t>(n * storage_bytes(node->dtype))));
   }
   Request request;

@@ -144,7 +144,6 @@ class Engine {
   size_t clean_up(bool is_short_of_memory = false);
   void begin_read(Request& request);
   Failure note(Failure failure);
-  void throttle(uint64_t epoch);
   Failure closed_failure() const;
 
   const uint32_t process_ = vulkan::gate::process();

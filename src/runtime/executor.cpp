@@ -8,6 +8,8 @@ namespace {
 
 // Steps of the programs that are kept; beyond that they are made anew.
 constexpr size_t kKeptSteps = 1 << 14;
+// Submissions in flight.
+constexpr uint64_t kMaxInFlight = 32;
 
 // References to each node that go with this evaluation: a node gives up its inputs when it is
 // stored; one that only such nodes refer to dies with them.
@@ -36,6 +38,14 @@ Executor::Executor(vulkan::Device& device, const plan::DevicePlan& plan,
                    const ExecutorOptions& options)
     : device_(device), maker_(device, plan, options), recorder_(device) {}
 
+void Executor::keep_pace() {
+  vulkan::Queue& queue = device_.queue();
+  const uint64_t epoch = queue.submit();
+  if (epoch > kMaxInFlight && queue.completed() + kMaxInFlight < epoch) {
+    queue.wait(epoch - kMaxInFlight);
+  }
+}
+
 StorageRef Executor::upload(std::span<const std::byte> stored, uint64_t allocation) {
   vulkan::BlockRef block = device_.transfers().allocate_for_upload(allocation);
   device_.transfers().upload(stored, *block);
@@ -43,7 +53,11 @@ StorageRef Executor::upload(std::span<const std::byte> stored, uint64_t allocati
 }
 
 void Executor::upload(Node& node, std::span<const std::byte> stored) {
-  node.set_stored(upload(stored, allocation_bytes(node)));
+  StorageRef storage = upload(stored, allocation_bytes(node));
+  if (node.count == 1 && is_integer(node.dtype)) {
+    storage->known = load_scalar(node.dtype, stored.data(), 0);
+  }
+  node.set_stored(std::move(storage));
 }
 
 Node& Executor::stored(Node& node) {
@@ -147,6 +161,13 @@ void Executor::call(const Function& function, std::vector<NodeRef> arguments,
 
 std::vector<StorageRef> Executor::run(const Program& program, std::vector<StorageRef> arguments) {
   Frame frame(program.values);
+  if (!program.scalars.is_empty()) {
+    std::vector<std::optional<Scalar>> known;
+    for (const StorageRef& argument : arguments) {
+      known.push_back(argument ? argument->known : std::nullopt);
+    }
+    frame.scalars = program.scalars.run(known);
+  }
   for (const auto& [position, node] : program.captures) {
     frame.bind(position, share_storage(stored(*node)));
   }

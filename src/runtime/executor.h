@@ -25,6 +25,8 @@ class Executor {
   // to may be written over. Throws what went wrong; no result is then stored.
   void call(const Function& function, std::vector<NodeRef> arguments,
             std::span<const NodeRef> results);
+  // Submits what was recorded. Waits when the device is far behind.
+  void keep_pace();
   // Storage for host bytes in device layout.
   void upload(Node& node, std::span<const std::byte> stored);
 
@@ -55,6 +57,7 @@ class Executor {
   StorageRef upload(std::span<const std::byte> stored, uint64_t allocation);
   // The node, once small data of it is on the device.
   Node& stored(Node& node);
+  bool follow(const Program::HostState& host, const Program& body, std::vector<StorageRef>& state);
   // Waits for a scalar. Throws the fault that it depends on.
   bool is_true(DeviceStorage& scalar, DType type);
 

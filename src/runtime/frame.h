@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -67,6 +68,9 @@ class Frame {
         s.node && (s.node->state() != State::stored || s.node->references() != s.expiring);
     if (!is_asked_for) consume(p);
   }
+
+  // Values of Program::scalars.
+  std::vector<std::optional<Scalar>> scalars;
 
  private:
   struct Slot {

@@ -156,6 +156,46 @@ TEST_F(Functions, LoopsOfStoredValuesRunByThemselves) {
             (std::vector<int64_t>{-5}));
 }
 
+TEST_F(Functions, CountedLoopsReadNothing) {
+  // x doubles while i < n; the inner loop counts what the outer one knows.
+  const NodeRef i = param(DType::s32), n = param(DType::s32), x = param(DType::f32);
+  const FunctionRef condition = function({i, n, x}, {elementwise(Op::less, {i, n})});
+  const FunctionRef body =
+      function({i, n, x}, {elementwise(Op::add, {i, num(DType::s32, 1)}), n,
+                           elementwise(Op::add, {x, elementwise(Op::multiply, {x, x})})});
+  const NodeRef count = param(DType::s32), start = param(DType::f32);
+  const NodeRef twice = elementwise(Op::multiply, {count, num(DType::s32, 2)});
+  const Nodes end = loop(Nodes{num(DType::s32, 0), twice, start}, condition, body);
+  const FunctionRef f = function({count, start}, {end[2], end[0]});
+  const auto run = [&](int32_t rounds) {
+    const Nodes r = engine_->invoke(
+        f, {tensor<int32_t>(*engine_, {}, {rounds}), tensor<float>(*engine_, {}, {0.0F})});
+    EXPECT_EQ(elements<float>(*engine_, r[0]), std::vector<float>{0.0F});
+    EXPECT_EQ(elements<int32_t>(*engine_, r[1]), std::vector<int32_t>{2 * rounds});
+  };
+  run(1);
+  const uint64_t submissions = counted().submissions, compiled = counted().kernels_compiled;
+  run(500);
+  EXPECT_LE(counted().submissions - submissions, 30U);
+  EXPECT_EQ(counted().kernels_compiled, compiled);
+}
+
+TEST_F(Functions, KnownPredicatesAreNotRead) {
+  const NodeRef p = param(DType::s32), x = param(DType::f32, {2});
+  const NodeRef y = param(DType::f32, {2});
+  const Nodes chosen = branch(
+      Nodes{elementwise(Op::greater, {p, num(DType::s32, 2)})}, Nodes{x},
+      std::vector<FunctionRef>{function({y}, {elementwise(Op::negate, {y})}), function({y}, {y})});
+  const FunctionRef f = function({p, x}, {chosen[0]});
+  NodeRef value = vector<float>(*engine_, {1, 2});
+  const auto call = [&](int32_t n) {
+    value = engine_->invoke(f, {tensor<int32_t>(*engine_, {}, {n}), value})[0];
+  };
+  call(3);
+  call(2);
+  EXPECT_EQ(elements<float>(*engine_, value), (std::vector<float>{-1, -2}));
+}
+
 TEST_F(Functions, FaultsBelongToTheResultsThatDependOnThem) {
   const NodeRef a = param(DType::s32, {2}), b = param(DType::s32, {2});
   const FunctionRef f =

@@ -63,6 +63,25 @@ Program::Step make_kernels(const Region& region, const kernels::Target& target) 
   return step;
 }
 
+// Grows what is followed until it follows from itself.
+std::optional<Program::HostState> host_state(const Function& condition, const Function& body) {
+  Program::HostState host;
+  const auto holds = host.condition.add(*condition.results[0], condition.parameters);
+  if (!holds) return std::nullopt;
+  host.holds = *holds;
+  std::vector<int> followed = host.condition.parameters();
+  for (size_t i = 0; i < followed.size(); ++i) {
+    const auto next =
+        host.body.add(*body.results[static_cast<size_t>(followed[i])], body.parameters);
+    if (!next) return std::nullopt;
+    host.carried.emplace_back(followed[i], *next);
+    for (int p : host.body.parameters()) {
+      if (std::find(followed.begin(), followed.end(), p) == followed.end()) followed.push_back(p);
+    }
+  }
+  return host;
+}
+
 Program::Step make_control(const Node& node, const schedule::Structure& graph) {
   Program::Step step;
   step.root = node.scratch;
@@ -78,6 +97,9 @@ Program::Step make_control(const Node& node, const schedule::Structure& graph) {
   for (const Node* n : graph.nodes) {
     if (n->op != Op::result || !n->is_pending() || n->inputs[0].get() != &node) continue;
     control->results.emplace_back(static_cast<int>(n->attribute<ResultAttr>().index), n->scratch);
+  }
+  if (node.op == Op::loop) {
+    control->host = host_state(*control->functions[0], *control->functions[1]);
   }
   step.control = std::move(control);
   return step;

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "graph/function.h"
+#include "graph/scalar_program.h"
 #include "kernels/lowering.h"
 #include "schedule/schedule.h"
 #include "schedule/structure.h"
@@ -33,17 +35,28 @@ struct Program {
     uint64_t bytes = 0;
     Shape shape;
   };
+  // The part of a loop's state that the host can follow by itself; the condition depends on no
+  // other.
+  struct HostState {
+    ScalarProgram condition, body;
+    int holds = 0;  // in the condition's values
+    std::vector<std::pair<int, int>>
+        carried;  // an element of the state, its next value in the body's
+  };
   // A loop (condition, body) or a branch.
   struct Control {
     Op op = Op::loop;
     std::vector<FunctionRef> functions;
     std::vector<DType> predicates;                  // of a branch, its first operands
     std::vector<std::pair<int, Position>> results;  // those that somebody reads, by their index
+    std::optional<HostState> host;                  // of a loop
   };
   struct Step {
     Position root = 0;
     Position source = -1;  // the root shares this node's storage, without a kernel
     std::shared_ptr<const Control> control;
+    std::vector<int> known_operands;  // of a control step, in Program::scalars; -1: not known
+    std::optional<Scalar> known;      // the root is an integer constant
     std::vector<Position> operands;
     uint64_t operand_bytes = 0;
     Output output;
@@ -66,6 +79,7 @@ struct Program {
   // it captured.
   std::vector<Position> parameters, results;
   std::vector<std::pair<Position, NodeRef>> captures;
+  ScalarProgram scalars;  // what follows from parameters on the host
 };
 
 // Everything but kernels and what belongs to a Function. The graph is the one that the schedule was

@@ -24,6 +24,22 @@ void fill_in_scalars(Program& program, const schedule::Structure& graph) {
       std::copy(scalars.begin(), scalars.end(), step.words.begin() + s.words);
     }
     step.scalars.clear();
+    const Node& root = *graph.nodes[step.root];
+    if (root.op == Op::constant && root.count == 1 && is_integer(root.dtype)) {
+      step.known = root.attribute<ConstantAttr>().value;
+    }
+  }
+}
+
+// Operands of loops and branches that the host knows when it knows parameters.
+void follow_scalars(Program& program, const schedule::Structure& graph,
+                    const std::vector<NodeRef>& parameters) {
+  for (Program::Step& step : program.steps) {
+    if (!step.control) continue;
+    for (Position operand : step.operands) {
+      const auto known = program.scalars.add(*graph.nodes[operand], parameters);
+      step.known_operands.push_back(known.value_or(-1));
+    }
   }
 }
 
@@ -108,6 +124,7 @@ std::shared_ptr<const Program> ProgramMaker::make(const Function& function) {
   }
   Program program = make(graph, roots, results);
   fill_in_scalars(program, graph);
+  follow_scalars(program, graph, function.parameters);
   program.parameters = std::move(parameters);
   program.results = std::move(results);
   program.captures = std::move(captures);

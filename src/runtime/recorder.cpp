@@ -72,7 +72,9 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
     ++stats_.donations;
     frame.consume(step.operands[*donor]);
   }
-  frame.store(step.root, std::make_shared<DeviceStorage>(std::move(output), std::move(faults)));
+  auto storage = std::make_shared<DeviceStorage>(std::move(output), std::move(faults));
+  storage->known = step.known;
+  frame.store(step.root, std::move(storage));
 }
 
 }  // namespace nxv::runtime

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "graph/node.h"
@@ -24,7 +25,8 @@ class DeviceStorage : public Storage {
   DeviceStorage(vulkan::BlockRef block, Faults faults)
       : block(std::move(block)), faults(std::move(faults)) {}
   vulkan::BlockRef block;
-  Faults faults;  // of the value and of what it was computed from
+  Faults faults;                // of the value and of what it was computed from
+  std::optional<Scalar> known;  // an integer scalar that the host knows
 };
 
 inline DeviceStorage& device_storage(const Node& node) {
