@@ -39,10 +39,9 @@ Node::Node(std::shared_ptr<Graveyard> graveyard, Op op, DType dtype, Shape shape
   graveyard_->live_.fetch_add(1, std::memory_order_relaxed);
   uint32_t longest = 0;
   for (const NodeRef& input : this->inputs) {
-    if (!input->is_pending()) continue;
     longest = std::max(longest, input->depth.load(std::memory_order_relaxed));
   }
-  depth.store(longest + 1, std::memory_order_relaxed);
+  if (!this->inputs.empty()) depth.store(longest + 1, std::memory_order_relaxed);
 }
 
 Node::~Node() { graveyard_->live_.fetch_sub(1, std::memory_order_relaxed); }

@@ -181,8 +181,8 @@ class Node {
   const bool is_function;
   std::vector<NodeRef> inputs;
 
-  // Longest path to a node that was not pending when this one was built. Zero once an evaluation
-  // was asked for.
+  // Longest path to a node that an evaluation or a read was asked of, for which it is zero. So it
+  // follows from what callers did, not from how far the engine is.
   std::atomic<uint32_t> depth{0};
 
   State state() const noexcept { return state_.load(std::memory_order_acquire); }
@@ -199,6 +199,9 @@ class Node {
 
   // Free for the engine's thread while it makes a schedule; -1 otherwise.
   int32_t scratch = -1;
+
+  // Computed within an evaluation of another node, without being stored; the engine's thread only.
+  bool was_computed = false;
 
   // Elements as stored on the device, when the host knows them (small uploads).
   std::shared_ptr<const std::vector<std::byte>> host_data;

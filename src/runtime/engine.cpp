@@ -19,6 +19,9 @@ namespace {
 constexpr uint32_t kMaxDepth = 256;
 // How often the engine looks for what can go.
 constexpr std::chrono::milliseconds kCleanUp(50);
+// Of the budget: what values may take before views that hold on to larger ones are stored. Below,
+// what is stored does not depend on when the engine looks.
+constexpr uint64_t kPinnedShare = 8;
 // Requests waiting beyond which callers are slowed.
 constexpr size_t kMaxBacklog = 128;
 // Pressure below this is not worth a collection.
@@ -223,7 +226,15 @@ void Engine::with_room(Allocate allocate) {
 size_t Engine::clean_up(bool is_short_of_memory) {
   pins_.forget();
   size_t destroyed = graveyard_->drain();
-  for (NodeRef& small : is_short_of_memory ? pins_.take_all() : pins_.take_due()) {
+  const vulkan::MemoryStats memory = device_->memory().stats();
+  const bool is_filling = memory.in_use > memory.budget / kPinnedShare;
+  std::vector<NodeRef> due;
+  if (is_short_of_memory) {
+    due = pins_.take_all();
+  } else if (is_filling) {
+    due = pins_.take_due();
+  }
+  for (NodeRef& small : due) {
     try {
       if (!lost_) executor_->evaluate(small);
     } catch (const std::exception& e) {
@@ -295,10 +306,7 @@ NodeRef Engine::upload(DType type, Shape shape, std::span<const std::byte> bytes
 void Engine::admit(const NodeRef& node) {
   if (node->is_function) return;  // has no value
   pins_.add(node);
-  if (node->depth.load(std::memory_order_relaxed) >= kMaxDepth) {
-    node->depth.store(0, std::memory_order_relaxed);
-    evaluate(node);
-  }
+  if (node->depth.load(std::memory_order_relaxed) >= kMaxDepth) evaluate(node);
   if (callers_may_sleep_ && is_behind()) {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
@@ -317,6 +325,7 @@ void Engine::read(const NodeRef& node, int64_t count, ReadDone done) {
   if (const auto host = node->host_data; host && is_open && node->is_readable()) {
     return done({}, std::span(*host).first(static_cast<size_t>(n * storage_bytes(node->dtype))));
   }
+  node->depth.store(0, std::memory_order_relaxed);
   Request request;
   request.nodes = {node};
   request.count = count;
@@ -325,6 +334,7 @@ void Engine::read(const NodeRef& node, int64_t count, ReadDone done) {
 }
 
 void Engine::evaluate(std::vector<NodeRef> nodes, std::function<void(const Failure&)> done) {
+  for (const NodeRef& node : nodes) node->depth.store(0, std::memory_order_relaxed);
   Request request;
   request.nodes = std::move(nodes);
   request.evaluated = std::move(done);

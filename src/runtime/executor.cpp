@@ -72,11 +72,11 @@ size_t Executor::SignatureHash::operator()(const std::vector<uint64_t>& signatur
 }
 
 const Program& Executor::find_or_make_program(std::span<Node* const> roots) {
-  if (!graph_.read(roots)) return unkept_ = maker_.make(graph_, roots);
+  if (!graph_.read(roots)) return unkept_ = maker_.make(graph_, graph_.roots);
   if (const auto known = programs_.find(graph_.signature); known != programs_.end()) {
     return known->second;
   }
-  Program program = maker_.make(graph_, roots);
+  Program program = maker_.make(graph_, graph_.roots);
   kept_steps_ += program.steps.size();
   if (kept_steps_ > kKeptSteps) {
     programs_.clear();
@@ -120,6 +120,7 @@ void Executor::evaluate(std::span<const NodeRef> nodes) {
     drop_inputs(program, frame);
     throw;
   }
+  for (Node* node : graph_.nodes) node->was_computed = true;
   drop_inputs(program, frame);
 }
 
@@ -128,7 +129,6 @@ void Executor::drop_inputs(const Program& program, const Frame& frame) {
     Node& node = *frame.node(p);
     if (node.is_pending()) return;
     node.inputs.clear();
-    node.depth.store(0, std::memory_order_relaxed);
   };
   for (const Program::Step& step : program.steps) {
     if (!step.control) {

@@ -7,11 +7,15 @@ namespace nxv::runtime {
 namespace {
 
 constexpr int64_t kSide = 512;
+// The large values of these tests fill it enough to matter.
+constexpr uint64_t kBudget = 7 << 20;
 
 class Views : public ::testing::Test {
  protected:
   void SetUp() override {
-    engine_ = open_or_null();
+    EngineOptions options = test_options();
+    options.device.plan.memory_budget = kBudget;
+    engine_ = open_or_null(options);
     if (!engine_) GTEST_SKIP() << "no Vulkan device here";
     baseline_ = settled(*engine_);
   }
@@ -80,6 +84,19 @@ TEST_F(Views, OnesThatNobodyNeedsGo) {
   NodeRef row = rows(x, 7, 1);
   x = row = {};
   EXPECT_EQ(in_use(), 0u);
+}
+
+TEST(PlentyOfMemory, LeavesViewsAsTheyAre) {
+  NXV_OPEN_OR_SKIP(engine);
+  if (engine->memory().budget < 64 * kLargeBytes) GTEST_SKIP() << "little memory here";
+  NodeRef x = iota(engine->graveyard(), DType::f32, {kSide, kSide}, -1);
+  read(*engine, x);
+  const std::vector<int64_t> starts = {3, 0}, lengths = {1, kSide}, ones = {1, 1};
+  const NodeRef row = slice(x, starts, lengths, ones);
+  engine->admit(row);
+  x = {};
+  settled(*engine);
+  EXPECT_TRUE(row->is_pending());
 }
 
 }  // namespace

@@ -89,5 +89,22 @@ TEST(Program, ManyStructuresAreForgottenWithoutHarm) {
   }
 }
 
+// A loop that reads something of its state in each round, and never the state.
+TEST(Program, WhatIsComputedTwiceIsStoredTheSecondTime) {
+  NXV_OPEN_OR_SKIP(engine);
+  for (const Shape& shape : {Shape{}, Shape{1000}}) {
+    const uint64_t before = engine->counters().kernels_compiled;
+    NodeRef x = cast(iota(engine->graveyard(), DType::s32, shape, -1), DType::f32);
+    for (int round = 1; round <= 40; ++round) {
+      x = elementwise(Op::add, {x, number(*engine, DType::f32, 1)});
+      engine->admit(x);
+      const NodeRef least = reduce(Op::reduce_min, x, {}, false);
+      engine->admit(least);
+      EXPECT_EQ(elements<float>(*engine, least)[0], static_cast<float>(round));
+    }
+    EXPECT_LE(engine->counters().kernels_compiled - before, 4U) << to_string(shape);
+  }
+}
+
 }  // namespace
 }  // namespace nxv::runtime

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "schedule/cost.h"
 #include "schedule/paths.h"
 
 namespace nxv::schedule {
@@ -34,11 +35,6 @@ struct Growing {
   std::vector<const Node*> frontier;
   int ops = 0;
 };
-
-bool is_boundary(const Node& n) { return info(n.op).fusion == Fusion::leaf || !n.is_pending(); }
-
-// Stored by the time that a region runs, whatever becomes of regions.
-bool is_value(const Node& n) { return is_boundary(n) || n.op == Op::result; }
 
 // The input must lie in memory as its shape says.
 bool reads_dense(const Node& reader, size_t input) {
@@ -245,30 +241,6 @@ class Partitioner {
     return false;
   }
 
-  // Whether the value takes more instructions than a write and a read of it are worth, as far as
-  // its inputs have to be computed with it.
-  static bool is_dear(const Node& value) {
-    constexpr int kDear = 80;  // by the op table
-    constexpr size_t kMost = 32;
-    std::vector<const Node*> nodes = {&value};
-    int cost = 0;
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      cost += info(nodes[i]->op).cost;
-      if (cost >= kDear) return true;
-      for (const NodeRef& input : nodes[i]->inputs) {
-        const Fusion fusion = info(input->op).fusion;
-        const bool is_inside =
-            !is_boundary(*input) &&
-            (fusion == Fusion::pointwise || fusion == Fusion::generator || fusion == Fusion::view);
-        if (is_inside && nodes.size() < kMost &&
-            std::find(nodes.begin(), nodes.end(), input.get()) == nodes.end()) {
-          nodes.push_back(input.get());
-        }
-      }
-    }
-    return false;
-  }
-
   SplitReason root_reason(const Entry& root) const { return result_.cuts[root.region].reason; }
 
   void inline_into(int i, int region, int input_path) {
@@ -283,18 +255,6 @@ class Partitioner {
     if (end < 0 && is_rename(view)) return true;
     const auto layout = apply_view(view, 0, Layout::contiguous(view.inputs[0]->shape));
     return layout && apply_path(paths_, path, *layout);
-  }
-
-  // Views of what is stored anyway, and one cheap operation on stored values.
-  static bool is_cheap(const Node& node) {
-    if (info(node.op).fusion == Fusion::view) {
-      return node.op != Op::concatenate || node.inputs.size() == 1;
-    }
-    return info(node.op).cost <= 2 &&
-           std::all_of(node.inputs.begin(), node.inputs.end(), [](const NodeRef& input) {
-             return is_value(*input) || info(input->op).fusion == Fusion::generator ||
-                    (info(input->op).fusion == Fusion::view && is_value(*input->inputs[0]));
-           });
   }
 
   bool fits(int region, const Node& node) const {

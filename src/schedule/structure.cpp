@@ -1,14 +1,14 @@
 #include "schedule/structure.h"
 
+#include <algorithm>
 #include <bit>
 #include <type_traits>
 
 #include "graph/function.h"
+#include "schedule/cost.h"
 
 namespace nxv::schedule {
 namespace {
-
-bool is_stored(const Node& n) { return info(n.op).fusion == Fusion::leaf || !n.is_pending(); }
 
 class Writer {
  public:
@@ -76,7 +76,7 @@ class Writer {
 }  // namespace
 
 // Postorder without recursion: chains may be long.
-void Structure::collect(std::span<Node* const> roots) {
+void Structure::collect(std::span<Node* const> asked_for) {
   constexpr int32_t kVisiting = 0x7fffffff;
   nodes.clear();
   stack_.clear();
@@ -87,11 +87,11 @@ void Structure::collect(std::span<Node* const> roots) {
     stack_.emplace_back(n, 0);
   };
   try {
-    for (Node* root : roots) {
+    for (Node* root : asked_for) {
       visit(root);
       while (!stack_.empty()) {
         auto& [node, next] = stack_.back();
-        if (!is_stored(*node) && next < node->inputs.size()) {
+        if (!is_boundary(*node) && next < node->inputs.size()) {
           visit(node->inputs[next++].get());
         } else {
           node->scratch = static_cast<int32_t>(nodes.size());
@@ -107,12 +107,30 @@ void Structure::collect(std::span<Node* const> roots) {
   }
 }
 
-bool Structure::read(std::span<Node* const> roots) {
-  collect(roots);
+// Needs no look at who holds a value: one that is read again was held since.
+void Structure::keep_what_is_read_again() {
+  for (Node* reader : nodes) {
+    if (is_boundary(*reader) || reader->was_computed) continue;
+    for (const NodeRef& input : reader->inputs) {
+      const Fusion fusion = info(input->op).fusion;
+      const bool is_computed =
+          fusion == Fusion::pointwise || fusion == Fusion::reduction || fusion == Fusion::gather;
+      if (!is_computed || is_boundary(*input) || !input->was_computed) continue;
+      if (std::find(roots.begin(), roots.end(), input.get()) == roots.end()) {
+        roots.push_back(input.get());
+      }
+    }
+  }
+}
+
+bool Structure::read(std::span<Node* const> asked_for) {
+  collect(asked_for);
+  roots.assign(asked_for.begin(), asked_for.end());
+  keep_what_is_read_again();
   signature.clear();
   Writer w(signature);
   for (Node* n : nodes) {
-    const bool stored = is_stored(*n);
+    const bool stored = is_boundary(*n);
     const Op op = stored ? Op::data : n->op;
     w.number(static_cast<int64_t>(op) | static_cast<int64_t>(n->dtype) << 16);
     w.numbers(n->shape);

@@ -14,15 +14,23 @@ struct Structure {
   // The pending nodes below the roots and the stored ones that they read, inputs before their
   // readers.
   std::vector<Node*> nodes;
+  // Those that were asked for, then those that an earlier evaluation computed and that this one, in
+  // which something new reads them, would compute again: they are stored now.
+  std::vector<Node*> roots;
   // Equal for graphs of equal structure alone.
   std::vector<uint64_t> signature;
 
-  // Fills both; they keep their capacity. False when the graph has what a signature cannot say.
+  // Fills all; they keep their capacity. False when the graph has what a signature cannot say.
   // Throws the failure of a failed or deallocated node that a root depends on.
-  bool read(std::span<Node* const> roots);
+  bool read(std::span<Node* const> asked_for);
+  bool read(Node& root) {
+    Node* const node = &root;
+    return read(std::span(&node, 1));
+  }
 
  private:
-  void collect(std::span<Node* const> roots);
+  void collect(std::span<Node* const> asked_for);
+  void keep_what_is_read_again();
   std::vector<std::pair<Node*, size_t>> stack_;
 };
 

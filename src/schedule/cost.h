@@ -1,0 +1,19 @@
+// What it is worth to store a value rather than to compute it again.
+#pragma once
+
+#include "graph/node.h"
+
+namespace nxv::schedule {
+
+// Holds its value when a region runs: computed by nobody, or before.
+bool is_boundary(const Node& node);
+// The same or stored by a loop or a branch, whatever becomes of regions.
+bool is_value(const Node& node);
+
+// Views of what is stored anyway, and one cheap operation on stored values.
+bool is_cheap(const Node& node);
+// Whether the value takes more instructions than a write and a read of it are worth, as far as its
+// inputs have to be computed with it.
+bool is_dear(const Node& node);
+
+}  // namespace nxv::schedule
