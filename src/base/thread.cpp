@@ -103,6 +103,11 @@ void ThreadPool::submit(std::function<void()> job) {
   work_.notify_one();
 }
 
+bool ThreadPool::is_last_job() {
+  const std::lock_guard lock(mutex_);
+  return jobs_.empty() && running_ == 1;
+}
+
 void ThreadPool::wait_idle() {
   std::unique_lock lock(mutex_);
   idle_.wait(lock, [&] { return jobs_.empty() && running_ == 0; });

@@ -44,6 +44,8 @@ class ThreadPool {
   void submit(std::function<void()> job);
   // Returns when every job submitted so far has run.
   void wait_idle();
+  // For a job to ask: whether no other runs or waits.
+  bool is_last_job();
 
  private:
   void run();

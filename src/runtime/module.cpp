@@ -23,6 +23,7 @@ vulkan::Module make_module(const ir::Kernel& kernel, const spirv::Options& optio
   module.name = kernel.name;
   module.words = spirv::translate(kernel, options);
   module.push_bytes = kernel.params_in_block() ? 8 : kernel.param_bytes();
+  module.parameter_bytes = kernel.param_bytes();
   module.local_size[0] = kernel.local_size;
   module.required_subgroup_size = kernel.subgroup_size;
   module.shared_bytes = kernel.shared_bytes();

@@ -3,7 +3,6 @@
 namespace nxv::runtime {
 
 void PackedDispatch::pack(const kernels::Dispatch& d, const vulkan::Kernel& kernel,
-                          uint32_t param_bytes,
                           const kernels::DispatchBuffers<vulkan::Block*>& buffers,
                           std::span<const uint32_t> region_words) {
   kernel_ = &kernel;
@@ -26,7 +25,7 @@ void PackedDispatch::pack(const kernels::Dispatch& d, const vulkan::Kernel& kern
         if (is_written) writes_.emplace_back(*block);
       },
       [&](std::span<const uint32_t> words) { append(std::as_bytes(words)); });
-  parameters_.resize(param_bytes);
+  parameters_.resize(kernel.parameter_bytes());
 }
 
 vulkan::Dispatch PackedDispatch::get() const {

@@ -10,9 +10,8 @@ namespace nxv::runtime {
 
 class PackedDispatch {
  public:
-  // The kernel has `param_bytes` of parameters. What was packed before is forgotten; capacity is
-  // kept.
-  void pack(const kernels::Dispatch& d, const vulkan::Kernel& kernel, uint32_t param_bytes,
+  // What was packed before is forgotten; capacity is kept. The kernel is ready.
+  void pack(const kernels::Dispatch& d, const vulkan::Kernel& kernel,
             const kernels::DispatchBuffers<vulkan::Block*>& buffers,
             std::span<const uint32_t> region_words);
   // Refers to this.

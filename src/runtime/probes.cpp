@@ -195,8 +195,8 @@ class Prober {
     }
     PackedDispatch packed;
     for (const kernels::Dispatch& d : way.dispatches) {
-      packed.pack(d, request(shared, check, d).get(), d.generate(check.region).param_bytes(),
-                  {operands, output.get(), {}, workspaces}, check.region.words);
+      packed.pack(d, request(shared, check, d).get(), {operands, output.get(), {}, workspaces},
+                  check.region.words);
       device_.queue().dispatch(packed.get());
     }
     Bytes c(check.c_bytes);

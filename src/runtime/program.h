@@ -17,11 +17,6 @@
 
 namespace nxv::runtime {
 
-struct CompiledKernel {
-  const vulkan::Kernel* kernel = nullptr;
-  std::shared_ptr<uint32_t> param_bytes;  // set once the kernel is ready
-};
-
 using Position = int32_t;  // in Structure::nodes
 
 struct Program {
@@ -68,7 +63,7 @@ struct Program {
     std::vector<Position> last_reads;  // operands that no later step reads
     std::vector<Op> faults;            // see Region::faults
     kernels::Lowering lowering;
-    std::vector<const CompiledKernel*> kernels;  // of each dispatch
+    std::vector<const vulkan::Kernel*> kernels;  // of each dispatch
   };
   std::vector<Step> steps;
   size_t values = 0;  // positions

@@ -45,7 +45,7 @@ void follow_scalars(Program& program, const schedule::Structure& graph,
 
 void wait_for_kernels(const Program& program) {
   for (const Program::Step& step : program.steps) {
-    for (const CompiledKernel* kernel : step.kernels) kernel->kernel->get();
+    for (const vulkan::Kernel* kernel : step.kernels) kernel->get();
     if (!step.control) continue;
     for (const FunctionRef& f : step.control->functions) {
       wait_for_kernels(*static_cast<const Program*>(f->program.get()));
@@ -68,21 +68,17 @@ vulkan::Module ProgramMaker::compile(const ir::Kernel& kernel) const {
   return module;
 }
 
-CompiledKernel& ProgramMaker::request(const kernels::Dispatch& dispatch, const Region& region) {
+const vulkan::Kernel& ProgramMaker::request(const kernels::Dispatch& dispatch,
+                                            const Region& region) {
   if (options_.ledger) options_.ledger->check(dispatch.key, dispatch.generate(region));
-  CompiledKernel& entry = kernels_[dispatch.key];
-  if (entry.kernel == nullptr) {
-    entry.param_bytes = std::make_shared<uint32_t>(0);
+  const vulkan::Kernel*& kernel = kernels_[dispatch.key];
+  if (kernel == nullptr) {
     // The other thread may be at work on its copy when this evaluation has failed.
-    entry.kernel = &device_.kernels().request(
+    kernel = &device_.kernels().request(
         dispatch.key, [this, region = std::make_shared<const Region>(region),
-                       generate = dispatch.generate, bytes = entry.param_bytes] {
-          const ir::Kernel kernel = generate(*region);
-          *bytes = kernel.param_bytes();
-          return compile(kernel);
-        });
+                       generate = dispatch.generate] { return compile(generate(*region)); });
   }
-  return entry;
+  return *kernel;
 }
 
 Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* const> roots) {

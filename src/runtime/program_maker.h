@@ -44,14 +44,14 @@ class ProgramMaker {
                std::span<const Position> kept);
   const Program& ask_for(const Function& function);
   std::shared_ptr<const Program> make(const Function& function);
-  CompiledKernel& request(const kernels::Dispatch& dispatch, const Region& region);
+  const vulkan::Kernel& request(const kernels::Dispatch& dispatch, const Region& region);
 
   vulkan::Device& device_;
   const plan::DevicePlan& plan_;
   kernels::Target target_;
   const ExecutorOptions options_;
   spirv::Options spirv_options_;
-  std::unordered_map<std::string, CompiledKernel> kernels_;
+  std::unordered_map<std::string, const vulkan::Kernel*> kernels_;
   Counter schedules_;
 };
 

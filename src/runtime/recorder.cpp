@@ -59,10 +59,10 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
 
   for (size_t i = 0; i < step.lowering.dispatches.size(); ++i) {
     const kernels::Dispatch& d = step.lowering.dispatches[i];
-    const vulkan::Kernel& kernel = *step.kernels[i]->kernel;
+    const vulkan::Kernel& kernel = *step.kernels[i];
     if (!kernel.ready()) device_.queue().submit();  // the device need not wait for the compiler
     kernel.get();
-    packed_.pack(d, kernel, *step.kernels[i]->param_bytes, buffers, words_);
+    packed_.pack(d, kernel, buffers, words_);
     device_.queue().dispatch(packed_.get());
     ++stats_.dispatches;
     if (d.reads_operands) stats_.bytes_read += step.operand_bytes;

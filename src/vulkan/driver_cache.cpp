@@ -3,10 +3,9 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <random>
-#include <vector>
+#include <string_view>
+
+#include "vulkan/cache_file.h"
 
 namespace nxv::vulkan {
 namespace {
@@ -22,18 +21,12 @@ struct Header {
   uint64_t checksum = 0;
 };
 
-uint64_t fnv1a(const char* data, size_t size) {
-  uint64_t h = 0xcbf29ce484222325u;
-  for (size_t i = 0; i < size; ++i) h = (h ^ static_cast<uint8_t>(data[i])) * 0x100000001b3u;
-  return h;
-}
-
-Header header_for(const plan::Snapshot& s, const std::vector<char>& data) {
+Header header_for(const plan::Snapshot& s, std::string_view data) {
   Header h;
   h.cache_uuid = s.cache_uuid;
   h.device_uuid = s.uuid;
   h.bytes = data.size();
-  h.checksum = fnv1a(data.data(), data.size());
+  h.checksum = fnv1a(data);
   return h;
 }
 
@@ -51,22 +44,20 @@ std::string file_name(const plan::Snapshot& s) {
 }
 
 // The driver's data, or nothing when the file is missing, cut, altered or of another driver.
-std::vector<char> load(const std::string& path, const plan::Snapshot& s) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return {};
+std::string load(const std::string& path, const plan::Snapshot& s) {
   Header h;
-  std::vector<char> all((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::string all = read_private_file(path);
   if (all.size() < sizeof h) return {};
   std::memcpy(&h, all.data(), sizeof h);
-  all.erase(all.begin(), all.begin() + sizeof h);
+  all.erase(0, sizeof h);
   const Header expected = header_for(s, all);
-  return std::memcmp(&h, &expected, sizeof h) == 0 ? all : std::vector<char>{};
+  return std::memcmp(&h, &expected, sizeof h) == 0 ? all : std::string();
 }
 
 }  // namespace
 
 DriverCache::DriverCache(const Context& context, const std::string& folder) : context_(context) {
-  std::vector<char> data;
+  std::string data;
   if (!folder.empty()) {
     path_ = (fs::path(folder) / file_name(context.snapshot)).string();
     data = load(path_, context.snapshot);
@@ -88,30 +79,13 @@ bool DriverCache::save() {
   const auto& get = context_.vk().GetPipelineCacheData;
   size_t size = 0;
   if (get(context_.device, cache_, &size, nullptr) < 0) return false;
-  std::vector<char> data(size);
+  std::string data(sizeof(Header) + size, '\0');
   // Pipelines added meanwhile make it VK_INCOMPLETE: what fits is valid.
-  if (get(context_.device, cache_, &size, data.data()) < 0) return false;
-  data.resize(size);
-  const Header h = header_for(context_.snapshot, data);
-
-  std::error_code error;
-  const fs::path path(path_);
-  fs::create_directories(path.parent_path(), error);
-  const fs::path temporary = path_ + "." + std::to_string(std::random_device{}());
-  {
-    std::ofstream out(temporary, std::ios::binary);
-    out.write(reinterpret_cast<const char*>(&h), sizeof h);
-    out.write(data.data(), static_cast<std::streamsize>(data.size()));
-    out.close();
-    if (!out) {
-      fs::remove(temporary, error);
-      return false;
-    }
-  }
-  fs::rename(temporary, path, error);
-  if (!error) return true;
-  fs::remove(temporary, error);
-  return false;
+  if (get(context_.device, cache_, &size, data.data() + sizeof(Header)) < 0) return false;
+  data.resize(sizeof(Header) + size);
+  const Header h = header_for(context_.snapshot, std::string_view(data).substr(sizeof(Header)));
+  std::memcpy(data.data(), &h, sizeof h);
+  return write_private_file(path_, data);
 }
 
 }  // namespace nxv::vulkan

@@ -8,6 +8,7 @@
 
 #include "base/thread.h"
 #include "vulkan/driver_cache.h"
+#include "vulkan/module_cache.h"
 
 namespace nxv::vulkan {
 namespace {
@@ -57,14 +58,22 @@ struct TextHash {
 
 struct KernelCache::Impl {
   Impl(Context& c, const plan::DevicePlan& p, const std::string& folder)
-      : context(c), plan(p), driver(c, folder), pool("nxv-compile", compiler_threads()) {}
+      : context(c),
+        plan(p),
+        cache_folder(folder),
+        driver(c, folder),
+        pool("nxv-compile", compiler_threads()) {}
 
   void compile(Kernel& kernel, std::function<Module()> generate);
+  Module module_of(const std::string& key, const std::function<Module()>& generate);
+  bool save();
   VkPipeline create(const Module& m, bool& was_cached) const;
 
   Context& context;
   const plan::DevicePlan& plan;
+  const std::string cache_folder;
   DriverCache driver;
+  std::unique_ptr<ModuleCache> modules;  // none before keep_modules
   std::atomic<bool> closing{false};
   mutable std::mutex mutex;
   std::unordered_map<std::string, std::unique_ptr<Kernel>, TextHash, std::equal_to<>> kernels;
@@ -121,14 +130,33 @@ VkPipeline KernelCache::Impl::create(const Module& m, bool& was_cached) const {
   return pipeline;
 }
 
+Module KernelCache::Impl::module_of(const std::string& key,
+                                    const std::function<Module()>& generate) {
+  if (!modules) return generate();
+  if (std::optional<Module> kept = modules->find(key)) {
+    const std::lock_guard lock(mutex);
+    ++stats.module_hits;
+    return *std::move(kept);
+  }
+  Module made = generate();
+  modules->add(key, made);
+  return made;
+}
+
+bool KernelCache::Impl::save() {
+  const bool kept = !modules || modules->save();
+  return driver.save() && kept;
+}
+
 void KernelCache::Impl::compile(Kernel& kernel, std::function<Module()> generate) {
   const auto start = std::chrono::steady_clock::now();
   try {
     if (closing) throw Error(Status::device_lost, "the device was closed before this was compiled");
-    const Module m = generate();
+    const Module m = module_of(kernel.key_, generate);
     kernel.name_ = m.name;
     check_module(m, plan);
     kernel.push_bytes_ = m.push_bytes;
+    kernel.parameter_bytes_ = m.parameter_bytes;
     kernel.texels_ = m.texels;
     kernel.pipeline_ = reinterpret_cast<uint64_t>(create(m, kernel.was_cached_));
   } catch (const Error& e) {
@@ -155,6 +183,7 @@ void KernelCache::Impl::compile(Kernel& kernel, std::function<Module()> generate
   kernel.state_.store(1, std::memory_order_release);
   kernel.state_.notify_all();
   if (save) driver.save();
+  if (modules && modules->has_news() && pool.is_last_job()) modules->save();
 }
 
 const Failure& Kernel::wait() const {
@@ -173,7 +202,7 @@ KernelCache::KernelCache(Context& context, const plan::DevicePlan& plan, const s
 KernelCache::~KernelCache() {
   impl_->closing = true;
   impl_->pool.wait_idle();
-  if (impl_->stats.compiled % kSaveEvery != 0) save();
+  if (impl_->stats.compiled % kSaveEvery != 0) save();  // news of modules, too
   const Context& c = impl_->context;
   for (const auto& [key, kernel] : impl_->kernels) {
     if (kernel->pipeline_ != 0) {
@@ -213,6 +242,10 @@ KernelStats KernelCache::stats() const {
   return impl_->stats;
 }
 
-bool KernelCache::save() { return impl_->driver.save(); }
+void KernelCache::keep_modules(const std::string& identity) {
+  impl_->modules = std::make_unique<ModuleCache>(impl_->cache_folder, identity);
+}
+
+bool KernelCache::save() { return impl_->save(); }
 
 }  // namespace nxv::vulkan

@@ -37,6 +37,8 @@ struct Module {
   std::string name;  // shown by the profiler and in errors
   std::vector<uint32_t> words;
   uint32_t push_bytes = 0;
+  uint32_t parameter_bytes =
+      0;  // as the kernel reads them, in push constants or behind the address
   uint32_t local_size[3] = {1, 1, 1};
   uint32_t required_subgroup_size = 0;  // 0: the driver chooses
   uint32_t shared_bytes = 0;
@@ -56,6 +58,7 @@ class Kernel {
   // What follows is valid once get() has returned.
   const std::string& name() const { return name_; }
   uint32_t push_bytes() const { return push_bytes_; }
+  uint32_t parameter_bytes() const { return parameter_bytes_; }
   uint64_t pipeline() const { return pipeline_; }  // a VkPipeline
   std::span<const TexelBuffer> texels() const { return texels_; }
   bool was_cached() const { return was_cached_; }
@@ -68,6 +71,7 @@ class Kernel {
   std::string name_;
   Failure failure_;
   uint32_t push_bytes_ = 0;
+  uint32_t parameter_bytes_ = 0;
   uint64_t pipeline_ = 0;
   std::vector<TexelBuffer> texels_;
   bool was_cached_ = false;
@@ -79,6 +83,7 @@ struct KernelStats {
   uint64_t hits = 0;      // requests for a key that was there
   uint64_t compiled = 0;  // pipelines created
   uint64_t failed = 0;
+  uint64_t module_hits = 0;  // not generated: their SPIR-V was kept from an earlier run
   uint64_t driver_hits = 0;  // created from the driver's cache (VkPipelineCreationFeedback)
   double milliseconds = 0;   // spent in generating and compiling, summed over threads
 };
@@ -97,7 +102,10 @@ class KernelCache {
   // The kernel of `key` if it was requested before.
   const Kernel* find(std::string_view key) const;
   KernelStats stats() const;
-  // Writes the driver's cache to disk now; false when there is no folder or it cannot be written.
+  // From now on SPIR-V is kept between runs, for `identity`: all that it depends on besides keys.
+  // Before the first request that it is for.
+  void keep_modules(const std::string& identity);
+  // Writes the caches to disk now; false when there is no folder or it cannot be written.
   bool save();
 
  private:

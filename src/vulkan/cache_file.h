@@ -1,0 +1,21 @@
+// Private to src/vulkan. Files of caches: written whole or not at all, readable by their owner
+// alone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace nxv::vulkan {
+
+// FNV-1a, 64 bits (Fowler, Noll, Vo).
+uint64_t fnv1a(std::string_view bytes);
+
+// The bytes of a file; empty when there is none, or when others could have written it: it is not
+// the user's own, or its permissions let others write.
+std::string read_private_file(const std::string& path);
+// Makes the folder where it is missing. False when the file could not be written; what was there
+// before then stays.
+bool write_private_file(const std::string& path, std::string_view bytes);
+
+}  // namespace nxv::vulkan
