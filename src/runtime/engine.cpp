@@ -10,6 +10,7 @@
 
 #include "base/env.h"
 #include "graph/fault.h"
+#include "runtime/module.h"
 #include "runtime/probes.h"
 
 namespace nxv::runtime {
@@ -72,6 +73,10 @@ Engine::Engine(const EngineOptions& options)
   snapshot_ = device_->snapshot();
   snapshot_.probes = run_probes(*device_);
   plan_ = plan::make_plan(snapshot_, options.device.plan);
+  // What checks or shows kernels wants them generated.
+  if (!options.executor.ledger && !options.executor.dump) {
+    device_->kernels().keep_modules(module_identity(snapshot_, plan_));
+  }
   executor_ = std::make_unique<Executor>(*device_, plan_, options.executor);
   threshold_ = std::min<int64_t>(kMinThreshold, static_cast<int64_t>(plan_.memory_budget / 4));
   thread_ = Thread("nxv-engine", [this] { loop(); });
@@ -410,6 +415,7 @@ Counters Engine::counters() {
   c.barriers = queue.barriers;
   c.kernels_compiled = kernels.compiled;
   c.driver_cache_hits = kernels.driver_hits;
+  c.module_cache_hits = kernels.module_hits;
   c.compile_milliseconds = kernels.milliseconds;
   c.dispatches = recorded.dispatches;
   c.evaluations = executor_->evaluations();

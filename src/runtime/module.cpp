@@ -1,6 +1,9 @@
 #include "runtime/module.h"
 
 #include <algorithm>
+#include <string_view>
+
+#include "base/source_identity.h"
 
 namespace nxv::runtime {
 
@@ -36,6 +39,25 @@ vulkan::Module make_module(const ir::Kernel& kernel, const spirv::Options& optio
     }
   }
   return module;
+}
+
+std::string module_identity(const plan::Snapshot& device, const plan::DevicePlan& plan) {
+  std::string text = source_identity();
+  const auto add = [&](std::string_view part) {
+    text += '\n';
+    text += part;
+  };
+  const auto bytes = [](const auto& a) {
+    return std::string_view(reinterpret_cast<const char*>(a.data()), a.size());
+  };
+  add(bytes(device.uuid));
+  add(bytes(device.cache_uuid));
+  add(device.driver_info);
+  add(plan::name(plan.profile));
+  for (const plan::CapabilityInfo& c : plan::capability_table()) {
+    if (plan.has.*c.flag) add(c.name);
+  }
+  return text;
 }
 
 }  // namespace nxv::runtime

@@ -1,6 +1,8 @@
 // Kernels as modules of a device: how SPIR-V is emitted for it, and what Vulkan asks of a module.
 #pragma once
 
+#include <string>
+
 #include "ir/kernel.h"
 #include "plan/device_plan.h"
 #include "spirv/translate.h"
@@ -12,5 +14,9 @@ spirv::Options spirv_options(const plan::DevicePlan& plan);
 
 // The kernel must have passed ir::verify and need nothing that the device lacks.
 vulkan::Module make_module(const ir::Kernel& kernel, const spirv::Options& options);
+
+// What a module depends on besides its kernel's key. A plan follows from the device, its driver and
+// the capabilities that are left.
+std::string module_identity(const plan::Snapshot& device, const plan::DevicePlan& plan);
 
 }  // namespace nxv::runtime

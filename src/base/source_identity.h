@@ -1,0 +1,8 @@
+// Which sources this library was built of: a digest, made by cmake/source_identity.cmake.
+#pragma once
+
+namespace nxv {
+
+const char* source_identity();
+
+}  // namespace nxv
