@@ -136,7 +136,7 @@ void Engine::loop() {
       request = {};
     }
     batch.clear();
-    if (std::chrono::steady_clock::now() - cleaned_up_ >= kCleanUp) {
+    if (was_asked_to_release_ || std::chrono::steady_clock::now() - cleaned_up_ >= kCleanUp) {
       clean_up();
     } else {
       graveyard_->drain();
@@ -232,7 +232,8 @@ size_t Engine::clean_up(bool is_short_of_memory) {
   pins_.forget();
   size_t destroyed = graveyard_->drain();
   const vulkan::MemoryStats memory = device_->memory().stats();
-  const bool is_filling = memory.in_use > memory.budget / kPinnedShare;
+  const bool is_filling = memory.in_use > memory.budget / kPinnedShare ||
+                          std::exchange(was_asked_to_release_, false);
   std::vector<NodeRef> due;
   if (is_short_of_memory) {
     due = pins_.take_all();
@@ -380,7 +381,7 @@ void Engine::call(const std::function<void(Executor&, vulkan::Device&)>& task) {
 void Engine::release(NodeRef node) {
   Request request;
   request.nodes = {std::move(node)};  // goes with the request
-  request.task = [](Executor&, vulkan::Device&) {};
+  request.task = [this](Executor&, vulkan::Device&) { was_asked_to_release_ = true; };
   if (!accept(request)) throw Error(Status::device_lost, closed_failure().message);
 }
 

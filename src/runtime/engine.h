@@ -156,6 +156,7 @@ class Engine {
   PinWatch pins_;
   std::chrono::steady_clock::time_point cleaned_up_;
   Failure lost_;  // the engine's thread: why the device is gone
+  bool was_asked_to_release_ = false;  // the engine's thread: since it cleaned up
 
   std::mutex mutex_;
   std::condition_variable wake_;
