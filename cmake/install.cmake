@@ -22,8 +22,10 @@ install(TARGETS nxv EXPORT nxv_targets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/include/nxv/nxv.h ${PROJECT_SOURCE_DIR}/include/nxv/nxv.hpp
-              ${PROJECT_SOURCE_DIR}/include/nxv/library.hpp
+foreach(header nxv.h nxv.hpp function.hpp library.hpp operations.hpp tensor.hpp)
+  list(APPEND NXV_HEADERS ${PROJECT_SOURCE_DIR}/include/nxv/${header})
+endforeach()
+install(FILES ${NXV_HEADERS}
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nxv)
 install(EXPORT nxv_targets NAMESPACE nxv:: FILE nxvConfig.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/nxv)

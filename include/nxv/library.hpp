@@ -4,7 +4,7 @@
 #ifndef NXV_LIBRARY_HPP_
 #define NXV_LIBRARY_HPP_
 
-#include "nxv/nxv.hpp"
+#include "nxv/operations.hpp"
 
 namespace nxv {
 inline namespace cpp {

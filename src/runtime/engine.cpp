@@ -232,8 +232,8 @@ size_t Engine::clean_up(bool is_short_of_memory) {
   pins_.forget();
   size_t destroyed = graveyard_->drain();
   const vulkan::MemoryStats memory = device_->memory().stats();
-  const bool is_filling = memory.in_use > memory.budget / kPinnedShare ||
-                          std::exchange(was_asked_to_release_, false);
+  const bool is_filling =
+      memory.in_use > memory.budget / kPinnedShare || std::exchange(was_asked_to_release_, false);
   std::vector<NodeRef> due;
   if (is_short_of_memory) {
     due = pins_.take_all();

@@ -155,7 +155,7 @@ class Engine {
   std::unique_ptr<Executor> executor_;
   PinWatch pins_;
   std::chrono::steady_clock::time_point cleaned_up_;
-  Failure lost_;  // the engine's thread: why the device is gone
+  Failure lost_;                       // the engine's thread: why the device is gone
   bool was_asked_to_release_ = false;  // the engine's thread: since it cleaned up
 
   std::mutex mutex_;

@@ -114,6 +114,11 @@ Program::Step make_alias(const schedule::Alias& alias) {
 
 }  // namespace
 
+std::optional<Scalar> integer_constant(const Node& node) {
+  if (node.op != Op::constant || node.count != 1 || !is_integer(node.dtype)) return std::nullopt;
+  return node.attribute<ConstantAttr>().value;
+}
+
 Program make_program(const schedule::Structure& graph, const std::vector<schedule::Step>& schedule,
                      const kernels::Target& target, int64_t large_bytes,
                      std::span<const Position> kept) {

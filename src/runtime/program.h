@@ -77,6 +77,9 @@ struct Program {
   ScalarProgram scalars;  // what follows from parameters on the host
 };
 
+// Of an integer constant of one element, its value.
+std::optional<Scalar> integer_constant(const Node& node);
+
 // Everything but kernels and what belongs to a Function. The graph is the one that the schedule was
 // made of. What of `kept` is not overwritten.
 Program make_program(const schedule::Structure& graph, const std::vector<schedule::Step>& schedule,

@@ -24,10 +24,7 @@ void fill_in_scalars(Program& program, const schedule::Structure& graph) {
       std::copy(scalars.begin(), scalars.end(), step.words.begin() + s.words);
     }
     step.scalars.clear();
-    const Node& root = *graph.nodes[step.root];
-    if (root.op == Op::constant && root.count == 1 && is_integer(root.dtype)) {
-      step.known = root.attribute<ConstantAttr>().value;
-    }
+    step.known = integer_constant(*graph.nodes[step.root]);
   }
 }
 

@@ -74,6 +74,7 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   }
   auto storage = std::make_shared<DeviceStorage>(std::move(output), std::move(faults));
   storage->known = step.known;
+  if (const Node* root = frame.node(step.root)) storage->known = integer_constant(*root);
   frame.store(step.root, std::move(storage));
 }
 
