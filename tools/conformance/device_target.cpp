@@ -126,7 +126,8 @@ class CallBuilder {
     });
   }
   Value parameter(DType type) {
-    return made([&](nxv_tensor** out) { return nxv_parameter(engine_, c_type(type), out); });
+    return made(
+        [&](nxv_tensor** out) { return nxv_parameter(engine_, c_type(type), 0, nullptr, out); });
   }
   std::vector<Value> call(const std::string& name, const std::vector<Value>& operands,
                           const std::vector<library::Option>& options) {

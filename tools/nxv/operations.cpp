@@ -70,6 +70,10 @@ const char* text(Fusion fusion) {
       return "gather";
     case Fusion::library:
       return "library";
+    case Fusion::control:
+      return "control";
+    case Fusion::result:
+      return "result";
   }
   return "";
 }
@@ -131,6 +135,9 @@ std::string section(const OpInfo& op) {
     case Fusion::gather:
     case Fusion::library:
       return "Gathers, and operations with kernels of their own";
+    case Fusion::control:
+    case Fusion::result:
+      return "Control";
   }
   return "";
 }
