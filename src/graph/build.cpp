@@ -131,7 +131,7 @@ NodeRef product(const NodeRef& a, const NodeRef& b) {
   Shape shape = a->shape;
   shape.back() = b->shape.back();
   return make(a->shared_graveyard(), Op::dot, merge(a->dtype, b->dtype), std::move(shape), {a, b},
-              is_batched ? DotAttr{{2}, {0}, {1}, {0}} : DotAttr{{1}, {}, {0}, {}});
+              is_batched ? DotAxes{{2}, {1}, {0}, {0}} : DotAxes{{1}, {0}, {}, {}});
 }
 
 DType result_type(Op op, std::span<const NodeRef> operands) {

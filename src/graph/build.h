@@ -63,9 +63,6 @@ NodeRef concatenate(std::span<const NodeRef> parts, int64_t axis);
 // No axes: all of them.
 NodeRef reduce(Op op, const NodeRef& x, std::optional<Axes> axes, bool keep_axes);
 
-struct DotAxes {
-  Axes contract_a, contract_b, batch_a, batch_b;
-};
 NodeRef dot(const NodeRef& a, const NodeRef& b, const DotAxes& axes);
 // numpy's matmul: the last two axes multiply, leading ones broadcast, vectors gain an axis.
 NodeRef matmul(const NodeRef& a, const NodeRef& b);

@@ -109,8 +109,8 @@ struct ReduceAttr {
   Axes axes;
   bool keep_axes;
 };  // ascending
-struct DotAttr {
-  Axes contract_a, batch_a, contract_b, batch_b;
+struct DotAxes {
+  Axes contract_a, contract_b, batch_a, batch_b;
 };
 // Views of sliding windows: [d...] becomes [positions..., window...].
 struct WindowsAttr {
@@ -150,7 +150,7 @@ struct ResultAttr {
 };
 using Attributes =
     std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAttr, AxesAttr, SliceAttr, PadAttr,
-                 ConcatenateAttr, ReduceAttr, DotAttr, WindowsAttr, FoldAttr, ScanAttr, SortAttr,
+                 ConcatenateAttr, ReduceAttr, DotAxes, WindowsAttr, FoldAttr, ScanAttr, SortAttr,
                  FftAttr, TriangularAttr, ControlAttr, ResultAttr>;
 
 // pending: to be computed. stored: commands that write its storage are recorded, or it was

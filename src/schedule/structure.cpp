@@ -27,7 +27,7 @@ class Writer {
         [&](const auto& a) {
           using T = std::decay_t<decltype(a)>;
           if constexpr (std::is_same_v<T, std::monostate> || std::is_same_v<T, ConstantAttr> ||
-                        std::is_same_v<T, RandomAttr> || std::is_same_v<T, DotAttr>) {
+                        std::is_same_v<T, RandomAttr> || std::is_same_v<T, DotAxes>) {
           } else if constexpr (std::is_same_v<T, IotaAttr> || std::is_same_v<T, ConcatenateAttr>) {
             number(a.axis);
           } else if constexpr (std::is_same_v<T, AxesAttr> || std::is_same_v<T, ReduceAttr>) {
