@@ -1,0 +1,106 @@
+#include "graph/building.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace nxv::building {
+
+[[noreturn]] void fail(Status status, std::string_view op, const std::string& what) {
+  throw Error(status, std::string(op) + ": " + what);
+}
+
+std::string describe(const NodeRef& n) { return std::string(name(n->dtype)) + to_string(n->shape); }
+
+NodeRef make(const GraveyardRef& owner, Op op, DType type, Shape shape, std::vector<NodeRef> inputs,
+             Attributes attributes) {
+  return NodeRef::adopt(std::make_unique<Node>(owner, op, type, std::move(shape), std::move(inputs),
+                                               std::move(attributes))
+                            .release());
+}
+
+void check_same_engine(std::string_view op, std::span<const NodeRef> nodes) {
+  for (const NodeRef& n : nodes) {
+    if (n->graveyard() != nodes[0]->graveyard()) {
+      fail(Status::invalid_argument, op, "operands belong to different engines");
+    }
+  }
+}
+
+void check_accepts(Op op, std::span<const NodeRef> operands) {
+  for (const NodeRef& n : operands) {
+    const char* wanted = nullptr;
+    switch (info(op).accepts) {
+      case Accepts::any:
+        break;
+      case Accepts::real:
+        wanted = is_complex(n->dtype) ? "real" : nullptr;
+        break;
+      case Accepts::integer:
+        wanted = is_integer(n->dtype) ? nullptr : "integer";
+        break;
+      case Accepts::floating:
+        wanted = is_integer(n->dtype) ? "floating" : nullptr;
+        break;
+      case Accepts::complex_only:
+        wanted = is_complex(n->dtype) ? nullptr : "complex";
+        break;
+    }
+    if (wanted != nullptr) {
+      fail(Status::invalid_argument, name(op),
+           std::string("expected ") + wanted + " operands, got " + describe(n));
+    }
+  }
+}
+
+Axes check_axes(std::string_view op, const NodeRef& x, Axes axes) {
+  const auto rank = static_cast<int64_t>(x->shape.size());
+  for (auto a = axes.begin(); a != axes.end(); ++a) {
+    const int64_t given = *a;
+    if (*a < 0) *a += rank;
+    if (*a < 0 || *a >= rank) {
+      fail(Status::invalid_argument, op,
+           "axis " + std::to_string(given) + " is out of range for " + describe(x));
+    }
+    if (std::find(axes.begin(), a, *a) != a) {
+      fail(Status::invalid_argument, op, "axis " + std::to_string(given) + " is given twice");
+    }
+  }
+  return axes;
+}
+
+void check_length(std::string_view op, const NodeRef& x, size_t got, const char* what) {
+  if (got != x->shape.size()) {
+    fail(Status::invalid_argument, op,
+         std::to_string(got) + " " + what + " given for " + describe(x));
+  }
+}
+
+DType result_type(Op op, std::span<const NodeRef> operands) {
+  DType merged = operands[0]->dtype;
+  for (const NodeRef& n : operands.subspan(1)) merged = merge(merged, n->dtype);
+  switch (info(op).type_rule) {
+    case TypeRule::same:
+      return operands[0]->dtype;
+    case TypeRule::merge:
+    case TypeRule::merge_integer:
+      return merged;
+    case TypeRule::floating:
+    case TypeRule::real_floating:
+      return to_floating(merged);
+    case TypeRule::real_part:
+      return to_real(merged);
+    case TypeRule::to_complex:
+      return to_complex(merged);
+    case TypeRule::predicate:
+      return DType::u8;
+    case TypeRule::aggregate:
+      return to_aggregate(merged);
+    case TypeRule::explicit_type:
+      break;
+  }
+  // select: the branches decide.
+  return merge(operands[1]->dtype, operands[2]->dtype);
+}
+
+}  // namespace nxv::building

@@ -1,0 +1,27 @@
+// Private to graph/build*.cpp: nodes as they are, and what builders check.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/build.h"
+
+namespace nxv::building {
+
+[[noreturn]] void fail(Status status, std::string_view op, const std::string& what);
+std::string describe(const NodeRef& n);
+
+NodeRef make(const GraveyardRef& owner, Op op, DType type, Shape shape, std::vector<NodeRef> inputs,
+             Attributes attributes = {});
+
+void check_same_engine(std::string_view op, std::span<const NodeRef> nodes);
+void check_accepts(Op op, std::span<const NodeRef> operands);
+// Non-negative, in range, without duplicates.
+Axes check_axes(std::string_view op, const NodeRef& x, Axes axes);
+void check_length(std::string_view op, const NodeRef& x, size_t got, const char* what);
+
+DType result_type(Op op, std::span<const NodeRef> operands);
+
+}  // namespace nxv::building
