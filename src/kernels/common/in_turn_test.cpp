@@ -18,9 +18,9 @@ using nxv::testing::InterpretedDevice;
 
 // A CPU's arithmetic in kernels that are laid out for a GPU: nothing in turn.
 plan::DevicePlan straight_plan() {
-  plan::DevicePlan p = cpu_plan();
-  p.profile = plan::Profile::discrete;
-  return p;
+  plan::PlanOptions options;
+  options.profile = plan::Profile::discrete;
+  return plan::make_plan(nxv::testing::lavapipe_25(), options);
 }
 
 class InTurn : public ::testing::Test {

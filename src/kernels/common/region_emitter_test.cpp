@@ -79,9 +79,10 @@ TEST(RegionEmitter, ExactResultsDoNotDependOnTheDevice) {
                  Op::transpose,   Op::pad,      Op::slice,    Op::reverse,    Op::reshape,
                  Op::concatenate, Op::cast,     Op::iota,     Op::reduce_max, Op::any};
   options.special_values = false;
-  plan::DevicePlan no_int64 = discrete_plan();
-  no_int64.has.int64 = false;
-  no_int64.has.subgroup_shuffle = false;
+  const plan::DevicePlan no_int64 = plan_with([](plan::Snapshot& s) {
+    s.features.int64 = false;
+    s.subgroup.shuffle = false;
+  });
   InterpretedDevice a(discrete_plan()), b(no_int64), c(cpu_plan());
   for (uint64_t seed = 0; seed < 40; ++seed) {
     const auto results = [&](InterpretedDevice& device) {

@@ -28,10 +28,12 @@ HostTensor noise(DType type, Shape shape, uint32_t seed) {
 }
 
 std::vector<plan::DevicePlan> plans(bool fast_f64) {
-  std::vector<plan::DevicePlan> list = {discrete_plan(), cpu_plan(), discrete_plan(),
-                                        discrete_plan()};
-  list[2].has.subgroup_shuffle = false;
-  list[3].subgroup_size = 16;
+  std::vector<plan::DevicePlan> list = {
+      discrete_plan(), cpu_plan(),
+      plan_with([](plan::Snapshot& s) { s.subgroup.shuffle = false; }),
+      plan_with([](plan::Snapshot& s) {
+        s.limits.subgroup_size = s.limits.min_subgroup_size = s.limits.max_subgroup_size = 16;
+      })};
   for (plan::DevicePlan& p : list) p.has.fast_f64 = fast_f64;
   return list;
 }

@@ -29,7 +29,6 @@ HostTensor noise(DType type, Shape shape, uint32_t seed) {
 std::vector<plan::DevicePlan> devices(bool fast_f64) {
   std::vector<plan::DevicePlan> list(4, discrete_plan());
   list[1] = cpu_plan();
-  list[2].subgroup_size = 64;
   list[2].shared_memory_bytes = 4096;  // too little for a team
   list[3].has.forward_progress = true;
   if (!fast_f64) list.push_back(bare_plan());

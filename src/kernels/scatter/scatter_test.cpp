@@ -169,11 +169,11 @@ TEST(Scatter, IndicesOfEveryType) {
 // Small tiles: of 128 updates, close together if their slots span at most `span`, of 64 to 256; 0:
 // no tiles.
 plan::DevicePlan tile_plan(uint32_t span, uint64_t scatter_slots = 0) {
-  plan::DevicePlan p = discrete_plan();
-  p.max_workgroup_invocations = 16;
-  p.pointwise = {16, 4, 64};
-  p.shared_memory_bytes = (span + 2) * 4;
-  p.subgroup_size = 8;
+  plan::DevicePlan p = plan_with([&](plan::Snapshot& s) {
+    s.limits.max_workgroup_invocations = 16;
+    s.limits.shared_memory_bytes = (span + 2) * 4;
+    s.limits.subgroup_size = s.limits.min_subgroup_size = s.limits.max_subgroup_size = 8;
+  });
   p.scatter_slots = scatter_slots;
   return p;
 }

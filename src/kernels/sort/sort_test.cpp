@@ -20,15 +20,12 @@ struct Case {
 };
 
 std::vector<Case> devices() {
-  plan::DevicePlan small = bare_plan();
-  small.shared_memory_bytes = 16384;
-  small.max_workgroup_invocations = 128;
-  small.pointwise.workgroup = 128;
-  plan::DevicePlan wide = discrete_plan();
-  wide.subgroup_size = 64;
+  plan::Snapshot small = nxv::testing::bare_gpu();
+  small.limits.shared_memory_bytes = 16384;
+  small.limits.max_workgroup_invocations = 128;
   return {{"discrete", discrete_plan()},
-          {"subgroups of 64", wide},
-          {"bare", small},
+          {"Polaris", plan::make_plan(nxv::testing::polaris())},
+          {"bare", plan::make_plan(small)},
           {"cpu", cpu_plan()}};
 }
 

@@ -5,48 +5,21 @@
 #include <vector>
 
 #include "plan/device_plan.h"
+#include "testing/driver/snapshots.h"
 #include "testing/interpreter/interpreter.h"
 
 namespace nxv::kernels {
 
-inline plan::DevicePlan discrete_plan() {
-  plan::DevicePlan p;
-  p.profile = plan::Profile::discrete;
-  p.has.f64 = p.has.fast_f64 = p.has.int64 = p.has.f32_subnormals = true;
-  p.has.native_div = p.has.native_sqrt = p.has.fused_fma = true;
-  p.has.subgroup_shuffle = p.has.subgroup_arithmetic = p.has.subgroup_ballot = true;
-  p.push_bytes = 256;
-  p.shared_memory_bytes = 49152;
-  p.max_workgroup_invocations = 1024;
-  p.subgroup_size = 32;
-  p.fixed_subgroup_size = true;
-  p.pointwise = {256, 4, 1024};
-  p.reduction_workgroup = p.row_workgroup = p.sort_workgroup = 256;
-  p.scatter_slots = uint64_t{1} << 23;
-  return p;
-}
+inline plan::DevicePlan discrete_plan() { return plan::make_plan(nxv::testing::common_gpu()); }
+inline plan::DevicePlan bare_plan() { return plan::make_plan(nxv::testing::bare_gpu()); }
+inline plan::DevicePlan cpu_plan() { return plan::make_plan(nxv::testing::lavapipe_25()); }
 
-// Nothing that a device may lack.
-inline plan::DevicePlan bare_plan() {
-  plan::DevicePlan p = discrete_plan();
-  p.profile = plan::Profile::integrated;
-  p.has = {};
-  p.subgroup_size = 1;
-  p.fixed_subgroup_size = false;
-  p.push_bytes = 128;
-  return p;
-}
-
-inline plan::DevicePlan cpu_plan() {
-  plan::DevicePlan p = discrete_plan();
-  p.profile = plan::Profile::cpu;
-  p.has.fused_fma = false;
-  p.push_bytes = 128;
-  p.shared_memory_bytes = 32768;
-  p.subgroup_size = 8;
-  p.pointwise = {8, 4, 8192};
-  p.scatter_slots = 0;
-  return p;
+// The plan of a common GPU that `change` has made another of.
+template <typename Change>
+plan::DevicePlan plan_with(Change change) {
+  plan::Snapshot device = nxv::testing::common_gpu();
+  change(device);
+  return plan::make_plan(device);
 }
 
 // A device and how the interpreter plays it.
@@ -58,55 +31,62 @@ struct AbsentDevice {
   bool is_alike = false;
 };
 
+inline AbsentDevice absent_device(std::string name, const plan::DevicePlan& plan, bool is_alike) {
+  AbsentDevice d{std::move(name), plan, {}, is_alike};
+  d.interpreter.flush_subnormals = !plan.has.f32_subnormals;
+  d.interpreter.fused_fma = plan.has.fused_fma;
+  return d;
+}
+
 // The first is a common GPU; each of the others differs in one way, but for the last two.
 inline std::vector<AbsentDevice> absent_devices() {
   std::vector<AbsentDevice> list;
   const auto add = [&](const char* name, bool is_alike, auto change) {
-    AbsentDevice d{name, discrete_plan(), {}, is_alike};
-    change(d.plan);
-    d.interpreter.flush_subnormals = !d.plan.has.f32_subnormals;
-    d.interpreter.fused_fma = d.plan.has.fused_fma;
-    list.push_back(d);
+    list.push_back(absent_device(name, plan_with(change), is_alike));
   };
-  using Plan = plan::DevicePlan;
-  add("discrete", true, [](Plan&) {});
-  add("subgroups of 64", true, [](Plan& p) { p.subgroup_size = 64; });
-  add("subgroups of 16", true, [](Plan& p) { p.subgroup_size = 16; });
-  add("subgroups of any size", true, [](Plan& p) {
-    p.subgroup_size = 16;
-    p.fixed_subgroup_size = false;
+  using plan::Snapshot;
+  const auto subgroups_of = [](uint32_t size) {
+    return [size](Snapshot& s) {
+      s.limits.subgroup_size = s.limits.min_subgroup_size = s.limits.max_subgroup_size = size;
+    };
+  };
+  const auto with_matrix_units = [](Snapshot& s) {
+    using plan::MatrixType;
+    s.features.cooperative_matrix = s.features.bfloat16 = true;
+    s.matrix_shapes = {{16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
+                       {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32}};
+    s.probes.matrix_units_exact = true;
+  };
+  add("discrete", true, [](Snapshot&) {});
+  add("subgroups of 64", true, subgroups_of(64));
+  add("subgroups of 16", true, subgroups_of(16));
+  add("subgroups of any size", true, [](Snapshot& s) {
+    s.features.subgroup_size_control = s.features.full_subgroups = false;
+    s.limits.subgroup_size = 16;
+    s.limits.min_subgroup_size = 8;
   });
   list.back().interpreter.subgroup_size = 8;
-  add("no subgroup operations", true, [](Plan& p) {
-    p.has.subgroup_shuffle = p.has.subgroup_arithmetic = p.has.subgroup_ballot = false;
+  add("no subgroup operations", true, [](Snapshot& s) { s.subgroup = {}; });
+  add("small workgroups", true, [](Snapshot& s) {
+    s.type = plan::DeviceType::integrated;
+    s.limits.max_workgroup_invocations = 128;
+    s.limits.shared_memory_bytes = 16384;
+    s.limits.max_workgroup_count = {50, 50, 50};
   });
-  add("small workgroups", true, [](Plan& p) {
-    p.profile = plan::Profile::integrated;
-    p.max_workgroup_invocations = 128;
-    p.shared_memory_bytes = 16384;
-    p.max_group_count = 50;
-    p.pointwise = {128, 4, 512};
-    p.reduction_workgroup = p.row_workgroup = p.sort_workgroup = 128;
+  add("no int64", true, [](Snapshot& s) { s.features.int64 = false; });
+  add("no f64", false, [](Snapshot& s) { s.features.f64 = false; });
+  add("slow f64", false, [](Snapshot& s) { s.probes.f64_rate = 0; });
+  add("flushes subnormals", false, [](Snapshot& s) { s.probes.f32_subnormals = false; });
+  add("no division", true,
+      [](Snapshot& s) { s.probes.f32_div_exact = s.probes.f32_sqrt_exact = false; });
+  add("no fused fma", false, [](Snapshot& s) { s.probes.f32_fma_fused = false; });
+  add("matrix units", false, with_matrix_units);
+  add("matrix units, subgroups of 64", false, [&](Snapshot& s) {
+    with_matrix_units(s);
+    subgroups_of(64)(s);
   });
-  add("no int64", true, [](Plan& p) { p.has.int64 = false; });
-  add("no f64", false, [](Plan& p) { p.has.f64 = p.has.fast_f64 = false; });
-  add("slow f64", false, [](Plan& p) { p.has.fast_f64 = false; });
-  add("flushes subnormals", false, [](Plan& p) { p.has.f32_subnormals = false; });
-  add("no division", true, [](Plan& p) { p.has.native_div = p.has.native_sqrt = false; });
-  add("no fused fma", false, [](Plan& p) { p.has.fused_fma = false; });
-  add("matrix units", false, [](Plan& p) {
-    using plan::MatrixType;
-    p.has.f16 = p.has.storage_16bit = p.has.memory_model = true;
-    p.has.coopmat = p.has.bf16 = true;
-    p.matrix_shapes = {{16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
-                       {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32}};
-  });
-  list.push_back(list.back());
-  list.back().name = "matrix units, subgroups of 64";
-  list.back().plan.subgroup_size = 64;
-  list.push_back({"bare", bare_plan(), {}, false});
-  list.back().interpreter.flush_subnormals = true;
-  list.push_back({"cpu", cpu_plan(), {}, false});
+  list.push_back(absent_device("bare", bare_plan(), false));
+  list.push_back(absent_device("cpu", cpu_plan(), false));
   return list;
 }
 
