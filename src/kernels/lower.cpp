@@ -72,6 +72,7 @@ ir::Kernel legalised(ir::Kernel kernel, const plan::Capabilities& has) {
   require(needs.f64, has.f64, "f64");
   require(needs.int64, has.int64, "int64");
   require(needs.matrices, has.coopmat, "coopmat");
+  require(needs.f16, has.f16, "f16");
   require(needs.bf16, has.bf16, "bf16");
   require(needs.subgroup_arithmetic, has.subgroup_arithmetic, "subgroup_arithmetic");
   require(needs.subgroup_shuffle, has.subgroup_shuffle, "subgroup_shuffle");

@@ -11,30 +11,24 @@ namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint32_t kMaxSharedBytes = 49152;
+// That are worth shuffling.
+constexpr uint32_t kFewestLanes = 4;
 
 // In the order of Capabilities.
 constexpr CapabilityInfo kTable[] = {
     {"f64", &Capabilities::f64},
     {"fast_f64", &Capabilities::fast_f64},
     {"int64", &Capabilities::int64},
-    {"int16", &Capabilities::int16},
-    {"int8", &Capabilities::int8},
     {"f16", &Capabilities::f16},
     {"bf16", &Capabilities::bf16},
-    {"storage_8bit", &Capabilities::storage_8bit},
-    {"storage_16bit", &Capabilities::storage_16bit},
-    {"int64_atomics", &Capabilities::int64_atomics},
     {"memory_model", &Capabilities::memory_model},
     {"subgroup_size_control", &Capabilities::subgroup_size_control},
     {"subgroup_arithmetic", &Capabilities::subgroup_arithmetic},
     {"subgroup_ballot", &Capabilities::subgroup_ballot},
     {"subgroup_shuffle", &Capabilities::subgroup_shuffle},
     {"coopmat", &Capabilities::coopmat},
-    {"coopmat2", &Capabilities::coopmat2},
-    {"preserve_f16", &Capabilities::preserve_f16},
     {"preserve_f32", &Capabilities::preserve_f32},
     {"preserve_f64", &Capabilities::preserve_f64},
-    {"denorm_preserve_f16", &Capabilities::denorm_preserve_f16},
     {"denorm_preserve_f32", &Capabilities::denorm_preserve_f32},
     {"denorm_preserve_f64", &Capabilities::denorm_preserve_f64},
     {"native_div", &Capabilities::native_div},
@@ -43,10 +37,7 @@ constexpr CapabilityInfo kTable[] = {
     {"fused_fma", &Capabilities::fused_fma},
     {"forward_progress", &Capabilities::forward_progress},
     {"texel_loads", &Capabilities::texel_loads},
-    {"host_import", &Capabilities::host_import},
-    {"memory_budget", &Capabilities::memory_budget},
     {"timestamps", &Capabilities::timestamps},
-    {"pipeline_statistics", &Capabilities::pipeline_statistics},
 };
 static_assert(std::size(kTable) == sizeof(Capabilities) / sizeof(bool));
 
@@ -70,26 +61,18 @@ Capabilities reported(const Snapshot& d) {
   // half the rate. GPUs lie far from the bound on either side.
   c.fast_f64 = d.type == DeviceType::cpu || d.probes.f64_rate >= 1.0 / 8;
   c.int64 = f.int64;
-  c.int16 = f.int16;
-  c.int8 = f.int8;
   c.f16 = f.f16;
   c.bf16 = f.bfloat16;
-  c.storage_8bit = f.storage_8bit;
-  c.storage_16bit = f.storage_16bit;
-  c.int64_atomics = f.int64_atomics;
   c.memory_model = f.vulkan_memory_model;
-  c.subgroup_size_control = f.subgroup_size_control && f.full_subgroups;
+  c.subgroup_size_control = f.subgroup_size_control && f.full_subgroups && d.subgroup.required_size;
   c.subgroup_arithmetic = d.subgroup.arithmetic;
   c.subgroup_ballot = d.subgroup.ballot;
   c.subgroup_shuffle = d.subgroup.shuffle;
   // Wrong matrix units are switched off; before the self-test they count as right.
   const bool matrix_units = !d.probes.done || d.probes.matrix_units_exact;
   c.coopmat = f.cooperative_matrix && matrix_units;
-  c.coopmat2 = f.cooperative_matrix2;
-  c.preserve_f16 = d.float16.signed_zero_inf_nan_preserve;
   c.preserve_f32 = d.float32.signed_zero_inf_nan_preserve;
   c.preserve_f64 = d.float64.signed_zero_inf_nan_preserve;
-  c.denorm_preserve_f16 = d.float16.denorm_preserve;
   c.denorm_preserve_f32 = d.float32.denorm_preserve;
   c.denorm_preserve_f64 = d.float64.denorm_preserve;
   c.native_div = d.probes.f32_div_exact;
@@ -99,10 +82,7 @@ Capabilities reported(const Snapshot& d) {
   // Vulkan promises none; NVIDIA's schedulers keep running what has started.
   c.forward_progress = d.vendor_id == 0x10de;
   c.texel_loads = gains_from_texels(d);
-  c.host_import = f.external_memory_host && d.limits.host_import_alignment > 0;
-  c.memory_budget = f.memory_budget;
   c.timestamps = d.limits.timestamp_period_ns > 0;
-  c.pipeline_statistics = f.pipeline_executable_properties;
   return c;
 }
 
@@ -122,13 +102,12 @@ void disable(Capabilities& c, const std::vector<std::string>& names) {
   c.fast_f64 &= c.f64;
   c.preserve_f64 &= c.f64;
   c.denorm_preserve_f64 &= c.f64;
-  c.preserve_f16 &= c.f16;
-  c.denorm_preserve_f16 &= c.f16;
-  c.int64_atomics &= c.int64;
-  // Cooperative matrices need the Vulkan memory model and f16 in memory.
-  c.coopmat &= c.memory_model && c.f16 && c.storage_16bit;
-  c.coopmat2 &= c.coopmat;
-  c.bf16 &= c.coopmat && c.storage_16bit;
+  // Cooperative matrices need the Vulkan memory model; they are of f16, or of bf16 as well.
+  c.coopmat &= c.memory_model && c.f16;
+  c.bf16 &= c.coopmat;
+  // Nothing else uses these.
+  c.f16 &= c.coopmat;
+  c.memory_model &= c.coopmat;
 }
 
 Profile suggested_profile(const Snapshot& d) {
@@ -164,49 +143,30 @@ uint64_t default_budget(const Snapshot& d, Profile profile) {
   return static_cast<uint64_t>(static_cast<double>(available) * share) / kMiB * kMiB;
 }
 
-void tune(DevicePlan& p) {
-  const auto workgroup = [&](uint32_t n) { return std::min(n, p.max_workgroup_invocations); };
-  if (p.profile == Profile::cpu) {
-    // One subgroup a workgroup: barriers cost more than the work they part.
-    const uint32_t lanes = workgroup(std::max(p.subgroup_size, 1u));
-    p.pointwise = {lanes, 1, 8192};
-    p.reduction_workgroup = p.row_workgroup = p.sort_workgroup = lanes;
-    p.submit_work = uint64_t{1} << 26;
-    p.submit_dispatches = 128;
-  } else if (p.profile == Profile::integrated) {
-    const uint32_t lanes = workgroup(256);
-    p.pointwise = {lanes, 4, lanes * 4};
-    p.reduction_workgroup = p.row_workgroup = p.sort_workgroup = lanes;
-    p.submit_work = uint64_t{1} << 30;
-    p.submit_dispatches = 256;
-    p.submit_early = 32;
-  } else {
-    const uint32_t lanes = workgroup(256);
-    p.pointwise = {lanes, 4, lanes * 4};
-    p.reduction_workgroup = lanes;
-    p.row_workgroup = workgroup(512);
-    p.sort_workgroup = lanes;
-    p.scatter_slots = uint64_t{1} << 23;
-    // About 10 ms of memory-bound work: below what watchdogs tolerate, far above a submit's cost.
-    p.submit_work = uint64_t{1} << 33;
-    p.submit_dispatches = 512;
-    p.submit_early = 32;
+constexpr uint32_t kIntel = 0x8086;
+
+// The sizes that kernels may demand of their subgroups, and those of the kernels that fold rows.
+void choose_subgroups(DevicePlan& p, const Snapshot& d) {
+  const Limits& l = d.limits;
+  p.subgroup_size = std::max(l.subgroup_size, 1u);
+  const bool one_size = l.min_subgroup_size == l.max_subgroup_size;
+  p.fixed_subgroup_size = p.has.subgroup_size_control || one_size;
+  p.max_row_workgroup = p.max_workgroup_invocations;
+  if (!p.fixed_subgroup_size) return;
+  p.min_subgroup_size = p.has.subgroup_size_control ? l.min_subgroup_size : p.subgroup_size;
+  p.max_subgroup_size = p.has.subgroup_size_control ? l.max_subgroup_size : p.subgroup_size;
+  const uint32_t best = d.vendor_id == kIntel ? 16 : 32;
+  const uint32_t size = std::clamp(best, p.min_subgroup_size, p.max_subgroup_size);
+  if (!p.has.subgroup_shuffle || size < kFewestLanes) return;
+  p.row_subgroup_size = size;
+  if (p.has.subgroup_size_control && l.max_workgroup_subgroups != 0) {
+    const uint64_t most = uint64_t{size} * l.max_workgroup_subgroups;
+    p.max_row_workgroup =
+        static_cast<uint32_t>(std::min<uint64_t>(p.max_workgroup_invocations, most));
   }
 }
 
 }  // namespace
-
-std::string_view name(Profile p) {
-  switch (p) {
-    case Profile::cpu:
-      return "cpu";
-    case Profile::integrated:
-      return "integrated";
-    case Profile::discrete:
-      return "discrete";
-  }
-  return "";
-}
 
 std::span<const CapabilityInfo> capability_table() { return kTable; }
 
@@ -261,11 +221,10 @@ DevicePlan make_plan(const Snapshot& d, const PlanOptions& options) {
   const Limits& l = d.limits;
   p.push_bytes = 128;  // the least that Vulkan allows; ir::kPushBytes
   p.shared_memory_bytes = std::min(l.shared_memory_bytes, kMaxSharedBytes);
-  p.max_workgroup_invocations = std::min(l.max_workgroup_invocations, l.max_workgroup_size[0]);
+  p.max_workgroup_invocations = l.invocations();
   p.max_group_count = std::min(
       65535u, *std::min_element(l.max_workgroup_count.begin(), l.max_workgroup_count.end()));
-  p.subgroup_size = std::max(l.subgroup_size, 1u);
-  p.fixed_subgroup_size = p.has.subgroup_size_control || l.min_subgroup_size == l.max_subgroup_size;
+  choose_subgroups(p, d);
   if (p.has.coopmat) p.matrix_shapes = d.matrix_shapes;
 
   p.use_staging = p.profile == Profile::discrete || !has_unified_memory(d);
@@ -274,7 +233,7 @@ DevicePlan make_plan(const Snapshot& d, const PlanOptions& options) {
   p.max_slab_bytes = std::min(p.max_allocation_bytes, 256 * kMiB);
   p.staging_chunk_bytes = std::min<uint64_t>(8 * kMiB, p.max_slab_bytes);
   p.staging_bytes = 64 * kMiB;
-  tune(p);
+  p.tuning = tuning_of(p.profile, d);
   return p;
 }
 

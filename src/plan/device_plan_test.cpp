@@ -22,18 +22,17 @@ Snapshot cpu_device() {
   s.has_compute_queue = true;
   s.limits.max_allocation_bytes = 2 * kGiB;
   s.limits.max_buffer_bytes = 4 * kGiB - 1;
-  s.limits.push_constant_bytes = 128;
   s.limits.shared_memory_bytes = 32768;
   s.limits.max_workgroup_invocations = 1024;
   s.limits.max_workgroup_size = {1024, 1024, 1024};
   s.limits.max_workgroup_count = {65535, 65535, 65535};
   s.limits.subgroup_size = s.limits.min_subgroup_size = s.limits.max_subgroup_size = 8;
   s.limits.timestamp_period_ns = 1;
-  s.subgroup.arithmetic = s.subgroup.ballot = s.subgroup.vote = true;
+  s.subgroup.arithmetic = s.subgroup.ballot = true;
   Features& f = s.features;
   f.buffer_device_address = f.timeline_semaphore = true;
-  f.f64 = f.int64 = f.int16 = f.int8 = f.f16 = f.storage_8bit = f.storage_16bit = true;
-  s.float32 = {true, false, false, true};
+  f.f64 = f.int64 = f.f16 = true;
+  s.float32 = {true, false};
   s.heaps = {{8 * kGiB, 8 * kGiB, true}};
   s.memory_types = {{0, true, true, true, true}};
   return s;
@@ -55,14 +54,14 @@ Snapshot discrete_device() {
   s.name = "discrete device";
   s.type = DeviceType::discrete;
   s.vendor_id = 0x10de;
-  s.limits.push_constant_bytes = 256;
   s.limits.shared_memory_bytes = 101376;
   s.limits.subgroup_size = s.limits.min_subgroup_size = s.limits.max_subgroup_size = 32;
   s.limits.max_allocation_bytes = 80 * kGiB;
   s.limits.max_buffer_bytes = kGiB << 10;
   Features& f = s.features;
-  f.vulkan_memory_model = f.int64_atomics = f.subgroup_size_control = f.full_subgroups = true;
-  f.cooperative_matrix = f.cooperative_matrix2 = f.bfloat16 = f.memory_budget = true;
+  f.vulkan_memory_model = f.subgroup_size_control = f.full_subgroups = true;
+  f.cooperative_matrix = f.bfloat16 = f.memory_budget = true;
+  s.subgroup.required_size = true;
   s.heaps = {{80 * kGiB, 70 * kGiB, true}, {200 * kGiB, 200 * kGiB, false}};
   s.memory_types = {{0, true, false, false, false},
                     {0, true, true, true, false},
@@ -87,10 +86,10 @@ std::string refusal(const Snapshot& s) {
 TEST(DevicePlan, CpuProfileUsesOneSubgroupOverContiguousChunks) {
   const DevicePlan p = make_plan(cpu_device());
   EXPECT_EQ(p.profile, Profile::cpu);
-  EXPECT_EQ(p.pointwise.workgroup, 8u);
-  EXPECT_EQ(p.pointwise.chunk_elements, 8192u);
+  EXPECT_EQ(p.tuning.workgroup, 8u);
+  EXPECT_EQ(p.tuning.chunk_elements, 8192u);
   // What one invocation loops over stays far below what lavapipe can count to.
-  EXPECT_LT(p.pointwise.chunk_elements / p.pointwise.workgroup, p.max_loop_iterations);
+  EXPECT_LT(p.tuning.chunk_elements / p.tuning.workgroup, p.max_loop_iterations);
   EXPECT_FALSE(p.use_staging);
   EXPECT_TRUE(p.fixed_subgroup_size);
 }
@@ -98,9 +97,8 @@ TEST(DevicePlan, CpuProfileUsesOneSubgroupOverContiguousChunks) {
 TEST(DevicePlan, DiscreteProfileUsesOneVectorAnInvocation) {
   const DevicePlan p = make_plan(discrete_device());
   EXPECT_EQ(p.profile, Profile::discrete);
-  EXPECT_EQ(p.pointwise.workgroup, 256u);
-  EXPECT_EQ(p.pointwise.vector_width, 4u);
-  EXPECT_EQ(p.pointwise.chunk_elements, 1024u);
+  EXPECT_EQ(p.tuning.workgroup, 256u);
+  EXPECT_EQ(p.tuning.chunk_elements, 0u);
   EXPECT_TRUE(p.use_staging);
   EXPECT_EQ(p.push_bytes, 128u);
   EXPECT_TRUE(p.has.forward_progress);
@@ -144,10 +142,8 @@ TEST(DevicePlan, RefusesADeviceBelowTheFloorNamingAllThatIsMissing) {
 
 TEST(DevicePlan, EveryCapabilityCanBeForcedOff) {
   Snapshot s = discrete_device();
-  s.float16 = s.float32 = s.float64 = {true, true, true, true};
+  s.float32 = s.float64 = {true, true};
   s.subgroup.shuffle = true;
-  s.features.external_memory_host = s.features.pipeline_executable_properties = true;
-  s.limits.host_import_alignment = 4096;
   s.probes = {true, true, true, true, true, 0.5, true};
   make_old_lavapipe(s);
   const Capabilities all = make_plan(s).has;
@@ -184,7 +180,6 @@ TEST(DevicePlan, WhatBuildsOnADisabledCapabilityGoesWithIt) {
   const DevicePlan p = make_plan(s, o);
   EXPECT_FALSE(p.has.fast_f64);
   EXPECT_FALSE(p.has.coopmat);
-  EXPECT_FALSE(p.has.coopmat2);
   EXPECT_FALSE(p.has.bf16);
   EXPECT_TRUE(p.matrix_shapes.empty());
 }

@@ -2,6 +2,7 @@
 // Vulkan.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -14,36 +15,36 @@ enum class DeviceType : uint8_t { other, integrated, discrete, virtual_gpu, cpu 
 struct Limits {
   uint64_t max_allocation_bytes = 0;  // of one vkAllocateMemory
   uint64_t max_buffer_bytes = 0;
-  uint32_t push_constant_bytes = 0;
   uint32_t shared_memory_bytes = 0;  // of one workgroup
   uint32_t max_workgroup_invocations = 0;
   std::array<uint32_t, 3> max_workgroup_size = {};
   std::array<uint32_t, 3> max_workgroup_count = {};
-  uint32_t subgroup_size = 0;
-  uint32_t min_subgroup_size = 0;  // equal to subgroup_size without subgroup size control
-  uint32_t max_subgroup_size = 0;
+  uint32_t subgroup_size = 0;      // of kernels that demand none, at most
+  uint32_t min_subgroup_size = 0;  // all sizes that there are; equal to subgroup_size where the
+  uint32_t max_subgroup_size = 0;  // driver says no more
+  uint32_t max_workgroup_subgroups = 0;  // of kernels that demand a size; 0: no such limit
   uint32_t max_texel_buffer_elements = 0;
   uint64_t texel_buffer_alignment = 0;  // of a view's offset in its buffer
-  uint64_t host_import_alignment = 0;   // of imported host pointers; 0: import is not possible
   double timestamp_period_ns = 0;       // nanoseconds a tick; 0: the queue has no timestamps
+
+  // Of a workgroup along one dimension.
+  uint32_t invocations() const {
+    return std::min(max_workgroup_invocations, max_workgroup_size[0]);
+  }
 };
 
-// Subgroup operations that compute shaders may use.
+// What compute shaders may do with subgroups.
 struct SubgroupOps {
-  bool vote = false;
   bool arithmetic = false;
   bool ballot = false;
   bool shuffle = false;
-  bool shuffle_relative = false;
-  bool clustered = false;
+  bool required_size = false;  // demand a size: requiredSubgroupSizeStages has compute
 };
 
 // Float controls of one width.
 struct FloatControls {
   bool signed_zero_inf_nan_preserve = false;
   bool denorm_preserve = false;
-  bool denorm_flush = false;
-  bool rounding_rte = false;
 };
 
 struct Features {
@@ -51,21 +52,13 @@ struct Features {
   bool timeline_semaphore = false;     // part of the floor
   bool f64 = false;
   bool int64 = false;
-  bool int16 = false;
-  bool int8 = false;
   bool f16 = false;
-  bool storage_8bit = false;
-  bool storage_16bit = false;
   bool vulkan_memory_model = false;
-  bool int64_atomics = false;
   bool subgroup_size_control = false;
   bool full_subgroups = false;
-  bool cooperative_matrix = false;   // VK_KHR_cooperative_matrix
-  bool cooperative_matrix2 = false;  // VK_NV_cooperative_matrix2, workgroup scope and tensor loads
-  bool bfloat16 = false;             // VK_KHR_shader_bfloat16
+  bool cooperative_matrix = false;  // VK_KHR_cooperative_matrix
+  bool bfloat16 = false;            // VK_KHR_shader_bfloat16
   bool memory_budget = false;
-  bool external_memory_host = false;
-  bool pipeline_executable_properties = false;
   bool pipeline_creation_feedback = false;
   bool push_descriptor = false;  // VK_KHR_push_descriptor
 };
@@ -111,18 +104,15 @@ struct Snapshot {
   std::string driver_name;  // "llvmpipe", "NVIDIA"
   std::string driver_info;  // "Mesa 22.3.6 (LLVM 15.0.6)"
   uint32_t vendor_id = 0;
-  uint32_t device_id = 0;
-  uint32_t driver_version = 0;  // in the vendor's own encoding
-  uint32_t api_version = 0;     // as VK_MAKE_API_VERSION packs it
+  uint32_t api_version = 0;  // as VK_MAKE_API_VERSION packs it
   DeviceType type = DeviceType::other;
-  std::array<uint8_t, 16> uuid = {};         // of the device
-  std::array<uint8_t, 16> driver_uuid = {};  // equal only for drivers that are alike
-  std::array<uint8_t, 16> cache_uuid = {};   // changes whenever cached pipelines become invalid
+  std::array<uint8_t, 16> uuid = {};        // of the device
+  std::array<uint8_t, 16> cache_uuid = {};  // changes whenever cached pipelines become invalid
 
   Limits limits;
   SubgroupOps subgroup;
   Features features;
-  FloatControls float16, float32, float64;
+  FloatControls float32, float64;
   std::vector<MemoryHeap> heaps;
   std::vector<MemoryType> memory_types;
   std::vector<MatrixShape> matrix_shapes;

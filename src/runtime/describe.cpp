@@ -137,10 +137,11 @@ std::string describe(Engine& engine) {
   out << "Plan\n";
   line(out, "profile", plan::name(p.profile));
   line(out, "subgroup size", p.subgroup_size);
+  line(out, "subgroup size of row kernels", p.row_subgroup_size);
   line(out, "shared memory", std::to_string(p.shared_memory_bytes) + " bytes");
   line(out, "push constants", std::to_string(p.push_bytes) + " bytes");
-  line(out, "pointwise workgroup", p.pointwise.workgroup);
-  line(out, "pointwise chunk", std::to_string(p.pointwise.chunk_elements) + " elements");
+  line(out, "pointwise workgroup", p.tuning.workgroup);
+  line(out, "pointwise chunk", std::to_string(p.tuning.chunk_elements) + " elements");
   line(out, "staging", yes(p.use_staging));
   out << "Limits\n";
   line(out, "largest allocation", s.limits.max_allocation_bytes);

@@ -345,7 +345,6 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(std::vector<std::string>{"f64"}, std::vector<std::string>{"int64"},
                       std::vector<std::string>{"subgroup_shuffle"},
                       std::vector<std::string>{"texel_loads"},
-                      std::vector<std::string>{"storage_8bit", "storage_16bit", "int8", "int16"},
                       std::vector<std::string>{"f64", "int64", "native_div", "native_sqrt",
                                                "subgroup_shuffle"}));
 

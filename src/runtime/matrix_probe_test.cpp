@@ -11,8 +11,7 @@ namespace {
 plan::DevicePlan make_plan() {
   using plan::MatrixType;
   plan::DevicePlan p;
-  p.profile = plan::Profile::discrete;
-  p.has.coopmat = p.has.bf16 = true;
+  p.has.coopmat = p.has.f16 = p.has.bf16 = true;
   p.shared_memory_bytes = 49152;
   p.max_workgroup_invocations = 1024;
   p.subgroup_size = 32;

@@ -12,8 +12,7 @@ static_assert(spirv::kMaxTexelBuffers == vulkan::kMaxTexelBuffers);
 spirv::Options spirv_options(const plan::DevicePlan& plan) {
   spirv::Options options;
   options.texels = plan.has.texel_loads;
-  // Mesa 22.3's lavapipe moves each component in a loop over the lanes.
-  options.word_pairs = plan.profile == plan::Profile::cpu && plan.has.int64;
+  options.word_pairs = plan.tuning.word_pairs && plan.has.int64;
   options.signed_zero_inf_nan_f32 = plan.has.preserve_f32;
   options.signed_zero_inf_nan_f64 = plan.has.preserve_f64;
   options.denorm_preserve_f32 = plan.has.denorm_preserve_f32;

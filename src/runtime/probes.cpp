@@ -207,7 +207,7 @@ class Prober {
   double seconds(const char* key, const vulkan::Module& module) {
     const vulkan::Kernel& kernel = device_.kernels().request(key, [module] { return module; });
     kernel.get();
-    const uint32_t groups = device_.plan().profile == plan::Profile::cpu ? 4 : 1024;
+    const uint32_t groups = device_.plan().tuning.busy_workgroups;
     const vulkan::BlockRef blocks[] = {device_.memory().allocate(groups * kWorkgroup * 8)};
     double best = 1e9;
     for (int repeat = 0; repeat < 3; ++repeat) {

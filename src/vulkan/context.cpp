@@ -83,20 +83,13 @@ VkDevice create_device(const Context& c, uint32_t family) {
   all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
   all.features.shaderFloat64 = has.f64;
   all.features.shaderInt64 = f.int64;  // device addresses are 64-bit integers
-  all.features.shaderInt16 = has.int16;
-  VkPhysicalDeviceVulkan11Features v11{};
-  v11.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES;
-  v11.storageBuffer16BitAccess = has.storage_16bit;
   VkPhysicalDeviceVulkan12Features v12{};
   v12.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES;
   v12.bufferDeviceAddress = VK_TRUE;
   v12.timelineSemaphore = VK_TRUE;
-  v12.shaderInt8 = has.int8;
   v12.shaderFloat16 = has.f16;
-  v12.storageBuffer8BitAccess = has.storage_8bit;
   v12.vulkanMemoryModel = has.memory_model;
   v12.vulkanMemoryModelDeviceScope = has.memory_model;
-  v12.shaderBufferInt64Atomics = has.int64_atomics;
   VkPhysicalDeviceSubgroupSizeControlFeaturesEXT sizes{};
   sizes.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT;
   sizes.subgroupSizeControl = VK_TRUE;
@@ -104,18 +97,12 @@ VkDevice create_device(const Context& c, uint32_t family) {
   VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix{};
   matrix.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
   matrix.cooperativeMatrix = VK_TRUE;
-  VkPhysicalDeviceCooperativeMatrix2FeaturesNV matrix2{};
-  matrix2.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV;
-  matrix2.cooperativeMatrixWorkgroupScope = VK_TRUE;
-  matrix2.cooperativeMatrixFlexibleDimensions = VK_TRUE;
-  matrix2.cooperativeMatrixTensorAddressing = VK_TRUE;
   VkPhysicalDeviceShaderBfloat16FeaturesKHR bf16{};
   bf16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR;
   bf16.shaderBFloat16Type = VK_TRUE;
   bf16.shaderBFloat16CooperativeMatrix = VK_TRUE;
 
-  all.pNext = &v11;
-  v11.pNext = &v12;
+  all.pNext = &v12;
   void** tail = &v12.pNext;
   const auto chain = [&](auto& s) {
     *tail = &s;
@@ -127,10 +114,8 @@ VkDevice create_device(const Context& c, uint32_t family) {
     chain(sizes);
   }
   if (has.coopmat && enable(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)) chain(matrix);
-  if (has.coopmat2 && enable(VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME)) chain(matrix2);
   if (has.bf16 && enable(VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME)) chain(bf16);
   if (has.texel_loads) enable(VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME);
-  if (has.memory_budget) enable(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
   if (f.pipeline_creation_feedback && !has_13) {
     enable(VK_EXT_PIPELINE_CREATION_FEEDBACK_EXTENSION_NAME);
   }

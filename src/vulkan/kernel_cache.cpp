@@ -42,10 +42,10 @@ void check_module(const Module& m, const plan::DevicePlan& plan) {
     refuse("has workgroups of " + std::to_string(invocations) + " invocations; the limit is " +
            std::to_string(plan.max_workgroup_invocations));
   }
-  if (m.required_subgroup_size != 0 && !plan.has.subgroup_size_control &&
-      m.required_subgroup_size != plan.subgroup_size) {
+  if (m.required_subgroup_size != 0 && !plan.can_demand(m.required_subgroup_size)) {
     refuse("needs subgroups of " + std::to_string(m.required_subgroup_size) +
-           "; the device has subgroups of " + std::to_string(plan.subgroup_size));
+           "; the device lets kernels demand " + std::to_string(plan.min_subgroup_size) + " to " +
+           std::to_string(plan.max_subgroup_size));
   }
 }
 

@@ -52,7 +52,7 @@ struct Queue::Impl {
         memory(m),
         plan(p),
         checking(check),
-        timeline(c, p.poll_microseconds) {}
+        timeline(c, p.tuning.poll_microseconds) {}
   ~Impl();
 
   void throw_if_failed() {
@@ -358,7 +358,7 @@ uint64_t Queue::Impl::finish_command(uint64_t estimate) {
   ++commands;
   work += estimate;
   const uint64_t mine = epoch;
-  if (work >= plan.submit_work || commands >= plan.submit_dispatches ||
+  if (work >= plan.tuning.submit_work || commands >= plan.tuning.submit_dispatches ||
       slot->timed.size() >= kMaxTimed || is_starving()) {
     submit();
   }
@@ -367,7 +367,7 @@ uint64_t Queue::Impl::finish_command(uint64_t estimate) {
 
 // The device works on the last submission, or on none, while commands wait here.
 bool Queue::Impl::is_starving() {
-  return plan.submit_early != 0 && commands % plan.submit_early == 0 &&
+  return plan.tuning.submit_early != 0 && commands % plan.tuning.submit_early == 0 &&
          timeline.completed() + 2 >= epoch;
 }
 

@@ -135,8 +135,8 @@ TEST(Queue, EnoughWorkGoesOutByItself) {
   const BlockRef a = device->memory().allocate(4096);
   Queue& queue = device->queue();
   const uint64_t first = queue.open_epoch();
-  const bool only_then = device->plan().submit_early == 0;
-  for (uint32_t i = 0; i < device->plan().submit_dispatches; ++i) {
+  const bool only_then = device->plan().tuning.submit_early == 0;
+  for (uint32_t i = 0; i < device->plan().tuning.submit_dispatches; ++i) {
     if (only_then) {
       EXPECT_EQ(queue.open_epoch(), first);
     }

@@ -59,7 +59,6 @@ void read_properties(const Instance& instance, VkPhysicalDevice device,
   const bool has_13 = s.api_version >= VK_API_VERSION_1_3;
   const bool size_control =
       has_13 || contains(extensions, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
-  const bool host_import = contains(extensions, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
   const bool maintenance4 = has_13 || contains(extensions, VK_KHR_MAINTENANCE_4_EXTENSION_NAME);
 
   auto all = structure<VkPhysicalDeviceProperties2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2);
@@ -69,27 +68,21 @@ void read_properties(const Instance& instance, VkPhysicalDevice device,
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES);
   auto sizes = structure<VkPhysicalDeviceSubgroupSizeControlPropertiesEXT>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES_EXT);
-  auto host = structure<VkPhysicalDeviceExternalMemoryHostPropertiesEXT>(
-      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT);
   auto m4 = structure<VkPhysicalDeviceMaintenance4PropertiesKHR>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES_KHR);
   Chain chain(&all);
   if (has_12) chain.add(&v11);
   if (has_12) chain.add(&v12);
   if (size_control) chain.add(&sizes);
-  if (host_import) chain.add(&host);
   if (maintenance4) chain.add(&m4);
   instance.vk.GetPhysicalDeviceProperties2(device, &all);
 
   const VkPhysicalDeviceLimits& l = all.properties.limits;
-  s.driver_version = all.properties.driverVersion;
   s.driver_name = v12.driverName;
   s.driver_info = v12.driverInfo;
   copy(s.cache_uuid, all.properties.pipelineCacheUUID);
   copy(s.uuid, v11.deviceUUID);
-  copy(s.driver_uuid, v11.driverUUID);
 
-  s.limits.push_constant_bytes = l.maxPushConstantsSize;
   s.limits.shared_memory_bytes = l.maxComputeSharedMemorySize;
   s.limits.max_workgroup_invocations = l.maxComputeWorkGroupInvocations;
   std::copy_n(l.maxComputeWorkGroupSize, 3, s.limits.max_workgroup_size.begin());
@@ -97,32 +90,25 @@ void read_properties(const Instance& instance, VkPhysicalDevice device,
   s.limits.subgroup_size = v11.subgroupSize;
   s.limits.min_subgroup_size = size_control ? sizes.minSubgroupSize : v11.subgroupSize;
   s.limits.max_subgroup_size = size_control ? sizes.maxSubgroupSize : v11.subgroupSize;
+  s.limits.max_workgroup_subgroups = size_control ? sizes.maxComputeWorkgroupSubgroups : 0;
+  s.subgroup.required_size = (sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0;
   // 1 GiB is the least that Vulkan 1.1 lets a driver report.
   s.limits.max_allocation_bytes = has_12 ? v11.maxMemoryAllocationSize : uint64_t{1} << 30;
   s.limits.max_buffer_bytes = maintenance4 ? m4.maxBufferSize : s.limits.max_allocation_bytes;
   s.limits.max_texel_buffer_elements = l.maxTexelBufferElements;
   s.limits.texel_buffer_alignment = l.minTexelBufferOffsetAlignment;
-  s.limits.host_import_alignment = host_import ? host.minImportedHostPointerAlignment : 0;
   s.limits.timestamp_period_ns = l.timestampPeriod;
 
   if (v11.subgroupSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT) {
     const auto ops = v11.subgroupSupportedOperations;
-    s.subgroup.vote = (ops & VK_SUBGROUP_FEATURE_VOTE_BIT) != 0;
     s.subgroup.arithmetic = (ops & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT) != 0;
     s.subgroup.ballot = (ops & VK_SUBGROUP_FEATURE_BALLOT_BIT) != 0;
     s.subgroup.shuffle = (ops & VK_SUBGROUP_FEATURE_SHUFFLE_BIT) != 0;
-    s.subgroup.shuffle_relative = (ops & VK_SUBGROUP_FEATURE_SHUFFLE_RELATIVE_BIT) != 0;
-    s.subgroup.clustered = (ops & VK_SUBGROUP_FEATURE_CLUSTERED_BIT) != 0;
   }
-  const auto controls = [](VkBool32 preserve, VkBool32 keep, VkBool32 flush, VkBool32 rte) {
-    return plan::FloatControls{preserve != 0, keep != 0, flush != 0, rte != 0};
-  };
-  s.float16 = controls(v12.shaderSignedZeroInfNanPreserveFloat16, v12.shaderDenormPreserveFloat16,
-                       v12.shaderDenormFlushToZeroFloat16, v12.shaderRoundingModeRTEFloat16);
-  s.float32 = controls(v12.shaderSignedZeroInfNanPreserveFloat32, v12.shaderDenormPreserveFloat32,
-                       v12.shaderDenormFlushToZeroFloat32, v12.shaderRoundingModeRTEFloat32);
-  s.float64 = controls(v12.shaderSignedZeroInfNanPreserveFloat64, v12.shaderDenormPreserveFloat64,
-                       v12.shaderDenormFlushToZeroFloat64, v12.shaderRoundingModeRTEFloat64);
+  s.float32 = {v12.shaderSignedZeroInfNanPreserveFloat32 != 0,
+               v12.shaderDenormPreserveFloat32 != 0};
+  s.float64 = {v12.shaderSignedZeroInfNanPreserveFloat64 != 0,
+               v12.shaderDenormPreserveFloat64 != 0};
 }
 
 void read_features(const Instance& instance, VkPhysicalDevice device,
@@ -132,10 +118,7 @@ void read_features(const Instance& instance, VkPhysicalDevice device,
   const bool size_control =
       has_13 || contains(extensions, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
   const bool coopmat = contains(extensions, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
-  const bool coopmat2 = contains(extensions, VK_NV_COOPERATIVE_MATRIX_2_EXTENSION_NAME);
   const bool bfloat16 = contains(extensions, VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME);
-  const bool executables =
-      contains(extensions, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
 
   auto all = structure<VkPhysicalDeviceFeatures2>(VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2);
   auto v11 = structure<VkPhysicalDeviceVulkan11Features>(
@@ -146,20 +129,14 @@ void read_features(const Instance& instance, VkPhysicalDevice device,
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT);
   auto matrix = structure<VkPhysicalDeviceCooperativeMatrixFeaturesKHR>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR);
-  auto matrix2 = structure<VkPhysicalDeviceCooperativeMatrix2FeaturesNV>(
-      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_2_FEATURES_NV);
   auto bf16 = structure<VkPhysicalDeviceShaderBfloat16FeaturesKHR>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR);
-  auto statistics = structure<VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR>(
-      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR);
   Chain chain(&all);
   if (has_12) chain.add(&v11);
   if (has_12) chain.add(&v12);
   if (size_control) chain.add(&sizes);
   if (coopmat) chain.add(&matrix);
-  if (coopmat2) chain.add(&matrix2);
   if (bfloat16) chain.add(&bf16);
-  if (executables) chain.add(&statistics);
   instance.vk.GetPhysicalDeviceFeatures2(device, &all);
 
   plan::Features& f = s.features;
@@ -167,24 +144,14 @@ void read_features(const Instance& instance, VkPhysicalDevice device,
   f.timeline_semaphore = v12.timelineSemaphore != 0;
   f.f64 = all.features.shaderFloat64 != 0;
   f.int64 = all.features.shaderInt64 != 0;
-  f.int16 = all.features.shaderInt16 != 0;
-  f.int8 = v12.shaderInt8 != 0;
   f.f16 = v12.shaderFloat16 != 0;
-  f.storage_8bit = v12.storageBuffer8BitAccess != 0;
-  f.storage_16bit = v11.storageBuffer16BitAccess != 0;
   f.vulkan_memory_model = v12.vulkanMemoryModel && v12.vulkanMemoryModelDeviceScope;
-  f.int64_atomics = v12.shaderBufferInt64Atomics != 0;
   f.subgroup_size_control = sizes.subgroupSizeControl != 0;
   f.full_subgroups = sizes.computeFullSubgroups != 0;
   f.cooperative_matrix = matrix.cooperativeMatrix != 0;
-  f.cooperative_matrix2 = matrix2.cooperativeMatrixWorkgroupScope &&
-                          matrix2.cooperativeMatrixFlexibleDimensions &&
-                          matrix2.cooperativeMatrixTensorAddressing;
   f.bfloat16 = bf16.shaderBFloat16Type && bf16.shaderBFloat16CooperativeMatrix;
   f.push_descriptor = contains(extensions, VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME);
   f.memory_budget = contains(extensions, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
-  f.external_memory_host = contains(extensions, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
-  f.pipeline_executable_properties = statistics.pipelineExecutableInfo != 0;
   f.pipeline_creation_feedback =
       has_13 || contains(extensions, VK_EXT_PIPELINE_CREATION_FEEDBACK_EXTENSION_NAME);
 }
@@ -311,7 +278,6 @@ plan::Snapshot take_snapshot(const Instance& instance, VkPhysicalDevice device) 
   Snapshot s;
   s.name = head.properties.deviceName;
   s.vendor_id = head.properties.vendorID;
-  s.device_id = head.properties.deviceID;
   s.api_version = head.properties.apiVersion;
   s.type = type_of(head.properties.deviceType);
   const auto extensions = device_extensions(instance, device);

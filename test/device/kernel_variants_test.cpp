@@ -13,6 +13,7 @@
 #include "schedule/schedule.h"
 #include "spirv/translate.h"
 #include "testing/driver/run_dispatch.h"
+#include "testing/driver/snapshots.h"
 #include "testing/driver/spirv_validate.h"
 #include "testing/reference/reference.h"
 
@@ -26,16 +27,20 @@ using kernels::Target;
 struct Device {
   plan::DevicePlan plan;
   Target target;
+  // Subgroups of one size, which shuffle; 0: none do.
   Device(plan::Profile profile, uint32_t subgroup, bool f64) {
-    plan.profile = profile;
-    plan.has.f64 = plan.has.fast_f64 = f64;
-    plan.has.int64 = plan.has.subgroup_shuffle = true;
-    plan.shared_memory_bytes = 49152;
-    plan.max_workgroup_invocations = 1024;
-    plan.subgroup_size = subgroup;
-    plan.fixed_subgroup_size = true;
-    const bool cpu = profile == plan::Profile::cpu;
-    plan.pointwise = {cpu ? subgroup : 256, 4, cpu ? 8192u : 1024u};
+    plan::Snapshot device = testing::common_gpu();
+    device.probes = {.done = true, .f64_rate = 0.5};
+    device.features.f64 = f64;
+    if (subgroup == 0) {
+      device.subgroup = {};
+    } else {
+      device.limits.subgroup_size = subgroup;
+      device.limits.min_subgroup_size = device.limits.max_subgroup_size = subgroup;
+    }
+    plan::PlanOptions options;
+    options.profile = profile;
+    plan = plan::make_plan(device, options);
     target = kernels::make_target(plan);
   }
 };
@@ -142,6 +147,10 @@ void expect_same(const Region& region, bool f64, const char* expected_variant) {
   const Bytes got = run(region, gpu.target);
   EXPECT_TRUE(got == run(region, loop.target));
   EXPECT_TRUE(got == run(region, narrow.target));
+  for (const uint32_t size : {0, 4, 8, 16, 64, 128}) {
+    const Device other(plan::Profile::discrete, size, f64);
+    EXPECT_TRUE(got == run(region, other.target)) << "subgroups of " << size;
+  }
 }
 
 constexpr int64_t kColumns[] = {2, 3, 31, 33, 100, 128, 1000, 1024, 1025, 4096, 5000, 8192};
@@ -343,7 +352,9 @@ TEST(Gathering, AccumulatorsOfTheSecondLevel) {
   for (int64_t columns : {kLevel, kLevel + 1, kLevel + 5003, 2 * kLevel - 1}) {
     check(Op::sum, DType::f64, columns, 32, true);  // unrounded: shows the order
   }
-  check(Op::sum, DType::f64, kLevel + 133 * 1024 + 7, 16, true);
+  for (uint32_t size : {0, 4, 16, 64, 128}) {
+    check(Op::sum, DType::f64, kLevel + 133 * 1024 + 7, size, true);
+  }
   check(Op::sum, DType::f32, kLevel + 77, 32, false);
   check(Op::product, DType::s32, kLevel + 3, 32, true);
   check(Op::reduce_max, DType::f32, kLevel + 2048, 32, true);

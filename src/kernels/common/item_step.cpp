@@ -33,10 +33,10 @@ struct FillZeros {
 
 ItemShape::ItemShape(const ItemOptions& options, const plan::DevicePlan& plan)
     : is_shared(options.shared_workgroup != 0) {
-  const bool on_cpu = plan.profile == plan::Profile::cpu;
-  workgroup = is_shared ? options.shared_workgroup : plan.pointwise.workgroup;
-  is_chunked = (on_cpu || options.is_rare) && !options.has_loops && !is_shared;
-  chunk = !is_chunked ? workgroup : on_cpu ? plan.pointwise.chunk_elements : kRareItems * workgroup;
+  const uint32_t walked = plan.tuning.chunk_elements;
+  workgroup = is_shared ? options.shared_workgroup : plan.tuning.workgroup;
+  is_chunked = (walked > 0 || options.is_rare) && !options.has_loops && !is_shared;
+  chunk = !is_chunked ? workgroup : walked > 0 ? walked : kRareItems * workgroup;
 }
 
 void each_item(Builder& b, const ItemShape& shape, const WordValues<ItemWords>& words,

@@ -15,7 +15,7 @@ int cost_of(const Region& region, Level level) {
 }
 
 bool is_heavy(const Region& region, Level level, const plan::DevicePlan& plan) {
-  return plan.profile == plan::Profile::cpu && cost_of(region, level) >= kHeavyCost;
+  return cost_of(region, level) >= plan.tuning.heavy_cost;
 }
 
 uint32_t iterations_in_turn(const Region& region) {

@@ -20,9 +20,6 @@ namespace nxv::kernels {
 namespace {
 
 constexpr int64_t kLongestInF64 = 4096;
-// Rows that pass through workspaces are taken in slabs of about this many bytes, which bounds the
-// memory and lets caches hold what one pass leaves for the next.
-constexpr uint64_t kSlabBytes = uint64_t{16} << 20;
 constexpr int64_t kLongestChirp = int64_t{1} << 29;
 
 constexpr Family<FftPass> kFftPass = {"fft", generate_fft_pass};
@@ -152,7 +149,7 @@ class FftLowering {
   int64_t rows_of_slab(int64_t size) const {
     const uint64_t row =
         static_cast<uint64_t>(size) * static_cast<uint64_t>(storage_bytes(number_));
-    return std::min(rows_, static_cast<int64_t>(std::max<uint64_t>(1, kSlabBytes / row)));
+    return std::min(rows_, static_cast<int64_t>(std::max<uint64_t>(1, target_.plan->tuning.transform_slab_bytes / row)));
   }
 
   int workspace(int64_t numbers) {
@@ -193,7 +190,7 @@ class FftLowering {
   }
 
   void pass(const Transform& t, size_t i, int64_t done, int from, int to) {
-    const plan::PointwiseShape& shape = target_.plan->pointwise;
+    const plan::Tuning& tuning = target_.plan->tuning;
     FftPass p;
     p.radix = static_cast<uint32_t>(t.radices[i]);
     p.first = i == 0;
@@ -207,13 +204,13 @@ class FftLowering {
     p.from_output = from == kOutput;
     p.to_output = to == kOutput;
     p.number = number_;
-    p.workgroup = shape.workgroup;
-    p.chunked = shape.chunk_elements > shape.workgroup * 4;
+    p.workgroup = tuning.workgroup;
+    p.chunked = tuning.chunk_elements > 0;
 
     const int64_t butterflies = t.size / p.radix;
     const auto units = static_cast<uint64_t>(t.rows * butterflies);
     const uint64_t chunk =
-        p.chunked ? std::max<uint64_t>(1, shape.chunk_elements / p.radix) : shape.workgroup;
+        p.chunked ? std::max<uint64_t>(1, tuning.chunk_elements / p.radix) : tuning.workgroup;
     FftWords words;
     words.units = static_cast<uint32_t>(units);
     words.chunk = static_cast<uint32_t>(chunk);

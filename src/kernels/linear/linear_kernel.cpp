@@ -20,7 +20,7 @@ DType working_type(DType t, const Target& target) {
 double unit_roundoff(DType working) { return to_real(working) == DType::f64 ? 0x1p-53 : 0x1p-24; }
 
 uint32_t lanes_of(const Target& target, uint32_t most) {
-  return std::bit_floor(std::min(most, target.plan->reduction_workgroup));
+  return std::bit_floor(std::min(most, target.plan->tuning.linear_workgroup));
 }
 
 LinearKernel::LinearKernel(const StepOptions& options, const Region& region, const Target& target,

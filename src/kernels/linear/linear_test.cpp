@@ -49,7 +49,7 @@ class Interpreted {
 };
 
 void check_all(plan::DevicePlan plan, uint32_t lone_matrix, const std::vector<DType>& types) {
-  plan.lone_matrix = lone_matrix;
+  plan.tuning.lone_matrix = lone_matrix;
   Interpreted device(plan);
   LinearCheck check(device.call());
   for (const DType type : types) {
@@ -90,9 +90,9 @@ TEST(LinearKernels, SlowDoublePrecision) {
 // alone depend on their lanes.
 TEST(LinearKernels, LoneInvocationsChangeNoBit) {
   plan::DevicePlan plan = cpu_plan();
-  plan.reduction_workgroup = 1;
+  plan.tuning.linear_workgroup = 1;
   const auto results = [&](uint32_t lone_matrix, const char* name, const HostTensor& a) {
-    plan.lone_matrix = lone_matrix;
+    plan.tuning.lone_matrix = lone_matrix;
     Interpreted device(plan);
     std::vector<std::vector<std::byte>> bytes;
     for (const HostTensor& t : device.call()(name, {a}, {})) bytes.push_back(t.bytes);

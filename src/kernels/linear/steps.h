@@ -101,7 +101,7 @@ class Steps {
   const DType working;
   // Matrices of this size are left to an invocation each.
   bool are_lone(uint64_t rows, uint64_t columns) const {
-    return std::max(rows, columns) <= target.plan->lone_matrix;
+    return std::max(rows, columns) <= target.plan->tuning.lone_matrix;
   }
   Rounding rounding(uint64_t rows, uint64_t columns) const {
     return are_lone(rows, columns) ? Rounding::of_operations : Rounding::of_results;

@@ -70,13 +70,11 @@ class MatmulLowering {
 
   // ---- One element after the other
 
-  bool is_cpu() const { return plan_.profile == plan::Profile::cpu; }
-
   PlainLayout plain_layout() const {
     PlainLayout layout;
     layout.sums = sums_;
-    layout.workgroup = is_cpu() ? std::max(plan_.subgroup_size, 1u) : 64;
-    layout.unroll = is_cpu() ? 4 : 32;
+    layout.workgroup = plan_.tuning.lone_workgroup;
+    layout.unroll = plan_.tuning.plain_unroll;
     return layout;
   }
 

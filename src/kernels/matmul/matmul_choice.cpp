@@ -19,14 +19,10 @@ constexpr uint64_t kMinUnitSteps = uint64_t{1} << 22;
 constexpr uint64_t kMinSplitSteps = uint64_t{1} << 30, kMinSplitDepth = 256;
 // Multiplications from which a CPU gains by the kernel of tiles.
 constexpr uint64_t kMinRegisterSteps = uint64_t{1} << 18;
-// Tiles that keep every core of a GPU busy.
-constexpr uint64_t kEnoughTiles = 96;
 // The plain kernel takes this many steps along k; longer products are added up by blocks.
 constexpr uint64_t kMaxPlainDepth = 32768;
-// Invocations that keep a device busy.
-constexpr uint64_t kEnoughOfCpu = 64, kEnoughOfGpu = 16384;
 
-bool is_cpu(const Target& target) { return target.plan->profile == plan::Profile::cpu; }
+bool shares_cheaply(const Target& target) { return target.plan->tuning.shares_cheaply; }
 
 // Why matrix units cannot compute the region with a tile, or null.
 const char* unit_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {
@@ -70,13 +66,14 @@ const char* unit_objection(const Product& product, UnitFactors factors) {
 
 // On a CPU smaller products take less time than compiling the larger kernel.
 const char* register_objection(const Product& product, const Target& target) {
-  if (!is_cpu(target)) return "tiles in registers are for CPUs, whose caches serve all lanes";
+  if (shares_cheaply(target))
+    return "tiles in registers are for CPUs, whose caches serve all lanes";
   const bool worth = product.m >= 2 && product.n >= 8 && product.steps() >= kMinRegisterSteps;
   return worth ? nullptr : "it is too small to pay for compiling the kernel";
 }
 
 const char* shared_objection(const Product& product, const Target& target) {
-  if (is_cpu(target)) return "the device has no shared memory of its own";
+  if (!shares_cheaply(target)) return "the device has no shared memory of its own";
   if (product.m < 16 || product.n < 16 || product.k < 16) {
     return "it has fewer than 16 rows, columns or steps";
   }
@@ -93,7 +90,7 @@ uint64_t tile_count(const Product& product, uint64_t rows, uint64_t columns) {
 std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target) {
   const uint32_t lanes = target.plan->subgroup_size;
   const auto enough = [&](uint64_t rows, uint64_t columns) {
-    return tile_count(product, rows, columns) >= kEnoughTiles;
+    return tile_count(product, rows, columns) >= target.plan->tuning.busy_tiles;
   };
   std::vector<MatmulTile> best;
   if (unit_factors(product, target) == UnitFactors::split) {
@@ -119,7 +116,8 @@ MatmulTile choose_registers(const Product& product, const Target& target) {
 
 // The largest tile that still gives every core work.
 MatmulTile choose_shared(const Product& product, const Target& target) {
-  if (tile_count(product, 128, 128) >= kEnoughTiles) {
+  const uint64_t enough = target.plan->tuning.busy_tiles;
+  if (tile_count(product, 128, 128) >= enough) {
     const Accumulation sums = accumulation(product, target);
     if (storage_bytes(sums.type) == 8) {
       return shared_tile(128, 128, 8, 8, 8, product.holds_totals(sums.type));
@@ -128,7 +126,7 @@ MatmulTile choose_shared(const Product& product, const Target& target) {
     const bool one_set = product.k <= sums.block || product.holds_totals(sums.type);
     return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
   }
-  if (tile_count(product, 64, 64) >= kEnoughTiles) return shared_tile(64, 64, 16, 8, 4);
+  if (tile_count(product, 64, 64) >= enough) return shared_tile(64, 64, 16, 8, 4);
   return shared_tile(32, 32, 16, 4, 4);
 }
 
@@ -186,15 +184,15 @@ MatmulTile choose_matmul(const Product& product, const Target& target) {
 }
 
 bool adds_by_blocks(const Product& product, const Target& target) {
-  const uint64_t enough = is_cpu(target) ? kEnoughOfCpu : kEnoughOfGpu;
   const bool is_long = product.k >= 2 * accumulation(product, target).block;
-  return product.k > kMaxPlainDepth || (is_long && product.words_of_result() < enough);
+  return product.k > kMaxPlainDepth ||
+         (is_long && product.words_of_result() < target.plan->tuning.busy_products);
 }
 
 std::vector<MatmulTile> candidate_tiles(const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   std::vector<MatmulTile> tiles{MatmulTile{}};
-  if (is_cpu(target)) {
+  if (!shares_cheaply(target)) {
     for (auto [rows, columns] : {std::pair{4u, 8u}, {8u, 4u}, {8u, 8u}, {16u, 4u}}) {
       tiles.push_back(register_tile(8, rows, columns, false));
     }

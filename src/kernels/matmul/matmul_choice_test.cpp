@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "testing/driver/snapshots.h"
+
 namespace nxv::kernels {
 namespace {
 
@@ -9,7 +11,7 @@ using Kind = MatmulTile::Kind;
 
 plan::DevicePlan cpu_plan() {
   plan::DevicePlan plan;
-  plan.profile = plan::Profile::cpu;
+  plan.tuning = plan::tuning_of(plan::Profile::cpu, nxv::testing::lavapipe_25());
   plan.has.subgroup_shuffle = plan.fixed_subgroup_size = true;
   plan.subgroup_size = 8;
   plan.max_workgroup_invocations = 1024;
@@ -19,7 +21,7 @@ plan::DevicePlan cpu_plan() {
 
 plan::DevicePlan gpu_plan() {
   plan::DevicePlan plan = cpu_plan();
-  plan.profile = plan::Profile::discrete;
+  plan.tuning = {};
   plan.subgroup_size = 32;
   plan.shared_memory_bytes = 49152;
   return plan;

@@ -15,6 +15,7 @@
 #include "kernels/matmul/matmul.h"
 #include "spirv/translate.h"
 #include "testing/driver/run_dispatch.h"
+#include "testing/driver/snapshots.h"
 #include "testing/driver/spirv_validate.h"
 #include "testing/reference/reference.h"
 
@@ -23,14 +24,14 @@ namespace nxv::kernels {
 using Bytes = std::vector<std::byte>;
 
 inline plan::DevicePlan make_plan(plan::Profile profile) {
+  const bool cpu = profile == plan::Profile::cpu;
   plan::DevicePlan p;
-  p.profile = profile;
+  p.tuning = plan::tuning_of(profile, cpu ? testing::lavapipe_25() : testing::common_gpu());
   p.has.f64 = p.has.fast_f64 = p.has.int64 = p.has.subgroup_shuffle = true;
   p.shared_memory_bytes = 49152;
   p.max_workgroup_invocations = 1024;
-  p.subgroup_size = profile == plan::Profile::cpu ? 8 : 32;
+  p.subgroup_size = p.min_subgroup_size = p.max_subgroup_size = cpu ? 8 : 32;
   p.fixed_subgroup_size = true;
-  p.pointwise = {8, 1, 8192};
   return p;
 }
 

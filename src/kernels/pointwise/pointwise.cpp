@@ -85,13 +85,11 @@ constexpr Family<PointwiseLayout> kPointwise = {"pointwise", generate};
 Lowering lower_pointwise(const Region& region, const Target& target) {
   if (!tiles_obstacle(region, target)) return lower_tiles(region, target);
   const plan::DevicePlan& plan = *target.plan;
-  const plan::PointwiseShape& shape = plan.pointwise;
   const auto groups = divide_up(static_cast<uint64_t>(region.row_count), kGroup);
   PointwiseLayout layout;
-  layout.workgroup = shape.workgroup;
-  if (shape.chunk_elements > shape.workgroup * kGroup) layout.chunk = shape.chunk_elements;
-  const uint64_t chunk =
-      std::max<uint64_t>(1, layout.chunk > 0 ? layout.chunk / kGroup : shape.workgroup);
+  layout.workgroup = plan.tuning.workgroup;
+  layout.chunk = plan.tuning.chunk_elements;
+  const uint64_t chunk = layout.chunk > 0 ? layout.chunk / kGroup : layout.workgroup;
 
   PointwiseWords words;
   words.groups = static_cast<uint32_t>(groups);

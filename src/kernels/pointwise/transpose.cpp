@@ -231,7 +231,7 @@ constexpr Family<TransposeLayout> kTranspose = {"transpose", generate};
 
 const char* tiles_obstacle(const Region& region, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
-  if (plan.profile == plan::Profile::cpu) return "caches of CPUs serve both directions";
+  if (!plan.tuning.shares_cheaply) return "caches serve both directions";
   if (plan.max_workgroup_invocations < kWorkgroup) return "the workgroup is too large";
   const Crossing crossing = find_crossing(region);
   if (crossing.dimension < 0) return "no operand is adjacent along another dimension";

@@ -238,7 +238,7 @@ Lowering lower_fold(const Region& region, const Target& target) {
   const auto rows = static_cast<uint64_t>(root.count);
   const auto columns = static_cast<uint32_t>(attr.columns.count());
   FoldLayout layout;
-  layout.workgroup = plan.profile == plan::Profile::cpu ? std::max(plan.subgroup_size, 1u) : 64;
+  layout.workgroup = plan.tuning.lone_workgroup;
   const uint64_t units = divide_up(rows, static_cast<uint64_t>(elements_per_word(root.dtype)));
 
   FoldWords words;

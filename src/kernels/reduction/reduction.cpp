@@ -16,7 +16,7 @@ constexpr Family<ReductionLayout> kReduction = {"reduction", generate_reduction}
 uint32_t units_of_workgroup(const ReductionLayout& layout) {
   if (layout.unit_is_workgroup()) return 1;
   if (layout.chunked) return kRowsOfChunk;
-  return layout.workgroup / layout.lanes / layout.team * layout.rows;
+  return layout.workgroup / layout.lanes / layout.column * layout.rows;
 }
 
 // Stages of partial results, until one is left that writes the output.

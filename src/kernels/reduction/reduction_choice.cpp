@@ -15,24 +15,34 @@ namespace {
 // A single invocation stays below the bound on loop iterations (288 a block).
 constexpr uint32_t kMaxBlocksOfInvocation = 64;
 // That make an accumulator of the second level.
-constexpr uint32_t kSubgroupsOfAccumulator = 8;
-// Workgroups that fill a GPU, each with an accumulator of the second level.
-constexpr uint64_t kEnoughAccumulators = 1024;
-// Of a workgroup that gathers a row: more would leave a lane too few registers for its 32 loads.
-constexpr uint32_t kMaxGatheringSubgroups = 16;
-// Of adjacent rows. A workgroup's team members are 32 rows wide: a subgroup reads whole sectors.
-constexpr uint32_t kTeam = 8;
-constexpr uint64_t kRowsOfTeams = 1 << 15;  // that fill a GPU without splitting them
-constexpr uint32_t kShortRow = 64;          // columns up to which an invocation takes a row
-constexpr int kMaxUnrolledCost = 64;        // of an element (kOps)
-constexpr uint32_t kUnrolledRow = 16;       // columns up to which a row is folded without a loop
+constexpr uint32_t kTeamsOfAccumulator = 8;
+// Of a workgroup that gathers partial results: more would leave a lane too few registers for its 32
+// loads.
+constexpr uint32_t kMaxGatheringTeams = 16;
+// Invocations to a unit of adjacent rows. A workgroup's columns are 32 rows wide: a subgroup reads
+// whole sectors.
+constexpr uint32_t kColumn = 8, kColumnWorkgroup = 256;
+constexpr uint32_t kShortRow = 64;     // columns up to which an invocation takes a row
+constexpr int kMaxUnrolledCost = 64;   // of an element (kOps)
+constexpr uint32_t kUnrolledRow = 16;  // columns up to which a row is folded without a loop
 // Short rows that an invocation of a GPU takes, so that enough loads are under way; of so many
 // columns together, and where there are so many rows that the device stays filled.
 constexpr uint32_t kMaxRowsOfInvocation = 4;
 constexpr uint32_t kMaxColumnsOfInvocation = 48;
-constexpr uint64_t kManyRows = uint64_t{1} << 18;
-// Rows that keep every core busy, and a GPU.
-constexpr uint64_t kBusyCores = 8, kBusyGpu = 2048;
+
+uint32_t bytes_of_fold(const Region& region, const Expr& e, const Target& target) {
+  const DType input = region.exprs[e.args[0]].dtype;
+  return static_cast<uint32_t>(8 * Fold::part_count(e.op, input, e.dtype, target.math));
+}
+
+// Of all reductions of the region.
+uint64_t all_accumulator_bytes(const Region& region, const Target& target) {
+  uint64_t bytes = 0;
+  for (const Expr& e : region.exprs) {
+    if (e.kind == ExprKind::reduce) bytes += bytes_of_fold(region, e, target);
+  }
+  return bytes;
+}
 
 // Whether neighbouring rows, not neighbouring columns, are adjacent in memory.
 bool rows_are_adjacent(const Region& region) {
@@ -65,6 +75,7 @@ class StageChoice {
       : region_(region),
         target_(target),
         plan_(*target.plan),
+        tuning_(plan_.tuning),
         stage_(stage),
         rows_(static_cast<uint64_t>(region.row_count)),
         per_word_(region.root_level == Level::element ? 1 : elements_per_word(region.root->dtype)) {
@@ -77,12 +88,12 @@ class StageChoice {
     layout_.from_second_level = stage_.from_second_level;
     layout_.aligned = columns % kGroup == 0 || (layout_.from_partials && rows_ == 1);
     const bool many_blocks = wants_many_blocks();
-    layout_.gathers = many_blocks && layout_.from_partials && can_gather();
+    layout_.gathers = stage_.is_first ? shares_rows() : many_blocks && can_gather();
     if (layout_.gathers) layout_.workgroup = gathering_workgroup();
     layout_.to_partials = many_blocks && !layout_.gathers;
     layout_.to_second_level = layout_.to_partials && reaches_second_level();
     if (layout_.to_second_level) {
-      layout_.workgroup = std::min(layout_.lanes * kSubgroupsOfAccumulator, layout_.workgroup);
+      layout_.workgroup = std::min(layout_.lanes * kTeamsOfAccumulator, layout_.workgroup);
     }
     layout_.rows_per_word = layout_.to_partials ? 1 : per_word_;
     layout_.one_block = columns <= kFoldBlock;
@@ -92,10 +103,10 @@ class StageChoice {
     layout_.exact = is_short && region_.fixed_columns;
     layout_.short_columns =
         !is_short ? 0 : static_cast<uint32_t>(layout_.exact ? columns : round_up(columns));
-    layout_.chunked = is_short && is_cpu();
+    layout_.chunked = is_short && tuning_.chunk_elements > 0;
     layout_.rows = rows_of_invocation();
-    layout_.unrolled = !is_cpu() && layout_.lanes == kFoldAccumulators && !layout_.from_partials &&
-                       unrolls(region_, kMaxUnrolledCost);
+    layout_.unrolled = tuning_.holds_rows && layout_.lanes == kFoldAccumulators &&
+                       !layout_.from_partials && unrolls(region_, kMaxUnrolledCost);
     layout_.in_turn = !is_short && !layout_.from_partials &&
                       is_heavy(region_, Level::element, plan_) &&
                       iterations_of_row(region_, layout_, columns) <= plan_.max_loop_iterations;
@@ -103,61 +114,84 @@ class StageChoice {
   }
 
  private:
-  bool is_cpu() const { return plan_.profile == plan::Profile::cpu; }
-
   void choose_lanes(bool adjacent_rows) {
     const uint64_t columns = stage_.columns;
-    const bool subgroups = plan_.has.subgroup_shuffle && plan_.fixed_subgroup_size &&
-                           plan_.subgroup_size >= 4 && plan_.subgroup_size <= kFoldAccumulators;
     // A long row in one invocation would run too many iterations.
     const bool short_enough = region_.kind == RegionKind::reduction || columns <= kFoldBlock;
-    layout_.lanes = subgroups && columns > (stage_.is_first ? kShortRow : kGroup) &&
-                            !(adjacent_rows && short_enough)
-                        ? plan_.subgroup_size
-                        : 1;
-    const bool has_teams =
-        !is_cpu() && layout_.lanes == 1 && adjacent_rows && columns > kShortRow && per_word_ == 1 &&
-        region_.kind == RegionKind::reduction && plan_.max_workgroup_invocations >= 256;
-    layout_.team = has_teams ? kTeam : 1;
-    layout_.workgroup =
-        is_cpu() ? std::max(plan_.subgroup_size, 1u)
-                 : std::min(layout_.shares_units() ? 256u : 64u, plan_.max_workgroup_invocations);
+    if (columns > (stage_.is_first ? kShortRow : kGroup) && !(adjacent_rows && short_enough)) {
+      layout_.lanes = lanes_of_team();
+    }
+    if (layout_.lanes > 1) layout_.subgroup_size = plan_.row_subgroup_size;
+    const bool has_columns = tuning_.shares_cheaply && layout_.lanes == 1 && adjacent_rows &&
+                             columns > kShortRow && per_word_ == 1 &&
+                             region_.kind == RegionKind::reduction &&
+                             tuning_.fold_workgroup >= kColumnWorkgroup;
+    layout_.column = has_columns ? kColumn : 1;
+    layout_.workgroup = layout_.shares_units() ? fold_workgroup() : tuning_.lone_workgroup;
+  }
+
+  // Those of a subgroup, or, where barriers cost little, of a workgroup.
+  uint32_t lanes_of_team() const {
+    if (plan_.row_subgroup_size > 0) return std::min(plan_.row_subgroup_size, kFoldAccumulators);
+    const bool meet = tuning_.shares_cheaply && tuning_.fold_workgroup >= kFoldAccumulators &&
+                      meeting_bytes() <= plan_.shared_memory_bytes;
+    return meet ? kFoldAccumulators : 1;
+  }
+
+  uint32_t fold_workgroup() const {
+    return std::min(tuning_.fold_workgroup, plan_.max_row_workgroup);
   }
 
   // Whether the blocks of a row are better left to several units.
   bool wants_many_blocks() const {
     const uint64_t columns = stage_.columns;
     if (region_.kind != RegionKind::reduction || columns <= kFoldBlock) return false;
-    const uint64_t most =
-        layout_.lanes > 1 ? kMaxBlocksOfSubgroup : kMaxBlocksOfInvocation / per_word_;
-    const uint64_t enough = is_cpu() ? kBusyCores : kBusyGpu;
-    return columns > kFoldBlock * most || rows_ < (layout_.team > 1 ? kRowsOfTeams : enough);
+    const uint64_t most = layout_.lanes > 1 ? kMaxBlocksOfTeam : kMaxBlocksOfInvocation / per_word_;
+    return columns > kFoldBlock * most ||
+           rows_ < (layout_.column > 1 ? tuning_.busy_lines : tuning_.busy_subgroups);
   }
 
-  bool can_gather() const {
-    const uint32_t bytes = kMaxBlocksOfSubgroup * accumulator_bytes(region_, target_);
-    return !is_cpu() && layout_.lanes == kFoldAccumulators &&
-           stage_.columns <= kFoldBlock * kMaxBlocksOfSubgroup &&
+  // Whether a workgroup may share the blocks of a row.
+  bool can_share() const {
+    const uint64_t bytes = kMaxBlocksOfTeam * all_accumulator_bytes(region_, target_) +
+                           (layout_.subgroup_size > 0 ? 0 : meeting_bytes());
+    return tuning_.shares_cheaply && stage_.columns <= kFoldBlock * kMaxBlocksOfTeam &&
            bytes <= plan_.shared_memory_bytes;
+  }
+
+  bool can_gather() const { return layout_.lanes == kFoldAccumulators && can_share(); }
+
+  // A row program cannot be split; a team a row would leave a GPU idle.
+  bool shares_rows() const {
+    return region_.kind == RegionKind::row_program && layout_.lanes > 1 &&
+           stage_.columns > kFoldBlock && rows_ < tuning_.busy_subgroups && can_share();
+  }
+
+  // Where lanes meet in shared memory.
+  uint64_t meeting_bytes() const {
+    return uint64_t{tuning_.fold_workgroup} * all_accumulator_bytes(region_, target_);
   }
 
   uint32_t gathering_workgroup() const {
     const uint32_t limit =
-        std::min(plan_.max_workgroup_invocations / layout_.lanes, kMaxGatheringSubgroups);
+        stage_.is_first ? fold_workgroup() / layout_.lanes
+                        : std::min(plan_.max_row_workgroup / layout_.lanes, kMaxGatheringTeams);
     const auto blocks = static_cast<uint32_t>(divide_up(stage_.columns, kFoldBlock));
-    return layout_.lanes * std::min(std::bit_ceil(blocks), limit);
+    const uint32_t teams = std::min(std::bit_ceil(blocks), limit);
+    return std::max(layout_.lanes * teams, layout_.subgroup_size);
   }
 
   bool reaches_second_level() const {
     constexpr uint64_t kSecondLevel = kFoldBlock * kFoldBlock;
-    return stage_.is_first && !is_cpu() && layout_.lanes > 1 && stage_.columns >= kSecondLevel &&
+    return stage_.is_first && tuning_.shares_cheaply && layout_.lanes > 1 &&
+           stage_.columns >= kSecondLevel &&
            rows_ * divide_up(stage_.columns, kSecondLevel) * kFoldAccumulators >=
-               kEnoughAccumulators;
+               tuning_.busy_workgroups;
   }
 
   uint32_t rows_of_invocation() const {
     if (layout_.short_columns == 0 || layout_.chunked || layout_.rows_per_word > 1 ||
-        region_.root_level == Level::element || rows_ < kManyRows) {
+        region_.root_level == Level::element || rows_ < tuning_.busy_rows) {
       return 1;
     }
     const uint32_t most = kMaxColumnsOfInvocation / layout_.short_columns;
@@ -167,6 +201,7 @@ class StageChoice {
   const Region& region_;
   const Target& target_;
   const plan::DevicePlan& plan_;
+  const plan::Tuning& tuning_;
   const ReductionStage stage_;
   const uint64_t rows_;
   const uint32_t per_word_;
@@ -177,10 +212,7 @@ class StageChoice {
 
 uint32_t accumulator_bytes(const Region& region, const Target& target) {
   for (const Expr& e : region.exprs) {
-    if (e.kind == ExprKind::reduce) {
-      const DType input = region.exprs[e.args[0]].dtype;
-      return static_cast<uint32_t>(8 * Fold::part_count(e.op, input, e.dtype, target.math));
-    }
+    if (e.kind == ExprKind::reduce) return bytes_of_fold(region, e, target);
   }
   throw Error(Status::internal, "a reduction region without a reduction");
 }

@@ -14,24 +14,24 @@ ReductionFrame::ReductionFrame(const Region& r, const Target& target, const Redu
       b(r.kind == RegionKind::reduction ? "reduction" : "row_program", l.workgroup),
       emitter(b, r, target.math, kWordsOf<ReductionWords>,
               int{l.from_partials} + int{l.to_partials}),
-      words(emitter.words_as<ReductionWords>()) {
-  b.set_subgroup_size(l.lanes > 1 ? l.lanes : 0);
+      words(emitter.words_as<ReductionWords>()),
+      team(b, l.lanes, l.subgroup_size, l.workgroup) {
+  b.set_subgroup_size(l.subgroup_size);
 }
 
 Value ReductionFrame::place() {
-  if (layout.team > 1) {
+  if (layout.column > 1) {
     const Value local = b.builtin(ir::Builtin::local_index);
-    lane_ = local / teams();
-    return linear_group(b) * teams() + local % teams();
+    lane_ = local / columns();
+    return linear_group(b) * columns() + local % columns();
   }
   if (layout.lanes == 1) {
     be_alone();
     return linear_group(b) * layout.workgroup + b.builtin(ir::Builtin::local_index);
   }
-  lane_ = b.builtin(ir::Builtin::subgroup_lane);
+  lane_ = team.lane();
   if (layout.unit_is_workgroup()) return linear_group(b);
-  return linear_group(b) * (layout.workgroup / layout.lanes) +
-         b.builtin(ir::Builtin::subgroup_index);
+  return linear_group(b) * (layout.workgroup / layout.lanes) + team.index();
 }
 
 Value ReductionFrame::clamped(Value unit) {
@@ -40,10 +40,9 @@ Value ReductionFrame::clamped(Value unit) {
 }
 
 Value ReductionFrame::is_first() {
-  const Value first = lane_ == 0u;
-  if (layout.team > 1) return first & exists_;
-  if (!layout.unit_is_workgroup()) return first;
-  return first & (b.builtin(ir::Builtin::subgroup_index) == 0u);
+  Value first = lane_ == 0u;
+  if (layout.unit_is_workgroup()) first = first & (team.index() == 0u);
+  return layout.meets() ? first & exists_ : first;
 }
 
 Points ReductionFrame::row_points(Value row) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/common/region_emitter.h"
+#include "kernels/common/team.h"
 #include "kernels/reduction/reduction.h"
 
 namespace nxv::kernels {
@@ -18,14 +19,16 @@ class ReductionFrame {
   ir::Builder b;
   RegionEmitter emitter;
   const WordValues<ReductionWords> words;
+  Team team;  // where it has lanes
 
   // Of those that share a unit; known once one of these was called.
   ir::Value lane() const { return lane_; }
   void be_alone() { lane_ = b.u32(0); }
   ir::Value place();  // returns the invocation's unit
-  // Of a team, whose invocations all meet at barriers: beyond the end, the last unit once more.
+  // Of invocations that go the same way (meets()): beyond the end, the last unit once more.
   ir::Value clamped(ir::Value unit);
-  uint32_t teams() const { return layout.workgroup / layout.team; }  // of a workgroup
+  ir::Value exists() const { return exists_; }
+  uint32_t columns() const { return layout.workgroup / layout.column; }  // of a workgroup
   // Whether this lane stores what its unit has found.
   ir::Value is_first();
   ir::Value partials_in() const { return emitter.workspace(0); }
@@ -40,7 +43,7 @@ class ReductionFrame {
 
  private:
   ir::Value lane_;
-  ir::Value exists_;  // of a team: whether its unit does
+  ir::Value exists_;  // where invocations go the same way: whether their unit does
 };
 
 }  // namespace nxv::kernels

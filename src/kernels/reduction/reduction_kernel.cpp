@@ -57,7 +57,7 @@ class ReductionKernel {
         rows(u);
       }
     };
-    if (layout_.team > 1) {
+    if (layout_.meets()) {
       fold(frame_.clamped(unit));
     } else {
       b_.if_(unit < words_[&Words::units], [&] { fold(unit); });
@@ -65,7 +65,7 @@ class ReductionKernel {
   }
 
   // A block of a row, or 32 blocks, -> one accumulator. Single invocations take neighbouring rows,
-  // subgroups neighbouring blocks.
+  // teams neighbouring blocks.
   void partial(Value unit) {
     Value row, block;
     if (layout_.lanes == 1) {
@@ -148,15 +148,22 @@ class ReductionKernel {
       }
     } else {
       frame_.hoist(root, row);
-      store_elements(root, row);
+      if (layout_.meets()) {
+        b_.if_(frame_.exists(), [&] { store_elements(root, row); });
+      } else {
+        store_elements(root, row);
+      }
     }
     emitter_.forget_all();
   }
 
   // The elements of a row-wide root, lanes adjacent.
   void store_elements(int root, Value row) {
-    const Value first = frame_.lane() << 2;
-    b_.for_range(first, words_[&Words::columns], b_.u32(kGroup * layout_.lanes), [&](Value column) {
+    Value place = frame_.lane();
+    if (layout_.gathers) place = frame_.team.index() * layout_.lanes + place;
+    const Value first = place << 2;
+    const uint32_t together = layout_.gathers ? layout_.workgroup : layout_.lanes;
+    b_.for_range(first, words_[&Words::columns], b_.u32(kGroup * together), [&](Value column) {
       const Points points = frame_.element_points(row, column);
       if (layout_.in_turn) return store_in_turn(root, points, column);
       emitter_.evaluate(root, points);

@@ -28,12 +28,8 @@ HostTensor noise(DType type, Shape shape, uint32_t seed) {
 }
 
 std::vector<plan::DevicePlan> plans(bool fast_f64) {
-  std::vector<plan::DevicePlan> list = {
-      discrete_plan(), cpu_plan(),
-      plan_with([](plan::Snapshot& s) { s.subgroup.shuffle = false; }),
-      plan_with([](plan::Snapshot& s) {
-        s.limits.subgroup_size = s.limits.min_subgroup_size = s.limits.max_subgroup_size = 16;
-      })};
+  std::vector<plan::DevicePlan> list = {discrete_plan(), cpu_plan()};
+  for (const uint32_t size : kSubgroupSizes) list.push_back(plan_of_subgroups(size));
   for (plan::DevicePlan& p : list) p.has.fast_f64 = fast_f64;
   return list;
 }
@@ -104,7 +100,51 @@ TEST(Reduction, ManyBlocks) {
   check_tree(Op::reduce_min, DType::f32, 33333, true);
 }
 
-// Several teams of adjacent rows, the last of them beyond the end.
+// Rows that reductions are broadcast back into: in registers, by a team, by the teams of a
+// workgroup.
+TEST(RowPrograms, OneTreeForEveryDevice) {
+  const auto check = [](DType type, int64_t rows, int64_t length, bool fast_f64) {
+    SCOPED_TRACE(std::string(name(type)) + " " + std::to_string(rows) + " x " +
+                 std::to_string(length));
+    const HostTensor x = noise(type, {rows, length}, static_cast<uint32_t>(length));
+    HostTensor want;
+    for (const plan::DevicePlan& plan : plans(fast_f64)) {
+      InterpretedDevice device(plan);
+      const auto node = host_value(host_graveyard(), type, x.shape, x.bytes);
+      const auto most =
+          elementwise(Op::subtract, {node, reduce(Op::reduce_max, node, Axes{1}, true)});
+      const auto sum = reduce(Op::sum, elementwise(Op::multiply, {most, most}), Axes{1}, true);
+      const HostTensor got = device.evaluate(elementwise(Op::add, {most, cast(sum, type)}));
+      if (want.shape.empty()) want = got;
+      EXPECT_EQ(difference(got, want), "") << "subgroups of " << plan.row_subgroup_size;
+      EXPECT_EQ(device.invalid(), "");
+    }
+  };
+  for (int64_t length : {65, 1000, 1024, 2500, 8192}) check(DType::f32, 3, length, true);
+  for (int64_t length : {1000, 2500}) check(DType::f32, 17, length, false);
+  check(DType::f64, 2, 5000, true);
+  check(DType::f64, 2, 33000, true);
+  check(DType::s64, 2, 1500, true);
+  check(DType::bf16, 5, 2501, true);
+}
+
+// Rows whose results share words, and rows of several blocks.
+TEST(RowPrograms, NarrowResults) {
+  const HostTensor x = noise(DType::f16, {7, 3000}, 5);
+  HostTensor want;
+  for (const plan::DevicePlan& plan : plans(true)) {
+    InterpretedDevice device(plan);
+    const auto node = host_value(host_graveyard(), x.dtype, x.shape, x.bytes);
+    const auto most = reduce(Op::reduce_max, node, Axes{1}, true);
+    const auto sum = reduce(Op::sum, elementwise(Op::subtract, {node, most}), Axes{1}, false);
+    const HostTensor got = device.evaluate(sum);
+    if (want.shape.empty()) want = got;
+    EXPECT_EQ(difference(got, want), "") << "subgroups of " << plan.row_subgroup_size;
+    EXPECT_EQ(device.invalid(), "");
+  }
+}
+
+// Several columns of invocations on adjacent rows, the last of them beyond the end.
 TEST(Reduction, ManyColumns) {
   for (const DType type : {DType::f32, DType::s64, DType::u16, DType::c64}) {
     for (const int64_t length : {70, 1100}) {

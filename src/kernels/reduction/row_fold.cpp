@@ -84,18 +84,23 @@ bool RowFold::may_lack(uint32_t column) const {
 }
 
 // Accumulator `index` % 32 of second-level block `index` / 32, its blocks shared out among the
-// subgroups of the workgroup; missing blocks count as identities.
+// teams of the workgroup; missing blocks count as identities.
 Accumulator RowFold::fold_second_level(Value row, Value index) {
   const SharedAccumulators results(fold_, kBlocksOfAccumulator);
   const uint32_t own = kBlocksOfAccumulator / (layout_.workgroup / layout_.lanes);
   const Value first =
       (index / kFoldAccumulators) * kFoldBlock + (index % kFoldAccumulators) * kGroup;
   const Value blocks = (words_[&Words::columns] - 1u) / kFoldBlock + 1u;
-  const Value begin = b_.builtin(ir::Builtin::subgroup_index) * own;
+  const Value begin = frame_.team.index() * own;
   b_.for_range(begin, begin + own, b_.u32(1), [&](Value at) {
     const Value block = first + (at / kGroup) * kFoldStride + at % kGroup;
     const auto a = fold_.variables(fold_.identity());
-    b_.if_(block < blocks, [&] { Fold::write(a, fold_block(row, block)); });
+    if (layout_.meets()) {
+      const Accumulator result = fold_block(row, b_.binary(Opcode::min, block, blocks - 1u));
+      Fold::write(a, fold_.select(block < blocks, result, fold_.identity()));
+    } else {
+      b_.if_(block < blocks, [&] { Fold::write(a, fold_block(row, block)); });
+    }
     b_.if_(frame_.lane() == 0u, [&] { results.store(at, Fold::read(a)); });
   });
   b_.barrier();
@@ -110,35 +115,59 @@ Accumulator RowFold::fold_second_level(Value row, Value index) {
   return Fold::read(total);
 }
 
-// All blocks, by all subgroups of the workgroup. The results of at most 128 blocks meet in shared
-// memory, where lane l of the first subgroup takes 4l .. 4l + 3; only that one has the total.
+// All blocks, by all teams of the workgroup. The results of at most 128 blocks meet in shared
+// memory, where accumulator l of a team takes 4l .. 4l + 3. Of partial results only the first team
+// has the total, unless all must go the same way.
 Accumulator RowFold::gather(Value row) {
-  const SharedAccumulators results(fold_, kMaxBlocksOfSubgroup);
-  const Value blocks = words_[&Words::blocks], subgroup = b_.builtin(ir::Builtin::subgroup_index);
-  b_.for_range(subgroup, blocks, b_.u32(layout_.workgroup / layout_.lanes), [&](Value block) {
+  const SharedAccumulators results(fold_, kMaxBlocksOfTeam);
+  const Value blocks = words_[&Words::blocks], team = frame_.team.index();
+  const uint32_t teams = layout_.workgroup / layout_.lanes;
+  const auto leave = [&](Value block, Value exists) {
     const Accumulator a = fold_block(row, block);
-    b_.if_(frame_.lane() == 0u, [&] { results.store(block, a); });
-  });
+    const Value first = frame_.lane() == 0u;
+    b_.if_(exists.exists() ? first & exists : first, [&] { results.store(block, a); });
+  };
+  if (layout_.meets()) {
+    b_.for_range(b_.u32(0), blocks, b_.u32(teams), [&](Value first) {
+      const Value block = first + team;
+      leave(b_.binary(Opcode::min, block, blocks - 1u), block < blocks);
+    });
+  } else {
+    b_.for_range(team, blocks, b_.u32(teams), [&](Value block) { leave(block, {}); });
+  }
   b_.barrier();
   const auto total = fold_.variables(fold_.identity());
-  b_.if_(subgroup == 0u, [&] {
-    Accumulator a = fold_.identity();
-    for (uint32_t i = 0; i < kGroup; ++i) {
-      const Value at = (frame_.lane() << 2) + i, safe = b_.binary(Opcode::min, at, blocks - 1u);
-      a = fold_.select(at < blocks, fold_.combine(a, results.load(safe)), a);
-    }
-    for (uint32_t mask = 1; mask < layout_.lanes; mask *= 2) a = fold_.exchange(a, mask);
-    Fold::write(total, a);
-  });
+  const auto combine = [&] { Fold::write(total, gathered(results, blocks)); };
+  if (layout_.from_partials && !layout_.meets()) {
+    b_.if_(team == 0u, combine);
+  } else {
+    combine();
+  }
   if (layout_.rows_per_word > 1) b_.barrier();  // before the next row's results
   return Fold::read(total);
 }
 
-// The team's invocations take neighbouring accumulators; only the first one has the result.
-Accumulator RowFold::fold_block_by_team(Value row, Value begin, Value end) {
+// The tree over the results of blocks.
+Accumulator RowFold::gathered(const SharedAccumulators& results, Value blocks) {
+  const uint32_t own = kFoldAccumulators / layout_.lanes;
+  std::vector<Accumulator> level;
+  for (uint32_t k = 0; k < own; ++k) {
+    Accumulator a = fold_.identity();
+    for (uint32_t i = 0; i < kGroup; ++i) {
+      const Value first = own == 1 ? frame_.lane() << 2 : frame_.lane() * (own * kGroup);
+      const Value at = first + (k * kGroup + i), safe = b_.binary(Opcode::min, at, blocks - 1u);
+      a = fold_.select(at < blocks, fold_.combine(a, results.load(safe)), a);
+    }
+    level.push_back(a);
+  }
+  return frame_.team.fold(fold_, fold_.combine_pairwise(std::move(level)));
+}
+
+// The column's invocations take neighbouring accumulators; only the first one has the result.
+Accumulator RowFold::fold_block_by_column(Value row, Value begin, Value end) {
   const SharedAccumulators results(fold_, layout_.workgroup);
   const Value local = b_.builtin(ir::Builtin::local_index);
-  const uint32_t own = kFoldAccumulators / layout_.team;
+  const uint32_t own = kFoldAccumulators / layout_.column;
   std::vector<Accumulator> level;
   for (uint32_t i = 0; i < own; ++i) {
     const Value start = begin + (frame_.lane() * own + i) * kGroup;
@@ -149,8 +178,8 @@ Accumulator RowFold::fold_block_by_team(Value row, Value begin, Value end) {
   const auto total = fold_.variables(fold_.identity());
   b_.if_(frame_.lane() == 0u, [&] {
     std::vector<Accumulator> members;
-    for (uint32_t i = 0; i < layout_.team; ++i) {
-      members.push_back(results.load(local + i * frame_.teams()));
+    for (uint32_t i = 0; i < layout_.column; ++i) {
+      members.push_back(results.load(local + i * frame_.columns()));
     }
     Fold::write(total, fold_.combine_pairwise(std::move(members)));
   });
@@ -161,7 +190,7 @@ Accumulator RowFold::fold_block_by_team(Value row, Value begin, Value end) {
 Accumulator RowFold::fold_block(Value row, Value block) {
   const Value begin = block * kFoldBlock;
   const Value end = b_.binary(Opcode::min, begin + kFoldBlock, words_[&Words::columns]);
-  if (layout_.team > 1) return fold_block_by_team(row, begin, end);
+  if (layout_.column > 1) return fold_block_by_column(row, begin, end);
   const uint32_t own = kFoldAccumulators / layout_.lanes;
   Accumulator result;
   if (own == 1) {
@@ -184,8 +213,7 @@ Accumulator RowFold::fold_block(Value row, Value block) {
                  [&](Value start) { tree.push(fold_accumulator(row, start, end)); });
     result = tree.finish();
   }
-  for (uint32_t mask = 1; mask < layout_.lanes; mask *= 2) result = fold_.exchange(result, mask);
-  return result;
+  return layout_.lanes > 1 ? frame_.team.fold(fold_, result) : result;
 }
 
 // The elements of an accumulator of a whole block, in order.

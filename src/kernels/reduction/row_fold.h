@@ -12,12 +12,12 @@ class RowFold {
 
   // Evaluates what does not change along a row, outside of the loops over its columns.
   void hoist(ir::Value row);
-  // All blocks of a row, and the tree over their results. Of the lanes that share a row only the
-  // first one has the result, unless they are a subgroup's.
+  // All blocks of a row, and the tree over their results. All that share a row have the result, but
+  // of a column of invocations, or of teams that gather partial results, only the first.
   Accumulator fold(ir::Value row);
   Accumulator fold_block(ir::Value row, ir::Value block);
   // Accumulator `index` % 32 of second-level block `index` / 32, its blocks shared out among the
-  // subgroups of the workgroup.
+  // teams of the workgroup.
   Accumulator fold_second_level(ir::Value row, ir::Value index);
 
   ir::Number result(const Accumulator& a) const { return fold_.result(a); }
@@ -29,7 +29,8 @@ class RowFold {
   Accumulator fold_short(ir::Value row);
   bool may_lack(uint32_t column) const;
   Accumulator gather(ir::Value row);
-  Accumulator fold_block_by_team(ir::Value row, ir::Value begin, ir::Value end);
+  Accumulator gathered(const SharedAccumulators& results, ir::Value blocks);
+  Accumulator fold_block_by_column(ir::Value row, ir::Value begin, ir::Value end);
   Accumulator fold_whole(ir::Value row, ir::Value start);
   Accumulator take_partials(Accumulator to, ir::Value row, ir::Value start, ir::Value end,
                             uint32_t groups);

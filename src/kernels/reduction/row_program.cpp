@@ -1,11 +1,11 @@
 // Rows in registers.
 //
-// A subgroup of 32 lanes holds a block of 1 024 columns, 32 elements a lane, such that lane l is
-// accumulator l of the fold's tree (fold.h). A row takes one subgroup, or a workgroup of as many
-// subgroups as it has blocks, rounded up to a power of two. Everything is straight-line code: an
-// element is loaded once, and what was computed of it for one reduction serves the later ones and
-// the result. Results of blocks meet in shared memory, with one barrier a reduction; every
-// invocation then folds them by the tree.
+// A team of 32 lanes, of a subgroup that may be wider, holds a block of 1 024 columns, 32 elements
+// a lane, such that lane l is accumulator l of the fold's tree (fold.h). A row takes one team, or a
+// workgroup of as many teams as it has blocks, rounded up to a power of two. Everything is
+// straight-line code: an element is loaded once, and what was computed of it for one reduction
+// serves the later ones and the result. Results of blocks meet in shared memory, with one barrier a
+// reduction; every invocation then folds them by the tree.
 #include "kernels/reduction/row_program.h"
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include "kernels/common/grid.h"
 #include "kernels/common/region_cost.h"
 #include "kernels/common/region_emitter.h"
+#include "kernels/common/team.h"
 
 namespace nxv::kernels {
 namespace {
@@ -29,19 +30,18 @@ using ir::Value;
 constexpr uint32_t kLanes = kFoldAccumulators;
 constexpr uint32_t kGroupsOfBlock = kFoldBlock / kFoldStride;  // that a lane holds
 constexpr uint32_t kMaxBlocks = 32;
-constexpr uint32_t kRowsOfWorkgroup = 8;  // when a subgroup takes a row
+constexpr uint32_t kRowsOfWorkgroup = 8;  // when a team takes a row
 // Blocks that an accumulator of the tree's next level takes in order.
 constexpr uint32_t kBlocksOfAccumulator = kGroup;
-// Reductions alone: up to here a loop by one subgroup does as well.
+// Reductions alone: up to here a loop by one team does as well.
 constexpr int64_t kShortReduction = 512;
-// Subgroups that keep a GPU busy; fewer rows are better split.
-constexpr int64_t kEnoughSubgroups = 2048;
 // Of one element (kOps), and bytes of operands an element: bounds of code size and registers.
 constexpr int kMaxCost = 256;
 constexpr int kMaxBytes = 16;
 
 struct RowProgramLayout {
-  uint32_t blocks = 1;               // of a row, a power of two; a subgroup each
+  uint32_t subgroup_size = kLanes;   // a multiple of a team's lanes
+  uint32_t blocks = 1;               // of a row, a power of two; a team each
   uint32_t groups = kGroupsOfBlock;  // of a lane: fewer where rows are short
   Choice<bool> aligned = false;      // rows start at multiples of four elements
   Choice<bool> full = false;         // every lane has all of its elements
@@ -62,21 +62,32 @@ class RowProgramKernel {
         b_(region.kind == RegionKind::reduction ? "reduction" : "row_program", layout.workgroup()),
         emitter_(b_, region, target.math, kWordsOf<RowProgramWords>),
         words_(emitter_.words_as<RowProgramWords>()),
-        target_(target) {
-    b_.set_subgroup_size(kLanes);
+        target_(target),
+        team_(b_, kLanes, layout.subgroup_size, layout.workgroup()) {
+    b_.set_subgroup_size(layout.subgroup_size);
   }
 
   ir::Kernel run() {
-    lane_ = b_.builtin(ir::Builtin::subgroup_lane);
-    const Value subgroup = b_.builtin(ir::Builtin::subgroup_index);
+    lane_ = team_.lane();
+    const Value team = team_.index();
     const bool alone = layout_.blocks == 1;
-    block_ = alone ? b_.u32(0) : subgroup;
-    row_ = alone ? linear_group(b_) * kRowsOfWorkgroup + subgroup : linear_group(b_);
-    b_.if_(row_ < words_[&RowProgramWords::rows], [&] { row(); });
+    block_ = alone ? b_.u32(0) : team;
+    row_ = alone ? linear_group(b_) * kRowsOfWorkgroup + team : linear_group(b_);
+    const Value rows = words_[&RowProgramWords::rows];
+    if (goes_together()) {
+      exists_ = row_ < rows;
+      row_ = b_.binary(Opcode::min, row_, rows - 1u);
+      row();
+    } else {
+      b_.if_(row_ < rows, [&] { row(); });
+    }
     return b_.finish();
   }
 
  private:
+  // A subgroup has several rows; beyond the end it takes the last one once more.
+  bool goes_together() const { return layout_.blocks == 1 && layout_.subgroup_size > kLanes; }
+
   Value columns() const { return words_[&RowProgramWords::columns]; }
 
   void row() {
@@ -92,11 +103,12 @@ class RowProgramKernel {
       point.rows = points_.rows;
       point.row_end = points_.row_end;
       emitter_.evaluate(root, point);
-      const Value first = layout_.blocks == 1 ? lane_ == 0u : (lane_ == 0u) & (block_ == 0u);
+      Value first = layout_.blocks == 1 ? lane_ == 0u : (lane_ == 0u) & (block_ == 0u);
+      if (goes_together()) first = first & exists_;
       b_.if_(first, [&] { store_element(emitter_.output(), row_, emitter_.value(root, 0)); });
     } else {
       emitter_.evaluate(root, points_);
-      store(root);
+      goes_together() ? b_.if_(exists_, [&] { store(root); }) : store(root);
     }
   }
 
@@ -142,7 +154,7 @@ class RowProgramKernel {
       }
       a = layout_.aligned && !layout_.full ? fold.select(is_real(j, 0), next, a) : next;
     }
-    for (uint32_t mask = 1; mask < kLanes; mask *= 2) a = fold.exchange(a, mask);
+    a = team_.fold(fold, a);
     return layout_.blocks == 1 ? a : across_blocks(fold, a);
   }
 
@@ -204,7 +216,8 @@ class RowProgramKernel {
   RegionEmitter emitter_;
   const WordValues<RowProgramWords> words_;
   const Target& target_;
-  Value lane_, block_, row_;
+  Team team_;
+  Value lane_, block_, row_, exists_;
   Points points_;
   std::vector<Value> columns_;  // first of each group, also where that is beyond the end
   int shared_count_ = 0;
@@ -249,23 +262,22 @@ bool unrolls(const Region& region, int max_cost) {
 const char* registers_obstacle(const Region& region, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   if (region.fixed_columns) return "rows are small windows";
-  if (plan.profile == plan::Profile::cpu)
-    return "CPUs have few registers, and walk rows in their caches";
-  if (!plan.has.subgroup_shuffle || !plan.fixed_subgroup_size || plan.subgroup_size != kLanes) {
-    return "there are no subgroups of 32 lanes that shuffle";
-  }
+  if (!plan.tuning.holds_rows) return "registers are few, and caches hold rows";
+  if (plan.row_subgroup_size < kLanes) return "no subgroups of 32 lanes shuffle";
   if (region.col_count > int64_t{kMaxBlocks} * kFoldBlock) return "rows are too long";
   const uint32_t blocks = std::bit_ceil(block_count(region));
-  if (kLanes * blocks > plan.max_workgroup_invocations ||
-      kLanes * kRowsOfWorkgroup > plan.max_workgroup_invocations) {
+  const uint32_t rows = blocks == 1 ? kRowsOfWorkgroup : 1;
+  if (std::max(blocks, kRowsOfWorkgroup) * kLanes > plan.max_row_workgroup) {
     return "the workgroup is too large";
   }
+  if (kLanes * blocks * rows < plan.row_subgroup_size) return "a row is less than a subgroup";
   if (shared_bytes(region, target, blocks) > plan.shared_memory_bytes) {
     return "shared memory is too small";
   }
   if (region.kind == RegionKind::reduction) {
     if (region.col_count <= kShortReduction) return "rows are short, and a loop does as well";
-    if (region.row_count * blocks < kEnoughSubgroups) return "rows are few, and better split";
+    if (region.row_count * blocks < plan.tuning.busy_subgroups)
+      return "rows are few, and better split";
   }
   if (storage_bytes(region.root->dtype) < 4 &&
       (region.root_level == Level::row || region.col_count % kGroup != 0)) {
@@ -284,6 +296,7 @@ Lowering lower_rows_in_registers(const Region& region, const Target& target) {
   const auto rows = static_cast<uint64_t>(region.row_count);
   const auto columns = static_cast<uint32_t>(region.col_count);
   RowProgramLayout layout;
+  layout.subgroup_size = target.plan->row_subgroup_size;
   layout.blocks = std::bit_ceil(block_count(region));
   if (layout.blocks == 1) {
     layout.groups = std::bit_ceil(static_cast<uint32_t>(divide_up(columns, kFoldStride)));

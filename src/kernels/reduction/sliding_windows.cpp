@@ -17,7 +17,6 @@ using ir::Value;
 
 constexpr uint32_t kGroupsOfChunk = 256;  // that a workgroup of a CPU walks
 constexpr uint32_t kWorkgroup = 128;      // of a GPU
-constexpr int64_t kFewRows = 1 << 16;     // that would leave a GPU idle in groups of four
 
 struct SlidingLayout {
   uint32_t workgroup = kWorkgroup;
@@ -241,7 +240,7 @@ const char* sliding_obstacle(const Region& region, const Target& target) {
   if (!region.fixed_columns) return "rows are no small windows";
   if (region.root_level != Level::row) return "the result has an element for each of a window";
   if (region.can_fault()) return "faults name the first window of an element";
-  if (target.plan->profile != plan::Profile::cpu && region.row_count < kFewRows) {
+  if (region.row_count < int64_t{target.plan->tuning.busy_windows}) {
     return "groups of four windows would leave a GPU idle";
   }
   const Expr* reduction = only_reduction(region);
@@ -262,9 +261,9 @@ Lowering lower_sliding_windows(const Region& region, const Target& target) {
   const auto rows = static_cast<uint32_t>(region.row_count), of_line = line(region);
   const auto groups_of_line = static_cast<uint32_t>(divide_up(of_line, kGroup));
   SlidingLayout layout;
-  layout.chunked = plan.profile == plan::Profile::cpu;
-  layout.workgroup = layout.chunked ? std::max(plan.subgroup_size, 1u)
-                                    : std::min(kWorkgroup, plan.max_workgroup_invocations);
+  layout.chunked = plan.tuning.chunk_elements > 0;
+  layout.workgroup =
+      layout.chunked ? plan.tuning.workgroup : std::min(kWorkgroup, plan.max_workgroup_invocations);
   layout.aligned = of_line % kGroup == 0;
 
   SlidingWords words;

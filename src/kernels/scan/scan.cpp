@@ -22,7 +22,6 @@ constexpr uint64_t kLongestTeamLine = uint64_t{kScanChunk} * kScanBlock;
 // Totals that a block adds up by itself: one chunk, or as many integers as take little time.
 constexpr uint64_t kFewCounters = 128;
 constexpr uint64_t kShortLine = 128;          // a GPU's invocation takes it alone
-constexpr uint32_t kSharedBytes = 20 * 1024;  // of a workgroup: several are under way at once
 constexpr uint32_t kLookBackLoads = 16;       // a tile that waits for others begins early
 constexpr uint32_t kTicketBytes = 16;         // of it, beside the teams
 constexpr uint32_t kTeams = 4, kAdjacentTeams = 16;  // of a workgroup at most
@@ -94,16 +93,14 @@ class ScanLowering {
     add(layout, lines, -1, published);
   }
 
-  bool is_cpu() const { return target_.plan->profile == plan::Profile::cpu; }
-
   // Whether there are lines enough for each to be walked as a whole.
   bool takes_one_pass(const Lines& lines) const {
-    return lines.length <= kLongestWalk && lines.count() >= (is_cpu() ? 16 : 32768);
+    return lines.length <= kLongestWalk && lines.count() >= target_.plan->tuning.busy_lines;
   }
 
   // Why no team shares a unit, or null.
   const char* team_obstacle(const ScanLayout& layout, const Lines& lines) const {
-    if (is_cpu()) return "barriers are dear on CPUs";
+    if (!target_.plan->tuning.shares_cheaply) return "barriers are dear";
     const uint32_t bytes = scan_team_bytes(layout, target_) + kTicketBytes;
     if (bytes > target_.plan->shared_memory_bytes) return "shared memory is too small";
     if (lines.length <= kShortLine) return "lines are short";
@@ -116,18 +113,18 @@ class ScanLowering {
     layout.adjacent_lines = lines.inner > 1;
     if (team_obstacle(layout, lines)) {
       layout.team = 1;
-      layout.workgroup = is_cpu() ? std::max(plan.subgroup_size, 1u) : 64;
-      layout.unroll = is_cpu() ? 1 : 8;
+      layout.workgroup = plan.tuning.lone_workgroup;
+      layout.unroll = plan.tuning.scan_loads;
       layout.lines = takes_one_pass(lines);
       return;
     }
-    const uint32_t room = std::min(plan.shared_memory_bytes - kTicketBytes, kSharedBytes);
+    const uint32_t room = std::min(plan.shared_memory_bytes - kTicketBytes, plan.tuning.scan_shared_bytes);
     const uint32_t most = layout.adjacent_lines ? kAdjacentTeams : kTeams;
     const uint32_t teams = std::clamp(room / scan_team_bytes(layout, target_), 1u, most);
     layout.team = kScanChunk;
     layout.workgroup = std::min(teams, plan.max_workgroup_invocations / kScanChunk) * kScanChunk;
     layout.lines =
-        !layout.adjacent_lines && lines.length <= kLongestTeamLine && lines.count() >= 2048;
+        !layout.adjacent_lines && lines.length <= kLongestTeamLine && lines.count() >= plan.tuning.busy_subgroups;
   }
 
   int workspace(const ScanLayout& layout, uint64_t accumulators) {

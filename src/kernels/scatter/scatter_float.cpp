@@ -42,7 +42,7 @@ Lowering lower_scatter_add_float(const Region& region, const Target& target) {
     lowering.workspaces.push_back(s.most_heavy * s.inner * sum_bytes);
   }
   lowering.add(fill_zeros(region, target, kHeads, s.slots + 1));
-  const uint64_t cached = target.plan->scatter_slots;
+  const uint64_t cached = target.plan->tuning.scatter_slots;
   if (s.carries && cached != 0 && s.slots > cached) {
     const SlotPartition partition = partition_updates(lowering, region, target);
     lowering.add(link_partition(s, partition));

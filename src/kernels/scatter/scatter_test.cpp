@@ -28,7 +28,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // The first goes over updates once for every four slots.
 std::vector<plan::DevicePlan> plans() {
   plan::DevicePlan passes = discrete_plan();
-  passes.scatter_slots = 4;
+  passes.tuning.scatter_slots = 4;
   return {passes, bare_plan(), cpu_plan()};
 }
 
@@ -174,7 +174,7 @@ plan::DevicePlan tile_plan(uint32_t span, uint64_t scatter_slots = 0) {
     s.limits.shared_memory_bytes = (span + 2) * 4;
     s.limits.subgroup_size = s.limits.min_subgroup_size = s.limits.max_subgroup_size = 8;
   });
-  p.scatter_slots = scatter_slots;
+  p.tuning.scatter_slots = scatter_slots;
   return p;
 }
 
@@ -216,7 +216,7 @@ TEST(ScatterTiles, GiveTheSameSums) {
           EXPECT_EQ(s.disagreement(tile_plan(256)), "") << what;
           const HostTensor want = s.run(tile_plan(0));
           for (const auto& plan : {tile_plan(64), tile_plan(256), tile_plan(256, 200)}) {
-            if (plan.scatter_slots != 0 && inner == 1) continue;  // sorted first
+            if (plan.tuning.scatter_slots != 0 && inner == 1) continue;  // sorted first
             EXPECT_EQ(difference(s.run(plan), want), "") << what;
           }
         }
@@ -248,7 +248,7 @@ TEST(ScatterTiles, GiveTheLastUpdate) {
 // Tiles of the size that a common GPU has, of updates in the order of their slots' highest bits.
 TEST(ScatterTiles, OfAPartition) {
   plan::DevicePlan partition = discrete_plan();
-  partition.scatter_slots = 4;
+  partition.tuning.scatter_slots = 4;
   const Scatter close = make_scatter(DType::f32, 5003, 1, 9001, 8, 5003);
   const Scatter spread = make_scatter(DType::f32, 40000, 1, 9001, 8, 40000);
   for (const Scatter& s : {close, spread}) {

@@ -57,7 +57,7 @@ std::vector<SlotIndices::Update> SlotIndices::take(Value first, Value stride, ui
 
 void each_pass(uint64_t slots, const plan::DevicePlan& plan,
                const std::function<void(uint32_t, uint32_t)>& use) {
-  const uint64_t pass = plan.scatter_slots == 0 ? slots : plan.scatter_slots;
+  const uint64_t pass = plan.tuning.scatter_slots == 0 ? slots : plan.tuning.scatter_slots;
   for (uint64_t begin = 0; begin < slots; begin += pass) {
     use(static_cast<uint32_t>(begin), static_cast<uint32_t>(std::min(begin + pass, slots)));
   }

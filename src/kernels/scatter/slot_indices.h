@@ -51,7 +51,7 @@ class SlotIndices {
   ir::Value slots_;  // how many there are
 };
 
-// Calls `use` with the slots of each pass over the updates (DevicePlan::scatter_slots).
+// Calls `use` with the slots of each pass over the updates (Tuning::scatter_slots).
 void each_pass(uint64_t slots, const plan::DevicePlan& plan,
                const std::function<void(uint32_t begin, uint32_t end)>& use);
 

@@ -23,7 +23,7 @@ constexpr uint32_t kBoundWords = 2;  // lowest and highest slot
 }  // namespace
 
 TileLayout tile_layout(const plan::DevicePlan& plan) {
-  if (plan.profile == plan::Profile::cpu) return {};
+  if (!plan.tuning.shares_cheaply) return {};
   const uint32_t workgroup = std::min(kWorkgroup, plan.max_workgroup_invocations);
   const uint32_t batch = kBatch * workgroup, room = plan.shared_memory_bytes / 4;
   if (room < batch + kBoundWords) return {};

@@ -10,11 +10,8 @@
 namespace nxv::kernels {
 namespace {
 
-// Up to which an element is compared with all others of its row.
-constexpr uint64_t kFewColumns = 64, kFewColumnsOfCpu = 32;
 constexpr uint32_t kMergeItems = 16;         // of an invocation at most
 constexpr uint64_t kSerialTile = 8192;       // below the bound on loop iterations
-constexpr uint32_t kMergeBytes = 32 * 1024;  // of shared memory
 constexpr uint32_t kTileItems = 16;
 
 class SortLowering {
@@ -30,7 +27,7 @@ class SortLowering {
   }
 
   Lowering run() {
-    if (columns_ <= (is_cpu() ? kFewColumnsOfCpu : kFewColumns)) {
+    if (columns_ <= plan_.tuning.rank_sort_columns) {
       by_rank();
     } else if (!merge_obstacle()) {
       by_merging();
@@ -41,10 +38,8 @@ class SortLowering {
   }
 
  private:
-  bool is_cpu() const { return plan_.profile == plan::Profile::cpu; }
-
   void by_rank() {
-    layout_.workgroup = is_cpu() ? std::max(plan_.subgroup_size, 1u) : 64;
+    layout_.workgroup = plan_.tuning.lone_workgroup;
     const uint64_t count = rows_ * columns_;
     add(kRankSort, layout_,
         {.columns = columns_,
@@ -62,10 +57,10 @@ class SortLowering {
 
   // Why a row is not merged in shared memory, or null.
   const char* merge_obstacle() const {
-    if (is_cpu()) return "CPUs have no shared memory of their own";
+    if (!plan_.tuning.shares_cheaply) return "barriers are dear";
     const SortLayout layout = merge_layout();
     if (layout.items > kMergeItems) return "rows are too long";
-    const uint32_t room = std::min(plan_.shared_memory_bytes, kMergeBytes);
+    const uint32_t room = std::min(plan_.shared_memory_bytes, plan_.tuning.merge_shared_bytes);
     return merge_sort_bytes(layout) > room ? "shared memory is too small" : nullptr;
   }
 
@@ -75,8 +70,9 @@ class SortLowering {
   }
 
   void by_digits() {
-    if (is_cpu()) {
-      layout_.workgroup = std::max(plan_.subgroup_size, 1u);
+    const bool serial = !plan_.tuning.shares_cheaply;
+    if (serial) {
+      layout_.workgroup = plan_.tuning.lone_workgroup;
       // Counters are cleared and scanned for every tile.
       layout_.digit_bits = columns_ < 1024 ? 4 : 8;
       while ((layout_.workgroup * 4) << layout_.digit_bits > plan_.shared_memory_bytes) {
@@ -85,15 +81,15 @@ class SortLowering {
     } else {
       layout_ = tile_radix_layout(plan_, layout_);
     }
-    const SortFamily& family = is_cpu() ? kSerialRadix : kTileRadix;
-    const uint64_t tile = is_cpu() ? kSerialTile : uint64_t{layout_.workgroup} * layout_.items;
+    const SortFamily& family = serial ? kSerialRadix : kTileRadix;
+    const uint64_t tile = serial ? kSerialTile : uint64_t{layout_.workgroup} * layout_.items;
     const uint64_t tiles = divide_up(columns_, tile), units = rows_ * tiles;
     const uint64_t digits = uint64_t{1} << layout_.digit_bits;
     const auto passes = static_cast<uint32_t>(
         divide_up(static_cast<uint64_t>(bits(layout_.type)), layout_.digit_bits));
     SortGrid grid{.columns = columns_,
                   .units = units,
-                  .groups = is_cpu() ? divide_up(units, layout_.workgroup) : units,
+                  .groups = serial ? divide_up(units, layout_.workgroup) : units,
                   .tiles = tiles,
                   .tile = tile,
                   .work = rows_ * columns_ * 8};

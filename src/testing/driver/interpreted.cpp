@@ -29,9 +29,7 @@ size_t allocation(const Node& node) {
 }
 constexpr std::byte kGarbage{0xcd};
 
-// Subgroups are of the plan's size, unless the caller knows better.
 InterpreterOptions interpreter_of(const plan::DevicePlan& plan, InterpreterOptions options) {
-  if (options.subgroup_size == 0) options.subgroup_size = plan.subgroup_size;
   options.max_iterations = std::min(options.max_iterations, plan.max_loop_iterations);
   return options;
 }
@@ -45,6 +43,11 @@ void check_limits(const ir::Kernel& kernel, const kernels::Dispatch& d,
                                         std::to_string(limit));
     }
   };
+  if (kernel.subgroup_size != 0 && !plan.can_demand(kernel.subgroup_size)) {
+    throw Error(Status::internal, "kernel " + kernel.name + " demands subgroups of " +
+                                      std::to_string(kernel.subgroup_size) +
+                                      ", which the device has not");
+  }
   keep(kernel.local_size, plan.max_workgroup_invocations, "invocations a workgroup");
   keep(kernel.shared_bytes(), plan.shared_memory_bytes, "bytes of shared memory");
   for (uint32_t groups : d.groups) keep(groups, plan.max_group_count, "workgroups a dimension");
@@ -110,7 +113,12 @@ void InterpretedDevice::run(const Region& region) {
     if (keys_.insert(d.key).second) {
       invalid_ += validate_spirv(spirv::translate(kernel, {}));
     }
-    run_dispatch(d, kernel, buffers, region.words, interpreter_);
+    // Kernels that demand no size get the plan's, unless the caller knows better.
+    InterpreterOptions options = interpreter_;
+    if (options.subgroup_size == 0 && kernel.subgroup_size == 0) {
+      options.subgroup_size = plan_.subgroup_size;
+    }
+    run_dispatch(d, kernel, buffers, region.words, options);
     ++dispatches_;
   }
   const Failure found = find_fault(region.faults, faults, region.root->shape);

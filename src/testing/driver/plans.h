@@ -22,6 +22,18 @@ plan::DevicePlan plan_with(Change change) {
   return plan::make_plan(device);
 }
 
+// With subgroups of one size; 0: without any that shuffle.
+inline plan::DevicePlan plan_of_subgroups(uint32_t size) {
+  return plan_with([&](plan::Snapshot& s) {
+    if (size == 0) {
+      s.subgroup = {};
+    } else {
+      s.limits.subgroup_size = s.limits.min_subgroup_size = s.limits.max_subgroup_size = size;
+    }
+  });
+}
+inline constexpr uint32_t kSubgroupSizes[] = {0, 4, 8, 16, 32, 64, 128};
+
 // A device and how the interpreter plays it.
 struct AbsentDevice {
   std::string name;
@@ -61,7 +73,7 @@ inline std::vector<AbsentDevice> absent_devices() {
   add("subgroups of 64", true, subgroups_of(64));
   add("subgroups of 16", true, subgroups_of(16));
   add("subgroups of any size", true, [](Snapshot& s) {
-    s.features.subgroup_size_control = s.features.full_subgroups = false;
+    s.subgroup.required_size = false;
     s.limits.subgroup_size = 16;
     s.limits.min_subgroup_size = 8;
   });

@@ -33,6 +33,13 @@ void set_subgroup_operations(Snapshot& s, bool are_there) {
   s.subgroup.arithmetic = s.subgroup.ballot = s.subgroup.shuffle = are_there;
 }
 
+// Sizes of subgroups; `most` of them are a workgroup then, 0: as many as there are invocations.
+void let_kernels_demand(Snapshot& s, uint32_t most) {
+  s.features.subgroup_size_control = s.features.full_subgroups = true;
+  s.subgroup.required_size = true;
+  s.limits.max_workgroup_subgroups = most;
+}
+
 // Memory of the device's own beside that of the machine, a part of it seen by the host.
 void set_own_memory(Snapshot& s, uint64_t bytes) {
   s.type = DeviceType::discrete;
@@ -75,10 +82,10 @@ Snapshot able_device(const char* name, const char* driver, uint32_t vendor) {
   Snapshot s = device(name, driver, vendor);
   plan::Features& f = s.features;
   f.int64 = f.f16 = f.vulkan_memory_model = true;
-  f.subgroup_size_control = f.full_subgroups = true;
   f.pipeline_creation_feedback = f.push_descriptor = true;
   s.float32.signed_zero_inf_nan_preserve = true;
   set_subgroup_operations(s, true);
+  let_kernels_demand(s, 0);
   return s;
 }
 
@@ -120,6 +127,7 @@ Snapshot radeon(const char* name, uint64_t memory) {
   set_own_memory(s, memory);
   set_workgroups(s, 1024, 65536);
   set_subgroups(s, 64, 64, 64);
+  s.subgroup.required_size = false;  // there is but one
   add_f64(s, 1.0 / 16);
   s.float32.denorm_preserve = true;
   s.limits.timestamp_period_ns = 10;
@@ -130,6 +138,7 @@ Snapshot radeon(const char* name, uint64_t memory) {
 Snapshot rdna(const char* name, uint64_t memory) {
   Snapshot s = radeon(name, memory);
   set_subgroups(s, 64, 32, 64);
+  let_kernels_demand(s, 0);
   return s;
 }
 
@@ -140,6 +149,7 @@ Snapshot intel(const char* name, uint32_t least_subgroup) {
   set_shared_memory(s, 12 * kGiB);
   set_workgroups(s, 1024, 65536);
   set_subgroups(s, 32, least_subgroup, 32);
+  let_kernels_demand(s, 64);
   s.float32.denorm_preserve = true;
   s.limits.timestamp_period_ns = 52;
   s.probes.f32_subnormals = s.probes.f32_fma_fused = true;
@@ -152,6 +162,7 @@ Snapshot adreno(const char* name) {
   set_shared_memory(s, 6 * kGiB);
   set_workgroups(s, 1024, 32768);
   set_subgroups(s, 128, 64, 128);
+  let_kernels_demand(s, 16);
   s.limits.timestamp_period_ns = 52;
   s.probes.f32_fma_fused = true;
   return s;
@@ -164,7 +175,7 @@ Snapshot video_core(const char* name) {
   set_workgroups(s, 256, 16384);
   set_subgroups(s, 16, 16, 16);
   s.limits.max_allocation_bytes = s.limits.max_buffer_bytes = kGiB;
-  s.features.subgroup_size_control = s.features.full_subgroups = true;
+  let_kernels_demand(s, 16);
   s.features.pipeline_creation_feedback = true;
   return s;
 }
@@ -182,6 +193,7 @@ Snapshot cpu(const char* name, const char* driver, uint32_t vendor, uint32_t sub
   Snapshot s = able_device(name, driver, vendor);
   s.type = DeviceType::cpu;
   set_subgroups(s, subgroup_size, subgroup_size, subgroup_size);
+  let_kernels_demand(s, 32);
   s.limits.max_allocation_bytes = 2 * kGiB;
   s.limits.max_buffer_bytes = 4 * kGiB - 1;
   s.probes.f32_div_exact = s.probes.f32_sqrt_exact = s.probes.f32_subnormals = true;
@@ -246,6 +258,7 @@ Snapshot rdna4() {
 
 Snapshot skylake() {
   Snapshot s = intel("Intel(R) HD Graphics 530 (SKL GT2)", 8);
+  s.limits.max_workgroup_subgroups = 56;
   add_f64(s, 1.0 / 4);
   return s;
 }

@@ -1,0 +1,63 @@
+#include "plan/tuning.h"
+
+#include <algorithm>
+
+namespace nxv::plan {
+namespace {
+
+// A CPU: one subgroup a workgroup, contiguous chunks, short code.
+Tuning of_cpu(const Snapshot& device) {
+  Tuning t;
+  const uint32_t lanes =
+      std::min(std::max(device.limits.subgroup_size, 1u), device.limits.invocations());
+  t.workgroup = t.lone_workgroup = t.fold_workgroup = t.linear_workgroup = lanes;
+  t.chunk_elements = 8192;
+  t.shares_cheaply = t.holds_rows = false;
+  t.heavy_cost = 150;
+  t.word_pairs = true;
+  t.rank_sort_columns = 32;
+  t.scan_loads = 1;
+  t.plain_unroll = 4;
+  t.busy_workgroups = 4;
+  t.busy_subgroups = 8;
+  t.busy_lines = 16;
+  t.busy_products = 64;
+  t.busy_windows = t.busy_rows = 0;
+  t.submit_work = uint64_t{1} << 26;
+  t.submit_dispatches = 128;
+  t.submit_early = 0;
+  return t;
+}
+
+}  // namespace
+
+std::string_view name(Profile p) {
+  switch (p) {
+    case Profile::cpu:
+      return "cpu";
+    case Profile::integrated:
+      return "integrated";
+    case Profile::discrete:
+      return "discrete";
+  }
+  return "";
+}
+
+Tuning tuning_of(Profile profile, const Snapshot& device) {
+  if (profile == Profile::cpu) return of_cpu(device);
+  Tuning t;
+  const uint32_t most = device.limits.invocations();
+  t.workgroup = std::min(t.workgroup, most);
+  t.lone_workgroup = std::min(t.lone_workgroup, most);
+  t.fold_workgroup = std::min(t.fold_workgroup, most);
+  t.linear_workgroup = std::min(t.linear_workgroup, most);
+  if (profile == Profile::integrated) {
+    t.submit_work = uint64_t{1} << 30;
+    t.submit_dispatches = 256;
+  } else {
+    t.scatter_slots = uint64_t{1} << 23;
+  }
+  return t;
+}
+
+}  // namespace nxv::plan
