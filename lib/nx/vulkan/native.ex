@@ -86,7 +86,7 @@ defmodule Nx.Vulkan.Native do
   def call(_name, _tensors, _options), do: missing()
   def create(_engine, _name, _options), do: missing()
   # A scalar argument of a function that `reduce` and `window_reduce` take.
-  def parameter(_engine, _type), do: missing()
+  def parameter(_engine, _type, _shape), do: missing()
 
   # Pointers. pin/2 answers {:ok, address} of memory that holds the bytes while the tensor lives, and
   # share/3 {:ok, name} of such memory that other processes of the machine can open.

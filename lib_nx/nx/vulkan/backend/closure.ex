@@ -29,6 +29,6 @@ defmodule Nx.Vulkan.Backend.Closure do
 
   # `home` is a tensor on the device to compute on.
   defp parameter(home, type) do
-    Node.make(Nx.template({}, type), fn -> Native.parameter(home, Node.type(type)) end)
+    Node.make(Nx.template({}, type), fn -> Native.parameter(home, Node.type(type), []) end)
   end
 end
