@@ -340,13 +340,14 @@ TEST_P(Disabled, ResultsStay) {
             3 * (int64_t{1} << 40) + 6);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Capabilities, Disabled,
-    ::testing::Values(std::vector<std::string>{"f64"}, std::vector<std::string>{"int64"},
-                      std::vector<std::string>{"subgroup_shuffle"},
-                      std::vector<std::string>{"texel_loads"},
-                      std::vector<std::string>{"f64", "int64", "native_div", "native_sqrt",
-                                               "subgroup_shuffle"}));
+INSTANTIATE_TEST_SUITE_P(Capabilities, Disabled,
+                         ::testing::Values(std::vector<std::string>{"f64"},
+                                           std::vector<std::string>{"int64"},
+                                           std::vector<std::string>{"subgroup_shuffle"},
+                                           std::vector<std::string>{"texel_loads"},
+                                           std::vector<std::string>{"f64", "int64", "native_div",
+                                                                    "native_sqrt",
+                                                                    "subgroup_shuffle"}));
 
 TEST(Engine, MissingCapabilitiesAreNamed) {
   EngineOptions options = test_options();

@@ -39,7 +39,8 @@ defmodule Nx.Vulkan.Reading do
   end
 
   def explain(tensor, options) do
-    with {:ok, options} <- Api.options(options, ir: false), {:ok, tensor} <- Operand.one(tensor) do
+    with {:ok, options} <- Api.options(options, ir: false),
+         {:ok, tensor} <- Operand.one(tensor) do
       Error.from_native(Native.explain(tensor.ref, !!options[:ir]))
     end
   end

@@ -17,8 +17,8 @@ class Team {
 
   ir::Value lane() const;   // of the team
   ir::Value index() const;  // of the team in its workgroup
-  // Combines the lanes' accumulators in adjacent pairs; all lanes get the result. All invocations of
-  // the subgroup must come here together, without subgroups all of the workgroup.
+  // Combines the lanes' accumulators in adjacent pairs; all lanes get the result. All invocations
+  // of the subgroup must come here together, without subgroups all of the workgroup.
   Accumulator fold(const Fold& fold, Accumulator a);
 
  private:

@@ -149,7 +149,8 @@ class FftLowering {
   int64_t rows_of_slab(int64_t size) const {
     const uint64_t row =
         static_cast<uint64_t>(size) * static_cast<uint64_t>(storage_bytes(number_));
-    return std::min(rows_, static_cast<int64_t>(std::max<uint64_t>(1, target_.plan->tuning.transform_slab_bytes / row)));
+    return std::min(rows_, static_cast<int64_t>(std::max<uint64_t>(
+                               1, target_.plan->tuning.transform_slab_bytes / row)));
   }
 
   int workspace(int64_t numbers) {

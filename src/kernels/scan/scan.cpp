@@ -21,9 +21,9 @@ constexpr uint64_t kLongestWalk = 16384;
 constexpr uint64_t kLongestTeamLine = uint64_t{kScanChunk} * kScanBlock;
 // Totals that a block adds up by itself: one chunk, or as many integers as take little time.
 constexpr uint64_t kFewCounters = 128;
-constexpr uint64_t kShortLine = 128;          // a GPU's invocation takes it alone
-constexpr uint32_t kLookBackLoads = 16;       // a tile that waits for others begins early
-constexpr uint32_t kTicketBytes = 16;         // of it, beside the teams
+constexpr uint64_t kShortLine = 128;                 // a GPU's invocation takes it alone
+constexpr uint32_t kLookBackLoads = 16;              // a tile that waits for others begins early
+constexpr uint32_t kTicketBytes = 16;                // of it, beside the teams
 constexpr uint32_t kTeams = 4, kAdjacentTeams = 16;  // of a workgroup at most
 
 Op fold_of(Op combine) {
@@ -118,13 +118,14 @@ class ScanLowering {
       layout.lines = takes_one_pass(lines);
       return;
     }
-    const uint32_t room = std::min(plan.shared_memory_bytes - kTicketBytes, plan.tuning.scan_shared_bytes);
+    const uint32_t room =
+        std::min(plan.shared_memory_bytes - kTicketBytes, plan.tuning.scan_shared_bytes);
     const uint32_t most = layout.adjacent_lines ? kAdjacentTeams : kTeams;
     const uint32_t teams = std::clamp(room / scan_team_bytes(layout, target_), 1u, most);
     layout.team = kScanChunk;
     layout.workgroup = std::min(teams, plan.max_workgroup_invocations / kScanChunk) * kScanChunk;
-    layout.lines =
-        !layout.adjacent_lines && lines.length <= kLongestTeamLine && lines.count() >= plan.tuning.busy_subgroups;
+    layout.lines = !layout.adjacent_lines && lines.length <= kLongestTeamLine &&
+                   lines.count() >= plan.tuning.busy_subgroups;
   }
 
   int workspace(const ScanLayout& layout, uint64_t accumulators) {

@@ -10,8 +10,8 @@
 namespace nxv::kernels {
 namespace {
 
-constexpr uint32_t kMergeItems = 16;         // of an invocation at most
-constexpr uint64_t kSerialTile = 8192;       // below the bound on loop iterations
+constexpr uint32_t kMergeItems = 16;    // of an invocation at most
+constexpr uint64_t kSerialTile = 8192;  // below the bound on loop iterations
 constexpr uint32_t kTileItems = 16;
 
 class SortLowering {
