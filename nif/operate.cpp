@@ -254,7 +254,7 @@ Term call(ErlNifEnv* env, const std::string& name, AnyTerm tensors, AnyTerm opti
 }
 
 // An operation without operands.
-Term create(ErlNifEnv* env, EngineArg engine, std::string name, AnyTerm options) {
+Term create(ErlNifEnv* env, EngineArg engine, const std::string& name, AnyTerm options) {
   const OptionList list(env, options.term);
   nxv_tensor* raw = nullptr;
   check(nxv_create(Engine::Use(*engine), name.c_str(), list.count(), list.options.data(), &raw));

@@ -82,7 +82,7 @@ void append(std::vector<uint32_t>& words, const R& record) {
 // The record that was appended at a word.
 template <WordRecord R>
 R record_at(std::span<const uint32_t> words, WordIndex at) {
-  std::array<uint32_t, kWordsOf<R>> list;
+  std::array<uint32_t, kWordsOf<R>> list = {};
   std::copy_n(words.begin() + at, list.size(), list.begin());
   return std::bit_cast<R>(list);
 }
