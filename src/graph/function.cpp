@@ -6,6 +6,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "graph/build.h"
+
 namespace nxv {
 namespace {
 
@@ -76,6 +78,15 @@ void check_predicate(const std::string& what, const Node& node) {
   refuse(what + " is " + text_of(node) + ": it must be a real scalar");
 }
 
+// The condition as a u32: 0 or 1.
+FunctionRef truth_of(const Function& condition) {
+  const NodeRef& result = condition.results[0];
+  const NodeRef zero =
+      constant(result->shared_graveyard(), make_scalar(result->dtype, int64_t{0}), {});
+  const NodeRef truth = cast(elementwise(Op::not_equal, {result, zero}), DType::u32);
+  return std::make_shared<const Function>(condition.parameters, std::vector<NodeRef>{truth});
+}
+
 // The node that computes all results, and a node for each of them.
 std::vector<NodeRef> results_of(Op op, std::vector<NodeRef> inputs, ControlAttr control) {
   const std::vector<NodeRef> results = control.functions.back()->results;
@@ -119,7 +130,7 @@ std::vector<NodeRef> loop(std::span<const NodeRef> state, const FunctionRef& con
               std::span(condition->results).first(1));
   check_predicate("loop: the result of the condition", *condition->results[0]);
   check_alike("results of a loop's body", body->results, state);
-  return results_of(Op::loop, {state.begin(), state.end()}, {{condition, body}});
+  return results_of(Op::loop, {state.begin(), state.end()}, {{truth_of(*condition), body}});
 }
 
 std::vector<NodeRef> branch(std::span<const NodeRef> predicates, std::span<const NodeRef> arguments,

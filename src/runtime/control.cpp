@@ -1,7 +1,9 @@
 // Loops and branches of programs.
 #include <algorithm>
+#include <array>
 
 #include "graph/fault.h"
+#include "kernels/control/gate.h"
 #include "runtime/executor.h"
 
 namespace nxv::runtime {
@@ -11,7 +13,29 @@ namespace {
 // Rounds of a loop beyond which the device starts on them and the host keeps its distance.
 constexpr int kRoundsASubmission = 64;
 
+// Of a batch of rounds.
+constexpr uint64_t kMostRounds = 256;
+// Of the budget: bytes that a batch may write.
+constexpr uint64_t kSpeculationShare = 64;
+
 bool is_nonzero(const Scalar& s) { return to_complex_double(s) != 0.0; }
+
+// No part of it waits for the host.
+bool is_straight(const Program& program) {
+  return std::none_of(program.steps.begin(), program.steps.end(),
+                      [](const Program::Step& s) { return s.control != nullptr; });
+}
+
+class Speculating {
+ public:
+  Speculating(Recorder& recorder, Speculation& s) : recorder_(recorder) { recorder.speculate(&s); }
+  Speculating(const Speculating&) = delete;
+  Speculating& operator=(const Speculating&) = delete;
+  ~Speculating() { recorder_.speculate(nullptr); }
+
+ private:
+  Recorder& recorder_;
+};
 
 // Throws the first fault that the value depends on; forgets those that did not happen.
 void check_faults(vulkan::Transfers& transfers, DeviceStorage& storage) {
@@ -59,6 +83,7 @@ std::vector<StorageRef> Executor::run_loop(const Program::Control& loop,
   const Program& test = maker_.of(condition);
   const Program& body = maker_.of(*loop.functions[1]);
   if (loop.host && follow(*loop.host, body, state)) return state;
+  if (is_straight(test) && is_straight(body)) return speculate(test, body, std::move(state));
   while (is_true(*run(test, state).front(), condition.results[0]->dtype)) {
     state = run(body, std::move(state));
   }
@@ -82,6 +107,84 @@ bool Executor::follow(const Program::HostState& host, const Program& body,
     }
     if (round % kRoundsASubmission == 0) keep_pace();
   }
+}
+
+// Runs a loop whose condition the device alone knows in batches: the rounds of a batch are recorded
+// ahead, each behind a gate, and one read at its end tells how many were run. What a round wrote is
+// kept until then, so a batch is bounded by the bytes of the state.
+std::vector<StorageRef> Executor::speculate(const Program& test, const Program& body,
+                                            std::vector<StorageRef> state) {
+  std::vector<uint32_t> planned;
+  for (const Program* program : {&body, &test}) {
+    for (const Program::Step& step : program->steps) {
+      for (const kernels::Dispatch& d : step.lowering.dispatches) {
+        planned.insert(planned.end(), d.groups.begin(), d.groups.end());
+      }
+    }
+  }
+  uint64_t bytes = 1;
+  for (const Program::Step& step : body.steps) bytes += step.output.bytes;
+  const uint64_t most = std::clamp<uint64_t>(
+      device_.memory().stats().budget / kSpeculationShare / bytes, 1, kMostRounds);
+
+  Speculation speculation;
+  speculation.groups = device_.memory().allocate(planned.size() * sizeof(uint32_t));
+  const vulkan::BlockRef plan = device_.transfers().allocate_for_upload(speculation.groups->size());
+  device_.transfers().upload(std::as_bytes(std::span(planned)), *plan);
+  const vulkan::BlockRef gate_state = device_.memory().allocate(2 * sizeof(uint32_t));
+
+  std::vector<StorageRef> conditions{run(test, state).front()};
+  for (uint64_t batch = 1;; batch = std::min(2 * batch, most)) {
+    device_.queue().fill(*gate_state, 0, 4, 1);
+    device_.queue().fill(*gate_state, 4, 4, 0);
+    std::vector<std::vector<StorageRef>> states{std::move(state)};
+    {
+      const Speculating speculating(recorder_, speculation);
+      for (uint64_t round = 0; round < batch; ++round) {
+        gate(*conditions.back(), *plan, *gate_state, speculation, planned.size());
+        states.push_back(run(body, states.back()));
+        conditions.push_back(run(test, states.back()).front());
+        if ((round + 1) % kRoundsASubmission == 0) keep_pace();
+      }
+    }
+    std::array<uint32_t, 2> answer;  // whether it goes on, rounds
+    device_.transfers().download(gate_state, 0, std::as_writable_bytes(std::span(answer)));
+    const uint32_t rounds = answer[1];
+    // Conditions of rounds that were not run have not been computed, and report nothing.
+    for (const StorageRef& c : conditions) check_faults(device_.transfers(), *c);
+    for (const StorageRef& s : states[rounds]) check_faults(device_.transfers(), *s);
+    conditions.erase(conditions.begin(), conditions.end() - 1);
+    for (const auto& [step, slot] : speculation.slots)
+      slot->is_clear = false;  // for the next batch
+    state = std::move(states[rounds]);
+    if (rounds < batch) return state;
+  }
+}
+
+void Executor::gate(const DeviceStorage& condition, vulkan::Block& planned, vulkan::Block& state,
+                    Speculation& speculation, size_t count) {
+  const vulkan::Kernel& kernel = maker_.request("gate", kernels::generate_gate);
+  struct {
+    uint64_t condition, planned, state, groups;
+    uint32_t count, padding;
+  } const parameters{condition.block->address(),
+                     planned.address(),
+                     state.address(),
+                     speculation.groups->address(),
+                     static_cast<uint32_t>(count),
+                     0};
+  vulkan::Dispatch d;
+  d.kernel = &kernel.get();
+  d.parameters = std::as_bytes(std::span(&parameters, 1)).first(kernel.parameter_bytes());
+  const std::array<vulkan::Block*, 4> buffers{condition.block.get(), &planned, &state,
+                                              speculation.groups.get()};
+  const std::array<vulkan::Access, 3> reads{*condition.block, planned, state};
+  const std::array<vulkan::Access, 2> writes{state, speculation.groups};
+  d.buffers = buffers;
+  d.reads = reads;
+  d.writes = writes;
+  recorder_.dispatch(d);
+  speculation.next = 0;
 }
 
 std::vector<StorageRef> Executor::run_branch(const Program::Control& branch,

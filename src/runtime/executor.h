@@ -58,6 +58,10 @@ class Executor {
   // The node, once small data of it is on the device.
   Node& stored(Node& node);
   bool follow(const Program::HostState& host, const Program& body, std::vector<StorageRef>& state);
+  std::vector<StorageRef> speculate(const Program& test, const Program& body,
+                                    std::vector<StorageRef> state);
+  void gate(const DeviceStorage& condition, vulkan::Block& planned, vulkan::Block& state,
+            Speculation& speculation, size_t count);
   // Waits for a scalar. Throws the fault that it depends on.
   bool is_true(DeviceStorage& scalar, DType type);
 

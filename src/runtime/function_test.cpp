@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "testing/driver/engine_fixture.h"
 
 namespace nxv::runtime {
@@ -178,6 +180,47 @@ TEST_F(Functions, CountedLoopsReadNothing) {
   run(500);
   EXPECT_LE(counted().submissions - submissions, 30U);
   EXPECT_EQ(counted().kernels_compiled, compiled);
+}
+
+// The sum of a vector that grows until it is large enough: the device alone knows when.
+TEST_F(Functions, LoopsThatTheDeviceDecidesOnReadOnceABatch) {
+  const auto state = [&] { return Nodes{param(DType::f32), param(DType::f32, {2})}; };
+  const Nodes c = state(), s = state(), start = state();
+  const FunctionRef condition =
+      function(c, {elementwise(Op::less, {reduce(Op::sum, c[1], {}, false), c[0]})});
+  const FunctionRef body = function(s, {s[0], elementwise(Op::add, {s[1], num(DType::f32, 0.5)})});
+  const FunctionRef f = function(start, {loop(start, condition, body)[1]});
+  const auto run = [&](float limit) {
+    const NodeRef r = engine_->invoke(
+        f, {tensor<float>(*engine_, {}, {limit}), vector<float>(*engine_, {0, 0})})[0];
+    const float rounds = std::max(0.0F, std::ceil(limit));
+    EXPECT_EQ(elements<float>(*engine_, r), (std::vector<float>{rounds / 2, rounds / 2}));
+  };
+  for (const float limit : {-1.0F, 0.0F, 1.0F, 2.0F, 3.0F, 7.0F, 8.0F, 300.0F}) run(limit);
+  const uint64_t submissions = counted().submissions, compiled = counted().kernels_compiled;
+  run(10000);
+  EXPECT_LE(counted().submissions - submissions, 500U);
+  EXPECT_EQ(counted().kernels_compiled, compiled);
+}
+
+TEST_F(Functions, FaultsOfARoundEndALoop) {
+  // 12 / (3 - i) for i = 0, 1, ...: the fourth round has no value.
+  const Nodes c{param(DType::s32), param(DType::s32)}, s{param(DType::s32), param(DType::s32)};
+  const NodeRef x = param(DType::s32), from = param(DType::s32);
+  const FunctionRef condition = function(c, {elementwise(Op::less, {c[1], num(DType::s32, 100)})});
+  const NodeRef divisor = elementwise(Op::subtract, {num(DType::s32, 3), s[0]});
+  const NodeRef quotient = elementwise(Op::quotient, {num(DType::s32, 12), divisor});
+  const FunctionRef body =
+      function(s, {elementwise(Op::add, {s[0], num(DType::s32, 1)}), quotient});
+  const FunctionRef f = function({from, x}, {loop(Nodes{from, x}, condition, body)[1]});
+  const auto run = [&](int32_t first, int32_t second) {
+    return read_later(*engine_, engine_->invoke(f, {tensor<int32_t>(*engine_, {}, {first}),
+                                                    tensor<int32_t>(*engine_, {}, {second})})[0])
+        .get();
+  };
+  EXPECT_EQ(run(0, 1).failure.status, Status::arithmetic);
+  EXPECT_FALSE(run(0, 100).failure);  // no round
+  EXPECT_EQ(run(3, 1).failure.status, Status::arithmetic);
 }
 
 TEST_F(Functions, KnownPredicatesAreNotRead) {

@@ -8,6 +8,7 @@ void PackedDispatch::pack(const kernels::Dispatch& d, const vulkan::Kernel& kern
   kernel_ = &kernel;
   groups_ = d.groups;
   work_ = d.work;
+  indirect_ = nullptr;
   parameters_.clear();
   buffers_.clear();
   reads_.clear();
@@ -28,6 +29,12 @@ void PackedDispatch::pack(const kernels::Dispatch& d, const vulkan::Kernel& kern
   parameters_.resize(kernel.parameter_bytes());
 }
 
+void PackedDispatch::take_groups_from(vulkan::Block& block, uint64_t offset) {
+  indirect_ = &block;
+  indirect_offset_ = offset;
+  reads_.emplace_back(block, offset, offset + sizeof groups_);
+}
+
 vulkan::Dispatch PackedDispatch::get() const {
   vulkan::Dispatch d;
   d.kernel = kernel_;
@@ -37,6 +44,8 @@ vulkan::Dispatch PackedDispatch::get() const {
   d.reads = reads_;
   d.writes = writes_;
   d.work = work_;
+  d.indirect = indirect_;
+  d.indirect_offset = indirect_offset_;
   return d;
 }
 

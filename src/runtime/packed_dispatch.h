@@ -14,6 +14,8 @@ class PackedDispatch {
   void pack(const kernels::Dispatch& d, const vulkan::Kernel& kernel,
             const kernels::DispatchBuffers<vulkan::Block*>& buffers,
             std::span<const uint32_t> region_words);
+  // Groups come from there, with those that were packed as bounds.
+  void take_groups_from(vulkan::Block& block, uint64_t offset);
   // Refers to this.
   vulkan::Dispatch get() const;
 
@@ -21,6 +23,8 @@ class PackedDispatch {
   const vulkan::Kernel* kernel_ = nullptr;
   std::array<uint32_t, 3> groups_ = {1, 1, 1};
   uint64_t work_ = 0;
+  vulkan::Block* indirect_ = nullptr;
+  uint64_t indirect_offset_ = 0;
   std::vector<std::byte> parameters_;
   std::vector<vulkan::Block*> buffers_;
   std::vector<vulkan::Access> reads_, writes_;

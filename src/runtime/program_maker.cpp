@@ -78,6 +78,10 @@ const vulkan::Kernel& ProgramMaker::request(const kernels::Dispatch& dispatch,
   return *kernel;
 }
 
+const vulkan::Kernel& ProgramMaker::request(const std::string& key, ir::Kernel (*generate)()) {
+  return device_.kernels().request(key, [this, generate] { return compile(generate()); });
+}
+
 Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* const> roots) {
   return make(graph, roots, {});
 }

@@ -36,6 +36,8 @@ class ProgramMaker {
   const kernels::Target& target() const { return target_; }
   const schedule::Options& options() const { return options_.schedule; }
   const Counter& schedules() const { return schedules_; }
+  // A kernel that belongs to no region.
+  const vulkan::Kernel& request(const std::string& key, ir::Kernel (*generate)());
   // SPIR-V of a kernel, legalised for this device.
   vulkan::Module compile(const ir::Kernel& kernel) const;
 

@@ -8,6 +8,12 @@
 
 namespace nxv::runtime {
 
+namespace {
+
+constexpr uint64_t kGroupsBytes = 3 * sizeof(uint32_t);
+
+}  // namespace
+
 Faults Recorder::faults_of(const Program::Step& step, const Frame& frame) {
   Faults faults;
   std::unordered_set<const FaultSlot*> known;
@@ -18,6 +24,25 @@ Faults Recorder::faults_of(const Program::Step& step, const Frame& frame) {
     }
   }
   return faults;
+}
+
+std::shared_ptr<FaultSlot> Recorder::make_slot(const Program::Step& step) {
+  std::shared_ptr<FaultSlot> unshared;
+  std::shared_ptr<FaultSlot>& slot = speculation_ ? speculation_->slots[&step] : unshared;
+  if (!slot) {
+    slot = std::make_shared<FaultSlot>();
+    const uint64_t bytes = (step.faults.size() + 3) / 4 * 16;
+    slot->block = allocate(bytes);
+    slot->ops = step.faults;
+    slot->shape = step.output.shape;
+    device_.queue().fill(*slot->block, 0, bytes, kNoFault);
+  }
+  return slot;
+}
+
+void Recorder::dispatch(const vulkan::Dispatch& d) {
+  device_.queue().dispatch(d);
+  ++stats_.dispatches;
 }
 
 void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
@@ -33,13 +58,10 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   Faults faults = faults_of(step, frame);
   vulkan::BlockRef fault;
   if (!step.faults.empty()) {
-    auto slot = std::make_shared<FaultSlot>();
-    const uint64_t bytes = (step.faults.size() + 3) / 4 * 16;
-    slot->block = fault = allocate(bytes);
-    slot->ops = step.faults;
-    slot->shape = step.output.shape;
-    device_.queue().fill(*fault, 0, bytes, kNoFault);
-    faults.push_back(std::move(slot));
+    std::shared_ptr<FaultSlot> slot = make_slot(step);
+    fault = slot->block;
+    const bool is_new = std::find(faults.begin(), faults.end(), slot) == faults.end();
+    if (is_new) faults.push_back(std::move(slot));
   }
 
   operands_.clear();
@@ -63,8 +85,10 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
     if (!kernel.ready()) device_.queue().submit();  // the device need not wait for the compiler
     kernel.get();
     packed_.pack(d, kernel, buffers, words_);
-    device_.queue().dispatch(packed_.get());
-    ++stats_.dispatches;
+    if (speculation_) {
+      packed_.take_groups_from(*speculation_->groups, kGroupsBytes * speculation_->next++);
+    }
+    dispatch(packed_.get());
     if (d.reads_operands) stats_.bytes_read += step.operand_bytes;
     if (d.writes_output) stats_.bytes_written += step.output.bytes;
   }

@@ -1,7 +1,9 @@
 // Records what a step of a program does on the device's queue. The engine's thread only.
 #pragma once
 
+#include <memory>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "base/counter.h"
@@ -18,6 +20,15 @@ struct RecorderStats {
   Counter bytes_read, bytes_written;
 };
 
+// Rounds of a loop that are recorded before it is known whether they will be run: dispatches, in
+// their order, take their groups from a gate (kernels/control/gate.h), and all rounds report their
+// faults to the same slots.
+struct Speculation {
+  vulkan::BlockRef groups;
+  uint64_t next = 0;  // dispatch
+  std::unordered_map<const Program::Step*, std::shared_ptr<FaultSlot>> slots;
+};
+
 class Recorder {
  public:
   explicit Recorder(vulkan::Device& device) : device_(device) {}
@@ -26,14 +37,21 @@ class Recorder {
   // root may take over an operand's storage.
   void kernels(const Program::Step& step, Frame& frame, bool donates);
 
+  // What follows is recorded so, until null is given.
+  void speculate(Speculation* speculation) { speculation_ = speculation; }
+  // One dispatch of a kernel that is no step's.
+  void dispatch(const vulkan::Dispatch& d);
+
   const RecorderStats& stats() const { return stats_; }
 
  private:
   // What operands share is kept once, or the list would double with every value read twice.
   static Faults faults_of(const Program::Step& step, const Frame& frame);
+  std::shared_ptr<FaultSlot> make_slot(const Program::Step& step);
   vulkan::BlockRef allocate(uint64_t bytes) { return device_.memory().allocate(bytes); }
 
   vulkan::Device& device_;
+  Speculation* speculation_ = nullptr;
   // Of the step being recorded; they keep their capacity.
   std::vector<vulkan::Block*> operands_, workspaces_;
   std::vector<uint32_t> words_, scalars_;

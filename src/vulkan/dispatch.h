@@ -95,6 +95,7 @@ class Call<R(VKAPI_PTR*)(A...)> {
   X(CmdBindPipeline)               \
   X(CmdPushConstants)              \
   X(CmdDispatch)                   \
+  X(CmdDispatchIndirect)           \
   X(CmdPipelineBarrier)            \
   X(CmdCopyBuffer)                 \
   X(CmdFillBuffer)                 \

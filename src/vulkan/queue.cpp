@@ -21,6 +21,8 @@ constexpr size_t kMaxTracked = 2048;
 constexpr VkPipelineStageFlags kDispatch = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
 constexpr VkPipelineStageFlags kTransfer = VK_PIPELINE_STAGE_TRANSFER_BIT;
 constexpr VkPipelineStageFlags kWorkStages = kDispatch | kTransfer;
+// Where numbers of workgroups are read from memory.
+constexpr VkPipelineStageFlags kIndirect = VK_PIPELINE_STAGE_DRAW_INDIRECT_BIT;
 
 VkAccessFlags writes_of(VkPipelineStageFlags stages) {
   return ((stages & kDispatch) ? VK_ACCESS_SHADER_WRITE_BIT : 0) |
@@ -28,7 +30,8 @@ VkAccessFlags writes_of(VkPipelineStageFlags stages) {
 }
 VkAccessFlags reads_of(VkPipelineStageFlags stages) {
   return ((stages & kDispatch) ? VK_ACCESS_SHADER_READ_BIT : 0) |
-         ((stages & kTransfer) ? VK_ACCESS_TRANSFER_READ_BIT : 0);
+         ((stages & kTransfer) ? VK_ACCESS_TRANSFER_READ_BIT : 0) |
+         ((stages & kIndirect) ? VK_ACCESS_INDIRECT_COMMAND_READ_BIT : 0);
 }
 
 // A command buffer with what its commands need; used again once its epoch has completed.
@@ -245,7 +248,7 @@ void Queue::Impl::require(VkPipelineStageFlags stage, std::span<const Access> re
       }
     }
   }
-  if (is_hazard(reads, writes) || !(ready & stage)) {
+  if (is_hazard(reads, writes) || (ready & stage) != stage) {
     barrier(stage == kTransfer ? kWorkStages : stage);
     ++stats.barriers;
   }
@@ -438,7 +441,8 @@ uint64_t Queue::dispatch(const Dispatch& d) {
                     " bytes of push constants, not " + std::to_string(push.size()));
   }
   q.ensure_open();
-  q.require(kDispatch, d.reads, d.writes, kernel.name().c_str());
+  q.require(d.indirect ? kDispatch | kIndirect : kDispatch, d.reads, d.writes,
+            kernel.name().c_str());
   const gate::Passage passage;  // one for the calls below
   const VkCommandBuffer buffer = q.slot->buffer;
   const auto pipeline = reinterpret_cast<VkPipeline>(kernel.pipeline());
@@ -452,7 +456,12 @@ uint64_t Queue::dispatch(const Dispatch& d) {
   }
   q.push_texels(d, kernel);
   q.begin_timing(kernel.name().c_str());
-  q.vk.CmdDispatch(buffer, d.groups[0], d.groups[1], d.groups[2]);
+  if (d.indirect) {
+    q.vk.CmdDispatchIndirect(buffer, d.indirect->slab_->buffer,
+                             d.indirect->offset_ + d.indirect_offset);
+  } else {
+    q.vk.CmdDispatch(buffer, d.groups[0], d.groups[1], d.groups[2]);
+  }
   q.end_timing();
   return q.finish_command(d.work);
 }
