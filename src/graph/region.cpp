@@ -60,14 +60,35 @@ void append_to_key(std::string& key, int64_t number) {
   }
 }
 
-bool is_read_in_place(const Region& region, size_t operand) {
+bool is_read_in_place(const Region& region, size_t operand, size_t root) {
   const Operand& o = region.operands[operand];
-  const bool same_place = region.kind == RegionKind::pointwise && o.level == Level::row &&
-                          o.addressing == Addressing::linear &&
-                          storage_bytes(o.node->dtype) == storage_bytes(region.root->dtype);
+  const bool same_place =
+      region.kind == RegionKind::pointwise && o.level == Level::row &&
+      o.addressing == Addressing::linear &&
+      storage_bytes(o.node->dtype) == storage_bytes(region.roots[root].node->dtype);
   return same_place && std::none_of(region.exprs.begin(), region.exprs.end(), [&](const Expr& e) {
            return e.operand == static_cast<int16_t>(operand) && e.kind != ExprKind::load;
          });
+}
+
+Dependencies dependencies_of(const Region& region, const Root& root) {
+  Dependencies d;
+  if (root.expr < 0) {
+    d.operands.assign(region.operands.size(), true);
+    return d;
+  }
+  d.operands.resize(region.operands.size());
+  d.exprs.resize(region.exprs.size());
+  d.exprs[static_cast<size_t>(root.expr)] = true;
+  for (size_t i = region.exprs.size(); i-- > 0;) {
+    if (!d.exprs[i]) continue;
+    const Expr& e = region.exprs[i];
+    for (int16_t arg : e.args) {
+      if (arg >= 0) d.exprs[static_cast<size_t>(arg)] = true;
+    }
+    if (e.operand >= 0) d.operands[static_cast<size_t>(e.operand)] = true;
+  }
+  return d;
 }
 
 }  // namespace nxv

@@ -1,10 +1,11 @@
 // A Region: the body of one kernel, as data.
 //
-// A region computes one stored value (its root) from stored values (its operands). Its expressions
-// form a DAG in topological order. Each is evaluated either once a row or once an element: the row
-// space has one point for each result of the region's reductions (without reductions: for each
-// element of the root), the element space has `row_count` x `col_count` points, the columns being
-// what the reductions fold. The root lives in one of the two spaces.
+// A region computes stored values (its roots, most often one) from stored values (its operands).
+// Its expressions form a DAG in topological order. Each is evaluated either once a row or once an
+// element: the row space has one point for each result of the region's reductions (without
+// reductions: for each element of a root), the element space has `row_count` x `col_count` points,
+// the columns being what the reductions fold. A root has an element for each point of one of the
+// two spaces. Only pointwise regions, reductions and row programs have several roots.
 //
 // A matmul region has one contraction. What the root makes of its sum are expressions of the row
 // space, one point for each element of the root. Its factors are expressions of the element level,
@@ -121,18 +122,25 @@ struct Operand {
   bool unit_columns = false;  // strided: consecutive columns are adjacent elements
 };
 
+struct Root {
+  NodeRef node;
+  int16_t expr = -1;  // -1: of regions without expressions
+  Level level = Level::row;
+};
+
 struct Region {
   RegionKind kind = RegionKind::pointwise;
   SplitReason reason = SplitReason::root;
-  NodeRef root;
-  Level root_level = Level::row;
+  std::vector<Root> roots;
+  NodeRef root;                   // the first of them
+  Level root_level = Level::row;  // of the space whose coordinates are those of a root
   int64_t row_count = 1, col_count = 1;
-  Space rows;                   // for row-level operands
-  Space element_rows;           // for element-level operands: their row part
-  Space element_cols;           // and their column part
-  Space row_base;               // coordinates of mapped paths that start at a row
-  Space element_base;           // coordinates of mapped paths that start at an element
-  std::vector<Expr> exprs;      // the last one is the root's value
+  Space rows;          // for row-level operands
+  Space element_rows;  // for element-level operands: their row part
+  Space element_cols;  // and their column part
+  Space row_base;      // coordinates of mapped paths that start at a row
+  Space element_base;  // coordinates of mapped paths that start at an element
+  std::vector<Expr> exprs;
   size_t element_row_rank = 0;  // how many dimensions of element_base are those of rows
   // The columns are those of a small window, whose shape is part of the key: kernels may unroll it.
   bool fixed_columns = false;
@@ -144,6 +152,10 @@ struct Region {
   std::string key;
   // Operations that may fault: a word each of the fault slot, in the order in which they compute.
   std::vector<Op> faults;
+  void add_root(NodeRef node, int expr, Level level = Level::row) {
+    if (roots.empty()) root = node;
+    roots.push_back({std::move(node), static_cast<int16_t>(expr), level});
+  }
   // Index of the contraction among the expressions, of matmul regions.
   int contraction() const {
     const auto at = std::find_if(exprs.begin(), exprs.end(),
@@ -163,6 +175,24 @@ void append_to_key(std::string& key, int64_t number);
 // Whether an invocation of the region's kernel reads of the operand at most the elements, at the
 // byte positions, that it then writes of the root: the two may share storage. A function of the
 // key.
-bool is_read_in_place(const Region& region, size_t operand);
+bool is_read_in_place(const Region& region, size_t operand, size_t root);
+
+inline bool has_roots_of(const Region& region, Level level) {
+  return std::any_of(region.roots.begin(), region.roots.end(),
+                     [&](const Root& root) { return root.level == level; });
+}
+// Calls visit(index, expression) for each root of the level.
+template <typename Visit>
+void each_root_of(const Region& region, Level level, Visit&& visit) {
+  for (size_t r = 0; r < region.roots.size(); ++r) {
+    if (region.roots[r].level == level) visit(r, static_cast<int>(region.roots[r].expr));
+  }
+}
+
+// What a root is computed from: by expression, by operand.
+struct Dependencies {
+  std::vector<bool> exprs, operands;
+};
+Dependencies dependencies_of(const Region& region, const Root& root);
 
 }  // namespace nxv

@@ -2,15 +2,18 @@
 // reference, and have the same bits on devices that compute alike.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
 
 #include "graph/build.h"
+#include "schedule/schedule.h"
 #include "testing/corpus/kernel_cases.h"
 #include "testing/driver/interpreted.h"
 #include "testing/driver/plans.h"
 #include "testing/random/graph_check.h"
 #include "testing/random/random_call.h"
+#include "testing/random/random_rows.h"
 
 namespace nxv::kernels {
 namespace {
@@ -20,11 +23,7 @@ using nxv::testing::InterpretedDevice;
 // ---- Devices ----
 
 GraphEvaluator evaluator(InterpretedDevice& device) {
-  return {host_graveyard(), [&](std::span<const NodeRef> nodes) {
-            std::vector<HostTensor> values;
-            for (const NodeRef& node : nodes) values.push_back(device.evaluate(node));
-            return values;
-          }};
+  return {host_graveyard(), [&](std::span<const NodeRef> nodes) { return device.evaluate(nodes); }};
 }
 
 schedule::Options one_at_a_time() {
@@ -56,6 +55,11 @@ class Interpreted {
       RandomGraphOptions options = random_graph_options(seed);
       options.max_elements = seed % 5 == 0 ? 1000 : 150;
       return check_random_graph(seed, options, evaluator(fused), evaluator(apart), agreement);
+    });
+  }
+  std::string check_rows(uint64_t seed) {
+    return checked("rows " + std::to_string(seed), [&] {
+      return check_random_rows(seed, evaluator(fused), evaluator(apart), agreement);
     });
   }
   std::vector<HostTensor> values(const GraphBuilder& build) {
@@ -143,6 +147,34 @@ void check_random(uint64_t first, uint64_t count) {
   for (const auto& device : devices) {
     EXPECT_EQ(device->fused.invalid() + device->apart.invalid(), "") << device->device.name;
   }
+}
+
+// Values of the same points, of which several are asked for. What the graphs have become is
+// counted: kernels of several roots, of every kind.
+TEST(AbsentDevices, RootsOfOneKernel) {
+  const auto devices = open_all();
+  int pointwise = 0, rows = 0, programs = 0, mixed = 0;
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    EXPECT_EQ(devices[seed % devices.size()]->check_rows(seed), "");
+    std::vector<Node*> asked_for;
+    const auto roots = random_rows(host_graveyard(), seed);
+    for (const NodeRef& n : roots) asked_for.push_back(n.get());
+    for (const schedule::Step& step : schedule::make_schedule(asked_for, {})) {
+      const Region& region = step.region;
+      if (step.is_alias || region.roots.size() == 1) continue;
+      const bool has_rows = has_roots_of(region, Level::row);
+      pointwise += region.kind == RegionKind::pointwise;
+      rows += region.kind == RegionKind::reduction;
+      programs += region.kind == RegionKind::row_program;
+      mixed += has_rows && has_roots_of(region, Level::element);
+    }
+  }
+  for (const auto& device : devices) {
+    EXPECT_EQ(device->fused.invalid() + device->apart.invalid(), "") << device->device.name;
+  }
+  EXPECT_GT(std::min({pointwise, rows, programs, mixed}), 20)
+      << pointwise << " pointwise, " << rows << " reductions, " << programs << " row programs, "
+      << mixed << " of them of both levels";
 }
 
 TEST(AbsentDevices, RandomCallsAndGraphs) { check_random(0, 64); }

@@ -25,8 +25,10 @@ void check(const Region& region, const plan::DevicePlan& plan) {
                                            " elements is larger than one kernel can index (2^31)");
     }
   };
-  needs(region.root->dtype);
-  fits(*region.root);
+  for (const Root& root : region.roots) {
+    needs(root.node->dtype);
+    fits(*root.node);
+  }
   for (const Expr& e : region.exprs) {
     needs(e.dtype);
     if (e.kind == ExprKind::generate && e.op != Op::constant) fits(*e.node);

@@ -123,7 +123,9 @@ std::vector<StorageRef> Executor::speculate(const Program& test, const Program& 
     }
   }
   uint64_t bytes = 1;
-  for (const Program::Step& step : body.steps) bytes += step.output.bytes;
+  for (const Program::Step& step : body.steps) {
+    for (const Program::Output& output : step.outputs) bytes += output.bytes;
+  }
   const uint64_t most = std::clamp<uint64_t>(
       device_.memory().stats().budget / kSpeculationShare / bytes, 1, kMostRounds);
 

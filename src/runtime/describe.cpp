@@ -31,8 +31,13 @@ std::string_view type_name(plan::DeviceType t) {
 
 std::string text_of(const Region& region) {
   std::ostringstream out;
-  out << name(region.kind) << " region -> " << name(region.root->dtype)
-      << to_string(region.root->shape) << " (cut: " << name(region.reason) << ")\n";
+  out << name(region.kind) << " region -> ";
+  for (const Root& root : region.roots) {
+    if (&root != &region.roots.front()) out << ", ";
+    out << name(root.node->dtype) << to_string(root.node->shape);
+    if (region.roots.size() > 1) out << " e" << root.expr;
+  }
+  out << " (cut: " << name(region.reason) << ")\n";
   for (size_t i = 0; i < region.operands.size(); ++i) {
     const Operand& o = region.operands[i];
     static constexpr const char* kAddressing[] = {"linear", "uniform", "strided", "mapped"};
@@ -172,6 +177,10 @@ std::string explain(Engine& engine, const NodeRef& node, const ExplainOptions& o
       if (step.is_alias) {
         out << "alias: " << to_string(step.alias.node->shape) << " shares the storage of "
             << to_string(step.alias.source->shape) << "\n\n";
+        continue;
+      }
+      if (step.control) {
+        out << name(step.control->op) << ": calls functions\n\n";
         continue;
       }
       out << text_of(step.region) << text_of(kernels::candidates(step.region, executor.target()))

@@ -141,6 +141,40 @@ TEST_F(Donation, OnlyForTheSameIndexAtTheSameWidth) {
   EXPECT_EQ(in_place([&](const NodeRef& x) { return plus(x, 1); }, DType::u8), 1u);
 }
 
+// Results of one kernel: an operand's storage goes to one of them.
+TEST_F(Donation, OfEachRootOfAKernel) {
+  const auto step = [&](const NodeRef& p, const NodeRef& m, DType type) {
+    const NodeRef momentum = elementwise(Op::add, {plus(m, 1), p});
+    return std::vector{cast(momentum, type), elementwise(Op::subtract, {p, momentum})};
+  };
+  const auto storing_all = [&](const std::vector<NodeRef>& values) {
+    const uint64_t before = donations();
+    std::promise<Failure> done;
+    engine_->evaluate(values, [&](const Failure& f) { done.set_value(f); });
+    EXPECT_FALSE(done.get_future().get());
+    return donations() - before;
+  };
+  auto values = step(stored({1000}), stored({1000}), DType::f32);
+  EXPECT_EQ(storing_all(values), 2u);
+  for (int i : {0, 7, 999}) {
+    EXPECT_EQ(elements<float>(*engine_, values[0])[i], 2 * i + 1);
+    EXPECT_EQ(elements<float>(*engine_, values[1])[i], -i - 1);
+  }
+  // Of another width; held by somebody; one for both.
+  values = step(stored({1000}), stored({1000}), DType::f64);
+  EXPECT_EQ(storing_all(values), 1u);
+  const NodeRef held = stored({1000});
+  values = step(stored({1000}), held, DType::f32);
+  EXPECT_EQ(storing_all(values), 1u);
+  EXPECT_EQ(first(held), 0);
+  NodeRef x = stored({1000});
+  values = {plus(x, 1), plus(x, 2)};
+  x = {};
+  EXPECT_EQ(storing_all(values), 1u);
+  EXPECT_EQ(first(values[0]), 1);
+  EXPECT_EQ(first(values[1]), 2);
+}
+
 TEST_F(Donation, NotWhatALaterStepReads) {
   NodeRef x = stored({64, 64});
   const NodeRef powers = elementwise(Op::exp, {x});

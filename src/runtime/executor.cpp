@@ -18,11 +18,7 @@ std::vector<uint32_t> count_expiring(const schedule::Structure& graph, const Pro
   std::vector<uint32_t> expiring(graph.nodes.size());
   std::vector<bool> becomes_stored(graph.nodes.size());
   for (const Program::Step& step : program.steps) {
-    if (!step.control) {
-      becomes_stored[step.root] = true;
-    } else {
-      for (const auto& [index, result] : step.control->results) becomes_stored[result] = true;
-    }
+    step.each_stored([&](Position p) { becomes_stored[p] = true; });
   }
   for (size_t i = graph.nodes.size(); i-- > 0;) {
     const Node& n = *graph.nodes[i];
@@ -130,13 +126,7 @@ void Executor::drop_inputs(const Program& program, const Frame& frame) {
     if (node.is_pending()) return;
     node.inputs.clear();
   };
-  for (const Program::Step& step : program.steps) {
-    if (!step.control) {
-      drop(step.root);
-    } else {
-      for (const auto& [index, result] : step.control->results) drop(result);
-    }
-  }
+  for (const Program::Step& step : program.steps) step.each_stored(drop);
 }
 
 void Executor::call(const Function& function, std::vector<NodeRef> arguments,
@@ -188,7 +178,7 @@ void Executor::run(const Program& program, Frame& frame, bool donates, bool drop
     };
     if (step.source >= 0) {
       bind(step.source);
-      frame.store(step.root, frame.share(step.source));
+      frame.store(step.outputs[0].root, frame.share(step.source));
       continue;
     }
     for (Position operand : step.operands) bind(operand);

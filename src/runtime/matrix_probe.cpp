@@ -81,7 +81,7 @@ ir::Kernel halves_kernel() {
 
 MatrixCheck halves_check() {
   MatrixCheck check;
-  check.region.root = node(DType::f16, {kHalves});
+  check.region.add_root(node(DType::f16, {kHalves}), -1);
   check.region.operands.resize(2);
   for (Operand& operand : check.region.operands) operand.node = node(DType::f32, {kHalves});
   // 1 to 2 times 2^-24 .. 2^15, of both signs.

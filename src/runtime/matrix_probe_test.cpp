@@ -28,13 +28,13 @@ Bytes answer(const MatrixCheck& check, const kernels::Lowering& way, const Chang
   std::vector<Bytes> workspaces;
   for (uint64_t bytes : way.workspaces) workspaces.emplace_back((bytes + 15) / 16 * 16);
   const std::vector operands = {testing::Argument::buffer(a), testing::Argument::buffer(b)};
+  const std::vector outputs = {testing::Argument::buffer(c)};
   std::vector<testing::Argument> work;
   for (Bytes& w : workspaces) work.push_back(testing::Argument::buffer(w));
   for (const kernels::Dispatch& d : way.dispatches) {
     ir::Kernel kernel = d.generate(check.region);
     change(kernel);
-    testing::run_dispatch(d, kernel, {operands, testing::Argument::buffer(c), {}, work},
-                          check.region.words);
+    testing::run_dispatch(d, kernel, {operands, outputs, {}, work}, check.region.words);
   }
   return c;
 }

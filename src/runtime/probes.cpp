@@ -190,12 +190,13 @@ class Prober {
       device_.transfers().upload(*bytes, *operands.back());
     }
     const vulkan::BlockRef output = device_.memory().allocate(check.c_bytes);
+    vulkan::Block* const outputs[] = {output.get()};
     for (uint64_t bytes : way.workspaces) {
       workspaces.push_back(keep(device_.memory().allocate(bytes)));
     }
     PackedDispatch packed;
     for (const kernels::Dispatch& d : way.dispatches) {
-      packed.pack(d, request(shared, check, d).get(), {operands, output.get(), {}, workspaces},
+      packed.pack(d, request(shared, check, d).get(), {operands, outputs, {}, workspaces},
                   check.region.words);
       device_.queue().dispatch(packed.get());
     }

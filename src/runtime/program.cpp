@@ -8,13 +8,14 @@ namespace nxv::runtime {
 namespace {
 
 // Operands that cover the root and that the kernel reads in place, and in no other way.
-std::vector<int> donors(const Region& region) {
+std::vector<int> donors(const Region& region, size_t root) {
   std::vector<int> found;
   for (size_t i = 0; i < region.operands.size(); ++i) {
     const Node* node = region.operands[i].node.get();
     const auto uses = std::count_if(region.operands.begin(), region.operands.end(),
                                     [&](const Operand& o) { return o.node.get() == node; });
-    if (uses == 1 && node->count == region.root->count && is_read_in_place(region, i)) {
+    if (uses == 1 && node->count == region.roots[root].node->count &&
+        is_read_in_place(region, i, root)) {
       found.push_back(static_cast<int>(i));
     }
   }
@@ -28,27 +29,42 @@ void find_last_reads(Program& program, const schedule::Structure& graph, int64_t
   for (Position p : kept) is_read[p] = true;
   int64_t bytes = 0;
   for (auto step = program.steps.rbegin(); step != program.steps.rend(); ++step) {
-    std::erase_if(step->donors, [&](int i) { return is_read[step->operands[i]]; });
-    program.has_donors |= !step->donors.empty();
+    for (Program::Output& output : step->outputs) {
+      std::erase_if(output.donors, [&](int i) { return is_read[step->operands[i]]; });
+      program.has_donors |= !output.donors.empty();
+    }
     for (Position p : step->operands) {
       if (!is_read[p]) step->last_reads.push_back(p);
       is_read[p] = true;
     }
     if (step->source >= 0) is_read[step->source] = true;
-    bytes += step->source < 0 ? graph.nodes[step->root]->storage_size() : 0;
+    if (step->source >= 0) continue;
+    step->each_stored([&](Position p) { bytes += graph.nodes[p]->storage_size(); });
   }
   program.is_large = program.steps.size() > 1 && bytes >= large_bytes;
 }
 
+Program::Output make_output(const Region& region, size_t root, bool in_place) {
+  const Node& node = *region.roots[root].node;
+  Program::Output output;
+  output.root = node.scratch;
+  output.allocation = allocation_bytes(node);
+  output.bytes = static_cast<uint64_t>(node.storage_size());
+  output.shape = node.shape;
+  const Dependencies needs = dependencies_of(region, region.roots[root]);
+  for (size_t i = 0; i < region.operands.size(); ++i) {
+    if (needs.operands[i]) output.operands.push_back(static_cast<int>(i));
+  }
+  if (in_place) output.donors = donors(region, root);
+  return output;
+}
+
 Program::Step make_kernels(const Region& region, const kernels::Target& target) {
   Program::Step step;
-  step.root = region.root->scratch;
   for (const Operand& o : region.operands) {
     step.operands.push_back(o.node->scratch);
     step.operand_bytes += static_cast<uint64_t>(o.node->storage_size());
   }
-  step.output = {allocation_bytes(*region.root), static_cast<uint64_t>(region.root->storage_size()),
-                 region.root->shape};
   step.words = region.words;
   for (const Expr& e : region.exprs) {
     if (e.kind != ExprKind::generate || e.node->scratch < 0) continue;
@@ -58,7 +74,9 @@ Program::Step make_kernels(const Region& region, const kernels::Target& target) 
     }
   }
   step.lowering = kernels::lower(region, target);
-  if (step.lowering.in_place) step.donors = donors(region);
+  for (size_t r = 0; r < region.roots.size(); ++r) {
+    step.outputs.push_back(make_output(region, r, step.lowering.in_place));
+  }
   step.faults = region.faults;
   return step;
 }
@@ -84,7 +102,6 @@ std::optional<Program::HostState> host_state(const Function& condition, const Fu
 
 Program::Step make_control(const Node& node, const schedule::Structure& graph) {
   Program::Step step;
-  step.root = node.scratch;
   for (const NodeRef& input : node.inputs) step.operands.push_back(input->scratch);
   auto control = std::make_shared<Program::Control>();
   control->op = node.op;
@@ -107,7 +124,7 @@ Program::Step make_control(const Node& node, const schedule::Structure& graph) {
 
 Program::Step make_alias(const schedule::Alias& alias) {
   Program::Step step;
-  step.root = alias.node->scratch;
+  step.outputs.emplace_back().root = alias.node->scratch;
   step.source = alias.source->scratch;
   return step;
 }

@@ -25,10 +25,17 @@ struct Program {
     Position node;
     WordIndex words;
   };
+  // A value that a step stores.
   struct Output {
+    Position root = 0;
     uint64_t allocation = 0;  // bytes
     uint64_t bytes = 0;
     Shape shape;
+    // Operands, by their index, that it is computed from, and those whose storage it may take over
+    // if nothing but this evaluation refers to them: no later step reads them, and the kernel reads
+    // them in place.
+    std::vector<int> operands, donors;
+    std::optional<Scalar> known;  // the root is an integer constant
   };
   // The part of a loop's state that the host can follow by itself; the condition depends on no
   // other.
@@ -47,23 +54,26 @@ struct Program {
     std::optional<HostState> host;                  // of a loop
   };
   struct Step {
-    Position root = 0;
-    Position source = -1;  // the root shares this node's storage, without a kernel
+    std::vector<Output> outputs;  // of a control step none: its results are
+    Position source = -1;         // the only root shares this node's storage, without a kernel
     std::shared_ptr<const Control> control;
     std::vector<int> known_operands;  // of a control step, in Program::scalars; -1: not known
-    std::optional<Scalar> known;      // the root is an integer constant
     std::vector<Position> operands;
     uint64_t operand_bytes = 0;
-    Output output;
     std::vector<uint32_t> words;
     std::vector<Scalars> scalars;
-    // Operands, by their index, whose storage the root may take over if nothing but this
-    // evaluation refers to them: no later step reads them, and the kernel reads them in place.
-    std::vector<int> donors;
     std::vector<Position> last_reads;  // operands that no later step reads
-    std::vector<Op> faults;            // see Region::faults
+    std::vector<Op> faults;            // see Region::faults; all outputs depend on them
     kernels::Lowering lowering;
     std::vector<const vulkan::Kernel*> kernels;  // of each dispatch
+
+    // Calls visit(position) for each value that is stored afterwards.
+    template <typename Visit>
+    void each_stored(Visit&& visit) const {
+      for (const Output& output : outputs) visit(output.root);
+      if (!control) return;
+      for (const auto& [index, result] : control->results) visit(result);
+    }
   };
   std::vector<Step> steps;
   size_t values = 0;  // positions

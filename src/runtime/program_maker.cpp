@@ -24,7 +24,9 @@ void fill_in_scalars(Program& program, const schedule::Structure& graph) {
       std::copy(scalars.begin(), scalars.end(), step.words.begin() + s.words);
     }
     step.scalars.clear();
-    step.known = integer_constant(*graph.nodes[step.root]);
+    for (Program::Output& output : step.outputs) {
+      output.known = integer_constant(*graph.nodes[output.root]);
+    }
   }
 }
 

@@ -76,6 +76,21 @@ TEST(Program, FaultsBelongToTheirOwnValue) {
   EXPECT_EQ(schedules(*engine), 1u);
 }
 
+// Of the values of one kernel, too.
+TEST(Program, FaultsOfOperandsBelongToWhatReadsThem) {
+  NXV_OPEN_OR_SKIP(engine);
+  const NodeRef x = vector<int32_t>(*engine, {6, 8});
+  const NodeRef ratio = elementwise(Op::quotient, {x, vector<int32_t>(*engine, {2, 0})});
+  engine->evaluate(ratio);
+  engine->call([](Executor&, vulkan::Device&) {});
+  const uint64_t before = engine->counters().dispatches;
+  const NodeRef bad = elementwise(Op::add, {x, ratio}), good = elementwise(Op::add, {x, x});
+  engine->evaluate({bad, good});
+  EXPECT_EQ(elements<int32_t>(*engine, good), (std::vector<int32_t>{12, 16}));
+  EXPECT_EQ(status_of(*engine, bad), Status::arithmetic);
+  EXPECT_EQ(engine->counters().dispatches - before, 1U);
+}
+
 TEST(Program, ManyStructuresAreForgottenWithoutHarm) {
   NXV_OPEN_OR_SKIP(engine);
   // A matrix product is a step of its own: enough of them to pass any bound on what is kept.

@@ -1,6 +1,7 @@
 #include "runtime/recorder.h"
 
 #include <algorithm>
+#include <array>
 #include <unordered_set>
 
 #include "graph/fault.h"
@@ -14,11 +15,12 @@ constexpr uint64_t kGroupsBytes = 3 * sizeof(uint32_t);
 
 }  // namespace
 
-Faults Recorder::faults_of(const Program::Step& step, const Frame& frame) {
+Faults Recorder::faults_of(const Program::Step& step, const Program::Output& output,
+                           const Frame& frame) {
   Faults faults;
   std::unordered_set<const FaultSlot*> known;
-  for (Position operand : step.operands) {
-    for (const auto& slot : frame.storage(operand).faults) {
+  for (int operand : output.operands) {
+    for (const auto& slot : frame.storage(step.operands[operand]).faults) {
       const bool is_clear = slot->is_clear.load(std::memory_order_acquire);
       if (!is_clear && known.insert(slot.get()).second) faults.push_back(slot);
     }
@@ -34,7 +36,7 @@ std::shared_ptr<FaultSlot> Recorder::make_slot(const Program::Step& step) {
     const uint64_t bytes = (step.faults.size() + 3) / 4 * 16;
     slot->block = allocate(bytes);
     slot->ops = step.faults;
-    slot->shape = step.output.shape;
+    slot->shape = step.outputs[0].shape;
     device_.queue().fill(*slot->block, 0, bytes, kNoFault);
   }
   return slot;
@@ -45,30 +47,43 @@ void Recorder::dispatch(const vulkan::Dispatch& d) {
   ++stats_.dispatches;
 }
 
+void Recorder::choose_donors(const Program::Step& step, const Frame& frame) {
+  donors_.assign(step.outputs.size(), -1);
+  for (size_t r = 0; r < step.outputs.size(); ++r) {
+    for (int i : step.outputs[r].donors) {
+      const bool is_taken = std::find(donors_.begin(), donors_.end(), i) != donors_.end();
+      if (is_taken || !frame.is_expiring(step.operands[i])) continue;
+      donors_[r] = i;
+      break;
+    }
+  }
+}
+
 void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
-  const auto donor = std::find_if(step.donors.begin(), step.donors.end(), [&](int i) {
-    return donates && frame.is_expiring(step.operands[i]);
-  });
-  const bool has_donor = donor != step.donors.end();
-  vulkan::BlockRef output =
-      has_donor ? frame.storage(step.operands[*donor]).block : allocate(step.output.allocation);
+  donors_.assign(step.outputs.size(), -1);
+  if (donates) choose_donors(step, frame);
+  std::array<vulkan::BlockRef, kMaxRegionBuffers> values;  // of each output
+  for (size_t r = 0; r < step.outputs.size(); ++r) {
+    values[r] = donors_[r] >= 0 ? frame.storage(step.operands[donors_[r]]).block
+                                : allocate(step.outputs[r].allocation);
+  }
   std::vector<vulkan::BlockRef> workspaces;
   for (uint64_t bytes : step.lowering.workspaces) workspaces.push_back(allocate(bytes));
 
-  Faults faults = faults_of(step, frame);
+  std::shared_ptr<FaultSlot> slot;
   vulkan::BlockRef fault;
   if (!step.faults.empty()) {
-    std::shared_ptr<FaultSlot> slot = make_slot(step);
+    slot = make_slot(step);
     fault = slot->block;
-    const bool is_new = std::find(faults.begin(), faults.end(), slot) == faults.end();
-    if (is_new) faults.push_back(std::move(slot));
   }
 
   operands_.clear();
+  outputs_.clear();
   workspaces_.clear();
   for (Position operand : step.operands) {
     operands_.push_back(frame.storage(operand).block.get());
   }
+  for (size_t r = 0; r < step.outputs.size(); ++r) outputs_.push_back(values[r].get());
   for (const vulkan::BlockRef& workspace : workspaces) workspaces_.push_back(workspace.get());
   words_ = step.words;
   for (const Program::Scalars& s : step.scalars) {
@@ -76,7 +91,7 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
     schedule::append_scalars(*frame.node(s.node), scalars_);
     std::copy(scalars_.begin(), scalars_.end(), words_.begin() + s.words);
   }
-  kernels::DispatchBuffers<vulkan::Block*> buffers{operands_, output.get(), {}, workspaces_};
+  kernels::DispatchBuffers<vulkan::Block*> buffers{operands_, outputs_, {}, workspaces_};
   if (fault) buffers.fault = fault.get();
 
   for (size_t i = 0; i < step.lowering.dispatches.size(); ++i) {
@@ -90,16 +105,25 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
     }
     dispatch(packed_.get());
     if (d.reads_operands) stats_.bytes_read += step.operand_bytes;
-    if (d.writes_output) stats_.bytes_written += step.output.bytes;
+    if (!d.writes_output) continue;
+    for (const Program::Output& output : step.outputs) stats_.bytes_written += output.bytes;
   }
-  if (has_donor) {
+  for (size_t r = 0; r < step.outputs.size(); ++r) {
+    const Program::Output& output = step.outputs[r];
+    Faults faults = faults_of(step, output, frame);
+    if (slot && std::find(faults.begin(), faults.end(), slot) == faults.end()) {
+      faults.push_back(slot);
+    }
+    auto storage = std::make_shared<DeviceStorage>(std::move(values[r]), std::move(faults));
+    storage->known = output.known;
+    if (const Node* root = frame.node(output.root)) storage->known = integer_constant(*root);
+    frame.store(output.root, std::move(storage));
+  }
+  for (int donor : donors_) {
+    if (donor < 0) continue;
     ++stats_.donations;
-    frame.consume(step.operands[*donor]);
+    frame.consume(step.operands[donor]);
   }
-  auto storage = std::make_shared<DeviceStorage>(std::move(output), std::move(faults));
-  storage->known = step.known;
-  if (const Node* root = frame.node(step.root)) storage->known = integer_constant(*root);
-  frame.store(step.root, std::move(storage));
 }
 
 }  // namespace nxv::runtime

@@ -33,8 +33,8 @@ class Recorder {
  public:
   explicit Recorder(vulkan::Device& device) : device_(device) {}
 
-  // The kernels of a step whose operands are stored; its root is, afterwards. With `donates`, the
-  // root may take over an operand's storage.
+  // The kernels of a step whose operands are stored; its roots are, afterwards. With `donates`,
+  // each may take over an operand's storage.
   void kernels(const Program::Step& step, Frame& frame, bool donates);
 
   // What follows is recorded so, until null is given.
@@ -46,14 +46,18 @@ class Recorder {
 
  private:
   // What operands share is kept once, or the list would double with every value read twice.
-  static Faults faults_of(const Program::Step& step, const Frame& frame);
   std::shared_ptr<FaultSlot> make_slot(const Program::Step& step);
+  static Faults faults_of(const Program::Step& step, const Program::Output& output,
+                          const Frame& frame);
+  // Of each output, the operand whose storage it takes over, by its index, or -1.
+  void choose_donors(const Program::Step& step, const Frame& frame);
   vulkan::BlockRef allocate(uint64_t bytes) { return device_.memory().allocate(bytes); }
 
   vulkan::Device& device_;
   Speculation* speculation_ = nullptr;
   // Of the step being recorded; they keep their capacity.
-  std::vector<vulkan::Block*> operands_, workspaces_;
+  std::vector<vulkan::Block*> operands_, outputs_, workspaces_;
+  std::vector<int> donors_;
   std::vector<uint32_t> words_, scalars_;
   PackedDispatch packed_;
   RecorderStats stats_;

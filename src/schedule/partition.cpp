@@ -4,14 +4,15 @@
 #include <optional>
 
 #include "schedule/cost.h"
+#include "schedule/joint_roots.h"
 #include "schedule/paths.h"
 
 namespace nxv::schedule {
 namespace {
 
-constexpr int kNoPath = -3;     // not read yet
-constexpr int kManyPaths = -4;  // read in both levels of the region
-constexpr int kManyViews = -5;  // read through several views: at several places
+constexpr int kNoPath = -4;     // not read yet
+constexpr int kManyPaths = -5;  // read in both levels of the region
+constexpr int kManyViews = -6;  // read through several views: at several places
 
 bool is_many(int path) { return path == kManyPaths || path == kManyViews; }
 
@@ -23,8 +24,8 @@ int join(int a, int b) {
 
 // What the walk from the readers to their inputs knows of an entry.
 struct Reader {
-  int region = -1;
-  bool several = false;        // regions
+  int cut = -1;
+  bool several = false;        // cuts
   bool needs_storage = false;  // a matmul, an alias or a gather reads it
   bool needs_dense = false;    // by its own layout: no view can stand in for it
   int path = kNoPath;
@@ -64,6 +65,7 @@ class Partitioner {
         place(i);
       }
     }
+    join_roots(result_, options_);
     return std::move(result_);
   }
 
@@ -114,32 +116,34 @@ class Partitioner {
 
   void start_region(int i, SplitReason reason) {
     Entry& entry = entries()[i];
-    entry.region = static_cast<int>(result_.cuts.size());
+    entry.cut = static_cast<int>(result_.cuts.size());
     entry.is_stored = true;
     entry.is_alias = is_rename(*entry.node);
-    result_.cuts.push_back({i, reason});
+    Cut& cut = result_.cuts.emplace_back();
+    cut.root = i;
+    cut.reason = reason;
     growing_.emplace_back();
     if (!reads_stored(entry)) growing_.back().frontier.reserve(kMaxRegionBuffers);
     const bool is_reduction = info(entry.node->op).fusion == Fusion::reduction;
-    if (is_reduction) open_columns(entry.region, *entry.node, Shape2D::rows);
+    if (is_reduction) open_columns(entry.cut, *entry.node, Shape2D::rows);
     take(i, is_reduction ? kElementBase : kRootBase);
   }
 
-  void open_columns(int region, const Node& reduction, Shape2D layout) {
-    Cut& cut = result_.cuts[region];
-    if (cut.first_reduction == nullptr) {
-      cut.layout = layout;
-      cut.first_reduction = &reduction;
+  void open_columns(int cut, const Node& reduction, Shape2D layout) {
+    Domain& domain = result_.cuts[cut].domain;
+    if (domain.first_reduction == nullptr) {
+      domain.layout = layout;
+      domain.first_reduction = &reduction;
     }
-    ++cut.reductions;
+    ++domain.reductions;
   }
 
   // Entry i joins its region; its inputs are read at `input_path`, extended if it is a view.
   void take(int i, int input_path) {
     const Entry& entry = entries()[i];
     const Node& node = *entry.node;
-    Growing& region = growing_[entry.region];
-    const bool needs_storage = reads_stored(entries()[result_.cuts[entry.region].root]);
+    Growing& region = growing_[entry.cut];
+    const bool needs_storage = reads_stored(entries()[result_.cuts[entry.cut].root]);
     std::erase(region.frontier, &node);
     ++region.ops;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
@@ -155,10 +159,10 @@ class Partitioner {
       int at = input_path;
       if (info(node.op).fusion == Fusion::view) at = extend(input_path, node, static_cast<int>(k));
       if (entry.is_shared) at = kManyPaths;
-      if (reader.region == -1) {
-        reader = {entry.region, entry.is_shared, false, false, at};
+      if (reader.cut == -1) {
+        reader = {entry.cut, entry.is_shared, false, false, at};
       } else {
-        reader.several |= entry.is_shared || reader.region != entry.region;
+        reader.several |= entry.is_shared || reader.cut != entry.cut;
         reader.path = join(reader.path, at);
       }
       reader.needs_storage |= needs_storage || dense;
@@ -190,10 +194,10 @@ class Partitioner {
     if (!options_.fuse) return start_region(i, SplitReason::no_fusion);
     if (reader.needs_storage) {
       // A matmul reads views by their strides; an alias has no kernel to inline into.
-      const Entry& root = entries()[result_.cuts[reader.region].root];
+      const Entry& root = entries()[result_.cuts[reader.cut].root];
       if (!root.is_alias && !reader.several && !reader.needs_dense && is_strided_view(node.op) &&
           !is_many(reader.path) && composes(node, reader.path)) {
-        return inline_into(i, reader.region, reader.path);
+        return inline_into(i, reader.cut, reader.path);
       }
       return start_region(i, root.is_alias ? root_reason(root) : SplitReason::materialized);
     }
@@ -201,7 +205,7 @@ class Partitioner {
     if (reader.several) {
       if (is_cheap(node)) {
         entry.is_shared = true;
-        entry.region = reader.region;
+        entry.cut = reader.cut;
         return take(i, kManyPaths);
       }
       return start_region(i, SplitReason::shared);
@@ -213,11 +217,11 @@ class Partitioner {
         ((repeats(reader.path) && !is_cheap(node)) || (is_part(reader.path) && is_dear(node)))) {
       return start_region(i, SplitReason::repeated);
     }
-    if (!fits(reader.region, node)) {
-      const bool ops = growing_[reader.region].ops >= kMaxRegionOps;
+    if (!fits(reader.cut, node)) {
+      const bool ops = growing_[reader.cut].ops >= kMaxRegionOps;
       return start_region(i, ops ? SplitReason::too_many_ops : SplitReason::too_many_buffers);
     }
-    inline_into(i, reader.region, reader.path);
+    inline_into(i, reader.cut, reader.path);
   }
 
   // Whether overlapping windows read each element several times.
@@ -241,10 +245,10 @@ class Partitioner {
     return false;
   }
 
-  SplitReason root_reason(const Entry& root) const { return result_.cuts[root.region].reason; }
+  SplitReason root_reason(const Entry& root) const { return result_.cuts[root.cut].reason; }
 
   void inline_into(int i, int region, int input_path) {
-    entries()[i].region = region;
+    entries()[i].cut = region;
     take(i, input_path);
   }
 
@@ -278,41 +282,42 @@ class Partitioner {
   // A reduction joins its reader when each row of the reader needs its result for that row alone.
   void place_reduction(int i, const Reader& reader) {
     const Node& node = *entries()[i].node;
-    if (reader.several || is_many(reader.path) || !fits(reader.region, node)) {
+    if (reader.several || is_many(reader.path) || !fits(reader.cut, node)) {
       return start_region(i, SplitReason::reduction);
     }
-    Cut& cut = result_.cuts[reader.region];
-    const Node& root = *entries()[cut.root].node;
+    const Domain& domain = result_.cuts[reader.cut].domain;
+    const Node& root = *entries()[result_.cuts[reader.cut].root].node;
     const int path = reader.path < 0 ? -1 : reader.path;
     const std::optional<Layout> layout = compose(paths_, path, node.shape);
     if (!layout) return start_region(i, SplitReason::reduction);
 
     const int at = base(reader.path);
-    const bool at_row = at == kRootBase && cut.layout != Shape2D::elements &&
+    const bool at_row = at == kRootBase && domain.layout != Shape2D::elements &&
                         layout->is_contiguous() && layout->offset == 0 &&
                         layout->count() == node.count;
-    if (cut.layout == Shape2D::none && at_row) {
-      open_columns(reader.region, node, Shape2D::rows);
-      return inline_into(i, reader.region, kElementBase);
+    if (domain.layout == Shape2D::none && at_row) {
+      open_columns(reader.cut, node, Shape2D::rows);
+      return inline_into(i, reader.cut, kElementBase);
     }
     const int64_t columns = node.inputs[0]->count / node.count;
     if (columns > options_.max_row_program_columns ||
-        cut.reductions >= options_.max_row_program_reductions || straddles_words(root, columns)) {
+        domain.reductions >= options_.max_row_program_reductions ||
+        straddles_words(root, columns)) {
       return start_region(i, SplitReason::reduction);
     }
-    if (cut.layout == Shape2D::none || cut.layout == Shape2D::elements) {
-      if (at == kRootBase && node.inputs[0]->shape == root.shape && same_columns(cut, node) &&
+    if (domain.layout == Shape2D::none || domain.layout == Shape2D::elements) {
+      if (at == kRootBase && node.inputs[0]->shape == root.shape && same_columns(domain, node) &&
           is_row_broadcast(*layout, node)) {
-        open_columns(reader.region, node, Shape2D::elements);
-        return inline_into(i, reader.region, kRootBase);
+        open_columns(reader.cut, node, Shape2D::elements);
+        return inline_into(i, reader.cut, kRootBase);
       }
-    } else if (same_columns(cut, node) &&
-               node.inputs[0]->shape == cut.first_reduction->inputs[0]->shape &&
-               cut.first_reduction->inputs[0]->count / cut.first_reduction->count <=
+    } else if (same_columns(domain, node) &&
+               node.inputs[0]->shape == domain.first_reduction->inputs[0]->shape &&
+               domain.first_reduction->inputs[0]->count / domain.first_reduction->count <=
                    options_.max_row_program_columns) {
       if (at_row || (at == kElementBase && is_row_broadcast(*layout, node))) {
-        open_columns(reader.region, node, Shape2D::rows);
-        return inline_into(i, reader.region, kElementBase);
+        open_columns(reader.cut, node, Shape2D::rows);
+        return inline_into(i, reader.cut, kElementBase);
       }
     }
     start_region(i, SplitReason::reduction);
@@ -324,32 +329,21 @@ class Partitioner {
   }
 
   // Row programs fold the last axes, and all their reductions the same ones.
-  static bool same_columns(const Cut& cut, const Node& reduction) {
+  static bool same_columns(const Domain& domain, const Node& reduction) {
     const Axes& axes = reduction.attribute<ReduceAttr>().axes;
     const auto rank = static_cast<int64_t>(reduction.inputs[0]->shape.size());
     for (size_t k = 0; k < axes.size(); ++k) {
       if (axes[axes.size() - 1 - k] != rank - 1 - static_cast<int64_t>(k)) return false;
     }
-    return cut.first_reduction == nullptr ||
-           cut.first_reduction->attribute<ReduceAttr>().axes == axes;
+    return domain.first_reduction == nullptr ||
+           domain.first_reduction->attribute<ReduceAttr>().axes == axes;
   }
 
-  // The reduction's result, over the shape of its input: each row's own, the same in all columns.
+  // The reduction's result, over the shape of its input.
   static bool is_row_broadcast(const Layout& layout, const Node& reduction) {
     const Shape& shape = reduction.inputs[0]->shape;
-    if (layout.shape != shape || layout.offset != 0) return false;
     const size_t rows = shape.size() - reduction.attribute<ReduceAttr>().axes.size();
-    int64_t expected = 1;
-    for (size_t d = shape.size(); d-- > 0;) {
-      if (shape[d] == 1) continue;
-      if (d >= rows) {
-        if (layout.strides[d] != 0) return false;
-      } else {
-        if (layout.strides[d] != expected) return false;
-        expected *= shape[d];
-      }
-    }
-    return true;
+    return layout.shape == shape && schedule::is_row_broadcast(layout, rows);
   }
 
   static constexpr int32_t kVisiting = 0x7fffffff;

@@ -27,31 +27,53 @@ enum class Shape2D : uint8_t {
   elements  // the root has a point for each element
 };
 
-// Paths start at the root's space (-1) or, when the root is one of rows, at the elements (-2).
+// Paths start at the root's space (-1); when that is one of rows, also at the elements (-2), and
+// when it is one of elements, also at the rows (-3).
 inline constexpr int kRootBase = -1;
 inline constexpr int kElementBase = -2;
+inline constexpr int kRowBase = -3;
 
 // A node of the pending graph.
 struct Entry {
   Node* node = nullptr;
-  int region = -1;         // that it belongs to
+  int cut = -1;            // that it belongs to
   bool is_root = false;    // somebody asked for it
-  bool is_stored = false;  // it is that region's root
+  bool is_stored = false;  // a root of a region
   bool is_alias = false;   // stored, but shares its input's storage
   bool is_shared = false;  // inlined into every region that reads it
 };
 
-struct Cut {
-  int root = -1;  // entry
-  SplitReason reason = SplitReason::root;
+// The points that a region has.
+struct Domain {
   Shape2D layout = Shape2D::none;
   const Node* first_reduction = nullptr;  // defines rows and columns
   int reductions = 0;
 };
 
+struct Cut {
+  int root = -1;  // entry
+  SplitReason reason = SplitReason::root;
+  Domain domain;
+  int part = -1;  // of the partition
+};
+
+// What becomes a region: a cut, or several that are joined (joint_roots.h).
+struct Part {
+  struct Root {
+    int entry = -1;
+    int base = kRootBase;   // the space of its points
+    bool is_stored = true;  // or computed for the other roots alone
+  };
+  std::vector<int> cuts;
+  std::vector<Root> roots;  // inputs before their readers
+  Domain domain;
+};
+
 struct Partition {
   std::vector<Entry> entries;  // inputs before their readers
   std::vector<Cut> cuts;       // readers before their inputs
+  std::vector<Part> parts;     // those without cuts have been joined to others
+  std::vector<int> order;      // of parts: each finds its operands stored
 };
 
 // Each root that is pending is stored; what roots share is computed once. Throws the failure of a

@@ -53,4 +53,15 @@ std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, cons
   return apply_path(paths, path, Layout::contiguous(*contiguous));
 }
 
+bool is_row_broadcast(const Layout& layout, size_t rows) {
+  if (layout.offset != 0) return false;
+  int64_t expected = 1;
+  for (size_t d = layout.shape.size(); d-- > 0;) {
+    if (layout.shape[d] == 1) continue;
+    if (layout.strides[d] != (d >= rows ? 0 : expected)) return false;
+    if (d < rows) expected *= layout.shape[d];
+  }
+  return true;
+}
+
 }  // namespace nxv::schedule

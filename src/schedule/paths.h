@@ -21,4 +21,8 @@ std::optional<Layout> apply_path(const std::vector<PathStep>& paths, int path, L
 // The same for a contiguous value of that shape.
 std::optional<Layout> compose(const std::vector<PathStep>& paths, int path, const Shape& shape);
 
+// Whether the layout gives each row an element, in their order, the same in all columns; `rows` are
+// its first dimensions.
+bool is_row_broadcast(const Layout& layout, size_t rows);
+
 }  // namespace nxv::schedule

@@ -37,7 +37,7 @@ Address locate(const RegionDraft& d, const Shape& shape, int path) {
       layout->shape.resize(d.row_dims);
       layout->strides.resize(d.row_dims);
     }
-  } else if (d.cut.layout == Shape2D::rows) {
+  } else if (d.domain.layout != Shape2D::none) {
     // Root coordinates; rows have those of the reductions.
     layout = layout->reshape(d.row_shape);
     if (!layout) {

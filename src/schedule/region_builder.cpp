@@ -13,24 +13,29 @@ namespace {
 
 class RegionBuilder {
  public:
-  RegionBuilder(const Partition& parts, int cut, Region& region)
-      : parts_(parts),
-        cut_(parts.cuts[cut]),
-        index_(cut),
-        root_(*parts.entries[cut_.root].node),
+  RegionBuilder(const Partition& partition, int part, Region& region)
+      : partition_(partition),
+        part_(partition.parts[part]),
+        domain_(part_.domain),
+        index_(part),
+        root_(*partition.entries[part_.roots[0].entry].node),
         region_(region),
-        draft_(region, root_, cut_) {}
+        draft_(region, root_, domain_) {}
 
-  void run() {
-    region_.root = NodeRef::share(&root_);
-    region_.reason = cut_.reason;
-    if (info(root_.op).fusion == Fusion::library) {
-      build_library();
-    } else {
-      set_spaces();
-      expr(root_, kRootBase);
-      region_.fixed_columns = has_small_window();
+  void sketch() {
+    region_.reason = reason();
+    if (info(root_.op).fusion == Fusion::library) return build_library();
+    set_spaces();
+    for (const Part::Root& root : part_.roots) {
+      if (!root.is_stored) continue;
+      Node* node = partition_.entries[root.entry].node;
+      const int16_t value = expr(*node, root.base);
+      region_.add_root(NodeRef::share(node), value, base_level(root.base));
     }
+    region_.fixed_columns = has_small_window();
+  }
+
+  void finish() {
     assign_words(draft_);
     write_key(draft_);
   }
@@ -42,17 +47,25 @@ class RegionBuilder {
     int16_t expr;
   };
 
+  SplitReason reason() const {
+    SplitReason first = partition_.cuts[part_.cuts[0]].reason;
+    for (int cut : part_.cuts) {
+      if (partition_.cuts[cut].reason == SplitReason::root) first = SplitReason::root;
+    }
+    return first;
+  }
+
   // ---- Spaces ----
 
   void set_spaces() {
-    if (cut_.layout == Shape2D::none) {
+    if (domain_.layout == Shape2D::none) {
       const bool is_product = info(root_.op).fusion == Fusion::contraction;
       region_.kind = is_product ? RegionKind::matmul : RegionKind::pointwise;
       region_.row_count = root_.count;
       draft_.row_shape = root_.shape;
       return;
     }
-    const Node& reduction = *cut_.first_reduction;
+    const Node& reduction = *domain_.first_reduction;
     const Shape& input = reduction.inputs[0]->shape;
     const Axes& axes = reduction.attribute<ReduceAttr>().axes;
     Axes order;
@@ -72,14 +85,14 @@ class RegionBuilder {
                             draft_.element_shape.begin() + draft_.row_dims);
     region_.row_count = reduction.count;
     region_.col_count = reduction.inputs[0]->count / reduction.count;
-    region_.root_level = cut_.layout == Shape2D::elements ? Level::element : Level::row;
-    region_.kind = region_.root_level == Level::row && cut_.reductions == 1
+    region_.root_level = domain_.layout == Shape2D::elements ? Level::element : Level::row;
+    region_.kind = region_.root_level == Level::row && domain_.reductions == 1
                        ? RegionKind::reduction
                        : RegionKind::row_program;
   }
 
   bool has_small_window() const {
-    if (cut_.layout == Shape2D::none || region_.col_count > kMaxFixedColumns) return false;
+    if (domain_.layout == Shape2D::none || region_.col_count > kMaxFixedColumns) return false;
     for (size_t i = 0; i < region_.paths.size(); ++i) {
       if (region_.paths[i].view->op == Op::windows &&
           draft_.base_level(draft_.bases[i]) == Level::element) {
@@ -93,9 +106,30 @@ class RegionBuilder {
 
   bool is_inside(const Node& n) const {
     if (n.op == Op::data || !n.is_pending() || n.scratch < 0) return false;
-    const Entry& entry = parts_.entries[n.scratch];
-    if (&n == &root_) return true;
-    return !entry.is_stored && (entry.is_shared || entry.region == index_);
+    const Entry& entry = partition_.entries[n.scratch];
+    return !entry.is_stored &&
+           (entry.is_shared || (entry.cut >= 0 && partition_.cuts[entry.cut].part == index_));
+  }
+
+  const Part::Root* root_of(const Node& n) const {
+    const auto at = std::find_if(part_.roots.begin(), part_.roots.end(), [&](const auto& root) {
+      return partition_.entries[root.entry].node == &n;
+    });
+    return at == part_.roots.end() ? nullptr : &*at;
+  }
+
+  // Whether the path leads each point to the root's element of that point, or of its row.
+  bool leads_to_own(int path, const Node& node, const Part::Root& root) const {
+    if (path == root.base) return true;
+    auto layout = compose(region_.paths, path < 0 ? -1 : path, node.shape);
+    if (!layout || layout->offset != 0) return false;
+    const Level from = base_level(path);
+    if (draft_.base(path) == kElementBase) layout = layout->transpose(draft_.order);
+    if (from == base_level(root.base)) {
+      return layout->is_contiguous() && layout->count() == node.count;
+    }
+    return from == Level::element && layout->shape == draft_.element_shape &&
+           is_row_broadcast(*layout, draft_.row_dims);
   }
 
   int extend(int path, const Node& view, int input) {
@@ -113,20 +147,27 @@ class RegionBuilder {
 
   int16_t expr(const Node& start, int path) {
     const Node* node = &start;
-    while (is_inside(*node) && is_strided_view(node->op)) {
+    bool inside = false;
+    while (true) {
+      const Part::Root* root = root_of(*node);
+      inside = root ? leads_to_own(path, *node, *root) : is_inside(*node);
+      if (!inside) break;
+      if (root) path = root->base;
+      if (!is_strided_view(node->op)) break;
       path = extend(path, *node, 0);
       node = node->inputs[0].get();
     }
+    // Of a row there is one result.
+    if (inside && info(node->op).fusion == Fusion::reduction) path = kRootBase;
     for (const Memo& memo : memos_) {
       if (memo.node == node && memo.path == path) return memo.expr;
     }
-    const int16_t id = make_expr(*node, path);
+    const int16_t id = inside ? make_expr(*node, path) : load(*node, path);
     memos_.push_back({node, path, id});
     return id;
   }
 
   int16_t make_expr(const Node& node, int path) {
-    if (!is_inside(node)) return load(node, path);
     switch (info(node.op).fusion) {
       case Fusion::generator:
         return generate(node, path);
@@ -137,7 +178,7 @@ class RegionBuilder {
       case Fusion::contraction:
         return contract(node);
       case Fusion::reduction: {
-        const int at = cut_.layout == Shape2D::elements ? kRootBase : kElementBase;
+        const int at = domain_.layout == Shape2D::elements ? kRootBase : kElementBase;
         Expr e = expr_of(node, ExprKind::reduce, Level::row);
         e.args[0] = expr(*node.inputs[0], at);
         return push(e);
@@ -324,14 +365,16 @@ class RegionBuilder {
 
   void build_library() {
     region_.kind = RegionKind::library;
+    region_.add_root(NodeRef::share(&root_), -1);
     region_.row_count = root_.count;
     add_faulting(root_, region_.faults);
     region_.operands.reserve(root_.inputs.size());
     for (const NodeRef& input : root_.inputs) region_.operands.emplace_back().node = input;
   }
 
-  const Partition& parts_;
-  const Cut& cut_;
+  const Partition& partition_;
+  const Part& part_;
+  const Domain& domain_;
   const int index_;
   Node& root_;
   Region& region_;
@@ -341,9 +384,17 @@ class RegionBuilder {
 
 }  // namespace
 
-Region build_region(const Partition& partition, int cut) {
+Region build_region(const Partition& partition, int part) {
   Region region;
-  RegionBuilder(partition, cut, region).run();
+  RegionBuilder builder(partition, part, region);
+  builder.sketch();
+  builder.finish();
+  return region;
+}
+
+Region sketch_region(const Partition& partition, int part) {
+  Region region;
+  RegionBuilder(partition, part, region).sketch();
   return region;
 }
 

@@ -17,12 +17,12 @@ struct Address {
 };
 
 struct RegionDraft {
-  RegionDraft(Region& region, const Node& root, const Cut& cut)
-      : region(region), root(root), cut(cut) {}
+  RegionDraft(Region& region, const Node& root, const Domain& domain)
+      : region(region), root(root), domain(domain) {}
 
   Region& region;
-  const Node& root;
-  const Cut& cut;
+  const Node& root;  // the first of them
+  const Domain& domain;
   Shape row_shape;      // of rows
   Shape element_shape;  // rows, then columns
   Axes order;           // element_shape[i] is axis order[i] of the reductions' input
@@ -34,6 +34,7 @@ struct RegionDraft {
 
   int base(int path) const { return path < 0 ? path : bases[path]; }
   Level base_level(int base) const {
+    if (base == kRowBase) return Level::row;
     return base == kElementBase ? Level::element : region.root_level;
   }
   // Whether some index is computed by walking through the path.

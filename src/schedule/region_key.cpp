@@ -14,7 +14,12 @@ class Key {
 
   void run() {
     number(static_cast<int>(region_.kind));
-    number(static_cast<int>(draft_.root.dtype));
+    number(static_cast<int64_t>(region_.roots.size()));
+    for (const Root& root : region_.roots) {
+      number(static_cast<int>(root.node->dtype));
+      number(root.expr);
+      number(static_cast<int>(root.level));
+    }
     number(static_cast<int>(region_.root_level));
     number(region_.can_fault());
     if (region_.kind == RegionKind::library) {

@@ -5,13 +5,12 @@
 namespace nxv::schedule {
 
 std::vector<Step> make_schedule(std::span<Node* const> roots, const Options& options) {
-  const Partition parts = partition(roots, options);
+  const Partition cut = partition(roots, options);
   std::vector<Step> steps;
-  steps.reserve(parts.cuts.size());
+  steps.reserve(cut.order.size());
   try {
-    // Cuts list readers before what they read.
-    for (int cut = static_cast<int>(parts.cuts.size()) - 1; cut >= 0; --cut) {
-      const Entry& entry = parts.entries[parts.cuts[cut].root];
+    for (int part : cut.order) {
+      const Entry& entry = cut.entries[cut.parts[part].roots[0].entry];
       Step& step = steps.emplace_back();
       if (entry.is_alias) {
         step.is_alias = true;
@@ -19,14 +18,14 @@ std::vector<Step> make_schedule(std::span<Node* const> roots, const Options& opt
       } else if (info(entry.node->op).fusion == Fusion::control) {
         step.control = NodeRef::share(entry.node);
       } else {
-        step.region = build_region(parts, cut);
+        step.region = build_region(cut, part);
       }
     }
   } catch (...) {
-    release(parts);
+    release(cut);
     throw;
   }
-  release(parts);
+  release(cut);
   return steps;
 }
 

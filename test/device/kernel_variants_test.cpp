@@ -66,8 +66,8 @@ Bytes run(const Region& region, const Target& target, const Bytes& partials = {}
   std::vector<testing::Argument> inputs, work;
   for (Bytes& b : operands) inputs.push_back(testing::Argument::buffer(b));
   for (Bytes& b : workspaces) work.push_back(testing::Argument::buffer(b));
-  kernels::DispatchBuffers<testing::Argument> buffers{
-      inputs, testing::Argument::buffer(output), {}, work};
+  const std::vector outputs = {testing::Argument::buffer(output)};
+  kernels::DispatchBuffers<testing::Argument> buffers{inputs, outputs, {}, work};
   if (region.can_fault()) buffers.fault = testing::Argument::buffer(fault);
   for (const kernels::Dispatch& d : lowering.dispatches) {
     if (!partials.empty() && &d == &lowering.dispatches.front()) continue;

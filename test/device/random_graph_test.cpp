@@ -32,16 +32,17 @@ class Graphs {
  private:
   // Every kernel of the schedule, once.
   void validate(const std::vector<NodeRef>& roots) {
+    std::vector<Node*> pending;
+    for (const NodeRef& root : roots) {
+      if (root->op != Op::data) pending.push_back(root.get());
+    }
     engines_.fused().call([&](Executor& executor, vulkan::Device&) {
-      for (const NodeRef& root : roots) {
-        if (root->op == Op::data) continue;
-        for (const schedule::Step& step : schedule::make_schedule(root, executor.options())) {
-          if (step.is_alias) continue;
-          for (const auto& dispatch : kernels::lower(step.region, executor.target()).dispatches) {
-            if (!valid_.insert(dispatch.key).second) continue;
-            const vulkan::Module module = executor.compile(dispatch.generate(step.region));
-            EXPECT_EQ(testing::validate_spirv(module.words), "");
-          }
+      for (const schedule::Step& step : schedule::make_schedule(pending, executor.options())) {
+        if (step.is_alias) continue;
+        for (const auto& dispatch : kernels::lower(step.region, executor.target()).dispatches) {
+          if (!valid_.insert(dispatch.key).second) continue;
+          const vulkan::Module module = executor.compile(dispatch.generate(step.region));
+          EXPECT_EQ(testing::validate_spirv(module.words), "");
         }
       }
     });
@@ -62,6 +63,13 @@ TEST(RandomGraph, FusedIsBitwiseUnfusedAndRight) {
   Graphs graphs;
   if (!graphs.is_open()) GTEST_SKIP() << "no Vulkan device here";
   graphs.check(0, 200);
+}
+
+// Regions of several roots.
+TEST(RandomGraph, RowsFusedAreBitwiseRowsUnfused) {
+  EnginePair engines;
+  if (!engines.is_open()) GTEST_SKIP() << "no Vulkan device here";
+  for (uint64_t seed = 0; seed < 200; ++seed) engines.check_rows(seed);
 }
 
 // --gtest_also_run_disabled_tests --gtest_filter='*Long*'

@@ -39,7 +39,7 @@ void print_spirv(Session& session, const NodeRef& node) {
   session.engine().call([&](runtime::Executor& executor, vulkan::Device&) {
     std::set<std::string> seen;
     for (const schedule::Step& step : schedule::make_schedule(node, executor.options())) {
-      if (step.is_alias) continue;
+      if (step.is_alias || step.control) continue;
       for (const auto& d : kernels::lower(step.region, executor.target()).dispatches) {
         if (!seen.insert(d.key).second) continue;
         const vulkan::Module module = executor.compile(d.generate(step.region));

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <map>
 #include <set>
+#include <span>
 
 #include "base/error.h"
 #include "commands.h"
@@ -45,28 +46,39 @@ class CorpusWriter {
   void write(const kernels::AbsentDevice& device, const testing::CorpusGraph& graph) {
     const kernels::Target target = kernels::make_target(device.plan);
     int root = 0;
-    for (const NodeRef& node : graph.build(host_graveyard())) {
+    std::vector<Node*> all;
+    const std::vector<NodeRef> nodes = graph.build(host_graveyard());
+    for (const NodeRef& node : nodes) {
       const std::string label =
           device.name + " | " + graph.name + " | root " + std::to_string(root++);
-      try {
-        write(device, target, label, node);
-      } catch (const Error& e) {
-        // A device without f64, say: that, too, is to stay as it is.
-        index_ << label << " | " << e.what() << '\n';
-      }
+      if (!node->is_pending() || node->op == Op::data) continue;
+      all.push_back(node.get());
+      write(device, target, label, std::span(&all.back(), 1), 1);
     }
+    // Regions that roots have in common.
+    if (all.size() > 1) write(device, target, device.name + " | " + graph.name + " | all", all, 2);
   }
 
   size_t kernels() const { return seen_.size(); }
 
  private:
+  // Regions of so many roots at least.
   void write(const kernels::AbsentDevice& device, const kernels::Target& target,
-             const std::string& label, const NodeRef& node) {
-    if (!node->is_pending() || node->op == Op::data) return;
+             const std::string& label, std::span<Node* const> nodes, size_t least) {
+    try {
+      write_steps(device, target, label, nodes, least);
+    } catch (const Error& e) {
+      // A device without f64, say: that, too, is to stay as it is.
+      index_ << label << " | " << e.what() << '\n';
+    }
+  }
+
+  void write_steps(const kernels::AbsentDevice& device, const kernels::Target& target,
+                   const std::string& label, std::span<Node* const> nodes, size_t least) {
     int step = 0;
     std::map<std::string, int> lines;  // equal ones are counted: a decomposition repeats its steps
-    for (const schedule::Step& s : schedule::make_schedule(node, {})) {
-      if (s.is_alias) continue;
+    for (const schedule::Step& s : schedule::make_schedule(nodes, {})) {
+      if (s.is_alias || s.region.roots.size() < least) continue;
       for (const kernels::Dispatch& d : kernels::lower(s.region, target).dispatches) {
         const ir::Kernel kernel = d.generate(s.region);
         ledgers_[device.name].check(d.key, kernel);

@@ -14,7 +14,7 @@ namespace nxv::kernels {
 template <typename Buffer>
 struct DispatchBuffers {
   std::span<const Buffer> operands;
-  Buffer output;
+  std::span<const Buffer> outputs;     // of each root
   std::optional<Buffer> fault;         // if the region can fault
   std::span<const Buffer> workspaces;  // of the lowering
 };
@@ -26,7 +26,9 @@ void pack_arguments(const Dispatch& d, const DispatchBuffers<Buffer>& buffers,
                     std::span<const uint32_t> region_words, TakeBuffer&& take_buffer,
                     TakeWords&& take_words) {
   for (const Buffer& operand : buffers.operands) take_buffer(operand, d.reads_operands, false);
-  take_buffer(buffers.output, d.reads_output, d.writes_output);
+  for (const Buffer& output : buffers.outputs) {
+    take_buffer(output, d.reads_output, d.writes_output);
+  }
   if (buffers.fault) take_buffer(*buffers.fault, true, true);
   for (const Use& use : d.workspaces) {
     take_buffer(buffers.workspaces[static_cast<size_t>(use.workspace)], use.is_read,

@@ -32,12 +32,13 @@ struct Layout {
   Choice<bool> adds = false;
 };
 
-// A region of two operands that may fault, with words of its own.
+// A region of two operands and two roots that may fault, with words of its own.
 Region make_region() {
   const auto owner = host_graveyard();
   const auto node = [&] { return parameter(owner, DType::u32); };
   Region region;
-  region.root = node();
+  region.add_root(node(), -1);
+  region.add_root(node(), -1);
   region.operands.resize(2);
   for (Operand& operand : region.operands) operand.node = node();
   region.faults = {Op::quotient};
@@ -57,6 +58,7 @@ ir::Kernel generate(const Region& region, const Target&, const Layout& layout) {
   const auto load = [&](Value buffer) { return b.load(buffer, zero, ir::kU32); };
   uint32_t next = 0;
   const auto put = [&](Value v) { b.store(arguments.output(), b.u32(next++), v); };
+  b.store(arguments.output(1), zero, b.u32(50));
   for (int i = 0; i < 2; ++i) put(load(arguments.operand(i)));
   put(load(arguments.workspace(0)) * layout.factor);
   put(words[&Words::number]);
@@ -78,18 +80,19 @@ TEST(Arguments, ArePackedAsTheyAreDeclared) {
   Dispatch d = dispatch_of(kFamily, region, make_target(plan), Layout{},
                            Words{3, Divisor(7), RealWord(0.5), {20, 30}});
   d.workspaces = {reads(2), writes(0)};
-  const std::vector<std::string> operands = {"in0", "in1"}, workspaces = {"work1", "?", "work0"};
+  const std::vector<std::string> operands = {"in0", "in1"}, outputs = {"out", "out1"},
+                                 workspaces = {"work1", "?", "work0"};
   std::vector<std::string> names;
   std::vector<uint32_t> words;
   std::string touched;
   pack_arguments(
-      d, DispatchBuffers<std::string>{operands, "out", "fault", workspaces}, region.words,
+      d, DispatchBuffers<std::string>{operands, outputs, "fault", workspaces}, region.words,
       [&](const std::string& name, bool is_read, bool is_written) {
         names.push_back(name);
         touched += is_read && is_written ? 'u' : is_read ? 'r' : is_written ? 'w' : '-';
       },
       [&](std::span<const uint32_t> run) { words.insert(words.end(), run.begin(), run.end()); });
-  EXPECT_EQ(touched, "rrwurw");
+  EXPECT_EQ(touched, "rrwwurw");
   for (size_t i = 0; i < words.size(); ++i) names.push_back("w" + std::to_string(i));
   names.emplace_back("zero");
   std::vector<std::string> declared;
@@ -103,13 +106,15 @@ TEST(Arguments, KernelsReadWhatHostsWrite) {
   Dispatch d = dispatch_of(kFamily, region, make_target(plan), Layout{.factor = 10},
                            Words{3, Divisor(7), RealWord(0.5), {20, 30}});
   d.workspaces = {reads(1), writes(0)};
-  std::vector<uint32_t> in0 = {11}, in1 = {12}, out(9), fault = {~0u}, a(1), b = {13};
+  std::vector<uint32_t> in0 = {11}, in1 = {12}, out(9), other(1), fault = {~0u}, a(1), b = {13};
   const std::vector operands = {Argument::buffer(in0), Argument::buffer(in1)};
+  const std::vector outputs = {Argument::buffer(out), Argument::buffer(other)};
   const std::vector workspaces = {Argument::buffer(a), Argument::buffer(b)};
   nxv::testing::run_dispatch(d, d.generate(region),
-                             {operands, Argument::buffer(out), Argument::buffer(fault), workspaces},
+                             {operands, outputs, Argument::buffer(fault), workspaces},
                              region.words);
   EXPECT_EQ(out, (std::vector<uint32_t>{11, 12, 130, 3, 14, 2, 0x40000000, 30, 7}));
+  EXPECT_EQ(other[0], 50u);
   EXPECT_EQ(fault[0], 5u);
   EXPECT_EQ(a[0], 1u);
 }

@@ -111,6 +111,37 @@ TEST_F(InTurn, StoredOperandsAreLight) {
       loops(kernel(reduce(Op::sum, powers, Axes{1}, false), cpu_plan()), ir::Unrolling::never), 0);
 }
 
+// All roots of a region in one loop.
+TEST_F(InTurn, SeveralRootsShareTheirCode) {
+  const auto make = [&](DType type) {
+    const NodeRef x = heavy(values(DType::f32, {61}));
+    return std::vector{x, cast(elementwise(Op::negate, {x}), type)};
+  };
+  for (DType type : {DType::f32, DType::f16, DType::u8, DType::f64}) {
+    const auto roots = make(type);
+    const std::vector pending = {roots[0].get(), roots[1].get()};
+    const auto steps = schedule::make_schedule(pending, {});
+    ASSERT_EQ(steps.size(), 1u);
+    const Region& region = steps[0].region;
+    const ir::Kernel k = lower(region, make_target(cpu_plan())).dispatches[0].generate(region);
+    EXPECT_EQ(loops(k, ir::Unrolling::never), 1);
+    InterpretedDevice in_turn(cpu_plan()), straight(straight_plan());
+    const auto a = in_turn.evaluate(make(type)), b = straight.evaluate(make(type));
+    for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(difference(a[i], b[i]), "") << name(type);
+  }
+}
+
+// Every element of a row is the same.
+TEST_F(InTurn, RowsOfOneValue) {
+  const auto make = [&] {
+    const NodeRef x = values(DType::f32, {4, 64});
+    const NodeRef sum = reduce(Op::sum, heavy(x), Axes{1}, true);
+    const NodeRef max = reduce(Op::reduce_max, x, Axes{1}, true);
+    return elementwise(Op::add, {broadcast(sum, {4, 64}), broadcast(max, {4, 64})});
+  };
+  expect_same(make, "rows of one value");
+}
+
 // What serves all elements, and what is loaded by groups, comes before the loop.
 TEST_F(InTurn, LoopsHoldOnlyWhatDiffers) {
   const NodeRef x = values(DType::f32, {64}), one = values(DType::f32, {1});

@@ -5,15 +5,23 @@ namespace nxv::kernels {
 KernelArguments::KernelArguments(ir::Builder& b, const Region& region, uint32_t words,
                                  const ArgumentOptions& options)
     : region_(region), region_count_(region.words.size()) {
-  bool is_apart = options.overlap != Overlap::any;  // the output, from all operands
+  const bool may_be_apart = options.overlap != Overlap::any;
+  std::vector<bool> is_apart(region.roots.size(), may_be_apart);  // an output, from all operands
   for (size_t i = 0; i < region.operands.size(); ++i) {
-    const bool in_place = options.overlap == Overlap::in_place && is_read_in_place(region, i);
-    const bool is_restrict = options.overlap != Overlap::any && !in_place;
-    is_apart &= !in_place;
-    operands_.push_back(b.buffer("in" + std::to_string(i), ir::Access::read, is_restrict));
+    bool in_place = false;
+    for (size_t r = 0; r < region.roots.size() && options.overlap == Overlap::in_place; ++r) {
+      if (!is_read_in_place(region, i, r)) continue;
+      in_place = true;
+      is_apart[r] = false;
+    }
+    operands_.push_back(
+        b.buffer("in" + std::to_string(i), ir::Access::read, may_be_apart && !in_place));
   }
-  output_ = b.buffer("out", options.reads_output ? ir::Access::read_write : ir::Access::write,
-                     is_apart && !options.reads_output);
+  for (size_t r = 0; r < region.roots.size(); ++r) {
+    outputs_.push_back(b.buffer(r == 0 ? "out" : "out" + std::to_string(r),
+                                options.reads_output ? ir::Access::read_write : ir::Access::write,
+                                is_apart[r] && !options.reads_output));
+  }
   if (region.can_fault()) fault_ = b.buffer("fault", ir::Access::read_write);
   for (int i = 0; i < options.workspaces; ++i) {
     workspaces_.push_back(b.buffer("work" + std::to_string(i), ir::Access::read_write));

@@ -1,6 +1,7 @@
 // The arguments of a kernel, in the one order in which kernels declare them and in which the host
-// packs them (arguments.h): the region's operands, the output, the fault slot if the region can
-// fault, the workspaces that the dispatch names, the region's words, the dispatch's words, a zero.
+// packs them (arguments.h): the region's operands, the output of each root, the fault slot if the
+// region can fault, the workspaces that the dispatch names, the region's words, the dispatch's
+// words, a zero.
 #pragma once
 
 #include <optional>
@@ -18,8 +19,8 @@ namespace nxv::kernels {
 // What the compiler may assume of the buffers.
 enum class Overlap : uint8_t {
   any,       // nothing
-  in_place,  // an operand may be the output where is_read_in_place says so; others are apart
-  apart,     // operands and output are apart
+  in_place,  // an operand may be an output where is_read_in_place says so; others are apart
+  apart,     // operands and outputs are apart
 };
 
 struct ArgumentOptions {
@@ -40,7 +41,7 @@ class KernelArguments {
 
   ir::Value operand(int i) const { return operands_[static_cast<size_t>(i)]; }
   ir::Value workspace(int i) const { return workspaces_[static_cast<size_t>(i)]; }
-  ir::Value output() const { return output_; }
+  ir::Value output(size_t root = 0) const { return outputs_[root]; }
   ir::Value zero() const { return zero_; }  // u32 0, as something that no compiler can fold
   // An integer on its way into float arithmetic, as something that no compiler can fold to a
   // literal: drivers get 0.0 * NaN and 0.0 / 0.0 wrong when they see the zero (x > x, say).
@@ -71,8 +72,8 @@ class KernelArguments {
  private:
   const Region& region_;
   const size_t region_count_;
-  std::vector<ir::Value> operands_, workspaces_, words_;
-  ir::Value output_, fault_, zero_;
+  std::vector<ir::Value> operands_, outputs_, workspaces_, words_;
+  ir::Value fault_, zero_;
 };
 
 }  // namespace nxv::kernels

@@ -135,9 +135,14 @@ void RegionEmitter::prepare(int id, Level level, const Points& points) {
 
 void RegionEmitter::evaluate_in_turn(int wanted, const Points& points,
                                      const std::function<void(Value, const Number&)>& use) {
-  const Level level = region_.exprs[wanted].level;
+  evaluate_in_turn(std::span(&wanted, 1), region_.exprs[wanted].level, points,
+                   [&](Value lane) { use(lane, value(wanted, 0)); });
+}
+
+void RegionEmitter::evaluate_in_turn(std::span<const int> wanted, Level level, const Points& points,
+                                     const std::function<void(Value)>& use) {
   in_turn_ = true;
-  prepare(wanted, level, points);
+  for (int id : wanted) prepare(id, level, points);
   const std::vector<Lanes> values = values_;
   const RegionAddresses::Known known = addresses_.known();
   const auto count = static_cast<uint32_t>(lane_count(level, points));
@@ -157,8 +162,8 @@ void RegionEmitter::evaluate_in_turn(int wanted, const Points& points,
       }
     }
     addresses_.forget(level);
-    evaluate(wanted, one);
-    use(lane, value(wanted, 0));
+    for (int id : wanted) evaluate(id, one);
+    use(lane);
   };
   b_.for_range(b_.u32(0), b_.u32(count), b_.u32(1), point, ir::Unrolling::never);
   values_ = values;

@@ -27,7 +27,7 @@ class RegionEmitter {
   RegionEmitter& operator=(const RegionEmitter&) = delete;
 
   const KernelArguments& arguments() const { return arguments_; }
-  ir::Value output() const { return arguments_.output(); }
+  ir::Value output(size_t root = 0) const { return arguments_.output(root); }
   ir::Value workspace(int i) const { return arguments_.workspace(i); }
   template <WordRecord R>
   WordValues<R> words_as() const {
@@ -44,6 +44,9 @@ class RegionEmitter {
   // come before the loop.
   void evaluate_in_turn(int wanted, const Points& points,
                         const std::function<void(ir::Value, const ir::Number&)>& use);
+  // Of several expressions of the level: `use` finds their values at lane 0.
+  void evaluate_in_turn(std::span<const int> wanted, Level level, const Points& points,
+                        const std::function<void(ir::Value)>& use);
   // Value of an expression at a lane of its level; row-level values serve every column.
   const ir::Number& value(int expr, int lane) const;
   void set(int expr, ir::Number value);  // of a reduction, for points.rows[0]

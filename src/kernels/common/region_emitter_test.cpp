@@ -20,13 +20,8 @@ void check(const plan::DevicePlan& plan, const InterpreterOptions& interpreter,
   one_at_a_time.fuse = false;
   InterpretedDevice apart(plan, interpreter, one_at_a_time);
   const auto evaluator = [](InterpretedDevice& device) {
-    return GraphEvaluator{host_graveyard(), [&](std::span<const NodeRef> nodes) {
-                            std::vector<HostTensor> values;
-                            for (const NodeRef& node : nodes) {
-                              values.push_back(device.evaluate(node));
-                            }
-                            return values;
-                          }};
+    return GraphEvaluator{host_graveyard(),
+                          [&](std::span<const NodeRef> nodes) { return device.evaluate(nodes); }};
   };
   AgreementOptions agreement;
   agreement.wide_products = agreement.f64_integers = plan.has.fast_f64;

@@ -32,7 +32,7 @@ MatmulKernel::Operand factor(const KernelArguments& arguments, const Region& reg
 MatmulKernel::MatmulKernel(ir::Builder& builder, const Region& region, const Target& target,
                            const Accumulation& sums, uint32_t words, int workspaces)
     : sum_(region.contraction()),
-      root_(static_cast<int>(region.exprs.size()) - 1),
+      root_(region.roots[0].expr),
       math_(target.math),
       emitter_(builder, region, math_, words, options(workspaces)),
       b(builder),

@@ -196,13 +196,13 @@ inline Bytes run(const Problem& p, const Lowering& lowering) {
   std::vector operands = {testing::Argument::buffer(a), testing::Argument::buffer(b)};
   std::vector<Bytes> others = p.others;
   for (Bytes& bytes : others) operands.push_back(testing::Argument::buffer(bytes));
+  const std::vector outputs = {testing::Argument::buffer(c)};
   std::vector<testing::Argument> work;
   for (Bytes& bytes : workspaces) work.push_back(testing::Argument::buffer(bytes));
   for (const Dispatch& d : lowering.dispatches) {
     const ir::Kernel kernel = d.generate(p.region);
     EXPECT_EQ(testing::validate_spirv(spirv::translate(kernel)), "");
-    testing::run_dispatch(d, kernel, {operands, testing::Argument::buffer(c), {}, work},
-                          p.region.words);
+    testing::run_dispatch(d, kernel, {operands, outputs, {}, work}, p.region.words);
   }
   c.resize(static_cast<size_t>(p.batch * p.m * p.n * storage_bytes(p.out)));
   return c;
@@ -291,8 +291,8 @@ inline std::function<Bytes(const Bytes&)> add_epilogue(Problem& p, DType out) {
   const int16_t residual = load({p.m, p.n}, p.m * p.n, Addressing::linear, 0);
   const int16_t biased = compute(Op::add, sum, {product, bias, -1});
   const int16_t all = compute(Op::add, sum, {biased, residual, -1});
-  compute(Op::cast, out, {all, -1, -1});
-  region.root = node(out, {1, p.m, p.n});
+  region.roots.clear();
+  region.add_root(node(out, {1, p.m, p.n}), compute(Op::cast, out, {all, -1, -1}));
   p.out = out;
 
   return [=, m = p.m, n = p.n, others = p.others](const Bytes& product_bytes) {

@@ -92,7 +92,7 @@ Region product_region(NodeRef a, NodeRef b, NodeRef root, const ProductWords& wo
   region.exprs.push_back(sum);
   region.key += name(sum.dtype);
   region.row_count = root->count;
-  region.root = std::move(root);
+  region.add_root(std::move(root), static_cast<int>(region.exprs.size()) - 1);
   append(region.words, words);
   return region;
 }

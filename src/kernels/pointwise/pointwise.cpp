@@ -1,6 +1,7 @@
-// Pointwise regions: every element of the root on its own.
+// Pointwise regions: every element of the roots on its own.
 //
-// Elements are handled in groups of four, so that one invocation owns whole words of the output.
+// Elements are handled in groups of four, so that one invocation owns whole words of the outputs.
+// It stores none before all are computed: an output may be an operand of another.
 // On a GPU each invocation takes one group. On a CPU a workgroup is one subgroup that walks a
 // contiguous chunk, lanes adjacent, which keeps the caches and the JIT happy.
 #include <algorithm>
@@ -35,7 +36,8 @@ ir::Kernel generate(const Region& region, const Target& target, const PointwiseL
   Builder b("pointwise", workgroup);
   RegionEmitter emitter(b, region, target.math, kWordsOf<PointwiseWords>);
   const auto words = emitter.words_as<PointwiseWords>();
-  const int root = static_cast<int>(region.exprs.size()) - 1;
+  std::vector<int> exprs;  // of the roots
+  for (const Root& root : region.roots) exprs.push_back(root.expr);
   const plan::DevicePlan& plan = *target.plan;
   const uint32_t groups_of_invocation = chunked ? layout.chunk / kGroup / workgroup : 1;
   const bool in_turn =
@@ -51,15 +53,19 @@ ir::Kernel generate(const Region& region, const Target& target, const PointwiseL
       points.rows.push_back(i == 0 ? first : b.binary(ir::Opcode::min, first + i, last));
     }
     if (in_turn) {
-      const GroupWriter writer(b, region.root->dtype);
-      emitter.evaluate_in_turn(root, points,
-                               [&](Value lane, const ir::Number& x) { writer.set(lane, x); });
-      writer.store(emitter.output(), group);
+      std::vector<GroupWriter> writers;
+      for (const Root& root : region.roots) writers.emplace_back(b, root.node->dtype);
+      emitter.evaluate_in_turn(exprs, Level::row, points, [&](Value lane) {
+        for (size_t r = 0; r < exprs.size(); ++r) writers[r].set(lane, emitter.value(exprs[r], 0));
+      });
+      for (size_t r = 0; r < exprs.size(); ++r) writers[r].store(emitter.output(r), group);
     } else {
-      emitter.evaluate(root, points);
-      Group result;
-      for (int i = 0; i < kGroup; ++i) result[i] = emitter.value(root, i);
-      store_group(emitter.output(), group, result);
+      for (int expr : exprs) emitter.evaluate(expr, points);
+      for (size_t r = 0; r < exprs.size(); ++r) {
+        Group result;
+        for (int i = 0; i < kGroup; ++i) result[i] = emitter.value(exprs[r], i);
+        store_group(emitter.output(r), group, result);
+      }
     }
     emitter.forget_all();
   };

@@ -187,7 +187,7 @@ class TransposeKernel {
       }
       emitter_.set(loads_[t], std::move(values));
     }
-    const int root = static_cast<int>(region_.exprs.size()) - 1;
+    const int root = region_.roots[0].expr;
     emitter_.evaluate(root, points);
     if (aligned_) {
       Group group;
@@ -233,6 +233,7 @@ const char* tiles_obstacle(const Region& region, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   if (!plan.tuning.shares_cheaply) return "caches serve both directions";
   if (plan.max_workgroup_invocations < kWorkgroup) return "the workgroup is too large";
+  if (region.roots.size() > 1) return "there are several results";
   const Crossing crossing = find_crossing(region);
   if (crossing.dimension < 0) return "no operand is adjacent along another dimension";
   if (crossing.shared_bytes > plan.shared_memory_bytes) return "shared memory is too small";

@@ -60,13 +60,23 @@ uint64_t round_up(uint64_t columns) { return std::max<uint64_t>(kGroup, std::bit
 
 // Loop iterations of an invocation that computes elements in turn, at most.
 uint64_t iterations_of_row(const Region& region, const ReductionLayout& layout, uint64_t columns) {
-  uint64_t passes = region.root_level == Level::element ? 1 : 0;
+  uint64_t passes = 0;
+  each_root_of(region, Level::element, [&](size_t, int) { ++passes; });
   for (const Expr& e : region.exprs) passes += e.kind == ExprKind::reduce;
   const uint64_t of_group = 1 + iterations_in_turn(region);
   const uint64_t accumulators = kFoldAccumulators / layout.lanes;
   const uint64_t of_block = 1 + accumulators * (1 + kFoldBlock / kFoldStride * of_group);
   const uint64_t blocks = layout.to_partials ? 1 : divide_up(columns, kFoldBlock);
   return layout.rows_per_word * (1 + passes * blocks * of_block);
+}
+
+// Rows whose results share a word of an output.
+uint32_t rows_per_word(const Region& region) {
+  int rows = 1;
+  each_root_of(region, Level::row, [&](size_t r, int) {
+    rows = std::max(rows, elements_per_word(region.roots[r].node->dtype));
+  });
+  return static_cast<uint32_t>(rows);
 }
 
 class StageChoice {
@@ -78,8 +88,7 @@ class StageChoice {
         tuning_(plan_.tuning),
         stage_(stage),
         rows_(static_cast<uint64_t>(region.row_count)),
-        per_word_(region.root_level == Level::element ? 1 : elements_per_word(region.root->dtype)) {
-  }
+        per_word_(rows_per_word(region)) {}
 
   ReductionLayout choose() {
     const uint64_t columns = stage_.columns;

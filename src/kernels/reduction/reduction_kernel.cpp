@@ -1,4 +1,6 @@
 // The kernels of reductions and row programs. See reduction.h for what a unit is.
+#include <algorithm>
+
 #include "ir/ops/pick.h"
 #include "kernels/common/family.h"
 #include "kernels/common/grid.h"
@@ -88,23 +90,34 @@ class ReductionKernel {
     }
   }
 
-  // The rows that share a word of the output.
+  // The rows that share a word of an output.
   void rows(Value unit) {
     const uint32_t per_word = layout_.rows_per_word;
     if (per_word == 1) {
-      finish_row(unit,
-                 [&](Value row, const Number& x) { store_element(emitter_.output(), row, x); });
+      finish_row(unit, [&](size_t r, Value row, const Number& x) {
+        store_element(emitter_.output(r), row, x);
+      });
       return;
     }
-    const ir::Var bits = b_.var(b_.u32(0));
+    // Of narrow results, which are equally wide.
+    std::vector<std::pair<size_t, ir::Var>> packed;
+    for (size_t r = 0; r < region_.roots.size(); ++r) {
+      if (is_narrow(r)) packed.emplace_back(r, b_.var(b_.u32(0)));
+    }
     const uint32_t width = 32 / per_word;
     b_.for_range(b_.u32(0), b_.u32(per_word), b_.u32(1), [&](Value i) {
       const Value row = b_.binary(Opcode::min, unit * per_word + i, words_[&Words::rows] - 1u);
-      finish_row(row, [&](Value, const Number& x) {
+      finish_row(row, [&](size_t r, Value at, const Number& x) {
+        if (!is_narrow(r)) return store_element(emitter_.output(r), at, x);
+        const ir::Var& bits = std::find_if(packed.begin(), packed.end(), [&](const auto& p) {
+                                return p.first == r;
+                              })->second;
         bits.set(bits.get() | (stored_bits(x) << (i * width)));
       });
     });
-    const auto store = [&] { b_.store(emitter_.output(), unit, bits.get()); };
+    const auto store = [&] {
+      for (const auto& [r, bits] : packed) b_.store(emitter_.output(r), unit, bits.get());
+    };
     if (layout_.lanes == 1) {
       store();
     } else {
@@ -112,21 +125,30 @@ class ReductionKernel {
     }
   }
 
+  bool is_narrow(size_t r) const { return storage_bytes(region_.roots[r].node->dtype) < 4; }
+
   // Rows a workgroup's width apart: neighbouring invocations take neighbouring ones. None is stored
   // before all are computed, so that their loads overlap.
   void several_rows() {
     frame_.be_alone();
     const Value first = linear_group(b_) * (layout_.rows * layout_.workgroup) +
                         b_.builtin(ir::Builtin::local_index);
-    std::vector<std::pair<Value, Number>> results;
+    struct Result {
+      size_t root;
+      Value row;
+      Number x;
+    };
+    std::vector<Result> results;
     for (uint32_t i = 0; i < layout_.rows; ++i) {
       const Value row = first + i * layout_.workgroup;
       finish_row(b_.binary(Opcode::min, row, words_[&Words::rows] - 1u),
-                 [&](Value, const Number& x) { results.emplace_back(row, x); });
+                 [&](size_t r, Value, const Number& x) {
+                   results.push_back({r, row, x});
+                 });
     }
-    for (const auto& [row, x] : results) {
-      b_.if_(row < words_[&Words::rows],
-             [&, row = row, &x = x] { store_element(emitter_.output(), row, x); });
+    for (const Result& result : results) {
+      b_.if_(result.row < words_[&Words::rows],
+             [&] { store_element(emitter_.output(result.root), result.row, result.x); });
     }
   }
 
@@ -136,63 +158,80 @@ class ReductionKernel {
       folds_[i].hoist(row);
       emitter_.set(reductions_[i], folds_[i].result(folds_[i].fold(row)));
     }
-    const int root = static_cast<int>(region_.exprs.size()) - 1;
-    if (region_.root_level == Level::row) {
-      Points points = frame_.row_points(row);
-      emitter_.evaluate(root, points);
-      const auto store = [&] { sink(row, emitter_.value(root, 0)); };
+    if (has_roots_of(region_, Level::row)) {
+      const Points points = frame_.row_points(row);
+      each_root_of(region_, Level::row, [&](size_t, int root) { emitter_.evaluate(root, points); });
+      const auto store = [&] {
+        each_root_of(region_, Level::row,
+                     [&](size_t r, int root) { sink(r, row, emitter_.value(root, 0)); });
+      };
       if (layout_.shares_units() && layout_.rows_per_word == 1) {
         b_.if_(frame_.is_first(), store);
       } else {
         store();
       }
-    } else {
-      frame_.hoist(root, row);
+    }
+    if (has_roots_of(region_, Level::element)) {
+      each_root_of(region_, Level::element, [&](size_t, int root) { frame_.hoist(root, row); });
       if (layout_.meets()) {
-        b_.if_(frame_.exists(), [&] { store_elements(root, row); });
+        b_.if_(frame_.exists(), [&] { store_elements(row); });
       } else {
-        store_elements(root, row);
+        store_elements(row);
       }
     }
     emitter_.forget_all();
   }
 
-  // The elements of a row-wide root, lanes adjacent.
-  void store_elements(int root, Value row) {
+  // The elements of row-wide roots, lanes adjacent.
+  void store_elements(Value row) {
     Value place = frame_.lane();
     if (layout_.gathers) place = frame_.team.index() * layout_.lanes + place;
     const Value first = place << 2;
     const uint32_t together = layout_.gathers ? layout_.workgroup : layout_.lanes;
     b_.for_range(first, words_[&Words::columns], b_.u32(kGroup * together), [&](Value column) {
       const Points points = frame_.element_points(row, column);
-      if (layout_.in_turn) return store_in_turn(root, points, column);
-      emitter_.evaluate(root, points);
-      if (layout_.aligned) {
-        Group group;
-        for (int i = 0; i < kGroup; ++i) group[i] = emitter_.value(root, i);
-        store_group(emitter_.output(), points.element_groups[0], group);
-      } else {
-        for (uint32_t i = 0; i < kGroup; ++i) {
-          b_.if_(column + i < words_[&Words::columns], [&] {
-            store_element(emitter_.output(), points.element_base + points.cols[i],
-                          emitter_.value(root, static_cast<int>(i)));
-          });
-        }
+      if (layout_.in_turn) {
+        each_root_of(region_, Level::element,
+                     [&](size_t r, int root) { store_in_turn(r, root, points, column); });
+        return;
       }
+      each_root_of(region_, Level::element,
+                   [&](size_t, int root) { emitter_.evaluate(root, points); });
+      each_root_of(region_, Level::element,
+                   [&](size_t r, int root) { store_group_of(r, root, points, column); });
       emitter_.forget(Level::element);
     });
   }
 
-  void store_in_turn(int root, const Points& points, Value column) {
+  void store_group_of(size_t r, int root, const Points& points, Value column) {
     if (layout_.aligned) {
-      const GroupWriter writer(b_, region_.root->dtype);
-      emitter_.evaluate_in_turn(root, points,
-                                [&](Value lane, const Number& x) { writer.set(lane, x); });
-      writer.store(emitter_.output(), points.element_groups[0]);
+      Group group;
+      for (int i = 0; i < kGroup; ++i) group[i] = emitter_.value(root, i);
+      return store_group(emitter_.output(r), points.element_groups[0], group);
+    }
+    for (uint32_t i = 0; i < kGroup; ++i) {
+      b_.if_(column + i < words_[&Words::columns], [&] {
+        store_element(emitter_.output(r), points.element_base + points.cols[i],
+                      emitter_.value(root, static_cast<int>(i)));
+      });
+    }
+  }
+
+  // The root may be computed once a row, and is stored for each element nevertheless.
+  void store_in_turn(size_t r, int root, const Points& points, Value column) {
+    const Value output = emitter_.output(r);
+    const auto each_lane = [&](const std::function<void(Value, const Number&)>& use) {
+      emitter_.evaluate_in_turn(std::span(&root, 1), Level::element, points,
+                                [&](Value lane) { use(lane, emitter_.value(root, 0)); });
+    };
+    if (layout_.aligned) {
+      const GroupWriter writer(b_, region_.roots[r].node->dtype);
+      each_lane([&](Value lane, const Number& x) { writer.set(lane, x); });
+      writer.store(output, points.element_groups[0]);
     } else {
-      emitter_.evaluate_in_turn(root, points, [&](Value lane, const Number& x) {
+      each_lane([&](Value lane, const Number& x) {
         b_.if_(column + lane < words_[&Words::columns],
-               [&] { store_element(emitter_.output(), points.element_base + column + lane, x); });
+               [&] { store_element(output, points.element_base + column + lane, x); });
       });
     }
     emitter_.forget(Level::element);

@@ -97,19 +97,21 @@ class RowProgramKernel {
       const Fold fold(b_, e.op, region_.exprs[e.args[0]].dtype, e.dtype, target_.math);
       emitter_.set(id, fold.result(fold_row(fold, e.args[0])));
     }
-    const int root = static_cast<int>(region_.exprs.size()) - 1;
-    if (region_.root_level == Level::row) {
-      Points point;
-      point.rows = points_.rows;
-      point.row_end = points_.row_end;
-      emitter_.evaluate(root, point);
+    for (const Root& root : region_.roots) emitter_.evaluate(root.expr, points_);
+    if (has_roots_of(region_, Level::row)) {
       Value first = layout_.blocks == 1 ? lane_ == 0u : (lane_ == 0u) & (block_ == 0u);
       if (goes_together()) first = first & exists_;
-      b_.if_(first, [&] { store_element(emitter_.output(), row_, emitter_.value(root, 0)); });
-    } else {
-      emitter_.evaluate(root, points_);
-      goes_together() ? b_.if_(exists_, [&] { store(root); }) : store(root);
+      b_.if_(first, [&] {
+        each_root_of(region_, Level::row, [&](size_t r, int root) {
+          store_element(emitter_.output(r), row_, emitter_.value(root, 0));
+        });
+      });
     }
+    if (!has_roots_of(region_, Level::element)) return;
+    const auto store_all = [&] {
+      each_root_of(region_, Level::element, [&](size_t r, int root) { store(r, root); });
+    };
+    goes_together() ? b_.if_(exists_, store_all) : store_all();
   }
 
   // The elements of this lane.
@@ -188,14 +190,14 @@ class RowProgramKernel {
     return level[0];
   }
 
-  void store(int root) {
+  void store(size_t r, int root) {
     for (uint32_t j = 0; j < layout_.groups; ++j) {
       const auto element = [&](uint32_t i) -> const Number& {
         return emitter_.value(root, static_cast<int>(j * kGroup + i));
       };
       if (layout_.aligned) {
         const auto whole = [&] {
-          store_group(emitter_.output(), points_.element_groups[j],
+          store_group(emitter_.output(r), points_.element_groups[j],
                       {element(0), element(1), element(2), element(3)});
         };
         layout_.full ? whole() : b_.if_(is_real(j, 0), whole);
@@ -203,7 +205,7 @@ class RowProgramKernel {
       }
       for (uint32_t i = 0; i < kGroup; ++i) {
         b_.if_(is_real(j, i), [&] {
-          store_element(emitter_.output(), points_.element_base + points_.cols[j * kGroup + i],
+          store_element(emitter_.output(r), points_.element_base + points_.cols[j * kGroup + i],
                         element(i));
         });
       }
@@ -279,9 +281,11 @@ const char* registers_obstacle(const Region& region, const Target& target) {
     if (region.row_count * blocks < plan.tuning.busy_subgroups)
       return "rows are few, and better split";
   }
-  if (storage_bytes(region.root->dtype) < 4 &&
-      (region.root_level == Level::row || region.col_count % kGroup != 0)) {
-    return "an invocation owns no whole words of the output";
+  for (const Root& root : region.roots) {
+    if (storage_bytes(root.node->dtype) < 4 &&
+        (root.level == Level::row || region.col_count % kGroup != 0)) {
+      return "an invocation owns no whole words of the output";
+    }
   }
   int bytes = 0;
   for (const Operand& o : region.operands) {

@@ -174,7 +174,7 @@ class SlidingKernel {
     for (uint32_t row = 0; row < kGroup; ++row) folds.push_back(fold_window(x, row));
     emitter_.forget_all();
 
-    const int root = static_cast<int>(region_.exprs.size()) - 1;
+    const int root = region_.roots[0].expr;
     const auto reduction = static_cast<int>(&reduction_ - region_.exprs.data());
     Group results;
     for (uint32_t row = 0; row < kGroup; ++row) {
@@ -238,6 +238,7 @@ constexpr Family<SlidingLayout> kSlidingWindows = {"sliding_windows", generate};
 
 const char* sliding_obstacle(const Region& region, const Target& target) {
   if (!region.fixed_columns) return "rows are no small windows";
+  if (region.roots.size() > 1) return "there are several results";
   if (region.root_level != Level::row) return "the result has an element for each of a window";
   if (region.can_fault()) return "faults name the first window of an element";
   if (region.row_count < int64_t{target.plan->tuning.busy_windows}) {

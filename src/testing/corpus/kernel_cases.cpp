@@ -129,6 +129,51 @@ const std::vector<KernelCase>& kernel_cases() {
                             softmax(d.make(DType::f32, {2, 1501})),
                             softmax(d.make(DType::f16, {6, 64}))};
        }},
+      {"step of an optimizer",
+       [](Data d) {
+         const auto f32 = [&] { return d.make(DType::f32, {37, 31}); };
+         const auto mix = [&](const NodeRef& old, const NodeRef& x, double share) {
+           return elementwise(Op::add,
+                              {elementwise(Op::multiply, {old, d.number(DType::f32, 1 - share)}),
+                               elementwise(Op::multiply, {x, d.number(DType::f32, share)})});
+         };
+         const NodeRef p = f32(), g = f32(), m = mix(f32(), g, 0.1);
+         const NodeRef v =
+             mix(elementwise(Op::abs, {f32()}), elementwise(Op::multiply, {g, g}), 1e-3);
+         const NodeRef step = elementwise(Op::divide, {m, elementwise(Op::sqrt, {v})});
+         return std::vector{elementwise(Op::subtract, {p, step}), m, v, cast(v, DType::f16)};
+       }},
+      {"normalisation of rows",
+       [](Data d) {
+         std::vector<NodeRef> all;
+         for (const Shape& shape : {Shape{5, 300}, Shape{2, 1501}, Shape{3, 64}, Shape{9, 6}}) {
+           const NodeRef x = d.make(DType::f32, shape);
+           const NodeRef n = d.number(DType::f32, static_cast<double>(shape[1]));
+           const NodeRef mean = elementwise(Op::divide, {over_columns(Op::sum, x), n});
+           const NodeRef centred = elementwise(Op::subtract, {x, mean});
+           const NodeRef variance = elementwise(
+               Op::divide,
+               {over_columns(Op::sum, elementwise(Op::multiply, {centred, centred})), n});
+           all.insert(all.end(),
+                      {mean, variance,
+                       elementwise(Op::multiply, {centred, elementwise(Op::rsqrt, {variance})})});
+         }
+         return all;
+       }},
+      {"folds of the same rows",
+       [](Data d) {
+         std::vector<NodeRef> all;
+         for (DType t : {DType::f32, DType::f16, DType::u8}) {
+           const NodeRef x = d.make(t, {11, 130});
+           all.insert(all.end(), {over_columns(Op::sum, x), over_columns(Op::reduce_max, x)});
+         }
+         // Of many rows, and of few that are split.
+         const NodeRef x = d.make(DType::f32, {2100, 8}), y = d.make(DType::f32, {2, 70000});
+         const NodeRef sum = over_columns(Op::sum, y);
+         all.insert(all.end(), {over_columns(Op::sum, x), over_columns(Op::reduce_min, x), sum,
+                                elementwise(Op::negate, {sum})});
+         return all;
+       }},
       {"small products",
        [](Data d) {
          return std::vector{matmul(d.make(DType::f32, {20, 30}), d.make(DType::f32, {30, 11})),

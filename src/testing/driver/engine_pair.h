@@ -29,6 +29,11 @@ class EnginePair {
       return check_random_graph(seed, options, evaluator(*fused_), evaluator(*apart_), agreement_);
     });
   }
+  void check_rows(uint64_t seed) {
+    expect_nothing("rows of seed " + std::to_string(seed), [&] {
+      return check_random_rows(seed, evaluator(*fused_), evaluator(*apart_), agreement_);
+    });
+  }
   void check_call(uint64_t seed) {
     expect_nothing("seed " + std::to_string(seed), [&] {
       return check_random_call(seed, evaluator(*fused_), evaluator(*apart_), agreement_);
@@ -47,6 +52,7 @@ class EnginePair {
 
   static GraphEvaluator evaluator(Engine& engine) {
     return {engine.graveyard(), [&](std::span<const NodeRef> nodes) {
+              engine.evaluate({nodes.begin(), nodes.end()});
               std::vector<std::future<Answer>> answers;
               for (const NodeRef& n : nodes) answers.push_back(read_later(engine, n));
               std::vector<HostTensor> values;

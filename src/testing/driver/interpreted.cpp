@@ -69,40 +69,47 @@ InterpretedDevice::InterpretedDevice(const plan::DevicePlan& plan,
       schedule_(schedule),
       target_(kernels::make_target(plan_)) {}
 
-HostTensor InterpretedDevice::evaluate(const NodeRef& root) {
-  if (root->op == Op::data && root->is_pending()) upload(*root);
-  if (root->is_pending()) {
-    for (const schedule::Step& step : schedule::make_schedule(root, schedule_)) {
-      if (!step.is_alias) {
-        run(step.region);
-        continue;
-      }
-      if (step.alias.source->is_pending()) upload(*step.alias.source);
-      step.alias.node->set_stored(step.alias.source->storage());
-    }
+std::vector<HostTensor> InterpretedDevice::evaluate(std::span<const NodeRef> nodes) {
+  std::vector<Node*> roots;
+  for (const NodeRef& node : nodes) {
+    if (node->op == Op::data && node->is_pending()) upload(*node);
+    if (node->is_pending()) roots.push_back(node.get());
   }
-  HostTensor t(root->dtype, root->shape);
-  std::memcpy(t.bytes.data(), bytes_of(*root).data(), t.bytes.size());
-  return t;
+  for (const schedule::Step& step : schedule::make_schedule(roots, schedule_)) {
+    if (!step.is_alias) {
+      run(step.region);
+      continue;
+    }
+    if (step.alias.source->is_pending()) upload(*step.alias.source);
+    step.alias.node->set_stored(step.alias.source->storage());
+  }
+  std::vector<HostTensor> values;
+  for (const NodeRef& node : nodes) {
+    HostTensor& t = values.emplace_back(node->dtype, node->shape);
+    std::memcpy(t.bytes.data(), bytes_of(*node).data(), t.bytes.size());
+  }
+  return values;
 }
 
 void InterpretedDevice::run(const Region& region) {
   for (const Operand& operand : region.operands) {
     if (operand.node->is_pending()) upload(*operand.node);
   }
-  Bytes output(allocation(*region.root), kGarbage);
+  std::vector<Bytes> values;
+  for (const Root& root : region.roots) values.emplace_back(allocation(*root.node), kGarbage);
   std::vector<uint32_t> faults(region.faults.size(), kNoFault);
   const kernels::Lowering lowering = kernels::lower(region, target_);
   std::vector<Bytes> workspaces;
   for (uint64_t bytes : lowering.workspaces) {
     workspaces.emplace_back((bytes + 15) / 16 * 16, kGarbage);
   }
-  std::vector<Argument> operands, work;
+  std::vector<Argument> operands, outputs, work;
   for (const Operand& operand : region.operands) {
     operands.push_back(Argument::buffer(std::span<const std::byte>(bytes_of(*operand.node))));
   }
+  for (Bytes& bytes : values) outputs.push_back(Argument::buffer(bytes));
   for (Bytes& bytes : workspaces) work.push_back(Argument::buffer(bytes));
-  kernels::DispatchBuffers<Argument> buffers{operands, Argument::buffer(output), {}, work};
+  kernels::DispatchBuffers<Argument> buffers{operands, outputs, {}, work};
   if (region.can_fault()) buffers.fault = Argument::buffer(faults);
   for (const kernels::Dispatch& d : lowering.dispatches) {
     const ir::Kernel generated = d.generate(region);
@@ -123,7 +130,9 @@ void InterpretedDevice::run(const Region& region) {
   }
   const Failure found = find_fault(region.faults, faults, region.root->shape);
   if (found) throw Error(found.status, found.message);
-  region.root->set_stored(std::make_shared<HostStorage>(std::move(output)));
+  for (size_t r = 0; r < values.size(); ++r) {
+    region.roots[r].node->set_stored(std::make_shared<HostStorage>(std::move(values[r])));
+  }
 }
 
 }  // namespace nxv::testing

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,9 @@ class InterpretedDevice {
   InterpretedDevice& operator=(const InterpretedDevice&) = delete;
 
   // Stores the node and what it needs; throws the Error of a fault that a kernel reports.
-  HostTensor evaluate(const NodeRef& node);
+  HostTensor evaluate(const NodeRef& node) { return evaluate(std::span(&node, 1)).front(); }
+  // All by one schedule.
+  std::vector<HostTensor> evaluate(std::span<const NodeRef> nodes);
 
   const plan::DevicePlan& plan() const { return plan_; }
   int dispatches() const { return dispatches_; }

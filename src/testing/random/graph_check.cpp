@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "testing/random/random_call.h"
+#include "testing/random/random_rows.h"
 
 namespace nxv {
 namespace {
@@ -90,6 +91,12 @@ std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
                                const AgreementOptions& agreement) {
   const auto build = [&](const GraveyardRef& owner) { return random_graph(owner, seed, options); };
   return check_graph("seed " + std::to_string(seed), build, fused, apart, agreement);
+}
+
+std::string check_random_rows(uint64_t seed, const GraphEvaluator& fused,
+                              const GraphEvaluator& apart, const AgreementOptions& agreement) {
+  const auto build = [&](const GraveyardRef& owner) { return random_rows(owner, seed); };
+  return check_graph("rows of seed " + std::to_string(seed), build, fused, apart, agreement);
 }
 
 std::string check_random_call(uint64_t seed, const GraphEvaluator& fused,

@@ -31,6 +31,8 @@ std::string check_graph(const std::string& label, const GraphBuilder& build,
 std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
                                const GraphEvaluator& fused, const GraphEvaluator& apart,
                                const AgreementOptions& agreement);
+std::string check_random_rows(uint64_t seed, const GraphEvaluator& fused,
+                              const GraphEvaluator& apart, const AgreementOptions& agreement);
 std::string check_random_call(uint64_t seed, const GraphEvaluator& fused,
                               const GraphEvaluator& apart, const AgreementOptions& agreement);
 

@@ -1,0 +1,271 @@
+#include "schedule/joint_roots.h"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_map>
+
+#include "graph/fault.h"
+#include "schedule/cost.h"
+#include "schedule/joint_domain.h"
+#include "schedule/part_graph.h"
+#include "schedule/region_builder.h"
+
+namespace nxv::schedule {
+namespace {
+
+// Of one cut. An operand that very many regions read must not make a schedule slow.
+constexpr int kMostAttempts = 8;
+// What a cut reads that others store.
+struct Reads {
+  std::vector<int> entries;           // of other cuts
+  std::vector<const Node*> operands;  // those and boundaries
+};
+
+class Reader {
+ public:
+  explicit Reader(const Partition& partition)
+      : partition_(partition), seen_(partition.entries.size(), -1) {}
+
+  Reads of(int cut) {
+    Reads reads;
+    std::vector<const Node*> stack = {node_of(partition_.cuts[cut].root)};
+    while (!stack.empty()) {
+      const Node* node = stack.back();
+      stack.pop_back();
+      for (const NodeRef& input : node->inputs) {
+        const Node* n = input.get();
+        if (is_boundary(*n)) {
+          add(reads.operands, n);
+          continue;
+        }
+        if (seen_[n->scratch] == cut) continue;
+        seen_[n->scratch] = cut;
+        if (!partition_.entries[n->scratch].is_stored) {
+          stack.push_back(n);
+          continue;
+        }
+        reads.entries.push_back(n->scratch);
+        reads.operands.push_back(n);
+      }
+    }
+    return reads;
+  }
+
+ private:
+  const Node* node_of(int entry) const { return partition_.entries[entry].node; }
+  static void add(std::vector<const Node*>& list, const Node* node) {
+    if (std::find(list.begin(), list.end(), node) == list.end()) list.push_back(node);
+  }
+
+  const Partition& partition_;
+  std::vector<int> seen_;  // by which cut
+};
+
+// The cut that stores a value: its own or, of a result, that of its loop or branch.
+int stored_by(const Partition& partition, int entry) {
+  const Entry& e = partition.entries[entry];
+  if (e.node->op != Op::result) return e.cut;
+  const Node& control = *e.node->inputs[0];
+  return control.scratch < 0 ? -1 : partition.entries[control.scratch].cut;
+}
+
+class Joiner {
+ public:
+  Joiner(Partition& partition, const Options& options)
+      : partition_(partition), options_(options), graph_(read()) {}
+
+  void run() {
+    for (int cut = static_cast<int>(cuts().size()) - 1; cut >= 0; --cut) {
+      const int root = cuts()[cut].root;
+      attempts_ = 0;
+      if (!has_kernel_of_expressions(cut)) continue;
+      if (partition_.entries[root].is_root || is_read_by_several(root)) {
+        for (int reader : readers_of_[node_of(root)]) try_join(cut, reader);
+      }
+      for (const Node* operand : reads_[cut].operands) {
+        if (operand->count != points_of(cut)) continue;
+        for (int other : readers_of_[operand]) try_join(cut, other);
+      }
+    }
+    for (Part& part : partition_.parts) {
+      for (const Part::Root& root : part.roots) {
+        if (!root.is_stored) partition_.entries[root.entry].is_stored = false;
+      }
+    }
+    partition_.order = graph_.order();
+  }
+
+ private:
+  std::vector<Cut>& cuts() { return partition_.cuts; }
+  const Node* node_of(int entry) const { return partition_.entries[entry].node; }
+  const Node& root_of(int cut) { return *node_of(cuts()[cut].root); }
+
+  std::vector<std::vector<int>> read() {
+    Reader reader(partition_);
+    std::vector<std::vector<int>> inputs(cuts().size());
+    for (int cut = static_cast<int>(cuts().size()) - 1; cut >= 0; --cut) {
+      reads_.resize(cuts().size());
+      reads_[cut] = reader.of(cut);
+      for (const Node* operand : reads_[cut].operands) readers_of_[operand].push_back(cut);
+      for (int entry : reads_[cut].entries) {
+        const int by = stored_by(partition_, entry);
+        if (by >= 0 && by != cut) inputs[cut].push_back(by);
+      }
+    }
+    return inputs;
+  }
+
+  bool is_read_by_several(int entry) {
+    const auto readers = readers_of_.find(node_of(entry));
+    return readers != readers_of_.end() && readers->second.size() > 1;
+  }
+
+  bool has_kernel_of_expressions(int cut) {
+    const Entry& root = partition_.entries[cuts()[cut].root];
+    const Fusion fusion = info(root.node->op).fusion;
+    return !root.is_alias && fusion != Fusion::contraction && fusion != Fusion::library &&
+           fusion != Fusion::control;
+  }
+
+  // Of the elements of a cut.
+  int64_t points_of(int cut) {
+    const Domain& domain = cuts()[cut].domain;
+    return domain.layout == Shape2D::none ? root_of(cut).count
+                                          : domain.first_reduction->inputs[0]->count;
+  }
+
+  void try_join(int a, int b) {
+    if (attempts_ >= kMostAttempts || !has_kernel_of_expressions(b)) return;
+    const int to = graph_.find(a), from = graph_.find(b);
+    if (to == from) return;
+    std::optional<Part> joint = joined(partition_.parts[to], partition_.parts[from]);
+    if (!joint) return;
+    ++attempts_;
+    if (!graph_.can_join(to, from)) return;
+    for (Part::Root& root : joint->roots) root.is_stored = is_needed(root.entry, *joint);
+    const std::vector<int> moved = partition_.parts[from].cuts;
+    const auto assign = [&](int part) {
+      for (int cut : moved) cuts()[cut].part = part;
+    };
+    std::swap(partition_.parts[to], *joint);
+    assign(to);
+    if (!is_within_limits(sketch_region(partition_, to), partition_.parts[to])) {
+      std::swap(partition_.parts[to], *joint);
+      assign(from);
+      return;
+    }
+    partition_.parts[from] = {};
+    graph_.join(to, from);
+  }
+
+  // Both, if they have the same points.
+  std::optional<Part> joined(const Part& a, const Part& b) const {
+    const auto domain = joint_domain(partition_, a, b, options_);
+    if (!domain) return std::nullopt;
+    Part joint;
+    joint.domain = *domain;
+    for (const Part* part : {&a, &b}) {
+      joint.cuts.insert(joint.cuts.end(), part->cuts.begin(), part->cuts.end());
+      for (Part::Root root : part->roots) {
+        root.base = base_in(partition_, *part, root, *domain);
+        joint.roots.push_back(root);
+      }
+    }
+    std::sort(joint.roots.begin(), joint.roots.end(),
+              [](const auto& x, const auto& y) { return x.entry < y.entry; });
+    return joint;
+  }
+
+  // Whether somebody outside reads the value.
+  bool is_needed(int entry, const Part& part) {
+    if (partition_.entries[entry].is_root) return true;
+    const std::vector<int>& readers = readers_of_[node_of(entry)];
+    return !std::all_of(readers.begin(), readers.end(), [&](int reader) {
+      return std::find(part.cuts.begin(), part.cuts.end(), reader) != part.cuts.end();
+    });
+  }
+
+  bool is_within_limits(const Region& region, const Part& part) const {
+    const auto is_root = [&](const Node* node) {
+      return std::any_of(part.roots.begin(), part.roots.end(),
+                         [&](const auto& root) { return node_of(root.entry) == node; });
+    };
+    for (const Operand& operand : region.operands) {
+      if (is_root(operand.node.get())) return false;
+    }
+    if (region.fixed_columns || !are_alike(region)) return false;
+    const auto ops = std::count_if(region.exprs.begin(), region.exprs.end(), [](const Expr& e) {
+      return e.kind != ExprKind::load && e.kind != ExprKind::generate;
+    });
+    return ops <= kMaxRegionOps &&
+           region.operands.size() + region.roots.size() <= size_t{kMaxRegionBuffers} &&
+           have_equal_faults(region);
+  }
+
+  // Whether rows of the roots can be stored together, and have the same coordinates where paths
+  // start from them.
+  static bool are_alike(const Region& region) {
+    int narrow = 0;  // bytes of an element
+    const Node* of_rows = nullptr;
+    bool has_same_coordinates = true;
+    for (const Root& root : region.roots) {
+      const int bytes = storage_bytes(root.node->dtype);
+      if (root.level == Level::element) {
+        if (bytes < 4 && region.col_count % 4 != 0) return false;
+        continue;
+      }
+      if (of_rows) has_same_coordinates &= of_rows->shape == root.node->shape;
+      of_rows = root.node.get();
+      if (bytes >= 4 || region.kind == RegionKind::pointwise) continue;
+      if (region.root_level == Level::element || (narrow != 0 && narrow != bytes)) return false;
+      narrow = bytes;
+    }
+    return has_same_coordinates || !has_mapped_rows(region);
+  }
+
+  static bool has_mapped_rows(const Region& region) {
+    const auto is_mapped = [](const auto& x) {
+      return x.level == Level::row && x.addressing == Addressing::mapped;
+    };
+    return std::any_of(region.operands.begin(), region.operands.end(), is_mapped) ||
+           std::any_of(region.exprs.begin(), region.exprs.end(), is_mapped);
+  }
+
+  // A root must not fail for what only others need, nor at a place that is not its own.
+  static bool have_equal_faults(const Region& region) {
+    if (!region.can_fault()) return true;
+    for (const Root& root : region.roots) {
+      if (root.node->shape != region.root->shape) return false;
+      const Dependencies needs = dependencies_of(region, root);
+      for (size_t i = 0; i < region.exprs.size(); ++i) {
+        const Expr& e = region.exprs[i];
+        const bool may_fault = e.kind == ExprKind::compute && fault_of(*e.node) != Fault::none;
+        if (may_fault && !needs.exprs[i]) return false;
+      }
+    }
+    return true;
+  }
+
+  Partition& partition_;
+  const Options& options_;
+  std::vector<Reads> reads_;                                      // of each cut
+  std::unordered_map<const Node*, std::vector<int>> readers_of_;  // cuts, in their order
+  PartGraph graph_;
+  int attempts_ = 0;
+};
+
+}  // namespace
+
+void join_roots(Partition& partition, const Options& options) {
+  const int count = static_cast<int>(partition.cuts.size());
+  partition.parts.resize(partition.cuts.size());
+  for (int i = 0; i < count; ++i) {
+    Cut& cut = partition.cuts[i];
+    cut.part = i;
+    partition.parts[i] = {{i}, {{cut.root}}, cut.domain};
+  }
+  if (options.fuse && count > 1) return Joiner(partition, options).run();
+  for (int i = count - 1; i >= 0; --i) partition.order.push_back(i);
+}
+
+}  // namespace nxv::schedule

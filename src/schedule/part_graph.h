@@ -1,0 +1,34 @@
+// Which parts of a partition read which, while parts are joined.
+#pragma once
+
+#include <vector>
+
+namespace nxv::schedule {
+
+class PartGraph {
+ public:
+  // inputs[i]: the parts that part i reads. Readers come before their inputs.
+  explicit PartGraph(std::vector<std::vector<int>> inputs);
+
+  // The part that it has been joined to, or itself.
+  int find(int part) const;
+  // Whether no path leads from one of the two to the other through a third: joined, they would
+  // depend on themselves. Gives up, with false, where it takes too long to see.
+  bool can_join(int a, int b);
+  void join(int to, int from);
+  // The parts that are left, inputs before their readers.
+  std::vector<int> order() const;
+
+ private:
+  bool leads_around(int from, int to);
+  void raise(int part);
+
+  // Of parts that are left; named as they were before any was joined.
+  std::vector<std::vector<int>> inputs_, readers_;
+  std::vector<int> joined_to_;
+  std::vector<int> levels_;  // above those of all inputs
+  std::vector<int> visited_;
+  int visit_ = 0;
+};
+
+}  // namespace nxv::schedule
