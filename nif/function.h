@@ -20,7 +20,7 @@ Term guarded(ErlNifEnv* env, Body body) noexcept {
     return enif_make_badarg(env);
   } catch (const ForeignReference&) {
     return raise_foreign_reference(env);
-  } catch (const Failure& failure) {
+  } catch (const Refusal& failure) {
     return make_error(env, failure.status, failure.message);
   } catch (const std::bad_alloc&) {
     return make_error(env, NXV_ALLOC_FAILED, "out of host memory");

@@ -11,14 +11,14 @@ namespace {
 // Throws what was wrong with operands of two engines.
 [[noreturn]] void refuse_mixture(Engine& a, Engine& b) {
   if (!a.is_open() || !b.is_open()) {
-    throw Failure{NXV_DEVICE_LOST, "an operand was on an engine that has been closed"};
+    throw Refusal{NXV_DEVICE_LOST, "an operand was on an engine that has been closed"};
   }
   const auto name = [](Engine& engine) {
     nxv_device_info info;
     check(nxv_engine_device(Engine::Use(engine), &info));
     return std::to_string(engine.device()) + " (" + info.name + ")";
   };
-  throw Failure{NXV_INVALID_ARGUMENT, "operands are on two devices, " + name(a) + " and " +
+  throw Refusal{NXV_INVALID_ARGUMENT, "operands are on two devices, " + name(a) + " and " +
                                           name(b) +
                                           "; bring them to one first, with Nx by "
                                           "Nx.backend_transfer/2 or Nx.backend_copy/2"};
@@ -64,7 +64,7 @@ struct TensorList {
       args.push_back(decode<TensorArg>(env, head));
       operands.push_back(args.back()->get());
     });
-    if (args.empty()) throw Failure{NXV_INVALID_ARGUMENT, operation + ": no tensor given"};
+    if (args.empty()) throw Refusal{NXV_INVALID_ARGUMENT, operation + ": no tensor given"};
   }
   int count() const { return static_cast<int>(operands.size()); }
 
@@ -75,7 +75,7 @@ struct TensorList {
 // The C interface takes as many entries as the tensor has axes.
 void expect_one_per_axis(const Dims& list, const TensorArg& tensor, const char* name) {
   if (size(list) == tensor->rank()) return;
-  throw Failure{NXV_INVALID_ARGUMENT, std::string(name) + ": expected one entry for each of the " +
+  throw Refusal{NXV_INVALID_ARGUMENT, std::string(name) + ": expected one entry for each of the " +
                                           std::to_string(tensor->rank()) + " axes, got " +
                                           std::to_string(list.size())};
 }
@@ -167,7 +167,7 @@ Term reduce(ErlNifEnv* env, Operation op, TensorArg tensor, std::optional<Dims> 
 Term dot(ErlNifEnv* env, TensorArg a, TensorArg b, Dims contract_a, Dims contract_b, Dims batch_a,
          Dims batch_b) {
   if (contract_a.size() != contract_b.size() || batch_a.size() != batch_b.size()) {
-    throw Failure{NXV_INVALID_ARGUMENT,
+    throw Refusal{NXV_INVALID_ARGUMENT,
                   "dot: both operands need the same number of contracted and of batch axes"};
   }
   return operate(env, engine_of(std::array{a, b}), [&](auto out) {

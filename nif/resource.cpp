@@ -29,7 +29,7 @@ Engine::Use::Use(Engine& engine) : engine_(engine) {
   handle_ = engine_.handle_;
   if (!handle_) {
     if (--engine_.users_ == 0) engine_.users_.notify_all();
-    throw Failure{NXV_DEVICE_LOST,
+    throw Refusal{NXV_DEVICE_LOST,
                   "the engine is closed; a new tensor on its device opens another"};
   }
 }
@@ -49,7 +49,7 @@ void Engine::close() {
 bool Engine::has_pressure() noexcept {
   try {
     return nxv_pressure(Use(*this)) != 0;
-  } catch (const Failure&) {
+  } catch (const Refusal&) {
     return false;
   }
 }
@@ -57,7 +57,7 @@ bool Engine::has_pressure() noexcept {
 bool Engine::is_behind() noexcept {
   try {
     return nxv_is_behind(Use(*this)) != 0;
-  } catch (const Failure&) {
+  } catch (const Refusal&) {
     return false;
   }
 }

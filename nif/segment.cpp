@@ -25,7 +25,7 @@ namespace nxv::nif {
 namespace {
 
 [[noreturn]] void fail(nxv_status status, const std::string& name, const char* what) {
-  throw Failure{status, "shared memory " + name + ": " + what};
+  throw Refusal{status, "shared memory " + name + ": " + what};
 }
 
 [[noreturn]] void fail_with_errno(const std::string& name) {
@@ -143,7 +143,7 @@ namespace nxv::nif {
 namespace {
 
 [[noreturn]] void refuse() {
-  throw Failure{NXV_UNSUPPORTED,
+  throw Refusal{NXV_UNSUPPORTED,
                 "pointers of mode :ipc need the shared memory of POSIX, which Windows lacks"};
 }
 

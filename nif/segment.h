@@ -10,7 +10,7 @@ namespace nxv::nif {
 // when that exits; who has opened it by then keeps the memory.
 class Segment {
  public:
-  // `permissions` as for a file, less the umask. Throws Failure.
+  // `permissions` as for a file, less the umask. Throws Refusal.
   Segment(const void* bytes, size_t size, int permissions);
   Segment(const Segment&) = delete;
   ~Segment();
@@ -24,7 +24,7 @@ class Segment {
 // meanwhile breaks the reader: the memory is gone.
 class MappedSegment {
  public:
-  // Throws Failure when there is none of that name, or when it has fewer than `size` bytes.
+  // Throws Refusal when there is none of that name, or when it has fewer than `size` bytes.
   MappedSegment(const std::string& name, size_t size);
   MappedSegment(const MappedSegment&) = delete;
   ~MappedSegment();

@@ -48,7 +48,7 @@ void load_atoms(ErlNifEnv* env) {
 }
 
 void check(nxv_status status) {
-  if (status != NXV_OK) throw Failure{status, nxv_last_error()};
+  if (status != NXV_OK) throw Refusal{status, nxv_last_error()};
 }
 
 Term make_atom(ErlNifEnv* env, const char* name) { return enif_make_atom(env, name); }

@@ -27,7 +27,7 @@ struct BadArgument {};
 struct ForeignReference {};
 
 // Ends a call with {error, Reason, Message}.
-struct Failure {
+struct Refusal {
   nxv_status status;
   std::string message;
 };

@@ -159,7 +159,7 @@ TEST(AbsentDevices, RootsOfOneKernel) {
     std::vector<Node*> asked_for;
     const auto roots = random_rows(host_graveyard(), seed);
     for (const NodeRef& n : roots) asked_for.push_back(n.get());
-    for (const schedule::Step& step : schedule::make_schedule(asked_for, {})) {
+    for (const schedule::Item& step : schedule::make_schedule(asked_for, {})) {
       const Region& region = step.region;
       if (step.is_alias || region.roots.size() == 1) continue;
       const bool has_rows = has_roots_of(region, Level::row);

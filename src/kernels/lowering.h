@@ -31,7 +31,7 @@ inline Use writes(int workspace) { return {workspace, false, true}; }
 inline Use updates(int workspace) { return {workspace, true, true}; }
 
 // One dispatch. common/arguments.h packs what it passes to its kernel.
-struct Dispatch {
+struct Launch {
   std::string key;  // of the kernel
   // Makes the kernel; called on another thread, at most once a key, while the region's nodes live.
   std::function<ir::Kernel(const Region&)> generate;
@@ -45,7 +45,7 @@ struct Dispatch {
 };
 
 struct Lowering {
-  std::vector<Dispatch> dispatches;
+  std::vector<Launch> launches;
   std::vector<uint64_t> workspaces;  // bytes
   // An operand for which is_read_in_place holds may be the output.
   bool in_place = false;
@@ -55,7 +55,7 @@ struct Lowering {
     workspaces.push_back(bytes);
     return static_cast<int>(workspaces.size()) - 1;
   }
-  Dispatch& add(Dispatch d) { return dispatches.emplace_back(std::move(d)); }
+  Launch& add(Launch d) { return launches.emplace_back(std::move(d)); }
 };
 
 // Throws Error(unsupported) naming the capability that the device lacks.

@@ -26,7 +26,7 @@ const std::map<std::string_view, std::string_view> kHostUsers = {
 std::string made(const ir::Kernel& kernel, const plan::DevicePlan& plan) {
   try {
     const ir::Kernel legal = kernels::legalised(kernel, plan.has);
-    const vulkan::Module m = make_module(legal, spirv_options(plan));
+    const vulkan::ShaderModule m = make_module(legal, spirv_options(plan));
     return std::string(reinterpret_cast<const char*>(m.words.data()), m.words.size() * 4) +
            std::to_string(m.required_subgroup_size) + ' ' + std::to_string(m.texels.size());
   } catch (const Error& e) {
@@ -39,9 +39,9 @@ std::string made(const NodeRef& root, const plan::DevicePlan& plan) {
   const kernels::Target target = kernels::make_target(plan);
   std::string all;
   try {
-    for (const schedule::Step& s : schedule::make_schedule(root, {})) {
+    for (const schedule::Item& s : schedule::make_schedule(root, {})) {
       if (s.is_alias) continue;
-      for (const kernels::Dispatch& d : kernels::lower(s.region, target).dispatches) {
+      for (const kernels::Launch& d : kernels::lower(s.region, target).launches) {
         all += made(d.generate(s.region), plan);
       }
     }

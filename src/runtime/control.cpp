@@ -117,7 +117,7 @@ std::vector<StorageRef> Executor::speculate(const Program& test, const Program& 
   std::vector<uint32_t> planned;
   for (const Program* program : {&body, &test}) {
     for (const Program::Step& step : program->steps) {
-      for (const kernels::Dispatch& d : step.lowering.dispatches) {
+      for (const kernels::Launch& d : step.lowering.launches) {
         planned.insert(planned.end(), d.groups.begin(), d.groups.end());
       }
     }
@@ -165,7 +165,7 @@ std::vector<StorageRef> Executor::speculate(const Program& test, const Program& 
 
 void Executor::gate(const DeviceStorage& condition, vulkan::Block& planned, vulkan::Block& state,
                     Speculation& speculation, size_t count) {
-  const vulkan::Kernel& kernel = maker_.request("gate", kernels::generate_gate);
+  const vulkan::Pipeline& kernel = maker_.request("gate", kernels::generate_gate);
   struct {
     uint64_t condition, planned, state, groups;
     uint32_t count, padding;

@@ -85,17 +85,17 @@ std::string text_of(const std::vector<kernels::Candidate>& candidates) {
 // The dispatches of a region, by kernel.
 std::string text_of(const Region& region, const Executor& executor, const ExplainOptions& options) {
   struct Use {
-    const kernels::Dispatch* largest;
+    const kernels::Launch* largest;
     int times;
   };
-  const std::vector<kernels::Dispatch> dispatches =
-      kernels::lower(region, executor.target()).dispatches;
-  const auto workgroups = [](const kernels::Dispatch& d) {
+  const std::vector<kernels::Launch> dispatches =
+      kernels::lower(region, executor.target()).launches;
+  const auto workgroups = [](const kernels::Launch& d) {
     return uint64_t{d.groups[0]} * d.groups[1] * d.groups[2];
   };
   std::vector<Use> uses;  // in the order of the first
   std::unordered_map<std::string, size_t> of_key;
-  for (const kernels::Dispatch& d : dispatches) {
+  for (const kernels::Launch& d : dispatches) {
     const auto [at, is_new] = of_key.try_emplace(d.key, uses.size());
     if (is_new) uses.push_back({&d, 0});
     Use& use = uses[at->second];
@@ -173,7 +173,7 @@ std::string explain(Engine& engine, const NodeRef& node, const ExplainOptions& o
       out << "already stored: nothing to run\n";
       return;
     }
-    for (const schedule::Step& step : schedule::make_schedule(node, executor.options())) {
+    for (const schedule::Item& step : schedule::make_schedule(node, executor.options())) {
       if (step.is_alias) {
         out << "alias: " << to_string(step.alias.node->shape) << " shares the storage of "
             << to_string(step.alias.source->shape) << "\n\n";

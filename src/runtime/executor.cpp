@@ -101,7 +101,7 @@ void Executor::evaluate(std::span<const NodeRef> nodes) {
   if (donates || program.is_large) {
     // Generators refer to operands until they are done.
     for (const Program::Step& step : program.steps) {
-      for (const vulkan::Kernel* kernel : step.kernels) kernel->get();
+      for (const vulkan::Pipeline* kernel : step.kernels) kernel->get();
     }
     expiring = count_expiring(graph_, program);
   }

@@ -37,7 +37,7 @@ class Executor {
   const kernels::Target& target() const { return maker_.target(); }
   const schedule::Options& options() const { return maker_.options(); }
   // SPIR-V of a kernel, legalised for this device.
-  vulkan::Module compile(const ir::Kernel& kernel) const { return maker_.compile(kernel); }
+  vulkan::ShaderModule compile(const ir::Kernel& kernel) const { return maker_.compile(kernel); }
 
  private:
   struct SignatureHash {

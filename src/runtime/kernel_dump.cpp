@@ -17,7 +17,7 @@ KernelDump::KernelDump(const std::string& folder) : folder_(folder) {
   }
 }
 
-void KernelDump::write(const ir::Kernel& kernel, const vulkan::Module& module) const {
+void KernelDump::write(const ir::Kernel& kernel, const vulkan::ShaderModule& module) const {
   const std::string name = kernel.name + "-" + ir::to_string(ir::fingerprint(kernel));
   std::ofstream(folder_ / (name + ".txt")) << ir::to_string(kernel);
   std::ofstream(folder_ / (name + ".spv"), std::ios::binary)

@@ -16,7 +16,7 @@ class KernelDump {
 
   // Writes NAME-FINGERPRINT.txt, the KernelIR as it went to SPIR-V (legalised and simplified), and
   // NAME-FINGERPRINT.spv. Any thread; a file that cannot be written is left out.
-  void write(const ir::Kernel& kernel, const vulkan::Module& module) const;
+  void write(const ir::Kernel& kernel, const vulkan::ShaderModule& module) const;
 
  private:
   std::filesystem::path folder_;

@@ -91,11 +91,11 @@ MatrixCheck halves_check() {
     const double v = std::ldexp(1 + i * (1.0 / kHalves), static_cast<int>(i * 39 / kHalves) - 24);
     store_scalar(make_scalar(DType::f32, i % 2 ? -v : v), check.a.data(), i);
   }
-  kernels::Dispatch d;
+  kernels::Launch d;
   d.key = "halves";
   d.generate = [](const Region&) { return halves_kernel(); };
   check.ways.resize(1);
-  check.ways[0].dispatches.push_back(std::move(d));
+  check.ways[0].launches.push_back(std::move(d));
   check.c_bytes = storage(DType::f16, kHalves);
   check.is_right = [in = check.a](std::span<const Bytes> c) {
     for (uint32_t i = 0; i < kHalves; ++i) {

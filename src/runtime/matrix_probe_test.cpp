@@ -31,7 +31,7 @@ Bytes answer(const MatrixCheck& check, const kernels::Lowering& way, const Chang
   const std::vector outputs = {testing::Argument::buffer(c)};
   std::vector<testing::Argument> work;
   for (Bytes& w : workspaces) work.push_back(testing::Argument::buffer(w));
-  for (const kernels::Dispatch& d : way.dispatches) {
+  for (const kernels::Launch& d : way.launches) {
     ir::Kernel kernel = d.generate(check.region);
     change(kernel);
     testing::run_dispatch(d, kernel, {operands, outputs, {}, work}, check.region.words);

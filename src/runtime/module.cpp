@@ -20,8 +20,8 @@ spirv::Options spirv_options(const plan::DevicePlan& plan) {
   return options;
 }
 
-vulkan::Module make_module(const ir::Kernel& kernel, const spirv::Options& options) {
-  vulkan::Module module;
+vulkan::ShaderModule make_module(const ir::Kernel& kernel, const spirv::Options& options) {
+  vulkan::ShaderModule module;
   module.name = kernel.name;
   module.words = spirv::translate(kernel, options);
   module.push_bytes = kernel.params_in_block() ? 8 : kernel.param_bytes();

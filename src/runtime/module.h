@@ -13,7 +13,7 @@ namespace nxv::runtime {
 spirv::Options spirv_options(const plan::DevicePlan& plan);
 
 // The kernel must have passed ir::verify and need nothing that the device lacks.
-vulkan::Module make_module(const ir::Kernel& kernel, const spirv::Options& options);
+vulkan::ShaderModule make_module(const ir::Kernel& kernel, const spirv::Options& options);
 
 // What a module depends on besides its kernel's key. A plan follows from the device, its driver and
 // the capabilities that are left.

@@ -2,8 +2,8 @@
 
 namespace nxv::runtime {
 
-void PackedDispatch::pack(const kernels::Dispatch& d, const vulkan::Kernel& kernel,
-                          const kernels::DispatchBuffers<vulkan::Block*>& buffers,
+void PackedDispatch::pack(const kernels::Launch& d, const vulkan::Pipeline& kernel,
+                          const kernels::LaunchBuffers<vulkan::Block*>& buffers,
                           std::span<const uint32_t> region_words) {
   kernel_ = &kernel;
   groups_ = d.groups;

@@ -11,8 +11,8 @@ namespace nxv::runtime {
 class PackedDispatch {
  public:
   // What was packed before is forgotten; capacity is kept. The kernel is ready.
-  void pack(const kernels::Dispatch& d, const vulkan::Kernel& kernel,
-            const kernels::DispatchBuffers<vulkan::Block*>& buffers,
+  void pack(const kernels::Launch& d, const vulkan::Pipeline& kernel,
+            const kernels::LaunchBuffers<vulkan::Block*>& buffers,
             std::span<const uint32_t> region_words);
   // Groups come from there, with those that were packed as bounds.
   void take_groups_from(vulkan::Block& block, uint64_t offset);
@@ -20,7 +20,7 @@ class PackedDispatch {
   vulkan::Dispatch get() const;
 
  private:
-  const vulkan::Kernel* kernel_ = nullptr;
+  const vulkan::Pipeline* kernel_ = nullptr;
   std::array<uint32_t, 3> groups_ = {1, 1, 1};
   uint64_t work_ = 0;
   vulkan::Block* indirect_ = nullptr;

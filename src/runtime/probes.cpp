@@ -33,12 +33,12 @@ std::vector<float> samples() {
   return values;
 }
 
-vulkan::Module module_of(Builder& b, const plan::DevicePlan& plan) {
+vulkan::ShaderModule module_of(Builder& b, const plan::DevicePlan& plan) {
   return make_module(b.finish(), spirv_options(plan));
 }
 
 // For each pair (a, b): a / b, sqrt(a), a * 1, fma(a, b, -(a * b)).
-vulkan::Module arithmetic_kernel(const plan::DevicePlan& plan) {
+vulkan::ShaderModule arithmetic_kernel(const plan::DevicePlan& plan) {
   Builder b("probe_arithmetic", kWorkgroup);
   const Value in = b.buffer("in", ir::Access::read), out = b.buffer("out", ir::Access::write);
   const Value i =
@@ -51,7 +51,7 @@ vulkan::Module arithmetic_kernel(const plan::DevicePlan& plan) {
 }
 
 // A chain of multiplications and additions in one type.
-vulkan::Module rate_kernel(const plan::DevicePlan& plan, ir::Type type) {
+vulkan::ShaderModule rate_kernel(const plan::DevicePlan& plan, ir::Type type) {
   Builder b(type == ir::kF64 ? "probe_rate_f64" : "probe_rate_f32", kWorkgroup);
   const Value out = b.buffer("out", ir::Access::write);
   const Value i =
@@ -90,7 +90,7 @@ class Prober {
   }
 
  private:
-  void dispatch(const vulkan::Kernel& kernel, std::span<const vulkan::BlockRef> blocks,
+  void dispatch(const vulkan::Pipeline& kernel, std::span<const vulkan::BlockRef> blocks,
                 uint32_t groups) {
     std::vector<uint64_t> addresses;
     std::vector<vulkan::Block*> buffers;
@@ -112,7 +112,7 @@ class Prober {
 
   void arithmetic(plan::Probes& probes) {
     const std::vector<float> in = samples();
-    const vulkan::Kernel& kernel = device_.kernels().request(
+    const vulkan::Pipeline& kernel = device_.kernels().request(
         "probe_arithmetic", [&] { return arithmetic_kernel(device_.plan()); });
     kernel.get();
     const vulkan::BlockRef blocks[] = {device_.transfers().allocate_for_upload(in.size() * 4),
@@ -144,7 +144,7 @@ class Prober {
     const std::vector<MatrixCheck>& checks = shared->checks;
     for (const MatrixCheck& check : checks) {
       for (const kernels::Lowering& way : check.ways) {
-        for (const kernels::Dispatch& d : way.dispatches) request(shared, check, d);
+        for (const kernels::Launch& d : way.launches) request(shared, check, d);
       }
     }
     // A unit that cannot be tested counts as wrong.
@@ -171,8 +171,8 @@ class Prober {
     std::vector<MatrixCheck> checks;
   };
 
-  const vulkan::Kernel& request(const std::shared_ptr<MatrixChecks>& shared,
-                                const MatrixCheck& check, const kernels::Dispatch& d) {
+  const vulkan::Pipeline& request(const std::shared_ptr<MatrixChecks>& shared,
+                                  const MatrixCheck& check, const kernels::Launch& d) {
     return device_.kernels().request("probe_" + d.key, [shared, &check, &d] {
       return make_module(d.generate(check.region), spirv_options(shared->plan));
     });
@@ -195,7 +195,7 @@ class Prober {
       workspaces.push_back(keep(device_.memory().allocate(bytes)));
     }
     PackedDispatch packed;
-    for (const kernels::Dispatch& d : way.dispatches) {
+    for (const kernels::Launch& d : way.launches) {
       packed.pack(d, request(shared, check, d).get(), {operands, outputs, {}, workspaces},
                   check.region.words);
       device_.queue().dispatch(packed.get());
@@ -205,8 +205,8 @@ class Prober {
     return c;
   }
 
-  double seconds(const char* key, const vulkan::Module& module) {
-    const vulkan::Kernel& kernel = device_.kernels().request(key, [module] { return module; });
+  double seconds(const char* key, const vulkan::ShaderModule& module) {
+    const vulkan::Pipeline& kernel = device_.kernels().request(key, [module] { return module; });
     kernel.get();
     const uint32_t groups = device_.plan().tuning.busy_workgroups;
     const vulkan::BlockRef blocks[] = {device_.memory().allocate(groups * kWorkgroup * 8)};

@@ -136,14 +136,14 @@ std::optional<Scalar> integer_constant(const Node& node) {
   return node.attribute<ConstantAttr>().value;
 }
 
-Program make_program(const schedule::Structure& graph, const std::vector<schedule::Step>& schedule,
+Program make_program(const schedule::Structure& graph, const std::vector<schedule::Item>& schedule,
                      const kernels::Target& target, int64_t large_bytes,
                      std::span<const Position> kept) {
   const schedule::Positions positions(graph.nodes);
   Program program;
   program.values = graph.nodes.size();
   program.steps.reserve(schedule.size());
-  for (const schedule::Step& s : schedule) {
+  for (const schedule::Item& s : schedule) {
     program.steps.push_back(s.is_alias  ? make_alias(s.alias)
                             : s.control ? make_control(*s.control, graph)
                                         : make_kernels(s.region, target));

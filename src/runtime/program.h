@@ -65,7 +65,7 @@ struct Program {
     std::vector<Position> last_reads;  // operands that no later step reads
     std::vector<Op> faults;            // see Region::faults; all outputs depend on them
     kernels::Lowering lowering;
-    std::vector<const vulkan::Kernel*> kernels;  // of each dispatch
+    std::vector<const vulkan::Pipeline*> kernels;  // of each dispatch
 
     // Calls visit(position) for each value that is stored afterwards.
     template <typename Visit>
@@ -92,7 +92,7 @@ std::optional<Scalar> integer_constant(const Node& node);
 
 // Everything but kernels and what belongs to a Function. The graph is the one that the schedule was
 // made of. What of `kept` is not overwritten.
-Program make_program(const schedule::Structure& graph, const std::vector<schedule::Step>& schedule,
+Program make_program(const schedule::Structure& graph, const std::vector<schedule::Item>& schedule,
                      const kernels::Target& target, int64_t large_bytes,
                      std::span<const Position> kept = {});
 

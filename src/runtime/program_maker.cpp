@@ -44,7 +44,7 @@ void follow_scalars(Program& program, const schedule::Structure& graph,
 
 void wait_for_kernels(const Program& program) {
   for (const Program::Step& step : program.steps) {
-    for (const vulkan::Kernel* kernel : step.kernels) kernel->get();
+    for (const vulkan::Pipeline* kernel : step.kernels) kernel->get();
     if (!step.control) continue;
     for (const FunctionRef& f : step.control->functions) {
       wait_for_kernels(*static_cast<const Program*>(f->program.get()));
@@ -60,17 +60,17 @@ ProgramMaker::ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
   spirv_options_ = spirv_options(plan);
 }
 
-vulkan::Module ProgramMaker::compile(const ir::Kernel& kernel) const {
+vulkan::ShaderModule ProgramMaker::compile(const ir::Kernel& kernel) const {
   const ir::Kernel legal = kernels::legalised(kernel, plan_.has);
-  vulkan::Module module = make_module(legal, spirv_options_);
+  vulkan::ShaderModule module = make_module(legal, spirv_options_);
   if (options_.dump) options_.dump->write(legal, module);
   return module;
 }
 
-const vulkan::Kernel& ProgramMaker::request(const kernels::Dispatch& dispatch,
-                                            const Region& region) {
+const vulkan::Pipeline& ProgramMaker::request(const kernels::Launch& dispatch,
+                                              const Region& region) {
   if (options_.ledger) options_.ledger->check(dispatch.key, dispatch.generate(region));
-  const vulkan::Kernel*& kernel = kernels_[dispatch.key];
+  const vulkan::Pipeline*& kernel = kernels_[dispatch.key];
   if (kernel == nullptr) {
     // The other thread may be at work on its copy when this evaluation has failed.
     kernel = &device_.kernels().request(
@@ -80,7 +80,7 @@ const vulkan::Kernel& ProgramMaker::request(const kernels::Dispatch& dispatch,
   return *kernel;
 }
 
-const vulkan::Kernel& ProgramMaker::request(const std::string& key, ir::Kernel (*generate)()) {
+const vulkan::Pipeline& ProgramMaker::request(const std::string& key, ir::Kernel (*generate)()) {
   return device_.kernels().request(key, [this, generate] { return compile(generate()); });
 }
 
@@ -91,11 +91,11 @@ Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* con
 Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* const> roots,
                            std::span<const Position> kept) {
   ++schedules_;
-  std::vector<schedule::Step> steps = schedule::make_schedule(roots, options_.schedule);
+  std::vector<schedule::Item> steps = schedule::make_schedule(roots, options_.schedule);
   Program program = make_program(graph, steps, target_, options_.schedule.large_bytes, kept);
   for (size_t i = 0; i < steps.size(); ++i) {
     Program::Step& step = program.steps[i];
-    for (kernels::Dispatch& d : step.lowering.dispatches) {
+    for (kernels::Launch& d : step.lowering.launches) {
       step.kernels.push_back(&request(d, steps[i].region));
       d.key.clear();
       d.generate = nullptr;

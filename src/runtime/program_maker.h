@@ -37,23 +37,23 @@ class ProgramMaker {
   const schedule::Options& options() const { return options_.schedule; }
   const Counter& schedules() const { return schedules_; }
   // A kernel that belongs to no region.
-  const vulkan::Kernel& request(const std::string& key, ir::Kernel (*generate)());
+  const vulkan::Pipeline& request(const std::string& key, ir::Kernel (*generate)());
   // SPIR-V of a kernel, legalised for this device.
-  vulkan::Module compile(const ir::Kernel& kernel) const;
+  vulkan::ShaderModule compile(const ir::Kernel& kernel) const;
 
  private:
   Program make(const schedule::Structure& graph, std::span<Node* const> roots,
                std::span<const Position> kept);
   const Program& ask_for(const Function& function);
   std::shared_ptr<const Program> make(const Function& function);
-  const vulkan::Kernel& request(const kernels::Dispatch& dispatch, const Region& region);
+  const vulkan::Pipeline& request(const kernels::Launch& dispatch, const Region& region);
 
   vulkan::Device& device_;
   const plan::DevicePlan& plan_;
   kernels::Target target_;
   const ExecutorOptions options_;
   spirv::Options spirv_options_;
-  std::unordered_map<std::string, const vulkan::Kernel*> kernels_;
+  std::unordered_map<std::string, const vulkan::Pipeline*> kernels_;
   Counter schedules_;
 };
 

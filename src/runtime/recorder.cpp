@@ -91,12 +91,12 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
     schedule::append_scalars(*frame.node(s.node), scalars_);
     std::copy(scalars_.begin(), scalars_.end(), words_.begin() + s.words);
   }
-  kernels::DispatchBuffers<vulkan::Block*> buffers{operands_, outputs_, {}, workspaces_};
+  kernels::LaunchBuffers<vulkan::Block*> buffers{operands_, outputs_, {}, workspaces_};
   if (fault) buffers.fault = fault.get();
 
-  for (size_t i = 0; i < step.lowering.dispatches.size(); ++i) {
-    const kernels::Dispatch& d = step.lowering.dispatches[i];
-    const vulkan::Kernel& kernel = *step.kernels[i];
+  for (size_t i = 0; i < step.lowering.launches.size(); ++i) {
+    const kernels::Launch& d = step.lowering.launches[i];
+    const vulkan::Pipeline& kernel = *step.kernels[i];
     if (!kernel.ready()) device_.queue().submit();  // the device need not wait for the compiler
     kernel.get();
     packed_.pack(d, kernel, buffers, words_);

@@ -29,17 +29,17 @@ class JointRoots : public ::testing::Test {
     return reduce(Op::sum, x, Axes{axis}, keep);
   }
 
-  static std::vector<Step> steps(std::vector<NodeRef> asked_for, const Options& options = {}) {
+  static std::vector<Item> steps(std::vector<NodeRef> asked_for, const Options& options = {}) {
     std::vector<Node*> roots;
     for (const NodeRef& n : asked_for) roots.push_back(n.get());
-    std::vector<Step> list = make_schedule(roots, options);
+    std::vector<Item> list = make_schedule(roots, options);
     expect_order(list, roots);
     return list;
   }
   // How many roots each step has.
   static std::vector<size_t> roots(const std::vector<NodeRef>& asked_for) {
     std::vector<size_t> counts;
-    for (const Step& s : steps(asked_for)) counts.push_back(s.is_alias ? 1 : s.region.roots.size());
+    for (const Item& s : steps(asked_for)) counts.push_back(s.is_alias ? 1 : s.region.roots.size());
     return counts;
   }
 
@@ -47,12 +47,12 @@ class JointRoots : public ::testing::Test {
 
  private:
   // Each finds its operands stored; all that was asked for is stored, and once.
-  static void expect_order(const std::vector<Step>& list, const std::vector<Node*>& roots) {
+  static void expect_order(const std::vector<Item>& list, const std::vector<Node*>& roots) {
     std::set<const Node*> stored;
     const auto expect_stored = [&](const Node* n) {
       EXPECT_TRUE(n->op == Op::data || !n->is_pending() || stored.count(n) == 1);
     };
-    for (const Step& s : list) {
+    for (const Item& s : list) {
       if (s.is_alias) {
         expect_stored(s.alias.source.get());
         stored.insert(s.alias.node.get());

@@ -23,19 +23,19 @@ class Schedules : public ::testing::Test {
   }
   NodeRef number(double v) { return constant(owner_, make_scalar(DType::f32, v), {}); }
 
-  static std::vector<Step> steps(const NodeRef& root, Options options = {}) {
-    std::vector<Step> list = make_schedule(root, options);
+  static std::vector<Item> steps(const NodeRef& root, Options options = {}) {
+    std::vector<Item> list = make_schedule(root, options);
     EXPECT_EQ(root->scratch, -1);
     return list;
   }
   static Region only_region(const NodeRef& root) {
-    std::vector<Step> list = steps(root);
+    std::vector<Item> list = steps(root);
     EXPECT_EQ(list.size(), 1u);
     return std::move(list.back().region);
   }
   static std::vector<SplitReason> reasons(const NodeRef& root, Options options = {}) {
     std::vector<SplitReason> list;
-    for (const Step& s : steps(root, options)) list.push_back(s.region.reason);
+    for (const Item& s : steps(root, options)) list.push_back(s.region.reason);
     return list;
   }
 
@@ -107,7 +107,7 @@ TEST_F(Schedules, RowProgramsMayEndInARow) {
 }
 
 TEST_F(Schedules, RowsTooLongForAWorkgroupAreCut) {
-  const std::vector<Step> list = steps(softmax(data({4, 40000})));
+  const std::vector<Item> list = steps(softmax(data({4, 40000})));
   EXPECT_GT(list.size(), 1u);
   for (size_t i = 0; i + 1 < list.size(); ++i) {
     EXPECT_NE(list[i].region.kind, RegionKind::row_program);
@@ -157,7 +157,7 @@ TEST_F(Schedules, CheapValuesAreComputedAgain) {
 TEST_F(Schedules, RegionsStayBelowTheirCaps) {
   NodeRef x = data({10});
   for (int i = 0; i < 300; ++i) x = elementwise(Op::sin, {x});
-  for (const Step& s : steps(x)) {
+  for (const Item& s : steps(x)) {
     EXPECT_LE(s.region.exprs.size(), static_cast<size_t>(kMaxRegionOps) + 1);
   }
   const auto long_chain = reasons(x);
@@ -168,7 +168,7 @@ TEST_F(Schedules, RegionsStayBelowTheirCaps) {
   for (int i = 0; i < 30; ++i) sum = elementwise(Op::add, {sum, data({10})});
   size_t operands = 0;
   const auto wide = steps(sum);
-  for (const Step& s : wide) {
+  for (const Item& s : wide) {
     EXPECT_LE(s.region.operands.size(), static_cast<size_t>(kMaxRegionBuffers));
     operands += s.region.operands.size();
   }
@@ -179,7 +179,7 @@ TEST_F(Schedules, MatmulReadsViewsByTheirStrides) {
   const NodeRef a = data({4, 5}), b = data({4, 6});
   const NodeRef product = matmul(transpose(a, {1, 0}), b);
   std::vector<SplitReason> why;
-  for (const Step& s : steps(product)) {
+  for (const Item& s : steps(product)) {
     if (s.is_alias) continue;
     why.push_back(s.region.reason);
     ASSERT_EQ(s.region.exprs.size(), 3u);
@@ -193,7 +193,7 @@ TEST_F(Schedules, MatmulReadsViewsByTheirStrides) {
   EXPECT_EQ(why.size(), 1u) << "the transposition is folded into the product";
   const NodeRef scaled = matmul(elementwise(Op::multiply, {a, number(2)}), data({5, 3}));
   bool materialized = false;
-  for (const Step& s : steps(scaled)) {
+  for (const Item& s : steps(scaled)) {
     materialized |= !s.is_alias && s.region.reason == SplitReason::materialized;
   }
   EXPECT_TRUE(materialized);
@@ -241,7 +241,7 @@ TEST_F(Schedules, KeysDependOnStructureAlone) {
         elementwise(Op::multiply, {slice(y, starts, lengths, strides), number(scalar)});
     for (const NodeRef& root : {softmax(x), z, matmul(x, transpose(x, {1, 0})),
                                 pad(x, number(scalar), {{1, 1}, {2, 0}, {0, 1}})}) {
-      for (const Step& s : steps(root)) {
+      for (const Item& s : steps(root)) {
         if (!s.is_alias) list.push_back(s.region.key);
       }
     }

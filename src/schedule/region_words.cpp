@@ -9,9 +9,9 @@
 namespace nxv::schedule {
 namespace {
 
-class Words {
+class WordWriter {
  public:
-  explicit Words(RegionDraft& draft) : draft_(draft), region_(draft.region) {}
+  explicit WordWriter(RegionDraft& draft) : draft_(draft), region_(draft.region) {}
 
   void run() {
     if (region_.kind == RegionKind::library) return;
@@ -218,6 +218,6 @@ class Words {
 
 }  // namespace
 
-void assign_words(RegionDraft& draft) { Words(draft).run(); }
+void assign_words(RegionDraft& draft) { WordWriter(draft).run(); }
 
 }  // namespace nxv::schedule

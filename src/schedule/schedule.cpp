@@ -4,21 +4,21 @@
 
 namespace nxv::schedule {
 
-std::vector<Step> make_schedule(std::span<Node* const> roots, const Options& options) {
+std::vector<Item> make_schedule(std::span<Node* const> roots, const Options& options) {
   const Partition cut = partition(roots, options);
-  std::vector<Step> steps;
-  steps.reserve(cut.order.size());
+  std::vector<Item> items;
+  items.reserve(cut.order.size());
   try {
     for (int part : cut.order) {
       const Entry& entry = cut.entries[cut.parts[part].roots[0].entry];
-      Step& step = steps.emplace_back();
+      Item& item = items.emplace_back();
       if (entry.is_alias) {
-        step.is_alias = true;
-        step.alias = {NodeRef::share(entry.node), entry.node->inputs[0]};
+        item.is_alias = true;
+        item.alias = {NodeRef::share(entry.node), entry.node->inputs[0]};
       } else if (info(entry.node->op).fusion == Fusion::control) {
-        step.control = NodeRef::share(entry.node);
+        item.control = NodeRef::share(entry.node);
       } else {
-        step.region = build_region(cut, part);
+        item.region = build_region(cut, part);
       }
     }
   } catch (...) {
@@ -26,7 +26,7 @@ std::vector<Step> make_schedule(std::span<Node* const> roots, const Options& opt
     throw;
   }
   release(cut);
-  return steps;
+  return items;
 }
 
 }  // namespace nxv::schedule

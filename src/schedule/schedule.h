@@ -1,4 +1,4 @@
-// From a pending graph to the regions that compute it.
+// From a pending graph to a schedule of items: regions, aliases and calls of functions.
 #pragma once
 
 #include <span>
@@ -15,16 +15,16 @@ struct Alias {
   NodeRef source;
 };
 
-struct Step {
+struct Item {
   bool is_alias = false;
   Alias alias;
   NodeRef control;  // calls functions: neither an alias nor a region
   Region region;
 };
 
-// Steps that store each of the roots, in an order in which each finds its operands stored.
-std::vector<Step> make_schedule(std::span<Node* const> roots, const Options& options);
-inline std::vector<Step> make_schedule(const NodeRef& root, const Options& options) {
+// Items that store each of the roots, in an order in which each finds its operands stored.
+std::vector<Item> make_schedule(std::span<Node* const> roots, const Options& options);
+inline std::vector<Item> make_schedule(const NodeRef& root, const Options& options) {
   Node* const node = root.get();
   return make_schedule(std::span(&node, 1), options);
 }

@@ -13,7 +13,7 @@ std::unique_ptr<Device> open_or_null(const DeviceOptions& options) {
   }
 }
 
-Module add_module(bool indirect, uint32_t shared_bytes) {
+ShaderModule add_module(bool indirect, uint32_t shared_bytes) {
   const std::string header = R"(
     OpCapability Shader
     OpCapability PhysicalStorageBufferAddresses
@@ -137,7 +137,7 @@ Module add_module(bool indirect, uint32_t shared_bytes) {
       text.replace(at, 6, "%word_ptr");
     }
   }
-  Module m;
+  ShaderModule m;
   m.name = "add";
   // SPIR-V 1.3 lists only inputs and outputs in the entry point's interface.
   m.words = testing::assemble(text);

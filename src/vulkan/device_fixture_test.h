@@ -39,7 +39,7 @@ struct AddParameters {
 
 // to[i] = from[i] + addend for i < count, on u32; 64 invocations a workgroup. With `indirect` the
 // push constant is the address of the parameters. `padding` is shared memory to ask for.
-Module add_module(bool indirect = false, uint32_t shared_bytes = 0);
+ShaderModule add_module(bool indirect = false, uint32_t shared_bytes = 0);
 
 inline constexpr uint32_t kAddWorkgroup = 64;
 
@@ -49,7 +49,7 @@ std::span<const std::byte> bytes_of(const T& t) {
 }
 
 // Records to[0, count) = from[0, count) + addend.
-inline uint64_t record_add(Queue& queue, const Kernel& kernel, Block& from, Block& to,
+inline uint64_t record_add(Queue& queue, const Pipeline& kernel, Block& from, Block& to,
                            uint32_t count, uint32_t addend) {
   const AddParameters p{from.address(), to.address(), count, addend};
   const Access reads[] = {{from, 0, uint64_t{count} * 4}};

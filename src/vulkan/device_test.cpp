@@ -17,7 +17,7 @@ TEST(Device, AddsOnTheDevice) {
   const BlockRef b = device->memory().allocate(4000);
   const BlockRef c = device->memory().allocate(4000);
   upload_words(*device, words, *a);
-  const Kernel& kernel = device->kernels().request("add", [] { return add_module(); });
+  const Pipeline& kernel = device->kernels().request("add", [] { return add_module(); });
   record_add(device->queue(), kernel, *a, *b, 1000, 5);
   record_add(device->queue(), kernel, *b, *c, 1000, 7);
   const auto result = download_words(*device, c, 1000);
@@ -31,7 +31,8 @@ TEST(Device, ParametersBeyondThePushLimitTravelInABlock) {
   const BlockRef a = device->transfers().allocate_for_upload(256);
   const BlockRef b = device->memory().allocate(256);
   upload_words(*device, std::vector<uint32_t>(64, 1), *a);
-  const Kernel& kernel = device->kernels().request("add indirect", [] { return add_module(true); });
+  const Pipeline& kernel =
+      device->kernels().request("add indirect", [] { return add_module(true); });
   // Enough bytes to fill several parameter blocks; each dispatch adds to the last one's result.
   std::vector<std::byte> parameters(1000);
   const AddParameters first{a->address(), b->address(), 64, 1};
@@ -77,7 +78,7 @@ TEST(Device, ValidationLayersHaveNothingToSay) {
   NXV_OPEN_OR_SKIP(device, o);
   const BlockRef a = device->memory().allocate(4096);
   const BlockRef b = device->memory().allocate(4096);
-  const Kernel& kernel = device->kernels().request("add", [] { return add_module(); });
+  const Pipeline& kernel = device->kernels().request("add", [] { return add_module(); });
   if (device->plan().has.timestamps) device->queue().set_profiling(true);
   for (int round = 0; round < 3; ++round) {
     device->queue().fill(*a, 0, 4096, 3);

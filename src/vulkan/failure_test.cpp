@@ -23,7 +23,7 @@ std::vector<uint32_t> open_add_read(const DeviceOptions& options) {
   if (const Failure f = device->queue().wait(device->queue().submit())) {
     throw Error(f.status, f.message);
   }
-  const Kernel& kernel = device->kernels().request("add", [] { return add_module(); });
+  const Pipeline& kernel = device->kernels().request("add", [] { return add_module(); });
   if (device->plan().has.timestamps) device->queue().set_profiling(true);
   record_add(device->queue(), kernel, *a, *b, 64, 4);
   auto result = download_words(*device, b, 64);
@@ -216,12 +216,12 @@ TEST(Failure, FailureOfACompilationIsNotTheQueues) {
   o.inject = driver.hook();
   NXV_OPEN_OR_SKIP(device, o);
   driver.fail_call("vkCreateComputePipelines", 0, testing::kOutOfDeviceMemory);
-  const Kernel& bad = device->kernels().request("bad", [] { return add_module(); });
+  const Pipeline& bad = device->kernels().request("bad", [] { return add_module(); });
   EXPECT_EQ(bad.wait().status, Status::alloc_failed);
   const BlockRef a = device->memory().allocate(256), b = device->memory().allocate(256);
   EXPECT_THROW(record_add(device->queue(), bad, *a, *b, 64, 1), Error);
   EXPECT_FALSE(device->queue().failure());
-  const Kernel& good = device->kernels().request("good", [] { return add_module(); });
+  const Pipeline& good = device->kernels().request("good", [] { return add_module(); });
   device->queue().fill(*a, 0, 256, 1);
   record_add(device->queue(), good, *a, *b, 64, 1);
   EXPECT_EQ(download_words(*device, b, 64), std::vector<uint32_t>(64, 2));

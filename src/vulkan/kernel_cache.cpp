@@ -20,7 +20,7 @@ int compiler_threads() {
 }
 
 // Throws what the driver might not notice: some crash later instead.
-void check_module(const Module& m, const plan::DevicePlan& plan) {
+void check_module(const ShaderModule& m, const plan::DevicePlan& plan) {
   const auto refuse = [&](const std::string& why) {
     throw Error(Status::unsupported, "kernel '" + m.name + "' " + why);
   };
@@ -64,10 +64,10 @@ struct KernelCache::Impl {
         driver(c, folder),
         pool("nxv-compile", compiler_threads()) {}
 
-  void compile(Kernel& kernel, std::function<Module()> generate);
-  Module module_of(const std::string& key, const std::function<Module()>& generate);
+  void compile(Pipeline& kernel, std::function<ShaderModule()> generate);
+  ShaderModule module_of(const std::string& key, const std::function<ShaderModule()>& generate);
   bool save();
-  VkPipeline create(const Module& m, bool& was_cached) const;
+  VkPipeline create(const ShaderModule& m, bool& was_cached) const;
 
   Context& context;
   const plan::DevicePlan& plan;
@@ -76,12 +76,12 @@ struct KernelCache::Impl {
   std::unique_ptr<ModuleCache> modules;  // none before keep_modules
   std::atomic<bool> closing{false};
   mutable std::mutex mutex;
-  std::unordered_map<std::string, std::unique_ptr<Kernel>, TextHash, std::equal_to<>> kernels;
+  std::unordered_map<std::string, std::unique_ptr<Pipeline>, TextHash, std::equal_to<>> kernels;
   KernelStats stats;
   ThreadPool pool;  // last: its threads use all of the above
 };
 
-VkPipeline KernelCache::Impl::create(const Module& m, bool& was_cached) const {
+VkPipeline KernelCache::Impl::create(const ShaderModule& m, bool& was_cached) const {
   const Functions& vk = context.vk();
   VkShaderModuleCreateInfo code{};
   code.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
@@ -130,15 +130,15 @@ VkPipeline KernelCache::Impl::create(const Module& m, bool& was_cached) const {
   return pipeline;
 }
 
-Module KernelCache::Impl::module_of(const std::string& key,
-                                    const std::function<Module()>& generate) {
+ShaderModule KernelCache::Impl::module_of(const std::string& key,
+                                          const std::function<ShaderModule()>& generate) {
   if (!modules) return generate();
-  if (std::optional<Module> kept = modules->find(key)) {
+  if (std::optional<ShaderModule> kept = modules->find(key)) {
     const std::lock_guard lock(mutex);
     ++stats.module_hits;
     return *std::move(kept);
   }
-  Module made = generate();
+  ShaderModule made = generate();
   modules->add(key, made);
   return made;
 }
@@ -148,11 +148,11 @@ bool KernelCache::Impl::save() {
   return driver.save() && kept;
 }
 
-void KernelCache::Impl::compile(Kernel& kernel, std::function<Module()> generate) {
+void KernelCache::Impl::compile(Pipeline& kernel, std::function<ShaderModule()> generate) {
   const auto start = std::chrono::steady_clock::now();
   try {
     if (closing) throw Error(Status::device_lost, "the device was closed before this was compiled");
-    const Module m = module_of(kernel.key_, generate);
+    const ShaderModule m = module_of(kernel.key_, generate);
     kernel.name_ = m.name;
     check_module(m, plan);
     kernel.push_bytes_ = m.push_bytes;
@@ -186,12 +186,12 @@ void KernelCache::Impl::compile(Kernel& kernel, std::function<Module()> generate
   if (modules && modules->has_news() && pool.is_last_job()) modules->save();
 }
 
-const Failure& Kernel::wait() const {
+const Failure& Pipeline::wait() const {
   state_.wait(0, std::memory_order_acquire);
   return failure_;
 }
 
-const Kernel& Kernel::get() const {
+const Pipeline& Pipeline::get() const {
   if (const Failure& f = wait()) throw Error(f.status, f.message);
   return *this;
 }
@@ -211,8 +211,8 @@ KernelCache::~KernelCache() {
   }
 }
 
-const Kernel& KernelCache::request(std::string_view key, std::function<Module()> generate) {
-  Kernel* kernel = nullptr;
+const Pipeline& KernelCache::request(std::string_view key, std::function<ShaderModule()> generate) {
+  Pipeline* kernel = nullptr;
   {
     const std::lock_guard lock(impl_->mutex);
     ++impl_->stats.requests;
@@ -220,7 +220,7 @@ const Kernel& KernelCache::request(std::string_view key, std::function<Module()>
       ++impl_->stats.hits;
       return *found->second;
     }
-    auto made = std::make_unique<Kernel>();
+    auto made = std::make_unique<Pipeline>();
     kernel = made.get();
     kernel->key_ = key;
     impl_->kernels.emplace(std::string(key), std::move(made));
@@ -231,7 +231,7 @@ const Kernel& KernelCache::request(std::string_view key, std::function<Module()>
   return *kernel;
 }
 
-const Kernel* KernelCache::find(std::string_view key) const {
+const Pipeline* KernelCache::find(std::string_view key) const {
   const std::lock_guard lock(impl_->mutex);
   const auto found = impl_->kernels.find(key);
   return found == impl_->kernels.end() ? nullptr : found->second.get();

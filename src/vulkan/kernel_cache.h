@@ -33,7 +33,7 @@ struct TexelBuffer {
 // A compute shader ready for the driver: entry point "main", parameters by push constants (or,
 // beyond the plan's push_bytes, an 8-byte address of them), the i-th of `texels` at binding i of
 // set 0, no other descriptors.
-struct Module {
+struct ShaderModule {
   std::string name;  // shown by the profiler and in errors
   std::vector<uint32_t> words;
   uint32_t push_bytes = 0;
@@ -46,12 +46,12 @@ struct Module {
 };
 
 // A kernel that was requested. Lives as long as its cache, so work in flight needs no reference.
-class Kernel {
+class Pipeline {
  public:
   const std::string& key() const { return key_; }
   bool ready() const { return state_.load(std::memory_order_acquire) != 0; }
   // Waits for the compilation; throws its Error if it failed (again on every call).
-  const Kernel& get() const;
+  const Pipeline& get() const;
   // Waits; ok or what went wrong.
   const Failure& wait() const;
 
@@ -98,9 +98,9 @@ class KernelCache {
 
   // The kernel of `key`, compiled in the background; `generate` runs on a thread of the cache, at
   // most once per key. Any thread; returns at once.
-  const Kernel& request(std::string_view key, std::function<Module()> generate);
+  const Pipeline& request(std::string_view key, std::function<ShaderModule()> generate);
   // The kernel of `key` if it was requested before.
-  const Kernel* find(std::string_view key) const;
+  const Pipeline* find(std::string_view key) const;
   KernelStats stats() const;
   // From now on SPIR-V is kept between runs, for `identity`: all that it depends on besides keys.
   // Before the first request that it is for.

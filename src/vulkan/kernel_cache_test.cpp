@@ -41,11 +41,11 @@ TEST(KernelCache, ManyCallersCompileAKeyOnce) {
   NXV_OPEN_OR_SKIP(device, test_options());
   std::atomic<int> generated{0};
   std::vector<std::thread> threads;
-  std::vector<const Kernel*> got(16 * 5);
+  std::vector<const Pipeline*> got(16 * 5);
   for (size_t t = 0; t < 16; ++t) {
     threads.emplace_back([&, t] {
       for (size_t k = 0; k < 5; ++k) {
-        const Kernel& kernel = device->kernels().request("key " + std::to_string(k), [&] {
+        const Pipeline& kernel = device->kernels().request("key " + std::to_string(k), [&] {
           ++generated;
           return add_module();
         });
@@ -67,13 +67,13 @@ TEST(KernelCache, ManyCallersCompileAKeyOnce) {
 TEST(KernelCache, AFailedCompilationIsThatKeysError) {
   NXV_OPEN_OR_SKIP(device, test_options());
   KernelCache& cache = device->kernels();
-  const Kernel& broken =
-      cache.request("broken", []() -> Module { throw Error(Status::unsupported, "needs f128"); });
+  const Pipeline& broken = cache.request(
+      "broken", []() -> ShaderModule { throw Error(Status::unsupported, "needs f128"); });
   EXPECT_EQ(broken.wait().status, Status::unsupported);
   EXPECT_THROW(broken.get(), Error);
   EXPECT_THROW(broken.get(), Error) << "every time";
-  const Kernel& odd =
-      cache.request("odd", []() -> Module { throw std::runtime_error("bad luck"); });
+  const Pipeline& odd =
+      cache.request("odd", []() -> ShaderModule { throw std::runtime_error("bad luck"); });
   EXPECT_EQ(odd.wait().status, Status::internal);
   EXPECT_NE(odd.wait().message.find("bad luck"), std::string::npos);
   EXPECT_EQ(cache.stats().failed, 2u);
@@ -85,8 +85,8 @@ TEST(KernelCache, RefusesMoreSharedMemoryThanThePlanHas) {
   const uint32_t limit = device->plan().shared_memory_bytes;
   KernelCache& cache = device->kernels();
   EXPECT_NO_THROW(cache.request("fits", [=] { return add_module(false, limit); }).get());
-  const Kernel& large = cache.request("large", [=] {
-    Module m = add_module();
+  const Pipeline& large = cache.request("large", [=] {
+    ShaderModule m = add_module();
     m.shared_bytes = limit + 4;
     return m;
   });
@@ -97,7 +97,7 @@ TEST(KernelCache, RefusesMoreSharedMemoryThanThePlanHas) {
 TEST(KernelCache, FindsOnlyWhatWasRequested) {
   NXV_OPEN_OR_SKIP(device, test_options());
   EXPECT_EQ(device->kernels().find("k"), nullptr);
-  const Kernel& k = device->kernels().request("k", [] { return add_module(); });
+  const Pipeline& k = device->kernels().request("k", [] { return add_module(); });
   EXPECT_EQ(device->kernels().find("k"), &k);
   EXPECT_EQ(k.key(), "k");
   EXPECT_EQ(k.get().name(), "add");
@@ -108,7 +108,7 @@ TEST(KernelCache, AKernelThatIsReadyHoldsNothingOfItsGenerator) {
   for (int k = 0; k < 20; ++k) {
     auto held = std::make_shared<int>(k);
     const std::weak_ptr<int> watched = held;
-    const Kernel& kernel = device->kernels().request(
+    const Pipeline& kernel = device->kernels().request(
         "k" + std::to_string(k), [held = std::move(held)] { return add_module(); });
     kernel.get();
     EXPECT_TRUE(watched.expired());

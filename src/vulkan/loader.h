@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "vulkan/dispatch.h"
+#include "vulkan/functions.h"
 
 namespace nxv::vulkan {
 

@@ -60,7 +60,7 @@ class Reader {
   bool good_ = true;
 };
 
-std::string bytes_of(const Module& m) {
+std::string bytes_of(const ShaderModule& m) {
   Writer w;
   w.text(m.name);
   w.text({reinterpret_cast<const char*>(m.words.data()), m.words.size() * sizeof(uint32_t)});
@@ -74,9 +74,9 @@ std::string bytes_of(const Module& m) {
   return std::move(w.out);
 }
 
-std::optional<Module> module_of(std::string_view bytes) {
+std::optional<ShaderModule> module_of(std::string_view bytes) {
   Reader r(bytes);
-  Module m;
+  ShaderModule m;
   m.name = r.text();
   const std::string_view words = r.text();
   m.words.resize(words.size() / sizeof(uint32_t));
@@ -131,7 +131,7 @@ ModuleCache::Entries ModuleCache::load() const {
   return entries;
 }
 
-std::optional<Module> ModuleCache::find(std::string_view key) {
+std::optional<ShaderModule> ModuleCache::find(std::string_view key) {
   if (path_.empty()) return std::nullopt;
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(std::string(key));
@@ -140,7 +140,7 @@ std::optional<Module> ModuleCache::find(std::string_view key) {
   return module_of(found->second.bytes);
 }
 
-void ModuleCache::add(std::string_view key, const Module& module) {
+void ModuleCache::add(std::string_view key, const ShaderModule& module) {
   if (path_.empty()) return;
   const std::lock_guard lock(mutex_);
   entries_.insert_or_assign(std::string(key), Entry{bytes_of(module), run_});

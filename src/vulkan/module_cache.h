@@ -29,8 +29,8 @@ class ModuleCache {
   ModuleCache& operator=(const ModuleCache&) = delete;
 
   // The module of a kernel's key, if it is kept and intact. Any thread.
-  std::optional<Module> find(std::string_view key);
-  void add(std::string_view key, const Module& module);
+  std::optional<ShaderModule> find(std::string_view key);
+  void add(std::string_view key, const ShaderModule& module);
   // Whether so much is new that saving it is worth the while.
   bool has_news() const;
   // Writes what is kept together with what other processes wrote meanwhile; false when that was not

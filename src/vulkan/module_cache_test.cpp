@@ -20,8 +20,8 @@ class Modules : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  static Module module(uint32_t n) {
-    Module m;
+  static ShaderModule module(uint32_t n) {
+    ShaderModule m;
     m.name = "kernel " + std::to_string(n);
     m.words = {1, n, 3};
     m.push_bytes = 8;
@@ -32,7 +32,7 @@ class Modules : public ::testing::Test {
     m.texels = {{n, 2 * n}};
     return m;
   }
-  static void expect_equal(const std::optional<Module>& a, const Module& b) {
+  static void expect_equal(const std::optional<ShaderModule>& a, const ShaderModule& b) {
     ASSERT_TRUE(a);
     EXPECT_EQ(a->name, b.name);
     EXPECT_EQ(a->words, b.words);

@@ -78,8 +78,8 @@ struct Queue::Impl {
   void require(VkPipelineStageFlags stage, std::span<const Access> reads,
                std::span<const Access> writes, const char* name);
   bool is_hazard(std::span<const Access> reads, std::span<const Access> writes) const;
-  std::span<const std::byte> with_texels(const Dispatch& d, const Kernel& kernel);
-  void push_texels(const Dispatch& d, const Kernel& kernel);
+  std::span<const std::byte> with_texels(const Dispatch& d, const Pipeline& kernel);
+  void push_texels(const Dispatch& d, const Pipeline& kernel);
   uint64_t parameters(std::span<const std::byte> bytes);
   void begin_timing(const char* name);
   void end_timing();
@@ -273,7 +273,7 @@ void Queue::Impl::require(VkPipelineStageFlags stage, std::span<const Access> re
 
 // The parameters with the first texel of each buffer that is read through a texel view in place of
 // its address.
-std::span<const std::byte> Queue::Impl::with_texels(const Dispatch& d, const Kernel& kernel) {
+std::span<const std::byte> Queue::Impl::with_texels(const Dispatch& d, const Pipeline& kernel) {
   if (kernel.texels().empty()) return d.parameters;
   own_parameters.assign(d.parameters.begin(), d.parameters.end());
   for (const TexelBuffer& t : kernel.texels()) {
@@ -288,7 +288,7 @@ std::span<const std::byte> Queue::Impl::with_texels(const Dispatch& d, const Ker
   return own_parameters;
 }
 
-void Queue::Impl::push_texels(const Dispatch& d, const Kernel& kernel) {
+void Queue::Impl::push_texels(const Dispatch& d, const Pipeline& kernel) {
   if (kernel.texels().empty()) return;
   std::array<VkWriteDescriptorSet, kMaxTexelBuffers> writes{};
   uint32_t count = 0;
@@ -420,7 +420,7 @@ Queue::~Queue() = default;
 
 uint64_t Queue::dispatch(const Dispatch& d) {
   Impl& q = *impl_;
-  const Kernel& kernel = d.kernel->get();
+  const Pipeline& kernel = d.kernel->get();
   for (const uint32_t n : d.groups) {
     if (n == 0 || n > q.plan.max_group_count) {
       throw Error(Status::internal, "kernel '" + kernel.name() + "': a grid of " +

@@ -35,7 +35,7 @@ struct Access {
 
 // A kernel that reads and writes the same bytes lists them under both.
 struct Dispatch {
-  const Kernel* kernel = nullptr;  // waited for if it is still compiling
+  const Pipeline* kernel = nullptr;  // waited for if it is still compiling
   std::span<const std::byte> parameters;
   std::array<uint32_t, 3> groups = {1, 1, 1};  // each at most 65 535
   std::span<const Access> reads;

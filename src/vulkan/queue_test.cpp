@@ -14,7 +14,7 @@
 namespace nxv::vulkan {
 namespace {
 
-const Kernel& add_kernel(Device& device) {
+const Pipeline& add_kernel(Device& device) {
   return device.kernels().request("add", [] { return add_module(); }).get();
 }
 
@@ -24,7 +24,7 @@ TEST(Queue, RandomCommandsAgainstAModel) {
   NXV_OPEN_OR_SKIP(device, test_options());
   constexpr uint32_t kWords = 256;
   constexpr size_t kBlocks = 5;
-  const Kernel& kernel = add_kernel(*device);
+  const Pipeline& kernel = add_kernel(*device);
   Queue& queue = device->queue();
   std::mt19937 random(7);
   const auto number = [&](uint32_t below) { return static_cast<uint32_t>(random() % below); };
@@ -84,7 +84,7 @@ TEST(Queue, RandomCommandsAgainstAModel) {
 
 TEST(Queue, IndependentCommandsHaveNoBarrier) {
   NXV_OPEN_OR_SKIP(device, test_options());
-  const Kernel& kernel = add_kernel(*device);
+  const Pipeline& kernel = add_kernel(*device);
   const BlockRef a = device->memory().allocate(4096), b = device->memory().allocate(4096);
   for (uint32_t i = 0; i < 8; ++i) {
     const AddParameters p{a->address() + 128 * i, b->address() + 128 * i, 32, 1};
@@ -100,7 +100,7 @@ TEST(Queue, IndependentCommandsHaveNoBarrier) {
 
 TEST(Queue, RefusesGridsAndParametersThatAreNotValid) {
   NXV_OPEN_OR_SKIP(device, test_options());
-  const Kernel& kernel = add_kernel(*device);
+  const Pipeline& kernel = add_kernel(*device);
   const AddParameters p{};
   EXPECT_THROW(device->queue().dispatch({&kernel, bytes_of(p), {65536, 1, 1}, {}, {}, 1}), Error);
   EXPECT_THROW(device->queue().dispatch({&kernel, bytes_of(p), {1, 0, 1}, {}, {}, 1}), Error);
@@ -110,9 +110,9 @@ TEST(Queue, RefusesGridsAndParametersThatAreNotValid) {
 
 TEST(Queue, RefusesAKernelThatLacksABufferItReadsThroughATexelView) {
   NXV_OPEN_OR_SKIP(device, test_options());
-  Module module = add_module();
+  ShaderModule module = add_module();
   module.texels = {{.buffer = 0, .offset = 0}};
-  const Kernel& kernel = device->kernels().request("texels", [&] { return module; });
+  const Pipeline& kernel = device->kernels().request("texels", [&] { return module; });
   if (!device->plan().has.texel_loads) {
     EXPECT_EQ(kernel.wait().status, Status::unsupported);
     return;
@@ -264,7 +264,7 @@ TEST(Queue, CompletionsOfWorkNeverSubmittedAreToldAtTheEnd) {
 
 TEST(Queue, ManySubmissionsReuseTheirCommandBuffers) {
   NXV_OPEN_OR_SKIP(device, test_options());
-  const Kernel& kernel = add_kernel(*device);
+  const Pipeline& kernel = add_kernel(*device);
   const BlockRef a = device->memory().allocate(256);
   device->queue().fill(*a, 0, 256, 0);
   for (int i = 0; i < 500; ++i) {
@@ -277,7 +277,7 @@ TEST(Queue, ManySubmissionsReuseTheirCommandBuffers) {
 TEST(Queue, TheProfilerTimesEveryCommand) {
   NXV_OPEN_OR_SKIP(device, test_options());
   if (!device->plan().has.timestamps) GTEST_SKIP() << "no timestamps";
-  const Kernel& kernel = add_kernel(*device);
+  const Pipeline& kernel = add_kernel(*device);
   const BlockRef a = device->memory().allocate(40000), b = device->memory().allocate(40000);
   device->queue().fill(*a, 0, 40000, 1);  // not timed
   device->queue().set_profiling(true);

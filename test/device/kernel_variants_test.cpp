@@ -67,16 +67,16 @@ Bytes run(const Region& region, const Target& target, const Bytes& partials = {}
   for (Bytes& b : operands) inputs.push_back(testing::Argument::buffer(b));
   for (Bytes& b : workspaces) work.push_back(testing::Argument::buffer(b));
   const std::vector outputs = {testing::Argument::buffer(output)};
-  kernels::DispatchBuffers<testing::Argument> buffers{inputs, outputs, {}, work};
+  kernels::LaunchBuffers<testing::Argument> buffers{inputs, outputs, {}, work};
   if (region.can_fault()) buffers.fault = testing::Argument::buffer(fault);
-  for (const kernels::Dispatch& d : lowering.dispatches) {
-    if (!partials.empty() && &d == &lowering.dispatches.front()) continue;
+  for (const kernels::Launch& d : lowering.launches) {
+    if (!partials.empty() && &d == &lowering.launches.front()) continue;
     const ir::Kernel kernel = d.generate(region);
     EXPECT_EQ(testing::validate_spirv(spirv::translate(kernel, {})), "");
     testing::InterpreterOptions options;
     options.subgroup_size = target.plan->subgroup_size;
-    const bool one_row = &d == &lowering.dispatches.front();
-    kernels::Dispatch part = d;
+    const bool one_row = &d == &lowering.launches.front();
+    kernels::Launch part = d;
     if (one_row) part.groups[0] /= equal_rows;
     testing::run_dispatch(part, kernel, buffers, region.words, options);
     if (!one_row || equal_rows == 1) continue;
@@ -90,14 +90,14 @@ Bytes run(const Region& region, const Target& target, const Bytes& partials = {}
 }
 
 Region only_region(const NodeRef& root) {
-  std::vector<schedule::Step> steps = schedule::make_schedule(root, {});
+  std::vector<schedule::Item> steps = schedule::make_schedule(root, {});
   EXPECT_EQ(steps.size(), 1U);
   return std::move(steps[0].region);
 }
 
 // The family of the kernel that was chosen: keys begin with it.
 std::string variant(const Region& region, const Target& target) {
-  const std::string key = kernels::lower(region, target).dispatches[0].key;
+  const std::string key = kernels::lower(region, target).launches[0].key;
   return key.substr(0, key.find(':'));
 }
 
@@ -300,8 +300,8 @@ TEST(Gathering, ItsBitsAreThoseOfTheStages) {
     const Target staged = kernels::make_target(stages.plan);
     const Target gathering = kernels::make_target(one.plan);
     const Lowering lowering = kernels::lower(region, gathering);
-    ASSERT_EQ(lowering.dispatches.size(), 2U);
-    EXPECT_EQ(kernels::lower(region, staged).dispatches.size(), 3U);
+    ASSERT_EQ(lowering.launches.size(), 2U);
+    EXPECT_EQ(kernels::lower(region, staged).launches.size(), 3U);
     Bytes partials = padded(lowering.workspaces[0]);
     for (size_t i = 0; i < partials.size(); i += 8) {
       if (f64) {
@@ -342,7 +342,7 @@ TEST(Gathering, AccumulatorsOfTheSecondLevel) {
     const Device gpu(plan::Profile::discrete, subgroup, f64), cpu(plan::Profile::cpu, 8, f64);
     const Lowering lowering = kernels::lower(many, gpu.target);
     const int64_t levels = (columns + kLevel - 1) / kLevel;
-    ASSERT_EQ(lowering.dispatches[0].groups[0], rows * levels * 32);
+    ASSERT_EQ(lowering.launches[0].groups[0], rows * levels * 32);
     const Bytes got = run(many, gpu.target, {}, static_cast<uint32_t>(rows));
     const Bytes want = run(single, cpu.target);
     for (int64_t row = 0; row < rows; ++row) {

@@ -34,7 +34,7 @@ class OpcodeOnDevice : public ::testing::TestWithParam<int> {
   // What the kernel leaves in the buffers that it writes.
   static std::vector<std::byte> run(const OpcodeSample& sample, const ir::Kernel& kernel) {
     const std::string key = std::to_string(kernels_++);
-    const vulkan::Kernel& compiled = device_->kernels().request(
+    const vulkan::Pipeline& compiled = device_->kernels().request(
         key, [&] { return make_module(kernel, spirv_options(device_->plan())); });
     compiled.get();
 

@@ -37,11 +37,11 @@ class Graphs {
       if (root->op != Op::data) pending.push_back(root.get());
     }
     engines_.fused().call([&](Executor& executor, vulkan::Device&) {
-      for (const schedule::Step& step : schedule::make_schedule(pending, executor.options())) {
+      for (const schedule::Item& step : schedule::make_schedule(pending, executor.options())) {
         if (step.is_alias) continue;
-        for (const auto& dispatch : kernels::lower(step.region, executor.target()).dispatches) {
+        for (const auto& dispatch : kernels::lower(step.region, executor.target()).launches) {
           if (!valid_.insert(dispatch.key).second) continue;
-          const vulkan::Module module = executor.compile(dispatch.generate(step.region));
+          const vulkan::ShaderModule module = executor.compile(dispatch.generate(step.region));
           EXPECT_EQ(testing::validate_spirv(module.words), "");
         }
       }

@@ -16,7 +16,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "vulkan/dispatch.h"
+#include "vulkan/functions.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 

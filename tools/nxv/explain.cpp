@@ -38,11 +38,11 @@ std::string text_of(const std::vector<uint32_t>& words) {
 void print_spirv(Session& session, const NodeRef& node) {
   session.engine().call([&](runtime::Executor& executor, vulkan::Device&) {
     std::set<std::string> seen;
-    for (const schedule::Step& step : schedule::make_schedule(node, executor.options())) {
+    for (const schedule::Item& step : schedule::make_schedule(node, executor.options())) {
       if (step.is_alias || step.control) continue;
-      for (const auto& d : kernels::lower(step.region, executor.target()).dispatches) {
+      for (const auto& d : kernels::lower(step.region, executor.target()).launches) {
         if (!seen.insert(d.key).second) continue;
-        const vulkan::Module module = executor.compile(d.generate(step.region));
+        const vulkan::ShaderModule module = executor.compile(d.generate(step.region));
         std::cout << "SPIR-V of " << module.name << '\n' << text_of(module.words) << '\n';
       }
     }

@@ -77,9 +77,9 @@ class CorpusWriter {
                    const std::string& label, std::span<Node* const> nodes, size_t least) {
     int step = 0;
     std::map<std::string, int> lines;  // equal ones are counted: a decomposition repeats its steps
-    for (const schedule::Step& s : schedule::make_schedule(nodes, {})) {
+    for (const schedule::Item& s : schedule::make_schedule(nodes, {})) {
       if (s.is_alias || s.region.roots.size() < least) continue;
-      for (const kernels::Dispatch& d : kernels::lower(s.region, target).dispatches) {
+      for (const kernels::Launch& d : kernels::lower(s.region, target).launches) {
         const ir::Kernel kernel = d.generate(s.region);
         ledgers_[device.name].check(d.key, kernel);
         const std::string print = ir::to_string(ir::fingerprint(kernel));

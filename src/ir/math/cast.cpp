@@ -7,14 +7,14 @@ namespace nxv::ir::math {
 namespace {
 
 // A 64-bit integer in two words, so that no 64-bit arithmetic is needed.
-struct Words {
+struct Halves {
   Value low, high;
 };
 
 Value as_u32(Value v) { return v.builder().bitcast(v, kU32); }
 
 // Shift amounts below 64.
-Words shift_left(Words w, Value n) {
+Halves shift_left(Halves w, Value n) {
   Builder& b = n.builder();
   const Value by_word = n >= 32, bits = n & 31, zero = b.u32(0);
   const Value low = w.low << bits;
@@ -22,7 +22,7 @@ Words shift_left(Words w, Value n) {
   return {b.select(by_word, zero, low), b.select(by_word, low, high)};
 }
 
-Words shift_right(Words w, Value n) {
+Halves shift_right(Halves w, Value n) {
   Builder& b = n.builder();
   const Value by_word = n >= 32, bits = n & 31, zero = b.u32(0);
   const Value high = w.high >> bits;
@@ -30,18 +30,18 @@ Words shift_right(Words w, Value n) {
   return {b.select(by_word, high, low), b.select(by_word, zero, high)};
 }
 
-Words negated(Words w) {
+Halves negated(Halves w) {
   Builder& b = w.low.builder();
   const Value low = ~w.low + 1;
   return {low, ~w.high + b.convert(low == 0, kU32)};
 }
 
-Words select(Value condition, Words a, Words c) {
+Halves select(Value condition, Halves a, Halves c) {
   Builder& b = condition.builder();
   return {b.select(condition, a.low, c.low), b.select(condition, a.high, c.high)};
 }
 
-Words constant(Builder& b, uint64_t v) {
+Halves constant(Builder& b, uint64_t v) {
   return {b.u32(static_cast<uint32_t>(v)), b.u32(static_cast<uint32_t>(v >> 32))};
 }
 
@@ -68,14 +68,14 @@ Leading leading_bits(Value v) {
     return {negative, magnitude << zeros, -b.bitcast(zeros, kS32)};
   }
   const Value words = b.bitcast(v, vec(kU32, 2));
-  const Words w{b.extract(words, 0), b.extract(words, 1)};
+  const Halves w{b.extract(words, 0), b.extract(words, 1)};
   const Value negative = is_signed_type ? b.bitcast(w.high, kS32) < 0 : Value();
-  const Words magnitude = is_signed_type ? select(negative, negated(w), w) : w;
+  const Halves magnitude = is_signed_type ? select(negative, negated(w), w) : w;
   const Value zeros =
       b.select(magnitude.high == 0,
                b.binary(Opcode::min, b.unary(Opcode::clz, magnitude.low) + 32, b.u32(63)),
                b.unary(Opcode::clz, magnitude.high));
-  const Words shifted = shift_left(magnitude, zeros);
+  const Halves shifted = shift_left(magnitude, zeros);
   return {negative, shifted.high | b.convert(shifted.low != 0, kU32),
           b.s32(32) - b.bitcast(zeros, kS32)};
 }
@@ -96,14 +96,14 @@ Value float_to_int(Value v, DType to) {
   const Value top = top_word(v);
   const Value exponent = (top >> shift) & (wide ? 0x7ff : 0xff);
   const Value significand = (top & ((1u << shift) - 1)) | (1u << shift);
-  const Words magnitude = wide ? Words{low_word(v), significand} : Words{significand, b.u32(0)};
+  const Halves magnitude = wide ? Halves{low_word(v), significand} : Halves{significand, b.u32(0)};
 
   // |v| = magnitude * 2^left; a subnormal counts as some number below 1.
   const Value left = b.bitcast(exponent, kS32) - (exponent_bias(v.type()) + digits);
   const Value limit = b.s32(63), none = b.s32(0);
   const Value up = as_u32(b.binary(Opcode::min, b.binary(Opcode::max, left, none), limit));
   const Value down = as_u32(b.binary(Opcode::min, b.binary(Opcode::max, -left, none), limit));
-  Words result = select(left > 0, shift_left(magnitude, up), shift_right(magnitude, down));
+  Halves result = select(left > 0, shift_left(magnitude, up), shift_right(magnitude, down));
   result = select(left > 63, constant(b, 0), result);
   const Value negative = b.bitcast(top, kS32) < 0;
   result = select(negative, negated(result), result);
@@ -112,7 +112,7 @@ Value float_to_int(Value v, DType to) {
   const uint64_t mask = width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
   const uint64_t largest = is_signed_int(to) ? mask >> 1 : mask;
   const uint64_t smallest = is_signed_int(to) ? ~(mask >> 1) : 0;
-  const Words limit_words = select(negative, constant(b, smallest), constant(b, largest));
+  const Halves limit_words = select(negative, constant(b, smallest), constant(b, largest));
   const Value special = exponent == (wide ? 0x7ff : 0xff);
   result = select(special, select(v == v, limit_words, constant(b, 0)), result);
 

@@ -12,7 +12,7 @@ namespace nxv::kernels {
 
 // What stands for the buffers of a dispatch: blocks, spans of bytes.
 template <typename Buffer>
-struct DispatchBuffers {
+struct LaunchBuffers {
   std::span<const Buffer> operands;
   std::span<const Buffer> outputs;     // of each root
   std::optional<Buffer> fault;         // if the region can fault
@@ -22,7 +22,7 @@ struct DispatchBuffers {
 // Calls take_buffer(buffer, is_read, is_written) for each buffer, then take_words for each run of
 // words. Parameters that are left are zero.
 template <typename Buffer, typename TakeBuffer, typename TakeWords>
-void pack_arguments(const Dispatch& d, const DispatchBuffers<Buffer>& buffers,
+void pack_arguments(const Launch& d, const LaunchBuffers<Buffer>& buffers,
                     std::span<const uint32_t> region_words, TakeBuffer&& take_buffer,
                     TakeWords&& take_words) {
   for (const Buffer& operand : buffers.operands) take_buffer(operand, d.reads_operands, false);

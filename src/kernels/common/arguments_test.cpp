@@ -77,8 +77,8 @@ constexpr Family<Layout> kFamily = {"arguments", generate};
 TEST(Arguments, ArePackedAsTheyAreDeclared) {
   const Region region = make_region();
   const plan::DevicePlan plan = discrete_plan();
-  Dispatch d = dispatch_of(kFamily, region, make_target(plan), Layout{},
-                           Words{3, Divisor(7), RealWord(0.5), {20, 30}});
+  Launch d = launch_of(kFamily, region, make_target(plan), Layout{},
+                       Words{3, Divisor(7), RealWord(0.5), {20, 30}});
   d.workspaces = {reads(2), writes(0)};
   const std::vector<std::string> operands = {"in0", "in1"}, outputs = {"out", "out1"},
                                  workspaces = {"work1", "?", "work0"};
@@ -86,7 +86,7 @@ TEST(Arguments, ArePackedAsTheyAreDeclared) {
   std::vector<uint32_t> words;
   std::string touched;
   pack_arguments(
-      d, DispatchBuffers<std::string>{operands, outputs, "fault", workspaces}, region.words,
+      d, LaunchBuffers<std::string>{operands, outputs, "fault", workspaces}, region.words,
       [&](const std::string& name, bool is_read, bool is_written) {
         names.push_back(name);
         touched += is_read && is_written ? 'u' : is_read ? 'r' : is_written ? 'w' : '-';
@@ -103,8 +103,8 @@ TEST(Arguments, ArePackedAsTheyAreDeclared) {
 TEST(Arguments, KernelsReadWhatHostsWrite) {
   const Region region = make_region();
   const plan::DevicePlan plan = discrete_plan();
-  Dispatch d = dispatch_of(kFamily, region, make_target(plan), Layout{.factor = 10},
-                           Words{3, Divisor(7), RealWord(0.5), {20, 30}});
+  Launch d = launch_of(kFamily, region, make_target(plan), Layout{.factor = 10},
+                       Words{3, Divisor(7), RealWord(0.5), {20, 30}});
   d.workspaces = {reads(1), writes(0)};
   std::vector<uint32_t> in0 = {11}, in1 = {12}, out(9), other(1), fault = {~0u}, a(1), b = {13};
   const std::vector operands = {Argument::buffer(in0), Argument::buffer(in1)};

@@ -52,9 +52,9 @@ std::string key_of(const Family<L>& family, const L& layout, const Region& regio
 
 // A dispatch of a kernel of the family. Its groups, and what it touches, are the caller's to say.
 template <KernelLayout L, typename W>
-Dispatch dispatch_of(const Family<L>& family, const Region& region, const Target& target,
-                     const L& layout, const W& words) {
-  Dispatch d;
+Launch launch_of(const Family<L>& family, const Region& region, const Target& target,
+                 const L& layout, const W& words) {
+  Launch d;
   d.key = key_of(family, layout, region);
   d.generate = [generate = family.generate, target, layout](const Region& r) {
     return generate(r, target, layout);

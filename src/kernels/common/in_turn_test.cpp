@@ -45,10 +45,10 @@ class InTurn : public ::testing::Test {
 
   // The first kernel of the last region.
   static ir::Kernel kernel(const NodeRef& root, const plan::DevicePlan& plan) {
-    const std::vector<schedule::Step> steps = schedule::make_schedule(root, {});
+    const std::vector<schedule::Item> steps = schedule::make_schedule(root, {});
     const Region& region = steps.back().region;
     const Target target = make_target(plan);
-    return lower(region, target).dispatches[0].generate(region);
+    return lower(region, target).launches[0].generate(region);
   }
   static auto loops(const ir::Kernel& kernel, ir::Unrolling unrolling) {
     return std::count_if(kernel.body.begin(), kernel.body.end(), [&](const ir::Inst& i) {
@@ -123,7 +123,7 @@ TEST_F(InTurn, SeveralRootsShareTheirCode) {
     const auto steps = schedule::make_schedule(pending, {});
     ASSERT_EQ(steps.size(), 1u);
     const Region& region = steps[0].region;
-    const ir::Kernel k = lower(region, make_target(cpu_plan())).dispatches[0].generate(region);
+    const ir::Kernel k = lower(region, make_target(cpu_plan())).launches[0].generate(region);
     EXPECT_EQ(loops(k, ir::Unrolling::never), 1);
     InterpretedDevice in_turn(cpu_plan()), straight(straight_plan());
     const auto a = in_turn.evaluate(make(type)), b = straight.evaluate(make(type));

@@ -58,9 +58,9 @@ void each_item(Builder& b, const ItemShape& shape, const WordValues<ItemWords>& 
   }
 }
 
-Dispatch fill_zeros(const Region& region, const Target& target, int buffer, uint64_t words) {
+Launch fill_zeros(const Region& region, const Target& target, int buffer, uint64_t words) {
   const bool to_output = buffer == kOutput;
-  Dispatch d = item_dispatch<FillZeros>(region, target, divide_up(words, 4), {to_output}, {});
+  Launch d = item_launch<FillZeros>(region, target, divide_up(words, 4), {to_output}, {});
   d.reads_operands = false;
   d.writes_output = to_output;
   if (!to_output) d.workspaces = {writes(buffer)};

@@ -9,7 +9,7 @@
 //     static void run(const ItemKernel<Mark>&, ir::Value item);
 //   };
 //
-// and its dispatches are item_dispatch<Mark>(...).
+// and its dispatches are item_launch<Mark>(...).
 #pragma once
 
 #include <functional>
@@ -83,12 +83,11 @@ inline constexpr Family<typename Step::Layout> kItemFamily = {Step::kName, gener
 
 // What it touches is the caller's to say.
 template <typename Step>
-Dispatch item_dispatch(const Region& region, const Target& target, uint64_t items,
-                       const typename Step::Layout& layout, const typename Step::Words& words) {
+Launch item_launch(const Region& region, const Target& target, uint64_t items,
+                   const typename Step::Layout& layout, const typename Step::Words& words) {
   const ItemShape shape(Step::options(region, target, layout), *target.plan);
-  Dispatch d =
-      dispatch_of(kItemFamily<Step>, region, target, layout,
-                  ItemWords{static_cast<uint32_t>(items), static_cast<uint32_t>(shape.chunk)});
+  Launch d = launch_of(kItemFamily<Step>, region, target, layout,
+                       ItemWords{static_cast<uint32_t>(items), static_cast<uint32_t>(shape.chunk)});
   append(d.words, words);
   d.groups = fold_groups((items + shape.chunk - 1) / shape.chunk, *target.plan);
   d.work = items;
@@ -97,6 +96,6 @@ Dispatch item_dispatch(const Region& region, const Target& target, uint64_t item
 
 // Zeros in the first words of a workspace, or of the output.
 inline constexpr int kOutput = -1;
-Dispatch fill_zeros(const Region& region, const Target& target, int buffer, uint64_t words);
+Launch fill_zeros(const Region& region, const Target& target, int buffer, uint64_t words);
 
 }  // namespace nxv::kernels

@@ -11,9 +11,9 @@ using ir::Value;
 
 namespace {
 
-class Step {
+class Walk {
  public:
-  Step(const PathStep& step, const std::vector<Value>& from, ir::Builder& b,
+  Walk(const PathStep& step, const std::vector<Value>& from, ir::Builder& b,
        const KernelArguments& arguments)
       : view_(*step.view),
         input_(view_.inputs[step.input]->shape),
@@ -174,7 +174,7 @@ class Step {
 
 PathPoint follow(const PathStep& step, const std::vector<Value>& from, ir::Builder& b,
                  const KernelArguments& arguments) {
-  return Step(step, from, b, arguments).run();
+  return Walk(step, from, b, arguments).run();
 }
 
 }  // namespace nxv::kernels

@@ -171,7 +171,7 @@ class FftLowering {
     const auto elements = static_cast<uint64_t>(count);
     const FftTableWords words = {static_cast<uint32_t>(count), static_cast<uint32_t>(radices),
                                  static_cast<uint32_t>(radices >> 32)};
-    Dispatch& d = lowering_.add(dispatch_of(family, region_, target_, FftTable{number_}, words));
+    Launch& d = lowering_.add(launch_of(family, region_, target_, FftTable{number_}, words));
     d.groups = fold_groups(divide_up(elements, kFftTableWorkgroup), *target_.plan);
     d.workspaces = {writes(to)};
     d.reads_operands = d.writes_output = false;
@@ -222,7 +222,7 @@ class FftLowering {
     words.first_row = static_cast<uint32_t>(t.first_row);
     words.epsilon = WideRealWord(attr_.epsilon, number_ == DType::c128);
     words.divisor = WideRealWord(divisor_, number_ == DType::c128);
-    Dispatch& d = lowering_.add(dispatch_of(kFftPass, region_, target_, p, words));
+    Launch& d = lowering_.add(launch_of(kFftPass, region_, target_, p, words));
     d.groups = fold_groups(divide_up(units, chunk), *target_.plan);
     if (p.reads_workspace()) d.workspaces.push_back(reads(from));
     if (p.writes_workspace()) d.workspaces.push_back(writes(to));

@@ -85,9 +85,9 @@ std::set<std::string> keys(const plan::DevicePlan& plan, int64_t rows, int64_t n
   const NodeRef in = iota(host_graveyard(), DType::c64, {}, -1);
   const NodeRef x = broadcast(in, Shape{rows, n});
   std::set<std::string> all;
-  for (const schedule::Step& step : schedule::make_schedule(transform(x, false), {})) {
+  for (const schedule::Item& step : schedule::make_schedule(transform(x, false), {})) {
     if (step.is_alias || step.region.root->op != Op::fft) continue;
-    for (const Dispatch& d : lower(step.region, target).dispatches) all.insert(d.key);
+    for (const Launch& d : lower(step.region, target).launches) all.insert(d.key);
   }
   return all;
 }

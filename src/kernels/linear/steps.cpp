@@ -21,7 +21,7 @@ int Steps::workspace(uint64_t elements, DType type) {
   return lowering_.add_workspace(elements * static_cast<uint64_t>(storage_bytes(type)));
 }
 
-void Steps::add(Dispatch d, const StepOptions& options, uint64_t items, Touched touched) {
+void Steps::add(Launch d, const StepOptions& options, uint64_t items, Touched touched) {
   if (touched.workspaces.size() != static_cast<size_t>(options.workspaces)) {
     throw Error(Status::internal, "a step takes " + std::to_string(options.workspaces) +
                                       " workspaces: " + std::string(options.kernel));

@@ -118,8 +118,8 @@ class Steps {
   template <typename Step>
   void add(uint64_t items, const typename Step::Words& words, Touched touched,
            const typename Step::Layout& layout = {}) {
-    Dispatch d =
-        dispatch_of(kStepFamily<Step>, region_, target, layout, StepWords{.items = word(items)});
+    Launch d =
+        launch_of(kStepFamily<Step>, region_, target, layout, StepWords{.items = word(items)});
     append(d.words, words);
     add(std::move(d), Step::options(layout), items, std::move(touched));
   }
@@ -127,7 +127,7 @@ class Steps {
 
  private:
   int workspace(uint64_t elements, DType type);
-  void add(Dispatch d, const StepOptions& options, uint64_t items, Touched touched);
+  void add(Launch d, const StepOptions& options, uint64_t items, Touched touched);
 
   const Region& region_;
   Lowering lowering_;

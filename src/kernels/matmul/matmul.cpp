@@ -48,9 +48,9 @@ class MatmulLowering {
       return std::move(lowering_);
     }
     const StoreLayout store = store_layout();
-    Dispatch& d =
-        is_unit ? add(kUnitMatmul, unit_layout(tile, store), tile_words(tile), product_.steps())
-                : add_tiles(tile_layout(tile, store), tile_words(tile));
+    Launch& d = is_unit
+                    ? add(kUnitMatmul, unit_layout(tile, store), tile_words(tile), product_.steps())
+                    : add_tiles(tile_layout(tile, store), tile_words(tile));
     d.groups = fold_groups(tile_count(tile), plan_);
     if (store.to_workspace) {
       const int totals = add_total_space();
@@ -62,8 +62,8 @@ class MatmulLowering {
 
  private:
   template <typename L, typename W>
-  Dispatch& add(const Family<L>& family, const L& layout, const W& words, uint64_t work) {
-    Dispatch& d = lowering_.add(dispatch_of(family, region_, target_, layout, words));
+  Launch& add(const Family<L>& family, const L& layout, const W& words, uint64_t work) {
+    Launch& d = lowering_.add(launch_of(family, region_, target_, layout, words));
     d.work = work;
     return d;
   }
@@ -90,7 +90,7 @@ class MatmulLowering {
       const uint64_t now = std::min(pass, all - first);
       PlainLayout layout = plain_layout();
       layout.stage = PlainStage::blocks;
-      Dispatch& d = add_plain(layout, now * count, first, now, count * now * sums_.block);
+      Launch& d = add_plain(layout, now * count, first, now, count * now * sums_.block);
       d.workspaces = {writes(sums)};
       d.writes_output = false;
       add_totals(sums, total, first > 0, first + now == all, now);
@@ -103,16 +103,16 @@ class MatmulLowering {
     layout.stage = PlainStage::totals;
     layout.resumes = resumes;
     layout.finishes = finishes;
-    Dispatch& d = add_plain(layout, finishes ? product_.words_of_result() : product_.count(), 0,
-                            blocks, product_.count() * blocks);
+    Launch& d = add_plain(layout, finishes ? product_.words_of_result() : product_.count(), 0,
+                          blocks, product_.count() * blocks);
     d.workspaces = {reads(sums)};
     d.reads_operands = finishes && product_.has_epilogue;
     d.writes_output = finishes;
     if (resumes || !finishes) d.workspaces.push_back({total, resumes, !finishes});
   }
 
-  Dispatch& add_plain(const PlainLayout& layout, uint64_t units, uint64_t first_block,
-                      uint64_t blocks, uint64_t work) {
+  Launch& add_plain(const PlainLayout& layout, uint64_t units, uint64_t first_block,
+                    uint64_t blocks, uint64_t work) {
     PlainWords words;
     words.units = static_cast<uint32_t>(units);
     words.columns = Divisor(product_.n);
@@ -120,7 +120,7 @@ class MatmulLowering {
     words.count = Divisor(product_.count());
     words.first_block = static_cast<uint32_t>(first_block);
     words.blocks = static_cast<uint32_t>(blocks);
-    Dispatch& d = add(kPlainMatmul, layout, words, work);
+    Launch& d = add(kPlainMatmul, layout, words, work);
     d.groups = fold_groups(divide_up(units, layout.workgroup), plan_);
     return d;
   }
@@ -136,7 +136,7 @@ class MatmulLowering {
 
   // Totals of tiles that other kernels make C of.
   int add_total_space() { return lowering_.add_workspace(product_.count() * 8); }
-  static void write_totals(Dispatch& d, int totals) {
+  static void write_totals(Launch& d, int totals) {
     d.workspaces.push_back(writes(totals));
     d.writes_output = false;
   }
@@ -184,7 +184,7 @@ class MatmulLowering {
   }
 
   template <typename W>
-  Dispatch& add_tiles(const TileLayout& layout, const W& words) {
+  Launch& add_tiles(const TileLayout& layout, const W& words) {
     const bool is_shared = layout.tile.kind == Kind::shared;
     return add(is_shared ? kSharedMatmul : kRegisterMatmul, layout, words, product_.steps());
   }
@@ -198,15 +198,15 @@ class MatmulLowering {
     const int lines = lowering_.add_workspace(space.bytes);
     add_measure(space, lines);
 
-    Dispatch& judged = add(kVerdicts, VerdictLayout{256}, SplitWords{{}, space.words},
-                           product_.batch * (product_.m + product_.n));
+    Launch& judged = add(kVerdicts, VerdictLayout{256}, SplitWords{{}, space.words},
+                         product_.batch * (product_.m + product_.n));
     judged.groups = fold_groups(product_.batch, plan_);
     judged.workspaces = {updates(lines)};
     judged.reads_operands = judged.writes_output = false;
 
     const StoreLayout store = store_layout();
     const int totals = store.to_workspace ? add_total_space() : -1;
-    const auto place = [&](Dispatch& d, const MatmulTile& t) {
+    const auto place = [&](Launch& d, const MatmulTile& t) {
       d.groups = fold_groups(tile_count(t), plan_);
       d.workspaces = {reads(lines)};
       if (store.to_workspace) write_totals(d, totals);
@@ -236,7 +236,7 @@ class MatmulLowering {
     words.all = static_cast<uint32_t>(groups);
     words.row_groups = static_cast<uint32_t>(row_groups);
     words.column_groups = static_cast<uint32_t>(column_groups);
-    Dispatch& d = add(kLineMeasure, layout, words, groups * kMeasuredLines * product_.k);
+    Launch& d = add(kLineMeasure, layout, words, groups * kMeasuredLines * product_.k);
     d.groups = fold_groups(groups, plan_);
     d.workspaces = {writes(lines)};
     d.writes_output = false;

@@ -199,7 +199,7 @@ inline Bytes run(const Problem& p, const Lowering& lowering) {
   const std::vector outputs = {testing::Argument::buffer(c)};
   std::vector<testing::Argument> work;
   for (Bytes& bytes : workspaces) work.push_back(testing::Argument::buffer(bytes));
-  for (const Dispatch& d : lowering.dispatches) {
+  for (const Launch& d : lowering.launches) {
     const ir::Kernel kernel = d.generate(p.region);
     EXPECT_EQ(testing::validate_spirv(spirv::translate(kernel)), "");
     testing::run_dispatch(d, kernel, {operands, outputs, {}, work}, p.region.words);

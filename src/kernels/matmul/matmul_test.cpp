@@ -143,7 +143,7 @@ TEST(Matmul, SeveralPasses) {
   Problem p(DType::f32, DType::f32, 1, 1, 1, 4096 * 256 * 2 + 700, Pattern::one_element);
   p.fill(5, any_real);
   const Lowering lowering = lower_matmul(p.region, device.target);
-  EXPECT_EQ(lowering.dispatches.size(), 6u);
+  EXPECT_EQ(lowering.launches.size(), 6u);
   EXPECT_EQ(run(p, lowering), model<float>(p, 256));
 }
 
@@ -151,7 +151,7 @@ TEST(Matmul, ChoosesLargerKernelsForLargerProducts) {
   const auto kernel_of = [](plan::Profile profile, int64_t m, int64_t n, int64_t k) {
     const Device device(profile);
     const Problem p(DType::f32, DType::f32, 1, m, n, k);
-    return lower_matmul(p.region, device.target).dispatches[0].generate(p.region).name;
+    return lower_matmul(p.region, device.target).launches[0].generate(p.region).name;
   };
   EXPECT_EQ(kernel_of(plan::Profile::cpu, 16, 16, 16), "matmul_plain");
   EXPECT_EQ(kernel_of(plan::Profile::cpu, 128, 128, 128), "matmul_registers");

@@ -113,7 +113,7 @@ std::vector<bool> verdicts(const Problem& p, const Target& target, const MatmulT
   const Lowering lowering = lower_matmul(p.region, target, tile);
   // Alone, the kernel for matrix units leaves what it may not compute as it was.
   Lowering units = lowering;
-  units.dispatches.pop_back();
+  units.launches.pop_back();
   const Bytes c = run(p, units);
   std::vector<bool> accepted;
   for (int64_t batch = 0; batch < p.batch; ++batch) {
@@ -271,7 +271,7 @@ TEST(MatmulUnits, ChosenByShapeAndTypeAlone) {
     p.region.words.clear();
     append(p.region.words, ProductWords{x, y, 1, word(m), word(n), word(k)});
     std::string names;
-    for (const Dispatch& d : lower_matmul(p.region, device.target).dispatches) {
+    for (const Launch& d : lower_matmul(p.region, device.target).launches) {
       names += d.generate(p.region).name + " ";
     }
     return names;

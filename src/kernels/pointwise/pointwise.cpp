@@ -101,7 +101,7 @@ Lowering lower_pointwise(const Region& region, const Target& target) {
   words.groups = static_cast<uint32_t>(groups);
   words.elements = static_cast<uint32_t>(region.row_count);
   words.chunk = static_cast<uint32_t>(chunk);
-  Dispatch d = dispatch_of(kPointwise, region, target, layout, words);
+  Launch d = launch_of(kPointwise, region, target, layout, words);
   d.groups = fold_groups(divide_up(groups, chunk), plan);
   d.work = static_cast<uint64_t>(region.row_count) * region.exprs.size();
   Lowering lowering;

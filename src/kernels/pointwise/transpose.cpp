@@ -269,7 +269,7 @@ Lowering lower_tiles(const Region& region, const Target& target) {
   words.tiles_cross = Divisor(tiles_cross);
   words.inner = Divisor(inner);
   words.tiles = static_cast<uint32_t>(tiles);
-  Dispatch d = dispatch_of(kTranspose, region, target, layout, words);
+  Launch d = launch_of(kTranspose, region, target, layout, words);
   d.groups = fold_groups(tiles, *target.plan);
   d.work = static_cast<uint64_t>(region.row_count) * region.exprs.size();
   Lowering lowering;

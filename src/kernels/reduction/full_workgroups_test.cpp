@@ -28,7 +28,7 @@ void expect_full(const plan::Snapshot& device, const NodeRef& root) {
   const Target target = make_target(plan);
   const auto steps = schedule::make_schedule(root, {});
   ASSERT_EQ(steps.size(), 1u);
-  const Dispatch d = lower(steps[0].region, target).dispatches.at(0);
+  const Launch d = lower(steps[0].region, target).launches.at(0);
   const ir::Kernel kernel = d.generate(steps[0].region);
   SCOPED_TRACE(kernel.name);
   EXPECT_GE(d.groups[0] * d.groups[1], 64u);

@@ -257,7 +257,7 @@ Lowering lower_fold(const Region& region, const Target& target) {
     layout.continues = first > 0;
     words.first = first;
     words.end = std::min(columns, first + step);
-    Dispatch& d = lowering.add(dispatch_of(kFold, region, target, layout, words));
+    Launch& d = lowering.add(launch_of(kFold, region, target, layout, words));
     d.words.insert(d.words.end(), others.begin(), others.end());
     d.groups = fold_groups(divide_up(units, layout.workgroup), plan);
     d.reads_output = layout.continues;

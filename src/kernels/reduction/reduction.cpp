@@ -38,7 +38,7 @@ Lowering lower_stages(const Region& region, const Target& target) {
     words.columns = static_cast<uint32_t>(stage.columns);
     words.blocks = Divisor(parts_of_row);
     words.by_rows = Divisor(rows);
-    Dispatch& d = lowering.add(dispatch_of(kReduction, region, target, layout, words));
+    Launch& d = lowering.add(launch_of(kReduction, region, target, layout, words));
     d.groups = fold_groups(divide_up(units, units_of_workgroup(layout)), *target.plan);
     d.work = rows * stage.columns * (stage.is_first ? std::max<size_t>(1, region.exprs.size()) : 1);
     d.reads_operands = stage.is_first || !layout.to_partials;

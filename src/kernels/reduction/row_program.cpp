@@ -309,7 +309,7 @@ Lowering lower_rows_in_registers(const Region& region, const Target& target) {
   layout.full = columns == layout.blocks * layout.groups * kFoldStride;
 
   const RowProgramWords words = {static_cast<uint32_t>(rows), columns};
-  Dispatch d = dispatch_of(kRowProgram, region, target, layout, words);
+  Launch d = launch_of(kRowProgram, region, target, layout, words);
   d.groups = fold_groups(divide_up(rows, layout.rows()), *target.plan);
   d.work = rows * columns * std::max<uint64_t>(1, region.exprs.size());
   Lowering lowering;

@@ -272,7 +272,7 @@ Lowering lower_sliding_windows(const Region& region, const Target& target) {
   words.rows = rows;
   words.line = of_line;
   words.groups_of_line = Divisor(groups_of_line);
-  Dispatch d = dispatch_of(kSlidingWindows, region, target, layout, words);
+  Launch d = launch_of(kSlidingWindows, region, target, layout, words);
   const uint32_t groups_of_workgroup = layout.chunked ? kGroupsOfChunk : layout.workgroup;
   d.groups = fold_groups(divide_up(words.groups, groups_of_workgroup), plan);
   d.work = static_cast<uint64_t>(region.row_count * region.col_count) * region.exprs.size();

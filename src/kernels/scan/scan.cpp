@@ -144,7 +144,7 @@ class ScanLowering {
     words.length = static_cast<uint32_t>(lines.length);
     words.blocks = Divisor(blocks_of_line);
     words.inner = Divisor(lines.inner);
-    Dispatch& d = lowering_.add(dispatch_of(kScan, region_, target_, layout, words));
+    Launch& d = lowering_.add(launch_of(kScan, region_, target_, layout, words));
     d.groups = fold_groups(divide_up(units, layout.workgroup / layout.team), *target_.plan);
     d.reads_operands = layout.data == Data::elements;
     d.writes_output = layout.data == Data::elements && !layout.totals;

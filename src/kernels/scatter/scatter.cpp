@@ -187,19 +187,19 @@ struct CopyTarget {
 };
 
 // By tiles, where a slot is a word.
-Dispatch add_integers(const Region& region, const Target& target) {
+Launch add_integers(const Region& region, const Target& target) {
   const Node& root = *region.root;
   const auto slots = static_cast<uint32_t>(root.shape[0]);
   const TileLayout tile = tile_layout(*target.plan);
   if (tile.workgroup != 0 && root.shape[1] == 1 && storage_bytes(root.dtype) <= 4) {
     const auto updates = static_cast<uint64_t>(root.inputs[1]->count);
-    return item_dispatch<AddWords>(region, target, tile.invocations(updates), {},
-                                   {slots, tile.stride(updates), static_cast<uint32_t>(updates)});
+    return item_launch<AddWords>(region, target, tile.invocations(updates), {},
+                                 {slots, tile.stride(updates), static_cast<uint32_t>(updates)});
   }
   const bool is_large = storage_bytes(root.dtype) == 8 && root.count >= int64_t{1} << 30;
-  return item_dispatch<AddElements>(region, target, static_cast<uint64_t>(root.inputs[2]->count),
-                                    {is_large},
-                                    {Divisor(static_cast<uint64_t>(root.shape[1])), slots});
+  return item_launch<AddElements>(region, target, static_cast<uint64_t>(root.inputs[2]->count),
+                                  {is_large},
+                                  {Divisor(static_cast<uint64_t>(root.shape[1])), slots});
 }
 
 }  // namespace
@@ -214,8 +214,8 @@ Lowering lower_last_update(const Region& region, const Target& target) {
   each_pass(slots, *target.plan, [&](uint32_t begin, uint32_t end) {
     const LastUpdate::Words words = {static_cast<uint32_t>(slots), tile.stride(updates),
                                      static_cast<uint32_t>(updates), begin, end};
-    lowering.add(item_dispatch<LastUpdate>(region, target, tile.invocations(updates), {}, words));
-    lowering.dispatches.back().reads_output = true;
+    lowering.add(item_launch<LastUpdate>(region, target, tile.invocations(updates), {}, words));
+    lowering.launches.back().reads_output = true;
   });
   return lowering;
 }
@@ -228,8 +228,8 @@ Lowering lower_scatter_add(const Region& region, const Target& target) {
 // Numbers of a word or two are added to a copy of the target; narrower ones apart.
 Lowering lower_scatter_add_integer(const Region& region, const Target& target) {
   const auto count = static_cast<uint64_t>(region.root->count);
-  Dispatch adds = add_integers(region, target);
-  Dispatch copies = item_dispatch<CopyTarget>(region, target, divide_up(count, kGroup), {}, {});
+  Launch adds = add_integers(region, target);
+  Launch copies = item_launch<CopyTarget>(region, target, divide_up(count, kGroup), {}, {});
   Lowering lowering;
   if (are_narrow(region)) {
     const int sums = lowering.add_workspace(divide_up(count, 4) * 16);

@@ -38,10 +38,10 @@ struct ScatterWords {
 };
 
 // Links the updates of the slots begin .. end - 1, or all of them once they are put in order.
-Dispatch link_updates(const FloatScatter& s, uint32_t begin, uint32_t end);
-Dispatch link_partition(const FloatScatter& s, const SlotPartition& partition);
+Launch link_updates(const FloatScatter& s, uint32_t begin, uint32_t end);
+Launch link_partition(const FloatScatter& s, const SlotPartition& partition);
 // Adds up short lists, and finds the heavy ones.
-Dispatch sum_lists(const FloatScatter& s);
+Launch sum_lists(const FloatScatter& s);
 // Adds up heavy slots.
 void add_heavy_sums(Lowering& lowering, const FloatScatter& s);
 

@@ -150,20 +150,20 @@ struct FinishSums {
 
 void add_heavy_sums(Lowering& lowering, const FloatScatter& s) {
   const ScatterWords words(s);
-  const auto add = [&](Dispatch d, std::vector<Use> workspaces) -> Dispatch& {
+  const auto add = [&](Launch d, std::vector<Use> workspaces) -> Launch& {
     d.workspaces = std::move(workspaces);
     d.writes_output = false;
     return lowering.add(std::move(d));
   };
-  add(item_dispatch<BeginSums>(s.region, s.target, s.most_heavy * s.inner, {}, words),
+  add(item_launch<BeginSums>(s.region, s.target, s.most_heavy * s.inner, {}, words),
       {updates(kHeads), reads(kHeavySlots), writes(kSums)});
   for (const bool adds : {false, true}) {
-    add(item_dispatch<TakeUpdates>(s.region, s.target, s.updates * s.inner, {adds}, words),
+    add(item_launch<TakeUpdates>(s.region, s.target, s.updates * s.inner, {adds}, words),
         {reads(kHeads), updates(kSums)});
   }
   const uint64_t groups = divide_up(s.slots * s.inner, kGroup);
-  Dispatch& finish = add(item_dispatch<FinishSums>(s.region, s.target, groups, {}, words),
-                         {reads(kHeads), reads(kSums)});
+  Launch& finish = add(item_launch<FinishSums>(s.region, s.target, groups, {}, words),
+                       {reads(kHeads), reads(kSums)});
   finish.reads_output = finish.writes_output = true;
 }
 

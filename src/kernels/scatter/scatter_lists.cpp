@@ -180,7 +180,7 @@ struct SumLists {
 
 }  // namespace
 
-Dispatch link_updates(const FloatScatter& s, uint32_t begin, uint32_t end) {
+Launch link_updates(const FloatScatter& s, uint32_t begin, uint32_t end) {
   const TileLayout tile = tile_layout(*s.target.plan);
   LinkUpdates::Words words;
   words.slots = static_cast<uint32_t>(s.slots);
@@ -188,28 +188,27 @@ Dispatch link_updates(const FloatScatter& s, uint32_t begin, uint32_t end) {
   words.stride = tile.stride(s.updates);
   words.begin = begin;
   words.end = end;
-  Dispatch d = item_dispatch<LinkUpdates>(s.region, s.target, tile.invocations(s.updates),
-                                          {s.carries}, words);
+  Launch d =
+      item_launch<LinkUpdates>(s.region, s.target, tile.invocations(s.updates), {s.carries}, words);
   d.writes_output = false;
   d.workspaces = {updates(kHeads), writes(kEntries)};
   return d;
 }
 
-Dispatch link_partition(const FloatScatter& s, const SlotPartition& partition) {
+Launch link_partition(const FloatScatter& s, const SlotPartition& partition) {
   const TileLayout tile = tile_layout(*s.target.plan);
   const LinkPartition::Words words = {static_cast<uint32_t>(s.updates), tile.stride(s.updates)};
-  Dispatch d =
-      item_dispatch<LinkPartition>(s.region, s.target, tile.invocations(s.updates), {}, words);
+  Launch d = item_launch<LinkPartition>(s.region, s.target, tile.invocations(s.updates), {}, words);
   d.writes_output = false;
   d.workspaces = {updates(kHeads), writes(kEntries), reads(partition.slots),
                   reads(partition.values)};
   return d;
 }
 
-Dispatch sum_lists(const FloatScatter& s) {
+Launch sum_lists(const FloatScatter& s) {
   const SumLists::Layout layout = {s.most_heavy > 0, s.carries};
-  Dispatch d = item_dispatch<SumLists>(s.region, s.target, divide_up(s.slots * s.inner, kGroup),
-                                       layout, ScatterWords(s));
+  Launch d = item_launch<SumLists>(s.region, s.target, divide_up(s.slots * s.inner, kGroup), layout,
+                                   ScatterWords(s));
   d.workspaces = {reads(kHeads), reads(kEntries)};
   if (layout.finds_heavy) d.workspaces = {updates(kHeads), reads(kEntries), writes(kHeavySlots)};
   return d;

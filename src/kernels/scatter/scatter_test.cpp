@@ -117,7 +117,7 @@ TEST(Scatter, LargeTargets) {
         Op::scatter_add, DType::s64, {slots, 1},
         {stored(DType::s64, {slots, 1}), stored(DType::s32, {5}), stored(DType::s64, {5, 1})});
     const Region region = std::move(schedule::make_schedule(node, {}).back().region);
-    const ir::Kernel kernel = lower(region, target).dispatches.back().generate(region);
+    const ir::Kernel kernel = lower(region, target).launches.back().generate(region);
     EXPECT_EQ(nxv::testing::validate_spirv(spirv::translate(kernel, {})), "");
     std::set<int> lanes;
     for (const ir::Inst& inst : kernel.body) {

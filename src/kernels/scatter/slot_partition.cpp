@@ -34,7 +34,7 @@ SlotPartition partition_updates(Lowering& lowering, const Region& region, const 
   const SlotPartition result{workspace(updates), workspace(updates)};
 
   const auto add = [&](const SortLayout& l, std::vector<Use> workspaces) {
-    Dispatch& d = lowering.add(sort_dispatch(kTileRadix, region, target, l, grid));
+    Launch& d = lowering.add(sort_dispatch(kTileRadix, region, target, l, grid));
     d.workspaces = std::move(workspaces);
     d.writes_output = false;
   };

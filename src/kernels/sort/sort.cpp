@@ -112,7 +112,7 @@ class SortLowering {
       SortLayout counting = layout;
       counting.counts = true;
       counting.last = false;
-      Dispatch& count = add(family, counting, grid);
+      Launch& count = add(family, counting, grid);
       count.workspaces = {writes(counts)};
       if (!layout.first) count.workspaces.push_back(reads(from[0]));
       count.reads_operands = layout.first;
@@ -120,7 +120,7 @@ class SortLowering {
 
       scan_counters(lowering_, region_, target_, counts, rows_, digits * tiles);
 
-      Dispatch& move = add(family, layout, grid);
+      Launch& move = add(family, layout, grid);
       move.workspaces = {reads(counts)};
       for (int w : from) move.workspaces.push_back(reads(w));
       for (int w : to) move.workspaces.push_back(writes(w));
@@ -129,7 +129,7 @@ class SortLowering {
     }
   }
 
-  Dispatch& add(const SortFamily& family, const SortLayout& layout, const SortGrid& grid) {
+  Launch& add(const SortFamily& family, const SortLayout& layout, const SortGrid& grid) {
     return lowering_.add(sort_dispatch(family, region_, target_, layout, grid));
   }
 
@@ -151,8 +151,8 @@ SortLayout tile_radix_layout(const plan::DevicePlan& plan, SortLayout layout) {
   return layout;
 }
 
-Dispatch sort_dispatch(const SortFamily& family, const Region& region, const Target& target,
-                       const SortLayout& layout, const SortGrid& grid) {
+Launch sort_dispatch(const SortFamily& family, const Region& region, const Target& target,
+                     const SortLayout& layout, const SortGrid& grid) {
   SortWords words;
   words.units = static_cast<uint32_t>(grid.units);
   words.columns = Divisor(grid.columns);
@@ -160,7 +160,7 @@ Dispatch sort_dispatch(const SortFamily& family, const Region& region, const Tar
   words.tile = static_cast<uint32_t>(grid.tile);
   words.shift = grid.shift;
   words.slots = grid.slots;
-  Dispatch d = dispatch_of(family, region, target, layout, words);
+  Launch d = launch_of(family, region, target, layout, words);
   d.groups = fold_groups(grid.groups, *target.plan);
   d.work = grid.work;
   return d;

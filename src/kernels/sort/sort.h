@@ -69,8 +69,8 @@ struct SortGrid {
   uint32_t shift = 0, slots = 0;
 };
 // What it touches is the caller's to say.
-Dispatch sort_dispatch(const SortFamily& family, const Region& region, const Target& target,
-                       const SortLayout& layout, const SortGrid& grid);
+Launch sort_dispatch(const SortFamily& family, const Region& region, const Target& target,
+                     const SortLayout& layout, const SortGrid& grid);
 
 Lowering lower_sort(const Region& region, const Target& target);
 

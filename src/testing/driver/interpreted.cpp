@@ -34,7 +34,7 @@ InterpreterOptions interpreter_of(const plan::DevicePlan& plan, InterpreterOptio
   return options;
 }
 
-void check_limits(const ir::Kernel& kernel, const kernels::Dispatch& d,
+void check_limits(const ir::Kernel& kernel, const kernels::Launch& d,
                   const plan::DevicePlan& plan) {
   const auto keep = [&](uint64_t value, uint64_t limit, const char* what) {
     if (value > limit) {
@@ -75,7 +75,7 @@ std::vector<HostTensor> InterpretedDevice::evaluate(std::span<const NodeRef> nod
     if (node->op == Op::data && node->is_pending()) upload(*node);
     if (node->is_pending()) roots.push_back(node.get());
   }
-  for (const schedule::Step& step : schedule::make_schedule(roots, schedule_)) {
+  for (const schedule::Item& step : schedule::make_schedule(roots, schedule_)) {
     if (!step.is_alias) {
       run(step.region);
       continue;
@@ -109,9 +109,9 @@ void InterpretedDevice::run(const Region& region) {
   }
   for (Bytes& bytes : values) outputs.push_back(Argument::buffer(bytes));
   for (Bytes& bytes : workspaces) work.push_back(Argument::buffer(bytes));
-  kernels::DispatchBuffers<Argument> buffers{operands, outputs, {}, work};
+  kernels::LaunchBuffers<Argument> buffers{operands, outputs, {}, work};
   if (region.can_fault()) buffers.fault = Argument::buffer(faults);
-  for (const kernels::Dispatch& d : lowering.dispatches) {
+  for (const kernels::Launch& d : lowering.launches) {
     const ir::Kernel generated = d.generate(region);
     ledger_.check(d.key, generated);
     const ir::Kernel kernel = kernels::legalised(generated, plan_.has);

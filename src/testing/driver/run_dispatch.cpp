@@ -4,8 +4,8 @@
 
 namespace nxv::testing {
 
-void run_dispatch(const kernels::Dispatch& d, const ir::Kernel& kernel,
-                  const kernels::DispatchBuffers<Argument>& buffers,
+void run_dispatch(const kernels::Launch& d, const ir::Kernel& kernel,
+                  const kernels::LaunchBuffers<Argument>& buffers,
                   std::span<const uint32_t> region_words, const InterpreterOptions& options) {
   std::vector<Argument> arguments;
   kernels::pack_arguments(

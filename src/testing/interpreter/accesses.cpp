@@ -3,7 +3,7 @@
 namespace nxv::testing {
 namespace {
 
-uint64_t element_index(Step& s, uint32_t w) {
+uint64_t element_index(Execution& s, uint32_t w) {
   const ir::Type t = s.arg_type(1);
   const uint64_t* lanes = s.arg(1);
   const uint64_t low = lanes[w];
@@ -22,7 +22,7 @@ void check_bounds(const Machine& m, uint32_t w, uint64_t index, uint64_t count) 
 
 }  // namespace
 
-BufferElement buffer_element(Step& s, uint32_t w) {
+BufferElement buffer_element(Execution& s, uint32_t w) {
   const auto param = static_cast<uint32_t>(s.m.kernel.body[s.inst.args[0]].imm);
   const Argument& buffer = s.m.arguments[param];
   const auto size = static_cast<size_t>(ir::bytes(s.inst.type));
@@ -31,7 +31,7 @@ BufferElement buffer_element(Step& s, uint32_t w) {
   return {param, index * size, size, buffer.data() + index * size};
 }
 
-SharedPlace shared_place(Step& s, uint32_t w) {
+SharedPlace shared_place(Execution& s, uint32_t w) {
   SharedMemory& memory = s.m.shared[s.inst.imm];
   const uint64_t index = s.arg(0)[w];
   check_bounds(s.m, w, index, memory.elements.size());

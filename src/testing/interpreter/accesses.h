@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "testing/interpreter/step.h"
+#include "testing/interpreter/execution.h"
 
 namespace nxv::testing {
 
@@ -13,13 +13,13 @@ struct BufferElement {
   size_t offset, size;  // bytes
   std::byte* at;
 };
-BufferElement buffer_element(Step& s, uint32_t invocation);
+BufferElement buffer_element(Execution& s, uint32_t invocation);
 
 // An element of a shared array, whose index is the first operand.
 struct SharedPlace {
   uint64_t* lanes;
   SharedElement& element;
 };
-SharedPlace shared_place(Step& s, uint32_t invocation);
+SharedPlace shared_place(Execution& s, uint32_t invocation);
 
 }  // namespace nxv::testing

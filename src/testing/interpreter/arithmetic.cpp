@@ -90,7 +90,7 @@ namespace evaluations {
 namespace {
 
 template <typename F>
-void unary(Step& s, F f) {
+void unary(Execution& s, F f) {
   const bool flushes = s.m.options.flush_subnormals;
   const uint64_t* in = s.arg(0);
   with_number(s.inst.type, [&](auto tag) {
@@ -104,7 +104,7 @@ void unary(Step& s, F f) {
 
 // f for floats; the verifier lets nothing else pass.
 template <typename F>
-void unary_float(Step& s, F f) {
+void unary_float(Execution& s, F f) {
   unary(s, [f](auto v) {
     if constexpr (std::floating_point<decltype(v)>) return f(v);
     return v;
@@ -112,7 +112,7 @@ void unary_float(Step& s, F f) {
 }
 
 template <Opcode op>
-void binary(Step& s) {
+void binary(Execution& s) {
   const bool flushes = s.m.options.flush_subnormals;
   const uint64_t *a = s.arg(0), *b = s.arg(1);
   with_number(s.inst.type, [&](auto tag) {
@@ -127,38 +127,38 @@ void binary(Step& s) {
 
 }  // namespace
 
-void neg(Step& s) {
+void neg(Execution& s) {
   unary(s, [](auto v) { return negate(v); });
 }
-void abs(Step& s) {
+void abs(Execution& s) {
   unary(s, [](auto v) { return absolute(v); });
 }
-void sqrt(Step& s) {
+void sqrt(Execution& s) {
   unary_float(s, [](auto v) { return std::sqrt(v); });
 }
-void floor(Step& s) {
+void floor(Execution& s) {
   unary_float(s, [](auto v) { return std::floor(v); });
 }
-void ceil(Step& s) {
+void ceil(Execution& s) {
   unary_float(s, [](auto v) { return std::ceil(v); });
 }
-void trunc(Step& s) {
+void trunc(Execution& s) {
   unary_float(s, [](auto v) { return std::trunc(v); });
 }
 // The rounding mode of the host.
-void round_even(Step& s) {
+void round_even(Execution& s) {
   unary_float(s, [](auto v) { return std::nearbyint(v); });
 }
 
-void add(Step& s) { binary<Opcode::add>(s); }
-void sub(Step& s) { binary<Opcode::sub>(s); }
-void mul(Step& s) { binary<Opcode::mul>(s); }
-void div(Step& s) { binary<Opcode::div>(s); }
-void rem(Step& s) { binary<Opcode::rem>(s); }
-void min(Step& s) { binary<Opcode::min>(s); }
-void max(Step& s) { binary<Opcode::max>(s); }
+void add(Execution& s) { binary<Opcode::add>(s); }
+void sub(Execution& s) { binary<Opcode::sub>(s); }
+void mul(Execution& s) { binary<Opcode::mul>(s); }
+void div(Execution& s) { binary<Opcode::div>(s); }
+void rem(Execution& s) { binary<Opcode::rem>(s); }
+void min(Execution& s) { binary<Opcode::min>(s); }
+void max(Execution& s) { binary<Opcode::max>(s); }
 
-void mul_hi(Step& s) {
+void mul_hi(Execution& s) {
   const uint64_t *a = s.arg(0), *b = s.arg(1);
   if (is_signed(s.inst.type)) {
     s.each([a, b](uint32_t i) {
@@ -170,7 +170,7 @@ void mul_hi(Step& s) {
   }
 }
 
-void fma(Step& s) {
+void fma(Execution& s) {
   const bool flushes = s.m.options.flush_subnormals, fused = s.m.options.fused_fma;
   const uint64_t *a = s.arg(0), *b = s.arg(1), *c = s.arg(2);
   with_number(s.inst.type, [&](auto tag) {

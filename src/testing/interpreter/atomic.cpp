@@ -22,7 +22,7 @@ void set_word(std::byte* at, uint64_t v) {
 
 // Replaces each place by updated(old, operand), one active invocation after the other.
 template <typename F>
-void change(Step& s, F updated) {
+void change(Execution& s, F updated) {
   if (memory(s.inst.op) == ir::Memory::buffer) {
     s.m.each_active([&](uint32_t w) {
       const BufferElement e = buffer_element(s, w);
@@ -40,37 +40,37 @@ void change(Step& s, F updated) {
   }
 }
 
-void change_by(Step& s, Opcode op) {
+void change_by(Execution& s, Opcode op) {
   change(s, [&](uint64_t old, uint64_t operand) {
     return combine(op, s.inst.type, old, operand, s.m.options);
   });
 }
-void unite(Step& s) {
+void unite(Execution& s) {
   change(s, [](uint64_t old, uint64_t operand) { return old | operand; });
 }
-void replace(Step& s) {
+void replace(Execution& s) {
   change(s, [](uint64_t, uint64_t operand) { return operand; });
 }
 
 }  // namespace
 
-void atomic_load(Step& s) {
+void atomic_load(Execution& s) {
   s.m.each_active([&](uint32_t w) { s.out[w] = word_at(buffer_element(s, w).at); });
 }
-void atomic_store(Step& s) {
+void atomic_store(Execution& s) {
   s.m.each_active([&](uint32_t w) { set_word(buffer_element(s, w).at, s.arg(2)[w]); });
 }
 
-void atomic_add(Step& s) { change_by(s, Opcode::add); }
-void atomic_min(Step& s) { change_by(s, Opcode::min); }
-void atomic_max(Step& s) { change_by(s, Opcode::max); }
-void atomic_or(Step& s) { unite(s); }
-void atomic_exchange(Step& s) { replace(s); }
+void atomic_add(Execution& s) { change_by(s, Opcode::add); }
+void atomic_min(Execution& s) { change_by(s, Opcode::min); }
+void atomic_max(Execution& s) { change_by(s, Opcode::max); }
+void atomic_or(Execution& s) { unite(s); }
+void atomic_exchange(Execution& s) { replace(s); }
 
-void shared_atomic_add(Step& s) { change_by(s, Opcode::add); }
-void shared_atomic_min(Step& s) { change_by(s, Opcode::min); }
-void shared_atomic_max(Step& s) { change_by(s, Opcode::max); }
-void shared_atomic_or(Step& s) { unite(s); }
-void shared_atomic_exchange(Step& s) { replace(s); }
+void shared_atomic_add(Execution& s) { change_by(s, Opcode::add); }
+void shared_atomic_min(Execution& s) { change_by(s, Opcode::min); }
+void shared_atomic_max(Execution& s) { change_by(s, Opcode::max); }
+void shared_atomic_or(Execution& s) { unite(s); }
+void shared_atomic_exchange(Execution& s) { replace(s); }
 
 }  // namespace nxv::testing::evaluations

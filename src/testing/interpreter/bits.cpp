@@ -7,14 +7,14 @@ namespace nxv::testing::evaluations {
 namespace {
 
 template <typename F>
-void binary(Step& s, F f) {
+void binary(Execution& s, F f) {
   const uint64_t *a = s.arg(0), *b = s.arg(1);
   s.each([=](uint32_t i) { return f(a[i], b[i]); });
 }
 
 // shifted(value, amount) of amounts below the width.
 template <typename F>
-void shift(Step& s, F shifted) {
+void shift(Execution& s, F shifted) {
   const uint64_t *values = s.arg(0), *amounts = s.arg(1);
   with_number(s.inst.type, [&](auto tag) {
     using T = decltype(tag);
@@ -30,37 +30,37 @@ void shift(Step& s, F shifted) {
 
 }  // namespace
 
-void bit_and(Step& s) {
+void bit_and(Execution& s) {
   binary(s, [](uint64_t a, uint64_t b) { return a & b; });
 }
-void bit_or(Step& s) {
+void bit_or(Execution& s) {
   binary(s, [](uint64_t a, uint64_t b) { return a | b; });
 }
-void bit_xor(Step& s) {
+void bit_xor(Execution& s) {
   binary(s, [](uint64_t a, uint64_t b) { return a ^ b; });
 }
-void bit_not(Step& s) {
+void bit_not(Execution& s) {
   const uint64_t mask = lane_mask(s.inst.type);
   s.each([mask, v = s.arg(0)](uint32_t i) { return ~v[i] & mask; });
 }
 
-void shl(Step& s) {
+void shl(Execution& s) {
   shift(s, [](auto v, uint64_t amount) {
     using T = decltype(v);
     return static_cast<T>(static_cast<std::make_unsigned_t<T>>(v) << amount);
   });
 }
-void shr(Step& s) {
+void shr(Execution& s) {
   shift(s, [](auto v, uint64_t amount) { return static_cast<decltype(v)>(v >> amount); });
 }
 
-void clz(Step& s) {
+void clz(Execution& s) {
   const int beyond = is_64_bit(s.arg_type(0)) ? 0 : 32;
   s.each([beyond, v = s.arg(0)](uint32_t i) {
     return static_cast<uint64_t>(std::countl_zero(v[i]) - beyond);
   });
 }
-void popcount(Step& s) {
+void popcount(Execution& s) {
   s.each([v = s.arg(0)](uint32_t i) { return static_cast<uint64_t>(std::popcount(v[i])); });
 }
 

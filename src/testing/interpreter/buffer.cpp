@@ -26,7 +26,7 @@ bool written_by_others(Machine& m, const BufferElement& e, uint32_t w) {
 
 }  // namespace
 
-void load(Step& s) {
+void load(Execution& s) {
   s.m.each_active([&](uint32_t w) {
     const BufferElement e = buffer_element(s, w);
     if (written_by_others(s.m, e, w)) {
@@ -41,7 +41,7 @@ void load(Step& s) {
   });
 }
 
-void store(Step& s) {
+void store(Execution& s) {
   const uint64_t* stored = s.arg(2);
   s.m.each_active([&](uint32_t w) {
     const BufferElement e = buffer_element(s, w);

@@ -8,7 +8,7 @@ namespace nxv::testing::evaluations {
 namespace {
 
 template <typename F>
-void compare(Step& s, F holds) {
+void compare(Execution& s, F holds) {
   const bool flushes = s.m.options.flush_subnormals;
   const uint64_t *a = s.arg(0), *b = s.arg(1);
   with_any(s.arg_type(0), [&](auto tag) {
@@ -23,24 +23,24 @@ void compare(Step& s, F holds) {
 
 }  // namespace
 
-void eq(Step& s) { compare(s, std::equal_to{}); }
-void ne(Step& s) { compare(s, std::not_equal_to{}); }
-void lt(Step& s) { compare(s, std::less{}); }
-void le(Step& s) { compare(s, std::less_equal{}); }
-void gt(Step& s) { compare(s, std::greater{}); }
-void ge(Step& s) { compare(s, std::greater_equal{}); }
+void eq(Execution& s) { compare(s, std::equal_to{}); }
+void ne(Execution& s) { compare(s, std::not_equal_to{}); }
+void lt(Execution& s) { compare(s, std::less{}); }
+void le(Execution& s) { compare(s, std::less_equal{}); }
+void gt(Execution& s) { compare(s, std::greater{}); }
+void ge(Execution& s) { compare(s, std::greater_equal{}); }
 
-void logical_and(Step& s) {
+void logical_and(Execution& s) {
   s.each([a = s.arg(0), b = s.arg(1)](uint32_t i) { return a[i] & b[i]; });
 }
-void logical_or(Step& s) {
+void logical_or(Execution& s) {
   s.each([a = s.arg(0), b = s.arg(1)](uint32_t i) { return a[i] | b[i]; });
 }
-void logical_not(Step& s) {
+void logical_not(Execution& s) {
   s.each([v = s.arg(0)](uint32_t i) { return v[i] ^ 1; });
 }
 
-void select(Step& s) {
+void select(Execution& s) {
   const uint64_t *condition = s.arg(0), *yes = s.arg(1), *no = s.arg(2);
   s.each([&](uint32_t i) { return condition[s.spread(0, i)] ? yes[i] : no[i]; });
 }

@@ -21,32 +21,32 @@ void count_iteration(Machine& m, uint32_t loop) {
 
 }  // namespace
 
-void if_begin(Step& s) {
+void if_begin(Execution& s) {
   s.m.bodies.push_back({s.id, s.m.active});
   s.m.narrow(s.inst.args[0], 1);
   if (!s.m.any_active()) s.m.jump(s.m.body_end(s.id));
 }
 
-void if_else(Step& s) {
+void if_else(Execution& s) {
   const OpenBody& body = s.m.bodies.back();
   s.m.active = body.around;
   s.m.narrow(s.m.kernel.body[body.begin].args[0], 0);
   if (!s.m.any_active()) s.m.jump(s.m.body_end(s.id));
 }
 
-void if_end(Step& s) { close(s.m); }
+void if_end(Execution& s) { close(s.m); }
 
-void loop_begin(Step& s) {
+void loop_begin(Execution& s) {
   s.m.bodies.push_back({s.id, s.m.active});
   count_iteration(s.m, s.id);
 }
 
-void break_if(Step& s) {
+void break_if(Execution& s) {
   s.m.narrow(s.inst.args[0], 0);
   if (!s.m.any_active()) s.m.jump(s.m.body_end(s.m.bodies.back().begin));
 }
 
-void loop_end(Step& s) {
+void loop_end(Execution& s) {
   if (!s.m.any_active()) return close(s.m);
   const uint32_t loop = s.m.bodies.back().begin;
   count_iteration(s.m, loop);

@@ -25,14 +25,14 @@ To converted(From v) {
   }
 }
 
-void copy_lane(Step& s, const uint64_t* from, uint32_t to) {
+void copy_lane(Execution& s, const uint64_t* from, uint32_t to) {
   std::copy_n(from, s.m.width, s.out + to * s.m.width);
 }
 
 }  // namespace
 
 // A flushing device reads f32 subnormals as zero when it computes f64 from them.
-void convert(Step& s) {
+void convert(Execution& s) {
   const bool flushes = s.m.options.flush_subnormals && s.inst.type.scalar == ir::Scalar::f64;
   const uint64_t* in = s.arg(0);
   with_any(s.arg_type(0), [&](auto from_tag) {
@@ -47,7 +47,7 @@ void convert(Step& s) {
   });
 }
 
-void bitcast(Step& s) {
+void bitcast(Execution& s) {
   const uint32_t from = s.arg_type(0).lanes, to = s.inst.type.lanes;
   const uint32_t width = s.m.width;
   const uint64_t* in = s.arg(0);
@@ -68,7 +68,7 @@ void bitcast(Step& s) {
 }
 
 // To nearest even.
-void pack_half(Step& s) {
+void pack_half(Execution& s) {
   for (uint32_t i = 0; i < s.m.width; ++i) {
     std::array<uint16_t, 2> halves{};
     for (uint32_t lane = 0; lane < 2; ++lane) {
@@ -79,10 +79,10 @@ void pack_half(Step& s) {
   }
 }
 
-void pack(Step& s) {
+void pack(Execution& s) {
   for (uint32_t lane = 0; lane < s.inst.type.lanes; ++lane) copy_lane(s, s.arg(lane), lane);
 }
 
-void extract(Step& s) { copy_lane(s, s.arg(0) + s.inst.imm * s.m.width, 0); }
+void extract(Execution& s) { copy_lane(s, s.arg(0) + s.inst.imm * s.m.width, 0); }
 
 }  // namespace nxv::testing::evaluations

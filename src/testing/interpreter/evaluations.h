@@ -4,11 +4,11 @@
 // results. Every row of the opcode table has one here: a row without a definition does not link.
 #pragma once
 
-#include "testing/interpreter/step.h"
+#include "testing/interpreter/execution.h"
 
 namespace nxv::testing::evaluations {
 
-#define NXV_EVALUATION(name, ...) void name(Step& s);
+#define NXV_EVALUATION(name, ...) void name(Execution& s);
 NXV_OPCODES(NXV_EVALUATION)
 #undef NXV_EVALUATION
 

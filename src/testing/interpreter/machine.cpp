@@ -11,7 +11,7 @@ using ir::Inst;
 using ir::Opcode;
 using ir::Type;
 
-using Evaluation = void (*)(Step&);
+using Evaluation = void (*)(Execution&);
 
 // By opcode.
 constexpr Evaluation kEvaluations[] = {
@@ -132,7 +132,7 @@ void Machine::run_group() {
   next_ = 0;
   while (next_ < kernel.body.size()) {
     at = next_++;
-    Step step(*this, at);
+    Execution step(*this, at);
     kEvaluations[static_cast<size_t>(step.inst.op)](step);
   }
 }

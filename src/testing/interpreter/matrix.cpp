@@ -14,7 +14,7 @@ namespace {
 using ir::Type;
 
 // The value that all invocations of a subgroup have.
-uint64_t uniform(Step& s, size_t operand, uint32_t first) {
+uint64_t uniform(Execution& s, size_t operand, uint32_t first) {
   const uint64_t* v = s.arg(operand);
   for (uint32_t w = first; w < s.m.subgroup_end(first); ++w) {
     if (v[w] != v[first]) {
@@ -33,7 +33,7 @@ struct Lines {
   uint64_t units() const { return length * element_bytes / (lane_bytes * lanes); }
 };
 
-Lines lines_of(const Step& s) {
+Lines lines_of(const Execution& s) {
   const Type t = s.inst.type;
   const Type unit = s.m.kernel.shared[ir::matrix_shared(s.inst.imm)].type;
   const bool by_columns = ir::matrix_by_columns(s.inst.imm);
@@ -47,7 +47,7 @@ Lines lines_of(const Step& s) {
 
 // Notes an access to the elements of a line in shared memory; touch(element) says what is wrong.
 template <typename Touch>
-void touch_line(Step& s, uint32_t first, uint64_t begin, uint64_t units, Touch touch) {
+void touch_line(Execution& s, uint32_t first, uint64_t begin, uint64_t units, Touch touch) {
   std::vector<SharedElement>& all = s.m.shared[ir::matrix_shared(s.inst.imm)].elements;
   if (begin + units > all.size()) {
     s.m.fail(Status::out_of_bounds, first,
@@ -60,7 +60,7 @@ void touch_line(Step& s, uint32_t first, uint64_t begin, uint64_t units, Touch t
 // Calls f with the place of each element in the matrix, the lane of shared memory that it lies in,
 // and its first bit there.
 template <typename Touch, typename F>
-void each_element(Step& s, uint32_t first, Touch touch, F f) {
+void each_element(Execution& s, uint32_t first, Touch touch, F f) {
   const Lines lines = lines_of(s);
   std::vector<uint64_t>& memory = s.m.shared[ir::matrix_shared(s.inst.imm)].lanes;
   const uint64_t stride = uniform(s, 1, first);
@@ -87,13 +87,13 @@ std::vector<double> numbers(ir::Scalar scalar, const uint64_t* elements, uint32_
 
 }  // namespace
 
-void matrix_fill(Step& s) {
+void matrix_fill(Execution& s) {
   s.m.each_subgroup([&](uint32_t first, uint32_t) {
     std::fill_n(matrix_of(s.m, s.id, first), elements(s.inst.type), uniform(s, 0, first));
   });
 }
 
-void matrix_load(Step& s) {
+void matrix_load(Execution& s) {
   s.m.each_subgroup([&](uint32_t first, uint32_t) {
     uint64_t* out = matrix_of(s.m, s.id, first);
     const auto touch = [&](SharedElement& e) { return e.read(first, s.m.epoch); };
@@ -103,7 +103,7 @@ void matrix_load(Step& s) {
   });
 }
 
-void matrix_store(Step& s) {
+void matrix_store(Execution& s) {
   s.m.each_subgroup([&](uint32_t first, uint32_t) {
     const uint64_t* in = matrix_of(s.m, s.inst.args[2], first);
     const auto touch = [&](SharedElement& e) {
@@ -119,7 +119,7 @@ void matrix_store(Step& s) {
 }
 
 // The products of an element and its accumulator are added up exactly, nearly, and rounded once.
-void matrix_multiply_add(Step& s) {
+void matrix_multiply_add(Execution& s) {
   const Type a = s.arg_type(0), b = s.arg_type(1);
   s.m.each_subgroup([&](uint32_t first, uint32_t) {
     const auto x = numbers(a.scalar, matrix_of(s.m, s.inst.args[0], first), elements(a));
@@ -139,7 +139,7 @@ void matrix_multiply_add(Step& s) {
   });
 }
 
-void matrix_add(Step& s) {
+void matrix_add(Execution& s) {
   const Type scalar{s.inst.type.scalar};
   s.m.each_subgroup([&](uint32_t first, uint32_t) {
     const uint64_t* x = matrix_of(s.m, s.inst.args[0], first);

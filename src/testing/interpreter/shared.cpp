@@ -4,7 +4,7 @@
 
 namespace nxv::testing::evaluations {
 
-void shared_load(Step& s) {
+void shared_load(Execution& s) {
   s.m.each_active([&](uint32_t w) {
     const SharedPlace p = shared_place(s, w);
     s.m.check(p.element.read(w, s.m.epoch), w);
@@ -14,7 +14,7 @@ void shared_load(Step& s) {
   });
 }
 
-void shared_store(Step& s) {
+void shared_store(Execution& s) {
   const uint64_t* stored = s.arg(1);
   s.m.each_active([&](uint32_t w) {
     const SharedPlace p = shared_place(s, w);
@@ -29,7 +29,7 @@ void shared_store(Step& s) {
   });
 }
 
-void barrier(Step& s) {
+void barrier(Execution& s) {
   for (uint32_t w = 0; w < s.m.width; ++w) {
     if (!s.m.active[w]) s.m.fail(Status::internal, w, "is not reached by every invocation");
   }

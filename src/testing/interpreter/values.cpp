@@ -12,18 +12,18 @@ using ir::Builtin;
 using ir::Type;
 
 template <typename F>
-void each_matrix(Step& s, F f) {
+void each_matrix(Execution& s, F f) {
   s.m.each_subgroup([&](uint32_t first, uint32_t) { f(first); });
 }
 
-void copy_matrix(Step& s, uint32_t from, uint32_t to) {
+void copy_matrix(Execution& s, uint32_t from, uint32_t to) {
   each_matrix(s, [&](uint32_t first) {
     std::copy_n(matrix_of(s.m, from, first), elements(s.inst.type), matrix_of(s.m, to, first));
   });
 }
 
 template <typename F>
-void each_active_lane(Step& s, F f) {
+void each_active_lane(Execution& s, F f) {
   for (uint32_t lane = 0; lane < s.inst.type.lanes; ++lane) {
     s.m.each_active([&](uint32_t w) { f(lane * s.m.width + w); });
   }
@@ -64,15 +64,15 @@ uint64_t builtin_of(const Machine& m, Builtin which, uint32_t w) {
 }  // namespace
 
 // Both are filled in before the first workgroup.
-void constant(Step&) {}
-void param(Step&) {}
+void constant(Execution&) {}
+void param(Execution&) {}
 
-void builtin(Step& s) {
+void builtin(Execution& s) {
   const auto which = static_cast<Builtin>(s.inst.imm);
   for (uint32_t w = 0; w < s.m.width; ++w) s.out[w] = builtin_of(s.m, which, w);
 }
 
-void var_decl(Step& s) {
+void var_decl(Execution& s) {
   const uint64_t bits = undefined(s.inst.type);
   if (is_matrix(s.inst.type)) {
     return each_matrix(s, [&](uint32_t first) {
@@ -82,12 +82,12 @@ void var_decl(Step& s) {
   each_active_lane(s, [&](size_t i) { s.out[i] = bits; });
 }
 
-void var_load(Step& s) {
+void var_load(Execution& s) {
   if (is_matrix(s.inst.type)) return copy_matrix(s, s.inst.args[0], s.id);
   std::copy_n(s.arg(0), s.count(), s.out);
 }
 
-void var_store(Step& s) {
+void var_store(Execution& s) {
   if (is_matrix(s.inst.type)) return copy_matrix(s, s.inst.args[1], s.inst.args[0]);
   uint64_t* to = s.arg(0);
   const uint64_t* from = s.arg(1);

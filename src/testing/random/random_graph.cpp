@@ -16,9 +16,9 @@ namespace {
 // What an operand may be.
 enum class Values { any, not_zero, small_natural };
 
-class Generator {
+class GraphDrawer {
  public:
-  Generator(const GraveyardRef& owner, uint64_t seed, const RandomGraphOptions& options)
+  GraphDrawer(const GraveyardRef& owner, uint64_t seed, const RandomGraphOptions& options)
       : owner_(owner), options_(options), dice_(seed) {
     std::vector<Op> allowed = options.ops;
     for (int i = 0; allowed.empty() && i < kOpCount; ++i) ops_.push_back(static_cast<Op>(i));
@@ -504,7 +504,7 @@ RandomGraphOptions random_graph_options(uint64_t seed) {
 
 std::vector<NodeRef> random_graph(const GraveyardRef& owner, uint64_t seed,
                                   const RandomGraphOptions& options) {
-  return Generator(owner, seed, options).run();
+  return GraphDrawer(owner, seed, options).run();
 }
 
 }  // namespace nxv

@@ -5,8 +5,8 @@
 
 namespace nxv::testing {
 
-struct Step {
-  Step(Machine& machine, uint32_t id)
+struct Execution {
+  Execution(Machine& machine, uint32_t id)
       : m(machine), inst(machine.kernel.body[id]), id(id), out(machine.value(id)) {}
 
   uint64_t* arg(size_t i) const { return m.value(inst.args[i]); }
