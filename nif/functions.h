@@ -12,6 +12,7 @@ namespace nxv::nif {
 std::span<const ErlNifFunc> engine_functions();
 std::span<const ErlNifFunc> create_functions();
 std::span<const ErlNifFunc> operate_functions();
+std::span<const ErlNifFunc> define_functions();
 std::span<const ErlNifFunc> pointer_functions();
 std::span<const ErlNifFunc> read_functions();
 std::span<const ErlNifFunc> table_functions();

@@ -12,7 +12,8 @@ int load(ErlNifEnv* env, void**, Term) noexcept {
   try {
     load_atoms(env);
     const bool opened = ResourceType<Engine>::open(env, "nxv_engine") &&
-                        ResourceType<Tensor>::open(env, "nxv_tensor");
+                        ResourceType<Tensor>::open(env, "nxv_tensor") &&
+                        ResourceType<Function>::open(env, "nxv_function");
     return opened ? 0 : 1;
   } catch (...) {
     return 1;
@@ -24,7 +25,7 @@ std::vector<ErlNifFunc>& all_functions() {
   static auto* const functions = [] {
     auto joined = std::make_unique<std::vector<ErlNifFunc>>();
     for (const auto& file : {table_functions, engine_functions, create_functions, operate_functions,
-                             pointer_functions, read_functions}) {
+                             define_functions, pointer_functions, read_functions}) {
       const std::span<const ErlNifFunc> part = file();
       joined->insert(joined->end(), part.begin(), part.end());
     }

@@ -3,36 +3,11 @@
 
 #include "function.h"
 #include "functions.h"
+#include "operands.h"
 
 namespace nxv::nif {
 
 namespace {
-
-// Throws what was wrong with operands of two engines.
-[[noreturn]] void refuse_mixture(Engine& a, Engine& b) {
-  if (!a.is_open() || !b.is_open()) {
-    throw Refusal{NXV_DEVICE_LOST, "an operand was on an engine that has been closed"};
-  }
-  const auto name = [](Engine& engine) {
-    nxv_device_info info;
-    check(nxv_engine_device(Engine::Use(engine), &info));
-    return std::to_string(engine.device()) + " (" + info.name + ")";
-  };
-  throw Refusal{NXV_INVALID_ARGUMENT, "operands are on two devices, " + name(a) + " and " +
-                                          name(b) +
-                                          "; bring them to one first, with Nx by "
-                                          "Nx.backend_transfer/2 or Nx.backend_copy/2"};
-}
-
-// The engine that all operands are on; the result will be, too.
-template <typename Operands>
-Engine& engine_of(const Operands& operands) {
-  Engine& engine = (*std::begin(operands))->engine();
-  for (const TensorArg& operand : operands) {
-    if (&operand->engine() != &engine) refuse_mixture(engine, operand->engine());
-  }
-  return engine;
-}
 
 template <typename Operate>
 Term operate(ErlNifEnv* env, Engine& engine, Operate call) {
@@ -56,21 +31,6 @@ Term apply(ErlNifEnv* env, Operation op, const TensorArg (&args)[N]) {
 }
 
 int size(const Dims& list) { return static_cast<int>(list.size()); }
-
-// The tensors of a list, at least one, kept while their handles are in use.
-struct TensorList {
-  TensorList(ErlNifEnv* env, Term list, const std::string& operation) {
-    for_each(env, list, [&](Term head) {
-      args.push_back(decode<TensorArg>(env, head));
-      operands.push_back(args.back()->get());
-    });
-    if (args.empty()) throw Refusal{NXV_INVALID_ARGUMENT, operation + ": no tensor given"};
-  }
-  int count() const { return static_cast<int>(operands.size()); }
-
-  std::vector<TensorArg> args;
-  std::vector<nxv_tensor*> operands;
-};
 
 // The C interface takes as many entries as the tensor has axes.
 void expect_one_per_axis(const Dims& list, const TensorArg& tensor, const char* name) {
@@ -150,7 +110,7 @@ Term pad(ErlNifEnv* env, TensorArg tensor, TensorArg value, Dims low, Dims high,
 }
 
 Term concatenate(ErlNifEnv* env, AnyTerm tensors, int axis) {
-  const TensorList list(env, tensors.term, "concatenate");
+  const TensorList list = some_tensors(env, tensors.term, "concatenate");
   return operate(env, engine_of(list.args), [&](auto out) {
     return nxv_concatenate(list.count(), list.operands.data(), axis, out);
   });
@@ -240,7 +200,7 @@ struct OptionList {
 constexpr int kMaxResults = 4;
 
 Term call(ErlNifEnv* env, const std::string& name, AnyTerm tensors, AnyTerm options) {
-  const TensorList operands(env, tensors.term, name);
+  const TensorList operands = some_tensors(env, tensors.term, name);
   const OptionList list(env, options.term);
   Engine& engine = engine_of(operands.args);
   std::vector<TensorHandle> handles;
@@ -258,12 +218,6 @@ Term create(ErlNifEnv* env, EngineArg engine, const std::string& name, AnyTerm o
   const OptionList list(env, options.term);
   nxv_tensor* raw = nullptr;
   check(nxv_create(Engine::Use(*engine), name.c_str(), list.count(), list.options.data(), &raw));
-  return make_tensor(env, *engine, TensorHandle(raw));
-}
-
-Term parameter(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape) {
-  nxv_tensor* raw = nullptr;
-  check(nxv_parameter(Engine::Use(*engine), type, size(shape), shape.data(), &raw));
   return make_tensor(env, *engine, TensorHandle(raw));
 }
 
@@ -288,7 +242,6 @@ std::span<const ErlNifFunc> operate_functions() {
       function<matmul>("matmul"),
       function<call>("call"),
       function<create>("create"),
-      function<parameter>("parameter"),
   };
   return kFunctions;
 }

@@ -4,6 +4,7 @@
 
 #include "function.h"
 #include "functions.h"
+#include "operands.h"
 
 namespace nxv::nif {
 
@@ -88,6 +89,14 @@ Term evaluate(ErlNifEnv*, TensorArg tensor) {
   return atoms.ok;
 }
 
+Term evaluate_all(ErlNifEnv* env, AnyTerm tensors) {
+  const TensorList list(env, tensors.term);
+  if (list.args.empty()) return atoms.ok;
+  engine_of(list.args);
+  check(nxv_evaluate_all(list.count(), list.operands.data()));
+  return atoms.ok;
+}
+
 Term deallocate(ErlNifEnv*, TensorArg tensor) {
   check(nxv_deallocate(tensor->get()));
   tensor->unpin();
@@ -100,6 +109,7 @@ std::span<const ErlNifFunc> read_functions() {
   static constexpr ErlNifFunc kFunctions[] = {
       function<read>("read"),
       function<evaluate>("evaluate"),
+      function<evaluate_all>("evaluate_all"),
       function<deallocate>("deallocate"),
   };
   return kFunctions;

@@ -1,4 +1,4 @@
-// What Erlang terms refer to: engines and tensors.
+// What Erlang terms refer to: engines, tensors and functions.
 #pragma once
 
 #include <atomic>
@@ -170,6 +170,24 @@ class Tensor {
   std::map<int, std::unique_ptr<Segment>> shared_;
 };
 
+struct ReleaseFunction {
+  void operator()(nxv_function* function) const noexcept { nxv_function_release(function); }
+};
+using FunctionHandle = std::unique_ptr<nxv_function, ReleaseFunction>;
+
+// Its destructor, too, runs on schedulers and never blocks.
+class Function {
+ public:
+  Function(FunctionHandle handle, Kept<Engine> engine) noexcept
+      : engine_(std::move(engine)), handle_(std::move(handle)) {}
+  nxv_function* get() const noexcept { return handle_.get(); }
+  Engine& engine() const noexcept { return *engine_; }
+
+ private:
+  Kept<Engine> engine_;
+  FunctionHandle handle_;
+};
+
 template <typename T>
 T& get_resource(ErlNifEnv* env, Term term) {
   void* object;
@@ -189,6 +207,7 @@ struct Borrowed {
 };
 using EngineArg = Borrowed<Engine>;
 using TensorArg = Borrowed<Tensor>;
+using FunctionArg = Borrowed<Function>;
 
 // A tensor stands for its engine.
 template <>
@@ -202,6 +221,10 @@ inline EngineArg decode<EngineArg>(ErlNifEnv* env, Term term) {
 template <>
 inline TensorArg decode<TensorArg>(ErlNifEnv* env, Term term) {
   return {&get_resource<Tensor>(env, term)};
+}
+template <>
+inline FunctionArg decode<FunctionArg>(ErlNifEnv* env, Term term) {
+  return {&get_resource<Function>(env, term)};
 }
 
 // The answer to a call that makes a tensor: {ok, {Ref, Type, Shape, Engine}}, so that nobody needs

@@ -155,6 +155,7 @@ void Engine::loop() {
     const std::lock_guard lock(counters_mutex_);
     closed_.store(true, std::memory_order_release);
   }
+  waiting_.clear();
   pins_.close();
   graveyard_->close();
   // The device waits for kernels that are being made, which use the executor.
@@ -166,8 +167,12 @@ void Engine::process(Request& request) {
   try {
     if (request.task) return request.task(*executor_, *device_);
     if (request.release) return store(request);
-    if (request.function) return invoke(request);
+    if (request.function) {
+      if (!invoke(request)) waiting_.push_back(std::move(request));
+      return;
+    }
     if (lost_) throw Error(lost_.status, lost_.message);
+    invoke_waiting();
     with_room([&] { executor_->evaluate(request.nodes); });
     if (request.read) return begin_read(request);
     if (request.evaluated) {
@@ -191,13 +196,32 @@ Failure Engine::note(Failure failure) {
   return failure;
 }
 
-void Engine::invoke(Request& request) {
+bool Engine::invoke(Request& request) {
+  // Arguments that nothing else refers to may have been written over.
+  const auto is_intact = [&] {
+    return std::all_of(request.nodes.begin(), request.nodes.end(),
+                       [](const NodeRef& argument) { return argument->is_readable(); });
+  };
   try {
     if (lost_) throw Error(lost_.status, lost_.message);
-    executor_->call(*request.function, std::move(request.nodes), request.results);
+    with_room([&] { executor_->call(*request.function, request.nodes, request.results); },
+              is_intact);
   } catch (const std::exception& e) {
     const Failure failure = note(failure_of(e));
+    if (failure.status == Status::alloc_failed && is_intact()) return false;
     for (const NodeRef& result : request.results) result->set_failed(failure);
+  }
+  return true;
+}
+
+void Engine::invoke_waiting() {
+  const auto is_wanted = [](const Request& call) {
+    return std::any_of(call.results.begin(), call.results.end(),
+                       [](const NodeRef& result) { return result->references() > 1; });
+  };
+  while (!waiting_.empty()) {
+    if (is_wanted(waiting_.front()) && !invoke(waiting_.front())) return;
+    waiting_.pop_front();
   }
 }
 
@@ -216,12 +240,12 @@ void Engine::store(Request& request) {
   std::exchange(request.release, nullptr)();
 }
 
-template <typename Allocate>
-void Engine::with_room(Allocate allocate) {
+template <typename Allocate, typename MayRepeat>
+void Engine::with_room(Allocate allocate, MayRepeat may_repeat) {
   try {
     allocate();
   } catch (const Error& e) {
-    if (e.status() != Status::alloc_failed) throw;
+    if (e.status() != Status::alloc_failed || !may_repeat()) throw;
     // What has been released meanwhile, or need not be held on to, may be enough.
     if (clean_up(true) == 0) throw;
     allocate();

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -82,7 +83,8 @@ class Engine {
   }
   // The results of a call, which starts at once. Arguments are computed first where they are
   // pending. Throws Error(invalid_argument) where they do not fit; whatever goes wrong later is the
-  // failure of each result.
+  // failure of each result. Where memory is short the call waits until somebody reads, and fails
+  // only if an argument was written over meanwhile.
   std::vector<NodeRef> invoke(const FunctionRef& function, std::vector<NodeRef> arguments);
   // Drops a reference on the engine's thread, at once and not when that next looks for what can go.
   // Throws Error(device_lost) when the engine was closed.
@@ -135,10 +137,14 @@ class Engine {
   void loop();
   void process(Request& request);
   void store(Request& request);
-  void invoke(Request& request);
-  // Once more when memory was short and something could go.
-  template <typename Allocate>
-  void with_room(Allocate allocate);
+  // False when memory was short and the call can be made again.
+  bool invoke(Request& request);
+  // Calls for which there was no memory, as far as there is now.
+  void invoke_waiting();
+  // Once more when memory was short, something could go, and `may_repeat` says so.
+  template <typename Allocate, typename MayRepeat = bool (*)()>
+  void with_room(
+      Allocate allocate, MayRepeat may_repeat = [] { return true; });
   // Destroys what nobody references, and stores views that alone hold on to larger values; where
   // memory is short, all small values that are pending. Returns how many nodes went.
   size_t clean_up(bool is_short_of_memory = false);
@@ -155,6 +161,7 @@ class Engine {
   std::unique_ptr<Executor> executor_;
   PinWatch pins_;
   std::chrono::steady_clock::time_point cleaned_up_;
+  std::deque<Request> waiting_;        // the engine's thread: calls that found no memory, in order
   Failure lost_;                       // the engine's thread: why the device is gone
   bool was_asked_to_release_ = false;  // the engine's thread: since it cleaned up
 

@@ -57,7 +57,12 @@ void Executor::upload(Node& node, std::span<const std::byte> stored) {
 }
 
 Node& Executor::stored(Node& node) {
-  if (node.op == Op::data && node.is_pending()) upload(node, *node.host_data);
+  if (node.op != Op::data || !node.is_pending()) return node;
+  if (!node.host_data) {
+    throw Error(Status::alloc_failed,
+                "out of device memory: the call that answers this value waits for some");
+  }
+  upload(node, *node.host_data);
   return node;
 }
 
@@ -129,7 +134,7 @@ void Executor::drop_inputs(const Program& program, const Frame& frame) {
   for (const Program::Step& step : program.steps) step.each_stored(drop);
 }
 
-void Executor::call(const Function& function, std::vector<NodeRef> arguments,
+void Executor::call(const Function& function, std::span<const NodeRef> arguments,
                     std::span<const NodeRef> results) {
   ++evaluations_;
   const Program& program = maker_.of(function);

@@ -21,9 +21,10 @@ class Executor {
   // stay pending, or are failed.
   void evaluate(std::span<const NodeRef> nodes);
   void evaluate(const NodeRef& node) { evaluate(std::span(&node, 1)); }
-  // Stores the results of a call, nodes that hold no value yet. Arguments that nothing else refers
-  // to may be written over. Throws what went wrong; no result is then stored.
-  void call(const Function& function, std::vector<NodeRef> arguments,
+  // Stores the results of a call, nodes that hold no value yet. Arguments that nothing but
+  // `arguments` refers to may be written over, and are then consumed. Throws what went wrong; no
+  // result is then stored.
+  void call(const Function& function, std::span<const NodeRef> arguments,
             std::span<const NodeRef> results);
   // Submits what was recorded. Waits when the device is far behind.
   void keep_pace();

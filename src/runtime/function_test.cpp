@@ -249,6 +249,30 @@ TEST_F(Functions, FaultsBelongToTheResultsThatDependOnThem) {
   EXPECT_EQ(elements<int32_t>(*engine_, r[1]), (std::vector<int32_t>{6, 6}));
 }
 
+TEST(Calls, WaitForMemoryWhereItIsShort) {
+  constexpr int64_t kMega = int64_t{1} << 18;  // f32 elements of 1 MiB
+  EngineOptions options = test_options();
+  options.device.plan.memory_budget = 16 << 20;
+  NXV_OPEN_OR_SKIP(engine, options);
+  const NodeRef x = parameter(engine->graveyard(), DType::f32, {kMega});
+  const FunctionRef twice = function({x}, {elementwise(Op::add, {x, x})});
+  std::vector<NodeRef> held{filled(*engine, kMega, 1)};
+  Answer answer;
+  while (held.size() < 40 && !answer.failure) {
+    held.push_back(engine->invoke(twice, {held.back()})[0]);
+    answer = read_later(*engine, held.back()).get();
+  }
+  EXPECT_EQ(answer.failure.status, Status::alloc_failed) << answer.failure.message;
+  // Calls and values that depend on it wait, too.
+  const NodeRef last = elementwise(Op::add, {engine->invoke(twice, {held.back()})[0], held.back()});
+  EXPECT_EQ(read_later(*engine, last).get().failure.status, Status::alloc_failed);
+  const NodeRef dropped = engine->invoke(twice, {held.front()})[0];
+  const auto rounds = static_cast<int>(held.size());
+  held.clear();
+  EXPECT_EQ(elements<float>(*engine, last)[7], std::ldexp(1.0F, rounds) * 1.5F);
+  EXPECT_EQ(elements<float>(*engine, dropped)[7], 2.0F);
+}
+
 TEST_F(Functions, RefuseWhatDoesNotFit) {
   const NodeRef x = param(DType::f32, {3}), other = param(DType::f32, {3});
   const NodeRef y = elementwise(Op::add, {x, other});

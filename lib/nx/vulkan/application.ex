@@ -6,6 +6,9 @@ defmodule Nx.Vulkan.Application do
 
   @impl true
   def start(_type, _args) do
-    Supervisor.start_link([Nx.Vulkan.Device], strategy: :one_for_one, name: Nx.Vulkan.Supervisor)
+    Supervisor.start_link([Nx.Vulkan.Programs, Nx.Vulkan.Device],
+      strategy: :one_for_one,
+      name: Nx.Vulkan.Supervisor
+    )
   end
 end

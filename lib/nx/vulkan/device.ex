@@ -8,7 +8,7 @@ defmodule Nx.Vulkan.Device do
 
   use GenServer
 
-  alias Nx.Vulkan.{Error, Native}
+  alias Nx.Vulkan.{Error, Native, Programs}
 
   @type device :: non_neg_integer | String.t() | :cpu | nil
 
@@ -195,6 +195,7 @@ defmodule Nx.Vulkan.Device do
 
       {entry, state} ->
         Enum.each(entry.names, &:persistent_term.erase(key(&1)))
+        Programs.forget(entry.engine)
         Native.engine_close(entry.engine)
         if state.default == index, do: %{state | default: nil}, else: state
     end

@@ -85,8 +85,23 @@ defmodule Nx.Vulkan.Native do
   # answers with a list of tensors; an operation without operands, which create/3 calls, with one.
   def call(_name, _tensors, _options), do: missing()
   def create(_engine, _name, _options), do: missing()
-  # A scalar argument of a function that `reduce` and `window_reduce` take.
+
+  # Functions. A parameter stands for an argument: what is built of it belongs to a function, and cannot
+  # be read. The functions that `reduce` and `window_reduce` take are given as their two parameters,
+  # scalars, and their result.
   def parameter(_engine, _type, _shape), do: missing()
+  # {:ok, function}. What the results were built of besides the parameters is captured.
+  def function(_parameters, _results), do: missing()
+
+  # A list of tensors, as for call/3: the results of a call with these arguments, which starts at once.
+  def invoke(_function, _arguments), do: missing()
+
+  # The state after the last round; of parameters it is part of a function, else it starts at once.
+  def while(_state, _condition, _body), do: missing()
+
+  # The results of the first function whose predicate, a scalar, is not zero, else of the last one. All
+  # take the same arguments.
+  def cond(_predicates, _functions, _arguments), do: missing()
 
   # Pointers. pin/2 answers {:ok, address} of memory that holds the bytes while the tensor lives, and
   # share/3 {:ok, name} of such memory that other processes of the machine can open.
@@ -99,6 +114,8 @@ defmodule Nx.Vulkan.Native do
   # {ref, {:error, reason, message}}. limit: elements from the first on, -1 for all.
   def read(_tensor, _limit, _ref), do: missing()
   def evaluate(_tensor), do: missing()
+  # The same for tensors of one engine, as one request: what they share is computed once.
+  def evaluate_all(_tensors), do: missing()
   def deallocate(_tensor), do: missing()
   def explain(_tensor, _ir), do: missing()
 

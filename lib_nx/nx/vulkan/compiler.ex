@@ -1,20 +1,51 @@
 defmodule Nx.Vulkan.Compiler do
   @moduledoc """
-  Runs numerical definitions on `Nx.Vulkan.Backend`:
+  Compiles numerical definitions:
 
       Nx.Defn.global_default_options(compiler: Nx.Vulkan)
 
-  A definition is evaluated by `Nx.Defn.Evaluator`, on the device whatever the default backend is;
-  arguments on `Nx.BinaryBackend` are copied there. Its results start to be computed when it returns,
-  without waiting for them. So a training loop whose state is never read does not carry an ever longer
-  graph from step to step, and each step runs the kernels of the last one.
+  A definition is traced once, for each combination of types and shapes of its arguments, to a program
+  for the device. A call binds the arguments and answers at once, with tensors that are being computed:
+  it is one request to the device however many operations, loops and branches the definition has. Its
+  results have the bits of the same operations run one by one.
+
+  Arguments of `Nx.BinaryBackend` are copied to the device whatever the default backend is. Those that
+  no result needs are not even asked for: lazy containers stay lazy. Those that Nx marks as donatable
+  are deallocated by the call.
+
+  ## Loops and branches
+
+  `while` and `cond` run on the device's side of the call, nested in any way. Of a `cond` the taken branch
+  alone is computed; what other parts of the definition need too, and the conditions, are computed
+  before it.
+
+  ## Calls of the host
+
+  The values of hooks and of `print_value/2` are results of the call, too: the functions are called in
+  Nx's order, when the call has started. Hooks without a function cost nothing.
+
+  A definition with a hook inside of a loop or a branch, or with `Nx.runtime_call/4`, needs values on the
+  host before it can go on. It is evaluated by `Nx.Defn.Evaluator`, on the device.
+
+  ## Programs
+
+  Programs are kept by the function, the options that it closes over and the types, shapes, names and
+  vectorized axes of its arguments, for each device: at most 512, of which the one used longest ago
+  goes first. Functions that differ in what they close over never share a program. What else a
+  definition looks at while it is traced, such as the process dictionary or the application's
+  environment, is looked at once.
+
+  A function that closes over large tensors of `Nx.BinaryBackend` is compared by their elements at each
+  call of `Nx.Defn.jit/2`; with `Nx.Defn.compile/3` it is not, nor where tensors are arguments.
 
   ## Options
 
     * `:device`, `:memory_budget` - those of `Nx.Vulkan.Backend`. With `:device`, arguments on other
-      devices are copied there, too; by default the device is that of the default backend, if this is
-      `Nx.Vulkan.Backend`, else the default device
-    * `:hooks`, `:garbage_collect`, `:max_concurrency` - those of `Nx.Defn.Evaluator`
+      devices are copied there; without it a definition runs where its arguments are, and on the
+      default backend's device if they are on none
+    * `:hooks` - functions by the names of hooks, as with `Nx.Defn.Evaluator`
+    * `:garbage_collect`, `:max_concurrency` - those of `Nx.Defn.Evaluator`: for definitions that it
+      evaluates, and for the number of partitions
 
   ## Partitions
 
@@ -24,42 +55,47 @@ defmodule Nx.Vulkan.Compiler do
 
   @behaviour Nx.Defn.Compiler
 
+  alias Nx.Tensor, as: T
   alias Nx.Defn.{Composite, Evaluator}
-  alias Nx.Vulkan.{Backend, Native}
-  alias Nx.Vulkan.Backend.Node
+  alias Nx.Vulkan.{Backend, Native, Programs}
+  alias Nx.Vulkan.Backend.{Block, Node}
+  alias Nx.Vulkan.Compiler.{Host, Program}
 
   @backend_options [:device, :memory_budget]
 
   @impl true
-  def __jit__(key, vars, fun, args, opts), do: __compile__(key, vars, fun, opts).(args)
+  def __jit__(key, vars, fun, args_list, opts) do
+    {key, vars, fun, place, opts} = definition = definition(key, vars, fun, opts)
 
+    Enum.map(args_list, fn args ->
+      engine = engine(place)
+
+      case program(definition, engine) do
+        :host -> Host.compile(key, vars, fun, opts).(args, engine, moves?(place))
+        program -> call(program, definition, args)
+      end
+    end)
+  end
+
+  # Errors of a definition are raised here, not at the first call.
   @impl true
   def __compile__(key, vars, fun, opts) do
-    {backend_options, opts} = Keyword.split(opts, @backend_options)
-    backend_options = Backend.init(backend_options)
-    run = Evaluator.__compile__(key, vars, fun, opts)
+    {key, vars, fun, place, opts} = definition = definition(key, vars, fun, opts)
+    compiled = program(definition, engine(place))
+    host = if compiled == :host, do: Host.compile(key, vars, fun, opts)
 
-    fn [args] ->
-      backend = backend(backend_options)
+    fn args_list ->
+      Enum.map(args_list, fn args ->
+        engine = engine(place)
 
-      Nx.with_default_backend(backend, fn ->
-        noting_references(fn note ->
-          [Enum.map(args, &on_device(&1, backend, backend_options, note))] |> run.()
-        end)
-        |> own()
-        |> Enum.map(&start/1)
+        cond do
+          host != nil -> host.(args, engine, moves?(place))
+          compiled.engine == engine -> call(compiled, definition, args)
+          true -> definition |> program(engine) |> call(definition, args)
+        end
       end)
     end
   end
-
-  defp backend([]) do
-    case Nx.default_backend() do
-      {Backend, options} -> {Backend, options}
-      _ -> {Backend, []}
-    end
-  end
-
-  defp backend(options), do: {Backend, options}
 
   @impl true
   def __to_backend__(opts), do: {Backend, Backend.init(Keyword.take(opts, @backend_options))}
@@ -78,67 +114,68 @@ defmodule Nx.Vulkan.Compiler do
     for device <- if(gpus == [], do: devices, else: gpus), do: device.index
   end
 
-  # Arguments come as functions, which are called if they are used.
-  defp on_device(arg, backend, options, note) do
-    fn ->
-      case arg.() do
-        %Nx.Tensor{data: %Nx.BinaryBackend{}} = t -> to_device(t, backend)
-        %Nx.Tensor{data: %Backend{}} = t -> t |> copy(options) |> tap(&note.(Node.stored(&1).ref))
-        t -> t
-      end
+  # What Nx hands over, with the backend's options and the others apart.
+  defp definition(key, vars, fun, opts) do
+    {place, opts} = Keyword.split(opts, @backend_options)
+    {key, vars, fun, Backend.init(place), opts}
+  end
+
+  # ---- Where ----
+
+  defp engine([]) do
+    case Nx.default_backend() do
+      {Backend, options} -> Node.engine(options)
+      _ -> Node.engine([])
     end
   end
 
-  # A scalar stays a number, which goes where it is needed.
-  defp to_device(%Nx.Tensor{shape: {}, vectorized_axes: []} = t, {Backend, options}),
-    do: Node.from_host(t, Node.engine(options))
+  defp engine(place), do: Node.engine(place)
 
-  defp to_device(t, backend), do: Nx.backend_copy(t, backend)
+  # Whether arguments on other devices are copied.
+  defp moves?(place), do: place[:device] != nil
 
-  defp copy(t, options) do
-    if options[:device] == nil or Node.on?(t, Node.engine(options)),
-      do: t,
-      else: Nx.backend_copy(t, {Backend, options})
+  # ---- Programs ----
+
+  defp program({key, vars, fun, _place, opts}, engine) do
+    hooks = Keyword.get(opts, :hooks, %{})
+    key = {key, version(key), Enum.map(vars, &like/1), hooks, Block.linear_algebra(), engine}
+    Programs.fetch(key, engine, fn -> vars |> fun.() |> Program.make(engine, hooks) end)
   end
 
-  # What `fun` answers, and the references that it has noted meanwhile.
-  defp noting_references(fun) do
-    key = {__MODULE__, make_ref()}
-    Process.put(key, MapSet.new())
-
-    try do
-      {fun.(&Process.put(key, MapSet.put(Process.get(key), &1))), Process.get(key)}
-    after
-      Process.delete(key)
+  # A function of a module is another one when the module was compiled anew.
+  defp version(fun) when is_function(fun) do
+    with {:type, :external} <- Function.info(fun, :type),
+         {:module, module} = Function.info(fun, :module) do
+      module.module_info(:md5)
     end
   end
 
-  # Results are tensors of their own, so that each can be deallocated by itself: an argument that is
-  # returned as it is, and a value that is returned twice, get another reference.
-  defp own({results, arguments}) do
-    {results, _} =
-      Enum.map_reduce(results, arguments, fn result, known ->
-        Composite.traverse(result, known, fn
-          %Nx.Tensor{data: %Backend{ref: ref}} = t, known ->
-            if ref in known, do: {Node.another(t), known}, else: {t, MapSet.put(known, ref)}
+  defp like(var), do: Composite.traverse(var, &like_tensor/1)
 
-          t, known ->
-            {t, known}
-        end)
-      end)
+  defp like_tensor(%T{type: type, shape: shape, names: names, vectorized_axes: axes}),
+    do: {type, shape, names, axes}
 
-    results
+  # ---- Calls ----
+
+  defp call(program, {_, _, _, place, _} = definition, args) do
+    arguments = Program.arguments(program, args)
+    moves? = moves?(place)
+    engine = if moves?, do: program.engine, else: home(arguments) || program.engine
+    program = if engine == program.engine, do: program, else: program(definition, engine)
+    result = Program.call(program, Enum.map(arguments, &bind(&1, engine, moves?)))
+    Enum.each(arguments, &donate/1)
+    result
   end
 
-  # A failure to start is one of reading, too.
-  defp start(container) do
-    Composite.traverse(container, fn
-      %Nx.Tensor{data: %Backend{ref: ref}} = t ->
-        Native.evaluate(ref)
-        t
+  # Nx marks arguments that may be written over, from 0.14 on. They cannot be read any more.
+  defp donate(%{donatable?: true, data: %Backend{ref: ref}}), do: Native.deallocate(ref)
+  defp donate(_), do: :ok
 
-      t ->
-        t
-    end)
-  end
+  # Where the first argument is that is no number. Numbers are wherever they are needed.
+  defp home([%T{data: %Backend{number: nil, engine: engine}} | _]), do: engine
+  defp home([_ | arguments]), do: home(arguments)
+  defp home([]), do: nil
+
+  defp bind(%T{data: %Backend{number: nil}} = t, _engine, false), do: Node.ref(t)
+  defp bind(t, engine, _moves?), do: t |> Node.bring(engine) |> Node.ref()
 end

@@ -8,6 +8,18 @@ defmodule Nx.Vulkan.Backend.Block do
 
   import Node, only: [ref: 1, ref: 2, call: 3, call: 4, call_all: 3]
 
+  @linear_algebra [LinAlg.Cholesky, LinAlg.Determinant, LinAlg.Eigh, LinAlg.LU] ++
+                    [LinAlg.QR, LinAlg.Solve, LinAlg.SVD]
+  @operations [Nx.Block.LogicalNot, Nx.Block.Take, Nx.Block.TakeAlongAxis, Nx.Block.TopK] ++
+                [Nx.Block.CumulativeSum, Nx.Block.CumulativeProduct] ++
+                [Nx.Block.CumulativeMax, Nx.Block.CumulativeMin] ++
+                [Nx.Block.FFT2, Nx.Block.IFFT2, Nx.Block.RFFT, Nx.Block.IRFFT]
+
+  @doc "Whether a block is one operation here, and not the composition that Nx gives for it."
+  @spec native?(struct) :: boolean
+  def native?(%module{}) when module in @linear_algebra, do: linear_algebra() == :native
+  def native?(%module{}), do: module in @operations
+
   @spec block(struct, Nx.Tensor.t() | tuple, list, fun) :: Nx.Tensor.t() | tuple
   def block(%Nx.Block.LogicalNot{}, out, [t], _), do: Elementwise.unary(out, :logical_not, t)
 
@@ -51,16 +63,18 @@ defmodule Nx.Vulkan.Backend.Block do
 
   # ---- Linear algebra: one operation each, or as Nx composes it ----
 
-  @linear_algebra [LinAlg.Cholesky, LinAlg.Determinant, LinAlg.Eigh, LinAlg.LU] ++
-                    [LinAlg.QR, LinAlg.Solve, LinAlg.SVD]
-
   def block(%module{} = struct, out, args, fun) when module in @linear_algebra do
-    case Application.get_env(:nx_vulkan, :linear_algebra, :native) do
-      :native ->
-        native(struct, out, args)
+    if native?(struct), do: native(struct, out, args), else: composed(struct, args, fun)
+  end
 
-      :composed ->
-        composed(struct, args, fun)
+  def block(struct, _out, args, fun), do: composed(struct, args, fun)
+
+  @doc "What the configuration says of linear algebra."
+  @spec linear_algebra() :: :native | :composed
+  def linear_algebra do
+    case Application.get_env(:nx_vulkan, :linear_algebra, :native) do
+      known when known in [:native, :composed] ->
+        known
 
       other ->
         raise ArgumentError,
@@ -68,8 +82,6 @@ defmodule Nx.Vulkan.Backend.Block do
                 inspect(other)
     end
   end
-
-  def block(struct, _out, args, fun), do: composed(struct, args, fun)
 
   # Numbers that the composition makes must land on this backend, and on the device of the arguments.
   defp composed(struct, args, fun) do

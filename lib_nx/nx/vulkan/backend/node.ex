@@ -160,6 +160,20 @@ defmodule Nx.Vulkan.Backend.Node do
 
   def from_host(t, engine), do: bits_on(engine, t, Nx.to_binary(t))
 
+  @doc "A tensor of this backend or of `Nx.BinaryBackend` on an engine, if it is not there."
+  @spec bring(Nx.Tensor.t(), reference) :: Nx.Tensor.t()
+  def bring(%T{data: %Nx.BinaryBackend{}} = t, engine), do: from_host(t, engine)
+
+  def bring(%T{data: %B{}} = t, engine) do
+    cond do
+      on?(t, engine) -> t
+      t.data.number != nil -> t |> as_declared() |> move(engine)
+      true -> Nx.backend_copy(t, {B, device: Native.device(engine)})
+    end
+  end
+
+  def bring(t, _engine), do: put(t, value(t))
+
   @doc "This backend, with options for the device that the first tensor of ours is on."
   @spec backend([Nx.Tensor.t() | term]) :: {module, keyword}
   def backend(operands) do
@@ -172,7 +186,7 @@ defmodule Nx.Vulkan.Backend.Node do
   # ---- Results ----
 
   @doc "A tensor like the template `out`, from what a constructor of the NIF answers."
-  @spec make(Nx.Tensor.t(), (() -> tuple)) :: Nx.Tensor.t()
+  @spec make(Nx.Tensor.t(), (-> tuple)) :: Nx.Tensor.t()
   def make(out, constructor), do: put(out, new(constructor))
 
   @doc "A value as a tensor like the template `out`. The type is made to be `out`'s."
@@ -198,23 +212,35 @@ defmodule Nx.Vulkan.Backend.Node do
   end
 
   @doc "What a constructor of the NIF makes. Failures raise as those of Nx's own backend do."
-  @spec new(reference | nil, (() -> tuple)) :: Value.made()
+  @spec new(reference | nil, (-> tuple)) :: Value.made()
   def new(owner \\ nil, constructor), do: owner |> Value.make(constructor) |> unwrap!()
 
   defp unwrap!({:ok, value}), do: value
   defp unwrap!({:error, error}), do: raise(Error.for_nx(error))
 
+  # ---- Functions ----
+
+  @doc "An argument of a function, like the value of a tensor; on the engine that `home` is or lives on."
+  @spec parameter(reference, Nx.Tensor.t()) :: Nx.Tensor.t()
+  def parameter(home, %T{type: type} = like) do
+    {atom, dims} = {type(type), like |> declared_shape() |> Tuple.to_list()}
+    make(like, fn -> Native.parameter(home, atom, dims) end)
+  end
+
   # ---- Values from and to the host ----
 
   @doc "A tensor with the same value everywhere. A scalar is a number."
   @spec constant(Nx.Tensor.t(), term, keyword) :: Nx.Tensor.t()
-  def constant(%T{shape: shape, type: type} = out, number, options) do
-    engine = engine(options)
+  def constant(out, number, options), do: constant_on(engine(options), out, number)
+
+  @doc "The same on the engine that `home` is or lives on."
+  @spec constant_on(reference, Nx.Tensor.t(), term) :: Nx.Tensor.t()
+  def constant_on(home, %T{shape: shape, type: type} = out, number) do
     number = Number.to_native(number, type(type))
 
     if shape == {},
-      do: number_on(engine, out, number),
-      else: put(out, native_constant(engine, out, number))
+      do: number_on(home, out, number),
+      else: put(out, native_constant(home, out, number))
   end
 
   defp number_on(engine, out, number),
