@@ -27,7 +27,7 @@ defmodule Nx.Vulkan.Memory do
   and calls it once more. `owner`, an engine or a tensor, tells whose memory `fun` needs; nil that it
   may be any engine's.
   """
-  @spec retry(reference | nil, (-> result)) :: result when result: term
+  @spec retry(reference | nil, (() -> result)) :: result when result: term
   def retry(owner, fun) do
     case fun.() do
       {:error, :alloc_failed, _message} ->

@@ -12,7 +12,7 @@ defmodule Nx.Vulkan.Value do
   that. `owner`, an engine or a tensor's reference, tells whose memory is needed; nil that it may be
   any engine's.
   """
-  @spec make(reference | nil, (-> tuple)) :: {:ok, made} | {:error, Error.t()}
+  @spec make(reference | nil, (() -> tuple)) :: {:ok, made} | {:error, Error.t()}
   def make(owner \\ nil, constructor) do
     case Memory.retry(owner, constructor) do
       {:ok, answer} ->

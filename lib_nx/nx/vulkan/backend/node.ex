@@ -186,7 +186,7 @@ defmodule Nx.Vulkan.Backend.Node do
   # ---- Results ----
 
   @doc "A tensor like the template `out`, from what a constructor of the NIF answers."
-  @spec make(Nx.Tensor.t(), (-> tuple)) :: Nx.Tensor.t()
+  @spec make(Nx.Tensor.t(), (() -> tuple)) :: Nx.Tensor.t()
   def make(out, constructor), do: put(out, new(constructor))
 
   @doc "A value as a tensor like the template `out`. The type is made to be `out`'s."
@@ -212,7 +212,7 @@ defmodule Nx.Vulkan.Backend.Node do
   end
 
   @doc "What a constructor of the NIF makes. Failures raise as those of Nx's own backend do."
-  @spec new(reference | nil, (-> tuple)) :: Value.made()
+  @spec new(reference | nil, (() -> tuple)) :: Value.made()
   def new(owner \\ nil, constructor), do: owner |> Value.make(constructor) |> unwrap!()
 
   defp unwrap!({:ok, value}), do: value

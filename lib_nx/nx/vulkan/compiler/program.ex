@@ -53,7 +53,7 @@ defmodule Nx.Vulkan.Compiler.Program do
     do: Node.new(engine, fn -> Native.function(parameters, results) end)
 
   @doc "The arguments that a call needs. They come as functions; no other is called."
-  @spec arguments(t, [(-> Nx.Tensor.t())]) :: [Nx.Tensor.t()]
+  @spec arguments(t, [(() -> Nx.Tensor.t())]) :: [Nx.Tensor.t()]
   def arguments(%__MODULE__{used: used}, args), do: pick(used, args, 0)
 
   defp pick([i | used], [arg | args], i), do: [tensor(arg.()) | pick(used, args, i + 1)]
