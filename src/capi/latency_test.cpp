@@ -9,6 +9,7 @@
 #include <functional>
 #include <future>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <regex>
 #include <set>
@@ -36,8 +37,10 @@ std::set<std::string> ordinary_functions() {
     if (entry.path().extension() != ".cpp") continue;
     std::ifstream file(entry.path());
     for (std::string line; std::getline(file, line);) {
-      std::smatch match;
-      if (std::regex_search(line, match, registered)) names.insert(match[1]);
+      for (std::sregex_iterator match(line.begin(), line.end(), registered), end; match != end;
+           ++match) {
+        names.insert((*match)[1]);
+      }
     }
   }
   return names;
@@ -161,6 +164,20 @@ TEST_F(Latency, OrdinaryFunctionsDoNotWaitForACompiler) {
   const int add = nxv_op_find("add"), exp = nxv_op_find("exp"), select = nxv_op_find("select");
   const int sum = nxv_op_find("sum");
 
+  const auto define = [](nxv_tensor* from, nxv_tensor* to) {
+    nxv_function* f = nullptr;
+    EXPECT_EQ(nxv_function_create(1, &from, 1, &to, &f), NXV_OK) << nxv_last_error();
+    return std::unique_ptr<nxv_function, void (*)(nxv_function*)>(f, nxv_function_release);
+  };
+  nxv_tensor* parameter =
+      build([&](nxv_tensor** out) { return nxv_parameter(engine_, NXV_F32, 2, shape, out); });
+  nxv_tensor* state =
+      build([&](nxv_tensor** out) { return nxv_parameter(engine_, NXV_F32, 0, nullptr, out); });
+  nxv_tensor* result = apply("exp", {parameter});
+  const auto function = define(parameter, result);
+  const auto condition = define(state, apply("less", {state, number}));
+  const auto body = define(state, apply("negate", {state}));
+
   const std::map<std::string, std::function<nxv_status()>> calls = {
       {"device", [] { return NXV_OK; }},
       {"engine_device",
@@ -268,6 +285,23 @@ TEST_F(Latency, OrdinaryFunctionsDoNotWaitForACompiler) {
              x, -1, [](void*, nxv_status, const void*, size_t, const char*) {}, nullptr);
        }},
       {"evaluate", [&] { return nxv_evaluate(x); }},
+      {"evaluate_all", [&] { return nxv_evaluate_all(2, both); }},
+      {"function",
+       [&] {
+         nxv_function* f = nullptr;
+         const nxv_status status = nxv_function_create(1, &parameter, 1, &result, &f);
+         nxv_function_release(f);
+         return status;
+       }},
+      {"invoke",
+       building([&](nxv_tensor** out) { return nxv_function_call(function.get(), 1, &x, out); })},
+      {"while", building([&](nxv_tensor** out) {
+         return nxv_while(1, &state, condition.get(), body.get(), out);
+       })},
+      {"cond", building([&](nxv_tensor** out) {
+         nxv_function* const functions[] = {body.get(), body.get()};
+         return nxv_cond(1, &state, functions, 1, &state, out);
+       })},
       {"deallocate",
        [&] {
          nxv_tensor* t = nullptr;
