@@ -111,9 +111,8 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   for (size_t r = 0; r < step.outputs.size(); ++r) {
     const Program::Output& output = step.outputs[r];
     Faults faults = faults_of(step, output, frame);
-    if (slot && std::find(faults.begin(), faults.end(), slot) == faults.end()) {
-      faults.push_back(slot);
-    }
+    const bool has_slot = std::find(faults.begin(), faults.end(), slot) != faults.end();
+    if (slot && !has_slot) faults.push_back(slot);
     auto storage = std::make_shared<DeviceStorage>(std::move(values[r]), std::move(faults));
     storage->known = output.known;
     if (const Node* root = frame.node(output.root)) storage->known = integer_constant(*root);

@@ -46,11 +46,11 @@ class Recorder {
 
  private:
   // What operands share is kept once, or the list would double with every value read twice.
-  std::shared_ptr<FaultSlot> make_slot(const Program::Step& step);
   static Faults faults_of(const Program::Step& step, const Program::Output& output,
                           const Frame& frame);
   // Of each output, the operand whose storage it takes over, by its index, or -1.
   void choose_donors(const Program::Step& step, const Frame& frame);
+  std::shared_ptr<FaultSlot> make_slot(const Program::Step& step);
   vulkan::BlockRef allocate(uint64_t bytes) { return device_.memory().allocate(bytes); }
 
   vulkan::Device& device_;

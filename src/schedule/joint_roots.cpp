@@ -193,7 +193,8 @@ class Joiner {
     for (const Operand& operand : region.operands) {
       if (is_root(operand.node.get())) return false;
     }
-    if (region.fixed_columns || !are_alike(region)) return false;
+    if (region.fixed_columns || !store_whole_words(region)) return false;
+    if (has_mapped_rows(region) && !have_equal_rows(part)) return false;
     const auto ops = std::count_if(region.exprs.begin(), region.exprs.end(), [](const Expr& e) {
       return e.kind != ExprKind::load && e.kind != ExprKind::generate;
     });
@@ -202,25 +203,32 @@ class Joiner {
            have_equal_faults(region);
   }
 
-  // Whether rows of the roots can be stored together, and have the same coordinates where paths
-  // start from them.
-  static bool are_alike(const Region& region) {
+  // Whether an invocation owns whole words of every output.
+  static bool store_whole_words(const Region& region) {
     int narrow = 0;  // bytes of an element
-    const Node* of_rows = nullptr;
-    bool has_same_coordinates = true;
     for (const Root& root : region.roots) {
       const int bytes = storage_bytes(root.node->dtype);
       if (root.level == Level::element) {
         if (bytes < 4 && region.col_count % 4 != 0) return false;
         continue;
       }
-      if (of_rows) has_same_coordinates &= of_rows->shape == root.node->shape;
-      of_rows = root.node.get();
       if (bytes >= 4 || region.kind == RegionKind::pointwise) continue;
       if (region.root_level == Level::element || (narrow != 0 && narrow != bytes)) return false;
       narrow = bytes;
     }
-    return has_same_coordinates || !has_mapped_rows(region);
+    return true;
+  }
+
+  // Whether paths that start from rows start from the same coordinates.
+  bool have_equal_rows(const Part& part) const {
+    const Node* first = nullptr;
+    for (const Part::Root& root : part.roots) {
+      if (part.domain.layout == Shape2D::elements && root.base != kRowBase) continue;
+      const Node* node = node_of(root.entry);
+      if (first != nullptr && first->shape != node->shape) return false;
+      first = node;
+    }
+    return true;
   }
 
   static bool has_mapped_rows(const Region& region) {

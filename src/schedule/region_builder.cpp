@@ -27,8 +27,10 @@ class RegionBuilder {
     if (info(root_.op).fusion == Fusion::library) return build_library();
     set_spaces();
     for (const Part::Root& root : part_.roots) {
-      if (!root.is_stored) continue;
       Node* node = partition_.entries[root.entry].node;
+      const bool is_of_rows = base_level(root.base) == Level::row;
+      if (is_of_rows && draft_.row_root == nullptr) draft_.row_root = node;
+      if (!root.is_stored) continue;
       const int16_t value = expr(*node, root.base);
       region_.add_root(NodeRef::share(node), value, base_level(root.base));
     }

@@ -22,6 +22,8 @@ struct RegionDraft {
 
   Region& region;
   const Node& root;  // the first of them
+  const Node* row_root =
+      nullptr;  // the first of rows: mapped paths of rows start at its coordinates
   const Domain& domain;
   Shape row_shape;      // of rows
   Shape element_shape;  // rows, then columns

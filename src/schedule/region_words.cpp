@@ -42,18 +42,12 @@ class WordWriter {
       push_path(region_.paths[i]);
       (draft_.base_level(draft_.bases[i]) == Level::row ? maps_rows : maps_elements) = true;
     }
-    if (maps_rows) push_space(region_.row_base, row_root().shape);
+    if (maps_rows) push_space(region_.row_base, draft_.row_root->shape);
     if (maps_elements) push_space(region_.element_base, draft_.element_shape);
   }
 
  private:
   static uint32_t word(int64_t v) { return RegionDraft::word(v); }
-  // Whose coordinates mapped paths of rows start from.
-  const Node& row_root() const {
-    return *std::find_if(region_.roots.begin(), region_.roots.end(), [](const Root& r) {
-              return r.level == Level::row;
-            })->node;
-  }
   static Divisor divisor(int64_t d) { return Divisor(static_cast<uint64_t>(d)); }
 
   void push_space(Space& space, const Shape& dims) {

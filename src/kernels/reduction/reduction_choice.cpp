@@ -60,8 +60,7 @@ uint64_t round_up(uint64_t columns) { return std::max<uint64_t>(kGroup, std::bit
 
 // Loop iterations of an invocation that computes elements in turn, at most.
 uint64_t iterations_of_row(const Region& region, const ReductionLayout& layout, uint64_t columns) {
-  uint64_t passes = 0;
-  each_root_of(region, Level::element, [&](size_t, int) { ++passes; });
+  uint64_t passes = has_roots_of(region, Level::element) ? 1 : 0;
   for (const Expr& e : region.exprs) passes += e.kind == ExprKind::reduce;
   const uint64_t of_group = 1 + iterations_in_turn(region);
   const uint64_t accumulators = kFoldAccumulators / layout.lanes;

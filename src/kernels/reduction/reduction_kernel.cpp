@@ -190,11 +190,7 @@ class ReductionKernel {
     const uint32_t together = layout_.gathers ? layout_.workgroup : layout_.lanes;
     b_.for_range(first, words_[&Words::columns], b_.u32(kGroup * together), [&](Value column) {
       const Points points = frame_.element_points(row, column);
-      if (layout_.in_turn) {
-        each_root_of(region_, Level::element,
-                     [&](size_t r, int root) { store_in_turn(r, root, points, column); });
-        return;
-      }
+      if (layout_.in_turn) return store_in_turn(points, column);
       each_root_of(region_, Level::element,
                    [&](size_t, int root) { emitter_.evaluate(root, points); });
       each_root_of(region_, Level::element,
@@ -217,22 +213,30 @@ class ReductionKernel {
     }
   }
 
-  // The root may be computed once a row, and is stored for each element nevertheless.
-  void store_in_turn(size_t r, int root, const Points& points, Value column) {
-    const Value output = emitter_.output(r);
-    const auto each_lane = [&](const std::function<void(Value, const Number&)>& use) {
-      emitter_.evaluate_in_turn(std::span(&root, 1), Level::element, points,
-                                [&](Value lane) { use(lane, emitter_.value(root, 0)); });
-    };
-    if (layout_.aligned) {
-      const GroupWriter writer(b_, region_.roots[r].node->dtype);
-      each_lane([&](Value lane, const Number& x) { writer.set(lane, x); });
-      writer.store(output, points.element_groups[0]);
-    } else {
-      each_lane([&](Value lane, const Number& x) {
-        b_.if_(column + lane < words_[&Words::columns],
-               [&] { store_element(output, points.element_base + column + lane, x); });
+  void store_in_turn(const Points& points, Value column) {
+    std::vector<int> roots;
+    std::vector<Value> outputs;
+    std::vector<GroupWriter> writers;
+    each_root_of(region_, Level::element, [&](size_t r, int root) {
+      roots.push_back(root);
+      outputs.push_back(emitter_.output(r));
+      if (layout_.aligned) writers.emplace_back(b_, region_.roots[r].node->dtype);
+    });
+    emitter_.evaluate_in_turn(roots, Level::element, points, [&](Value lane) {
+      const auto each = [&](auto&& store) {
+        for (size_t i = 0; i < roots.size(); ++i) store(i, emitter_.value(roots[i], 0));
+      };
+      if (layout_.aligned) {
+        return each([&](size_t i, const Number& x) { writers[i].set(lane, x); });
+      }
+      b_.if_(column + lane < words_[&Words::columns], [&] {
+        each([&](size_t i, const Number& x) {
+          store_element(outputs[i], points.element_base + column + lane, x);
+        });
       });
+    });
+    for (size_t i = 0; i < writers.size(); ++i) {
+      writers[i].store(outputs[i], points.element_groups[0]);
     }
     emitter_.forget(Level::element);
   }

@@ -44,7 +44,7 @@ class Rows {
 
   NodeRef next() {
     const NodeRef x = dice_.pick(values_);
-    switch (dice_.below(8)) {
+    switch (dice_.below(9)) {
       case 0:
       case 1:
         if (x->shape.size() == 2 && x->shape[1] == columns_) return fold(x);
@@ -58,8 +58,9 @@ class Rows {
         return cast(x, dice_.pick(kTypes));
       }
       case 4:
-        if (x->shape.size() == 2) return reverse(x, {dice_.below(2)});
-        [[fallthrough]];
+        return reverse(x, {dice_.below(static_cast<int64_t>(x->shape.size()))});
+      case 5:
+        return shifted(x);
       default:
         return combine(x);
     }
@@ -70,6 +71,17 @@ class Rows {
     const Op op = dice_.pick(kFolds);
     const int64_t axis = dice_.chance(85) ? 1 : 0;
     return reduce(op, x, Axes{axis}, dice_.chance(70));
+  }
+
+  // By one element, along an axis.
+  NodeRef shifted(const NodeRef& x) {
+    const size_t rank = x->shape.size();
+    const auto axis = static_cast<size_t>(dice_.below(static_cast<int64_t>(rank)));
+    PadAttr amounts = {std::vector<int64_t>(rank), std::vector<int64_t>(rank),
+                       std::vector<int64_t>(rank)};
+    amounts.low[axis] = 1;
+    amounts.high[axis] = -1;
+    return pad(x, constant(owner_, make_scalar(x->dtype, int64_t{1}), {}), amounts);
   }
 
   // With something of the same shape, or a row of it.
