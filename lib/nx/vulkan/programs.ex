@@ -2,11 +2,19 @@ defmodule Nx.Vulkan.Programs do
   @moduledoc false
   # What definitions were compiled to, by a key: a table that every process reads and writes, owned by
   # this process. It is bounded; what was used longest ago goes first.
+  #
+  # Keys hold functions, and so whatever these close over. Each process keeps the last few keys that it
+  # used as they are: equal terms are mostly the same terms then, and compared in no time. The table
+  # hashes and copies keys, which lose what their parts share, so that it takes only those of moderate
+  # size.
 
   use GenServer
 
   @table __MODULE__
   @capacity 512
+  @recent 8
+  # Terms in a key.
+  @moderate 200_000
 
   def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
 
@@ -16,44 +24,50 @@ defmodule Nx.Vulkan.Programs do
   """
   @spec fetch(term, reference, (() -> program)) :: program when program: term
   def fetch(key, owner, make) do
-    case lookup(key) do
-      {:ok, program} ->
-        program
+    case Process.get(@table, []) do
+      [{^key, entry} | _] ->
+        touch(entry)
 
-      :error ->
-        program = make.()
-        used = :atomics.new(1, [])
-        touch(used)
-        :ets.insert(@table, {key, {program, used}, owner})
-        if size() > @capacity, do: evict()
-        program
+      recent ->
+        {same, others} = Enum.split_with(recent, fn {other, _} -> other === key end)
+
+        entry =
+          case same do
+            [{_, entry}] -> entry
+            [] -> shared(key, owner, make)
+          end
+
+        Process.put(@table, [{key, entry} | Enum.take(others, @recent - 1)])
+        touch(entry)
     end
   end
 
-  @doc "Forgets the programs of an engine."
-  @spec forget(reference) :: :ok
-  def forget(owner) do
-    :ets.match_delete(@table, {:_, :_, owner})
-    :ok
+  defp touch({program, used}) do
+    :atomics.put(used, 1, System.monotonic_time())
+    program
   end
 
-  @doc "How many programs there are; at most `capacity/0`."
-  @spec size() :: non_neg_integer
-  def size, do: :ets.info(@table, :size)
+  defp shared(key, owner, make) do
+    cond do
+      not moderate?(key) -> {make.(), :atomics.new(1, [])}
+      entry = lookup(key) -> entry
+      true -> insert(key, owner, {make.(), :atomics.new(1, [])})
+    end
+  end
 
-  @spec capacity() :: pos_integer
-  def capacity, do: @capacity
-
-  # Copies the program alone, not the key, which may be large.
+  # Copies the entry alone, not the key.
   defp lookup(key) do
-    {program, used} = :ets.lookup_element(@table, key, 2)
-    touch(used)
-    {:ok, program}
+    :ets.lookup_element(@table, key, 2)
   rescue
-    ArgumentError -> :error
+    ArgumentError -> nil
   end
 
-  defp touch(used), do: :atomics.put(used, 1, System.monotonic_time())
+  defp insert(key, owner, entry) do
+    touch(entry)
+    :ets.insert(@table, {key, entry, owner})
+    if size() > @capacity, do: evict()
+    entry
+  end
 
   defp evict do
     case :ets.select(@table, [{{:_, {:_, :"$1"}, :_}, [], [:"$1"]}]) do
@@ -65,6 +79,41 @@ defmodule Nx.Vulkan.Programs do
         :ets.match_delete(@table, {:_, {:_, oldest}, :_})
     end
   end
+
+  @doc "Forgets the programs of an engine."
+  @spec forget(reference) :: :ok
+  def forget(owner) do
+    :ets.match_delete(@table, {:_, :_, owner})
+    :ok
+  end
+
+  @doc "How many programs processes share; at most `capacity/0`."
+  @spec size() :: non_neg_integer
+  def size, do: :ets.info(@table, :size)
+
+  @spec capacity() :: pos_integer
+  def capacity, do: @capacity
+
+  @doc "Whether a term has few enough parts, each counted as often as it is referred to."
+  @spec moderate?(term) :: boolean
+  def moderate?(term), do: count([term], @moderate) > 0
+
+  # What is left of `budget` after the terms.
+  defp count(_, budget) when budget <= 0, do: 0
+  defp count([], budget), do: budget
+  defp count([term | rest], budget), do: count(rest, count_term(term, budget - 1))
+  defp count(tail, budget), do: count_term(tail, budget - 1)
+
+  defp count_term(list, budget) when is_list(list), do: count(list, budget)
+  defp count_term(tuple, budget) when is_tuple(tuple), do: count(Tuple.to_list(tuple), budget)
+  defp count_term(%{} = map, budget), do: map |> :maps.to_list() |> count(budget)
+
+  defp count_term(fun, budget) when is_function(fun) do
+    {:env, env} = :erlang.fun_info(fun, :env)
+    count(env, budget)
+  end
+
+  defp count_term(_, budget), do: budget
 
   @impl true
   def init(_) do

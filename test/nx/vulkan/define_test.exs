@@ -89,23 +89,51 @@ defmodule Nx.Vulkan.DefineTest do
   end
 
   describe "programs" do
+    # By another process, which remembers nothing.
+    defp fetch(key, owner, make),
+      do: Task.async(fn -> Programs.fetch(key, owner, make) end) |> Task.await()
+
     test "are made once for a key, and forgotten with their owner" do
       owner = make_ref()
       key = {:key, make_ref()}
-      assert Programs.fetch(key, owner, fn -> :first end) == :first
-      assert Programs.fetch(key, owner, fn -> flunk("made again") end) == :first
+      assert fetch(key, owner, fn -> :first end) == :first
+      assert fetch(key, owner, fn -> :again end) == :first
       Programs.forget(make_ref())
-      assert Programs.fetch(key, owner, fn -> flunk("made again") end) == :first
+      assert fetch(key, owner, fn -> :again end) == :first
       Programs.forget(owner)
-      assert Programs.fetch(key, owner, fn -> :second end) == :second
+      assert fetch(key, owner, fn -> :second end) == :second
       Programs.forget(owner)
+    end
+
+    test "of equal numbers differ, where these are not the same" do
+      for fetch <- [&fetch/3, &Programs.fetch/3], key <- [make_ref()], _ <- 1..2 do
+        assert fetch.({key, 1}, key, fn -> :integer end) == :integer
+        assert fetch.({key, 1.0}, key, fn -> :float end) == :float
+      end
+    end
+
+    test "are kept by their process alone where a key is large" do
+      # 2^60 parts, of which 60 are different.
+      large = Enum.reduce(1..60, make_ref(), fn _, part -> {part, part} end)
+      key = fn -> fn -> large end end
+      refute Programs.moderate?(key)
+      assert Programs.moderate?(fn -> [1, %{a: 2} | 3] end)
+      before = Programs.size()
+
+      for _ <- 1..2 do
+        made = if Process.get(:made), do: :again, else: :first
+        Process.put(:made, true)
+        assert Programs.fetch(key, make_ref(), fn -> made end) == :first
+      end
+
+      assert Programs.size() == before
     end
 
     test "are not kept where they cannot be made" do
       key = {:key, make_ref()}
 
       assert_raise ArithmeticError, fn ->
-        Programs.fetch(key, nil, fn -> raise(ArithmeticError) end)
+        Programs.fetch(key, nil, fn -> raise ArithmeticError end)
       end
 
       assert Programs.fetch(key, make_ref(), fn -> :made end) == :made

@@ -122,6 +122,17 @@ defmodule Nx.Vulkan.CompilerTest do
       assert Nx.to_number(results.n) == 7
     end
 
+    # From Nx 0.14 on.
+    if function_exported?(Nx, :donatable, 1) do
+      test "may take the place of donatable arguments" do
+        x = apply(Nx, :donatable, [Nx.reverse(Nx.tensor([1, 2], backend: Backend))])
+        y = Nx.reverse(Nx.tensor([1, 2], backend: Backend))
+        assert jit(&Nx.add/2).(x, y) |> Nx.to_flat_list() == [4, 2]
+        assert_raise Nx.Vulkan.Error, ~r/deallocated/, fn -> Nx.to_flat_list(x) end
+        assert Nx.to_flat_list(y) == [2, 1]
+      end
+    end
+
     test "of a call whose arguments are wrong are wrong when they are read" do
       take = jit(fn x, i -> Nx.take(x, i) end)
       i = Nx.add(Nx.tensor([0, 5]), Nx.reverse(Nx.tensor([0, 0])))
@@ -188,8 +199,9 @@ defmodule Nx.Vulkan.CompilerTest do
       fun = jit(&Nx.multiply(&1, 3))
       assert Nx.to_number(fun.(2)) == 6
       compiled = Nx.Defn.compile(&Nx.multiply(&1, 3), [1], compiler: Nx.Vulkan)
+      before = Programs.size()
       Nx.Vulkan.close()
-      assert Programs.size() == 0
+      assert Programs.size() < before
       assert Nx.to_number(fun.(2)) == 6
       assert Nx.to_number(compiled.(3)) == 9
     end
