@@ -38,15 +38,15 @@ struct Dispatch {
   const Pipeline* kernel = nullptr;  // waited for if it is still compiling
   std::span<const std::byte> parameters;
   std::array<uint32_t, 3> groups = {1, 1, 1};  // each at most 65 535
-  // Where the device reads the groups from, if not null: three 32-bit numbers, none larger than
-  // those above, at a multiple of 4 bytes. Listed under `reads`, too.
-  Block* indirect = nullptr;
-  uint64_t indirect_offset = 0;
   std::span<const Access> reads;
   std::span<const Access> writes;
   uint64_t work = 0;  // estimate, in element operations; decides when a batch is submitted
   // In the order of their parameters; at least those that the kernel reads through texel views.
   std::span<Block* const> buffers = {};
+  // Where the device reads the groups from, if not null: three 32-bit numbers, none larger than
+  // `groups`, at a multiple of 4 bytes. Listed under `reads`, too.
+  Block* indirect = nullptr;
+  uint64_t indirect_offset = 0;
 };
 
 struct KernelTime {
