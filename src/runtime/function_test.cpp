@@ -178,7 +178,7 @@ TEST_F(Functions, CountedLoopsReadNothing) {
   run(1);
   const uint64_t submissions = counted().submissions, compiled = counted().kernels_compiled;
   run(500);
-  EXPECT_LE(counted().submissions - submissions, 30U);
+  EXPECT_LE(counted().submissions - submissions, 250U);
   EXPECT_EQ(counted().kernels_compiled, compiled);
 }
 
@@ -199,7 +199,7 @@ TEST_F(Functions, LoopsThatTheDeviceDecidesOnReadOnceABatch) {
   for (const float limit : {-1.0F, 0.0F, 1.0F, 2.0F, 3.0F, 7.0F, 8.0F, 300.0F}) run(limit);
   const uint64_t submissions = counted().submissions, compiled = counted().kernels_compiled;
   run(10000);
-  EXPECT_LE(counted().submissions - submissions, 500U);
+  EXPECT_LE(counted().submissions - submissions, 2000U);
   EXPECT_EQ(counted().kernels_compiled, compiled);
 }
 
