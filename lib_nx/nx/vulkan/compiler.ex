@@ -9,7 +9,7 @@ defmodule Nx.Vulkan.Compiler do
   it is one request to the device however many operations, loops and branches the definition has. Its
   results have the bits of the same operations run one by one.
 
-  Arguments of `Nx.BinaryBackend` are copied to the device whatever the default backend is. Those that
+  Arguments of other backends are copied to the device whatever the default backend is. Those that
   no result needs are not even asked for: lazy containers stay lazy. Those that Nx marks as donatable
   are deallocated by the call.
 
@@ -50,7 +50,8 @@ defmodule Nx.Vulkan.Compiler do
   ## Partitions
 
   `Nx.Serving` with `partitions: true` runs one partition for each GPU, or for each CPU device where
-  there is no GPU. With `:device` all partitions, `:max_concurrency` of them, are on that device.
+  there is no GPU; with `:max_concurrency`, so many of them in turn on these devices. With `:device` all
+  partitions are on that device.
   """
 
   @behaviour Nx.Defn.Compiler
@@ -102,9 +103,13 @@ defmodule Nx.Vulkan.Compiler do
 
   @impl true
   def __partitions_options__(opts) do
-    if opts[:device],
-      do: Evaluator.__partitions_options__(opts),
-      else: Enum.map(devices(), &[{:device, &1} | opts])
+    if opts[:device] do
+      Evaluator.__partitions_options__(opts)
+    else
+      devices = devices()
+      count = opts[:max_concurrency] || length(devices)
+      devices |> Stream.cycle() |> Enum.take(count) |> Enum.map(&[{:device, &1} | opts])
+    end
   end
 
   # CPU devices have the same processors: where there is something better they are in its way.

@@ -78,9 +78,13 @@ defmodule Nx.Vulkan.CompilerTest do
       assert %{names: [:x]} = fun.(Nx.tensor([1, 2], names: [:x]), 2, 0)
     end
 
-    test "refuse expressions and tensors of other backends" do
-      assert_raise ArgumentError, ~r/different|BinaryBackend|expression/, fn ->
-        jit(fn x -> jit(&Nx.add(&1, x), on_conflict: :force).(1) end).(2)
+    test "refuse expressions, and templates" do
+      assert_raise ArgumentError, ~r/expression/, fn ->
+        jit(fn x -> jit(&Nx.add(&1, 1), on_conflict: :force).(x) end).(2)
+      end
+
+      assert_raise RuntimeError, ~r/TemplateBackend/, fn ->
+        jit(&Nx.add(&1, 1)).(Nx.template({2}, :s32))
       end
     end
 
@@ -139,6 +143,15 @@ defmodule Nx.Vulkan.CompilerTest do
       t = take.(Nx.tensor([1, 2, 3]), i)
       assert_raise ArgumentError, ~r/out of bounds/, fn -> Nx.to_binary(t) end
     end
+  end
+
+  test "partitions are on all devices, as many as asked for" do
+    all = Nx.Vulkan.__partitions_options__([])
+    assert length(all) >= 1
+    assert length(Nx.Vulkan.__partitions_options__(max_concurrency: 5)) == 5
+
+    assert [[device: 0, max_concurrency: 1]] =
+             Nx.Vulkan.__partitions_options__(device: 0, max_concurrency: 1)
   end
 
   describe "programs" do

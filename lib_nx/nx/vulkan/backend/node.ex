@@ -34,11 +34,8 @@ defmodule Nx.Vulkan.Backend.Node do
 
   def value(%T{data: %Nx.BinaryBackend{}} = t), do: value(from_host(t, engine([])))
 
-  def value(%T{data: %other{}} = t) do
-    raise Nx.Defn.IncompatibleBackendsError,
-      message:
-        "a tensor of #{inspect(other)} cannot be combined with one of Nx.Vulkan.Backend: " <>
-          "#{inspect(t.type)} #{inspect(t.shape)}"
+  def value(%T{data: %other{}}) do
+    raise Nx.Defn.IncompatibleBackendsError, backend1: B, backend2: other
   end
 
   @doc "The value of an operand, cast to `type` unless it has that type."
@@ -160,7 +157,7 @@ defmodule Nx.Vulkan.Backend.Node do
 
   def from_host(t, engine), do: bits_on(engine, t, Nx.to_binary(t))
 
-  @doc "A tensor of this backend or of `Nx.BinaryBackend` on an engine, if it is not there."
+  @doc "A tensor of any backend on an engine, if it is not there."
   @spec bring(Nx.Tensor.t(), reference) :: Nx.Tensor.t()
   def bring(%T{data: %Nx.BinaryBackend{}} = t, engine), do: from_host(t, engine)
 
@@ -172,7 +169,7 @@ defmodule Nx.Vulkan.Backend.Node do
     end
   end
 
-  def bring(t, _engine), do: put(t, value(t))
+  def bring(t, engine), do: Nx.backend_copy(t, {B, device: Native.device(engine)})
 
   @doc "This backend, with options for the device that the first tensor of ours is on."
   @spec backend([Nx.Tensor.t() | term]) :: {module, keyword}
