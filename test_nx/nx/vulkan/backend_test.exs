@@ -240,6 +240,10 @@ defmodule Nx.Vulkan.BackendTest do
       t = %{Nx.tensor(1) | data: %Nx.TemplateBackend{}}
 
       assert_raise Nx.Defn.IncompatibleBackendsError, fn -> Nx.add(Nx.tensor(1), t) end
+
+      assert_raise Nx.Defn.IncompatibleBackendsError, ~r/Nx.TemplateBackend/, fn ->
+        Backend.add(t, Nx.tensor(1), t)
+      end
     end
   end
 
