@@ -11,9 +11,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <regex>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "capi/fixture_test.h"
@@ -31,15 +31,20 @@ using Clock = std::chrono::steady_clock;
 // Names of the functions that the files of the NIF register without a flag: function<f>("f") and
 // not function<f>("f", kWaits).
 std::set<std::string> ordinary_functions() {
-  const std::regex registered("function<\\w+>\\(\"([^\"]+)\"\\)");
+  constexpr std::string_view kOpens = ">(\"", kCloses = "\")";  // function<f>("name"): no flags
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(NXV_NIF_FOLDER)) {
     if (entry.path().extension() != ".cpp") continue;
     std::ifstream file(entry.path());
     for (std::string line; std::getline(file, line);) {
-      for (std::sregex_iterator match(line.begin(), line.end(), registered), end; match != end;
-           ++match) {
-        names.insert((*match)[1]);
+      for (size_t at = line.find("function<"); at != std::string::npos;
+           at = line.find("function<", at + 1)) {
+        const size_t opens = line.find(kOpens, at);
+        if (opens == std::string::npos) break;
+        const size_t name = opens + kOpens.size(), quote = line.find('"', name);
+        if (line.compare(quote, kCloses.size(), kCloses) == 0) {
+          names.insert(line.substr(name, quote - name));
+        }
       }
     }
   }

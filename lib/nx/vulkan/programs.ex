@@ -22,7 +22,7 @@ defmodule Nx.Vulkan.Programs do
   The program under `key`, or else the one that `make` answers, which is kept as long as `owner`, an
   engine, is open. Processes that ask for the same new program at once each make one.
   """
-  @spec fetch(term, reference, (-> program)) :: program when program: term
+  @spec fetch(term, reference, (() -> program)) :: program when program: term
   def fetch(key, owner, make) do
     case Process.get(@table, []) do
       [{^key, entry} | _] ->
