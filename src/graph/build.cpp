@@ -23,10 +23,10 @@ NodeRef make_pointwise(Op op, DType type, Shape shape, std::vector<NodeRef> inpu
     std::vector<Scalar> values;
     for (const NodeRef& n : inputs) values.push_back(n->attribute<ConstantAttr>().value);
     if (const auto result = evaluate_integers(op, type, values)) {
-      return make(owner, Op::constant, type, std::move(shape), {}, ConstantAttr{*result});
+      return make_node(owner, Op::constant, type, std::move(shape), {}, ConstantAttr{*result});
     }
   }
-  return make(owner, op, type, std::move(shape), std::move(inputs));
+  return make_node(owner, op, type, std::move(shape), std::move(inputs));
 }
 
 Shape broadcast_shape(Op op, std::span<const NodeRef> operands) {
@@ -66,7 +66,7 @@ void check_shape(std::string_view what, std::span<const int64_t> shape) {
 
 NodeRef constant(const GraveyardRef& owner, const Scalar& value, Shape shape) {
   check_shape("constant", shape);
-  return make(owner, Op::constant, value.dtype, std::move(shape), {}, ConstantAttr{value});
+  return make_node(owner, Op::constant, value.dtype, std::move(shape), {}, ConstantAttr{value});
 }
 
 NodeRef iota(const GraveyardRef& owner, DType type, Shape shape, int64_t axis) {
@@ -75,7 +75,7 @@ NodeRef iota(const GraveyardRef& owner, DType type, Shape shape, int64_t axis) {
     fail(Status::invalid_argument, "iota",
          "axis " + std::to_string(axis) + " is out of range for shape " + to_string(shape));
   }
-  return make(owner, Op::iota, type, std::move(shape), {}, IotaAttr{axis});
+  return make_node(owner, Op::iota, type, std::move(shape), {}, IotaAttr{axis});
 }
 
 NodeRef eye(const GraveyardRef& owner, DType type, Shape shape) {
@@ -83,7 +83,7 @@ NodeRef eye(const GraveyardRef& owner, DType type, Shape shape) {
   if (shape.size() < 2) {
     fail(Status::invalid_argument, "eye", "needs at least two axes, got " + to_string(shape));
   }
-  return make(owner, Op::eye, type, std::move(shape), {});
+  return make_node(owner, Op::eye, type, std::move(shape), {});
 }
 
 NodeRef random(const GraveyardRef& owner, Op op, DType type, Shape shape,
@@ -93,13 +93,13 @@ NodeRef random(const GraveyardRef& owner, Op op, DType type, Shape shape,
     fail(Status::invalid_argument, name(op),
          "needs a floating type, got " + std::string(name(type)) + "; cast the result instead");
   }
-  return make(owner, op, type, std::move(shape), {}, stream);
+  return make_node(owner, op, type, std::move(shape), {}, stream);
 }
 
 NodeRef host_value(const GraveyardRef& owner, DType type, Shape shape,
                    std::vector<std::byte> stored) {
   check_shape("tensor", shape);
-  NodeRef n = make(owner, Op::data, type, std::move(shape), {});
+  NodeRef n = make_node(owner, Op::data, type, std::move(shape), {});
   if (static_cast<int64_t>(stored.size()) != n->storage_size()) {
     fail(Status::size_mismatch, "tensor",
          std::to_string(stored.size()) + " bytes given for " + describe(n));
@@ -110,7 +110,7 @@ NodeRef host_value(const GraveyardRef& owner, DType type, Shape shape,
 
 NodeRef parameter(const GraveyardRef& owner, DType type, Shape shape) {
   check_shape("parameter", shape);
-  return make(owner, Op::parameter, type, std::move(shape), {});
+  return make_node(owner, Op::parameter, type, std::move(shape), {});
 }
 
 NodeRef elementwise(Op op, std::span<const NodeRef> operands) {
@@ -147,15 +147,15 @@ NodeRef bitcast(const NodeRef& x, DType type) {
              " with the same bits: both must be real and equally wide");
   }
   if (x->dtype == type) return x;
-  return make(x->shared_graveyard(), Op::bitcast, type, x->shape, {x});
+  return make_node(x->shared_graveyard(), Op::bitcast, type, x->shape, {x});
 }
 
 NodeRef bounded_index(const NodeRef& index, int64_t size) {
   check_accepts(Op::bounded_index, {&index, 1});
   const NodeRef bound =
       constant(index->shared_graveyard(), make_scalar(DType::s32, size), index->shape);
-  return make(index->shared_graveyard(), Op::bounded_index, DType::s32, index->shape,
-              {index, bound});
+  return make_node(index->shared_graveyard(), Op::bounded_index, DType::s32, index->shape,
+                   {index, bound});
 }
 
 NodeRef gather(const NodeRef& x, const NodeRef& index) {
@@ -164,7 +164,7 @@ NodeRef gather(const NodeRef& x, const NodeRef& index) {
   if (index->dtype != DType::s32) {
     fail(Status::invalid_argument, "gather", "needs s32 indices, got " + describe(index));
   }
-  return make(x->shared_graveyard(), Op::gather, x->dtype, index->shape, {x, index});
+  return make_node(x->shared_graveyard(), Op::gather, x->dtype, index->shape, {x, index});
 }
 
 }  // namespace nxv

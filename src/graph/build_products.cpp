@@ -16,8 +16,8 @@ NodeRef product(const NodeRef& a, const NodeRef& b) {
   const bool is_batched = a->shape.size() == 3;
   Shape shape = a->shape;
   shape.back() = b->shape.back();
-  return make(a->shared_graveyard(), Op::dot, merge(a->dtype, b->dtype), std::move(shape), {a, b},
-              is_batched ? DotAxes{{2}, {1}, {0}, {0}} : DotAxes{{1}, {0}, {}, {}});
+  return make_node(a->shared_graveyard(), Op::dot, merge(a->dtype, b->dtype), std::move(shape),
+                   {a, b}, is_batched ? DotAxes{{2}, {1}, {0}, {0}} : DotAxes{{1}, {0}, {}, {}});
 }
 
 }  // namespace
@@ -45,8 +45,8 @@ NodeRef reduce(Op op, const NodeRef& x, std::optional<Axes> given, bool keep_axe
       shape.push_back(1);
     }
   }
-  return make(x->shared_graveyard(), op, result_type(op, operands), std::move(shape), {x},
-              ReduceAttr{std::move(axes), keep_axes});
+  return make_node(x->shared_graveyard(), op, result_type(op, operands), std::move(shape), {x},
+                   ReduceAttr{std::move(axes), keep_axes});
 }
 
 NodeRef dot(const NodeRef& a, const NodeRef& b, const DotAxes& axes) {

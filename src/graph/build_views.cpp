@@ -15,9 +15,11 @@ constexpr size_t kMaxParts = 8;  // of one concatenate node
 
 NodeRef make_view(const NodeRef& x, Op op, Shape shape, Attributes attributes) {
   if (x->op == Op::constant && x->count == 1 && element_count(shape) == 1) {
-    return make(x->shared_graveyard(), Op::constant, x->dtype, std::move(shape), {}, x->attributes);
+    return make_node(x->shared_graveyard(), Op::constant, x->dtype, std::move(shape), {},
+                     x->attributes);
   }
-  return make(x->shared_graveyard(), op, x->dtype, std::move(shape), {x}, std::move(attributes));
+  return make_node(x->shared_graveyard(), op, x->dtype, std::move(shape), {x},
+                   std::move(attributes));
 }
 
 }  // namespace
@@ -137,8 +139,8 @@ NodeRef pad(const NodeRef& x, const NodeRef& value, PadAttr amounts) {
   const DType type = merge(x->dtype, value->dtype);
   const NodeRef from = cast(x, type);
   if (!changes) return from;
-  return make(x->shared_graveyard(), Op::pad, type, std::move(shape),
-              {from, reshape(cast(value, type), {})}, std::move(amounts));
+  return make_node(x->shared_graveyard(), Op::pad, type, std::move(shape),
+                   {from, reshape(cast(value, type), {})}, std::move(amounts));
 }
 
 NodeRef windows(const NodeRef& x, const WindowsAttr& geometry) {
@@ -200,8 +202,8 @@ NodeRef concatenate(std::span<const NodeRef> parts, int64_t axis) {
     }
     return concatenate(joined, axis);
   }
-  return make(parts[0]->shared_graveyard(), Op::concatenate, type, std::move(shape),
-              std::move(inputs), ConcatenateAttr{axis});
+  return make_node(parts[0]->shared_graveyard(), Op::concatenate, type, std::move(shape),
+                   std::move(inputs), ConcatenateAttr{axis});
 }
 
 }  // namespace nxv

@@ -1,8 +1,6 @@
 #include "graph/building.h"
 
 #include <algorithm>
-#include <memory>
-#include <utility>
 
 namespace nxv::building {
 
@@ -11,13 +9,6 @@ namespace nxv::building {
 }
 
 std::string describe(const NodeRef& n) { return std::string(name(n->dtype)) + to_string(n->shape); }
-
-NodeRef make(const GraveyardRef& owner, Op op, DType type, Shape shape, std::vector<NodeRef> inputs,
-             Attributes attributes) {
-  return NodeRef::adopt(std::make_unique<Node>(owner, op, type, std::move(shape), std::move(inputs),
-                                               std::move(attributes))
-                            .release());
-}
 
 void check_same_engine(std::string_view op, std::span<const NodeRef> nodes) {
   for (const NodeRef& n : nodes) {

@@ -1,4 +1,4 @@
-// Private to graph/build*.cpp: nodes as they are, and what builders check.
+// Private to graph/build*.cpp: what builders check.
 #pragma once
 
 #include <span>
@@ -12,9 +12,6 @@ namespace nxv::building {
 
 [[noreturn]] void fail(Status status, std::string_view op, const std::string& what);
 std::string describe(const NodeRef& n);
-
-NodeRef make(const GraveyardRef& owner, Op op, DType type, Shape shape, std::vector<NodeRef> inputs,
-             Attributes attributes = {});
 
 void check_same_engine(std::string_view op, std::span<const NodeRef> nodes);
 void check_accepts(Op op, std::span<const NodeRef> operands);

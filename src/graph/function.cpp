@@ -91,16 +91,12 @@ FunctionRef truth_of(const Function& condition) {
 std::vector<NodeRef> results_of(Op op, std::vector<NodeRef> inputs, ControlAttr control) {
   const std::vector<NodeRef> results = control.functions.back()->results;
   const auto& graveyard = results.front()->shared_graveyard();
-  const auto make = [&](Op o, DType type, Shape shape, std::vector<NodeRef> from, Attributes attr) {
-    return NodeRef::adopt(std::make_unique<Node>(graveyard, o, type, std::move(shape),
-                                                 std::move(from), std::move(attr))
-                              .release());
-  };
-  const NodeRef all = make(op, DType::u8, {}, std::move(inputs), std::move(control));
+  const NodeRef all =
+      make_node(graveyard, op, DType::u8, {}, std::move(inputs), std::move(control));
   std::vector<NodeRef> out;
   for (size_t i = 0; i < results.size(); ++i) {
-    out.push_back(make(Op::result, results[i]->dtype, results[i]->shape, {all},
-                       ResultAttr{static_cast<int64_t>(i)}));
+    out.push_back(make_node(graveyard, Op::result, results[i]->dtype, results[i]->shape, {all},
+                            ResultAttr{static_cast<int64_t>(i)}));
   }
   return out;
 }

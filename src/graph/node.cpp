@@ -1,6 +1,7 @@
 #include "graph/node.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -45,6 +46,13 @@ Node::Node(std::shared_ptr<Graveyard> graveyard, Op op, DType dtype, Shape shape
 }
 
 Node::~Node() { graveyard_->live_.fetch_sub(1, std::memory_order_relaxed); }
+
+NodeRef make_node(std::shared_ptr<Graveyard> owner, Op op, DType dtype, Shape shape,
+                  std::vector<NodeRef> inputs, Attributes attributes) {
+  return NodeRef::adopt(std::make_unique<Node>(std::move(owner), op, dtype, std::move(shape),
+                                               std::move(inputs), std::move(attributes))
+                            .release());
+}
 
 void Node::set_stored(std::shared_ptr<Storage> storage) {
   storage_ = std::move(storage);

@@ -95,10 +95,9 @@ std::vector<NodeRef> call(std::string_view name, std::span<const NodeRef> tensor
 
 NodeRef make_node(Op op, DType type, Shape shape, std::vector<NodeRef> inputs,
                   Attributes attributes) {
-  const std::shared_ptr<Graveyard> owner = inputs[0]->shared_graveyard();
-  return NodeRef::adopt(std::make_unique<Node>(owner, op, type, std::move(shape), std::move(inputs),
-                                               std::move(attributes))
-                            .release());
+  std::shared_ptr<Graveyard> owner = inputs[0]->shared_graveyard();
+  return nxv::make_node(std::move(owner), op, type, std::move(shape), std::move(inputs),
+                        std::move(attributes));
 }
 
 }  // namespace nxv::library

@@ -321,9 +321,7 @@ NodeRef Engine::upload(DType type, Shape shape, std::span<const std::byte> bytes
     if (release) release();
     return node;
   }
-  NodeRef node = NodeRef::adopt(
-      std::make_unique<Node>(graveyard_, Op::data, type, std::move(shape), std::vector<NodeRef>{})
-          .release());
+  NodeRef node = make_node(graveyard_, Op::data, type, std::move(shape));
   Request request;
   request.nodes = {node};
   request.bytes = bytes;
@@ -375,9 +373,7 @@ std::vector<NodeRef> Engine::invoke(const FunctionRef& function, std::vector<Nod
   check_arguments(*function, arguments);
   std::vector<NodeRef> results;
   for (const NodeRef& r : function->results) {
-    results.push_back(NodeRef::adopt(
-        std::make_unique<Node>(graveyard_, Op::data, r->dtype, r->shape, std::vector<NodeRef>{})
-            .release()));
+    results.push_back(make_node(graveyard_, Op::data, r->dtype, r->shape));
   }
   Request request;
   request.nodes = std::move(arguments);

@@ -25,9 +25,7 @@ size_t storage(DType t, int64_t count) {
 NodeRef node(DType t, Shape shape) {
   const auto owner = std::make_shared<Graveyard>();
   owner->close();
-  return NodeRef::adopt(
-      std::make_unique<Node>(owner, Op::data, t, std::move(shape), std::vector<NodeRef>{})
-          .release());
+  return make_node(owner, Op::data, t, std::move(shape));
 }
 
 Bytes random_numbers(DType t, int64_t count, uint32_t state) {

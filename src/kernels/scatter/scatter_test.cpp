@@ -106,9 +106,7 @@ TEST(Scatter, ManySlots) {
 TEST(Scatter, LargeTargets) {
   const auto owner = host_graveyard();
   const auto stored = [&](DType type, Shape shape) {
-    return NodeRef::adopt(
-        std::make_unique<Node>(owner, Op::data, type, std::move(shape), std::vector<NodeRef>{})
-            .release());
+    return make_node(owner, Op::data, type, std::move(shape));
   };
   const plan::DevicePlan plan = discrete_plan();
   const Target target = make_target(plan);

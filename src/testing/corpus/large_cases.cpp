@@ -11,9 +11,7 @@ struct NoStorage : Storage {};
 
 // A stored tensor that nobody can read.
 NodeRef absent(const GraveyardRef& owner, DType type, Shape shape) {
-  NodeRef node = NodeRef::adopt(
-      std::make_unique<Node>(owner, Op::data, type, std::move(shape), std::vector<NodeRef>{})
-          .release());
+  NodeRef node = make_node(owner, Op::data, type, std::move(shape));
   node->set_stored(std::make_shared<NoStorage>());
   return node;
 }

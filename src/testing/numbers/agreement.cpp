@@ -100,9 +100,7 @@ NodeRef magnitude(const NodeRef& x) {
 
 // The node over operands of other values, or of other types.
 NodeRef over(const GraveyardRef& owner, const Node& node, DType type, std::vector<NodeRef> inputs) {
-  return NodeRef::adopt(
-      std::make_unique<Node>(owner, node.op, type, node.shape, std::move(inputs), node.attributes)
-          .release());
+  return make_node(owner, node.op, type, node.shape, std::move(inputs), node.attributes);
 }
 
 // How the elements of a node come from many: as their sums or their products.
