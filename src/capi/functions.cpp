@@ -8,13 +8,13 @@ using nxv::Error;
 using nxv::FunctionRef;
 using nxv::NodeRef;
 using nxv::Status;
+using nxv::capi::create;
 using nxv::capi::dtype;
 using nxv::capi::guarded;
+using nxv::capi::hand_over;
 using nxv::capi::nodes_of;
 using nxv::capi::require;
 using nxv::capi::shape;
-using nxv::capi::TensorHandle;
-using nxv::capi::wrap;
 
 struct nxv_function {
   nxv_function(std::shared_ptr<nxv::runtime::Engine> owner, FunctionRef value)
@@ -28,15 +28,6 @@ namespace {
 
 std::vector<NodeRef> nodes_or_none(int count, nxv_tensor* const* tensors) {
   return count == 0 ? std::vector<NodeRef>() : nodes_of(count, tensors);
-}
-
-// All or none: what was made before a later one fails is released.
-void hand_over(const std::shared_ptr<nxv::runtime::Engine>& engine,
-               const std::vector<NodeRef>& results, nxv_tensor** out) {
-  std::vector<TensorHandle> made;
-  made.reserve(results.size());
-  for (const NodeRef& result : results) made.emplace_back(wrap(engine, result));
-  for (size_t i = 0; i < made.size(); ++i) out[i] = made[i].release();
 }
 
 // Results outside of functions are computed at once, all by one run.
@@ -55,11 +46,8 @@ const FunctionRef& function_of(const nxv_function* function) {
 
 nxv_status nxv_parameter(nxv_engine* engine, nxv_dtype type, int rank, const int64_t* dims,
                          nxv_tensor** out) noexcept {
-  return guarded([&] {
-    require(engine, "engine");
-    require(out, "out");
-    *out = wrap(engine->engine,
-                nxv::parameter(engine->engine->graveyard(), dtype(type), shape(rank, dims)));
+  return create(engine, out, [&](const auto& owner) {
+    return nxv::parameter(owner, dtype(type), shape(rank, dims));
   });
 }
 

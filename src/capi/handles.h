@@ -79,6 +79,26 @@ inline void require(const void* pointer, const char* what) {
   if (pointer == nullptr) throw Error(Status::invalid_argument, std::string(what) + " is NULL");
 }
 
+// Builds a node of an engine and wraps it.
+template <typename Build>
+nxv_status create(nxv_engine* engine, nxv_tensor** out, Build make) noexcept {
+  return guarded([&] {
+    require(engine, "engine");
+    require(out, "out");
+    *out = wrap(engine->engine, make(engine->engine->graveyard()));
+  });
+}
+
+// Handles on nodes that were just built, all or none: what was made before a later one fails is
+// released.
+inline void hand_over(const std::shared_ptr<runtime::Engine>& engine,
+                      const std::vector<NodeRef>& nodes, nxv_tensor** out) {
+  std::vector<TensorHandle> made;
+  made.reserve(nodes.size());
+  for (const NodeRef& node : nodes) made.emplace_back(wrap(engine, node));
+  for (size_t i = 0; i < made.size(); ++i) out[i] = made[i].release();
+}
+
 // At least one.
 inline std::vector<NodeRef> nodes_of(int count, nxv_tensor* const* tensors) {
   if (count < 1) throw Error(Status::invalid_argument, "needs at least one tensor");

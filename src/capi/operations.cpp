@@ -9,12 +9,13 @@ using nxv::Error;
 using nxv::NodeRef;
 using nxv::Op;
 using nxv::Status;
+using nxv::capi::create;
 using nxv::capi::dtype;
 using nxv::capi::guarded;
+using nxv::capi::hand_over;
 using nxv::capi::nodes_of;
 using nxv::capi::require;
 using nxv::capi::shape;
-using nxv::capi::TensorHandle;
 using nxv::capi::wrap;
 
 namespace {
@@ -26,15 +27,6 @@ nxv_status build(nxv_tensor* first, nxv_tensor** out, Build make) noexcept {
     require(first, "tensor");
     require(out, "out");
     *out = wrap(first->engine, make());
-  });
-}
-
-template <typename Build>
-nxv_status create(nxv_engine* engine, nxv_tensor** out, Build make) noexcept {
-  return guarded([&] {
-    require(engine, "engine");
-    require(out, "out");
-    *out = wrap(engine->engine, make(engine->engine->graveyard()));
   });
 }
 
@@ -241,12 +233,8 @@ nxv_status nxv_call(const char* name, int count, nxv_tensor* const* operands, in
                   std::string(name) + ": has " + std::to_string(results.size()) +
                       " results, room was given for " + std::to_string(capacity));
     }
-    // All or none: what was made before a later one fails is released.
-    std::vector<TensorHandle> made;
-    made.reserve(results.size());
-    for (const NodeRef& result : results) made.emplace_back(wrap(operands[0]->engine, result));
-    for (size_t i = 0; i < made.size(); ++i) outs[i] = made[i].release();
-    *out_count = static_cast<int>(made.size());
+    hand_over(operands[0]->engine, results, outs);
+    *out_count = static_cast<int>(results.size());
   });
 }
 
