@@ -129,6 +129,7 @@ std::vector<StorageRef> Executor::speculate(const Program& test, const Program& 
   const uint64_t most = std::clamp<uint64_t>(
       device_.memory().stats().budget / kSpeculationShare / bytes, 1, kMostRounds);
 
+  const vulkan::Pipeline& kernel = maker_.request("gate", kernels::generate_gate).get();
   Speculation speculation;
   speculation.groups = device_.memory().allocate(planned.size() * sizeof(uint32_t));
   const vulkan::BlockRef plan = device_.transfers().allocate_for_upload(speculation.groups->size());
@@ -143,7 +144,7 @@ std::vector<StorageRef> Executor::speculate(const Program& test, const Program& 
     {
       const Speculating speculating(recorder_, speculation);
       for (uint64_t round = 0; round < batch; ++round) {
-        gate(*conditions.back(), *plan, *gate_state, speculation, planned.size());
+        gate(kernel, *conditions.back(), *plan, *gate_state, speculation, planned.size());
         states.push_back(run(body, states.back()));
         conditions.push_back(run(test, states.back()).front());
         if ((round + 1) % kRoundsASubmission == 0) keep_pace();
@@ -163,9 +164,9 @@ std::vector<StorageRef> Executor::speculate(const Program& test, const Program& 
   }
 }
 
-void Executor::gate(const DeviceStorage& condition, vulkan::Block& planned, vulkan::Block& state,
-                    Speculation& speculation, size_t count) {
-  const vulkan::Pipeline& kernel = maker_.request("gate", kernels::generate_gate);
+void Executor::gate(const vulkan::Pipeline& kernel, const DeviceStorage& condition,
+                    vulkan::Block& planned, vulkan::Block& state, Speculation& speculation,
+                    size_t count) {
   struct {
     uint64_t condition, planned, state, groups;
     uint32_t count, padding;
@@ -176,7 +177,7 @@ void Executor::gate(const DeviceStorage& condition, vulkan::Block& planned, vulk
                      static_cast<uint32_t>(count),
                      0};
   vulkan::Dispatch d;
-  d.kernel = &kernel.get();
+  d.kernel = &kernel;
   d.parameters = std::as_bytes(std::span(&parameters, 1)).first(kernel.parameter_bytes());
   const std::array<vulkan::Block*, 4> buffers{condition.block.get(), &planned, &state,
                                               speculation.groups.get()};

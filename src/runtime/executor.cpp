@@ -42,14 +42,10 @@ void Executor::keep_pace() {
   }
 }
 
-StorageRef Executor::upload(std::span<const std::byte> stored, uint64_t allocation) {
-  vulkan::BlockRef block = device_.transfers().allocate_for_upload(allocation);
-  device_.transfers().upload(stored, *block);
-  return std::make_shared<DeviceStorage>(std::move(block), Faults{});
-}
-
 void Executor::upload(Node& node, std::span<const std::byte> stored) {
-  StorageRef storage = upload(stored, allocation_bytes(node));
+  vulkan::BlockRef block = device_.transfers().allocate_for_upload(allocation_bytes(node));
+  device_.transfers().upload(stored, *block);
+  auto storage = std::make_shared<DeviceStorage>(std::move(block), Faults{});
   if (node.count == 1 && is_integer(node.dtype)) {
     storage->known = load_scalar(node.dtype, stored.data(), 0);
   }
@@ -128,8 +124,7 @@ void Executor::evaluate(std::span<const NodeRef> nodes) {
 void Executor::drop_inputs(const Program& program, const Frame& frame) {
   const auto drop = [&](Position p) {
     Node& node = *frame.node(p);
-    if (node.is_pending()) return;
-    node.inputs.clear();
+    if (!node.is_pending()) node.inputs.clear();
   };
   for (const Program::Step& step : program.steps) step.each_stored(drop);
 }

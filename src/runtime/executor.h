@@ -55,14 +55,13 @@ class Executor {
   std::vector<StorageRef> run_loop(const Program::Control& loop, std::vector<StorageRef> state);
   std::vector<StorageRef> run_branch(const Program::Control& branch,
                                      std::vector<StorageRef> inputs);
-  StorageRef upload(std::span<const std::byte> stored, uint64_t allocation);
   // The node, once small data of it is on the device.
   Node& stored(Node& node);
   bool follow(const Program::HostState& host, const Program& body, std::vector<StorageRef>& state);
   std::vector<StorageRef> speculate(const Program& test, const Program& body,
                                     std::vector<StorageRef> state);
-  void gate(const DeviceStorage& condition, vulkan::Block& planned, vulkan::Block& state,
-            Speculation& speculation, size_t count);
+  void gate(const vulkan::Pipeline& kernel, const DeviceStorage& condition, vulkan::Block& planned,
+            vulkan::Block& state, Speculation& speculation, size_t count);
   // Waits for a scalar. Throws the fault that it depends on.
   bool is_true(DeviceStorage& scalar, DType type);
 

@@ -1,6 +1,7 @@
 #include "runtime/program.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "runtime/storage.h"
 
@@ -100,7 +101,20 @@ std::optional<Program::HostState> host_state(const Function& condition, const Fu
   return host;
 }
 
-Program::Step make_control(const Node& node, const schedule::Structure& graph) {
+// Of each loop and branch, the results that somebody reads.
+using ControlResults = std::unordered_map<const Node*, std::vector<std::pair<int, Position>>>;
+
+ControlResults control_results(const schedule::Structure& graph) {
+  ControlResults results;
+  for (const Node* n : graph.nodes) {
+    if (n->op != Op::result || !n->is_pending()) continue;
+    const int index = static_cast<int>(n->attribute<ResultAttr>().index);
+    results[n->inputs[0].get()].emplace_back(index, n->scratch);
+  }
+  return results;
+}
+
+Program::Step make_control(const Node& node, const ControlResults& results) {
   Program::Step step;
   for (const NodeRef& input : node.inputs) step.operands.push_back(input->scratch);
   auto control = std::make_shared<Program::Control>();
@@ -111,9 +125,8 @@ Program::Step make_control(const Node& node, const schedule::Structure& graph) {
       control->predicates.push_back(node.inputs[i]->dtype);
     }
   }
-  for (const Node* n : graph.nodes) {
-    if (n->op != Op::result || !n->is_pending() || n->inputs[0].get() != &node) continue;
-    control->results.emplace_back(static_cast<int>(n->attribute<ResultAttr>().index), n->scratch);
+  if (const auto read = results.find(&node); read != results.end()) {
+    control->results = read->second;
   }
   if (node.op == Op::loop) {
     control->host = host_state(*control->functions[0], *control->functions[1]);
@@ -143,9 +156,10 @@ Program make_program(const schedule::Structure& graph, const std::vector<schedul
   Program program;
   program.values = graph.nodes.size();
   program.steps.reserve(schedule.size());
+  const ControlResults results = control_results(graph);
   for (const schedule::Item& s : schedule) {
     program.steps.push_back(s.is_alias  ? make_alias(s.alias)
-                            : s.control ? make_control(*s.control, graph)
+                            : s.control ? make_control(*s.control, results)
                                         : make_kernels(s.region, target));
   }
   find_last_reads(program, graph, large_bytes, kept);

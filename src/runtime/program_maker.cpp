@@ -19,9 +19,7 @@ void fill_in_scalars(Program& program, const schedule::Structure& graph) {
   std::vector<uint32_t> scalars;
   for (Program::Step& step : program.steps) {
     for (const Program::Scalars& s : step.scalars) {
-      scalars.clear();
-      schedule::append_scalars(*graph.nodes[s.node], scalars);
-      std::copy(scalars.begin(), scalars.end(), step.words.begin() + s.words);
+      schedule::write_scalars(*graph.nodes[s.node], s.words, step.words, scalars);
     }
     step.scalars.clear();
     for (Program::Output& output : step.outputs) {
@@ -42,13 +40,16 @@ void follow_scalars(Program& program, const schedule::Structure& graph,
   }
 }
 
+// That was made of it.
+const Program& program_of(const Function& function) {
+  return *static_cast<const Program*>(function.program.get());
+}
+
 void wait_for_kernels(const Program& program) {
   for (const Program::Step& step : program.steps) {
     for (const vulkan::Pipeline* kernel : step.kernels) kernel->get();
     if (!step.control) continue;
-    for (const FunctionRef& f : step.control->functions) {
-      wait_for_kernels(*static_cast<const Program*>(f->program.get()));
-    }
+    for (const FunctionRef& f : step.control->functions) wait_for_kernels(program_of(*f));
   }
 }
 
@@ -82,10 +83,6 @@ const vulkan::Pipeline& ProgramMaker::request(const kernels::Launch& dispatch,
 
 const vulkan::Pipeline& ProgramMaker::request(const std::string& key, ir::Kernel (*generate)()) {
   return device_.kernels().request(key, [this, generate] { return compile(generate()); });
-}
-
-Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* const> roots) {
-  return make(graph, roots, {});
 }
 
 Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* const> roots,
@@ -139,7 +136,7 @@ const Program& ProgramMaker::ask_for(const Function& function) {
     }
     function.program = std::move(program);
   }
-  return *static_cast<const Program*>(function.program.get());
+  return program_of(function);
 }
 
 const Program& ProgramMaker::of(const Function& function) {

@@ -27,8 +27,9 @@ class ProgramMaker {
   ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
                const ExecutorOptions& options);
 
-  // What stores the roots. `graph` was read of them.
-  Program make(const schedule::Structure& graph, std::span<Node* const> roots);
+  // What stores the roots, and overwrites nothing of `kept`. `graph` was read of them.
+  Program make(const schedule::Structure& graph, std::span<Node* const> roots,
+               std::span<const Position> kept = {});
   // Kept with the Function. Kernels of what it calls are asked for before any is waited for, so
   // that they compile in parallel; all are ready afterwards. Throws what went wrong with one.
   const Program& of(const Function& function);
@@ -42,8 +43,6 @@ class ProgramMaker {
   vulkan::ShaderModule compile(const ir::Kernel& kernel) const;
 
  private:
-  Program make(const schedule::Structure& graph, std::span<Node* const> roots,
-               std::span<const Position> kept);
   const Program& ask_for(const Function& function);
   std::shared_ptr<const Program> make(const Function& function);
   const vulkan::Pipeline& request(const kernels::Launch& dispatch, const Region& region);

@@ -48,7 +48,6 @@ void Recorder::dispatch(const vulkan::Dispatch& d) {
 }
 
 void Recorder::choose_donors(const Program::Step& step, const Frame& frame) {
-  donors_.assign(step.outputs.size(), -1);
   for (size_t r = 0; r < step.outputs.size(); ++r) {
     for (int i : step.outputs[r].donors) {
       const bool is_taken = std::find(donors_.begin(), donors_.end(), i) != donors_.end();
@@ -71,11 +70,7 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   for (uint64_t bytes : step.lowering.workspaces) workspaces.push_back(allocate(bytes));
 
   std::shared_ptr<FaultSlot> slot;
-  vulkan::BlockRef fault;
-  if (!step.faults.empty()) {
-    slot = make_slot(step);
-    fault = slot->block;
-  }
+  if (!step.faults.empty()) slot = make_slot(step);
 
   operands_.clear();
   outputs_.clear();
@@ -87,12 +82,10 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   for (const vulkan::BlockRef& workspace : workspaces) workspaces_.push_back(workspace.get());
   words_ = step.words;
   for (const Program::Scalars& s : step.scalars) {
-    scalars_.clear();
-    schedule::append_scalars(*frame.node(s.node), scalars_);
-    std::copy(scalars_.begin(), scalars_.end(), words_.begin() + s.words);
+    schedule::write_scalars(*frame.node(s.node), s.words, words_, scalars_);
   }
   kernels::LaunchBuffers<vulkan::Block*> buffers{operands_, outputs_, {}, workspaces_};
-  if (fault) buffers.fault = fault.get();
+  if (slot) buffers.fault = slot->block.get();
 
   for (size_t i = 0; i < step.lowering.launches.size(); ++i) {
     const kernels::Launch& d = step.lowering.launches[i];

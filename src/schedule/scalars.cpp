@@ -1,5 +1,7 @@
 #include "schedule/scalars.h"
 
+#include <algorithm>
+
 #include "graph/region_words.h"
 #include "graph/scalar_words.h"
 
@@ -20,6 +22,13 @@ void append_scalars(const Node& node, std::vector<uint32_t>& words) {
   const bool normal = node.op == Op::random_normal;
   append(words, make_scalar(compute, stream.low));
   append(words, make_scalar(compute, normal ? stream.high : stream.high - stream.low));
+}
+
+void write_scalars(const Node& node, WordIndex at, std::vector<uint32_t>& words,
+                   std::vector<uint32_t>& scratch) {
+  scratch.clear();
+  append_scalars(node, scratch);
+  std::copy(scratch.begin(), scratch.end(), words.begin() + at);
 }
 
 }  // namespace nxv::schedule
