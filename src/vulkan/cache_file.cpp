@@ -34,6 +34,16 @@ uint64_t fnv1a(std::string_view bytes) {
   return h;
 }
 
+std::string hex(std::span<const uint8_t> bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string digits;
+  for (const uint8_t byte : bytes) {
+    digits += kDigits[byte >> 4];
+    digits += kDigits[byte & 15];
+  }
+  return digits;
+}
+
 std::string read_private_file(const std::string& path) {
   if (!is_private(path)) return {};
   std::ifstream in(path, std::ios::binary);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,9 @@ namespace nxv::vulkan {
 
 // FNV-1a, 64 bits (Fowler, Noll, Vo).
 uint64_t fnv1a(std::string_view bytes);
+
+// The bytes as lower-case hexadecimal digits.
+std::string hex(std::span<const uint8_t> bytes);
 
 // The bytes of a file; empty when there is none, or when others could have written it: it is not
 // the user's own, or its permissions let others write.

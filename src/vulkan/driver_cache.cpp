@@ -31,16 +31,7 @@ Header header_for(const plan::Snapshot& s, std::string_view data) {
 }
 
 std::string file_name(const plan::Snapshot& s) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string name = "pipelines-";
-  for (const auto* id : {&s.uuid, &s.cache_uuid}) {
-    for (const uint8_t byte : *id) {
-      name += kDigits[byte >> 4];
-      name += kDigits[byte & 15];
-    }
-    name += id == &s.uuid ? "-" : ".bin";
-  }
-  return name;
+  return "pipelines-" + hex(s.uuid) + "-" + hex(s.cache_uuid) + ".bin";
 }
 
 // The driver's data, or nothing when the file is missing, cut, altered or of another driver.

@@ -1,6 +1,7 @@
 #include "vulkan/module_cache.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <type_traits>
@@ -93,10 +94,10 @@ std::optional<ShaderModule> module_of(std::string_view bytes) {
 }
 
 std::string file_name(const std::string& identity) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string name = "modules-";
-  for (uint64_t h = fnv1a(identity), i = 0; i < 16; ++i, h >>= 4) name += kDigits[h & 15];
-  return name + ".bin";
+  std::array<uint8_t, 8> bytes;
+  const uint64_t digest = fnv1a(identity);
+  std::memcpy(bytes.data(), &digest, sizeof digest);
+  return "modules-" + hex(bytes) + ".bin";
 }
 
 std::string path_in(const std::string& folder, const std::string& identity) {
