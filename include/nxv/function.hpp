@@ -79,11 +79,6 @@ C rebuilt(C container, const std::vector<Tensor>& tensors) {
   return container;
 }
 
-inline std::vector<nxv_tensor*> handles(const std::vector<Tensor>& tensors) {
-  std::vector<nxv_tensor*> list;
-  for (const Tensor& t : tensors) list.push_back(t.get());
-  return list;
-}
 inline const Tensor& first_of(const std::vector<Tensor>& tensors, const char* what) {
   if (tensors.empty()) {
     throw Exception(NXV_INVALID_ARGUMENT, std::string(what) + ": no tensor was given");
@@ -107,15 +102,7 @@ template <typename Make>
 std::vector<Tensor> take(const Tensor& owner, size_t count, Make&& make) {
   std::vector<nxv_tensor*> raw(count, nullptr);
   check(make(raw.data()));
-  std::vector<Tensor> tensors;
-  tensors.reserve(count);
-  for (nxv_tensor* t : raw) {
-    tensors.push_back(Tensor::make(owner, [&](nxv_tensor** out) {
-      *out = t;
-      return NXV_OK;
-    }));
-  }
-  return tensors;
+  return adopted(owner, raw.data(), count);
 }
 
 // A function of the C interface.

@@ -27,8 +27,7 @@ using Options = std::vector<Option>;
 inline std::vector<Tensor> call(const char* name, const std::vector<Tensor>& tensors,
                                 const Options& options = {}) {
   if (tensors.empty()) throw Exception(NXV_INVALID_ARGUMENT, "call: needs at least one tensor");
-  std::vector<nxv_tensor*> operands;
-  for (const Tensor& t : tensors) operands.push_back(t.get());
+  const std::vector<nxv_tensor*> operands = detail::handles(tensors);
   std::vector<nxv_option> list;
   for (const Option& o : options) {
     const bool reals = !o.reals.empty();
@@ -40,14 +39,7 @@ inline std::vector<Tensor> call(const char* name, const std::vector<Tensor>& ten
   int count = 0;
   detail::check(nxv_call(name, detail::size_of(operands), operands.data(), detail::size_of(list),
                          list.data(), kCapacity, outs, &count));
-  std::vector<Tensor> results;
-  for (int i = 0; i < count; ++i) {
-    results.push_back(Tensor::make(tensors[0], [&](nxv_tensor** out) {
-      *out = outs[i];
-      return NXV_OK;
-    }));
-  }
-  return results;
+  return detail::adopted(tensors[0], outs, static_cast<size_t>(count));
 }
 
 namespace detail {

@@ -238,8 +238,7 @@ Tensor pad(const Tensor& x, T value, const Axes& low, const Axes& high, const Ax
 }
 inline Tensor concatenate(const std::vector<Tensor>& parts, int axis = 0) {
   if (parts.empty()) throw Exception(NXV_INVALID_ARGUMENT, "concatenate: needs a tensor");
-  std::vector<nxv_tensor*> handles;
-  for (const Tensor& t : parts) handles.push_back(t.get());
+  const std::vector<nxv_tensor*> handles = detail::handles(parts);
   return Tensor::make(parts[0], [&](nxv_tensor** out) {
     return nxv_concatenate(static_cast<int>(handles.size()), handles.data(), axis, out);
   });

@@ -240,6 +240,29 @@ class Tensor {
   nxv_tensor* tensor_ = nullptr;
 };
 
+namespace detail {
+
+inline std::vector<nxv_tensor*> handles(const std::vector<Tensor>& tensors) {
+  std::vector<nxv_tensor*> list;
+  for (const Tensor& t : tensors) list.push_back(t.get());
+  return list;
+}
+
+// Takes over handles of the C interface; `owner` is a tensor of the same engine.
+inline std::vector<Tensor> adopted(const Tensor& owner, nxv_tensor* const* raw, size_t count) {
+  std::vector<Tensor> tensors;
+  tensors.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    tensors.push_back(Tensor::make(owner, [&](nxv_tensor** out) {
+      *out = raw[i];
+      return NXV_OK;
+    }));
+  }
+  return tensors;
+}
+
+}  // namespace detail
+
 // A device, opened. Copies share it; it closes with the last Engine and Tensor.
 class Engine {
  public:
