@@ -103,8 +103,8 @@ class Joiner {
   std::vector<std::vector<int>> read() {
     Reader reader(partition_);
     std::vector<std::vector<int>> inputs(cuts().size());
+    reads_.resize(cuts().size());
     for (int cut = static_cast<int>(cuts().size()) - 1; cut >= 0; --cut) {
-      reads_.resize(cuts().size());
       reads_[cut] = reader.of(cut);
       for (const Node* operand : reads_[cut].operands) readers_of_[operand].push_back(cut);
       for (int entry : reads_[cut].entries) {
@@ -121,10 +121,7 @@ class Joiner {
   }
 
   bool has_kernel_of_expressions(int cut) {
-    const Entry& root = partition_.entries[cuts()[cut].root];
-    const Fusion fusion = info(root.node->op).fusion;
-    return !root.is_alias && fusion != Fusion::contraction && fusion != Fusion::library &&
-           fusion != Fusion::control;
+    return !reads_stored(partition_.entries[cuts()[cut].root]);
   }
 
   // Of the elements of a cut.

@@ -6,22 +6,15 @@
 #include <algorithm>
 #include <set>
 
-#include "graph/build.h"
+#include "schedule/fixture_test.h"
 #include "schedule/part_graph.h"
 #include "schedule/schedule.h"
-#include "testing/reference/reference.h"
 
 namespace nxv::schedule {
 namespace {
 
-class JointRoots : public ::testing::Test {
+class JointRoots : public Graphs {
  protected:
-  NodeRef data(Shape shape, DType type = DType::f32) {
-    const auto bytes = static_cast<size_t>(element_count(shape) * storage_bytes(type));
-    return host_value(owner_, type, std::move(shape), std::vector<std::byte>(bytes));
-  }
-  NodeRef number(double v) { return constant(owner_, make_scalar(DType::f32, v), {}); }
-  static NodeRef add(const NodeRef& a, const NodeRef& b) { return elementwise(Op::add, {a, b}); }
   static NodeRef mul(const NodeRef& a, const NodeRef& b) {
     return elementwise(Op::multiply, {a, b});
   }
@@ -42,8 +35,6 @@ class JointRoots : public ::testing::Test {
     for (const Item& s : steps(asked_for)) counts.push_back(s.is_alias ? 1 : s.region.roots.size());
     return counts;
   }
-
-  GraveyardRef owner_ = host_graveyard();
 
  private:
   // Each finds its operands stored; all that was asked for is stored, and once.

@@ -106,14 +106,6 @@ class Partitioner {
   // A view that only renames its input's elements.
   static bool is_rename(const Node& n) { return n.op == Op::reshape; }
 
-  // A matmul, an alias, a library operation: what it reads is stored or a view of it, however much
-  // that is.
-  static bool reads_stored(const Entry& root) {
-    const Fusion fusion = info(root.node->op).fusion;
-    return root.is_alias || fusion == Fusion::contraction || fusion == Fusion::library ||
-           fusion == Fusion::control;
-  }
-
   void start_region(int i, SplitReason reason) {
     Entry& entry = entries()[i];
     entry.cut = static_cast<int>(result_.cuts.size());
@@ -357,6 +349,12 @@ class Partitioner {
 };
 
 }  // namespace
+
+bool reads_stored(const Entry& root) {
+  const Fusion fusion = info(root.node->op).fusion;
+  return root.is_alias || fusion == Fusion::contraction || fusion == Fusion::library ||
+         fusion == Fusion::control;
+}
 
 Partition partition(std::span<Node* const> roots, const Options& options) {
   return Partitioner(roots, options).run();

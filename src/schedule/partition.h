@@ -76,6 +76,10 @@ struct Partition {
   std::vector<int> order;      // of parts: each finds its operands stored
 };
 
+// Whether it is the root of a matmul, an alias, a library operation or a call of functions: what
+// such a one reads is stored or a view of it, however much that is.
+bool reads_stored(const Entry& root);
+
 // Each root that is pending is stored; what roots share is computed once. Throws the failure of a
 // failed or deallocated node that a root depends on.
 Partition partition(std::span<Node* const> roots, const Options& options);

@@ -6,23 +6,16 @@
 #include <set>
 
 #include "base/error.h"
-#include "graph/build.h"
 #include "graph/region_words.h"
 #include "library/registry.h"
+#include "schedule/fixture_test.h"
 #include "schedule/schedule.h"
-#include "testing/reference/reference.h"
 
 namespace nxv::schedule {
 namespace {
 
-class Schedules : public ::testing::Test {
+class Schedules : public Graphs {
  protected:
-  NodeRef data(Shape shape, DType type = DType::f32) {
-    const auto bytes = static_cast<size_t>(element_count(shape) * storage_bytes(type));
-    return host_value(owner_, type, std::move(shape), std::vector<std::byte>(bytes));
-  }
-  NodeRef number(double v) { return constant(owner_, make_scalar(DType::f32, v), {}); }
-
   static std::vector<Item> steps(const NodeRef& root, Options options = {}) {
     std::vector<Item> list = make_schedule(root, options);
     EXPECT_EQ(root->scratch, -1);
@@ -45,8 +38,6 @@ class Schedules : public ::testing::Test {
     const NodeRef powers = elementwise(Op::exp, {shifted});
     return elementwise(Op::divide, {powers, reduce(Op::sum, powers, Axes{-1}, true)});
   }
-
-  GraveyardRef owner_ = host_graveyard();
 };
 
 TEST_F(Schedules, ChainOfReferencedValuesIsOneRegion) {

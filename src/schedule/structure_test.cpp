@@ -4,23 +4,16 @@
 
 #include <functional>
 
-#include "graph/build.h"
-#include "testing/reference/reference.h"
+#include "schedule/fixture_test.h"
 
 namespace nxv::schedule {
 namespace {
 
-class Structures : public ::testing::Test {
+class Structures : public Graphs {
  protected:
-  NodeRef data(Shape shape, DType type = DType::f32) {
-    const auto bytes = static_cast<size_t>(element_count(shape) * storage_bytes(type));
-    return host_value(owner_, type, std::move(shape), std::vector<std::byte>(bytes));
-  }
-  NodeRef number(double v) { return constant(owner_, make_scalar(DType::f32, v), {}); }
   NodeRef stream(uint64_t seed, double high) {
     return random(owner_, Op::random_uniform, DType::f32, {8}, {seed, 0, 0, high});
   }
-  static NodeRef add(const NodeRef& a, const NodeRef& b) { return elementwise(Op::add, {a, b}); }
 
   static std::vector<uint64_t> signature(const NodeRef& root) {
     Structure s;
@@ -29,8 +22,6 @@ class Structures : public ::testing::Test {
     for (const Node* n : s.nodes) EXPECT_EQ(n->scratch, -1);
     return s.signature;
   }
-
-  GraveyardRef owner_ = host_graveyard();
 };
 
 TEST_F(Structures, ValuesDoNotMatter) {
