@@ -7,7 +7,10 @@ defmodule Nx.Vulkan.Compiler.Host do
   alias Nx.Vulkan.{Backend, Native}
   alias Nx.Vulkan.Backend.Node
 
-  @doc "A function of the arguments and of the engine they are brought to; nil: where they are."
+  @doc """
+  A function of the arguments, of the engine that it runs on, and of whether arguments on other engines
+  are brought there.
+  """
   @spec compile(term, list, fun, keyword) :: (list, reference, boolean -> Nx.Container.t())
   def compile(key, vars, fun, options) do
     run = Evaluator.__compile__(key, vars, fun, options)
