@@ -27,14 +27,14 @@ Term define(ErlNifEnv* env, AnyTerm parameters, AnyTerm results) {
 
 // The tensors that `call` writes, as many as the function has results.
 template <typename Call>
-Term results_of(ErlNifEnv* env, Function& function, Call call) {
+std::vector<TensorHandle> results_of(Function& function, Call call) {
   const auto count = static_cast<size_t>(nxv_function_result_count(function.get()));
   std::vector<TensorHandle> handles;
   handles.reserve(count);  // taking the results over must not fail
   std::vector<nxv_tensor*> results(count);
   check(call(results.data()));
   for (nxv_tensor* result : results) handles.emplace_back(result);
-  return make_tensors(env, function.engine(), std::move(handles));
+  return handles;
 }
 
 Term invoke(ErlNifEnv* env, FunctionArg function, AnyTerm arguments) {
@@ -44,16 +44,18 @@ Term invoke(ErlNifEnv* env, FunctionArg function, AnyTerm arguments) {
       refuse_mixture(function->engine(), argument->engine());
     }
   }
-  return results_of(env, *function, [&](nxv_tensor** results) {
-    return nxv_function_call(function->get(), list.count(), list.operands.data(), results);
-  });
+  return make_references(env, function->engine(), results_of(*function, [&](nxv_tensor** results) {
+                           return nxv_function_call(function->get(), list.count(),
+                                                    list.operands.data(), results);
+                         }));
 }
 
 Term loop(ErlNifEnv* env, AnyTerm state, FunctionArg condition, FunctionArg body) {
   const TensorList list = some_tensors(env, state.term, "while");
-  return results_of(env, *body, [&](nxv_tensor** results) {
-    return nxv_while(list.count(), list.operands.data(), condition->get(), body->get(), results);
-  });
+  return make_tensors(env, body->engine(), results_of(*body, [&](nxv_tensor** results) {
+                        return nxv_while(list.count(), list.operands.data(), condition->get(),
+                                         body->get(), results);
+                      }));
 }
 
 Term branch(ErlNifEnv* env, AnyTerm predicates, AnyTerm functions, AnyTerm arguments) {
@@ -69,10 +71,11 @@ Term branch(ErlNifEnv* env, AnyTerm predicates, AnyTerm functions, AnyTerm argum
   if (branches.size() != conditions.args.size() + 1) {
     throw Refusal{NXV_INVALID_ARGUMENT, "cond: expected one function more than predicates"};
   }
-  return results_of(env, *first, [&](nxv_tensor** results) {
-    return nxv_cond(conditions.count(), conditions.operands.data(), branches.data(), list.count(),
-                    list.operands.data(), results);
-  });
+  return make_tensors(env, first->engine(), results_of(*first, [&](nxv_tensor** results) {
+                        return nxv_cond(conditions.count(), conditions.operands.data(),
+                                        branches.data(), list.count(), list.operands.data(),
+                                        results);
+                      }));
 }
 
 }  // namespace

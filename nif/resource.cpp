@@ -70,17 +70,32 @@ Term answer(ErlNifEnv* env, Engine& engine, Term value) {
   return enif_make_tuple2(env, atoms.ok, value);
 }
 
-}  // namespace
-
-namespace {
+Term reference(ErlNifEnv* env, Engine& engine, const ErlNifPid& maker, TensorHandle handle) {
+  return make_resource<Tensor>(env, std::move(handle), Maker(engine, maker));
+}
 
 // References to one engine are equal terms.
 Term describe(ErlNifEnv* env, Engine& engine, const ErlNifPid& maker, TensorHandle handle) {
   const nxv_tensor* tensor = handle.get();
   const Term type = make_dtype(nxv_tensor_dtype(tensor));
   const Term shape = make_shape(env, nxv_tensor_shape(tensor), nxv_tensor_rank(tensor));
-  const Term ref = make_resource<Tensor>(env, std::move(handle), Maker(engine, maker));
+  const Term ref = reference(env, engine, maker, std::move(handle));
   return enif_make_tuple4(env, ref, type, shape, enif_make_resource(env, &engine));
+}
+
+// One term for each handle, in a list.
+template <typename MakeTerm>
+Term answer_each(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> handles,
+                 MakeTerm make_term) {
+  ErlNifPid self;
+  enif_self(env, &self);
+  std::vector<Term> terms;
+  terms.reserve(handles.size());
+  for (TensorHandle& handle : handles) {
+    terms.push_back(make_term(env, engine, self, std::move(handle)));
+  }
+  return answer(env, engine,
+                enif_make_list_from_array(env, terms.data(), static_cast<unsigned>(terms.size())));
 }
 
 }  // namespace
@@ -121,15 +136,11 @@ Term make_tensor(ErlNifEnv* env, Engine& engine, TensorHandle handle) {
 }
 
 Term make_tensors(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> handles) {
-  ErlNifPid self;
-  enif_self(env, &self);
-  std::vector<Term> tensors;
-  for (TensorHandle& handle : handles) {
-    tensors.push_back(describe(env, engine, self, std::move(handle)));
-  }
-  return answer(
-      env, engine,
-      enif_make_list_from_array(env, tensors.data(), static_cast<unsigned>(tensors.size())));
+  return answer_each(env, engine, std::move(handles), describe);
+}
+
+Term make_references(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> handles) {
+  return answer_each(env, engine, std::move(handles), reference);
 }
 
 }  // namespace nxv::nif

@@ -233,5 +233,7 @@ inline FunctionArg decode<FunctionArg>(ErlNifEnv* env, Term term) {
 Term make_tensor(ErlNifEnv* env, Engine& engine, TensorHandle handle);
 // The same with a list of tensors.
 Term make_tensors(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> handles);
+// And with Refs alone, for who knows the types and shapes.
+Term make_references(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> handles);
 
 }  // namespace nxv::nif

@@ -104,6 +104,7 @@ inline std::vector<NodeRef> nodes_of(int count, nxv_tensor* const* tensors) {
   if (count < 1) throw Error(Status::invalid_argument, "needs at least one tensor");
   require(tensors, "tensors");
   std::vector<NodeRef> nodes;
+  nodes.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) {
     require(tensors[i], "a tensor");
     nodes.push_back(tensors[i]->node());

@@ -93,7 +93,8 @@ defmodule Nx.Vulkan.Native do
   # {:ok, function}. What the results were built of besides the parameters is captured.
   def function(_parameters, _results), do: missing()
 
-  # A list of tensors, as for call/3: the results of a call with these arguments, which starts at once.
+  # A list of references: the results of a call with these arguments, which starts at once. Their types
+  # and shapes are those of the function's results.
   def invoke(_function, _arguments), do: missing()
 
   # The state after the last round; of parameters it is part of a function, else it starts at once.

@@ -7,9 +7,9 @@ defmodule Nx.Vulkan.Value do
   @type made :: Tensor.t() | [Tensor.t()] | term
 
   @doc """
-  What `constructor` makes: a tensor, a list of them, or another term. When memory is exhausted it is
-  called once more, after garbage was collected; garbage is collected as well when the NIF asks for
-  that. `owner`, an engine or a tensor's reference, tells whose memory is needed; nil that it may be
+  What `constructor` makes: a tensor, a list of them or of their references, or another term. When
+  memory is exhausted it is called once more, after garbage was collected; garbage is collected as
+  well when the NIF asks for that. `owner`, an engine or a tensor's reference, tells whose memory is needed; nil that it may be
   any engine's.
   """
   @spec make(reference | nil, (() -> tuple)) :: {:ok, made} | {:error, Error.t()}
@@ -19,10 +19,8 @@ defmodule Nx.Vulkan.Value do
         {:ok, value(answer)}
 
       {:ok, answer, :pressure} ->
-        value = value(answer)
-        [tensor | _] = List.wrap(value)
-        Memory.relieve(tensor.ref)
-        {:ok, value}
+        answer |> List.wrap() |> hd() |> reference() |> Memory.relieve()
+        {:ok, value(answer)}
 
       error ->
         Error.from_native(error)
@@ -36,9 +34,14 @@ defmodule Nx.Vulkan.Value do
          do: make(engine, fn -> constructor.(engine) end)
   end
 
+  defp reference({ref, _type, _shape, _engine}), do: ref
+  defp reference(ref), do: ref
+
+  # Of types and shapes that the caller knows, references are all there is.
   defp value({ref, type, shape, engine}),
     do: %Tensor{ref: ref, type: type, shape: shape, engine: engine}
 
+  defp value([ref | _] = refs) when is_reference(ref), do: refs
   defp value(list) when is_list(list), do: Enum.map(list, &value/1)
   defp value(other), do: other
 end

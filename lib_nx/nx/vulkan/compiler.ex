@@ -63,6 +63,7 @@ defmodule Nx.Vulkan.Compiler do
   alias Nx.Vulkan.Compiler.{Host, Program}
 
   @backend_options [:device, :memory_budget]
+  @donates Map.has_key?(T.__struct__(), :donatable?)
 
   @impl true
   def __jit__(key, vars, fun, args_list, opts) do
@@ -162,14 +163,25 @@ defmodule Nx.Vulkan.Compiler do
 
   # ---- Calls ----
 
-  defp call(program, {_, _, _, place, _} = definition, args) do
+  defp call(program, definition, args) do
     arguments = Program.arguments(program, args)
+
+    result =
+      case Program.references(program, arguments) do
+        nil -> call_elsewhere(program, definition, arguments)
+        refs -> Program.call(program, refs)
+      end
+
+    if @donates, do: Enum.each(arguments, &donate/1)
+    result
+  end
+
+  # Where the arguments are, or where they are brought to.
+  defp call_elsewhere(program, {_, _, _, place, _} = definition, arguments) do
     moves? = moves?(place)
     engine = if moves?, do: program.engine, else: home(arguments) || program.engine
     program = if engine == program.engine, do: program, else: program(definition, engine)
-    result = Program.call(program, Enum.map(arguments, &bind(&1, engine, moves?)))
-    Enum.each(arguments, &donate/1)
-    result
+    Program.call(program, Enum.map(arguments, &bind(&1, engine, moves?)))
   end
 
   # Nx marks arguments that may be written over, from 0.14 on. They cannot be read any more.

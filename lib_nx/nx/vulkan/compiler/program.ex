@@ -4,12 +4,13 @@ defmodule Nx.Vulkan.Compiler.Program do
 
   alias Nx.Tensor, as: T
   alias Nx.Defn.Composite
-  alias Nx.Vulkan.{Backend, Native, Tensor}
+  alias Nx.Vulkan.{Backend, Native}
   alias Nx.Vulkan.Backend.Node
   alias Nx.Vulkan.Compiler.Trace
 
-  # used: indices of the arguments that the results need, ascending. outputs: templates of the results.
-  # calls: hooks, with templates of what they are given. function: nil when there is nothing to compute.
+  # used: indices of the arguments that the results need, ascending. outputs: the results of a call, but
+  # for the references of their values. calls: hooks, with what they are given, likewise. function: nil
+  # when there is nothing to compute.
   @enforce_keys [:engine, :function, :used, :outputs, :calls]
   defstruct [:engine, :function, :used, :outputs, :calls]
 
@@ -24,28 +25,33 @@ defmodule Nx.Vulkan.Compiler.Program do
   @doc "The program of an expression; `:host` when it calls functions of the host."
   @spec make(Nx.Container.t(), reference, map) :: t | :host
   def make(expr, engine, hooks) do
-    outputs = Composite.traverse(expr, &Nx.to_template/1)
-
     with {:ok, values, parameters, calls} <-
            expr |> Composite.traverse(&Nx.devectorize/1) |> Trace.run(engine, hooks) do
       {used, parameters} = parameters |> Enum.sort() |> Enum.unzip()
 
-      results =
-        Enum.zip_with(Composite.flatten_list([outputs]), values, fn out, %T{data: data} ->
-          Node.ref(%{out | data: data})
+      {outputs, []} =
+        Composite.traverse(expr, values, fn t, [%T{data: data} | rest] ->
+          {declared(%{Nx.to_template(t) | data: data}), rest}
         end)
 
-      shown = calls |> Enum.map(&elem(&1, 1)) |> Composite.flatten_list() |> Enum.map(&Node.ref/1)
+      calls = for {fun, value} <- calls, do: {fun, Composite.traverse(value, &declared/1)}
+      results = Composite.flatten_list([outputs | Enum.map(calls, &elem(&1, 1))])
 
       %__MODULE__{
         engine: engine,
-        function: function(engine, Enum.map(parameters, &Node.ref/1), results ++ shown),
+        function:
+          function(engine, Enum.map(parameters, &Node.ref/1), Enum.map(results, &Node.ref/1)),
         used: used,
-        outputs: outputs,
-        calls: for({fun, value} <- calls, do: {fun, Composite.traverse(value, &Nx.to_template/1)})
+        outputs: hollow(outputs),
+        calls: for({fun, value} <- calls, do: {fun, hollow(value)})
       }
     end
   end
+
+  # With a value of the type and shape that the tensor declares.
+  defp declared(t), do: Node.put(t, Node.value(t))
+
+  defp hollow(container), do: Composite.traverse(container, &put_in(&1.data.ref, nil))
 
   defp function(_engine, _parameters, []), do: nil
 
@@ -68,26 +74,45 @@ defmodule Nx.Vulkan.Compiler.Program do
   defp tensor(%T{vectorized_axes: []} = t), do: t
   defp tensor(t), do: Nx.devectorize(t)
 
+  @doc """
+  The references of arguments, as `call/2` takes them; nil where one is not a value on the program's
+  engine, of the type and shape that the tensor declares.
+  """
+  @spec references(t, [Nx.Tensor.t()]) :: [reference] | nil
+  def references(%__MODULE__{engine: engine}, arguments), do: references(arguments, engine, [])
+
+  defp references([%T{data: %Backend{engine: engine} = data} = t | arguments], engine, refs) do
+    %T{type: type, shape: shape} = t
+
+    case data do
+      %Backend{ref: ref, type: stored, shape: ^shape} when node(ref) == node() ->
+        if stored == Node.type(type), do: references(arguments, engine, [ref | refs])
+
+      _ ->
+        nil
+    end
+  end
+
+  defp references([_ | _], _engine, _refs), do: nil
+  defp references([], _engine, refs), do: Enum.reverse(refs)
+
   @doc "Starts a call with the values of these arguments; answers without waiting for the results."
   @spec call(t, [reference]) :: Nx.Container.t()
   def call(%__MODULE__{function: nil, outputs: outputs}, _arguments), do: outputs
 
   def call(%__MODULE__{engine: engine, function: function} = program, arguments) do
-    values = Node.new(engine, fn -> Native.invoke(function, arguments) end)
-    {results, values} = fill(program.outputs, values)
-    Enum.reduce(program.calls, values, &show/2)
+    refs = Node.new(engine, fn -> Native.invoke(function, arguments) end)
+    {results, refs} = fill(program.outputs, refs)
+    Enum.reduce(program.calls, refs, &show/2)
     results
   end
 
-  defp show({fun, template}, values) do
-    {shown, values} = fill(template, values)
+  defp show({fun, values}, refs) do
+    {shown, refs} = fill(values, refs)
     fun.(shown)
-    values
+    refs
   end
 
-  defp fill(%T{} = out, [value | rest]), do: {put(out, value), rest}
-  defp fill(container, values), do: Composite.traverse(container, values, &fill/2)
-
-  defp put(out, %Tensor{ref: ref, type: type, shape: shape, engine: engine}),
-    do: %{out | data: %Backend{ref: ref, type: type, shape: shape, engine: engine}}
+  defp fill(%T{data: data} = t, [ref | rest]), do: {%{t | data: %{data | ref: ref}}, rest}
+  defp fill(container, refs), do: Composite.traverse(container, refs, &fill/2)
 end
