@@ -4,30 +4,13 @@
 #include <string>
 
 #include "graph/building.h"
-#include "graph/integer_arithmetic.h"
+#include "graph/scalar_program.h"
 
 namespace nxv {
 
 using namespace building;
 
 namespace {
-
-// Where all operands are constants of one element, integer arithmetic is done here: so a scalar
-// that the host knows stays known.
-NodeRef make_pointwise(Op op, DType type, Shape shape, std::vector<NodeRef> inputs) {
-  const GraveyardRef& owner = inputs[0]->shared_graveyard();
-  const bool is_known = std::all_of(inputs.begin(), inputs.end(), [](const NodeRef& n) {
-    return n->op == Op::constant && n->count == 1;
-  });
-  if (is_known) {
-    std::vector<Scalar> values;
-    for (const NodeRef& n : inputs) values.push_back(n->attribute<ConstantAttr>().value);
-    if (const auto result = evaluate_integers(op, type, values)) {
-      return make_node(owner, Op::constant, type, std::move(shape), {}, ConstantAttr{*result});
-    }
-  }
-  return make_node(owner, op, type, std::move(shape), std::move(inputs));
-}
 
 Shape broadcast_shape(Op op, std::span<const NodeRef> operands) {
   size_t rank = 0;
@@ -163,6 +146,15 @@ NodeRef gather(const NodeRef& x, const NodeRef& index) {
   check_same_engine("gather", both);
   if (index->dtype != DType::s32) {
     fail(Status::invalid_argument, "gather", "needs s32 indices, got " + describe(index));
+  }
+  if (const auto known = integer_constant(*index)) {
+    const int64_t i = std::clamp<int64_t>(to_int64(*known), 0, x->count - 1);
+    const int64_t one = 1;
+    if (x->host_data) {
+      return constant(x->shared_graveyard(), load_scalar(x->dtype, x->host_data->data(), i),
+                      index->shape);
+    }
+    return reshape(slice(reshape(x, {x->count}), {&i, 1}, {&one, 1}, {&one, 1}), index->shape);
   }
   return make_node(x->shared_graveyard(), Op::gather, x->dtype, index->shape, {x, index});
 }

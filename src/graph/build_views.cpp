@@ -13,15 +13,6 @@ namespace {
 
 constexpr size_t kMaxParts = 8;  // of one concatenate node
 
-NodeRef make_view(const NodeRef& x, Op op, Shape shape, Attributes attributes) {
-  if (x->op == Op::constant && x->count == 1 && element_count(shape) == 1) {
-    return make_node(x->shared_graveyard(), Op::constant, x->dtype, std::move(shape), {},
-                     x->attributes);
-  }
-  return make_node(x->shared_graveyard(), op, x->dtype, std::move(shape), {x},
-                   std::move(attributes));
-}
-
 }  // namespace
 
 NodeRef reshape(const NodeRef& x, Shape shape) {

@@ -1,6 +1,9 @@
 #include "graph/building.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "graph/integer_arithmetic.h"
 
 namespace nxv::building {
 
@@ -92,6 +95,31 @@ DType result_type(Op op, std::span<const NodeRef> operands) {
   }
   // select: the branches decide.
   return merge(operands[1]->dtype, operands[2]->dtype);
+}
+
+NodeRef make_pointwise(Op op, DType type, Shape shape, std::vector<NodeRef> inputs,
+                       Attributes attributes) {
+  const GraveyardRef& owner = inputs[0]->shared_graveyard();
+  const bool is_known = std::all_of(inputs.begin(), inputs.end(), [](const NodeRef& n) {
+    return n->op == Op::constant && n->count == 1;
+  });
+  if (is_known) {
+    std::vector<Scalar> values;
+    for (const NodeRef& n : inputs) values.push_back(n->attribute<ConstantAttr>().value);
+    if (const auto result = evaluate_integers(op, type, values)) {
+      return make_node(owner, Op::constant, type, std::move(shape), {}, ConstantAttr{*result});
+    }
+  }
+  return make_node(owner, op, type, std::move(shape), std::move(inputs), std::move(attributes));
+}
+
+NodeRef make_view(const NodeRef& x, Op op, Shape shape, Attributes attributes) {
+  if (x->op == Op::constant && x->count == 1 && element_count(shape) == 1) {
+    return make_node(x->shared_graveyard(), Op::constant, x->dtype, std::move(shape), {},
+                     x->attributes);
+  }
+  return make_node(x->shared_graveyard(), op, x->dtype, std::move(shape), {x},
+                   std::move(attributes));
 }
 
 }  // namespace nxv::building

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "graph/build.h"
+#include "graph/unrolled_loop.h"
 
 namespace nxv {
 namespace {
@@ -126,6 +127,7 @@ std::vector<NodeRef> loop(std::span<const NodeRef> state, const FunctionRef& con
               std::span(condition->results).first(1));
   check_predicate("loop: the result of the condition", *condition->results[0]);
   check_alike("results of a loop's body", body->results, state);
+  if (auto values = unrolled_loop(state, *condition, *body)) return *std::move(values);
   return results_of(Op::loop, {state.begin(), state.end()}, {{truth_of(*condition), body}});
 }
 

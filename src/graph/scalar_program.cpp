@@ -21,6 +21,11 @@ const Node* without_views(const Node* node) {
 
 }  // namespace
 
+std::optional<Scalar> integer_constant(const Node& node) {
+  if (node.op != Op::constant || node.count != 1 || !is_integer(node.dtype)) return std::nullopt;
+  return node.attribute<ConstantAttr>().value;
+}
+
 std::optional<int> ScalarProgram::add(const Node& start, std::span<const NodeRef> parameters) {
   std::vector<std::pair<const Node*, size_t>> stack{{without_views(&start), 0}};
   while (!stack.empty()) {

@@ -13,6 +13,9 @@
 
 namespace nxv {
 
+// Of an integer constant of one element, its value.
+std::optional<Scalar> integer_constant(const Node& node);
+
 class ScalarProgram {
  public:
   // Adds what the node is computed from; its index, or nothing when it does not follow from

@@ -82,7 +82,7 @@ std::vector<StorageRef> Executor::run_loop(const Program::Control& loop,
   const Function& condition = *loop.functions[0];
   const Program& test = maker_.of(condition);
   const Program& body = maker_.of(*loop.functions[1]);
-  if (loop.host && follow(*loop.host, body, state)) return state;
+  if (loop.counter && follow(*loop.counter, body, state)) return state;
   if (is_straight(test) && is_straight(body)) return speculate(test, body, std::move(state));
   while (is_true(*run(test, state).front(), condition.results[0]->dtype)) {
     state = run(body, std::move(state));
@@ -91,20 +91,17 @@ std::vector<StorageRef> Executor::run_loop(const Program::Control& loop,
 }
 
 // Runs the rounds of a loop that the host can follow, without a read. False when it cannot go on.
-bool Executor::follow(const Program::HostState& host, const Program& body,
+bool Executor::follow(const LoopCounter& counter, const Program& body,
                       std::vector<StorageRef>& state) {
   std::vector<std::optional<Scalar>> known;
   for (const StorageRef& s : state) known.push_back(s->known);
   for (int round = 1;; ++round) {
-    const auto holds = host.condition.run(known)[static_cast<size_t>(host.holds)];
+    const auto holds = counter.holds(known);
     if (!holds) return false;
-    if (!is_nonzero(*holds)) return true;
-    const auto next = host.body.run(known);
+    if (!*holds) return true;
+    counter.advance(known);
     state = run(body, std::move(state));
-    for (const auto& [element, value] : host.carried) {
-      const auto e = static_cast<size_t>(element);
-      known[e] = state[e]->known = next[static_cast<size_t>(value)];
-    }
+    counter.each_element([&](size_t element) { state[element]->known = known[element]; });
     if (round % kRoundsASubmission == 0) keep_pace();
   }
 }

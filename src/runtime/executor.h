@@ -57,7 +57,7 @@ class Executor {
                                      std::vector<StorageRef> inputs);
   // The node, once small data of it is on the device.
   Node& stored(Node& node);
-  bool follow(const Program::HostState& host, const Program& body, std::vector<StorageRef>& state);
+  bool follow(const LoopCounter& counter, const Program& body, std::vector<StorageRef>& state);
   std::vector<StorageRef> speculate(const Program& test, const Program& body,
                                     std::vector<StorageRef> state);
   void gate(const vulkan::Pipeline& kernel, const DeviceStorage& condition, vulkan::Block& planned,

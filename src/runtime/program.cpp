@@ -82,25 +82,6 @@ Program::Step make_kernels(const Region& region, const kernels::Target& target) 
   return step;
 }
 
-// Grows what is followed until it follows from itself.
-std::optional<Program::HostState> host_state(const Function& condition, const Function& body) {
-  Program::HostState host;
-  const auto holds = host.condition.add(*condition.results[0], condition.parameters);
-  if (!holds) return std::nullopt;
-  host.holds = *holds;
-  std::vector<int> followed = host.condition.parameters();
-  for (size_t i = 0; i < followed.size(); ++i) {
-    const auto next =
-        host.body.add(*body.results[static_cast<size_t>(followed[i])], body.parameters);
-    if (!next) return std::nullopt;
-    host.carried.emplace_back(followed[i], *next);
-    for (int p : host.body.parameters()) {
-      if (std::find(followed.begin(), followed.end(), p) == followed.end()) followed.push_back(p);
-    }
-  }
-  return host;
-}
-
 // Of each loop and branch, the results that somebody reads.
 using ControlResults = std::unordered_map<const Node*, std::vector<std::pair<int, Position>>>;
 
@@ -129,7 +110,7 @@ Program::Step make_control(const Node& node, const ControlResults& results) {
     control->results = read->second;
   }
   if (node.op == Op::loop) {
-    control->host = host_state(*control->functions[0], *control->functions[1]);
+    control->counter = LoopCounter::of(*control->functions[0], *control->functions[1]);
   }
   step.control = std::move(control);
   return step;
@@ -143,11 +124,6 @@ Program::Step make_alias(const schedule::Alias& alias) {
 }
 
 }  // namespace
-
-std::optional<Scalar> integer_constant(const Node& node) {
-  if (node.op != Op::constant || node.count != 1 || !is_integer(node.dtype)) return std::nullopt;
-  return node.attribute<ConstantAttr>().value;
-}
 
 Program make_program(const schedule::Structure& graph, const std::vector<schedule::Item>& schedule,
                      const kernels::Target& target, int64_t large_bytes,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "graph/function.h"
+#include "graph/loop_counter.h"
 #include "graph/scalar_program.h"
 #include "kernels/lowering.h"
 #include "schedule/schedule.h"
@@ -37,21 +38,13 @@ struct Program {
     std::vector<int> operands, donors;
     std::optional<Scalar> known;  // the root is an integer constant
   };
-  // The part of a loop's state that the host can follow by itself; the condition depends on no
-  // other.
-  struct HostState {
-    ScalarProgram condition, body;
-    int holds = 0;  // in the condition's values
-    std::vector<std::pair<int, int>>
-        carried;  // an element of the state, its next value in the body's
-  };
   // A loop (condition, body) or a branch.
   struct Control {
     Op op = Op::loop;
     std::vector<FunctionRef> functions;
     std::vector<DType> predicates;                  // of a branch, its first operands
     std::vector<std::pair<int, Position>> results;  // those that somebody reads, by their index
-    std::optional<HostState> host;                  // of a loop
+    std::optional<LoopCounter> counter;             // of a loop
   };
   struct Step {
     std::vector<Output> outputs;  // of a control step none: its results are
@@ -86,9 +79,6 @@ struct Program {
   std::vector<std::pair<Position, NodeRef>> captures;
   ScalarProgram scalars;  // what follows from parameters on the host
 };
-
-// Of an integer constant of one element, its value.
-std::optional<Scalar> integer_constant(const Node& node);
 
 // Everything but kernels and what belongs to a Function. The graph is the one that the schedule was
 // made of. What of `kept` is not overwritten.
