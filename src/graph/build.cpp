@@ -148,13 +148,14 @@ NodeRef gather(const NodeRef& x, const NodeRef& index) {
     fail(Status::invalid_argument, "gather", "needs s32 indices, got " + describe(index));
   }
   if (const auto known = integer_constant(*index)) {
-    const int64_t i = std::clamp<int64_t>(to_int64(*known), 0, x->count - 1);
-    const int64_t one = 1;
-    if (x->host_data) {
-      return constant(x->shared_graveyard(), load_scalar(x->dtype, x->host_data->data(), i),
-                      index->shape);
+    int64_t position = std::clamp<int64_t>(to_int64(*known), 0, x->count - 1);
+    std::vector<int64_t> starts;
+    for (const int64_t stride : row_major_strides(x->shape)) {
+      starts.push_back(position / stride);
+      position %= stride;
     }
-    return reshape(slice(reshape(x, {x->count}), {&i, 1}, {&one, 1}, {&one, 1}), index->shape);
+    const std::vector<int64_t> ones(starts.size(), 1);
+    return reshape(slice(x, starts, ones, ones), index->shape);
   }
   return make_node(x->shared_graveyard(), Op::gather, x->dtype, index->shape, {x, index});
 }

@@ -208,5 +208,22 @@ TEST_F(Build, DepthCountsWhatIsPending) {
   }
 }
 
+// One element of what the host knows is a scalar that it knows.
+TEST_F(Build, PicksKnownElements) {
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
+  const NodeRef x = host_value(owner_, DType::f32, {2, 3}, {bytes, bytes + 24});
+  const std::vector<int64_t> at = {1, 1}, one = {1, 1};
+  const NodeRef sliced = slice(x, at, one, one);
+  ASSERT_EQ(sliced->op, Op::constant);
+  EXPECT_EQ(sliced->shape, (Shape{1, 1}));
+  EXPECT_EQ(to_double(sliced->attribute<ConstantAttr>().value), 5.0);
+  const NodeRef index = constant(owner_, make_scalar(DType::s32, int64_t{9}), {});
+  const NodeRef gathered = gather(x, index);
+  ASSERT_EQ(gathered->op, Op::constant);
+  EXPECT_EQ(to_double(gathered->attribute<ConstantAttr>().value), 6.0) << "clamped";
+  EXPECT_EQ(gather(parameter(owner_, DType::f32, {4}), index)->inputs[0]->op, Op::slice);
+}
+
 }  // namespace
 }  // namespace nxv

@@ -1,6 +1,7 @@
 #include "graph/building.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "graph/integer_arithmetic.h"
@@ -114,9 +115,19 @@ NodeRef make_pointwise(Op op, DType type, Shape shape, std::vector<NodeRef> inpu
 }
 
 NodeRef make_view(const NodeRef& x, Op op, Shape shape, Attributes attributes) {
-  if (x->op == Op::constant && x->count == 1 && element_count(shape) == 1) {
+  const auto known = [&](const Scalar& element) {
     return make_node(x->shared_graveyard(), Op::constant, x->dtype, std::move(shape), {},
-                     x->attributes);
+                     ConstantAttr{element});
+  };
+  if (element_count(shape) == 1) {
+    if (x->op == Op::constant) return known(x->attribute<ConstantAttr>().value);
+    if (x->host_data && op == Op::slice) {
+      const std::vector<int64_t> strides = row_major_strides(x->shape);
+      const std::vector<int64_t>& starts = std::get<SliceAttr>(attributes).starts;
+      const int64_t at =
+          std::inner_product(starts.begin(), starts.end(), strides.begin(), int64_t{0});
+      return known(load_scalar(x->dtype, x->host_data->data(), at));
+    }
   }
   return make_node(x->shared_graveyard(), op, x->dtype, std::move(shape), {x},
                    std::move(attributes));

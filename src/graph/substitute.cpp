@@ -19,8 +19,8 @@ NodeRef rebuilt(const Node& node, std::vector<NodeRef> inputs) {
   if (fusion == Fusion::view && inputs.size() == 1) {
     return building::make_view(inputs[0], node.op, node.shape, node.attributes);
   }
-  return make_node(inputs[0]->shared_graveyard(), node.op, node.dtype, node.shape,
-                   std::move(inputs), node.attributes);
+  return make_node(node.shared_graveyard(), node.op, node.dtype, node.shape, std::move(inputs),
+                   node.attributes);
 }
 
 }  // namespace

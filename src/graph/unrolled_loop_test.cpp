@@ -91,6 +91,25 @@ TEST_F(UnrolledLoops, TakeTurns) {
   EXPECT_EQ(run(param(), 3, {a, b, x}, body)[1]->op, Op::result) << "nobody knows how many";
 }
 
+// Operations of every way of building a node.
+TEST_F(UnrolledLoops, HoldAnyOperation) {
+  const NodeRef a = param({4}), b = param({4});
+  const Nodes end = run(num(0), 2, {a, b}, [&](const auto&, const Nodes& s) {
+    const Nodes parts{s[0], reverse(s[1], {0})};
+    const NodeRef total = reduce(Op::sum, concatenate(parts, 0), {}, true);
+    const NodeRef padded = pad(total, num(1), {{1}, {2}, {0}});
+    return Nodes{s[1], elementwise(Op::add, {padded, bitcast(s[0], DType::s32)})};
+  });
+  EXPECT_EQ(end[1]->op, Op::add);
+  ASSERT_EQ(end[2]->op, Op::add);
+  ASSERT_EQ(end[2]->inputs[0]->op, Op::pad);
+  const NodeRef total = end[2]->inputs[0]->inputs[0];
+  ASSERT_EQ(total->op, Op::sum);
+  EXPECT_EQ(total->inputs[0]->op, Op::concatenate);
+  EXPECT_EQ(total->inputs[0]->inputs[0].get(), b.get());
+  EXPECT_EQ(end[2]->inputs[1].get(), b.get());
+}
+
 TEST_F(UnrolledLoops, AreNotThoseWhoseRoundsAreAlike) {
   const Nodes end = run(num(0), 3, {param({4})}, [](const auto&, const Nodes& s) {
     return Nodes{elementwise(Op::multiply, {s[0], s[0]})};
