@@ -96,6 +96,10 @@ NodeRef parameter(const GraveyardRef& owner, DType type, Shape shape) {
   return make_node(owner, Op::parameter, type, std::move(shape), {});
 }
 
+NodeRef scalar_argument(const GraveyardRef& owner, DType type, Shape shape) {
+  return make_node(owner, Op::argument, type, std::move(shape), {});
+}
+
 NodeRef elementwise(Op op, std::span<const NodeRef> operands) {
   if (info(op).fusion != Fusion::pointwise || op == Op::cast || op == Op::bitcast ||
       op == Op::bounded_index) {

@@ -28,6 +28,9 @@ NodeRef host_value(const GraveyardRef& owner, DType type, Shape shape,
 // own.
 NodeRef parameter(const GraveyardRef& owner, DType type, Shape shape = {});
 
+// One number that the host knows with each call of a function; has no value of its own either.
+NodeRef scalar_argument(const GraveyardRef& owner, DType type, Shape shape);
+
 // Any pointwise operation but cast, bitcast and bounded_index; operands broadcast against each
 // other as in numpy.
 NodeRef elementwise(Op op, std::span<const NodeRef> operands);

@@ -27,8 +27,8 @@ class Function {
   // Of all Functions of the process.
   const uint64_t id;
 
-  // What the runtime made of it; the engine's thread only.
-  mutable std::shared_ptr<const void> program;
+  // Programs that the runtime made of it; the engine's thread only.
+  mutable std::shared_ptr<void> program;
 };
 
 // Throws Error(invalid_argument), naming the first difference, when arguments are not of the

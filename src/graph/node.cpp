@@ -32,7 +32,7 @@ Node::Node(std::shared_ptr<Graveyard> graveyard, Op op, DType dtype, Shape shape
       shape(std::move(shape)),
       count(element_count(this->shape)),
       attributes(std::move(attributes)),
-      is_function(op == Op::parameter ||
+      is_function(op == Op::parameter || op == Op::argument ||
                   std::any_of(inputs.begin(), inputs.end(),
                               [](const NodeRef& input) { return input->is_function; })),
       inputs(std::move(inputs)),

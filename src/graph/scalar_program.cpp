@@ -50,10 +50,11 @@ std::optional<int> ScalarProgram::add_step(const Node& node, std::span<const Nod
   step.type = node.dtype;
   if (node.op == Op::constant) {
     step.constant = node.attribute<ConstantAttr>().value;
-  } else if (node.op == Op::parameter) {
+  } else if (node.op == Op::parameter || node.op == Op::argument) {
     const auto found = std::find_if(parameters.begin(), parameters.end(),
                                     [&](const NodeRef& p) { return p.get() == &node; });
     if (found == parameters.end()) return std::nullopt;
+    step.op = Op::parameter;
     step.parameter = static_cast<int>(found - parameters.begin());
     parameters_.push_back(step.parameter);
   } else {
@@ -69,6 +70,24 @@ std::optional<int> ScalarProgram::add_step(const Node& node, std::span<const Nod
   }
   steps_.push_back(step);
   return static_cast<int>(steps_.size()) - 1;
+}
+
+bool ScalarProgram::is_certain(int index, const std::vector<bool>& known) const {
+  std::vector<bool> certain(static_cast<size_t>(index) + 1);
+  for (size_t i = 0; i < certain.size(); ++i) {
+    const Step& step = steps_[i];
+    if (step.op == Op::parameter) {
+      const auto p = static_cast<size_t>(step.parameter);
+      certain[i] = p < known.size() && known[p];
+      continue;
+    }
+    certain[i] = info(step.op).fault == Fault::none;
+    for (int k = 0; k < step.operand_count; ++k) {
+      certain[i] =
+          certain[i] && certain[static_cast<size_t>(step.operands[static_cast<size_t>(k)])];
+    }
+  }
+  return certain.back();
 }
 
 std::vector<std::optional<Scalar>> ScalarProgram::run(

@@ -19,8 +19,12 @@ std::optional<Scalar> integer_constant(const Node& node);
 class ScalarProgram {
  public:
   // Adds what the node is computed from; its index, or nothing when it does not follow from
-  // parameters, numbered in their order, and constants. Parameters are added as they are found.
+  // parameters (or scalar arguments), numbered in their order, and constants. Parameters are added
+  // as they are found.
   std::optional<int> add(const Node& node, std::span<const NodeRef> parameters);
+  // Whether what was added has a value whenever the parameters that `known` tells are known; those
+  // that it does not list are not.
+  bool is_certain(int index, const std::vector<bool>& known) const;
   // The parameters that it reads.
   const std::vector<int>& parameters() const { return parameters_; }
   bool is_empty() const { return steps_.empty(); }

@@ -63,6 +63,7 @@ enum class Fault : uint8_t {
   X(data, 0, leaf, explicit_type, any, 0)                                  \
   X(parameter, 0, leaf, explicit_type, any, 0)                             \
   X(constant, 0, generator, explicit_type, any, 0)                         \
+  X(argument, 0, generator, explicit_type, any, 0)                         \
   X(iota, 0, generator, explicit_type, any, 2)                             \
   X(eye, 0, generator, explicit_type, any, 4)                              \
   X(random_uniform, 0, generator, explicit_type, any, 60)                  \

@@ -60,48 +60,71 @@ bool Executor::is_true(DeviceStorage& scalar, DType type) {
   return is_nonzero(load_scalar(type, bytes.data(), 0));
 }
 
+namespace {
+
+StorageRef operand_of(const Program::Step& step, size_t i, const Frame& frame) {
+  const Position p = step.operands[i];
+  if (frame.has_storage(p)) return frame.share(p);
+  if (const auto& number = frame.number(p)) return make_number(*number);
+  // Constants differ between graphs of one structure, and are part of a Function.
+  const Node* node = frame.node(p);
+  return make_number(node ? node->attribute<ConstantAttr>().value : *step.constants[i]);
+}
+
+}  // namespace
+
 void Executor::run_control(const Program::Step& step, Frame& frame, bool donates) {
   const Program::Control& control = *step.control;
   std::vector<StorageRef> inputs;
   for (size_t i = 0; i < step.operands.size(); ++i) {
-    inputs.push_back(frame.share(step.operands[i]));
+    inputs.push_back(operand_of(step, i, frame));
     const int known = frame.scalars.empty() ? -1 : step.known_operands[i];
     if (known >= 0) inputs.back()->known = frame.scalars[static_cast<size_t>(known)];
   }
   if (donates) {
     for (Position p : step.last_reads) frame.give_up(p);
   }
-  const std::vector<StorageRef> results = control.op == Op::loop
-                                              ? run_loop(control, std::move(inputs))
-                                              : run_branch(control, std::move(inputs));
-  for (const auto& [index, position] : control.results) frame.store(position, results[index]);
+  std::vector<StorageRef> results = control.op == Op::loop ? run_loop(control, std::move(inputs))
+                                                           : run_branch(control, std::move(inputs));
+  for (const auto& [index, position] : control.results) {
+    frame.store(position, in_memory(std::move(results[index])));
+  }
 }
 
 std::vector<StorageRef> Executor::run_loop(const Program::Control& loop,
                                            std::vector<StorageRef> state) {
-  const Function& condition = *loop.functions[0];
-  const Program& test = maker_.of(condition);
-  const Program& body = maker_.of(*loop.functions[1]);
+  const Function &condition = *loop.functions[0], &body = *loop.functions[1];
   if (loop.counter && follow(*loop.counter, body, state)) return state;
-  if (is_straight(test) && is_straight(body)) return speculate(test, body, std::move(state));
+  for (StorageRef& element : state) element = in_memory(std::move(element));
+  const Program &test = maker_.of(condition), &round = maker_.of(body);
+  if (is_straight(test) && is_straight(round)) return speculate(test, round, std::move(state));
   while (is_true(*run(test, state).front(), condition.results[0]->dtype)) {
-    state = run(body, std::move(state));
+    state = run(round, std::move(state));
   }
   return state;
 }
 
-// Runs the rounds of a loop that the host can follow, without a read. False when it cannot go on.
-bool Executor::follow(const LoopCounter& counter, const Program& body,
+// Runs the rounds of a loop that the host can follow, without a read: what it follows are numbers.
+// False when it cannot go on.
+bool Executor::follow(const LoopCounter& counter, const Function& body,
                       std::vector<StorageRef>& state) {
   std::vector<std::optional<Scalar>> known;
-  for (const StorageRef& s : state) known.push_back(s->known);
+  for (const StorageRef& element : state) known.push_back(element->known);
+  if (!counter.holds(known)) return false;
+  std::vector<bool> is_followed(state.size());
+  counter.each_element([&](size_t element) { is_followed[element] = true; });
+  for (size_t i = 0; i < state.size(); ++i) {
+    if (!is_followed[i]) state[i] = in_memory(std::move(state[i]));
+  }
   for (int round = 1;; ++round) {
+    counter.each_element([&](size_t element) {
+      if (known[element]) state[element] = make_number(*known[element]);
+    });
     const auto holds = counter.holds(known);
     if (!holds) return false;
     if (!*holds) return true;
     counter.advance(known);
     state = run(body, std::move(state));
-    counter.each_element([&](size_t element) { state[element]->known = known[element]; });
     if (round % kRoundsASubmission == 0) keep_pace();
   }
 }
@@ -193,7 +216,7 @@ std::vector<StorageRef> Executor::run_branch(const Program::Control& branch,
   size_t chosen = 0;
   while (chosen < predicates && !is_true(*inputs[chosen], branch.predicates[chosen])) ++chosen;
   inputs.erase(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(predicates));
-  return run(maker_.of(*branch.functions[chosen]), std::move(inputs));
+  return run(*branch.functions[chosen], std::move(inputs));
 }
 
 }  // namespace nxv::runtime

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "graph/scalar_words.h"
+
 namespace nxv::runtime {
 namespace {
 
@@ -10,6 +12,9 @@ namespace {
 constexpr size_t kKeptSteps = 1 << 14;
 // Submissions in flight.
 constexpr uint64_t kMaxInFlight = 32;
+
+// Of any type, as kernels read them: in groups of four elements.
+constexpr uint64_t kNumberBytes = 64;
 
 // References to each node that go with this evaluation: a node gives up its inputs when it is
 // stored; one that only such nodes refer to dies with them.
@@ -26,6 +31,14 @@ std::vector<uint32_t> count_expiring(const schedule::Structure& graph, const Pro
     for (const NodeRef& input : n.inputs) ++expiring[input->scratch];
   }
   return expiring;
+}
+
+// Of a value of one element that the host has.
+std::optional<Scalar> number_of(const Node& node) {
+  if (node.count != 1) return std::nullopt;
+  if (node.op == Op::constant) return node.attribute<ConstantAttr>().value;
+  if (node.host_data) return load_scalar(node.dtype, node.host_data->data(), 0);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -132,21 +145,46 @@ void Executor::drop_inputs(const Program& program, const Frame& frame) {
 void Executor::call(const Function& function, std::span<const NodeRef> arguments,
                     std::span<const NodeRef> results) {
   ++evaluations_;
-  const Program& program = maker_.of(function);
+  std::vector<StorageRef> storages;
+  Numbers numbers;
+  for (const NodeRef& argument : arguments) {
+    const std::optional<Scalar> number = number_of(*argument);
+    storages.push_back(number ? make_number(*number) : nullptr);
+    numbers.push_back(number.has_value());
+  }
+  const Program& program = maker_.of(function, numbers);
   std::vector<NodeRef> read;
   for (size_t i = 0; i < arguments.size(); ++i) {
-    if (program.parameters[i] >= 0) read.push_back(arguments[i]);
+    if (program.parameters[i] >= 0 && !numbers[i]) read.push_back(arguments[i]);
   }
   evaluate(read);
   read.clear();
-  std::vector<StorageRef> storages(arguments.size());
   for (size_t i = 0; i < arguments.size(); ++i) {
-    if (program.parameters[i] < 0) continue;
+    if (program.parameters[i] < 0 || numbers[i]) continue;
     storages[i] = share_storage(*arguments[i]);
     if (arguments[i]->references() == 1) arguments[i]->set_consumed();
   }
-  const std::vector<StorageRef> values = run(program, std::move(storages));
+  std::vector<StorageRef> values = run(program, std::move(storages));
+  for (StorageRef& value : values) value = in_memory(std::move(value));
   for (size_t i = 0; i < results.size(); ++i) results[i]->set_stored(values[i]);
+}
+
+StorageRef Executor::in_memory(StorageRef value) {
+  if (!value->is_number()) return value;
+  std::vector<uint32_t> words;
+  append(words, *value->known);
+  auto stored = std::make_shared<DeviceStorage>(device_.memory().allocate(kNumberBytes), Faults{});
+  for (size_t i = 0; i < words.size(); ++i) {
+    device_.queue().fill(*stored->block, 4 * i, 4, words[i]);
+  }
+  stored->known = value->known;
+  return stored;
+}
+
+std::vector<StorageRef> Executor::run(const Function& function, std::vector<StorageRef> arguments) {
+  Numbers numbers;
+  for (const StorageRef& argument : arguments) numbers.push_back(argument->is_number());
+  return run(maker_.of(function, numbers), std::move(arguments));
 }
 
 std::vector<StorageRef> Executor::run(const Program& program, std::vector<StorageRef> arguments) {
@@ -167,7 +205,11 @@ std::vector<StorageRef> Executor::run(const Program& program, std::vector<Storag
   }
   run(program, frame, options().donate, true);
   std::vector<StorageRef> results;
-  for (Position p : program.results) results.push_back(frame.share(p));
+  for (size_t i = 0; i < program.results.size(); ++i) {
+    const Position p = program.results[i];
+    const auto known = static_cast<size_t>(program.known_results[i]);
+    results.push_back(p >= 0 ? frame.share(p) : make_number(*frame.scalars[known]));
+  }
   return results;
 }
 

@@ -50,14 +50,18 @@ class Executor {
 
   // `drops`: values give up their storage with their last read, unless somebody may ask for them.
   void run(const Program& program, Frame& frame, bool donates, bool drops);
+  // The results of a call: numbers where the host knows them.
+  std::vector<StorageRef> run(const Function& function, std::vector<StorageRef> arguments);
   std::vector<StorageRef> run(const Program& program, std::vector<StorageRef> arguments);
+  // The value in memory.
+  StorageRef in_memory(StorageRef value);
   void run_control(const Program::Step& step, Frame& frame, bool donates);
   std::vector<StorageRef> run_loop(const Program::Control& loop, std::vector<StorageRef> state);
   std::vector<StorageRef> run_branch(const Program::Control& branch,
                                      std::vector<StorageRef> inputs);
   // The node, once small data of it is on the device.
   Node& stored(Node& node);
-  bool follow(const LoopCounter& counter, const Program& body, std::vector<StorageRef>& state);
+  bool follow(const LoopCounter& counter, const Function& body, std::vector<StorageRef>& state);
   std::vector<StorageRef> speculate(const Program& test, const Program& body,
                                     std::vector<StorageRef> state);
   void gate(const vulkan::Pipeline& kernel, const DeviceStorage& condition, vulkan::Block& planned,

@@ -18,16 +18,30 @@ inline StorageRef share_storage(const Node& node) {
   return std::static_pointer_cast<DeviceStorage>(node.storage());
 }
 
+inline StorageRef make_number(const Scalar& number) {
+  return std::make_shared<DeviceStorage>(number);
+}
+
 // A value is that of a node, which somebody may ask for, or of the run alone.
 class Frame {
  public:
   explicit Frame(size_t values) : slots_(values) {}
 
   // `expiring`: how many references to the node go with this run.
-  void bind(Position p, Node& node, uint32_t expiring) { slots_[p] = {&node, expiring, nullptr}; }
-  void bind(Position p, StorageRef storage) { slots_[p].storage = std::move(storage); }
+  void bind(Position p, Node& node, uint32_t expiring) { slots_[p] = {&node, expiring, nullptr, {}}; }
+  void bind(Position p, StorageRef storage) {
+    if (storage->is_number()) {
+      slots_[p].number = *storage->known;
+    } else {
+      slots_[p].storage = std::move(storage);
+    }
+  }
 
   Node* node(Position p) const { return slots_[p].node; }
+  bool has_storage(Position p) const {
+    const Slot& s = slots_[p];
+    return s.node ? s.node->storage() != nullptr : s.storage != nullptr;
+  }
   DeviceStorage& storage(Position p) const {
     const Slot& s = slots_[p];
     return s.node ? device_storage(*s.node) : *s.storage;
@@ -36,6 +50,8 @@ class Frame {
     const Slot& s = slots_[p];
     return s.node ? share_storage(*s.node) : s.storage;
   }
+  // Of a value bound to a number.
+  const std::optional<Scalar>& number(Position p) const { return slots_[p].number; }
   void store(Position p, StorageRef storage) {
     Slot& s = slots_[p];
     if (s.node) {
@@ -77,6 +93,7 @@ class Frame {
     Node* node = nullptr;
     uint32_t expiring = 0;
     StorageRef storage;  // without a node
+    std::optional<Scalar> number;
   };
   std::vector<Slot> slots_;
 };

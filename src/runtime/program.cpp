@@ -69,6 +69,7 @@ Program::Step make_kernels(const Region& region, const kernels::Target& target) 
   step.words = region.words;
   for (const Expr& e : region.exprs) {
     if (e.kind != ExprKind::generate || e.node->scratch < 0) continue;
+    // A scalar argument, too, is this to kernels.
     if (e.op == Op::constant) step.scalars.push_back({e.node->scratch, e.words});
     if (e.op == Op::random_uniform || e.op == Op::random_normal) {
       step.scalars.push_back({e.node->scratch, e.extra});

@@ -21,7 +21,7 @@ namespace nxv::runtime {
 using Position = int32_t;  // in Structure::nodes
 
 struct Program {
-  // Words of a region that hold scalars of a node.
+  // Words of a region that hold scalars of a node, which differ from run to run.
   struct Scalars {
     Position node;
     WordIndex words;
@@ -50,7 +50,12 @@ struct Program {
     std::vector<Output> outputs;  // of a control step none: its results are
     Position source = -1;         // the only root shares this node's storage, without a kernel
     std::shared_ptr<const Control> control;
-    std::vector<int> known_operands;  // of a control step, in Program::scalars; -1: not known
+    // Of a control step of a Function, for each operand: where Program::scalars has it (-1: it does
+    // not follow), and its value if it is a constant. A number is in no storage.
+    std::vector<int> known_operands;
+    std::vector<std::optional<Scalar>> constants;
+    std::vector<bool> numbers;
+    bool is_counted = false;  // a loop: the host certainly knows what its counter starts from
     std::vector<Position> operands;
     uint64_t operand_bytes = 0;
     std::vector<uint32_t> words;
@@ -73,9 +78,10 @@ struct Program {
   bool has_donors = false;
   bool is_large = false;  // see schedule::Options::large_bytes
 
-  // Of a Function: where its parameters (-1: nothing reads it) and results are, and the values that
-  // it captured.
+  // Of a Function: where its parameters (-1: nothing reads it) and results (-1: the host knows it)
+  // are, and the values that it captured.
   std::vector<Position> parameters, results;
+  std::vector<int> known_results;  // in `scalars`; -1: not known
   std::vector<std::pair<Position, NodeRef>> captures;
   ScalarProgram scalars;  // what follows from parameters on the host
 };

@@ -1,27 +1,28 @@
 #include "runtime/program_maker.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 
+#include "graph/build.h"
+#include "graph/substitute.h"
 #include "runtime/module.h"
+#include "schedule/cost.h"
 #include "schedule/scalars.h"
 
 namespace nxv::runtime {
 namespace {
 
-std::vector<Node*> pointers(const std::vector<NodeRef>& nodes) {
-  std::vector<Node*> out;
-  for (const NodeRef& n : nodes) out.push_back(n.get());
-  return out;
-}
-
-// Scalars of a Function's graph are the same in each call.
+// Scalars of a Function's graph are the same in each call, but for arguments.
 void fill_in_scalars(Program& program, const schedule::Structure& graph) {
   std::vector<uint32_t> scalars;
   for (Program::Step& step : program.steps) {
-    for (const Program::Scalars& s : step.scalars) {
-      schedule::write_scalars(*graph.nodes[s.node], s.words, step.words, scalars);
-    }
-    step.scalars.clear();
+    std::erase_if(step.scalars, [&](const Program::Scalars& s) {
+      const Node& node = *graph.nodes[s.node];
+      if (node.op == Op::argument) return false;
+      schedule::write_scalars(node, s.words, step.words, scalars);
+      return true;
+    });
     for (Program::Output& output : step.outputs) {
       output.known = integer_constant(*graph.nodes[output.root]);
     }
@@ -30,26 +31,63 @@ void fill_in_scalars(Program& program, const schedule::Structure& graph) {
 
 // Operands of loops and branches that the host knows when it knows parameters.
 void follow_scalars(Program& program, const schedule::Structure& graph,
-                    const std::vector<NodeRef>& parameters) {
+                    const std::vector<NodeRef>& parameters, const Numbers& known) {
   for (Program::Step& step : program.steps) {
     if (!step.control) continue;
+    Numbers certain;
     for (Position operand : step.operands) {
-      const auto known = program.scalars.add(*graph.nodes[operand], parameters);
-      step.known_operands.push_back(known.value_or(-1));
+      const Node& node = *graph.nodes[operand];
+      const auto at = program.scalars.add(node, parameters);
+      step.known_operands.push_back(at.value_or(-1));
+      const bool is_number = node.count == 1 && schedule::is_number(node);
+      step.numbers.push_back(is_number);
+      step.constants.push_back(is_number && node.op == Op::constant
+                                   ? std::optional(node.attribute<ConstantAttr>().value)
+                                   : std::nullopt);
+      certain.push_back(at && program.scalars.is_certain(*at, known));
     }
+    if (!step.control->counter) continue;
+    step.is_counted = true;
+    step.control->counter->each_element(
+        [&](size_t element) { step.is_counted = step.is_counted && certain[element]; });
   }
 }
 
+// The programs of a Function, by the parameters that are numbers.
+using Programs = std::map<Numbers, std::shared_ptr<const Program>>;
+
+// What calls of a step's Functions find to be numbers; nothing where one is not called.
+template <typename Visit>
+void each_call(const Program::Step& step, Visit&& visit) {
+  const std::vector<FunctionRef>& functions = step.control->functions;
+  if (step.control->op == Op::branch) {
+    const auto first = step.numbers.begin() + static_cast<std::ptrdiff_t>(functions.size() - 1);
+    for (const FunctionRef& f : functions) visit(*f, Numbers(first, step.numbers.end()));
+  } else if (step.is_counted) {
+    Numbers followed(step.operands.size());
+    step.control->counter->each_element([&](size_t element) { followed[element] = true; });
+    visit(*functions[1], followed);
+  } else {
+    for (const FunctionRef& f : functions) visit(*f, Numbers());
+  }
+}
+
+Numbers canonical(const Numbers& known) {
+  return std::find(known.begin(), known.end(), true) == known.end() ? Numbers() : known;
+}
+
 // That was made of it.
-const Program& program_of(const Function& function) {
-  return *static_cast<const Program*>(function.program.get());
+const Program& program_of(const Function& function, const Numbers& known) {
+  return *static_cast<const Programs*>(function.program.get())->at(canonical(known));
 }
 
 void wait_for_kernels(const Program& program) {
   for (const Program::Step& step : program.steps) {
     for (const vulkan::Pipeline* kernel : step.kernels) kernel->get();
     if (!step.control) continue;
-    for (const FunctionRef& f : step.control->functions) wait_for_kernels(program_of(*f));
+    each_call(step, [](const Function& f, const Numbers& known) {
+      wait_for_kernels(program_of(f, known));
+    });
   }
 }
 
@@ -101,49 +139,74 @@ Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* con
   return program;
 }
 
-std::shared_ptr<const Program> ProgramMaker::make(const Function& function) {
-  const std::vector<Node*> roots = pointers(function.results);
+Program ProgramMaker::make(const Function& function, const Numbers& known) {
+  std::vector<NodeRef> parameters = function.parameters, values = function.results;
+  for (size_t i = 0; i < known.size(); ++i) {
+    const Node& p = *parameters[i];
+    if (known[i]) parameters[i] = scalar_argument(p.shared_graveyard(), p.dtype, p.shape);
+  }
+  if (!known.empty()) values = substitute(function, parameters);
+
+  ScalarProgram scalars;
+  std::vector<int> known_results;
+  std::vector<Node*> roots;
+  for (const NodeRef& value : values) {
+    const auto at = scalars.add(*value, parameters);
+    const bool is_known = !known.empty() && at && scalars.is_certain(*at, known);
+    known_results.push_back(is_known ? *at : -1);
+    if (!is_known) roots.push_back(value.get());
+  }
   schedule::Structure graph;
   graph.read(roots);
-  std::vector<Position> parameters(function.parameters.size(), -1), results;
+  std::vector<Position> places, results;
   std::vector<std::pair<Position, NodeRef>> captures;
   {
     const schedule::Positions positions(graph.nodes);
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      parameters[i] = function.parameters[i]->scratch;
+    for (const NodeRef& p : parameters) places.push_back(p->scratch);
+    for (size_t i = 0; i < values.size(); ++i) {
+      results.push_back(known_results[i] < 0 ? values[i]->scratch : -1);
     }
-    for (const Node* n : roots) results.push_back(n->scratch);
     for (Node* n : graph.nodes) {
       const bool is_stored = n->op == Op::data || !n->is_pending();
       if (is_stored) captures.emplace_back(n->scratch, NodeRef::share(n));
     }
   }
-  Program program = make(graph, roots, results);
+  std::vector<Position> kept;
+  std::copy_if(results.begin(), results.end(), std::back_inserter(kept),
+               [](Position p) { return p >= 0; });
+  Program program = make(graph, roots, kept);
+  program.scalars = std::move(scalars);
   fill_in_scalars(program, graph);
-  follow_scalars(program, graph, function.parameters);
-  program.parameters = std::move(parameters);
+  follow_scalars(program, graph, parameters, known);
+  program.parameters = std::move(places);
   program.results = std::move(results);
+  program.known_results = std::move(known_results);
   program.captures = std::move(captures);
-  return std::make_shared<const Program>(std::move(program));
+  return program;
 }
 
-const Program& ProgramMaker::ask_for(const Function& function) {
-  if (!function.program) {
-    std::shared_ptr<const Program> program = make(function);
-    for (const Program::Step& step : program->steps) {
-      if (!step.control) continue;
-      for (const FunctionRef& f : step.control->functions) ask_for(*f);
-    }
-    function.program = std::move(program);
+const Program& ProgramMaker::ask_for(const Function& function, const Numbers& known) {
+  if (!function.program) function.program = std::make_shared<Programs>();
+  auto& programs = *static_cast<Programs*>(function.program.get());
+  if (const auto made = programs.find(known); made != programs.end()) return *made->second;
+  const auto program = std::make_shared<const Program>(make(function, known));
+  for (const Program::Step& step : program->steps) {
+    if (!step.control) continue;
+    each_call(step,
+              [&](const Function& f, const Numbers& numbers) { ask_for(f, canonical(numbers)); });
   }
-  return program_of(function);
+  return *programs.emplace(known, program).first->second;
 }
 
-const Program& ProgramMaker::of(const Function& function) {
-  const bool is_new = !function.program;
-  const Program& program = ask_for(function);
+const Program& ProgramMaker::of(const Function& function, const Numbers& known) {
+  const Numbers key = canonical(known);
+  if (function.program) {
+    const auto& programs = *static_cast<const Programs*>(function.program.get());
+    if (const auto made = programs.find(key); made != programs.end()) return *made->second;
+  }
+  const Program& program = ask_for(function, key);
   // Regions that kernels are generated of refer to nodes whose inputs an evaluation may drop.
-  if (is_new) wait_for_kernels(program);
+  wait_for_kernels(program);
   return program;
 }
 

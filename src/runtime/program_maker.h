@@ -22,6 +22,9 @@ struct ExecutorOptions {
   std::shared_ptr<const KernelDump> dump;
 };
 
+// Which of some values are numbers (DeviceStorage::is_number).
+using Numbers = std::vector<bool>;
+
 class ProgramMaker {
  public:
   ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
@@ -30,9 +33,10 @@ class ProgramMaker {
   // What stores the roots, and overwrites nothing of `kept`. `graph` was read of them.
   Program make(const schedule::Structure& graph, std::span<Node* const> roots,
                std::span<const Position> kept = {});
-  // Kept with the Function. Kernels of what it calls are asked for before any is waited for, so
-  // that they compile in parallel; all are ready afterwards. Throws what went wrong with one.
-  const Program& of(const Function& function);
+  // Of calls in which the parameters that `known` tells are numbers; none: all are stored. Kept
+  // with the Function. Kernels of what it calls are asked for before any is waited for, so that
+  // they compile in parallel; all are ready afterwards. Throws what went wrong with one.
+  const Program& of(const Function& function, const Numbers& known = {});
 
   const kernels::Target& target() const { return target_; }
   const schedule::Options& options() const { return options_.schedule; }
@@ -43,8 +47,8 @@ class ProgramMaker {
   vulkan::ShaderModule compile(const ir::Kernel& kernel) const;
 
  private:
-  const Program& ask_for(const Function& function);
-  std::shared_ptr<const Program> make(const Function& function);
+  const Program& ask_for(const Function& function, const Numbers& known);
+  Program make(const Function& function, const Numbers& known);
   const vulkan::Pipeline& request(const kernels::Launch& dispatch, const Region& region);
 
   vulkan::Device& device_;

@@ -82,7 +82,11 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   for (const vulkan::BlockRef& workspace : workspaces) workspaces_.push_back(workspace.get());
   words_ = step.words;
   for (const Program::Scalars& s : step.scalars) {
-    schedule::write_scalars(*frame.node(s.node), s.words, words_, scalars_);
+    if (const Node* node = frame.node(s.node)) {
+      schedule::write_scalars(*node, s.words, words_, scalars_);
+    } else {
+      schedule::write_scalar(*frame.number(s.node), s.words, words_, scalars_);
+    }
   }
   kernels::LaunchBuffers<vulkan::Block*> buffers{operands_, outputs_, {}, workspaces_};
   if (slot) buffers.fault = slot->block.get();

@@ -24,9 +24,14 @@ class DeviceStorage : public Storage {
  public:
   DeviceStorage(vulkan::BlockRef block, Faults faults)
       : block(std::move(block)), faults(std::move(faults)) {}
-  vulkan::BlockRef block;
+  // A number that no kernel has stored; commands carry it.
+  explicit DeviceStorage(const Scalar& number) : known(number) {}
+
+  bool is_number() const { return !block; }
+
+  vulkan::BlockRef block;       // none: a number
   Faults faults;                // of the value and of what it was computed from
-  std::optional<Scalar> known;  // an integer scalar that the host knows
+  std::optional<Scalar> known;  // a scalar that the host knows
 };
 
 inline DeviceStorage& device_storage(const Node& node) {

@@ -9,6 +9,8 @@ bool is_boundary(const Node& node) {
   return info(node.op).fusion == Fusion::leaf || !node.is_pending();
 }
 
+bool is_number(const Node& node) { return node.op == Op::constant || node.op == Op::argument; }
+
 bool is_value(const Node& node) { return is_boundary(node) || node.op == Op::result; }
 
 bool is_cheap(const Node& node) {

@@ -9,6 +9,8 @@ namespace nxv::schedule {
 bool is_boundary(const Node& node);
 // The same or stored by a loop or a branch, whatever becomes of regions.
 bool is_value(const Node& node);
+// A number that commands carry: everywhere the same, and known when they are recorded.
+bool is_number(const Node& node);
 
 // Views of what is stored anyway, and one cheap operation on stored values.
 bool is_cheap(const Node& node);

@@ -157,6 +157,10 @@ class Partitioner {
         reader.several |= entry.is_shared || reader.cut != entry.cut;
         reader.path = join(reader.path, at);
       }
+      // Loops and branches take numbers as they are.
+      if (info(node.op).fusion == Fusion::control && input->count == 1 && is_number(*input)) {
+        continue;
+      }
       reader.needs_storage |= needs_storage || dense;
       reader.needs_dense |= dense;
     }

@@ -5,6 +5,7 @@
 
 #include "graph/fault.h"
 #include "graph/region_words.h"
+#include "schedule/cost.h"
 #include "schedule/paths.h"
 #include "schedule/region_draft.h"
 
@@ -278,7 +279,10 @@ class RegionBuilder {
 
   int16_t generate(const Node& node, int path) {
     Expr e = expr_of(node, ExprKind::generate, Level::row);
-    if (node.op == Op::constant) return push(e);
+    if (is_number(node)) {
+      e.op = Op::constant;  // the words of either are filled in
+      return push(e);
+    }
     const Address address = locate(draft_, node.shape, path);
     e.level = address.level;
     e.addressing = address.addressing;
