@@ -54,6 +54,24 @@ TEST_F(Schedules, ChainOfReferencedValuesIsOneRegion) {
   EXPECT_EQ(r.exprs.size(), 10u);
 }
 
+// What made a value that is stored is nothing to kernels that read it.
+TEST_F(Schedules, KeysDoNotDependOnWhatMadeOperands) {
+  const NodeRef x = data({4, 6}), p = parameter(owner_, DType::f32, {4, 6});
+  const NodeRef sum = add(x, x), counted = iota(owner_, DType::f32, {4, 6}, 1);
+  for (const NodeRef& stored : {sum, counted}) stored->set_stored(nullptr);
+  const NodeRef right = data({6, 4});
+  const auto keys = [&](const NodeRef& v) {
+    std::vector<std::string> list;
+    for (const NodeRef& root :
+         {elementwise(Op::negate, {v}), elementwise(Op::exp, {transpose(v, {1, 0})}),
+          reduce(Op::sum, v, Axes{1}, false), softmax(v), matmul(v, right)}) {
+      list.push_back(only_region(root).key);
+    }
+    return list;
+  };
+  for (const NodeRef& v : {p, sum, counted}) EXPECT_EQ(keys(v), keys(x));
+}
+
 TEST_F(Schedules, SoftmaxIsOneRowProgram) {
   const Region r = only_region(softmax(data({64, 100})));
   EXPECT_EQ(r.kind, RegionKind::row_program);

@@ -193,7 +193,8 @@ class RegionBuilder {
 
   Expr expr_of(const Node& node, ExprKind kind, Level level) const {
     Expr e{kind, level};
-    e.op = node.op;
+    // Of stored values, whatever made them: kernels do not depend on it.
+    e.op = kind == ExprKind::load ? Op::data : node.op;
     e.dtype = node.dtype;
     e.node = &node;
     return e;
@@ -362,7 +363,6 @@ class RegionBuilder {
     operand.words = at;
     draft_.operand_addresses.emplace_back().level = Level::element;
     Expr e = expr_of(*node, ExprKind::load, Level::element);
-    e.op = Op::data;  // whatever made the value: kernels do not depend on it
     e.operand = static_cast<int16_t>(region_.operands.size() - 1);
     return push(e);
   }

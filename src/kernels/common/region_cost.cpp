@@ -8,8 +8,7 @@ namespace nxv::kernels {
 int cost_of(const Region& region, Level level) {
   int cost = 0;
   for (const Expr& e : region.exprs) {
-    // The operation of a load is what made the operand.
-    if (e.level == level && e.kind != ExprKind::load) cost += info(e.op).cost;
+    if (e.level == level) cost += info(e.op).cost;
   }
   return cost;
 }
