@@ -78,12 +78,35 @@ Term branch(ErlNifEnv* env, AnyTerm predicates, AnyTerm functions, AnyTerm argum
                       }));
 }
 
+Term name_function(ErlNifEnv* env, FunctionArg function, AnyTerm name) {
+  check(nxv_function_set_name(function->get(), decode_text(env, name.term).c_str()));
+  return atoms.ok;
+}
+
+// `numbers`: what its arguments are called by.
+Term explain(ErlNifEnv* env, FunctionArg function, bool svg, AnyTerm name, Dims numbers) {
+  const std::string title = decode_text(env, name.term);
+  const std::vector<int> arguments(numbers.begin(), numbers.end());
+  if (static_cast<int>(arguments.size()) != nxv_function_parameter_count(function->get())) {
+    throw BadArgument{};
+  }
+  const nxv_explain_options options{svg ? NXV_EXPLAIN_SVG : NXV_EXPLAIN_TEXT, title.c_str(),
+                                    arguments.data()};
+  return make_text(
+      env, [&](char** out) { return nxv_function_explain(function->get(), &options, out); });
+}
+
 }  // namespace
 
 std::span<const ErlNifFunc> define_functions() {
   static constexpr ErlNifFunc kFunctions[] = {
-      function<parameter>("parameter"), function<define>("function"), function<invoke>("invoke"),
-      function<loop>("while"),          function<branch>("cond"),
+      function<parameter>("parameter"),
+      function<define>("function"),
+      function<invoke>("invoke"),
+      function<loop>("while"),
+      function<branch>("cond"),
+      function<name_function>("name_function"),
+      function<explain>("explain_function", kComputes),
   };
   return kFunctions;
 }

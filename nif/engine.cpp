@@ -22,19 +22,6 @@ Term make_device(ErlNifEnv* env, int index, const nxv_device_info& info) {
                         {"memory_bytes", make_uint(env, info.memory_bytes)}});
 }
 
-struct FreeText {
-  void operator()(char* text) const noexcept { nxv_free_text(text); }
-};
-
-// {ok, Text} from a function that allocates it.
-template <typename Describe>
-Term make_text(ErlNifEnv* env, Describe describe) {
-  char* raw = nullptr;
-  check(describe(&raw));
-  std::unique_ptr<char, FreeText> text(raw);
-  return enif_make_tuple2(env, atoms.ok, make_binary(env, text.get()));
-}
-
 Term devices(ErlNifEnv* env) {
   int count = 0;
   check(nxv_device_count(&count));
@@ -115,12 +102,32 @@ Term counters(ErlNifEnv* env, EngineArg engine) {
                      {"barriers", make_uint(env, c.barriers)},
                      {"kernels_compiled", make_uint(env, c.kernels_compiled)},
                      {"cache_hits", make_uint(env, c.cache_hits)},
+                     {"module_cache_hits", make_uint(env, c.module_cache_hits)},
                      {"evaluations", make_uint(env, c.evaluations)},
                      {"bytes_read", make_uint(env, c.bytes_read)},
                      {"bytes_written", make_uint(env, c.bytes_written)},
                      {"validation_messages", make_uint(env, c.validation_messages)},
                      {"compile_milliseconds", enif_make_double(env, c.compile_milliseconds)}});
   return enif_make_tuple2(env, atoms.ok, map);
+}
+
+Term profile_begin(ErlNifEnv*, EngineArg engine) {
+  check(nxv_profile_begin(Engine::Use(*engine)));
+  return atoms.ok;
+}
+
+Term profile_phase(ErlNifEnv* env, EngineArg engine, AnyTerm name) {
+  check(nxv_profile_phase(Engine::Use(*engine), decode_text(env, name.term).c_str()));
+  return atoms.ok;
+}
+
+// {ok, {Table, Trace}}
+Term profile_end(ErlNifEnv* env, EngineArg engine) {
+  char *table = nullptr, *trace = nullptr;
+  check(nxv_profile_end(Engine::Use(*engine), &table, &trace));
+  const std::unique_ptr<char, FreeText> first(table), second(trace);
+  const Term both = enif_make_tuple2(env, make_binary(env, table), make_binary(env, trace));
+  return enif_make_tuple2(env, atoms.ok, both);
 }
 
 Term trim(ErlNifEnv*, EngineArg engine) {
@@ -193,6 +200,9 @@ std::span<const ErlNifFunc> engine_functions() {
       function<memory_stats>("memory_stats"),
       function<counters>("counters"),
       function<trim>("trim", kWaits),
+      function<profile_begin>("profile_begin", kWaits),
+      function<profile_phase>("profile_phase"),
+      function<profile_end>("profile_end", kWaits),
       function<pressure>("pressure"),
       function<behind>("behind?"),
       function<pressure_relieved>("pressure_relieved"),

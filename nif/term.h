@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -103,6 +104,19 @@ std::optional<int64_t> decode<std::optional<int64_t>>(ErlNifEnv* env, Term term)
 
 // The bytes of a binary; none of them is zero.
 std::string decode_text(ErlNifEnv* env, Term term);
+
+struct FreeText {
+  void operator()(char* text) const noexcept { nxv_free_text(text); }
+};
+
+// {ok, Text} from a function that allocates it.
+template <typename Describe>
+Term make_text(ErlNifEnv* env, Describe describe) {
+  char* raw = nullptr;
+  check(describe(&raw));
+  const std::unique_ptr<char, FreeText> text(raw);
+  return enif_make_tuple2(env, atoms.ok, make_binary(env, text.get()));
+}
 
 // Elements of a list, each handed to `visit`.
 template <typename Visit>

@@ -8,7 +8,7 @@ purpose=${1:-test}
 
 build=(build-essential cmake ninja-build libvulkan-dev spirv-headers libvulkan1 elixir erlang-dev)
 test=(spirv-tools mesa-vulkan-drivers vulkan-validationlayers libgtest-dev nlohmann-json3-dev
-  libcli11-dev libpng-dev libmpfr-dev clang-format ccache)
+  libcli11-dev libpng-dev libmpfr-dev clang-format ccache erlang-xmerl)
 test_long=(clang clang-tidy)
 
 has_vulkan_driver() {

@@ -119,6 +119,10 @@ class Function {
   ~Function() { nxv_function_release(raw_); }
 
   nxv_function* get() const { return raw_; }
+  std::string explain(nxv_explain_format format) const {
+    const nxv_explain_options options{format, nullptr, nullptr};
+    return text([&](char** out) { return nxv_function_explain(raw_, &options, out); });
+  }
   std::vector<Tensor> operator()(const std::vector<Tensor>& arguments) const {
     const auto given = handles(arguments);
     return take(first_of(arguments, "jit"), result_count_, [&](nxv_tensor** out) {
@@ -160,6 +164,16 @@ class Jit {
     return detail::rebuilt(traced.results, traced.function(arguments));
   }
 
+  // What a call with such arguments runs: as text, or as an SVG document. Waits for its kernels.
+  template <typename... Args>
+  std::string explain(const Args&... args) {
+    return explain_as(NXV_EXPLAIN_TEXT, args...);
+  }
+  template <typename... Args>
+  std::string explain_svg(const Args&... args) {
+    return explain_as(NXV_EXPLAIN_SVG, args...);
+  }
+
  private:
   template <typename Result>
   struct Traced {
@@ -178,6 +192,13 @@ class Jit {
       for (const int64_t d : t.shape()) key.push_back(d);
     }
     return key;
+  }
+
+  template <typename... Args>
+  std::string explain_as(nxv_explain_format format, const Args&... args) {
+    using Result = std::decay_t<decltype(f_(args...))>;
+    std::tuple<Args...> given(args...);
+    return find<Result>(given, detail::flat(given)).function.explain(format);
   }
 
   template <typename Result, typename Given>

@@ -2,8 +2,9 @@
  *
  * Every function is thread-safe and reports failure through its status; nxv_last_error() then
  * holds a message for the calling thread. Nothing here waits, for the device or for a compiler, but
- * nxv_read, nxv_wait, nxv_trim, nxv_explain, nxv_device_* and nxv_engine_open, _close and
- * _describe. Arrays are copied before a call returns unless stated.
+ * nxv_read, nxv_wait, nxv_trim, nxv_explain, nxv_function_explain, nxv_profile_begin and _end,
+ * nxv_device_* and nxv_engine_open, _close and _describe. Arrays are copied before a call returns
+ * unless stated.
  *
  * A tensor is a reference to a lazy value: operations build a graph and return at once; reading
  * computes what the value needs. Shapes are arrays of `rank` dimensions, each at least 1. Axes
@@ -166,6 +167,7 @@ typedef struct nxv_counters {
   uint64_t bytes_written;
   uint64_t validation_messages;
   double compile_milliseconds;
+  uint64_t module_cache_hits; /* kernels not generated: their SPIR-V was kept from an earlier run */
 } nxv_counters;
 
 /* As of now, without waiting; all that was done for a value that has been read is counted. */
@@ -345,6 +347,9 @@ NXV_API nxv_status nxv_function_create(int parameter_count, nxv_tensor* const* p
                                        nxv_function** out) NXV_NOEXCEPT;
 NXV_API void nxv_function_retain(nxv_function* function) NXV_NOEXCEPT;
 NXV_API void nxv_function_release(nxv_function* function) NXV_NOEXCEPT;
+/* What profiles call it; before its first call. UTF-8, copied. */
+NXV_API nxv_status nxv_function_set_name(nxv_function* function, const char* name) NXV_NOEXCEPT;
+NXV_API int nxv_function_parameter_count(const nxv_function* function) NXV_NOEXCEPT;
 NXV_API int nxv_function_result_count(const nxv_function* function) NXV_NOEXCEPT;
 /* Starts a call and returns. Writes one tensor for each result to `results`. Arguments are of the
  * parameters' types and shapes, else NXV_INVALID_ARGUMENT; whatever goes wrong later is answered
@@ -371,9 +376,42 @@ NXV_API nxv_status nxv_cond(int predicate_count, nxv_tensor* const* predicates,
 NXV_API nxv_status nxv_explain(nxv_tensor* tensor, char** out) NXV_NOEXCEPT;
 /* The same, with the KernelIR of each kernel as it runs: legalised and simplified. */
 NXV_API nxv_status nxv_explain_ir(nxv_tensor* tensor, char** out) NXV_NOEXCEPT;
+typedef enum nxv_explain_format {
+  NXV_EXPLAIN_TEXT, /* for a terminal */
+  NXV_EXPLAIN_SVG,  /* an SVG document of its own, UTF-8 */
+  NXV_ANY_EXPLAIN_FORMAT = 0x7fffffff
+} nxv_explain_format;
+
+typedef struct nxv_explain_options {
+  nxv_explain_format format;
+  const char* name;     /* the title, UTF-8; NULL: none */
+  const int* arguments; /* what they are called by, one for each parameter; NULL: 0, 1, ... */
+} nxv_explain_options;
+
+/* What a call of the function runs: regions and why they were cut, kernels, bytes, operations on
+ * floating-point numbers, temporaries, arguments that are written over, and what loops and branches
+ * call. Makes the function's program and waits for its kernels if it was not called before. No
+ * options: text. Free with nxv_free_text. */
+NXV_API nxv_status nxv_function_explain(nxv_function* function, const nxv_explain_options* options,
+                                        char** out) NXV_NOEXCEPT;
 /* Device, driver, plan, capabilities, limits, probes and memory of an engine. */
 NXV_API nxv_status nxv_engine_describe(nxv_engine* engine, char** out) NXV_NOEXCEPT;
 NXV_API void nxv_free_text(char* text) NXV_NOEXCEPT;
+
+/* ---- Profiles ---- */
+
+/* Measures what the engine does from now on: device time of each region, by the device's
+ * timestamps where it has them, and host time by phase. There is one profile of an engine at a
+ * time: NXV_INVALID_ARGUMENT otherwise. It begins when the device is done with earlier work.
+ * Commands overlap on the device as they do without; a command's time counts from the end of those
+ * before it, so that the sum is not above what has passed. */
+NXV_API nxv_status nxv_profile_begin(nxv_engine* engine) NXV_NOEXCEPT;
+/* What the caller does from now on, by a name of its choice; does nothing without a profile. */
+NXV_API nxv_status nxv_profile_phase(nxv_engine* engine, const char* name) NXV_NOEXCEPT;
+/* Waits for what was asked for before and ends the profile. *table: text for people. *trace: JSON
+ * in the Trace Event Format, for chrome://tracing and Perfetto. Either may be NULL; free with
+ * nxv_free_text. */
+NXV_API nxv_status nxv_profile_end(nxv_engine* engine, char** table, char** trace) NXV_NOEXCEPT;
 
 #ifdef __cplusplus
 }

@@ -61,6 +61,14 @@ namespace detail {
 inline void check(nxv_status status) {
   if (status != NXV_OK) throw Exception(status, nxv_last_error());
 }
+// What `write(&text)` allocates.
+template <typename Write>
+std::string text(Write&& write) {
+  char* raw = nullptr;
+  check(write(&raw));
+  const std::unique_ptr<char, void (*)(char*)> owned(raw, nxv_free_text);
+  return owned.get();
+}
 inline nxv_dtype raw(DType type) { return static_cast<nxv_dtype>(type); }
 template <typename List>
 int size_of(const List& list) {
@@ -169,11 +177,8 @@ class Tensor {
   void deallocate() { detail::check(nxv_deallocate(get())); }
   // Regions and kernels of what evaluating the value would run; with their KernelIR if `ir`.
   std::string explain(bool ir = false) const {
-    char* text = nullptr;
-    detail::check(ir ? nxv_explain_ir(get(), &text) : nxv_explain(get(), &text));
-    std::string copy = text;
-    nxv_free_text(text);
-    return copy;
+    return detail::text(
+        [&](char** out) { return ir ? nxv_explain_ir(get(), out) : nxv_explain(get(), out); });
   }
 
   nxv_engine* engine() const {
@@ -294,6 +299,26 @@ class Engine {
     detail::check(nxv_counters_get(get(), &counters));
     return counters;
   }
+  // Measures what is done from now on: nxv_profile_begin. What the caller does from now on has a
+  // name of its choice; the end waits for the device.
+  void begin_profile() const { detail::check(nxv_profile_begin(get())); }
+  void profile_phase(const char* name) const { detail::check(nxv_profile_phase(get(), name)); }
+  struct Profile {
+    std::string table;  // for people
+    std::string trace;  // JSON for chrome://tracing and Perfetto
+  };
+  Profile end_profile() const {
+    Profile profile;
+    profile.table = detail::text([&](char** table) {
+      char* trace = nullptr;
+      const nxv_status status = nxv_profile_end(get(), table, &trace);
+      if (status == NXV_OK) profile.trace = trace;
+      nxv_free_text(trace);
+      return status;
+    });
+    return profile;
+  }
+
   // Gives memory that is not in use back to the driver.
   void trim() const { detail::check(nxv_trim(get())); }
   nxv_engine* get() const { return handle_->engine; }

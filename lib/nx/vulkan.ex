@@ -50,8 +50,8 @@ defmodule Nx.Vulkan do
   import Kernel, except: [abs: 1, ceil: 1, floor: 1, round: 1, min: 2, max: 2]
   import Nx.Vulkan.Api, only: [defapi: 2]
 
-  alias Nx.Vulkan.{Api, Call, Contraction, Creation, Device, Elementwise, Error, Native}
-  alias Nx.Vulkan.{Operations, Reading, Tensor, Type, Views}
+  alias Nx.Vulkan.{Api, Call, Contraction, Creation, Device, Elementwise, Error, Inspection}
+  alias Nx.Vulkan.{Native, Operations, Reading, Tensor, Type, Views}
 
   @typedoc "A number; `:nan`, `:infinity` or `:neg_infinity`; or `{re, im}` of those."
   @type value :: number | :nan | :infinity | :neg_infinity | {term, term}
@@ -128,7 +128,8 @@ defmodule Nx.Vulkan do
   @doc """
   What a device has done since it was opened: `:dispatches` (kernels run), `:submissions`,
   `:barriers`, `:evaluations`, `:bytes_read` and `:bytes_written` by kernels, `:kernels_compiled`, how
-  many of those the driver found in its cache (`:cache_hits`), `:compile_milliseconds`, and
+  many of those the driver found in its cache (`:cache_hits`) and how many were not generated since
+  their SPIR-V was kept from an earlier run (`:module_cache_hits`), `:compile_milliseconds`, and
   `:validation_messages` of the Vulkan layers.
   """
   @spec counters(device) :: result(map)
@@ -267,9 +268,79 @@ defmodule Nx.Vulkan do
   @spec deallocate(Tensor.t()) :: :ok | {:error, Error.reason()}
   defapi(deallocate(tensor), to: Reading)
 
-  @doc "The kernels that computing the tensor would run, as text; with `ir: true` their code too."
-  @spec explain(Tensor.t(), keyword) :: result(String.t())
-  defapi(explain(tensor, options \\ []), to: Reading)
+  @doc """
+  What computing a tensor, or calling a definition, would run, as text: regions, why each was cut, their
+  kernels with the numbers of workgroups, bytes, and operations on floating-point numbers.
+
+  Of a tensor, with `ir: true`, the code of its kernels too.
+
+  Of a definition the second argument is the list of its arguments, tensors or templates. What
+  `explain/3` tells of it is what `compiler: Nx.Vulkan` runs.
+  """
+  @spec explain(Tensor.t() | fun, keyword | list) :: result(String.t())
+  defapi(explain(tensor_or_definition, options_or_arguments \\ []), to: Inspection)
+
+  @doc """
+  What `compiler: Nx.Vulkan` makes of a definition for such arguments, tensors or templates. Nothing is
+  run, but its kernels are compiled, so that the first call finds them.
+
+      Nx.Vulkan.explain!(&MyApp.Model.predict/2, [params, Nx.template({32, 784}, :f32)]) |> IO.puts()
+
+  Its steps come in their order, those of loops and branches inside of them, with the bytes of temporary
+  values, and the arguments that are written over when nobody else holds them. Arguments are called by
+  their number: containers count with all of their tensors. Bytes and operations of loops and branches
+  are those of one round or call, and not part of sums.
+
+  Options:
+
+    * `:format` - `:text`, or `:svg` for a picture: an SVG document of its own
+    * `:device`, `:memory_budget`, `:hooks` - those of `Nx.Vulkan.Compiler`
+
+  A definition that needs the host in its midst is no program: the text says so, and there is no picture
+  of it (`{:error, :unsupported}`). Raises what the definition raises when it is traced.
+  """
+  @spec explain(fun, list, keyword) :: result(String.t())
+  defapi(explain(definition, arguments, options), to: Inspection)
+
+  @doc """
+  Runs a function and tells where the time went, as a table: on the host by phase, on the device by region
+  of a program, with rates of bytes and of operations on floating-point numbers.
+
+      Nx.Vulkan.profile!(fn -> train(state, batch) |> read_loss() end, trace: "step.json") |> IO.puts()
+      Nx.Vulkan.profile!(&MyApp.Model.predict/2, [params, x]) |> IO.puts()
+
+  A function without arguments is called once; what it neither reads nor starts is not part of the
+  profile. A definition is called as `profile/3` says. The second argument is the options, or the list of
+  the definition's arguments.
+
+  Options:
+
+    * `:trace` - a file to write, for chrome://tracing and ui.perfetto.dev
+    * `:device` - which device to measure, by default the default one
+
+  Phases of the engine's thread are those of all that the device is asked for meanwhile, also by other
+  processes: `schedule` (from graphs to programs), `compile` (waiting for kernels), `upload`, `record`,
+  `submit` and `wait` (for the device). What the caller does is `call`, then `wait` until all is done. A
+  device without timestamps has no device times; the table says so.
+
+  `{:error, :invalid_argument}` when a profile of this device is under way, or the file cannot be written.
+  """
+  @spec profile((() -> term) | fun, keyword | list) :: result(String.t())
+  defapi(profile(function_or_definition, options_or_arguments \\ []), to: Inspection)
+
+  @doc """
+  Calls a definition, compiled by `compiler: Nx.Vulkan`, and tells where the time went: see `profile/2`.
+  The caller's phases are `build`, which traces it unless its program is there, `call` and `wait`.
+
+  The name of the definition stands above the table, with its file, and its line where its module keeps
+  documentation: Nx's expressions know no lines. Regions of a call have the name of the definition that
+  was called, and the numbers of `explain/3`.
+
+  Options: those of `profile/2`, `:runs` (how often it is called, 1), and `:memory_budget` and `:hooks` of
+  `Nx.Vulkan.Compiler`.
+  """
+  @spec profile(fun, list, keyword) :: result(String.t())
+  defapi(profile(definition, arguments, options), to: Inspection)
 
   # ---- Elementwise operations ----
 

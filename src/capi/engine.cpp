@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "capi/handles.h"
@@ -7,6 +6,7 @@
 
 using nxv::Error;
 using nxv::Status;
+using nxv::capi::copy_text;
 using nxv::capi::guarded;
 using nxv::capi::require;
 using nxv::runtime::Engine;
@@ -27,13 +27,6 @@ void fill(const nxv::plan::Snapshot& s, nxv_device_info* out) {
   for (const auto& heap : s.heaps) {
     if (heap.device_local) out->memory_bytes += heap.bytes;
   }
-}
-
-char* copy_text(const std::string& text) {
-  auto* copy = static_cast<char*>(std::malloc(text.size() + 1));
-  if (copy == nullptr) throw std::bad_alloc();
-  std::memcpy(copy, text.c_str(), text.size() + 1);
-  return copy;
 }
 
 nxv_status explain(nxv_tensor* tensor, const nxv::runtime::ExplainOptions& options,
@@ -142,6 +135,7 @@ nxv_status nxv_counters_get(nxv_engine* engine, nxv_counters* out) noexcept {
     out->bytes_written = c.bytes_written;
     out->validation_messages = c.validation_messages;
     out->compile_milliseconds = c.compile_milliseconds;
+    out->module_cache_hits = c.module_cache_hits;
   });
 }
 
@@ -170,5 +164,3 @@ nxv_status nxv_engine_describe(nxv_engine* engine, char** out) noexcept {
     *out = copy_text(nxv::runtime::describe(*engine->engine));
   });
 }
-
-void nxv_free_text(char* text) noexcept { std::free(text); }

@@ -3,11 +3,13 @@
 #include <span>
 
 #include "capi/handles.h"
+#include "runtime/describe.h"
 
 using nxv::Error;
 using nxv::FunctionRef;
 using nxv::NodeRef;
 using nxv::Status;
+using nxv::capi::copy_text;
 using nxv::capi::create;
 using nxv::capi::dtype;
 using nxv::capi::guarded;
@@ -72,6 +74,17 @@ void nxv_function_release(nxv_function* function) noexcept {
   }
 }
 
+nxv_status nxv_function_set_name(nxv_function* function, const char* name) noexcept {
+  return guarded([&] {
+    require(name, "name");
+    function_of(function)->name = name;
+  });
+}
+
+int nxv_function_parameter_count(const nxv_function* function) noexcept {
+  return function == nullptr ? 0 : static_cast<int>(function->function->parameters.size());
+}
+
 int nxv_function_result_count(const nxv_function* function) noexcept {
   return function == nullptr ? 0 : static_cast<int>(function->function->results.size());
 }
@@ -109,5 +122,26 @@ nxv_status nxv_cond(int predicate_count, nxv_tensor* const* predicates,
         functions[0]->engine,
         nxv::branch(nodes_of(predicate_count, predicates), nodes_or_none(count, arguments), list),
         results);
+  });
+}
+
+nxv_status nxv_function_explain(nxv_function* function, const nxv_explain_options* options,
+                                char** out) noexcept {
+  return guarded([&] {
+    require(out, "out");
+    const FunctionRef& f = function_of(function);
+    nxv::runtime::FunctionExplainOptions o;
+    if (options != nullptr) {
+      if (options->format != NXV_EXPLAIN_TEXT && options->format != NXV_EXPLAIN_SVG) {
+        throw Error(Status::invalid_argument,
+                    "not an nxv_explain_format: " + std::to_string(options->format));
+      }
+      if (options->format == NXV_EXPLAIN_SVG) o.format = nxv::runtime::ExplainFormat::svg;
+      if (options->name != nullptr) o.name = options->name;
+      if (options->arguments != nullptr) {
+        o.arguments.assign(options->arguments, options->arguments + f->parameters.size());
+      }
+    }
+    *out = copy_text(nxv::runtime::explain(*function->engine, *f, o));
   });
 }

@@ -47,6 +47,9 @@ namespace nxv::capi {
 std::string& last_error();
 nxv_status report(Status status, const char* message) noexcept;
 
+// A copy that nxv_free_text frees.
+char* copy_text(const std::string& text);
+
 // Runs `body`, which may throw, behind the noexcept boundary.
 template <typename Body>
 nxv_status guarded(Body&& body) noexcept {

@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <cstring>
 
 #include "capi/handles.h"
@@ -25,6 +26,13 @@ nxv_status report(Status status, const char* message) noexcept {
     last_error().clear();
   }
   return static_cast<nxv_status>(status);
+}
+
+char* copy_text(const std::string& text) {
+  auto* copy = static_cast<char*>(std::malloc(text.size() + 1));
+  if (copy == nullptr) throw std::bad_alloc();
+  std::memcpy(copy, text.c_str(), text.size() + 1);
+  return copy;
 }
 
 }  // namespace nxv::capi
@@ -152,3 +160,5 @@ int nxv_op_find(const char* name) noexcept {
   const auto op = nxv::op_from_name(name);
   return op ? static_cast<int>(*op) : -1;
 }
+
+void nxv_free_text(char* text) noexcept { std::free(text); }

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "graph/node.h"
@@ -27,6 +28,8 @@ class Function {
   // Of all Functions of the process.
   const uint64_t id;
 
+  // For people who profile its calls; not changed any more once it was called.
+  mutable std::string name;
   // Programs that the runtime made of it; the engine's thread only.
   mutable std::shared_ptr<void> program;
 };

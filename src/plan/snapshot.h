@@ -26,6 +26,7 @@ struct Limits {
   uint32_t max_texel_buffer_elements = 0;
   uint64_t texel_buffer_alignment = 0;  // of a view's offset in its buffer
   double timestamp_period_ns = 0;       // nanoseconds a tick; 0: the queue has no timestamps
+  uint32_t timestamp_bits = 64;         // of a tick's number that count
 
   // Of a workgroup along one dimension.
   uint32_t invocations() const {

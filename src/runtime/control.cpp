@@ -54,6 +54,7 @@ void check_faults(vulkan::Transfers& transfers, DeviceStorage& storage) {
 
 bool Executor::is_true(DeviceStorage& scalar, DType type) {
   if (scalar.known) return is_nonzero(*scalar.known);
+  const InPhase waiting(profiler_, Phase::wait);
   std::vector<std::byte> bytes(static_cast<size_t>(storage_bytes(type)));
   device_.transfers().download(scalar.block, 0, bytes);
   check_faults(device_.transfers(), scalar);
@@ -170,6 +171,7 @@ std::vector<StorageRef> Executor::speculate(const Program& test, const Program& 
         if ((round + 1) % kRoundsASubmission == 0) keep_pace();
       }
     }
+    const InPhase waiting(profiler_, Phase::wait);
     std::array<uint32_t, 2> answer;  // whether it goes on, rounds
     device_.transfers().download(gate_state, 0, std::as_writable_bytes(std::span(answer)));
     const uint32_t rounds = answer[1];

@@ -155,6 +155,7 @@ void Engine::loop() {
     const std::lock_guard lock(counters_mutex_);
     closed_.store(true, std::memory_order_release);
   }
+  drop_profiler();
   waiting_.clear();
   pins_.close();
   graveyard_->close();

@@ -101,6 +101,14 @@ class Engine {
   vulkan::MemoryStats memory();
   Counters counters();
 
+  // Measures what is done from now on, until end_profile, for which there is one at a time: throws
+  // Error(invalid_argument) otherwise. The profile has what the device finished between them. What
+  // ends it waits for what was asked for before.
+  void begin_profile();
+  Profile end_profile();
+  // What the caller does from now on; nothing without a profile.
+  void mark_phase(const std::string& name);
+
   // Answers what was asked for and closes the device; later requests answer device_lost. At the end
   // of the process, and in a child that was forked, it waits for nothing and leaves everything as
   // it is.
@@ -149,6 +157,7 @@ class Engine {
   // memory is short, all small values that are pending. Returns how many nodes went.
   size_t clean_up(bool is_short_of_memory = false);
   void begin_read(Request& request);
+  std::unique_ptr<Profiler> drop_profiler();
   Failure note(Failure failure);
   Failure closed_failure() const;
 
@@ -174,6 +183,8 @@ class Engine {
   // Held to set closed_, behind which device and executor go, and to read their counters. Never
   // over a Vulkan call or a wait.
   std::mutex counters_mutex_;
+  std::mutex profile_mutex_;  // of the pointer, for mark_phase; the engine's thread sets it
+  std::unique_ptr<Profiler> profiler_;
   Thread thread_;
 
   std::atomic<int64_t> held_{0};

@@ -47,15 +47,23 @@ Executor::Executor(vulkan::Device& device, const plan::DevicePlan& plan,
                    const ExecutorOptions& options)
     : device_(device), maker_(device, plan, options), recorder_(device) {}
 
+void Executor::profile(Profiler* profiler) {
+  profiler_ = profiler;
+  maker_.profile(profiler);
+  recorder_.profile(profiler);
+}
+
 void Executor::keep_pace() {
   vulkan::Queue& queue = device_.queue();
   const uint64_t epoch = queue.submit();
   if (epoch > kMaxInFlight && queue.completed() + kMaxInFlight < epoch) {
+    const InPhase waiting(profiler_, Phase::wait);
     queue.wait(epoch - kMaxInFlight);
   }
 }
 
 void Executor::upload(Node& node, std::span<const std::byte> stored) {
+  const InPhase uploading(profiler_, Phase::upload);
   vulkan::BlockRef block = device_.transfers().allocate_for_upload(allocation_bytes(node));
   device_.transfers().upload(stored, *block);
   auto storage = std::make_shared<DeviceStorage>(std::move(block), Faults{});
@@ -82,6 +90,7 @@ size_t Executor::SignatureHash::operator()(const std::vector<uint64_t>& signatur
 }
 
 const Program& Executor::find_or_make_program(std::span<Node* const> roots) {
+  const InPhase scheduling(profiler_, Phase::schedule);
   if (!graph_.read(roots)) return unkept_ = maker_.make(graph_, graph_.roots);
   if (const auto known = programs_.find(graph_.signature); known != programs_.end()) {
     return known->second;
@@ -107,6 +116,7 @@ void Executor::evaluate(std::span<const NodeRef> nodes) {
   for (const NodeRef& node : nodes) stored(*node);
   if (roots.empty()) return;
   ++evaluations_;
+  if (profiler_) profiler_->source({});
 
   // All kernels are asked for before any is waited for, so that they compile in parallel.
   const Program& program = find_or_make_program(roots);
@@ -114,6 +124,7 @@ void Executor::evaluate(std::span<const NodeRef> nodes) {
   std::vector<uint32_t> expiring;
   if (donates || program.is_large) {
     // Generators refer to operands until they are done.
+    const InPhase compiling(profiler_, Phase::compile);
     for (const Program::Step& step : program.steps) {
       for (const vulkan::Pipeline* kernel : step.kernels) kernel->get();
     }
@@ -164,6 +175,7 @@ void Executor::call(const Function& function, std::span<const NodeRef> arguments
     storages[i] = share_storage(*arguments[i]);
     if (arguments[i]->references() == 1) arguments[i]->set_consumed();
   }
+  if (profiler_) profiler_->source(function.name);
   std::vector<StorageRef> values = run(program, std::move(storages));
   for (StorageRef& value : values) value = in_memory(std::move(value));
   for (size_t i = 0; i < results.size(); ++i) results[i]->set_stored(values[i]);
@@ -214,6 +226,7 @@ std::vector<StorageRef> Executor::run(const Program& program, std::vector<Storag
 }
 
 void Executor::run(const Program& program, Frame& frame, bool donates, bool drops) {
+  const InPhase recording(profiler_, Phase::record);
   for (const Program::Step& step : program.steps) {
     const auto bind = [&](Position p) {
       if (Node* node = frame.node(p)) stored(*node);

@@ -8,6 +8,7 @@
 
 #include "base/counter.h"
 #include "runtime/frame.h"
+#include "runtime/profiler.h"
 #include "runtime/program_maker.h"
 #include "runtime/recorder.h"
 
@@ -37,6 +38,9 @@ class Executor {
   const RecorderStats& stats() const { return recorder_.stats(); }
   const kernels::Target& target() const { return maker_.target(); }
   const schedule::Options& options() const { return maker_.options(); }
+  ProgramMaker& programs() { return maker_; }
+  // Who is told what is done from now on, until null is given.
+  void profile(Profiler* profiler);
   // SPIR-V of a kernel, legalised for this device.
   vulkan::ShaderModule compile(const ir::Kernel& kernel) const { return maker_.compile(kernel); }
 
@@ -70,6 +74,7 @@ class Executor {
   bool is_true(DeviceStorage& scalar, DType type);
 
   vulkan::Device& device_;
+  Profiler* profiler_ = nullptr;
   ProgramMaker maker_;
   Recorder recorder_;
   std::unordered_map<std::vector<uint64_t>, Program, SignatureHash> programs_;

@@ -80,6 +80,7 @@ Program::Step make_kernels(const Region& region, const kernels::Target& target) 
     step.outputs.push_back(make_output(region, r, step.lowering.in_place));
   }
   step.faults = region.faults;
+  step.summary = std::make_shared<const StepSummary>(summary_of(region));
   return step;
 }
 
@@ -120,6 +121,7 @@ Program::Step make_control(const Node& node, const ControlResults& results) {
 Program::Step make_alias(const schedule::Alias& alias) {
   Program::Step step;
   step.outputs.emplace_back().root = alias.node->scratch;
+  step.outputs[0].shape = alias.node->shape;
   step.source = alias.source->scratch;
   return step;
 }
@@ -138,6 +140,7 @@ Program make_program(const schedule::Structure& graph, const std::vector<schedul
     program.steps.push_back(s.is_alias  ? make_alias(s.alias)
                             : s.control ? make_control(*s.control, results)
                                         : make_kernels(s.region, target));
+    program.steps.back().number = static_cast<int>(program.steps.size());
   }
   find_last_reads(program, graph, large_bytes, kept);
   return program;

@@ -12,6 +12,7 @@
 #include "graph/loop_counter.h"
 #include "graph/scalar_program.h"
 #include "kernels/lowering.h"
+#include "runtime/step_summary.h"
 #include "schedule/schedule.h"
 #include "schedule/structure.h"
 #include "vulkan/kernel_cache.h"
@@ -47,6 +48,7 @@ struct Program {
     std::optional<LoopCounter> counter;             // of a loop
   };
   struct Step {
+    int number = 0;               // from 1 on, in the order in which they run
     std::vector<Output> outputs;  // of a control step none: its results are
     Position source = -1;         // the only root shares this node's storage, without a kernel
     std::shared_ptr<const Control> control;
@@ -63,6 +65,7 @@ struct Program {
     std::vector<Position> last_reads;  // operands that no later step reads
     std::vector<Op> faults;            // see Region::faults; all outputs depend on them
     kernels::Lowering lowering;
+    std::shared_ptr<const StepSummary> summary;    // of a region
     std::vector<const vulkan::Pipeline*> kernels;  // of each dispatch
 
     // Calls visit(position) for each value that is stored afterwards.

@@ -56,22 +56,6 @@ void follow_scalars(Program& program, const schedule::Structure& graph,
 // The programs of a Function, by the parameters that are numbers.
 using Programs = std::map<Numbers, std::shared_ptr<const Program>>;
 
-// What calls of a step's Functions find to be numbers; nothing where one is not called.
-template <typename Visit>
-void each_call(const Program::Step& step, Visit&& visit) {
-  const std::vector<FunctionRef>& functions = step.control->functions;
-  if (step.control->op == Op::branch) {
-    const auto first = step.numbers.begin() + static_cast<std::ptrdiff_t>(functions.size() - 1);
-    for (const FunctionRef& f : functions) visit(*f, Numbers(first, step.numbers.end()));
-  } else if (step.is_counted) {
-    Numbers followed(step.operands.size());
-    step.control->counter->each_element([&](size_t element) { followed[element] = true; });
-    visit(*functions[1], followed);
-  } else {
-    for (const FunctionRef& f : functions) visit(*f, Numbers());
-  }
-}
-
 Numbers canonical(const Numbers& known) {
   return std::find(known.begin(), known.end(), true) == known.end() ? Numbers() : known;
 }
@@ -85,13 +69,27 @@ void wait_for_kernels(const Program& program) {
   for (const Program::Step& step : program.steps) {
     for (const vulkan::Pipeline* kernel : step.kernels) kernel->get();
     if (!step.control) continue;
-    each_call(step, [](const Function& f, const Numbers& known) {
-      wait_for_kernels(program_of(f, known));
-    });
+    for (const auto& [f, known] : calls_of(step)) wait_for_kernels(program_of(*f, known));
   }
 }
 
 }  // namespace
+
+std::vector<FunctionCall> calls_of(const Program::Step& step) {
+  const std::vector<FunctionRef>& functions = step.control->functions;
+  std::vector<FunctionCall> calls;
+  if (step.control->op == Op::branch && !step.numbers.empty()) {
+    const auto first = step.numbers.begin() + static_cast<std::ptrdiff_t>(functions.size() - 1);
+    for (const FunctionRef& f : functions) calls.push_back({f.get(), {first, step.numbers.end()}});
+  } else if (step.is_counted) {
+    Numbers followed(step.operands.size());
+    step.control->counter->each_element([&](size_t element) { followed[element] = true; });
+    calls.push_back({functions[1].get(), followed});
+  } else {
+    for (const FunctionRef& f : functions) calls.push_back({f.get(), {}});
+  }
+  return calls;
+}
 
 ProgramMaker::ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
                            const ExecutorOptions& options)
@@ -192,8 +190,7 @@ const Program& ProgramMaker::ask_for(const Function& function, const Numbers& kn
   const auto program = std::make_shared<const Program>(make(function, known));
   for (const Program::Step& step : program->steps) {
     if (!step.control) continue;
-    each_call(step,
-              [&](const Function& f, const Numbers& numbers) { ask_for(f, canonical(numbers)); });
+    for (const auto& [f, numbers] : calls_of(step)) ask_for(*f, canonical(numbers));
   }
   return *programs.emplace(known, program).first->second;
 }
@@ -204,8 +201,10 @@ const Program& ProgramMaker::of(const Function& function, const Numbers& known) 
     const auto& programs = *static_cast<const Programs*>(function.program.get());
     if (const auto made = programs.find(key); made != programs.end()) return *made->second;
   }
+  const InPhase scheduling(profiler_, Phase::schedule);
   const Program& program = ask_for(function, key);
   // Regions that kernels are generated of refer to nodes whose inputs an evaluation may drop.
+  const InPhase compiling(profiler_, Phase::compile);
   wait_for_kernels(program);
   return program;
 }

@@ -9,6 +9,7 @@
 #include "base/counter.h"
 #include "kernels/kernel_ledger.h"
 #include "runtime/kernel_dump.h"
+#include "runtime/profiler.h"
 #include "runtime/program.h"
 #include "spirv/translate.h"
 #include "vulkan/device.h"
@@ -25,6 +26,14 @@ struct ExecutorOptions {
 // Which of some values are numbers (DeviceStorage::is_number).
 using Numbers = std::vector<bool>;
 
+// What a loop or a branch calls, with those of the arguments that are numbers: condition and body
+// of a loop, the body alone where the host counts its rounds; what a branch chooses among.
+struct FunctionCall {
+  const Function* function;
+  Numbers known;
+};
+std::vector<FunctionCall> calls_of(const Program::Step& step);
+
 class ProgramMaker {
  public:
   ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
@@ -38,6 +47,7 @@ class ProgramMaker {
   // they compile in parallel; all are ready afterwards. Throws what went wrong with one.
   const Program& of(const Function& function, const Numbers& known = {});
 
+  void profile(Profiler* profiler) { profiler_ = profiler; }
   const kernels::Target& target() const { return target_; }
   const schedule::Options& options() const { return options_.schedule; }
   const Counter& schedules() const { return schedules_; }
@@ -53,6 +63,7 @@ class ProgramMaker {
 
   vulkan::Device& device_;
   const plan::DevicePlan& plan_;
+  Profiler* profiler_ = nullptr;
   kernels::Target target_;
   const ExecutorOptions options_;
   spirv::Options spirv_options_;

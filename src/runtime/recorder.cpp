@@ -59,6 +59,7 @@ void Recorder::choose_donors(const Program::Step& step, const Frame& frame) {
 }
 
 void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
+  if (profiler_) profiler_->step(step);
   donors_.assign(step.outputs.size(), -1);
   if (donates) choose_donors(step, frame);
   std::array<vulkan::BlockRef, kMaxRegionBuffers> values;  // of each output
@@ -94,7 +95,11 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   for (size_t i = 0; i < step.lowering.launches.size(); ++i) {
     const kernels::Launch& d = step.lowering.launches[i];
     const vulkan::Pipeline& kernel = *step.kernels[i];
-    if (!kernel.ready()) device_.queue().submit();  // the device need not wait for the compiler
+    if (!kernel.ready()) {
+      device_.queue().submit();  // the device need not wait for the compiler
+      const InPhase compiling(profiler_, Phase::compile);
+      kernel.wait();
+    }
     kernel.get();
     packed_.pack(d, kernel, buffers, words_);
     if (speculation_) {
@@ -115,6 +120,7 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
     if (const Node* root = frame.node(output.root)) storage->known = integer_constant(*root);
     frame.store(output.root, std::move(storage));
   }
+  if (profiler_) profiler_->no_step();
   for (int donor : donors_) {
     if (donor < 0) continue;
     ++stats_.donations;

@@ -9,6 +9,7 @@
 #include "base/counter.h"
 #include "runtime/frame.h"
 #include "runtime/packed_dispatch.h"
+#include "runtime/profiler.h"
 #include "vulkan/device.h"
 
 namespace nxv::runtime {
@@ -39,6 +40,7 @@ class Recorder {
 
   // What follows is recorded so, until null is given.
   void speculate(Speculation* speculation) { speculation_ = speculation; }
+  void profile(Profiler* profiler) { profiler_ = profiler; }
   // One dispatch of a kernel that is no step's.
   void dispatch(const vulkan::Dispatch& d);
 
@@ -55,6 +57,7 @@ class Recorder {
 
   vulkan::Device& device_;
   Speculation* speculation_ = nullptr;
+  Profiler* profiler_ = nullptr;
   // Of the step being recorded; they keep their capacity.
   std::vector<vulkan::Block*> operands_, outputs_, workspaces_;
   std::vector<int> donors_;

@@ -9,9 +9,6 @@
 
 namespace nxv::vulkan {
 
-// FNV-1a, 64 bits (Fowler, Noll, Vo).
-uint64_t fnv1a(std::string_view bytes);
-
 // The bytes as lower-case hexadecimal digits.
 std::string hex(std::span<const uint8_t> bytes);
 

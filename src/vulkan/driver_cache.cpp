@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "base/digest.h"
 #include "vulkan/cache_file.h"
 
 namespace nxv::vulkan {

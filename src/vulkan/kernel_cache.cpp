@@ -157,6 +157,7 @@ void KernelCache::Impl::compile(Pipeline& kernel, std::function<ShaderModule()> 
     check_module(m, plan);
     kernel.push_bytes_ = m.push_bytes;
     kernel.parameter_bytes_ = m.parameter_bytes;
+    kernel.local_size_ = m.local_size[0] * m.local_size[1] * m.local_size[2];
     kernel.texels_ = m.texels;
     kernel.pipeline_ = reinterpret_cast<uint64_t>(create(m, kernel.was_cached_));
   } catch (const Error& e) {

@@ -59,6 +59,7 @@ class Pipeline {
   const std::string& name() const { return name_; }
   uint32_t push_bytes() const { return push_bytes_; }
   uint32_t parameter_bytes() const { return parameter_bytes_; }
+  uint32_t local_size() const { return local_size_; }  // invocations of a workgroup
   uint64_t pipeline() const { return pipeline_; }  // a VkPipeline
   std::span<const TexelBuffer> texels() const { return texels_; }
   bool was_cached() const { return was_cached_; }
@@ -72,6 +73,7 @@ class Pipeline {
   Failure failure_;
   uint32_t push_bytes_ = 0;
   uint32_t parameter_bytes_ = 0;
+  uint32_t local_size_ = 0;
   uint64_t pipeline_ = 0;
   std::vector<TexelBuffer> texels_;
   bool was_cached_ = false;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <type_traits>
 
+#include "base/digest.h"
 #include "vulkan/cache_file.h"
 
 namespace nxv::vulkan {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <optional>
 
 #include "base/counter.h"
 #include "vulkan/hazards.h"
@@ -43,7 +44,7 @@ struct Slot {
   size_t parameter_block = 0;  // the one being filled
   uint64_t parameter_used = 0;
   VkQueryPool queries = VK_NULL_HANDLE;
-  std::vector<std::string> timed;  // names of timed commands; the n-th has queries 2n and 2n+1
+  std::vector<KernelTime> timed;  // without their times; the n-th has queries 2n and 2n+1
 };
 
 }  // namespace
@@ -111,8 +112,15 @@ struct Queue::Impl {
   VkPipelineStageFlags ready = 0;  // that the last barrier lets go on
   uint64_t interval = 1;  // counts barriers; blocks remember the interval that last touched them
 
-  bool profiling = false;
+  bool profiling = false;  // submissions are timed
+  bool timing = false;     // commands, too
+  uint32_t label = 0;
   std::vector<KernelTime> times;
+  std::vector<SubmissionTime> submissions;
+  std::chrono::nanoseconds submitting{0};
+  // The device's clock: its last reading, and nanoseconds since the first.
+  std::optional<uint64_t> last_tick;
+  double clock = 0;
   struct {
     Counter submissions, commands, barriers;
   } stats;
@@ -185,7 +193,7 @@ void Queue::Impl::open() {
   host_reads = false;
   work = 0;
   commands = 0;
-  if (profiling) {
+  if (timing) {
     if (s.queries == VK_NULL_HANDLE) {
       VkQueryPoolCreateInfo queries{};
       queries.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO;
@@ -329,14 +337,14 @@ uint64_t Queue::Impl::parameters(std::span<const std::byte> bytes) {
 }
 
 void Queue::Impl::begin_timing(const char* name) {
-  if (!profiling) return;
+  if (!timing) return;
   const auto query = static_cast<uint32_t>(2 * slot->timed.size());
-  slot->timed.emplace_back(name);
+  slot->timed.push_back({name, 0, 0, label, epoch});
   vk.CmdWriteTimestamp(slot->buffer, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, slot->queries, query);
 }
 
 void Queue::Impl::end_timing() {
-  if (!profiling) return;
+  if (!timing) return;
   const auto query = static_cast<uint32_t>(2 * slot->timed.size() - 1);
   vk.CmdWriteTimestamp(slot->buffer, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, slot->queries, query);
 }
@@ -349,9 +357,20 @@ void Queue::Impl::collect_times(Slot& s) {
           static_cast<void*>(ticks.data()), VkDeviceSize{sizeof(uint64_t)},
           VkQueryResultFlags{VK_QUERY_RESULT_64_BIT});
   const double period = context.snapshot.limits.timestamp_period_ns;
+  // Clocks of few bits begin again; one that seems to have gone back has not moved.
+  const uint32_t bits = std::clamp(context.snapshot.limits.timestamp_bits, 1u, 64u);
+  const uint64_t mask = ~uint64_t{0} >> (64 - bits);
+  const auto since = [&](uint64_t from, uint64_t to) {
+    const uint64_t elapsed = (to - from) & mask;
+    return elapsed > mask / 2 ? 0 : static_cast<double>(elapsed) * period;
+  };
   for (size_t i = 0; i < s.timed.size(); ++i) {
-    const uint64_t elapsed = ticks[2 * i + 1] - ticks[2 * i];
-    times.push_back({std::move(s.timed[i]), static_cast<double>(elapsed) * period});
+    const uint64_t begin = ticks[2 * i];
+    clock += since(last_tick.value_or(begin), begin);
+    last_tick = begin;
+    KernelTime& time = times.emplace_back(std::move(s.timed[i]));
+    time.begin = clock;
+    time.nanoseconds = since(begin, ticks[2 * i + 1]);
   }
   s.timed.clear();
 }
@@ -377,6 +396,8 @@ bool Queue::Impl::is_starving() {
 uint64_t Queue::Impl::submit() {
   throw_if_failed();
   if (slot == nullptr) return epoch - 1;
+  std::chrono::steady_clock::time_point begin;
+  if (profiling) begin = std::chrono::steady_clock::now();
   const gate::Passage passage;  // so that what was submitted is known when the gate is closed
   guarded([&] {
     if (checking) {
@@ -409,6 +430,10 @@ uint64_t Queue::Impl::submit() {
   });
   ++stats.submissions;  // before anybody can be told of the epoch
   timeline.set_submitted(epoch);
+  if (profiling) {
+    submissions.push_back({epoch, begin, std::chrono::steady_clock::now()});
+    submitting += submissions.back().end - begin;
+  }
   slot = nullptr;
   return epoch++;
 }
@@ -499,12 +524,23 @@ uint64_t Queue::open_epoch() const { return impl_->epoch; }
 void Queue::set_profiling(bool on) {
   Impl& q = *impl_;
   if (on == q.profiling) return;
-  if (on && !q.plan.has.timestamps) {
-    throw Error(Status::unsupported, "the device's queue has no timestamps to profile with");
-  }
   q.submit();
   q.profiling = on;
+  q.timing = on && q.plan.has.timestamps;
+  q.label = 0;
+  q.submissions.clear();
+  q.submitting = {};
+  q.last_tick.reset();
+  q.clock = 0;
 }
+
+void Queue::set_label(uint32_t label) { impl_->label = label; }
+
+std::vector<SubmissionTime> Queue::take_submissions() {
+  return std::exchange(impl_->submissions, {});
+}
+
+std::chrono::nanoseconds Queue::submitting() const { return impl_->submitting; }
 
 std::vector<KernelTime> Queue::take_profile() {
   Impl& q = *impl_;

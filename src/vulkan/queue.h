@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -52,6 +53,14 @@ struct Dispatch {
 struct KernelTime {
   std::string name;
   double nanoseconds = 0;
+  double begin = 0;    // nanoseconds since the first command that was timed, by the device's clock
+  uint32_t label = 0;  // see set_label
+  uint64_t epoch = 0;
+};
+// The host's part of a submission.
+struct SubmissionTime {
+  uint64_t epoch = 0;
+  std::chrono::steady_clock::time_point begin, end;
 };
 
 // Called once with the epoch's outcome: ok, or why its results are not there.
@@ -77,10 +86,17 @@ class Queue {
   uint64_t submit();
   // Epoch that the next command will get.
   uint64_t open_epoch() const;
-  // Times every command from now on. Commands then still overlap where no barrier parts them.
+  // Times every command from now on, where the device has timestamps, and every submission.
+  // Commands then still overlap where no barrier parts them.
   void set_profiling(bool on);
+  // Goes with the times of commands from now on.
+  void set_label(uint32_t label);
   // Times of commands whose epochs have completed, in order, since the last call.
   std::vector<KernelTime> take_profile();
+  // Of submissions, in order, since the last call; and how long all of them took since profiling
+  // began.
+  std::vector<SubmissionTime> take_submissions();
+  std::chrono::nanoseconds submitting() const;
 
   // --- Any thread.
 

@@ -282,6 +282,7 @@ TEST(Queue, TheProfilerTimesEveryCommand) {
   device->queue().fill(*a, 0, 40000, 1);  // not timed
   device->queue().set_profiling(true);
   record_add(device->queue(), kernel, *a, *b, 10000, 1);
+  device->queue().set_label(7);
   device->queue().copy(*a, 0, *b, 0, 400);
   ASSERT_FALSE(device->queue().wait(device->queue().submit()));
   const auto times = device->queue().take_profile();
@@ -291,7 +292,15 @@ TEST(Queue, TheProfilerTimesEveryCommand) {
   for (const KernelTime& t : times) {
     EXPECT_GT(t.nanoseconds, 0);
     EXPECT_LT(t.nanoseconds, 1e9);
+    EXPECT_EQ(t.epoch, times[0].epoch);
   }
+  EXPECT_EQ(times[0].label, 0u);
+  EXPECT_EQ(times[1].label, 7u);
+  EXPECT_GE(times[1].begin, times[0].begin);
+  const auto submissions = device->queue().take_submissions();
+  ASSERT_EQ(submissions.size(), 1u);
+  EXPECT_EQ(submissions[0].epoch, times[0].epoch);
+  EXPECT_EQ(device->queue().submitting(), submissions[0].end - submissions[0].begin);
   EXPECT_TRUE(device->queue().take_profile().empty());
 }
 

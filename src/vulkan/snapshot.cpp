@@ -288,6 +288,7 @@ plan::Snapshot take_snapshot(const Instance& instance, VkPhysicalDevice device) 
   const ComputeFamily family = compute_family(instance, device);
   s.has_compute_queue = family.found;
   if (family.timestamp_bits == 0) s.limits.timestamp_period_ns = 0;
+  s.limits.timestamp_bits = family.timestamp_bits;
   return s;
 }
 

@@ -363,7 +363,7 @@ defmodule Nx.VulkanTest do
       assert is_binary(V.device_name!())
       assert %{in_use: in_use, budget: budget} = V.memory_stats!()
       assert in_use <= budget
-      assert %{dispatches: _, cache_hits: _} = V.counters!()
+      assert %{dispatches: _, cache_hits: _, module_cache_hits: _} = V.counters!()
       assert V.trim() == :ok
       assert is_binary(V.describe!())
     end

@@ -16,8 +16,17 @@ struct ExplainOptions {
   bool list = false;
   bool ir = false;     // print the KernelIR of each kernel too
   bool spirv = false;  // and its SPIR-V
+  bool svg = false;    // print a picture instead, of one expression
 };
 int run_explain(const ExplainOptions& options);
+
+struct ProfileOptions {
+  std::string device;
+  std::vector<std::string> names;  // expressions; empty: all
+  std::string trace;               // file to write; empty: none
+  int runs = 1;                    // of each expression, in turn
+};
+int run_profile(const ProfileOptions& options);
 
 struct BenchOptions {
   std::string device;

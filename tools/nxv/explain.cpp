@@ -49,6 +49,16 @@ void print_spirv(Session& session, const NodeRef& node) {
   });
 }
 
+std::string picture_of(Session& session, const std::string& name) {
+  const auto all = expressions();
+  const auto e =
+      std::find_if(all.begin(), all.end(), [&](const auto& x) { return x.name == name; });
+  const Function function({}, {e->build(session.owner())});
+  return runtime::explain(
+      session.engine(), function,
+      {.format = runtime::ExplainFormat::svg, .name = name + ": " + std::string(e->meaning)});
+}
+
 }  // namespace
 
 int run_explain(const ExplainOptions& options) {
@@ -63,7 +73,14 @@ int run_explain(const ExplainOptions& options) {
                   "no expression '" + name + "'; `nxv explain --list` names them");
     }
   }
+  if (options.svg && options.names.size() != 1) {
+    throw Error(Status::invalid_argument, "--svg: name one expression");
+  }
   Session session(options.device);
+  if (options.svg) {
+    std::cout << picture_of(session, options.names[0]);
+    return 0;
+  }
   for (const Expression& e : expressions()) {
     const auto& names = options.names;
     if (!names.empty() && std::find(names.begin(), names.end(), e.name) == names.end()) continue;

@@ -29,6 +29,17 @@ int main(int argc, char** argv) {
   explain->add_flag("--list", explain_options.list, "names of the expressions");
   explain->add_flag("--ir", explain_options.ir, "print the KernelIR of each kernel as it runs");
   explain->add_flag("--spirv", explain_options.spirv, "print the SPIR-V of each kernel too");
+  explain->add_flag("--svg", explain_options.svg, "print one expression as a picture");
+
+  nxv::tools::ProfileOptions profile_options;
+  CLI::App* profile = app.add_subcommand("profile", "where time goes in built-in expressions");
+  add_device(profile);
+  profile->add_option("expressions", profile_options.names,
+                      "of `nxv explain --list`; default: all");
+  profile->add_option("--trace", profile_options.trace, "file for chrome://tracing to write");
+  profile->add_option("--runs", profile_options.runs, "of each expression")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
 
   nxv::tools::BenchOptions bench_options;
   CLI::App* bench = app.add_subcommand("bench", "measures speed and checks what is measured");
@@ -79,6 +90,10 @@ int main(int argc, char** argv) {
     if (*explain) {
       explain_options.device = device;
       return nxv::tools::run_explain(explain_options);
+    }
+    if (*profile) {
+      profile_options.device = device;
+      return nxv::tools::run_profile(profile_options);
     }
     if (*accuracy) {
       accuracy_options.device = device;

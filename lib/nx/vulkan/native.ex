@@ -13,8 +13,9 @@ defmodule Nx.Vulkan.Native do
   @on_load :load
 
   # What waits for the device, or computes for long, runs on dirty schedulers.
-  @io_bound ~w(devices device_find engine_open engine_close engine_describe trim)a
-  @cpu_bound ~w(pin from_address share from_shared explain)a
+  @io_bound ~w(devices device_find engine_open engine_close engine_describe trim profile_begin
+              profile_end)a
+  @cpu_bound ~w(pin from_address share from_shared explain explain_function)a
 
   @doc "The scheduler that a function runs on."
   @spec scheduler(atom) :: :normal | :io_bound | :cpu_bound
@@ -44,6 +45,12 @@ defmodule Nx.Vulkan.Native do
   def memory_stats(_engine), do: missing()
   def counters(_engine), do: missing()
   def trim(_engine), do: missing()
+
+  # What is measured from profile_begin/1 on, until profile_end/1, which answers {:ok, {table, trace}}.
+  # What the caller does meanwhile has names.
+  def profile_begin(_engine), do: missing()
+  def profile_phase(_engine, _name), do: missing()
+  def profile_end(_engine), do: missing()
   def pressure(_engine), do: missing()
   def pressure_relieved(_engine), do: missing()
   # Whether so many requests wait that those who make more should wait a little.
@@ -103,6 +110,12 @@ defmodule Nx.Vulkan.Native do
   # The results of the first function whose predicate, a scalar, is not zero, else of the last one. All
   # take the same arguments.
   def cond(_predicates, _functions, _arguments), do: missing()
+
+  # What profiles call it; before it is invoked.
+  def name_function(_function, _name), do: missing()
+
+  # {:ok, text}, an SVG document if `svg`. numbers: what its arguments are called by, one for each.
+  def explain_function(_function, _svg, _name, _numbers), do: missing()
 
   # Pointers. pin/2 answers {:ok, address} of memory that holds the bytes while the tensor lives, and
   # share/3 {:ok, name} of such memory that other processes of the machine can open.

@@ -2,7 +2,7 @@ defmodule Nx.Vulkan.Reading do
   @moduledoc false
   # Elements of tensors as Elixir's terms, and what becomes of their values.
 
-  alias Nx.Vulkan.{Api, Codec, Error, Native, Operand, Reader, Shape, Type}
+  alias Nx.Vulkan.{Codec, Error, Native, Operand, Reader, Shape, Type}
 
   def to_list(tensor) do
     with {:ok, tensor} <- Operand.one(tensor), {:ok, bytes} <- Reader.read(tensor.ref) do
@@ -36,12 +36,5 @@ defmodule Nx.Vulkan.Reading do
   def deallocate(tensor) do
     with {:ok, tensor} <- Operand.one(tensor),
          do: Error.from_native(Native.deallocate(tensor.ref))
-  end
-
-  def explain(tensor, options) do
-    with {:ok, options} <- Api.options(options, ir: false),
-         {:ok, tensor} <- Operand.one(tensor) do
-      Error.from_native(Native.explain(tensor.ref, !!options[:ir]))
-    end
   end
 end

@@ -27,6 +27,11 @@ defmodule Nx.Vulkan.Compiler do
   A definition with a hook inside of a loop or a branch, or with `Nx.runtime_call/4`, needs values on the
   host before it can go on. It is evaluated by `Nx.Defn.Evaluator`, on the device.
 
+  ## What is run
+
+  `Nx.Vulkan.explain/3` shows the program of a definition, as text or as a picture; `Nx.Vulkan.profile/3`
+  measures its calls.
+
   ## Programs
 
   Programs are kept by the function, the options that it closes over and the types, shapes, names and
@@ -60,7 +65,7 @@ defmodule Nx.Vulkan.Compiler do
   alias Nx.Defn.{Composite, Evaluator}
   alias Nx.Vulkan.{Backend, Native, Programs}
   alias Nx.Vulkan.Backend.{Block, Node}
-  alias Nx.Vulkan.Compiler.{Host, Program}
+  alias Nx.Vulkan.Compiler.{Host, Program, Source}
 
   @backend_options [:device, :memory_budget]
   @donates Map.has_key?(T.__struct__(), :donatable?)
@@ -99,6 +104,14 @@ defmodule Nx.Vulkan.Compiler do
     end
   end
 
+  @doc false
+  # What a definition is compiled to: a program, or `:host`. Kept, as the programs of calls are.
+  @spec program(term, list, fun, keyword) :: Program.t() | :host
+  def program(key, vars, fun, opts) do
+    {_, _, _, place, _} = definition = definition(key, vars, fun, opts)
+    program(definition, engine(place))
+  end
+
   @impl true
   def __to_backend__(opts), do: {Backend, Backend.init(Keyword.take(opts, @backend_options))}
 
@@ -128,14 +141,17 @@ defmodule Nx.Vulkan.Compiler do
 
   # ---- Where ----
 
-  defp engine([]) do
+  @doc false
+  # The engine of a definition whose arguments are on none, by the options of the backend.
+  @spec engine(keyword) :: reference
+  def engine([]) do
     case Nx.default_backend() do
       {Backend, options} -> Node.engine(options)
       _ -> Node.engine([])
     end
   end
 
-  defp engine(place), do: Node.engine(place)
+  def engine(place), do: Node.engine(place)
 
   # Whether arguments on other devices are copied.
   defp moves?(place), do: place[:device] != nil
@@ -144,8 +160,9 @@ defmodule Nx.Vulkan.Compiler do
 
   defp program({key, vars, fun, _place, opts}, engine) do
     hooks = Keyword.get(opts, :hooks, %{})
+    name = Source.name(key)
     key = {key, version(key), Enum.map(vars, &like/1), hooks, Block.linear_algebra(), engine}
-    Programs.fetch(key, engine, fn -> vars |> fun.() |> Program.make(engine, hooks) end)
+    Programs.fetch(key, engine, fn -> vars |> fun.() |> Program.make(engine, hooks, name) end)
   end
 
   # A function of a module is another one when the module was compiled anew.

@@ -22,9 +22,9 @@ defmodule Nx.Vulkan.Compiler.Program do
           calls: [{fun, Nx.Container.t()}]
         }
 
-  @doc "The program of an expression; `:host` when it calls functions of the host."
-  @spec make(Nx.Container.t(), reference, map) :: t | :host
-  def make(expr, engine, hooks) do
+  @doc "The program of an expression, by its name; `:host` when it calls functions of the host."
+  @spec make(Nx.Container.t(), reference, map, String.t()) :: t | :host
+  def make(expr, engine, hooks, name) do
     with {:ok, values, parameters, calls} <-
            expr |> Composite.traverse(&Nx.devectorize/1) |> Trace.run(engine, hooks) do
       {used, parameters} = parameters |> Enum.sort() |> Enum.unzip()
@@ -40,7 +40,12 @@ defmodule Nx.Vulkan.Compiler.Program do
       %__MODULE__{
         engine: engine,
         function:
-          function(engine, Enum.map(parameters, &Node.ref/1), Enum.map(results, &Node.ref/1)),
+          function(
+            engine,
+            Enum.map(parameters, &Node.ref/1),
+            Enum.map(results, &Node.ref/1),
+            name
+          ),
         used: used,
         outputs: hollow(outputs),
         calls: for({fun, value} <- calls, do: {fun, hollow(value)})
@@ -53,10 +58,13 @@ defmodule Nx.Vulkan.Compiler.Program do
 
   defp hollow(container), do: Composite.traverse(container, &put_in(&1.data.ref, nil))
 
-  defp function(_engine, _parameters, []), do: nil
+  defp function(_engine, _parameters, [], _name), do: nil
 
-  defp function(engine, parameters, results),
-    do: Node.new(engine, fn -> Native.function(parameters, results) end)
+  defp function(engine, parameters, results, name) do
+    function = Node.new(engine, fn -> Native.function(parameters, results) end)
+    :ok = Native.name_function(function, name)
+    function
+  end
 
   @doc "The arguments that a call needs. They come as functions; no other is called."
   @spec arguments(t, [(() -> Nx.Tensor.t())]) :: [Nx.Tensor.t()]

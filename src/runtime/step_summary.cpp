@@ -1,0 +1,104 @@
+#include "runtime/step_summary.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "graph/region_words.h"
+
+namespace nxv::runtime {
+namespace {
+
+// Of an element.
+uint64_t flops_of(Op op, DType dtype) {
+  if (is_integer(dtype)) return 0;
+  switch (op) {
+    case Op::cast:
+    case Op::bitcast:
+    case Op::select:
+    case Op::conjugate:
+    case Op::real:
+    case Op::imag:
+      return 0;
+    case Op::multiply:
+    case Op::product:
+      return is_complex(dtype) ? 6 : 1;
+    case Op::dot:
+      return is_complex(dtype) ? 8 : 2;
+    default:
+      return is_complex(dtype) ? 2 : 1;
+  }
+}
+
+bool computes(const Expr& e) {
+  return e.kind == ExprKind::compute || e.kind == ExprKind::reduce || e.kind == ExprKind::contract;
+}
+
+}  // namespace
+
+uint64_t flops_of(const Region& region) {
+  const auto rows = static_cast<uint64_t>(region.row_count);
+  const auto columns = static_cast<uint64_t>(region.col_count);
+  uint64_t flops = 0;
+  for (const Expr& e : region.exprs) {
+    if (!computes(e)) continue;
+    uint64_t elements = e.level == Level::element ? rows * columns : rows;
+    if (e.kind == ExprKind::reduce) elements = rows * columns;
+    if (e.kind == ExprKind::contract) {
+      elements = rows * region.words[e.words + word_offset(&ProductWords::k)];
+    }
+    flops += elements * flops_of(e.op, e.dtype);
+  }
+  return flops;
+}
+
+StepSummary summary_of(const Region& region) {
+  StepSummary summary;
+  summary.kind = region.kind;
+  summary.reason = region.reason;
+  for (const Root& root : region.roots) {
+    summary.dtypes.push_back(root.node->dtype);
+    summary.shapes.push_back(root.node->shape);
+  }
+  if (region.kind == RegionKind::library) {
+    summary.ops.push_back(region.root->op);
+    summary.is_flops_known = false;
+    return summary;
+  }
+  for (const Expr& e : region.exprs) {
+    const bool is_named =
+        computes(e) || e.kind == ExprKind::gather ||
+        (e.kind == ExprKind::generate && e.op != Op::constant && e.op != Op::argument);
+    if (is_named) summary.ops.push_back(e.op);
+  }
+  // A copy: a view or a constant that is stored for its own sake.
+  if (summary.ops.empty()) summary.ops.push_back(region.root->op);
+  summary.flops = flops_of(region);
+  return summary;
+}
+
+std::vector<std::string> words_of(const std::vector<Op>& ops) {
+  std::vector<std::pair<Op, int>> counts;  // in the order of the first
+  for (Op op : ops) {
+    const auto known =
+        std::find_if(counts.begin(), counts.end(), [&](const auto& c) { return c.first == op; });
+    if (known == counts.end()) {
+      counts.emplace_back(op, 1);
+    } else {
+      ++known->second;
+    }
+  }
+  std::vector<std::string> words;
+  for (const auto& [op, count] : counts) {
+    std::string& word = words.emplace_back(name(op));
+    if (count > 1) word += " x" + std::to_string(count);
+  }
+  return words;
+}
+
+std::string names_of(const std::vector<Op>& ops) {
+  std::string text;
+  for (const std::string& word : words_of(ops)) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+}  // namespace nxv::runtime
