@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/digest.h"
 #include "runtime/program_maker.h"
@@ -152,7 +153,7 @@ class Describer {
                                : i + 1 < control.functions.size()
                                    ? "if operand " + std::to_string(i) + " holds"
                                    : "else";
-      s.parts.emplace_back(name, describe_function(*function, known));
+      s.parts.push_back({name, describe_function(*function, known)});
     }
     if (is_loop) s.rounds = rounds_of(step, s);
   }
@@ -162,7 +163,7 @@ class Describer {
   static std::string rounds_of(const Program::Step& step, const StepDescription& s) {
     if (step.is_counted) return "counted on the host";
     const bool calls = std::any_of(s.parts.begin(), s.parts.end(), [](const auto& part) {
-      return std::any_of(part.second.steps.begin(), part.second.steps.end(),
+      return std::any_of(part.program.steps.begin(), part.program.steps.end(),
                          [](const StepDescription& inner) { return !inner.parts.empty(); });
     });
     const std::string read = calls ? "read in each round" : "read once a batch of rounds";

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "graph/function.h"
@@ -44,7 +43,7 @@ struct KernelDescription {
   std::string size, code;                      // in detail: instructions, KernelIR
 };
 
-struct ProgramDescription;
+struct PartDescription;
 
 struct StepDescription {
   enum class Kind : uint8_t { region, alias, loop, branch };
@@ -57,7 +56,7 @@ struct StepDescription {
   uint64_t workspaces = 0;                     // bytes
   std::string expressions;                     // in detail, a line each
   // Of a loop: condition and body; of a branch: those that may be taken, in order.
-  std::vector<std::pair<std::string, ProgramDescription>> parts;
+  std::vector<PartDescription> parts;
   std::string rounds;  // of a loop: who knows how many there are
 };
 
@@ -75,6 +74,12 @@ struct ProgramDescription {
   // Bytes that values which are neither arguments nor results, and workspaces, take at most at
   // once.
   uint64_t temporaries = 0;
+};
+
+// A program that a loop or a branch calls.
+struct PartDescription {
+  std::string name;
+  ProgramDescription program;
 };
 
 // What a call of the function runs. Makes its Program unless it is there, and waits for its

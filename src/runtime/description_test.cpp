@@ -148,14 +148,14 @@ TEST_F(Descriptions, HaveLoopsAndBranchesInside) {
   EXPECT_EQ(loop.kind, Kind::loop);
   EXPECT_EQ(loop.rounds, "counted on the host where it knows the start, else read in each round");
   ASSERT_EQ(loop.parts.size(), 2U);
-  EXPECT_EQ(loop.parts[0].first, "condition");
-  const ProgramDescription& body = loop.parts[1].second;
+  EXPECT_EQ(loop.parts[0].name, "condition");
+  const ProgramDescription& body = loop.parts[1].program;
   const auto at = std::find_if(body.steps.begin(), body.steps.end(),
                                [](const auto& s) { return s.kind == Kind::branch; });
   ASSERT_NE(at, body.steps.end());
   ASSERT_EQ(at->parts.size(), 2U);
-  EXPECT_EQ(at->parts[1].first, "else");
-  EXPECT_EQ(names_of(at->parts[1].second.steps.at(0).summary.ops), "negate");
+  EXPECT_EQ(at->parts[1].name, "else");
+  EXPECT_EQ(names_of(at->parts[1].program.steps.at(0).summary.ops), "negate");
   const std::string text = to_text(d);
   EXPECT_NE(text.find("\n    branch -> f32{3}\n"), std::string::npos) << text;
   EXPECT_NE(text.find("\n        pointwise region -> f32{3} (cut: root)\n"), std::string::npos)

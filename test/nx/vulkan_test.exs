@@ -344,6 +344,21 @@ defmodule Nx.VulkanTest do
       assert V.explain!(t, ir: true) =~ "param out: buffer"
       assert V.explain(t, spirv: true) == {:error, :invalid_argument}
     end
+
+    test "tell that definitions need Nx" do
+      unless Code.ensure_loaded?(Nx.Vulkan.Compiler) do
+        assert V.explain(fn x -> x end, [V.tensor!(1)]) == {:error, :unsupported}
+        assert V.profile(fn x -> x end, [V.tensor!(1)]) == {:error, :unsupported}
+      end
+    end
+
+    test "are profiled" do
+      t = V.tensor!([1.0, 2.0, 3.0])
+      assert {:ok, table} = V.profile(fn -> t |> V.sin!() |> V.to_list!() end)
+      assert table =~ "step 1 pointwise: sin -> f32{3}\n"
+      assert table =~ ~r/^  call +\d+\.\d+/m
+      assert V.profile(fn -> 1 end, spirv: true) == {:error, :invalid_argument}
+    end
   end
 
   describe "the device" do

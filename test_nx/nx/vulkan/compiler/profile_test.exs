@@ -41,9 +41,10 @@ defmodule Nx.Vulkan.Compiler.ProfileTest do
     assert "record" in Enum.map(of.(2), & &1["name"])
 
     if timestamps?() do
-      steps = Enum.filter(of.(3), & &1["args"]["step"])
+      # Arguments may be pending: they are computed by steps of no definition.
+      steps = Enum.filter(of.(3), &((&1["args"]["source"] || "") =~ "scaled/2"))
       assert length(steps) >= 4
-      assert Enum.all?(steps, &(&1["dur"] > 0 and &1["args"]["source"] =~ "scaled/2"))
+      assert Enum.all?(steps, &(&1["dur"] > 0 and &1["args"]["step"] > 0))
       assert Enum.any?(steps, &(&1["args"]["flops"] == 2 * 8 * 16 * 4))
       assert steps |> Enum.map(& &1["dur"]) |> Enum.sum() <= other["wall_us"]
     end
