@@ -60,7 +60,7 @@ class Pipeline {
   uint32_t push_bytes() const { return push_bytes_; }
   uint32_t parameter_bytes() const { return parameter_bytes_; }
   uint32_t local_size() const { return local_size_; }  // invocations of a workgroup
-  uint64_t pipeline() const { return pipeline_; }  // a VkPipeline
+  uint64_t pipeline() const { return pipeline_; }      // a VkPipeline
   std::span<const TexelBuffer> texels() const { return texels_; }
   bool was_cached() const { return was_cached_; }
   double milliseconds() const { return milliseconds_; }
