@@ -59,6 +59,7 @@ Target make_target(const plan::DevicePlan& plan) {
   t.math.exact_f32_div_sqrt = plan.has.native_div && plan.has.native_sqrt;
   t.math.subnormals_preserved = plan.has.f32_subnormals;
   t.math.fma_fused_f32 = plan.has.fused_fma;
+  t.math.branches = plan.profile != plan::Profile::cpu;
   return t;
 }
 

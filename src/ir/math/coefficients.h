@@ -62,13 +62,12 @@ inline constexpr Coefficient kLog_pair_f64[] = {
 inline constexpr Fit kLog = {kLog_f64, kLog_pair_f32, kLog_pair_f64};
 
 // (sin(r)/r - 1) / r^2 in r^2, |r| <= pi/4
-// f64: relative error 2^-42.39
+// f64: relative error 2^-32.41
 inline constexpr Coefficient kSin_f64[] = {
-    {-0x1.5555555555161p-3, -0x1.ad9dfaa1fa5b6p-57},
-    {0x1.1111110fd1496p-7, 0x1.70a217317e89ap-61},
-    {-0x1.a019fd95094bep-13, -0x1.ccc7b0c4beb01p-67},
-    {0x1.71d9a549ac8fbp-19, -0x1.448b778bf7482p-74},
-    {-0x1.aa262ee715b00p-26, -0x1.269bf21319f77p-80},
+    {-0x1.555555545c0f8p-3, -0x1.dd48017c29549p-57},
+    {0x1.11110dea5e8c0p-7, -0x1.6ebc99f11bf44p-61},
+    {-0x1.a013a11619d1bp-13, 0x1.49b77ed02b910p-67},
+    {0x1.6dbbee1f24647p-19, 0x1.237df9d46db8bp-73},
 };
 // pair_f32: relative error 2^-32.41
 inline constexpr Coefficient kSin_pair_f32[] = {
@@ -90,13 +89,12 @@ inline constexpr Coefficient kSin_pair_f64[] = {
 inline constexpr Fit kSin = {kSin_f64, kSin_pair_f32, kSin_pair_f64};
 
 // (cos(r) - 1 + r^2/2) / r^4 in r^2, |r| <= pi/4
-// f64: relative error 2^-44.21
+// f64: relative error 2^-34.01
 inline constexpr Coefficient kCos_f64[] = {
-    {0x1.5555555555434p-5, -0x1.a1fd2bdcdc062p-62},
-    {-0x1.6c16c16b5fdb7p-10, -0x1.f7ba4045726d7p-64},
-    {0x1.a019ff501e5c1p-16, -0x1.8f790be6051a6p-71},
-    {-0x1.27e25ca05d2bep-22, -0x1.26f7750e6178fp-79},
-    {0x1.1c808728603bbp-29, 0x1.57ae82cf7d2b3p-84},
+    {0x1.555555550225fp-5, 0x1.c98f123434788p-59},
+    {-0x1.6c16bf51b0df9p-10, -0x1.bd64e0b0515d8p-64},
+    {0x1.a015c02820885p-16, -0x1.bedd3b91557b0p-71},
+    {-0x1.2522e6d930e5bp-22, -0x1.5f04cb70c83a0p-76},
 };
 // pair_f32: relative error 2^-34.01
 inline constexpr Coefficient kCos_pair_f32[] = {
@@ -237,8 +235,8 @@ inline constexpr Coefficient kErfc_pair_f64[] = {
 };
 inline constexpr Fit kErfc = {kErfc_f64, kErfc_pair_f32, kErfc_pair_f64};
 
-// erf_inv(x)/x in w - 2.5 (f32, w < 5) or w - 3 (f64, w < 6.25), w = -log(1 - x^2)
-// f32: M. Giles, "Approximating the erfinv function", 2011
+// erf_inv(x)/x in w - 2.5 (f32, w < 5) or w - 3 (f64, w < 6.25), w = -log(1 -
+// x^2) f32: M. Giles, "Approximating the erfinv function", 2011
 inline constexpr Coefficient kErfInv_f32[] = {
     {1.50140941, 0},     {0.246640727, 0},    {-0.00417768164, 0},
     {-0.00125372503, 0}, {0.00021858087, 0},  {-4.39150654e-06, 0},

@@ -19,7 +19,8 @@ Arithmetic::Arithmetic(Type t, const MathOptions& options)
     : carrier(t == kF64 && !options.f64_leads_to_f32 ? Carrier::pair_f64
               : options.f64                          ? Carrier::f64
                                                      : Carrier::pair_f32),
-      fused(carrier == Carrier::pair_f32 && options.fma_fused_f32) {}
+      fused(carrier == Carrier::pair_f32 && options.fma_fused_f32),
+      branches(options.branches) {}
 
 Value widen(Value x, const Arithmetic& arithmetic) {
   return x.builder().convert(x, arithmetic.base());

@@ -17,7 +17,8 @@ enum class Carrier : uint8_t { f64, pair_f32, pair_f64 };
 // How a function of type t is computed.
 struct Arithmetic {
   Carrier carrier;
-  bool fused = false;  // fma of the base type rounds once
+  bool fused = false;     // fma of the base type rounds once
+  bool branches = false;  // see MathOptions
 
   Arithmetic(Type t, const MathOptions& options);
   bool is_pair() const { return carrier != Carrier::f64; }

@@ -1,7 +1,8 @@
-// The mathematical functions of KernelIR, emitted as straight-line code for f32 and f64.
+// The mathematical functions of KernelIR, emitted for f32 and f64.
 //
 // Every function takes any argument, returns IEEE special values (NaN, infinities, signed zeros;
-// domain errors give NaN; pow and atan2 as in C99) and contains neither loops nor branches.
+// domain errors give NaN; pow and atan2 as in C99) and contains no loop, and branches only where
+// MathOptions::branches says that they pay.
 //
 // Accuracy: f32 results are computed in f64 and rounded once where the device has f64 (<= 0.51
 // ULP), else in pairs of f32 (<= 1 ULP; <= 2 for pow, tan and the tail of erfc). erf_inv of f32 is
@@ -22,6 +23,8 @@ struct MathOptions {
   bool fma_fused_f32 = false;        // its f32 fma rounds once
   // f64 values are steps towards an f32 result: 2^-32 of them is enough.
   bool f64_leads_to_f32 = false;
+  // Invocations that run together and all leave out a branch do not pay for it.
+  bool branches = false;
 };
 
 Value exp(Value x, const MathOptions& options);

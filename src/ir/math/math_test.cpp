@@ -30,6 +30,7 @@ struct Device {
 
 const Device kDevices[] = {
     {"f32_through_f64", kF32, {}, {}},
+    {"f32_through_f64_with_branches", kF32, {.branches = true}, {}},
     {"f32_in_pairs", kF32, {.f64 = false, .exact_f32_div_sqrt = false}, {}},
     {"f32_in_pairs_with_fma", kF32, {.f64 = false, .fma_fused_f32 = true}, {.fused_fma = true}},
     {"f32_through_f64_flushing",

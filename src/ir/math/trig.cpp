@@ -10,14 +10,21 @@ namespace nxv::ir::math {
 namespace {
 
 Extended sin_kernel(const Extended& r) {
-  const Value z = r.hi * r.hi;
-  return correct(r, r.hi * (z * polynomial(z, kSin.of(r.arithmetic))));
+  const Value z = r.hi * r.hi, rest = polynomial(z, kSin.of(r.arithmetic));
+  if (!r.arithmetic.is_pair()) return {r.arithmetic, r.builder().fma(r.hi * z, rest, r.hi)};
+  return correct(r, r.hi * (z * rest));
 }
 
 Extended cos_kernel(const Extended& r) {
+  Builder& b = r.builder();
   const Arithmetic& arithmetic = r.arithmetic;
   const Extended z = r * r;
-  const Value tail = z.hi * z.hi * polynomial(z.hi, kCos.of(arithmetic));
+  const Value rest = polynomial(z.hi, kCos.of(arithmetic));
+  if (!arithmetic.is_pair()) {
+    const Value slope = b.fma(z.hi, rest, like(z.hi, -0.5));
+    return {arithmetic, b.fma(z.hi, slope, like(z.hi, 1))};
+  }
+  const Value tail = z.hi * z.hi * rest;
   const Extended sum = fast_two_sum(arithmetic, like(z.hi, 1), z.hi * -0.5);
   return correct(sum, z.lo ? z.lo * -0.5 + tail : tail);
 }
@@ -28,9 +35,32 @@ struct Reduced {
   Value negative;  // boolean: x < 0
 };
 
+// Of 0 <= x <= 2^20, an f32, in f64, minus the nearest multiple of pi/2 by Cody and Waite:
+// multiples of the first part of pi/2 are exact, and the second is known to 2^-79. The multiple
+// stands in the low bits of a sum that is rounded to an integer.
+QuadrantAngle reduce_moderate(Value x, const Arithmetic& arithmetic) {
+  Builder& b = x.builder();
+  constexpr double kRounder = 0x1.8p52;
+  const Value wide = widen(x, arithmetic);
+  const Value rounded = wide * (2 / std::numbers::pi) + kRounder;
+  const Value k = rounded - kRounder;
+  const Value near = b.fma(k, like(wide, -0x1.921fb5p0), wide);
+  return {low_word(rounded), {arithmetic, b.fma(k, like(wide, -0x1.110b4611a6263p-26), near)}};
+}
+
 Reduced reduce(Value x, const Arithmetic& arithmetic) {
   Builder& b = x.builder();
   const Value magnitude = b.unary(Opcode::abs, x);
+  if (arithmetic.branches && arithmetic.carrier == Carrier::f64 && x.type() == kF32) {
+    const QuadrantAngle moderate = reduce_moderate(magnitude, arithmetic);
+    const Var quadrant = b.var(moderate.quadrant), angle = b.var(moderate.angle.hi);
+    b.if_(magnitude > 0x1p20, [&] {
+      const QuadrantAngle large = reduce_by_half_pi(magnitude, arithmetic);
+      quadrant.set(large.quadrant);
+      angle.set(large.angle.hi);
+    });
+    return {quadrant.get(), {arithmetic, angle.get()}, x < 0};
+  }
   const QuadrantAngle reduced = reduce_by_half_pi(magnitude, arithmetic);
   const Value small = magnitude < 0.75;
   const Extended direct{arithmetic, widen(magnitude, arithmetic)};
