@@ -13,7 +13,9 @@
 namespace nxv::vulkan {
 namespace {
 
-constexpr uint64_t kSaveEvery = 32;  // compilations
+// Of compiling that a process which ends would lose: worth a write of the driver's cache, at once
+// or once no kernel is being made.
+constexpr double kMuchCompiling = 5000, kSomeCompiling = 200;  // milliseconds
 
 int compiler_threads() {
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) - 1, 2, 8);
@@ -78,6 +80,7 @@ struct KernelCache::Impl {
   mutable std::mutex mutex;
   std::unordered_map<std::string, std::unique_ptr<Pipeline>, TextHash, std::equal_to<>> kernels;
   KernelStats stats;
+  double unsaved = 0;  // milliseconds of compiling since the driver's cache was saved
   ThreadPool pool;  // last: its threads use all of the above
 };
 
@@ -145,6 +148,10 @@ ShaderModule KernelCache::Impl::module_of(const std::string& key,
 
 bool KernelCache::Impl::save() {
   const bool kept = !modules || modules->save();
+  {
+    const std::lock_guard lock(mutex);
+    unsaved = 0;
+  }
   return driver.save() && kept;
 }
 
@@ -167,7 +174,8 @@ void KernelCache::Impl::compile(Pipeline& kernel, std::function<ShaderModule()> 
   }
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   kernel.milliseconds_ = took.count();
-  bool save = false;
+  const bool is_last = pool.is_last_job();
+  bool is_worth_saving = false;
   {
     const std::lock_guard lock(mutex);
     stats.milliseconds += took.count();
@@ -176,15 +184,17 @@ void KernelCache::Impl::compile(Pipeline& kernel, std::function<ShaderModule()> 
     } else {
       ++stats.compiled;
       stats.driver_hits += kernel.was_cached_;
-      save = stats.compiled % kSaveEvery == 0;
+      if (!kernel.was_cached_) unsaved += took.count();
+      is_worth_saving = unsaved >= (is_last ? kSomeCompiling : kMuchCompiling);
+      if (is_worth_saving) unsaved = 0;
     }
   }
   // Whoever waits may count on it that what the generator holds is given up.
   generate = nullptr;
   kernel.state_.store(1, std::memory_order_release);
   kernel.state_.notify_all();
-  if (save) driver.save();
-  if (modules && modules->has_news() && pool.is_last_job()) modules->save();
+  if (is_worth_saving) driver.save();
+  if (modules && modules->has_news() && is_last) modules->save();
 }
 
 const Failure& Pipeline::wait() const {
@@ -203,7 +213,7 @@ KernelCache::KernelCache(Context& context, const plan::DevicePlan& plan, const s
 KernelCache::~KernelCache() {
   impl_->closing = true;
   impl_->pool.wait_idle();
-  if (impl_->stats.compiled % kSaveEvery != 0) save();  // news of modules, too
+  if (impl_->unsaved > 0) save();  // news of modules, too
   const Context& c = impl_->context;
   for (const auto& [key, kernel] : impl_->kernels) {
     if (kernel->pipeline_ != 0) {
