@@ -143,7 +143,9 @@ class MatmulLowering {
   void finish_totals(int totals) { add_totals(totals, -1, false, true, 1); }
 
   bool is_full(const MatmulTile& tile) const {
-    const uint32_t steps = tile.kind == Kind::units ? tile.steps() : 2 * tile.depth;
+    const uint32_t steps = tile.kind == Kind::units ? tile.steps()
+                           : tile.teams > 1         ? tile.teams * sums_.block
+                                                    : 2 * tile.depth;
     return product_.m % tile.rows == 0 && product_.n % tile.columns == 0 && product_.k % steps == 0;
   }
 

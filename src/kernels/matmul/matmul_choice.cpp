@@ -127,7 +127,15 @@ MatmulTile choose_shared(const Product& product, const Target& target) {
     return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
   }
   if (tile_count(product, 64, 64) >= enough) return shared_tile(64, 64, 16, 8, 4);
-  return shared_tile(32, 32, 16, 4, 4);
+  const MatmulTile small = shared_tile(32, 32, 16, 4, 4);
+  const Accumulation sums = accumulation(product, target);
+  for (uint32_t teams : {4u, 2u}) {
+    const MatmulTile tile = with_teams(small, teams);
+    const bool is_wanted = product.k > (teams / 2) * uint64_t{sums.block} &&
+                           tile_count(product, 32, 32) * teams <= 8 * enough;
+    if (is_wanted && !matmul_obstacle(product, target, tile)) return tile;
+  }
+  return small;
 }
 
 const char* matmul_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {
@@ -148,7 +156,10 @@ const char* matmul_obstacle(const Product& product, const Target& target, const 
     if (tile.shuffle && !lanes_fit) return "subgroups are of another size or cannot shuffle";
     return nullptr;
   }
-  const uint64_t shared = 2 * uint64_t{tile.depth} * (tile.rows + tile.columns + 2 * kGroup) *
+  if (tile.teams > 1 && tile.total_in_output) return "teams add up in registers";
+  const uint64_t slabs = 2 * uint64_t{tile.depth} * (tile.rows + tile.columns + 2 * kGroup);
+  const uint64_t exchanged = tile.teams > 1 ? uint64_t{tile.rows} * tile.columns : 0;
+  const uint64_t shared = (tile.teams * slabs + exchanged) *
                           static_cast<uint64_t>(std::max(4, storage_bytes(sums.type)));
   if (shared > plan.shared_memory_bytes) return "the slabs do not fit into shared memory";
   if (tile.rows * tile.depth % (kGroup * tile.threads()) != 0 ||
@@ -215,6 +226,7 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
   }
   tiles.push_back(shared_tile(64, 64, 16, 4, 4));
   tiles.push_back(shared_tile(32, 32, 16, 4, 4));
+  for (uint32_t teams : {2u, 4u}) tiles.push_back(with_teams(shared_tile(32, 32, 16, 4, 4), teams));
   tiles.push_back(shared_tile(32, 32, 32, 4, 4));
   if (plan.has.coopmat) {
     tiles.push_back(unit_tile(plan.subgroup_size, 128, 256, 32, 64, 64));

@@ -1,8 +1,10 @@
 // Matrix products for GPUs: operands pass through shared memory.
 //
 // A workgroup computes a tile of C. Slabs of A and B are multiplied as they come (shared_slab.h).
-// An invocation computes 4 x 4 blocks of C, spread over the tile so that the lanes of a subgroup
-// read neighbouring quads. What lies beyond the edges of C is not stored.
+// Where tiles are few it has several teams, each of which adds up other blocks of the same
+// elements; the first one adds up their sums, in the order of the blocks. An invocation computes 4
+// x 4 blocks of C, spread over the tile so that the lanes of a subgroup read neighbouring quads.
+// What lies beyond the edges of C is not stored.
 #include "kernels/common/grid.h"
 #include "kernels/matmul/matmul_kernel.h"
 #include "kernels/matmul/matmul_tiled.h"
@@ -51,21 +53,27 @@ class SharedMatmul {
     batch_ = words_.divide(row_tile, &Words::row_tiles);
     const Value first_row = (row_tile - batch_ * words_[&Words::row_tiles]) * tile_.rows;
     const Value first_column = column_tile * tile_.columns;
-    const Value local = b_.builtin(ir::Builtin::local_index);
+    Value local = b_.builtin(ir::Builtin::local_index);
+    if (has_teams()) {
+      team_ = local / tile_.team_threads();
+      local = local - team_ * tile_.team_threads();
+    }
     place(local);
     row_ = first_row + quad_row_ * kGroup;
     column_ = first_column + quad_column_ * kGroup;
-    slab_a_.locate(local, batch_, first_row, kernel_.m());
-    slab_b_.locate(local, batch_, first_column, kernel_.n());
+    slab_a_.locate(team_, local, batch_, first_row, kernel_.m());
+    slab_b_.locate(team_, local, batch_, first_column, kernel_.n());
 
     const Sum zeros(size_t{tile_.thread_rows} * tile_.thread_columns, kernel_.zero());
     sums_ = kernel_.variables(zeros);
-    slab_a_.load(b_.u32(0));
-    slab_b_.load(b_.u32(0));
+    const Value start = has_teams() ? team_ * kernel_.sums.block : b_.u32(0);
+    slab_a_.load(start);
+    slab_b_.load(start);
     slab_a_.store(0);
     slab_b_.store(0);
     b_.barrier();
 
+    if (has_teams()) return add_by_teams(zeros, start, local);
     const Value k = kernel_.k();
     if (!layout_.several_blocks) {
       block(b_.u32(0), k);
@@ -87,10 +95,55 @@ class SharedMatmul {
     if (!tile_.total_in_output) store(MatmulKernel::read(totals));
   }
 
+  bool has_teams() const { return tile_.teams > 1; }
+
+  // All teams take as many steps. Blocks beyond the end of k add up zeros.
+  void add_by_teams(const Sum& zeros, Value start, Value local) {
+    const uint32_t block = kernel_.sums.block, round = block * tile_.teams;
+    const ir::Shared exchanged =
+        b_.shared("team_sums", ir::vec(kernel_.type, kGroup), tile_.rows * tile_.columns / kGroup);
+    const std::vector<ir::Var> totals = kernel_.variables(zeros);
+    b_.for_range(b_.u32(0), kernel_.k(), b_.u32(round), [&](Value first) {
+      const Value begin = first + start;
+      MatmulKernel::write(sums_, zeros);
+      this->block(begin, begin + block, begin + round);
+      b_.if_(team_ == 0u, [&] { add(totals, MatmulKernel::read(sums_)); });
+      for (uint32_t team = 1; team < tile_.teams; ++team) {
+        b_.if_(team_ == team, [&] { give(exchanged, local); });
+        b_.barrier();
+        b_.if_(team_ == 0u, [&] { add(totals, take(exchanged, local)); });
+        b_.barrier();
+      }
+    });
+    b_.if_(team_ == 0u, [&] { store(MatmulKernel::read(totals)); });
+  }
+
+  static void add(const std::vector<ir::Var>& totals, const Sum& sums) {
+    MatmulKernel::write(totals, MatmulKernel::add(MatmulKernel::read(totals), sums));
+  }
+
+  void give(ir::Shared exchanged, Value local) {
+    const Sum sums = MatmulKernel::read(sums_);
+    for (uint32_t i = 0; i < sums.size(); i += kGroup) {
+      b_.shared_store(exchanged, local + i / kGroup * tile_.team_threads(),
+                      b_.pack(std::span(sums).subspan(i, kGroup)));
+    }
+  }
+
+  Sum take(ir::Shared exchanged, Value local) {
+    Sum sums;
+    for (uint32_t i = 0; i < tile_.thread_rows * tile_.thread_columns / kGroup; ++i) {
+      const Value four = b_.shared_load(exchanged, local + i * tile_.team_threads());
+      for (int lane = 0; lane < kGroup; ++lane) sums.push_back(b_.extract(four, lane));
+    }
+    return sums;
+  }
+
   // Where the invocation's blocks lie: lanes of a subgroup form rows of eight.
   void place(Value local) {
     const uint32_t across = tile_.columns / tile_.thread_columns;
-    if (across % 8 == 0 && tile_.threads() % 32 == 0 && tile_.rows / tile_.thread_rows % 4 == 0) {
+    if (across % 8 == 0 && tile_.team_threads() % 32 == 0 &&
+        tile_.rows / tile_.thread_rows % 4 == 0) {
       const Value subgroup = local >> 5, lane = local & 31u;
       const uint32_t subgroups_across = across / 8;
       const Value down = subgroup / subgroups_across;
@@ -103,12 +156,13 @@ class SharedMatmul {
   }
 
   // Adds the products of [begin, end) to the sums, two slabs an iteration. The first slab is in
-  // stage 0 already; what follows the last one is loaded there.
-  void block(Value begin, Value end) {
+  // stage 0 already; after the last one that at `then` is loaded there, or what follows.
+  void block(Value begin, Value end, Value then = {}) {
     const uint32_t depth = tile_.depth;
     b_.for_range(begin, end, b_.u32(2 * depth), [&](Value k) {
       slab(0, k + depth);
       Value next = k + 2 * depth;
+      if (then) next = b_.select(next < end, next, then);
       if (layout_.is_full) next = b_.binary(Opcode::min, next, kernel_.k() - depth);
       slab(1, next);
     });
@@ -165,6 +219,7 @@ class SharedMatmul {
   const WordValues<TileWords> words_;
   const MatmulStore store_;
   SharedSlab slab_a_, slab_b_;
+  Value team_;  // absent: there is one
   Value batch_, row_, column_, quad_row_, quad_column_;
   std::vector<ir::Var> sums_;
 };

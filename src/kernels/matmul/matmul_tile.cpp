@@ -11,6 +11,7 @@ std::string MatmulTile::name() const {
   if (total_in_output) s += "_c";
   if (shuffle) s += "_s";
   if (chain) s += "_k" + std::to_string(chain);
+  if (teams > 1) s += "_t" + std::to_string(teams);
   return s;
 }
 
@@ -36,6 +37,11 @@ MatmulTile shared_tile(uint32_t rows, uint32_t columns, uint32_t depth, uint32_t
   t.thread_columns = thread_columns;
   t.total_in_output = total_in_output;
   return t;
+}
+
+MatmulTile with_teams(MatmulTile tile, uint32_t teams) {
+  tile.teams = teams;
+  return tile;
 }
 
 MatmulTile unit_tile(uint32_t subgroup, uint32_t rows, uint32_t columns, uint32_t depth,

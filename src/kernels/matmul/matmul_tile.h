@@ -22,6 +22,8 @@ struct MatmulTile {
   // Of C, for `lanes` invocations together: 1, but with matrix units those of a subgroup.
   uint32_t thread_rows = 0, thread_columns = 0;
   uint32_t lanes = 1;
+  // shared: parts of the workgroup, each of which adds up other blocks of the tile's elements.
+  uint32_t teams = 1;
   // units: steps along k that they add up before the sum goes to a total; 0: all of them.
   uint32_t chain = 0;
   // Where the sum of the finished blocks waits while the next block is added up: in registers, or
@@ -30,7 +32,8 @@ struct MatmulTile {
   // registers: the lanes of a subgroup load different rows of A and pass them around.
   Choice<bool> shuffle = false;
 
-  uint32_t threads() const {
+  uint32_t threads() const { return team_threads() * teams; }
+  uint32_t team_threads() const {
     return kind == Kind::plain ? 1 : (rows / thread_rows) * (columns / thread_columns) * lanes;
   }
   // units: steps along k of an iteration.
@@ -41,6 +44,7 @@ struct MatmulTile {
 MatmulTile register_tile(uint32_t lanes, uint32_t rows, uint32_t columns, bool shuffle);
 MatmulTile shared_tile(uint32_t rows, uint32_t columns, uint32_t depth, uint32_t thread_rows,
                        uint32_t thread_columns, bool total_in_output = false);
+MatmulTile with_teams(MatmulTile tile, uint32_t teams);
 MatmulTile unit_tile(uint32_t subgroup, uint32_t rows, uint32_t columns, uint32_t depth,
                      uint32_t subgroup_rows, uint32_t subgroup_columns, uint32_t chain = 0);
 

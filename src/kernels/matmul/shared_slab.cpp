@@ -21,16 +21,18 @@ SharedSlab::SharedSlab(const MatmulKernel& kernel, const MatmulKernel::Operand& 
       quads_(extent / kGroup),
       // An odd distance between steps spreads the stores of a transposed slab over the banks.
       stride_(quads_ + 1),
-      threads_(tile.threads()),
+      threads_(tile.team_threads()),
+      teams_(tile.teams),
       is_full_(is_full),
-      shared_(b_.shared(name, ir::vec(kernel.type, 4), kStages * depth_ * stride_)) {}
+      shared_(b_.shared(name, ir::vec(kernel.type, 4), teams_ * kStages * depth_ * stride_)) {}
 
 Value SharedSlab::at_most(Value v, Value limit) const {
   return b_.binary(ir::Opcode::min, v, limit);
 }
 
-void SharedSlab::locate(Value local, Value batch, Value first, Value free_end) {
+void SharedSlab::locate(Value team, Value local, Value batch, Value first, Value free_end) {
   const Value base = operand_.at(batch);
+  if (teams_ > 1) first_ = team * (kStages * depth_ * stride_);
   const uint32_t total = quads_ * depth_;
   for (uint32_t s = 0; s * threads_ < total; ++s) {
     Slot slot;
@@ -44,6 +46,7 @@ void SharedSlab::locate(Value local, Value batch, Value first, Value free_end) {
       quad = index - slot.step * quads_;
     }
     slot.target = slot.step * stride_ + quad;
+    if (first_) slot.target = first_ + slot.target;
     const Value row = first + quad * kGroup;
     if (by_groups()) {
       slot.at.push_back(base + (is_full_ ? row : at_most(row, (free_end - 1u) & ~3u)));
@@ -88,7 +91,8 @@ void SharedSlab::store(uint32_t stage) {
 
 std::array<Value, kGroup> SharedSlab::read(uint32_t stage, uint32_t step, Value quad,
                                            uint32_t offset) const {
-  const Value v = b_.shared_load(shared_, quad + ((stage * depth_ + step) * stride_ + offset));
+  const Value at = first_ ? first_ + quad : quad;
+  const Value v = b_.shared_load(shared_, at + ((stage * depth_ + step) * stride_ + offset));
   return {b_.extract(v, 0), b_.extract(v, 1), b_.extract(v, 2), b_.extract(v, 3)};
 }
 

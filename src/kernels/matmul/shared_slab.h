@@ -20,8 +20,10 @@ class SharedSlab {
   SharedSlab(const MatmulKernel& kernel, const MatmulKernel::Operand& operand, FactorAccess access,
              const char* name, const MatmulTile& tile, uint32_t extent, bool is_full);
 
-  // The part of the slab that this invocation carries. `free_end`: extent of the free dimension.
-  void locate(ir::Value local, ir::Value batch, ir::Value first, ir::Value free_end);
+  // The part of its team's slab that this invocation carries; `local`: its number in the team.
+  // `free_end`: extent of the free dimension.
+  void locate(ir::Value team, ir::Value local, ir::Value batch, ir::Value first,
+              ir::Value free_end);
   // Loads this invocation's quads of the slab that starts at k.
   void load(ir::Value k);
   void store(uint32_t stage);
@@ -42,9 +44,10 @@ class SharedSlab {
   const MatmulKernel& kernel_;
   const MatmulKernel::Operand& operand_;
   const FactorAccess access_;
-  const uint32_t depth_, quads_, stride_, threads_;
+  const uint32_t depth_, quads_, stride_, threads_, teams_;
   const bool is_full_;
   const ir::Shared shared_;
+  ir::Value first_;  // where the team's slabs begin
   std::vector<Slot> slots_;
   std::vector<ir::Value> loaded_;
 };
