@@ -284,6 +284,7 @@ TEST_F(Latency, OrdinaryFunctionsDoNotWaitForACompiler) {
       {"parameter", building([&](nxv_tensor** out) {
          return nxv_parameter(engine_, NXV_F32, 0, nullptr, out);
        })},
+      {"profile_phase", [&] { return nxv_profile_phase(engine_, "a phase"); }},
       {"read",
        [&] {
          return nxv_read_async(
@@ -298,6 +299,7 @@ TEST_F(Latency, OrdinaryFunctionsDoNotWaitForACompiler) {
          nxv_function_release(f);
          return status;
        }},
+      {"name_function", [&] { return nxv_function_set_name(function.get(), "named"); }},
       {"invoke",
        building([&](nxv_tensor** out) { return nxv_function_call(function.get(), 1, &x, out); })},
       {"while", building([&](nxv_tensor** out) {

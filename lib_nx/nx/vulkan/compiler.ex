@@ -160,9 +160,11 @@ defmodule Nx.Vulkan.Compiler do
 
   defp program({key, vars, fun, _place, opts}, engine) do
     hooks = Keyword.get(opts, :hooks, %{})
-    name = Source.name(key)
-    key = {key, version(key), Enum.map(vars, &like/1), hooks, Block.linear_algebra(), engine}
-    Programs.fetch(key, engine, fn -> vars |> fun.() |> Program.make(engine, hooks, name) end)
+    like = Enum.map(vars, &like/1)
+
+    Programs.fetch({key, version(key), like, hooks, Block.linear_algebra(), engine}, engine, fn ->
+      vars |> fun.() |> Program.make(engine, hooks, Source.name(key))
+    end)
   end
 
   # A function of a module is another one when the module was compiled anew.
