@@ -57,7 +57,7 @@ TEST(Matmul, EveryPatternOfStrides) {
     for (Pattern pb : kPatterns) {
       Problem p(DType::f32, DType::f32, 2, 9, 10, 37, pa, pb);
       p.fill(7, any_real);
-      const Bytes wanted = model<double>(p, 4096);
+      const Bytes wanted = model<double>(p, 64);
       for (plan::Profile profile : {plan::Profile::cpu, plan::Profile::discrete}) {
         const Device device(profile);
         const auto tiles = test_tiles(device);
@@ -74,7 +74,7 @@ TEST(Matmul, EveryEdge) {
       for (int64_t k : {1, 4, 31, 32}) {
         Problem p(DType::f32, DType::f32, 1, m, n, k);
         p.fill(static_cast<uint32_t>(m * n * k), any_real);
-        expect_everywhere(p, model<double>(p, 4096));
+        expect_everywhere(p, model<double>(p, 64));
       }
     }
   }
@@ -103,7 +103,7 @@ TEST(Matmul, LargeTiles) {
 TEST(Matmul, SmallProductsRoundOnce) {
   Problem p(DType::f16, DType::f16, 1, 8, 12, 300);
   p.fill(5, any_real);
-  expect_everywhere(p, model<double>(p, 4096));
+  expect_everywhere(p, model<double>(p, 64));
 }
 
 TEST(Matmul, InfinityAndNanStayWhereTheyAre) {

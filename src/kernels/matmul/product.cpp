@@ -11,8 +11,9 @@ namespace {
 
 // Products of this many multiplications at most are added up in f64, where the device has it.
 constexpr uint64_t kWideProducts = uint64_t{1} << 22;
-// Steps along k that are added up in one chain. A chain in f64 is as long as most matrices are.
-constexpr uint32_t kBlock = 256, kWideBlock = 4096;
+// Steps along k that are added up in one chain. A chain in f64 is as long as most matrices are, but
+// in small products short, so that several invocations share an element.
+constexpr uint32_t kBlock = 256, kWideBlock = 4096, kSmallBlock = 64;
 
 // Whether groups of `unit` elements may start at every multiple of a stride. A dimension of one
 // element may have any.
@@ -100,8 +101,9 @@ Region product_region(NodeRef a, NodeRef b, NodeRef root, const ProductWords& wo
 Accumulation accumulation(const Product& p, const Target& target) {
   if (is_integer(p.type)) return {p.type, kWideBlock};
   const bool small = p.m * p.n <= kWideProducts && p.m * p.n * p.k <= kWideProducts;
-  const bool wide = to_real(p.type) == DType::f64 || (small && target.math.f64);
-  const uint32_t block = wide ? kWideBlock : kBlock;
+  const bool is_f64 = to_real(p.type) == DType::f64;
+  const bool wide = is_f64 || (small && target.math.f64);
+  const uint32_t block = is_f64 ? kWideBlock : wide ? kSmallBlock : kBlock;
   if (is_complex(p.type)) return {wide ? DType::c128 : DType::c64, block};
   return {wide ? DType::f64 : DType::f32, block};
 }
