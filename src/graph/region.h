@@ -43,7 +43,7 @@ enum class SplitReason : uint8_t {
   too_many_ops,      // its reader is at the limit of operations
   too_many_buffers,  // its reader is at the limit of buffers
   materialized,      // its reader needs a strided operand
-  no_fusion,         // fusion is switched off
+  no_fusion,         // fusion is switched off, for all values or for those of few elements
 };
 std::string_view name(SplitReason reason);
 std::string_view name(RegionKind kind);
