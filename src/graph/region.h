@@ -100,7 +100,7 @@ struct Expr {
   ExprKind kind = ExprKind::load;
   Level level = Level::row;
   Op op = Op::data;
-  DType dtype = DType::f32;
+  DType dtype = DType::f32;                    // of what is only moved: any of its width
   std::array<int16_t, 3> args = {-1, -1, -1};  // earlier expressions
   int16_t operand = -1;                        // load, gather
   Addressing addressing = Addressing::linear;  // generate, inside

@@ -39,6 +39,7 @@ class RegionBuilder {
   }
 
   void finish() {
+    share_kernel(draft_);
     assign_words(draft_);
     write_key(draft_);
   }

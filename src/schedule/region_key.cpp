@@ -16,7 +16,7 @@ class Key {
     number(static_cast<int>(region_.kind));
     number(static_cast<int64_t>(region_.roots.size()));
     for (const Root& root : region_.roots) {
-      number(static_cast<int>(root.node->dtype));
+      number(storage_bytes(root.node->dtype));
       number(root.expr);
       number(static_cast<int>(root.level));
     }
@@ -24,6 +24,7 @@ class Key {
     number(region_.can_fault());
     if (region_.kind == RegionKind::library) {
       number(static_cast<int>(draft_.root.op));
+      number(static_cast<int>(draft_.root.dtype));
       for (const Operand& o : region_.operands) number(static_cast<int>(o.node->dtype));
       if (const auto* fold = std::get_if<FoldAttr>(&draft_.root.attributes)) key_of_fold(*fold);
       if (const auto* system = std::get_if<TriangularAttr>(&draft_.root.attributes)) {
@@ -50,7 +51,7 @@ class Key {
     const std::vector<int> mapped = mapped_paths();
     number(static_cast<int64_t>(region_.operands.size()));
     for (const Operand& o : region_.operands) {
-      number(static_cast<int>(o.node->dtype));
+      number(storage_bytes(o.node->dtype));
       number(static_cast<int>(o.level) | static_cast<int>(o.addressing) << 1 | o.unit_columns << 4);
       if (o.addressing == Addressing::mapped) number(number_of(o.path));
     }

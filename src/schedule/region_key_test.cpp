@@ -38,6 +38,7 @@ TEST_F(RegionKeys, AreSharedByWhatDiffersOnlyInHowItCameAbout) {
     std::function<NodeRef()> a, b;
   };
   const auto x = [&](Shape shape) { return data(std::move(shape)); };
+  const auto of = [&](DType type) { return data({3}, type); };
   const auto negated = [&](const NodeRef& v) { return elementwise(Op::negate, {v}); };
   const std::vector<Pair> pairs = {
       {"sizes", [&] { return negated(x({7})); }, [&] { return negated(x({9000})); }},
@@ -92,6 +93,30 @@ TEST_F(RegionKeys, AreSharedByWhatDiffersOnlyInHowItCameAbout) {
        [&] {
          return add(x({6, 4}), broadcast(x({4}), {6, 4}));
        }},
+      {"types that are only moved",
+       [&] {
+         return concatenate(std::vector{x({3}), x({3})}, 0);
+       },
+       [&] {
+         return concatenate(std::vector{of(DType::s32), of(DType::s32)}, 0);
+       }},
+      {"types that are only moved, of 64 bits",
+       [&] {
+         return elementwise(Op::select, {of(DType::u8), of(DType::f64), of(DType::f64)});
+       },
+       [&] {
+         return elementwise(Op::select, {of(DType::u8), of(DType::s64), of(DType::s64)});
+       }},
+      {"types that are only moved beside others",
+       [&] {
+         return elementwise(Op::select, {elementwise(Op::less, {x({3}), x({3})}), x({3}), x({3})});
+       },
+       [&] {
+         return elementwise(
+             Op::select, {elementwise(Op::less, {x({3}), x({3})}), of(DType::u32), of(DType::u32)});
+       }},
+      {"one element and many, of one operation", [&] { return add(x({24}), number(1)); },
+       [&] { return add(stored(negated(x({}))), number(1)); }},
       {"an axis that counts all elements",
        [&] { return negated(iota(owner_, DType::f32, {24}, -1)); },
        [&] {
@@ -115,6 +140,15 @@ TEST_F(RegionKeys, DifferWhereTheCodeDoes) {
       pad(x, number(1), interior),
       concatenate(std::vector{x, y}, 0),
       concatenate(std::vector{x, y}, 1),
+      concatenate(std::vector{data({6, 4}, DType::f64), data({6, 4}, DType::f64)}, 0),
+      concatenate(std::vector{data({6, 4}, DType::u16), data({6, 4}, DType::u16)}, 0),
+      concatenate(std::vector{data({6, 4}, DType::c64), data({6, 4}, DType::c64)}, 0),
+      elementwise(Op::select, {x, x, y}),
+      elementwise(Op::select, {data({6, 4}, DType::s32), x, y}),
+      elementwise(Op::select, {x, data({6, 4}, DType::s32), y}),
+      elementwise(Op::max, {x, y}),
+      elementwise(Op::max, {data({6, 4}, DType::s32), data({6, 4}, DType::s32)}),
+      gather(x, data({6, 4}, DType::s32)),
       iota(owner_, DType::f32, {6, 4}, 0),
       iota(owner_, DType::f32, {6, 4}, -1),
       reduce(Op::sum, x, Axes{1}, false),
