@@ -58,6 +58,7 @@ NodeRef iota(const GraveyardRef& owner, DType type, Shape shape, int64_t axis) {
     fail(Status::invalid_argument, "iota",
          "axis " + std::to_string(axis) + " is out of range for shape " + to_string(shape));
   }
+  if (axis >= 0 && shape[axis] == element_count(shape)) axis = -1;  // the same numbers
   return make_node(owner, Op::iota, type, std::move(shape), {}, IotaAttr{axis});
 }
 

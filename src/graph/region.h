@@ -43,7 +43,7 @@ enum class SplitReason : uint8_t {
   too_many_ops,      // its reader is at the limit of operations
   too_many_buffers,  // its reader is at the limit of buffers
   materialized,      // its reader needs a strided operand
-  no_fusion,         // fusion is switched off
+  no_fusion,         // fusion is switched off, for all values or for those of few elements
 };
 std::string_view name(SplitReason reason);
 std::string_view name(RegionKind kind);
@@ -100,7 +100,7 @@ struct Expr {
   ExprKind kind = ExprKind::load;
   Level level = Level::row;
   Op op = Op::data;
-  DType dtype = DType::f32;
+  DType dtype = DType::f32;                    // of what is only moved: any of its width
   std::array<int16_t, 3> args = {-1, -1, -1};  // earlier expressions
   int16_t operand = -1;                        // load, gather
   Addressing addressing = Addressing::linear;  // generate, inside

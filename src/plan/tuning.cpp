@@ -14,6 +14,7 @@ Tuning of_cpu(const Snapshot& device) {
   t.chunk_elements = 8192;
   t.shares_cheaply = t.holds_rows = false;
   t.heavy_cost = 150;
+  t.apart_elements = 4096;
   t.word_pairs = true;
   t.rank_sort_columns = 32;
   t.scan_loads = 1;

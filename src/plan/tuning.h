@@ -43,6 +43,10 @@ struct Tuning {
   // no cache saves. Later runs of straight code are up to a sixth faster: it is worth 10 ms, not
   // more. GPUs never gain.
   int heavy_cost = 0x7fffffff;
+  // Pending graphs that became too deep are computed in the background, wherever a loop happens to
+  // be: values of at most so many elements then one by one, by kernels that were made before. On a
+  // CPU to make a kernel takes as long as a thousand dispatches of a small one. 0: never.
+  int64_t apart_elements = 0;
   // Pairs of 32-bit components are loaded and stored as 64-bit integers: Mesa 22.3's lavapipe moves
   // each component in a loop over the lanes.
   bool word_pairs = false;

@@ -174,7 +174,7 @@ void Engine::process(Request& request) {
     }
     if (lost_) throw Error(lost_.status, lost_.message);
     invoke_waiting();
-    with_room([&] { executor_->evaluate(request.nodes); });
+    with_room([&] { executor_->evaluate(request.nodes, request.purpose); });
     if (request.read) return begin_read(request);
     if (request.evaluated) {
       // Not the open epoch: when nothing was recorded, nobody submits that.
@@ -335,7 +335,13 @@ NodeRef Engine::upload(DType type, Shape shape, std::span<const std::byte> bytes
 void Engine::admit(const NodeRef& node) {
   if (node->is_function) return;  // has no value
   pins_.add(node);
-  if (node->depth.load(std::memory_order_relaxed) >= kMaxDepth) evaluate(node);
+  if (node->depth.load(std::memory_order_relaxed) >= kMaxDepth) {
+    node->depth.store(0, std::memory_order_relaxed);
+    Request request;
+    request.nodes = {node};
+    request.purpose = Purpose::depth;
+    post(std::move(request));
+  }
   if (callers_may_sleep_ && is_behind()) {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }

@@ -131,6 +131,7 @@ class Engine {
     int64_t count = -1;  // elements to read
     ReadDone read;
     std::function<void(const Failure&)> evaluated;
+    Purpose purpose = Purpose::answer;
     std::span<const std::byte> bytes;  // upload
     bool is_packed = false;
     Release release;

@@ -89,13 +89,17 @@ size_t Executor::SignatureHash::operator()(const std::vector<uint64_t>& signatur
   return static_cast<size_t>(hash ^ hash >> 32);
 }
 
-const Program& Executor::find_or_make_program(std::span<Node* const> roots) {
+const Program& Executor::find_or_make_program(std::span<Node* const> roots, Purpose purpose) {
   const InPhase scheduling(profiler_, Phase::schedule);
-  if (!graph_.read(roots)) return unkept_ = maker_.make(graph_, graph_.roots);
+  const bool has_signature = graph_.read(roots);
+  graph_.signature.push_back(static_cast<uint64_t>(purpose));
+  schedule::Options cuts = options();
+  if (purpose == Purpose::depth) cuts.apart_elements = target().plan->tuning.apart_elements;
+  if (!has_signature) return unkept_ = maker_.make(graph_, graph_.roots, cuts);
   if (const auto known = programs_.find(graph_.signature); known != programs_.end()) {
     return known->second;
   }
-  Program program = maker_.make(graph_, graph_.roots);
+  Program program = maker_.make(graph_, graph_.roots, cuts);
   kept_steps_ += program.steps.size();
   if (kept_steps_ > kKeptSteps) {
     programs_.clear();
@@ -104,7 +108,7 @@ const Program& Executor::find_or_make_program(std::span<Node* const> roots) {
   return programs_.emplace(graph_.signature, std::move(program)).first->second;
 }
 
-void Executor::evaluate(std::span<const NodeRef> nodes) {
+void Executor::evaluate(std::span<const NodeRef> nodes, Purpose purpose) {
   std::vector<Node*> roots;
   for (const NodeRef& node : nodes) {
     node->throw_if_unreadable();
@@ -119,7 +123,7 @@ void Executor::evaluate(std::span<const NodeRef> nodes) {
   if (profiler_) profiler_->source({});
 
   // All kernels are asked for before any is waited for, so that they compile in parallel.
-  const Program& program = find_or_make_program(roots);
+  const Program& program = find_or_make_program(roots, purpose);
   const bool donates = options().donate && program.has_donors;
   std::vector<uint32_t> expiring;
   if (donates || program.is_large) {

@@ -14,13 +14,16 @@
 
 namespace nxv::runtime {
 
+// Why values are evaluated: somebody wants them, or the graph below them has become too deep.
+enum class Purpose : uint8_t { answer, depth };
+
 class Executor {
  public:
   Executor(vulkan::Device& device, const plan::DevicePlan& plan, const ExecutorOptions& options);
 
   // Makes each node stored, all by one Program. Throws what went wrong; those not yet stored then
   // stay pending, or are failed.
-  void evaluate(std::span<const NodeRef> nodes);
+  void evaluate(std::span<const NodeRef> nodes, Purpose purpose = Purpose::answer);
   void evaluate(const NodeRef& node) { evaluate(std::span(&node, 1)); }
   // Stores the results of a call, nodes that hold no value yet. Arguments that nothing but
   // `arguments` refers to may be written over, and are then consumed. Throws what went wrong; no
@@ -49,7 +52,7 @@ class Executor {
     size_t operator()(const std::vector<uint64_t>& signature) const;
   };
 
-  const Program& find_or_make_program(std::span<Node* const> roots);
+  const Program& find_or_make_program(std::span<Node* const> roots, Purpose purpose);
   static void drop_inputs(const Program& program, const Frame& frame);
 
   // `drops`: values give up their storage with their last read, unless somebody may ask for them.

@@ -122,10 +122,10 @@ const vulkan::Pipeline& ProgramMaker::request(const std::string& key, ir::Kernel
 }
 
 Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* const> roots,
-                           std::span<const Position> kept) {
+                           const schedule::Options& cuts, std::span<const Position> kept) {
   ++schedules_;
-  std::vector<schedule::Item> steps = schedule::make_schedule(roots, options_.schedule);
-  Program program = make_program(graph, steps, target_, options_.schedule.large_bytes, kept);
+  std::vector<schedule::Item> steps = schedule::make_schedule(roots, cuts);
+  Program program = make_program(graph, steps, target_, cuts.large_bytes, kept);
   for (size_t i = 0; i < steps.size(); ++i) {
     Program::Step& step = program.steps[i];
     for (kernels::Launch& d : step.lowering.launches) {
@@ -172,7 +172,7 @@ Program ProgramMaker::make(const Function& function, const Numbers& known) {
   std::vector<Position> kept;
   std::copy_if(results.begin(), results.end(), std::back_inserter(kept),
                [](Position p) { return p >= 0; });
-  Program program = make(graph, roots, kept);
+  Program program = make(graph, roots, options_.schedule, kept);
   program.scalars = std::move(scalars);
   fill_in_scalars(program, graph);
   follow_scalars(program, graph, parameters, known);

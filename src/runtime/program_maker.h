@@ -41,7 +41,7 @@ class ProgramMaker {
 
   // What stores the roots, and overwrites nothing of `kept`. `graph` was read of them.
   Program make(const schedule::Structure& graph, std::span<Node* const> roots,
-               std::span<const Position> kept = {});
+               const schedule::Options& cuts, std::span<const Position> kept = {});
   // Of calls in which the parameters that `known` tells are numbers; none: all are stored. Kept
   // with the Function. Kernels of what it calls are asked for before any is waited for, so that
   // they compile in parallel; all are ready afterwards. Throws what went wrong with one.

@@ -78,7 +78,7 @@ class Joiner {
     for (int cut = static_cast<int>(cuts().size()) - 1; cut >= 0; --cut) {
       const int root = cuts()[cut].root;
       attempts_ = 0;
-      if (!has_kernel_of_expressions(cut)) continue;
+      if (!may_join(cut)) continue;
       if (partition_.entries[root].is_root || is_read_by_several(root)) {
         for (int reader : readers_of_[node_of(root)]) try_join(cut, reader);
       }
@@ -120,8 +120,9 @@ class Joiner {
     return readers != readers_of_.end() && readers->second.size() > 1;
   }
 
-  bool has_kernel_of_expressions(int cut) {
-    return !reads_stored(partition_.entries[cuts()[cut].root]);
+  bool may_join(int cut) {
+    return !reads_stored(partition_.entries[cuts()[cut].root]) &&
+           !stays_apart(root_of(cut), options_);
   }
 
   // Of the elements of a cut.
@@ -132,7 +133,7 @@ class Joiner {
   }
 
   void try_join(int a, int b) {
-    if (attempts_ >= kMostAttempts || !has_kernel_of_expressions(b)) return;
+    if (attempts_ >= kMostAttempts || !may_join(b)) return;
     const int to = graph_.find(a), from = graph_.find(b);
     if (to == from) return;
     std::optional<Part> joint = joined(partition_.parts[to], partition_.parts[from]);

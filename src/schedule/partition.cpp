@@ -187,7 +187,7 @@ class Partitioner {
     if (fusion == Fusion::contraction) return start_region(i, SplitReason::contraction);
     if (fusion == Fusion::library) return start_region(i, SplitReason::library);
     if (fusion == Fusion::control) return start_region(i, SplitReason::control);
-    if (!options_.fuse) return start_region(i, SplitReason::no_fusion);
+    if (stays_apart(node, options_)) return start_region(i, SplitReason::no_fusion);
     if (reader.needs_storage) {
       // A matmul reads views by their strides; an alias has no kernel to inline into.
       const Entry& root = entries()[result_.cuts[reader.cut].root];
@@ -353,6 +353,10 @@ class Partitioner {
 };
 
 }  // namespace
+
+bool stays_apart(const Node& node, const Options& options) {
+  return !options.fuse || node.count <= options.apart_elements;
+}
 
 bool reads_stored(const Entry& root) {
   const Fusion fusion = info(root.node->op).fusion;

@@ -10,6 +10,9 @@ namespace nxv::schedule {
 
 struct Options {
   bool fuse = true;
+  // Values of at most so many elements are regions by themselves: small kernels that graphs share,
+  // wherever they are cut.
+  int64_t apart_elements = 0;
   bool donate = true;  // results may take over the storage of operands that nobody needs any more
   // Where steps leave at least so many bytes for later ones, values that nobody else refers to give
   // up their storage with their last read. To find those costs time on the host.
@@ -79,6 +82,9 @@ struct Partition {
 // Whether it is the root of a matmul, an alias, a library operation or a call of functions: what
 // such a one reads is stored or a view of it, however much that is.
 bool reads_stored(const Entry& root);
+
+// Whether the value shares no region with others.
+bool stays_apart(const Node& node, const Options& options);
 
 // Each root that is pending is stored; what roots share is computed once. Throws the failure of a
 // failed or deallocated node that a root depends on.

@@ -39,6 +39,7 @@ class RegionBuilder {
   }
 
   void finish() {
+    share_kernel(draft_);
     assign_words(draft_);
     write_key(draft_);
   }
@@ -303,6 +304,7 @@ class RegionBuilder {
 
   int16_t choose(const Node& node, int16_t condition, int16_t yes, int16_t no) {
     Expr e = expr_of(node, ExprKind::choose, region_.exprs[condition].level);
+    e.op = Op::select;
     e.args = {condition, yes, no};
     return push(e);
   }

@@ -54,6 +54,9 @@ struct RegionDraft {
 // Where elements of a node of this shape lie, seen through a path.
 Address locate(const RegionDraft& draft, const Shape& shape, int path);
 
+// Makes the region that of a kernel which others share: the same results, to the bit.
+void share_kernel(RegionDraft& draft);
+
 // Collapses the spaces and fills in the words of all but library regions.
 void assign_words(RegionDraft& draft);
 

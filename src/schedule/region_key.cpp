@@ -16,7 +16,7 @@ class Key {
     number(static_cast<int>(region_.kind));
     number(static_cast<int64_t>(region_.roots.size()));
     for (const Root& root : region_.roots) {
-      number(static_cast<int>(root.node->dtype));
+      number(storage_bytes(root.node->dtype));
       number(root.expr);
       number(static_cast<int>(root.level));
     }
@@ -24,6 +24,7 @@ class Key {
     number(region_.can_fault());
     if (region_.kind == RegionKind::library) {
       number(static_cast<int>(draft_.root.op));
+      number(static_cast<int>(draft_.root.dtype));
       for (const Operand& o : region_.operands) number(static_cast<int>(o.node->dtype));
       if (const auto* fold = std::get_if<FoldAttr>(&draft_.root.attributes)) key_of_fold(*fold);
       if (const auto* system = std::get_if<TriangularAttr>(&draft_.root.attributes)) {
@@ -37,31 +38,32 @@ class Key {
       number(static_cast<int64_t>(space->dims.size()));
       for (int64_t d : space->dims) number(d == 1);
     }
-    number(static_cast<int64_t>(region_.element_row_rank));
     number(region_.fixed_columns);
     if (region_.fixed_columns) {
       for (size_t d = draft_.row_dims; d < draft_.element_shape.size(); ++d)
         number(draft_.element_shape[d]);
       for (int64_t d : region_.element_cols.dims) number(d);
     }
-    for (int64_t a : region_.element_axes) number(a);
+    if (region_.fixed_columns || !region_.element_base.dims.empty()) {
+      number(static_cast<int64_t>(region_.element_row_rank));
+      for (int64_t a : region_.element_axes) number(a);
+    }
+    const std::vector<int> mapped = mapped_paths();
     number(static_cast<int64_t>(region_.operands.size()));
     for (const Operand& o : region_.operands) {
-      number(static_cast<int>(o.node->dtype));
+      number(storage_bytes(o.node->dtype));
       number(static_cast<int>(o.level) | static_cast<int>(o.addressing) << 1 | o.unit_columns << 4);
-      number(o.path);
+      if (o.addressing == Addressing::mapped) number(number_of(o.path));
     }
-    number(static_cast<int>(region_.paths.size()));
-    for (size_t i = 0; i < region_.paths.size(); ++i) {
-      if (draft_.is_mapped(static_cast<int>(i))) key_of_path(static_cast<int>(i));
-    }
+    number(static_cast<int64_t>(mapped.size()));
+    for (int path : mapped) key_of_path(path);
     for (const Expr& e : region_.exprs) {
       number(static_cast<int>(e.kind) | static_cast<int>(e.level) << 4 |
              static_cast<int>(e.addressing) << 5);
       number(static_cast<int>(e.op));
       number(static_cast<int>(e.dtype));
       if (e.kind == ExprKind::load || e.kind == ExprKind::gather) number(e.operand);
-      if (e.addressing == Addressing::mapped || e.kind == ExprKind::compute) number(e.path);
+      if (e.addressing == Addressing::mapped) number(number_of(e.path));
       if (e.op == Op::iota) number(e.node->attribute<IotaAttr>().axis >= 0);
       for (int16_t a : e.args) number(a);
     }
@@ -69,6 +71,19 @@ class Key {
 
  private:
   void number(int64_t n) { append_to_key(region_.key, n); }
+
+  // The steps of paths that kernels walk; those that strides express leave no trace in a kernel.
+  std::vector<int> mapped_paths() {
+    std::vector<int> mapped;
+    numbers_.assign(region_.paths.size(), -1);
+    for (int i = 0; i < static_cast<int>(region_.paths.size()); ++i) {
+      if (!draft_.is_mapped(i)) continue;
+      numbers_[i] = static_cast<int>(mapped.size());
+      mapped.push_back(i);
+    }
+    return mapped;
+  }
+  int number_of(int path) const { return path < 0 ? -1 : numbers_[path]; }
 
   // The structure of the function's body; its constants are words.
   void key_of_fold(const FoldAttr& fold) {
@@ -93,10 +108,9 @@ class Key {
   void key_of_path(int i) {
     const PathStep& step = region_.paths[i];
     const Node& view = *step.view;
-    number(i);
     number(static_cast<int>(view.op));
     number(step.input);
-    number(step.parent);
+    number(number_of(step.parent));
     number(draft_.bases[i]);
     number(static_cast<int>(view.shape.size()));
     const Shape& input = view.inputs[step.input]->shape;
@@ -123,6 +137,7 @@ class Key {
 
   RegionDraft& draft_;
   Region& region_;
+  std::vector<int> numbers_;  // of mapped paths, in the key
 };
 
 }  // namespace

@@ -236,7 +236,7 @@ void RegionEmitter::make(int id, const Points& points) {
 RegionEmitter::Lanes RegionEmitter::load(const Expr& e, const Points& points) {
   const Operand& operand = region_.operands[e.operand];
   const Value buffer = arguments_.operand(e.operand);
-  const DType t = operand.node->dtype;
+  const DType t = e.dtype;
   if (operand.addressing == Addressing::uniform) {
     return {load_element(buffer, addresses_.index(RegionAddress(operand), points, 0), t)};
   }
