@@ -25,7 +25,14 @@ defmodule Nx.Vulkan.Compiler do
   Nx's order, when the call has started. Hooks without a function cost nothing.
 
   A definition with a hook inside of a loop or a branch, or with `Nx.runtime_call/4`, needs values on the
-  host before it can go on. It is evaluated by `Nx.Defn.Evaluator`, on the device.
+  host before it can go on. It is cut into parts: each is one request, and between them the host reads
+  conditions and calls functions, in the order in which results need them. Only loops and branches with
+  a call inside run on the host's side; others are within the parts. A function is called once, however
+  many results, branches and conditions need its value. `Nx.runtime_call/4` is given values on the device
+  and may answer tensors of any backend.
+
+  Where the function of a `Nx.reduce/4` or `Nx.window_reduce/5` calls the host, the operation runs on
+  `Nx.BinaryBackend`.
 
   ## What is run
 
@@ -49,8 +56,9 @@ defmodule Nx.Vulkan.Compiler do
       devices are copied there; without it a definition runs where its arguments are, and on the
       default backend's device if they are on none
     * `:hooks` - functions by the names of hooks, as with `Nx.Defn.Evaluator`
-    * `:garbage_collect`, `:max_concurrency` - those of `Nx.Defn.Evaluator`: for definitions that it
-      evaluates, and for the number of partitions
+    * `:max_concurrency` - the number of partitions
+
+  Those of other compilers have no effect.
 
   ## Partitions
 
@@ -65,48 +73,35 @@ defmodule Nx.Vulkan.Compiler do
   alias Nx.Defn.{Composite, Evaluator}
   alias Nx.Vulkan.{Backend, Native, Programs}
   alias Nx.Vulkan.Backend.{Block, Node}
-  alias Nx.Vulkan.Compiler.{Host, Program, Source}
+  alias Nx.Vulkan.Compiler.{Program, Source}
 
   @backend_options [:device, :memory_budget]
   @donates Map.has_key?(T.__struct__(), :donatable?)
 
   @impl true
   def __jit__(key, vars, fun, args_list, opts) do
-    {key, vars, fun, place, opts} = definition = definition(key, vars, fun, opts)
-
-    Enum.map(args_list, fn args ->
-      engine = engine(place)
-
-      case program(definition, engine) do
-        :host -> Host.compile(key, vars, fun, opts).(args, engine, moves?(place))
-        program -> call(program, definition, args)
-      end
-    end)
+    {_, _, _, place, _} = definition = definition(key, vars, fun, opts)
+    Enum.map(args_list, &(definition |> program(engine(place)) |> call(definition, &1)))
   end
 
   # Errors of a definition are raised here, not at the first call.
   @impl true
   def __compile__(key, vars, fun, opts) do
-    {key, vars, fun, place, opts} = definition = definition(key, vars, fun, opts)
+    {_, _, _, place, _} = definition = definition(key, vars, fun, opts)
     compiled = program(definition, engine(place))
-    host = if compiled == :host, do: Host.compile(key, vars, fun, opts)
 
     fn args_list ->
       Enum.map(args_list, fn args ->
         engine = engine(place)
-
-        cond do
-          host != nil -> host.(args, engine, moves?(place))
-          compiled.engine == engine -> call(compiled, definition, args)
-          true -> definition |> program(engine) |> call(definition, args)
-        end
+        program = if compiled.engine == engine, do: compiled, else: program(definition, engine)
+        call(program, definition, args)
       end)
     end
   end
 
   @doc false
-  # What a definition is compiled to: a program, or `:host`. Kept, as the programs of calls are.
-  @spec program(term, list, fun, keyword) :: Program.t() | :host
+  # What a definition is compiled to. Kept, as the programs of calls are.
+  @spec program(term, list, fun, keyword) :: Program.t()
   def program(key, vars, fun, opts) do
     {_, _, _, place, _} = definition = definition(key, vars, fun, opts)
     program(definition, engine(place))

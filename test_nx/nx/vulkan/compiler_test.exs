@@ -6,6 +6,7 @@ defmodule Nx.Vulkan.CompilerTest do
   @moduletag :device
 
   import Nx.Defn, except: [jit: 1, jit: 2]
+  import Nx.Testing
 
   alias Nx.Vulkan.{Backend, Crossings, Programs}
 
@@ -329,6 +330,41 @@ defmodule Nx.Vulkan.CompilerTest do
     end
 
     def host_add(t, add: n), do: Nx.add(Nx.backend_copy(t, Nx.BinaryBackend), n)
+
+    def host_same(t, []), do: t
+
+    defn parts(x) do
+      {_, y} =
+        while {i = 0, y = x}, i < 3 do
+          {i + 1, y * 2}
+        end
+
+      z = Nx.runtime_call(y, y, [], &host_same/2)
+
+      {_, _, z} =
+        while {i = 0, n = 3, z}, i < n do
+          {_, z} =
+            while {j = 0, z}, j < 4 do
+              {j + 1, if(Nx.sum(z) > 100, do: z - 1, else: z + 1)}
+            end
+
+          {i + 1, n, hook(z, :round)}
+        end
+
+      Nx.sin(Nx.sum(z) + Nx.sum(y))
+    end
+
+    # One call of a function for what lies between two calls of the host; a read for each condition.
+    test "leave parts between them, which are compiled" do
+      fun = jit(&parts/1, hooks: %{round: fn _ -> :ok end})
+      x = Nx.reverse(Nx.tensor([1, 2]))
+      assert added(fn -> fun.(x) end) == 1
+      crossings = Crossings.of(fn -> fun.(x) end)
+      assert Enum.count(crossings, &(&1 == :invoke)) == 2 + 4 + 3 + 1
+      assert Enum.uniq(crossings) -- [:invoke, :read] == []
+      assert added(fn -> fun.(x) end) == 0
+      assert_all_close(fun.(x), Nx.Defn.jit_apply(&parts/1, [x], compiler: Nx.Defn.Evaluator))
+    end
 
     test "may compute" do
       fun = jit(&on_host/1)
