@@ -65,6 +65,26 @@ defmodule Nx.Vulkan.Compiler do
   `Nx.Serving` with `partitions: true` runs one partition for each GPU, or for each CPU device where
   there is no GPU; with `:max_concurrency`, so many of them in turn on these devices. With `:device` all
   partitions are on that device.
+
+  ## Sharding
+
+  `Nx.Defn.shard_jit/3` computes the parts of a batch on several devices:
+
+      mesh = %Nx.Mesh{name: "mesh", shape: {2}}
+      options = [compiler: Nx.Vulkan, input_shardings: [%{}, %{0 => [0]}]]
+      predict = Nx.Defn.shard_jit(&predict/2, mesh, options)
+      [first, second] = predict.([[params, rows], [params, more_rows]])
+
+  There is one list of arguments for each place of the mesh, with what that place has, and one result.
+  `:input_shardings` has a map for each argument, which is that of all tensors of a container: empty where
+  each place has the whole tensor, else the dimension that is split with the axes of the mesh, all of them
+  in their order. The places are the devices that partitions would be on; with `:device` all of them are
+  on that one.
+
+  Devices exchange no values: each computes what follows from its own rows. A definition for which that is
+  not the same as for all rows together raises `ArgumentError` and names what is in the way: sums over
+  the batch, for example, and means, or numbers that follow from its size. So do hooks and
+  `Nx.runtime_call/4`.
   """
 
   @behaviour Nx.Defn.Compiler
@@ -73,7 +93,7 @@ defmodule Nx.Vulkan.Compiler do
   alias Nx.Defn.{Composite, Evaluator}
   alias Nx.Vulkan.{Backend, Native, Programs}
   alias Nx.Vulkan.Backend.{Block, Node}
-  alias Nx.Vulkan.Compiler.{Program, Source}
+  alias Nx.Vulkan.Compiler.{Mesh, Program, Source, Split}
 
   @backend_options [:device, :memory_budget]
   @donates Map.has_key?(T.__struct__(), :donatable?)
@@ -105,6 +125,41 @@ defmodule Nx.Vulkan.Compiler do
   def program(key, vars, fun, opts) do
     {_, _, _, place, _} = definition = definition(key, vars, fun, opts)
     program(definition, engine(place))
+  end
+
+  # The expression of all places together is made once for each device: the programs are kept.
+  @impl true
+  def __shard_jit__(key, mesh, vars, fun, args_list, opts) do
+    {shardings, opts} = Keyword.pop(opts, :input_shardings)
+    places = Mesh.places(mesh)
+    axes = Mesh.axes(mesh, shardings, vars)
+    Mesh.arguments!(mesh, args_list)
+
+    checked = fn vars ->
+      if places == 1,
+        do: fun.(vars),
+        else: Split.part!(fun, vars, Mesh.together(vars, axes, places), axes, places)
+    end
+
+    Enum.zip_with(args_list, shard_devices(mesh, opts), fn args, device ->
+      args = Mesh.like(args, vars)
+      opts = Keyword.put(opts, :device, device)
+      [result] = __jit__({key, places, axes}, vars, checked, [args], opts)
+      result
+    end)
+  end
+
+  defp shard_devices(mesh, opts) do
+    places = Mesh.places(mesh)
+    devices = if opts[:device], do: List.duplicate(opts[:device], places), else: devices()
+
+    if length(devices) < places do
+      raise ArgumentError,
+            "a mesh of shape #{inspect(mesh.shape)} takes #{places} devices, there are #{length(devices)}; " <>
+              "with device: all places are on that device"
+    end
+
+    Enum.take(devices, places)
   end
 
   @impl true
@@ -155,15 +210,18 @@ defmodule Nx.Vulkan.Compiler do
 
   defp program({key, vars, fun, _place, opts}, engine) do
     hooks = Keyword.get(opts, :hooks, %{})
-    like = Enum.map(vars, &like/1)
-
-    Programs.fetch({key, version(key), like, hooks, Block.linear_algebra(), engine}, engine, fn ->
-      vars |> fun.() |> Program.make(engine, hooks, Source.name(key))
-    end)
+    written = written(key)
+    key = {key, version(written), Enum.map(vars, &like/1), hooks, Block.linear_algebra(), engine}
+    make = fn -> vars |> fun.() |> Program.make(engine, hooks, Source.name(written)) end
+    Programs.fetch(key, engine, make)
   end
 
+  # The function of a key; that of a sharded definition says how, too.
+  defp written({fun, _places, _axes}), do: fun
+  defp written(fun), do: fun
+
   # A function of a module is another one when the module was compiled anew.
-  defp version(fun) when is_function(fun) do
+  defp version(fun) do
     with {:type, :external} <- Function.info(fun, :type),
          {:module, module} = Function.info(fun, :module) do
       module.module_info(:md5)
