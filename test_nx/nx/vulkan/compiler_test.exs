@@ -127,17 +127,6 @@ defmodule Nx.Vulkan.CompilerTest do
       assert Nx.to_number(results.n) == 7
     end
 
-    # From Nx 0.14 on.
-    if function_exported?(Nx, :donatable, 1) do
-      test "may take the place of donatable arguments" do
-        x = apply(Nx, :donatable, [Nx.reverse(Nx.tensor([1, 2], backend: Backend))])
-        y = Nx.reverse(Nx.tensor([1, 2], backend: Backend))
-        assert jit(&Nx.add/2).(x, y) |> Nx.to_flat_list() == [4, 2]
-        assert_raise Nx.Vulkan.Error, ~r/deallocated/, fn -> Nx.to_flat_list(x) end
-        assert Nx.to_flat_list(y) == [2, 1]
-      end
-    end
-
     test "of a call whose arguments are wrong are wrong when they are read" do
       take = jit(fn x, i -> Nx.take(x, i) end)
       i = Nx.add(Nx.tensor([0, 5]), Nx.reverse(Nx.tensor([0, 0])))

@@ -10,6 +10,7 @@ defmodule Nx.Vulkan.Compiler.CallsTest do
   import Nx.Defn
 
   # Nx 0.14 has another name for hooks.
+  Code.ensure_loaded!(Nx.Defn.Kernel)
   @hook if function_exported?(Nx.Defn.Kernel, :io_call, 2), do: :io_call, else: :hook
 
   # Tells the process that runs the definition.
