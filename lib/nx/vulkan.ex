@@ -537,6 +537,8 @@ defmodule Nx.Vulkan do
   defdelegate __to_backend__(options), to: Nx.Vulkan.Compiler
   @doc false
   defdelegate __partitions_options__(options), to: Nx.Vulkan.Compiler
+  @doc false
+  defdelegate __shard_jit__(key, mesh, vars, fun, args, options), to: Nx.Vulkan.Compiler
 
   defp ask(%Tensor{ref: ref}, question), do: Error.from_native(question.(ref))
 

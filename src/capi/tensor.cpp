@@ -65,7 +65,7 @@ NodeRef nxv_tensor::node() const {
     const std::lock_guard lock(mutex_);
     if (node_) return node_;
   }
-  throw Error(Status::deallocated, "the tensor was deallocated or transferred away");
+  throw Error(Status::deallocated, "the tensor was deallocated, donated or transferred away");
 }
 
 void nxv_tensor::deallocate() {

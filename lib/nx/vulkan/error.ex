@@ -18,7 +18,7 @@ defmodule Nx.Vulkan.Error do
   | `:arithmetic` | an integer division by zero, a negative exponent of an integer |
   | `:negative_shift` | a shift by a negative amount |
   | `:singular` | a system of equations with a singular matrix |
-  | `:deallocated` | the tensor was given to `Nx.Vulkan.deallocate/1` |
+  | `:deallocated` | the tensor was given to `Nx.Vulkan.deallocate/1`, or up to a call or another device |
   | `:internal` | a defect of this library |
   """
 

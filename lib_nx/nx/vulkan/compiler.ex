@@ -25,7 +25,14 @@ defmodule Nx.Vulkan.Compiler do
   Nx's order, when the call has started. Hooks without a function cost nothing.
 
   A definition with a hook inside of a loop or a branch, or with `Nx.runtime_call/4`, needs values on the
-  host before it can go on. It is evaluated by `Nx.Defn.Evaluator`, on the device.
+  host before it can go on. It is cut into parts: each is one request, and between them the host reads
+  conditions and calls functions, in the order in which results need them. Only loops and branches with
+  a call inside run on the host's side; others are within the parts. A function is called once, however
+  many results, branches and conditions need its value. `Nx.runtime_call/4` is given values on the device
+  and may answer tensors of any backend.
+
+  Where the function of a `Nx.reduce/4` or `Nx.window_reduce/5` calls the host, the operation runs on
+  `Nx.BinaryBackend`.
 
   ## What is run
 
@@ -49,14 +56,35 @@ defmodule Nx.Vulkan.Compiler do
       devices are copied there; without it a definition runs where its arguments are, and on the
       default backend's device if they are on none
     * `:hooks` - functions by the names of hooks, as with `Nx.Defn.Evaluator`
-    * `:garbage_collect`, `:max_concurrency` - those of `Nx.Defn.Evaluator`: for definitions that it
-      evaluates, and for the number of partitions
+    * `:max_concurrency` - the number of partitions
+
+  Those of other compilers have no effect.
 
   ## Partitions
 
   `Nx.Serving` with `partitions: true` runs one partition for each GPU, or for each CPU device where
   there is no GPU; with `:max_concurrency`, so many of them in turn on these devices. With `:device` all
   partitions are on that device.
+
+  ## Sharding
+
+  `Nx.Defn.shard_jit/3` computes the parts of a batch on several devices:
+
+      mesh = %Nx.Mesh{name: "mesh", shape: {2}}
+      options = [compiler: Nx.Vulkan, input_shardings: [%{}, %{0 => [0]}]]
+      predict = Nx.Defn.shard_jit(&predict/2, mesh, options)
+      [first, second] = predict.([[params, rows], [params, more_rows]])
+
+  There is one list of arguments for each place of the mesh, with what that place has, and one result.
+  `:input_shardings` has a map for each argument, which is that of all tensors of a container: empty where
+  each place has the whole tensor, else the dimension that is split with the axes of the mesh, all of them
+  in their order. The places are the devices that partitions would be on; with `:device` all of them are
+  on that one.
+
+  Devices exchange no values: each computes what follows from its own rows. A definition for which that is
+  not the same as for all rows together raises `ArgumentError` and names what is in the way: sums over
+  the batch, for example, and means, or numbers that follow from its size. So do hooks and
+  `Nx.runtime_call/4`.
   """
 
   @behaviour Nx.Defn.Compiler
@@ -65,51 +93,73 @@ defmodule Nx.Vulkan.Compiler do
   alias Nx.Defn.{Composite, Evaluator}
   alias Nx.Vulkan.{Backend, Native, Programs}
   alias Nx.Vulkan.Backend.{Block, Node}
-  alias Nx.Vulkan.Compiler.{Host, Program, Source}
+  alias Nx.Vulkan.Compiler.{Mesh, Program, Source, Split}
 
   @backend_options [:device, :memory_budget]
   @donates Map.has_key?(T.__struct__(), :donatable?)
 
   @impl true
   def __jit__(key, vars, fun, args_list, opts) do
-    {key, vars, fun, place, opts} = definition = definition(key, vars, fun, opts)
-
-    Enum.map(args_list, fn args ->
-      engine = engine(place)
-
-      case program(definition, engine) do
-        :host -> Host.compile(key, vars, fun, opts).(args, engine, moves?(place))
-        program -> call(program, definition, args)
-      end
-    end)
+    {_, _, _, place, _} = definition = definition(key, vars, fun, opts)
+    Enum.map(args_list, &(definition |> program(engine(place)) |> call(definition, &1)))
   end
 
   # Errors of a definition are raised here, not at the first call.
   @impl true
   def __compile__(key, vars, fun, opts) do
-    {key, vars, fun, place, opts} = definition = definition(key, vars, fun, opts)
+    {_, _, _, place, _} = definition = definition(key, vars, fun, opts)
     compiled = program(definition, engine(place))
-    host = if compiled == :host, do: Host.compile(key, vars, fun, opts)
 
     fn args_list ->
       Enum.map(args_list, fn args ->
         engine = engine(place)
-
-        cond do
-          host != nil -> host.(args, engine, moves?(place))
-          compiled.engine == engine -> call(compiled, definition, args)
-          true -> definition |> program(engine) |> call(definition, args)
-        end
+        program = if compiled.engine == engine, do: compiled, else: program(definition, engine)
+        call(program, definition, args)
       end)
     end
   end
 
   @doc false
-  # What a definition is compiled to: a program, or `:host`. Kept, as the programs of calls are.
-  @spec program(term, list, fun, keyword) :: Program.t() | :host
+  # What a definition is compiled to. Kept, as the programs of calls are.
+  @spec program(term, list, fun, keyword) :: Program.t()
   def program(key, vars, fun, opts) do
     {_, _, _, place, _} = definition = definition(key, vars, fun, opts)
     program(definition, engine(place))
+  end
+
+  # The expression of all places together is made once for each device: the programs are kept.
+  @impl true
+  def __shard_jit__(key, mesh, vars, fun, args_list, opts) do
+    {shardings, opts} = Keyword.pop(opts, :input_shardings)
+    places = Mesh.places(mesh)
+    axes = Mesh.axes(mesh, shardings, vars)
+    Mesh.arguments!(mesh, args_list)
+
+    checked = fn vars ->
+      if places == 1,
+        do: fun.(vars),
+        else: Split.part!(fun, vars, Mesh.together(vars, axes, places), axes, places)
+    end
+
+    Enum.zip_with(args_list, shard_devices(mesh, opts), fn args, device ->
+      args = Mesh.like(args, vars)
+      opts = Keyword.put(opts, :device, device)
+      [result] = __jit__({key, places, axes}, vars, checked, [args], opts)
+      result
+    end)
+  end
+
+  defp shard_devices(mesh, opts) do
+    places = Mesh.places(mesh)
+    devices = if opts[:device], do: List.duplicate(opts[:device], places), else: devices()
+
+    if length(devices) < places do
+      raise ArgumentError,
+            "a mesh of shape #{inspect(mesh.shape)} takes #{places} devices, there are #{length(devices)}; " <>
+              "with device: all places are on that device"
+    end
+
+    Enum.take(devices, places)
   end
 
   @impl true
@@ -160,15 +210,18 @@ defmodule Nx.Vulkan.Compiler do
 
   defp program({key, vars, fun, _place, opts}, engine) do
     hooks = Keyword.get(opts, :hooks, %{})
-    like = Enum.map(vars, &like/1)
-
-    Programs.fetch({key, version(key), like, hooks, Block.linear_algebra(), engine}, engine, fn ->
-      vars |> fun.() |> Program.make(engine, hooks, Source.name(key))
-    end)
+    written = written(key)
+    key = {key, version(written), Enum.map(vars, &like/1), hooks, Block.linear_algebra(), engine}
+    make = fn -> vars |> fun.() |> Program.make(engine, hooks, Source.name(written)) end
+    Programs.fetch(key, engine, make)
   end
 
+  # The function of a key; that of a sharded definition says how, too.
+  defp written({fun, _places, _axes}), do: fun
+  defp written(fun), do: fun
+
   # A function of a module is another one when the module was compiled anew.
-  defp version(fun) when is_function(fun) do
+  defp version(fun) do
     with {:type, :external} <- Function.info(fun, :type),
          {:module, module} = Function.info(fun, :module) do
       module.module_info(:md5)

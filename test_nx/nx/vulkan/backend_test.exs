@@ -120,6 +120,7 @@ defmodule Nx.Vulkan.BackendTest do
       t = Nx.iota({4})
       assert Nx.backend_deallocate(t) == :ok
       assert Nx.backend_deallocate(t) == :already_deallocated
+      assert inspect(t) =~ ~r/s32\[4\]\s+Deallocated/
     end
 
     test "deallocation and transfer leave what was computed of the tensor" do

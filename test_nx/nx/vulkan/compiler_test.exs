@@ -6,6 +6,7 @@ defmodule Nx.Vulkan.CompilerTest do
   @moduletag :device
 
   import Nx.Defn, except: [jit: 1, jit: 2]
+  import Nx.Testing
 
   alias Nx.Vulkan.{Backend, Crossings, Programs}
 
@@ -98,6 +99,26 @@ defmodule Nx.Vulkan.CompilerTest do
     end
   end
 
+  # A batch puts its entries together when it is asked for them. That of `b` would fail.
+  test "lazy containers make the tensors that results need" do
+    [first, second] =
+      for i <- 1..2, do: Map.new([:a, :b, :c], &{&1, Nx.tensor([[i, i + 1]], backend: Backend)})
+
+    batch = Nx.Batch.concatenate([first, second])
+    for %{b: b} <- [first, second], do: :ok = Nx.backend_deallocate(b)
+
+    host = fn t -> Nx.runtime_call(t, t, [], fn t, [] -> t end) end
+    plain = fn %{a: a, c: c} -> {Nx.add(a, c), Nx.multiply(c, 2)} end
+    calling = fn %{a: a, c: c} -> {Nx.add(host.(a), c), Nx.multiply(c, 2)} end
+
+    for fun <- [plain, calling], _ <- 1..2 do
+      assert {sum, twice} = jit(fun).(batch)
+      assert {Nx.to_flat_list(sum), Nx.to_flat_list(twice)} == {[2, 4, 4, 6], [2, 4, 4, 6]}
+    end
+
+    assert_raise Nx.Vulkan.Error, ~r/deallocated/, fn -> jit(& &1.b).(batch) end
+  end
+
   defn wrong(x) do
     if x > 1, do: {x, x}, else: x
   end
@@ -124,17 +145,6 @@ defmodule Nx.Vulkan.CompilerTest do
       assert Nx.backend_deallocate(number) == :ok
       assert results.v |> Nx.devectorize() |> Nx.to_flat_list() == [1, 2, 3, 4]
       assert Nx.to_number(results.n) == 7
-    end
-
-    # From Nx 0.14 on.
-    if function_exported?(Nx, :donatable, 1) do
-      test "may take the place of donatable arguments" do
-        x = apply(Nx, :donatable, [Nx.reverse(Nx.tensor([1, 2], backend: Backend))])
-        y = Nx.reverse(Nx.tensor([1, 2], backend: Backend))
-        assert jit(&Nx.add/2).(x, y) |> Nx.to_flat_list() == [4, 2]
-        assert_raise Nx.Vulkan.Error, ~r/deallocated/, fn -> Nx.to_flat_list(x) end
-        assert Nx.to_flat_list(y) == [2, 1]
-      end
     end
 
     test "of a call whose arguments are wrong are wrong when they are read" do
@@ -229,6 +239,48 @@ defmodule Nx.Vulkan.CompilerTest do
       # 2^60 paths.
       shared = jit(fn x -> Enum.reduce(1..60, x, fn _, x -> Nx.add(x, x) end) end)
       assert Nx.to_number(shared.(x)) == :math.pow(2, 60)
+    end
+
+    deftransformp(deep(x), do: Enum.reduce(1..10_000, x, fn _, x -> Nx.add(x, 1.0) end))
+    deftransformp(shared(x), do: Enum.reduce(1..60, x, fn _, x -> Nx.add(x, x) end))
+
+    # In branches, in the surroundings of these, in loops; without a call of the host and with one.
+    defn large(x) do
+      before = shared(x)
+      y = if x > 0, do: deep(before) - shared(before), else: hook(shared(before), :small)
+
+      {_, y} =
+        while {i = 0, y}, i < 2 do
+          {i + 1, shared(deep(y) * 1.0e-18)}
+        end
+
+      {hook(y, :last), Nx.runtime_call(y, shared(y), [], &host_same/2)}
+    end
+
+    defn large_without(x) do
+      before = shared(x)
+      y = if x > 0, do: deep(before) - shared(before), else: shared(before)
+
+      {_, y} =
+        while {i = 0, y}, i < 2 do
+          {i + 1, shared(deep(y) * 1.0e-18)}
+        end
+
+      {y, shared(y)}
+    end
+
+    def host_same(t, []), do: t
+
+    test "of many operations in branches and loops, and between calls of the host" do
+      quiet = fn _ -> :ok end
+
+      for x <- [1.0, -1.0] do
+        x = Nx.tensor(x, type: :f64)
+        {a, b} = jit(&large/1, hooks: %{small: quiet, last: quiet}).(x)
+        {c, d} = jit(&large_without/1).(x)
+        assert Enum.map([a, b], &Nx.to_binary/1) == Enum.map([c, d], &Nx.to_binary/1)
+        assert Nx.is_nan(a) |> Nx.to_number() == 0
+      end
     end
   end
 
@@ -329,6 +381,39 @@ defmodule Nx.Vulkan.CompilerTest do
     end
 
     def host_add(t, add: n), do: Nx.add(Nx.backend_copy(t, Nx.BinaryBackend), n)
+
+    defn parts(x) do
+      {_, y} =
+        while {i = 0, y = x}, i < 3 do
+          {i + 1, y * 2}
+        end
+
+      z = Nx.runtime_call(y, y, [], &host_same/2)
+
+      {_, _, z} =
+        while {i = 0, n = 3, z}, i < n do
+          {_, z} =
+            while {j = 0, z}, j < 4 do
+              {j + 1, if(Nx.sum(z) > 100, do: z - 1, else: z + 1)}
+            end
+
+          {i + 1, n, hook(z, :round)}
+        end
+
+      Nx.sin(Nx.sum(z) + Nx.sum(y))
+    end
+
+    # One call of a function for what lies between two calls of the host; a read for each condition.
+    test "leave parts between them, which are compiled" do
+      fun = jit(&parts/1, hooks: %{round: fn _ -> :ok end})
+      x = Nx.reverse(Nx.tensor([1, 2]))
+      assert added(fn -> fun.(x) end) == 1
+      crossings = Crossings.of(fn -> fun.(x) end)
+      assert Enum.count(crossings, &(&1 == :invoke)) == 2 + 4 + 3 + 1
+      assert Enum.uniq(crossings) -- [:invoke, :read] == []
+      assert added(fn -> fun.(x) end) == 0
+      assert_all_close(fun.(x), Nx.Defn.jit_apply(&parts/1, [x], compiler: Nx.Defn.Evaluator))
+    end
 
     test "may compute" do
       fun = jit(&on_host/1)

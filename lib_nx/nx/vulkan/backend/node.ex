@@ -191,7 +191,14 @@ defmodule Nx.Vulkan.Backend.Node do
   def put(%T{type: type} = out, %Tensor{} = value, host \\ []) do
     %Tensor{ref: ref, type: type, shape: shape, engine: engine} = cast(value, type(type))
     data = %B{ref: ref, type: type, shape: shape, engine: engine}
-    %{out | data: struct!(data, host)}
+    holding(out, struct!(data, host))
+  end
+
+  # From 0.14 on, Nx marks arguments that may be donated. What is computed is not marked.
+  if Map.has_key?(T.__struct__(), :donatable?) do
+    defp holding(out, data), do: %{out | data: data, donatable?: false}
+  else
+    defp holding(out, data), do: %{out | data: data}
   end
 
   @doc "An operation by name with one result."

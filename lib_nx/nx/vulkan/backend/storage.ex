@@ -124,6 +124,15 @@ defmodule Nx.Vulkan.Backend.Storage do
       nil -> elements(t, opts)
       message -> Algebra.string("unavailable: " <> message)
     end
+  rescue
+    error in Nx.Vulkan.Error ->
+      if error.reason != :deallocated, do: reraise(error, __STACKTRACE__)
+      Algebra.string(deallocated(t))
+  end
+
+  # Nx has the mark from 0.14 on.
+  defp deallocated(t) do
+    if Map.get(t, :donatable?), do: "Deallocated due to buffer donation", else: "Deallocated"
   end
 
   # What no function can use: a tensor of another VM, or one whose struct contradicts its data.

@@ -6,7 +6,7 @@ defmodule Nx.Vulkan.Compiler.Explain do
   @behaviour Nx.Defn.Compiler
 
   alias Nx.Vulkan.{Api, Compiler, Device, Error, Native}
-  alias Nx.Vulkan.Compiler.{Program, Source}
+  alias Nx.Vulkan.Compiler.{Program, Script, Source}
 
   @defaults [format: :text, device: nil, memory_budget: nil, hooks: %{}]
 
@@ -25,15 +25,28 @@ defmodule Nx.Vulkan.Compiler.Explain do
   defp svg?(other),
     do: Error.new(:invalid_argument, "format: expected :text or :svg, got #{inspect(other)}")
 
-  defp text(:host, name, false) do
-    {:ok,
-     name <>
-       ": evaluated by Nx.Defn.Evaluator, one operation at a time: it calls functions of the host " <>
-       "in its midst (Nx.runtime_call/4, or a hook in a loop or a branch)\n"}
+  defp text(%Program{function: %Script{} = script}, name, false) do
+    parts = Script.parts(script)
+
+    head =
+      name <>
+        ": calls functions of the host in its midst (Nx.runtime_call/4, or a hook in a loop or a " <>
+        "branch); #{length(parts)} part(s) between them, whose arguments are numbered by themselves\n"
+
+    parts
+    |> Enum.with_index(1)
+    |> Enum.reduce_while({:ok, head}, fn {{function, arguments}, i}, {:ok, text} ->
+      numbers = Enum.to_list(0..(arguments - 1)//1)
+
+      case Error.from_native(Native.explain_function(function, false, "part #{i}", numbers)) do
+        {:ok, part} -> {:cont, {:ok, text <> part}}
+        error -> {:halt, error}
+      end
+    end)
   end
 
-  defp text(:host, name, true),
-    do: Error.new(:unsupported, name <> " is no program: it calls functions of the host")
+  defp text(%Program{function: %Script{}}, name, true),
+    do: Error.new(:unsupported, name <> " is several programs: it calls functions of the host")
 
   defp text(%Program{function: nil}, name, false), do: {:ok, name <> ": nothing to compute\n"}
 

@@ -1,12 +1,13 @@
 defmodule Nx.Vulkan.Compiler.Program do
   @moduledoc false
-  # A definition as one function of the library, for arguments of given types and shapes on one engine.
+  # A definition as one function of the library, for arguments of given types and shapes on one engine;
+  # as a script of several where it needs the host in its midst.
 
   alias Nx.Tensor, as: T
   alias Nx.Defn.Composite
   alias Nx.Vulkan.{Backend, Native}
   alias Nx.Vulkan.Backend.Node
-  alias Nx.Vulkan.Compiler.Trace
+  alias Nx.Vulkan.Compiler.{Script, Trace, Walk}
 
   # used: indices of the arguments that the results need, ascending. outputs: the results of a call, but
   # for the references of their values. calls: hooks, with what they are given, likewise. function: nil
@@ -16,17 +17,18 @@ defmodule Nx.Vulkan.Compiler.Program do
 
   @type t :: %__MODULE__{
           engine: reference,
-          function: reference | nil,
+          function: reference | Script.t() | nil,
           used: [non_neg_integer],
           outputs: Nx.Container.t(),
           calls: [{fun, Nx.Container.t()}]
         }
 
-  @doc "The program of an expression, by its name; `:host` when it calls functions of the host."
-  @spec make(Nx.Container.t(), reference, map, String.t()) :: t | :host
+  @doc "The program of an expression, by its name, with hooks by theirs."
+  @spec make(Nx.Container.t(), reference, map, String.t()) :: t
   def make(expr, engine, hooks, name) do
-    with {:ok, values, parameters, calls} <-
-           expr |> Composite.traverse(&Nx.devectorize/1) |> Trace.run(engine, hooks) do
+    plain = Composite.traverse(expr, &Nx.devectorize/1)
+
+    with {:ok, values, parameters, calls} <- Trace.run(plain, engine, hooks) do
       {used, parameters} = parameters |> Enum.sort() |> Enum.unzip()
 
       {outputs, []} =
@@ -50,7 +52,16 @@ defmodule Nx.Vulkan.Compiler.Program do
         outputs: hollow(outputs),
         calls: for({fun, value} <- calls, do: {fun, hollow(value)})
       }
+    else
+      :host -> cut(expr, plain, engine, hooks, name)
     end
+  end
+
+  defp cut(expr, plain, engine, hooks, name) do
+    like = Composite.flatten_list([expr])
+    {script, used, results} = Script.make(plain, like, engine, hooks, name)
+    {outputs, []} = Composite.traverse(expr, results, fn _, [t | rest] -> {t, rest} end)
+    %__MODULE__{engine: engine, function: script, used: used, outputs: outputs, calls: []}
   end
 
   # With a value of the type and shape that the tensor declares.
@@ -104,9 +115,18 @@ defmodule Nx.Vulkan.Compiler.Program do
   defp references([_ | _], _engine, _refs), do: nil
   defp references([], _engine, refs), do: Enum.reverse(refs)
 
-  @doc "Starts a call with the values of these arguments; answers without waiting for the results."
+  @doc """
+  Starts a call with the values of these arguments; answers without waiting for the results, but for
+  those that the host needs on the way.
+  """
   @spec call(t, [reference]) :: Nx.Container.t()
   def call(%__MODULE__{function: nil, outputs: outputs}, _arguments), do: outputs
+
+  def call(%__MODULE__{function: %Script{} = script} = program, arguments) do
+    refs = Walk.run(script, program.used |> Enum.zip(arguments) |> Map.new())
+    {results, []} = fill(program.outputs, refs)
+    results
+  end
 
   def call(%__MODULE__{engine: engine, function: function} = program, arguments) do
     refs = Node.new(engine, fn -> Native.invoke(function, arguments) end)

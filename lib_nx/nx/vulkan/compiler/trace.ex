@@ -8,11 +8,12 @@ defmodule Nx.Vulkan.Compiler.Trace do
   alias Nx.Defn.{Composite, Expr, Tree}
   alias Nx.Vulkan.{Backend, Native}
   alias Nx.Vulkan.Backend.{Block, Node}
-  alias Nx.Vulkan.Compiler.Scope
+  alias Nx.Vulkan.Compiler.{Calls, Scope}
 
   # scopes: the present one first, then those around it. captured: tensors of the definition, with
   # their values. hooks: those that the options name. calls: of functions of the host, last first,
-  # with the values that they are given; nil where it is not known whether they will be made.
+  # with the values that they are given; nil where it is not known whether they will be made, and
+  # :elsewhere where somebody else makes them.
   @enforce_keys [:engine, :scopes, :hooks]
   defstruct [:engine, :scopes, :hooks, captured: %{}, calls: []]
 
@@ -31,13 +32,35 @@ defmodule Nx.Vulkan.Compiler.Trace do
           {:ok, [Nx.Tensor.t()], %{non_neg_integer => Nx.Tensor.t()}, [{fun, Nx.Container.t()}]}
           | :host
   def run(expr, engine, hooks) do
-    trace = %__MODULE__{engine: engine, scopes: [Scope.closed(expr, [])], hooks: hooks}
-    backend = {Backend, device: Native.device(engine)}
-    {values, trace} = Nx.with_default_backend(backend, fn -> composite(expr, trace) end)
+    {values, trace} =
+      on_device(expr, %__MODULE__{engine: engine, scopes: [Scope.closed(expr, [])], hooks: hooks})
+
     calls = Enum.reverse(trace.calls)
     {:ok, Composite.flatten_list([values]), hd(trace.scopes).arguments, calls}
   catch
     {__MODULE__, :host} -> :host
+  end
+
+  @doc """
+  The values of expressions, each a tensor or a tuple of them, that call nothing but hooks, to which
+  nobody listens here. `known` has values by the ids of their expressions, `arguments` those of the first
+  arguments. Also answers all arguments that are used, and `captured` with the tensors of the expressions:
+  where it is handed on, they are copied to the device once.
+  """
+  @spec part([Nx.Tensor.t()], reference, map, [Nx.Tensor.t()], map) ::
+          {[Nx.Tensor.t() | tuple], %{non_neg_integer => Nx.Tensor.t()}, map}
+  def part(exprs, engine, known, arguments, captured) do
+    expr = List.to_tuple(exprs)
+    scope = %{Scope.closed(expr, arguments) | values: known}
+    trace = %__MODULE__{engine: engine, scopes: [scope], hooks: %{}}
+    trace = %{trace | captured: captured, calls: :elsewhere}
+    {values, trace} = on_device(expr, trace)
+    {Tuple.to_list(values), hd(trace.scopes).arguments, trace.captured}
+  end
+
+  defp on_device(expr, trace) do
+    backend = {Backend, device: Native.device(trace.engine)}
+    Nx.with_default_backend(backend, fn -> composite(expr, trace) end)
   end
 
   defp composite(expr, trace), do: Composite.traverse(expr, trace, &value/2)
@@ -61,9 +84,15 @@ defmodule Nx.Vulkan.Compiler.Trace do
     do: %{trace | scopes: [change.(scope) | above]}
 
   # An expression with a scope of its own.
-  defp inside(scope, expr, %{scopes: scopes, calls: calls} = trace) do
-    {value, trace} = composite(expr, %{trace | scopes: [scope | scopes], calls: nil})
-    {value, hd(trace.scopes), %{trace | scopes: tl(trace.scopes), calls: calls}}
+  defp inside(scope, expr, %{scopes: scopes} = trace) do
+    {value, trace} = maybe(%{trace | scopes: [scope | scopes]}, &composite(expr, &1))
+    {value, hd(trace.scopes), %{trace | scopes: tl(trace.scopes)}}
+  end
+
+  # What may not be computed at all.
+  defp maybe(%{calls: calls} = trace, fun) do
+    {result, trace} = fun.(%{trace | calls: if(calls == :elsewhere, do: :elsewhere)})
+    {result, %{trace | calls: calls}}
   end
 
   defp closed(expr, arguments, trace) do
@@ -160,9 +189,9 @@ defmodule Nx.Vulkan.Compiler.Trace do
   end
 
   defp compute(:cond, %T{data: %Expr{args: [clauses, last]}}, trace) do
-    {predicates, trace} =
-      Enum.map_reduce(clauses, trace, fn {predicate, _}, trace -> value(predicate, trace) end)
-
+    [first | others] = Enum.map(clauses, &elem(&1, 0))
+    {first, trace} = value(first, trace)
+    {others, trace} = maybe(trace, &Enum.map_reduce(others, &1, fn p, t -> value(p, t) end))
     bodies = Enum.map(clauses, &elem(&1, 1)) ++ [last]
 
     {results, {branch, trace}} =
@@ -172,7 +201,7 @@ defmodule Nx.Vulkan.Compiler.Trace do
         {result, {branch, trace}}
       end)
 
-    {choose(Enum.map(predicates, &predicate/1), results, branch), trace}
+    {choose(Enum.map([first | others], &predicate/1), results, branch), trace}
   end
 
   defp compute(:block, %T{data: %Expr{args: args}} = expr, trace) do
@@ -211,18 +240,20 @@ defmodule Nx.Vulkan.Compiler.Trace do
   @spec host!() :: no_return
   defp host!, do: throw({__MODULE__, :host})
 
-  # A hook; nobody may listen to it.
+  defp call(_callback, _value, %{calls: :elsewhere} = trace), do: trace
+
   defp call({:token_hook, expr, callback}, _value, trace) do
     {value, trace} = composite(expr, trace)
     call(callback, value, trace)
   end
 
-  defp call({:named, name, callback}, value, trace) do
-    if fun = trace.hooks[name] || callback, do: call({:fn, fun}, value, trace), else: trace
+  defp call(callback, value, %{calls: calls} = trace) do
+    case Calls.listener(callback, trace.hooks) do
+      nil -> trace
+      _fun when calls == nil -> host!()
+      fun -> %{trace | calls: [{fun, value} | calls]}
+    end
   end
-
-  defp call({:fn, _fun}, _value, %{calls: nil}), do: host!()
-  defp call({:fn, fun}, value, trace), do: %{trace | calls: [{fun, value} | trace.calls]}
 
   # ---- Loops and branches ----
 
