@@ -63,7 +63,8 @@ class Functions {
 
     Engine& engine = engines_.fused();
     const RandomFunction drawn = random_function(engine.graveyard(), seed, options);
-    Nodes kept = arguments(drawn);
+    SCOPED_TRACE(text_of(*host.function));
+    const Nodes kept = arguments(drawn);
     compare(seed, "a call", engine.invoke(drawn.function, kept), expected);
     // Nobody holds these: they may be written over.
     compare(seed, "donated", engine.invoke(drawn.function, arguments(drawn)), expected);

@@ -1,6 +1,7 @@
 #include "testing/random/random_function.h"
 
 #include <algorithm>
+#include <map>
 
 #include "library/registry.h"
 #include "testing/random/dice.h"
@@ -211,6 +212,62 @@ std::vector<NodeRef> random_results(const GraveyardRef& owner, uint64_t seed,
                                     std::vector<NodeRef> arguments) {
   return FunctionDrawer(owner, seed ^ kOfResults, options).results(std::move(arguments));
 }
+
+namespace {
+
+class Writer {
+ public:
+  explicit Writer(std::string indent) : indent_(std::move(indent)) {}
+
+  std::string write(const Function& function) {
+    for (const NodeRef& p : function.parameters) visit(p);
+    for (const NodeRef& result : function.results) visit(result);
+    text_ += indent_ + "answers";
+    for (const NodeRef& result : function.results) text_ += " " + name_of(result);
+    return text_ + "\n";
+  }
+
+ private:
+  std::string name_of(const NodeRef& node) { return "%" + std::to_string(names_.at(node.get())); }
+
+  void visit(const NodeRef& node) {
+    if (names_.contains(node.get())) return;
+    for (const NodeRef& input : node->inputs) visit(input);
+    names_.emplace(node.get(), names_.size());
+    text_ += indent_ + name_of(node) + " = " + std::string(name(node->op));
+    for (const NodeRef& input : node->inputs) text_ += " " + name_of(input);
+    text_ +=
+        ": " + std::string(name(node->dtype)) + to_string(node->shape) + values_of(*node) + "\n";
+    if (info(node->op).fusion != Fusion::control) return;
+    for (const FunctionRef& f : node->attribute<ControlAttr>().functions) {
+      text_ += Writer(indent_ + "    ").write(*f);
+    }
+  }
+
+  // Its real part.
+  static std::string number(const Scalar& s) { return std::to_string(to_complex_double(s).real()); }
+  static std::string values_of(const Node& node) {
+    std::string text;
+    if (node.op == Op::constant) {
+      text = " " + number(node.attribute<ConstantAttr>().value);
+    } else if (node.op == Op::result) {
+      text = " " + std::to_string(node.attribute<ResultAttr>().index);
+    } else if (node.op == Op::data && node.count <= 8) {
+      for (int64_t i = 0; i < node.count; ++i) {
+        text += " " + number(load_scalar(node.dtype, node.host_data->data(), i));
+      }
+    }
+    return text;
+  }
+
+  const std::string indent_;
+  std::string text_;
+  std::map<const Node*, size_t> names_;
+};
+
+}  // namespace
+
+std::string text_of(const Function& function) { return Writer("").write(function); }
 
 RandomGraphOptions random_function_options(uint64_t seed) {
   RandomGraphOptions options = random_graph_options(seed);

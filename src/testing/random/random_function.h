@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "graph/function.h"
@@ -24,6 +25,9 @@ RandomFunction random_function(const GraveyardRef& owner, uint64_t seed,
 std::vector<NodeRef> random_results(const GraveyardRef& owner, uint64_t seed,
                                     const RandomGraphOptions& options,
                                     std::vector<NodeRef> arguments);
+
+// Its nodes, one a line, and those of the functions in it, indented.
+std::string text_of(const Function& function);
 
 // A drawing of options: small graphs of few types.
 RandomGraphOptions random_function_options(uint64_t seed);
