@@ -9,6 +9,7 @@
 #   calls graphs functions devices long
 #                                   the tests that are off by default, by what they draw
 #   definitions                     2000 random ones, compiled and evaluated; with Nx
+#   concurrency                     100 processes call definitions for a minute; with Nx
 #   conformance layers elixir stress
 set -uo pipefail
 source "$(dirname "$0")/environment.sh"
@@ -70,6 +71,11 @@ definitions() {
   done
 }
 
+concurrency() {
+  NXV_SECONDS=60 LP_NUM_THREADS=0 \
+    mix test test_nx/nx/vulkan/compiler/concurrency_test.exs && part_passed=2
+}
+
 stress() { run_stress "$logs/stress.log"; }
 
 run setup setup
@@ -104,8 +110,10 @@ else
 fi
 if [[ $NXV_NX == none ]]; then
   skip definitions "there is no Nx; name its sources in NXV_NX"
+  skip concurrency "there is no Nx"
 else
   run definitions definitions
+  run concurrency concurrency
 fi
 run stress stress
 finish

@@ -420,6 +420,7 @@ void Engine::trim() {
     auto answered = std::make_shared<std::promise<void>>();
     device.queue().on_complete(epoch, [answered](const Failure&) { answered->set_value(); });
     answered->get_future().wait_for(std::chrono::milliseconds(100));
+    device.queue().trim();
     device.memory().trim();
   });
 }
