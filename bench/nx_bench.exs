@@ -5,6 +5,8 @@
 # Milliseconds are the best of several runs of what takes little time, and of one run of what takes
 # seconds. A run of the device ends when the result is computed; every result is compared.
 defmodule NxBench do
+  import Nx.Defn
+
   alias Nx.{BinaryBackend, Vulkan}
 
   @row [24, 14, 14, 12]
@@ -18,8 +20,9 @@ defmodule NxBench do
     adds = for n <- [1024, 16_384, 262_144, 1_048_576, 4_194_304], do: add(n, quick?)
     others = [matmul(), sort(), conv(), qr()]
     eager = eager()
+    loop = loop()
 
-    unless Enum.all?(adds ++ others ++ [eager]) do
+    unless Enum.all?(adds ++ others ++ [eager, loop]) do
       exit({:shutdown, 1})
     end
   end
@@ -68,6 +71,38 @@ defmodule NxBench do
     )
 
     sum == 1001.0 and ms <= 5.0
+  end
+
+  # As many rounds as the data says. Nx.Defn.Evaluator reads the condition in each of them.
+  defn until(x, limit) do
+    {x, _} =
+      while {x, limit}, Nx.sum(x) < limit do
+        {x + 0.5, limit}
+      end
+
+    x
+  end
+
+  defp loop do
+    rounds = 10_000
+    x = Nx.broadcast(Nx.tensor(0.0, backend: Vulkan.Backend), {2})
+    limit = Nx.tensor(rounds * 1.0, backend: Vulkan.Backend)
+
+    [compiled, evaluated] =
+      for {compiler, runs} <- [{Nx.Vulkan, 5}, {Nx.Defn.Evaluator, 2}] do
+        fun = Nx.Defn.jit(&until/2, compiler: compiler)
+        {ms, _} = best(runs, fn -> x |> fun.(limit) |> Nx.to_binary() end)
+        ms
+      end
+
+    ratio = evaluated / compiled
+
+    IO.puts(
+      "A while of #{rounds} rounds that the data ends: #{decimals(compiled, 1)} ms; " <>
+        "with a read each round #{decimals(evaluated, 1)} ms, #{decimals(ratio, 0)}x"
+    )
+
+    ratio >= 20 or IO.puts("  SLOW: 20x was asked for") == :slow
   end
 
   defp compare(name, args, fun, tolerance, at_least \\ 0) do

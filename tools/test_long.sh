@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # What takes too long for every change: clang-tidy, both compilers, the sanitizers, thousands of random
-# calls and graphs, everything under the layers. A part that fails stops no other. Output of the parts:
-# build/test_long/. ONLY=asan,tsan runs some parts, each of which builds what it needs; see
-# tools/parts.sh.
+# calls, graphs, functions and definitions, everything under the layers. A part that fails stops no
+# other. Output of the parts: build/test_long/. ONLY=asan,tsan runs some parts, each of which builds what
+# it needs; see tools/parts.sh.
 #
 #   tidy                            clang-tidy; tools/tidy.sh
 #   gcc clang asan tsan             all C++ tests in a build of their own, build/PART
-#   calls graphs devices long       the tests that are off by default, by what they draw
+#   calls graphs functions devices long
+#                                   the tests that are off by default, by what they draw
+#   definitions                     2000 random ones, compiled and evaluated; with Nx
+#   concurrency                     100 processes call definitions for a minute; with Nx
 #   conformance layers elixir stress
 set -uo pipefail
 source "$(dirname "$0")/environment.sh"
@@ -58,6 +61,21 @@ elixir_layers() {
   NXV_VALIDATION=1 NXV_CHECK_HAZARDS=1 LP_NUM_THREADS=0 run_mix_test "$logs/elixir.log"
 }
 
+# Kernels are kept until the VM ends: not all in one.
+definitions() {
+  local seed
+  for seed in 1 501 1001 1501; do
+    NXV_SEED=$seed NXV_DEFINITIONS=500 LP_NUM_THREADS=0 \
+      mix test test_nx/nx/vulkan/compiler/random_test.exs || return
+    ((part_passed += 500))
+  done
+}
+
+concurrency() {
+  NXV_SECONDS=60 LP_NUM_THREADS=0 \
+    mix test test_nx/nx/vulkan/compiler/concurrency_test.exs && part_passed=2
+}
+
 stress() { run_stress "$logs/stress.log"; }
 
 run setup setup
@@ -76,8 +94,9 @@ run asan sanitized asan
 run tsan sanitized tsan
 run calls disabled calls device 'RandomCall.DISABLED_Long*'
 run graphs disabled graphs device 'RandomGraph.DISABLED_Long*'
+run functions disabled functions device 'RandomFunction.DISABLED_Long*'
 run devices disabled devices kernels '*.DISABLED_Long*'
-run long disabled long device '*.DISABLED_Long*:-RandomCall.*:RandomGraph.*'
+run long disabled long device '*.DISABLED_Long*:-RandomCall.*:RandomGraph.*:RandomFunction.*'
 if [[ -n $vectors ]]; then
   run conformance conformance
 else
@@ -88,6 +107,13 @@ if has_layers; then
   run elixir elixir_layers
 else
   skip layers "the Vulkan validation layers are not installed"
+fi
+if [[ $NXV_NX == none ]]; then
+  skip definitions "there is no Nx; name its sources in NXV_NX"
+  skip concurrency "there is no Nx"
+else
+  run definitions definitions
+  run concurrency concurrency
 fi
 run stress stress
 finish

@@ -209,21 +209,24 @@ bool Engine::invoke(Request& request) {
               is_intact);
   } catch (const std::exception& e) {
     const Failure failure = note(failure_of(e));
-    if (failure.status == Status::alloc_failed && is_intact()) return false;
+    // A queue that has failed never finds room again.
+    const bool may_wait = failure.status == Status::alloc_failed && !device_->queue().failure();
+    if (may_wait && is_intact()) return false;
     for (const NodeRef& result : request.results) result->set_failed(failure);
   }
   return true;
 }
 
 void Engine::invoke_waiting() {
-  const auto is_wanted = [](const Request& call) {
-    return std::any_of(call.results.begin(), call.results.end(),
-                       [](const NodeRef& result) { return result->references() > 1; });
-  };
-  while (!waiting_.empty()) {
-    if (is_wanted(waiting_.front()) && !invoke(waiting_.front())) return;
-    waiting_.pop_front();
-  }
+  forget_unwanted();
+  while (!waiting_.empty() && invoke(waiting_.front())) waiting_.pop_front();
+}
+
+void Engine::forget_unwanted() {
+  std::erase_if(waiting_, [](const Request& call) {
+    return std::none_of(call.results.begin(), call.results.end(),
+                        [](const NodeRef& result) { return result->references() > 1; });
+  });
 }
 
 void Engine::store(Request& request) {
@@ -255,6 +258,7 @@ void Engine::with_room(Allocate allocate, MayRepeat may_repeat) {
 
 size_t Engine::clean_up(bool is_short_of_memory) {
   pins_.forget();
+  forget_unwanted();
   size_t destroyed = graveyard_->drain();
   const vulkan::MemoryStats memory = device_->memory().stats();
   const bool is_filling =
@@ -422,6 +426,7 @@ void Engine::trim() {
     auto answered = std::make_shared<std::promise<void>>();
     device.queue().on_complete(epoch, [answered](const Failure&) { answered->set_value(); });
     answered->get_future().wait_for(std::chrono::milliseconds(100));
+    device.queue().trim();
     device.memory().trim();
   });
 }

@@ -150,6 +150,8 @@ class Engine {
   bool invoke(Request& request);
   // Calls for which there was no memory, as far as there is now.
   void invoke_waiting();
+  // Drops those of them whose results nobody refers to any more.
+  void forget_unwanted();
   // Once more when memory was short, something could go, and `may_repeat` says so.
   template <typename Allocate, typename MayRepeat = bool (*)()>
   void with_room(

@@ -1,9 +1,8 @@
 #include "runtime/executor.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
-
-#include "graph/scalar_words.h"
 
 namespace nxv::runtime {
 namespace {
@@ -187,10 +186,12 @@ void Executor::call(const Function& function, std::span<const NodeRef> arguments
 
 StorageRef Executor::in_memory(StorageRef value) {
   if (!value->is_number()) return value;
-  std::vector<uint32_t> words;
-  append(words, *value->known);
+  // An element as it is stored, which is not how kernels have it in registers.
+  std::array<uint32_t, kNumberBytes / 4> words{};
+  store_scalar(*value->known, reinterpret_cast<std::byte*>(words.data()), 0);
+  const auto bytes = static_cast<size_t>(storage_bytes(value->known->dtype));
   auto stored = std::make_shared<DeviceStorage>(device_.memory().allocate(kNumberBytes), Faults{});
-  for (size_t i = 0; i < words.size(); ++i) {
+  for (size_t i = 0; 4 * i < bytes; ++i) {
     device_.queue().fill(*stored->block, 4 * i, 4, words[i]);
   }
   stored->known = value->known;

@@ -115,5 +115,23 @@ TEST_F(Numbered, WithoutAValueAreFaults) {
   EXPECT_FALSE(answer(1).failure);
 }
 
+// In memory a number has its own width, not the one that kernels compute in.
+TEST_F(Numbered, ResultsOfEveryTypeAreStored) {
+  for (int i = 0; i < kDTypeCount; ++i) {
+    const auto type = static_cast<DType>(i);
+    const NodeRef x = param(type), limit = param(DType::f32);
+    const Nodes c{param(type), param(DType::f32)}, s{param(type), param(DType::f32)};
+    // As often as the device alone knows.
+    const FunctionRef condition = function(c, {elementwise(Op::less, {c[1], num(DType::f32, 2)})});
+    const FunctionRef body = function(s, {s[0], elementwise(Op::add, {s[1], num(DType::f32, 1)})});
+    const NodeRef kept = loop(Nodes{x, limit}, condition, body)[0];
+    const NodeRef zero = reduce(Op::sum, vector<float>(*engine_, {1, -1}), {}, false);
+    const Nodes r = engine_->invoke(function({x, limit}, {x, kept, limit}), {num(type, 1), zero});
+    const HostTensor expected(type, {}, std::vector<Scalar>{make_scalar(type, 1.0)});
+    EXPECT_EQ(value(*engine_, r[0]).bytes, expected.bytes) << name(type);
+    EXPECT_EQ(value(*engine_, r[1]).bytes, expected.bytes) << name(type);
+  }
+}
+
 }  // namespace
 }  // namespace nxv::runtime

@@ -87,6 +87,8 @@ struct Program {
   std::vector<int> known_results;  // in `scalars`; -1: not known
   std::vector<std::pair<Position, NodeRef>> captures;
   ScalarProgram scalars;  // what follows from parameters on the host
+  // All that it runs, also in the Functions that it calls; the engine's thread only.
+  mutable bool has_kernels = false;
 };
 
 // Everything but kernels and what belongs to a Function. The graph is the one that the schedule was

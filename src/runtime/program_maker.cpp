@@ -65,11 +65,12 @@ const Program& program_of(const Function& function, const Numbers& known) {
   return *static_cast<const Programs*>(function.program.get())->at(canonical(known));
 }
 
-void wait_for_kernels(const Program& program) {
+template <typename Visit>
+void each_kernel(const Program& program, const Visit& visit) {
   for (const Program::Step& step : program.steps) {
-    for (const vulkan::Pipeline* kernel : step.kernels) kernel->get();
+    for (const vulkan::Pipeline* kernel : step.kernels) visit(*kernel);
     if (!step.control) continue;
-    for (const auto& [f, known] : calls_of(step)) wait_for_kernels(program_of(*f, known));
+    for (const auto& [f, known] : calls_of(step)) each_kernel(program_of(*f, known), visit);
   }
 }
 
@@ -199,13 +200,17 @@ const Program& ProgramMaker::of(const Function& function, const Numbers& known) 
   const Numbers key = canonical(known);
   if (function.program) {
     const auto& programs = *static_cast<const Programs*>(function.program.get());
-    if (const auto made = programs.find(key); made != programs.end()) return *made->second;
+    const auto made = programs.find(key);
+    if (made != programs.end() && made->second->has_kernels) return *made->second;
   }
   const InPhase scheduling(profiler_, Phase::schedule);
   const Program& program = ask_for(function, key);
-  // Regions that kernels are generated of refer to nodes whose inputs an evaluation may drop.
   const InPhase compiling(profiler_, Phase::compile);
-  wait_for_kernels(program);
+  // Regions that kernels are generated of refer to nodes whose inputs an evaluation may drop: none
+  // is under way any more when one kernel throws.
+  each_kernel(program, [](const vulkan::Pipeline& kernel) { kernel.wait(); });
+  each_kernel(program, [](const vulkan::Pipeline& kernel) { kernel.get(); });
+  program.has_kernels = true;
   return program;
 }
 

@@ -77,9 +77,10 @@ void fail_every_call(DeviceOptions options, int result, const std::set<std::stri
   });
 }
 
-// The pool trims and tries once more.
-const std::set<std::string> kRetried = {"vkCreateBuffer", "vkAllocateMemory", "vkBindBufferMemory",
-                                        "vkCreateBufferView", "vkMapMemory"};
+// The pool trims and tries once more; kernels are tried again by who needs them.
+const std::set<std::string> kRetried = {
+    "vkCreateBuffer", "vkAllocateMemory",         "vkBindBufferMemory",  "vkCreateBufferView",
+    "vkMapMemory",    "vkCreateComputePipelines", "vkCreateShaderModule"};
 
 // The validation layers report what is still there when a device is destroyed.
 TEST(Failure, NothingOfTheDriversIsLeftBehind) {
@@ -218,6 +219,7 @@ TEST(Failure, FailureOfACompilationIsNotTheQueues) {
   driver.fail_call("vkCreateComputePipelines", 0, testing::kOutOfDeviceMemory);
   const Pipeline& bad = device->kernels().request("bad", [] { return add_module(); });
   EXPECT_EQ(bad.wait().status, Status::alloc_failed);
+  driver.fail_call("vkCreateComputePipelines", 0, testing::kOutOfDeviceMemory);
   const BlockRef a = device->memory().allocate(256), b = device->memory().allocate(256);
   EXPECT_THROW(record_add(device->queue(), bad, *a, *b, 64, 1), Error);
   EXPECT_FALSE(device->queue().failure());
@@ -225,6 +227,10 @@ TEST(Failure, FailureOfACompilationIsNotTheQueues) {
   device->queue().fill(*a, 0, 256, 1);
   record_add(device->queue(), good, *a, *b, 64, 1);
   EXPECT_EQ(download_words(*device, b, 64), std::vector<uint32_t>(64, 2));
+  // Where there is memory now, it is made.
+  record_add(device->queue(), bad, *b, *a, 64, 1);
+  EXPECT_EQ(download_words(*device, a, 64), std::vector<uint32_t>(64, 3));
+  EXPECT_EQ(bad.wait().status, Status::ok);
 }
 
 TEST(Failure, AFailedAllocationIsRetriedAfterTrimming) {

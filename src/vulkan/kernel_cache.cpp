@@ -67,6 +67,7 @@ struct KernelCache::Impl {
         pool("nxv-compile", compiler_threads()) {}
 
   void compile(Pipeline& kernel, std::function<ShaderModule()> generate);
+  void finish(Pipeline& kernel, const ShaderModule& m);
   ShaderModule module_of(const std::string& key, const std::function<ShaderModule()>& generate);
   bool save();
   VkPipeline create(const ShaderModule& m, bool& was_cached) const;
@@ -155,6 +156,20 @@ bool KernelCache::Impl::save() {
   return driver.save() && kept;
 }
 
+void KernelCache::Impl::finish(Pipeline& kernel, const ShaderModule& m) {
+  try {
+    kernel.pipeline_ = reinterpret_cast<uint64_t>(create(m, kernel.was_cached_));
+  } catch (const Error& e) {
+    if (e.status() != Status::alloc_failed) throw;
+    kernel.retry_ = [this, &kernel, m] {
+      kernel.pipeline_ = reinterpret_cast<uint64_t>(create(m, kernel.was_cached_));
+      const std::lock_guard lock(mutex);
+      ++stats.compiled;
+    };
+    throw;
+  }
+}
+
 void KernelCache::Impl::compile(Pipeline& kernel, std::function<ShaderModule()> generate) {
   const auto start = std::chrono::steady_clock::now();
   try {
@@ -166,7 +181,7 @@ void KernelCache::Impl::compile(Pipeline& kernel, std::function<ShaderModule()> 
     kernel.parameter_bytes_ = m.parameter_bytes;
     kernel.local_size_ = m.local_size[0] * m.local_size[1] * m.local_size[2];
     kernel.texels_ = m.texels;
-    kernel.pipeline_ = reinterpret_cast<uint64_t>(create(m, kernel.was_cached_));
+    finish(kernel, m);
   } catch (const Error& e) {
     kernel.failure_ = {e.status(), e.what()};
   } catch (const std::exception& e) {
@@ -203,7 +218,12 @@ const Failure& Pipeline::wait() const {
 }
 
 const Pipeline& Pipeline::get() const {
-  if (const Failure& f = wait()) throw Error(f.status, f.message);
+  const Failure& f = wait();
+  if (!f) return *this;
+  if (!retry_) throw Error(f.status, f.message);
+  retry_();
+  retry_ = nullptr;
+  failure_ = {};
   return *this;
 }
 

@@ -50,7 +50,8 @@ class Pipeline {
  public:
   const std::string& key() const { return key_; }
   bool ready() const { return state_.load(std::memory_order_acquire) != 0; }
-  // Waits for the compilation; throws its Error if it failed (again on every call).
+  // Waits for the compilation; throws its Error if it failed. Again on every call, but where the
+  // driver had no memory for it: that is tried anew, on this thread, by one thread at a time.
   const Pipeline& get() const;
   // Waits; ok or what went wrong.
   const Failure& wait() const;
@@ -70,7 +71,8 @@ class Pipeline {
   std::atomic<int> state_{0};
   std::string key_;
   std::string name_;
-  Failure failure_;
+  mutable Failure failure_;
+  mutable std::function<void()> retry_;  // throws, or makes the pipeline; none where it is no use
   uint32_t push_bytes_ = 0;
   uint32_t parameter_bytes_ = 0;
   uint32_t local_size_ = 0;

@@ -518,6 +518,13 @@ uint64_t Queue::fill(Block& to, uint64_t offset, uint64_t bytes, uint32_t value)
   return q.finish_command(bytes / 4);
 }
 
+void Queue::trim() {
+  for (const auto& slot : impl_->slots) {
+    if (slot.get() == impl_->slot || slot->epoch > impl_->timeline.completed()) continue;
+    slot->parameter_blocks.clear();
+  }
+}
+
 uint64_t Queue::submit() { return impl_->submit(); }
 uint64_t Queue::open_epoch() const { return impl_->epoch; }
 

@@ -84,6 +84,8 @@ class Queue {
   uint64_t fill(Block& to, uint64_t offset, uint64_t bytes, uint32_t value);
   // Submits what was recorded; the epoch that completes all of it.
   uint64_t submit();
+  // Lets go of memory that is kept for the parameters of later commands.
+  void trim();
   // Epoch that the next command will get.
   uint64_t open_epoch() const;
   // Times every command from now on, where the device has timestamps, and every submission.

@@ -33,7 +33,8 @@ class GraphDrawer {
     std::erase_if(ops_, is_leaf);
   }
 
-  std::vector<NodeRef> run() {
+  std::vector<NodeRef> run(std::vector<NodeRef> given) {
+    pool_ = std::move(given);
     pool_.push_back(leaf(shape()));
     // Some operations find no operands that fit; others are tried instead.
     for (int made = 0, tries = 0; made < options_.size && tries < 20 * options_.size; ++tries) {
@@ -503,8 +504,8 @@ RandomGraphOptions random_graph_options(uint64_t seed) {
 }
 
 std::vector<NodeRef> random_graph(const GraveyardRef& owner, uint64_t seed,
-                                  const RandomGraphOptions& options) {
-  return GraphDrawer(owner, seed, options).run();
+                                  const RandomGraphOptions& options, std::vector<NodeRef> given) {
+  return GraphDrawer(owner, seed, options).run(std::move(given));
 }
 
 }  // namespace nxv

@@ -24,8 +24,10 @@ RandomGraphOptions random_graph_options(uint64_t seed);
 
 // Shapes of rank 0 to max_rank with small and a few larger dimensions; operands are shared,
 // broadcast and seen through views. Nothing in the graph raises: integer divisors are not zero,
-// shift amounts and integer exponents not negative. Returns the roots, no more than max_roots.
+// shift amounts and integer exponents not negative. `given` nodes are operands, too. Returns the
+// roots, no more than max_roots.
 std::vector<NodeRef> random_graph(const GraveyardRef& owner, uint64_t seed,
-                                  const RandomGraphOptions& options = {});
+                                  const RandomGraphOptions& options = {},
+                                  std::vector<NodeRef> given = {});
 
 }  // namespace nxv

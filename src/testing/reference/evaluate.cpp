@@ -94,21 +94,25 @@ HostTensor evaluate_one(const Node& node, Inputs inputs) {
 }
 
 struct Values {
+  const NodeEvaluator& evaluate;
   std::unordered_map<const Node*, HostTensor> of;
   std::unordered_map<const Node*, std::vector<HostTensor>> of_control;
 };
 
-std::vector<HostTensor> evaluate_control(const Node& node, Inputs inputs);
+const NodeEvaluator kReference = evaluate_one;
+
+std::vector<HostTensor> evaluate_control(const Node& node, Inputs inputs,
+                                         const NodeEvaluator& evaluate);
 
 void evaluate_node(const Node& node, Inputs inputs, Values& values) {
   if (info(node.op).fusion == Fusion::control) {
-    values.of_control.emplace(&node, evaluate_control(node, inputs));
+    values.of_control.emplace(&node, evaluate_control(node, inputs, values.evaluate));
     values.of.emplace(&node, HostTensor(node.dtype, node.shape));
   } else if (node.op == Op::result) {
     const auto& all = values.of_control.at(node.inputs[0].get());
     values.of.emplace(&node, all[static_cast<size_t>(node.attribute<ResultAttr>().index)]);
   } else {
-    values.of.emplace(&node, evaluate_one(node, inputs));
+    values.of.emplace(&node, values.evaluate(node, inputs));
   }
 }
 
@@ -136,8 +140,9 @@ void evaluate_below(const Node& root, Values& values) {
   }
 }
 
-std::vector<HostTensor> call(const Function& function, std::span<const HostTensor> arguments) {
-  Values values;
+std::vector<HostTensor> call(const Function& function, std::span<const HostTensor> arguments,
+                             const NodeEvaluator& evaluate) {
+  Values values{evaluate, {}, {}};
   for (size_t i = 0; i < arguments.size(); ++i) {
     values.of.emplace(function.parameters[i].get(), arguments[i]);
   }
@@ -151,18 +156,21 @@ std::vector<HostTensor> call(const Function& function, std::span<const HostTenso
 
 bool is_true(const HostTensor& scalar) { return to_complex_double(scalar.at(0)) != 0.0; }
 
-std::vector<HostTensor> evaluate_control(const Node& node, Inputs inputs) {
+std::vector<HostTensor> evaluate_control(const Node& node, Inputs inputs,
+                                         const NodeEvaluator& evaluate) {
   const auto& functions = node.attribute<ControlAttr>().functions;
   std::vector<HostTensor> values;
   for (const HostTensor* input : inputs) values.push_back(*input);
   if (node.op == Op::loop) {
-    while (is_true(call(*functions[0], values)[0])) values = call(*functions[1], values);
+    while (is_true(call(*functions[0], values, evaluate)[0])) {
+      values = call(*functions[1], values, evaluate);
+    }
     return values;
   }
   const size_t predicates = functions.size() - 1;
   size_t chosen = 0;
   while (chosen < predicates && !is_true(values[chosen])) ++chosen;
-  return call(*functions[chosen], std::span(values).subspan(predicates));
+  return call(*functions[chosen], std::span(values).subspan(predicates), evaluate);
 }
 
 }  // namespace
@@ -185,7 +193,7 @@ std::shared_ptr<Graveyard> host_graveyard() {
 }
 
 std::vector<HostTensor> reference_evaluate(std::span<const NodeRef> roots) {
-  reference::Values values;
+  reference::Values values{reference::kReference, {}, {}};
   std::vector<HostTensor> results;
   for (const NodeRef& root : roots) {
     reference::evaluate_below(*root, values);
@@ -195,14 +203,20 @@ std::vector<HostTensor> reference_evaluate(std::span<const NodeRef> roots) {
 }
 
 HostTensor reference_evaluate(const Node& node) {
-  reference::Values values;
+  reference::Values values{reference::kReference, {}, {}};
   reference::evaluate_below(node, values);
   return values.of.at(&node);
 }
 
 std::vector<HostTensor> reference_call(const Function& function,
                                        std::span<const HostTensor> arguments) {
-  return reference::call(function, arguments);
+  return reference::call(function, arguments, reference::kReference);
+}
+
+std::vector<HostTensor> call_by_nodes(const Function& function,
+                                      std::span<const HostTensor> arguments,
+                                      const NodeEvaluator& evaluate) {
+  return reference::call(function, arguments, evaluate);
 }
 
 }  // namespace nxv

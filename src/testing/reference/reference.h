@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -44,5 +45,12 @@ HostTensor reference_evaluate(const Node& node);
 std::vector<HostTensor> reference_evaluate(std::span<const NodeRef> roots);
 std::vector<HostTensor> reference_call(const Function& function,
                                        std::span<const HostTensor> arguments);
+
+// The value of one node, given those of its inputs.
+using NodeEvaluator = std::function<HostTensor(const Node&, std::span<const HostTensor* const>)>;
+// The same with another evaluator of nodes; loops and branches are run here, on the host.
+std::vector<HostTensor> call_by_nodes(const Function& function,
+                                      std::span<const HostTensor> arguments,
+                                      const NodeEvaluator& evaluate);
 
 }  // namespace nxv
