@@ -125,7 +125,8 @@ defmodule NxBench do
 
   # Waits for the result without copying it: one element is read.
   defp evaluated(t) do
-    Vulkan.eval!(%Vulkan.Tensor{ref: t.data.ref})
+    %{type: type, shape: shape, data: %{ref: ref, engine: engine}} = t
+    Vulkan.eval!(%Vulkan.Tensor{ref: ref, type: type, shape: shape, engine: engine})
     t
   end
 
