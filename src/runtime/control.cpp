@@ -26,6 +26,12 @@ bool is_straight(const Program& program) {
                       [](const Program::Step& s) { return s.control != nullptr; });
 }
 
+StorageRef take_last(std::vector<StorageRef>& values) {
+  StorageRef last = std::move(values.back());
+  values.pop_back();
+  return last;
+}
+
 class Speculating {
  public:
   Speculating(Recorder& recorder, Speculation& s) : recorder_(recorder) { recorder.speculate(&s); }
@@ -97,10 +103,12 @@ std::vector<StorageRef> Executor::run_loop(const Program::Control& loop,
   const Function &condition = *loop.functions[0], &body = *loop.functions[1];
   if (loop.counter && follow(*loop.counter, body, state)) return state;
   for (StorageRef& element : state) element = in_memory(std::move(element));
-  const Program &test = maker_.of(condition), &round = maker_.of(body);
-  if (is_straight(test) && is_straight(round)) return speculate(test, round, std::move(state));
-  while (is_true(*run(test, state).front(), condition.results[0]->dtype)) {
+  const Program &test = maker_.of(condition), &round = maker_.of(*loop.round);
+  StorageRef holds = run(test, state).front();
+  if (is_straight(round)) return speculate(round, std::move(holds), std::move(state));
+  while (is_true(*holds, condition.results[0]->dtype)) {
     state = run(round, std::move(state));
+    holds = take_last(state);
   }
   return state;
 }
@@ -133,18 +141,14 @@ bool Executor::follow(const LoopCounter& counter, const Function& body,
 // Runs a loop whose condition the device alone knows in batches: the rounds of a batch are recorded
 // ahead, each behind a gate, and one read at its end tells how many were run. What a round wrote is
 // kept until then, so a batch is bounded by the bytes of the state.
-std::vector<StorageRef> Executor::speculate(const Program& test, const Program& body,
+std::vector<StorageRef> Executor::speculate(const Program& round, StorageRef holds,
                                             std::vector<StorageRef> state) {
   std::vector<uint32_t> planned;
-  for (const Program* program : {&body, &test}) {
-    for (const Program::Step& step : program->steps) {
-      for (const kernels::Launch& d : step.lowering.launches) {
-        planned.insert(planned.end(), d.groups.begin(), d.groups.end());
-      }
-    }
-  }
   uint64_t bytes = 1;
-  for (const Program::Step& step : body.steps) {
+  for (const Program::Step& step : round.steps) {
+    for (const kernels::Launch& d : step.lowering.launches) {
+      planned.insert(planned.end(), d.groups.begin(), d.groups.end());
+    }
     for (const Program::Output& output : step.outputs) bytes += output.bytes;
   }
   const uint64_t most = std::clamp<uint64_t>(
@@ -157,18 +161,18 @@ std::vector<StorageRef> Executor::speculate(const Program& test, const Program& 
   device_.transfers().upload(std::as_bytes(std::span(planned)), *plan);
   const vulkan::BlockRef gate_state = device_.memory().allocate(2 * sizeof(uint32_t));
 
-  std::vector<StorageRef> conditions{run(test, state).front()};
+  std::vector<StorageRef> conditions{std::move(holds)};
   for (uint64_t batch = 1;; batch = std::min(2 * batch, most)) {
     device_.queue().fill(*gate_state, 0, 4, 1);
     device_.queue().fill(*gate_state, 4, 4, 0);
     std::vector<std::vector<StorageRef>> states{std::move(state)};
     {
       const Speculating speculating(recorder_, speculation);
-      for (uint64_t round = 0; round < batch; ++round) {
+      for (uint64_t i = 0; i < batch; ++i) {
         gate(kernel, *conditions.back(), *plan, *gate_state, speculation, planned.size());
-        states.push_back(run(body, states.back()));
-        conditions.push_back(run(test, states.back()).front());
-        if ((round + 1) % kRoundsASubmission == 0) keep_pace();
+        states.push_back(run(round, states.back()));
+        conditions.push_back(take_last(states.back()));
+        if ((i + 1) % kRoundsASubmission == 0) keep_pace();
       }
     }
     const InPhase waiting(profiler_, Phase::wait);

@@ -149,7 +149,9 @@ class Describer {
     }
     for (const auto& [function, known] : calls_of(step)) {
       const size_t i = s.parts.size();
-      const std::string name = is_loop ? (function == &answers ? "body" : "condition")
+      const std::string name = is_loop ? (function == &answers              ? "body"
+                                          : function == control.round.get() ? "body, then condition"
+                                                                            : "condition")
                                : i + 1 < control.functions.size()
                                    ? "if operand " + std::to_string(i) + " holds"
                                    : "else";

@@ -69,7 +69,7 @@ class Executor {
   // The node, once small data of it is on the device.
   Node& stored(Node& node);
   bool follow(const LoopCounter& counter, const Function& body, std::vector<StorageRef>& state);
-  std::vector<StorageRef> speculate(const Program& test, const Program& body,
+  std::vector<StorageRef> speculate(const Program& round, StorageRef holds,
                                     std::vector<StorageRef> state);
   void gate(const vulkan::Pipeline& kernel, const DeviceStorage& condition, vulkan::Block& planned,
             vulkan::Block& state, Speculation& speculation, size_t count);

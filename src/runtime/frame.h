@@ -28,7 +28,9 @@ class Frame {
   explicit Frame(size_t values) : slots_(values) {}
 
   // `expiring`: how many references to the node go with this run.
-  void bind(Position p, Node& node, uint32_t expiring) { slots_[p] = {&node, expiring, nullptr, {}}; }
+  void bind(Position p, Node& node, uint32_t expiring) {
+    slots_[p] = {&node, expiring, nullptr, {}};
+  }
   void bind(Position p, StorageRef storage) {
     if (storage->is_number()) {
       slots_[p].number = *storage->known;

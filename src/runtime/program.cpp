@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "graph/substitute.h"
 #include "runtime/storage.h"
 
 namespace nxv::runtime {
@@ -112,7 +113,11 @@ Program::Step make_control(const Node& node, const ControlResults& results) {
     control->results = read->second;
   }
   if (node.op == Op::loop) {
-    control->counter = LoopCounter::of(*control->functions[0], *control->functions[1]);
+    const Function &condition = *control->functions[0], &body = *control->functions[1];
+    control->counter = LoopCounter::of(condition, body);
+    std::vector<NodeRef> results = body.results;
+    results.push_back(substitute(condition, body.results)[0]);
+    control->round = std::make_shared<const Function>(body.parameters, std::move(results));
   }
   step.control = std::move(control);
   return step;

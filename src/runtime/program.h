@@ -46,6 +46,7 @@ struct Program {
     std::vector<DType> predicates;                  // of a branch, its first operands
     std::vector<std::pair<int, Position>> results;  // those that somebody reads, by their index
     std::optional<LoopCounter> counter;             // of a loop
+    FunctionRef round;  // of a loop: the body's results, and the condition of them
   };
   struct Step {
     int number = 0;               // from 1 on, in the order in which they run

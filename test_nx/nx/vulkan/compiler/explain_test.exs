@@ -64,7 +64,7 @@ defmodule Nx.Vulkan.Compiler.ExplainTest do
     text = V.explain!(&powers/2, [Nx.template({3}, :f32), Nx.template({}, :s32)])
     assert text =~ "loop -> "
     assert text =~ "\n  condition: 1 step"
-    assert text =~ "\n  body: "
+    assert text =~ "\n  body, then condition: "
     assert text =~ "\n    branch -> f32{3}"
     assert text =~ "\n      else: 1 step"
   end
