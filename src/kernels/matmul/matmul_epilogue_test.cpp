@@ -35,6 +35,57 @@ TEST(MatmulEpilogue, EveryTileComputesIt) {
   }
 }
 
+// The sum itself, and whether what is made of it is positive, are stored beside it.
+TEST(MatmulEpilogue, EveryTileStoresAllRoots) {
+  struct Case {
+    int64_t batch, m, n, k;
+    DType sum, out;
+  };
+  for (const Case& c :
+       {Case{1, 5, 6, 20, DType::f32, DType::f32}, Case{1, 33, 36, 40, DType::f32, DType::f16},
+        Case{1, 17, 25, 600, DType::f32, DType::f16}, Case{1, 17, 24, 600, DType::f16, DType::f32},
+        Case{1, 1, 1, 3, DType::f16, DType::f32}, Case{1, 40, 44, 40, DType::bf16, DType::bf16}}) {
+    for (plan::Profile profile : {plan::Profile::cpu, plan::Profile::discrete}) {
+      const Device device(profile, c.n % 2 == 0);
+      Problem p(c.sum, c.sum, c.batch, c.m, c.n, c.k);
+      p.fill(5, any_real);
+      const Bytes product = run(p, lower_matmul(p.region, device.target, MatmulTile{}));
+      add_epilogue(p, c.out);
+      const Bytes finished = run(p, lower_matmul(p.region, device.target, MatmulTile{}));
+      const auto sum = static_cast<int16_t>(p.region.contraction());
+      const int last = p.region.roots[0].expr;
+      const auto root = [&](DType t, int expr) {
+        p.region.add_root(
+            NodeRef::adopt(new Node(host_graveyard(), Op::data, t, {c.batch, c.m, c.n}, {})), expr);
+      };
+      root(c.sum, sum);
+      p.region.exprs.push_back(
+          {ExprKind::compute, Level::row, Op::sign, c.out, {static_cast<int16_t>(last), -1, -1}});
+      p.region.exprs.push_back({ExprKind::compute,
+                                Level::row,
+                                Op::cast,
+                                DType::u8,
+                                {static_cast<int16_t>(last + 1), -1, -1}});
+      root(DType::u8, last + 2);
+      Bytes signs(static_cast<size_t>(c.batch * c.m * c.n));
+      for (size_t i = 0; i < signs.size(); ++i) {
+        const double v = to_double(load_scalar(c.out, finished.data(), static_cast<int64_t>(i)));
+        signs[i] = std::byte{static_cast<unsigned char>((v > 0) - (v < 0))};
+      }
+      const std::vector<Bytes> wanted = {finished, product, signs};
+      int tiles = 0;
+      for (const MatmulTile& tile : test_tiles(device)) {
+        if (matmul_obstacle(product_of(p.region), device.target, tile)) continue;
+        EXPECT_EQ(run_roots(p, lower_matmul(p.region, device.target, tile)), wanted)
+            << tile.name() << " " << name(c.sum) << " " << name(c.out) << " " << c.m << "x" << c.n;
+        ++tiles;
+      }
+      EXPECT_GE(tiles, 4);
+      EXPECT_EQ(run_roots(p, lower_matmul(p.region, device.target)), wanted);
+    }
+  }
+}
+
 // C holds what is made of a sum: no total can wait there.
 TEST(MatmulEpilogue, NoTotalWaitsInTheResult) {
   const Device device(plan::Profile::discrete, false);

@@ -31,15 +31,14 @@ MatmulKernel::Operand factor(const KernelArguments& arguments, const Region& reg
 
 MatmulKernel::MatmulKernel(ir::Builder& builder, const Region& region, const Target& target,
                            const Accumulation& sums, uint32_t words, int workspaces)
-    : sum_(region.contraction()),
-      root_(region.roots[0].expr),
+    : region_(region),
+      sum_(region.contraction()),
       math_(target.math),
       emitter_(builder, region, math_, words, options(workspaces)),
       b(builder),
       arguments(emitter_.arguments()),
       size(arguments.region_words_as<ProductWords>(expr(region, sum_).words)),
       dtype(expr(region, sum_).dtype),
-      out(region.root->dtype),
       sums(sums),
       type(ir::compute_type(sums.type)),
       A(factor(arguments, region, 0)),
@@ -92,24 +91,30 @@ Sum MatmulKernel::add(const Sum& x, const Sum& y) {
   return result;
 }
 
-Number MatmulKernel::result(const Sum& total) const {
+Number MatmulKernel::number(const Sum& total) const {
   Number x{dtype, ir::wrap(total[0], dtype), {}};
   if (total.size() == 2) x.im = ir::wrap(total[1], dtype);
   return x;
 }
 
-std::vector<Number> MatmulKernel::finished(std::vector<Number> sums, Value index) {
-  if (sum_ == root_) return sums;
+std::vector<std::vector<Number>> MatmulKernel::finished(std::vector<Number> sums, Value index) {
+  if (results() == 1 && region_.roots[0].expr == sum_) return {std::move(sums)};
   Points points;
   for (size_t i = 0; i < sums.size(); ++i) {
     points.rows.push_back(i == 0 ? index : index + static_cast<int>(i));
   }
   if (sums.size() == kGroup) points.row_group = index >> 2;
+  std::vector<std::vector<Number>> all;
   emitter_.set(sum_, sums);
-  emitter_.evaluate(root_, points);
-  for (size_t i = 0; i < sums.size(); ++i) sums[i] = emitter_.value(root_, static_cast<int>(i));
+  for (const Root& root : region_.roots) {
+    emitter_.evaluate(root.expr, points);
+    std::vector<Number>& values = all.emplace_back();
+    for (size_t i = 0; i < sums.size(); ++i) {
+      values.push_back(emitter_.value(root.expr, static_cast<int>(i)));
+    }
+  }
   emitter_.forget_all();
-  return sums;
+  return all;
 }
 
 DType MatmulKernel::stored_sum() const {

@@ -22,7 +22,8 @@ using Sum = std::vector<ir::Value>;
 
 class MatmulKernel {
   // What the members below are made of.
-  const int sum_, root_;  // expressions
+  const Region& region_;
+  const int sum_;  // expression
   const ir::math::MathOptions math_;
   RegionEmitter emitter_;
 
@@ -44,13 +45,15 @@ class MatmulKernel {
   const KernelArguments& arguments;
   const WordValues<ProductWords> size;
   const DType dtype;  // of the sums that the region's expressions see
-  const DType out;    // of C
   const Accumulation sums;
   const ir::Type type;  // of one part of a sum
   const Operand A, B;
   const int workspaces;
 
-  ir::Value C() const { return arguments.output(); }
+  // Results, of the region's roots; C where the sum is the only one.
+  size_t results() const { return region_.roots.size(); }
+  ir::Value result(size_t root) const { return arguments.output(root); }
+  DType result_type(size_t root) const { return region_.roots[root].node->dtype; }
   ir::Value m() const { return size[&ProductWords::m]; }
   ir::Value n() const { return size[&ProductWords::n]; }
   ir::Value k() const { return size[&ProductWords::k]; }
@@ -67,13 +70,11 @@ class MatmulKernel {
   ir::Value multiply_add(ir::Value x, ir::Value y, ir::Value sum) const;
   Sum multiply_add(const Sum& x, const Sum& y, const Sum& sum) const;
   static Sum add(const Sum& x, const Sum& y);
-  ir::Number result(const Sum& total) const;
-  // What the region makes of the sums of one element of C, or of four that start a group; `index`
-  // is that of the first.
-  std::vector<ir::Number> finished(std::vector<ir::Number> sums, ir::Value index);
-  ir::Number finished(const Sum& total, ir::Value index) {
-    return finished(std::vector{result(total)}, index)[0];
-  }
+  ir::Number number(const Sum& total) const;
+  // What each root makes of the sums of one element of the product, or of four that start a group;
+  // `index` is that of the first. All is read before it returns: a result may lie where an operand
+  // does (is_read_in_place).
+  std::vector<std::vector<ir::Number>> finished(std::vector<ir::Number> sums, ir::Value index);
   // The type that a sum has in a workspace: at least a word.
   DType stored_sum() const;
 

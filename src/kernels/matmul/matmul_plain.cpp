@@ -1,7 +1,9 @@
-// An invocation owns the elements of C that share a word. Where K is long the blocks of an element
-// are added up by different invocations, into a workspace [block][element]; a second kernel adds
-// their sums in order.
+// An invocation owns the elements of C that share a word of the narrowest result. Where K is long
+// the blocks of an element are added up by different invocations, into a workspace
+// [block][element]; a second kernel adds their sums in order.
 #include "kernels/matmul/matmul_plain.h"
+
+#include <algorithm>
 
 #include "kernels/common/grid.h"
 #include "kernels/matmul/matmul_kernel.h"
@@ -52,21 +54,44 @@ class PlainMatmul {
     return (layout.stage != PlainStage::whole) + (layout.resumes || !layout.finishes);
   }
 
-  // The elements that share a word of C. Beyond the last one lies padding: its values are those of
-  // the last element.
+  // The elements that share a word of some result. Beyond the last one lies padding: its values are
+  // those of the last element.
   template <typename F>
   void store_unit(Value unit, F&& value_of) {
-    const auto per_word = static_cast<uint32_t>(elements_per_word(kernel_.out));
-    if (per_word == 1)
-      return store_element(kernel_.C(), unit, kernel_.finished(value_of(unit), unit));
-    Value bits;
-    for (uint32_t i = 0; i < per_word; ++i) {
-      const Value element =
-          b_.binary(ir::Opcode::min, unit * per_word + i, words_[&Words::count] - 1u);
-      const Value stored = stored_bits(kernel_.finished(value_of(element), element));
-      bits = i == 0 ? stored : bits | (stored << static_cast<int>(i * 32 / per_word));
+    uint32_t count = 1;
+    for (size_t r = 0; r < kernel_.results(); ++r) count = std::max(count, per_word(r));
+    std::vector<Value> elements;
+    std::vector<std::vector<Number>> values(kernel_.results());  // of each root
+    for (uint32_t i = 0; i < count; ++i) {
+      elements.push_back(
+          count == 1 ? unit
+                     : b_.binary(ir::Opcode::min, unit * count + i, words_[&Words::count] - 1u));
+      const auto finished = kernel_.finished({kernel_.number(value_of(elements[i]))}, elements[i]);
+      for (size_t r = 0; r < values.size(); ++r) values[r].push_back(finished[r][0]);
     }
-    b_.store(kernel_.C(), unit, bits);
+    for (size_t r = 0; r < values.size(); ++r) store(r, unit, elements, values[r]);
+  }
+
+  uint32_t per_word(size_t root) const {
+    return static_cast<uint32_t>(elements_per_word(kernel_.result_type(root)));
+  }
+
+  void store(size_t root, Value unit, const std::vector<Value>& elements,
+             const std::vector<Number>& values) {
+    const auto count = static_cast<uint32_t>(values.size());
+    const uint32_t in_word = per_word(root), words = count / in_word;
+    for (uint32_t w = 0; w < words; ++w) {
+      if (in_word == 1) {
+        store_element(kernel_.result(root), elements[w], values[w]);
+        continue;
+      }
+      Value bits;
+      for (uint32_t i = 0; i < in_word; ++i) {
+        const Value stored = stored_bits(values[w * in_word + i]);
+        bits = i == 0 ? stored : bits | (stored << static_cast<int>(i * 32 / in_word));
+      }
+      b_.store(kernel_.result(root), words == 1 ? unit : unit * words + w, bits);
+    }
   }
 
   struct Start {

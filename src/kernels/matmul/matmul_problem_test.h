@@ -185,10 +185,14 @@ inline std::vector<MatmulTile> test_tiles(const Device& device) {
   return tiles;
 }
 
-// Runs a lowering on the host, checking every module on the way.
-inline Bytes run(const Problem& p, const Lowering& lowering) {
+// Runs a lowering on the host, checking every module on the way: the bytes of each root.
+inline std::vector<Bytes> run_roots(const Problem& p, const Lowering& lowering) {
   Bytes a = p.a_bytes, b = p.b_bytes;
-  Bytes c = Problem::storage(p.out, p.batch * p.m * p.n);
+  const int64_t count = p.batch * p.m * p.n;
+  std::vector<Bytes> results;
+  for (const Root& root : p.region.roots) {
+    results.push_back(Problem::storage(root.node->dtype, (count + 3) / 4 * 4));
+  }
   std::vector<Bytes> workspaces;
   for (uint64_t bytes : lowering.workspaces) {
     workspaces.emplace_back((bytes + 15) / 16 * 16, std::byte{0xff});
@@ -196,17 +200,21 @@ inline Bytes run(const Problem& p, const Lowering& lowering) {
   std::vector operands = {testing::Argument::buffer(a), testing::Argument::buffer(b)};
   std::vector<Bytes> others = p.others;
   for (Bytes& bytes : others) operands.push_back(testing::Argument::buffer(bytes));
-  const std::vector outputs = {testing::Argument::buffer(c)};
-  std::vector<testing::Argument> work;
+  std::vector<testing::Argument> outputs, work;
+  for (Bytes& bytes : results) outputs.push_back(testing::Argument::buffer(bytes));
   for (Bytes& bytes : workspaces) work.push_back(testing::Argument::buffer(bytes));
   for (const Launch& d : lowering.launches) {
     const ir::Kernel kernel = d.generate(p.region);
     EXPECT_EQ(testing::validate_spirv(spirv::translate(kernel)), "");
     testing::run_dispatch(d, kernel, {operands, outputs, {}, work}, p.region.words);
   }
-  c.resize(static_cast<size_t>(p.batch * p.m * p.n * storage_bytes(p.out)));
-  return c;
+  for (size_t r = 0; r < results.size(); ++r) {
+    results[r].resize(static_cast<size_t>(count * storage_bytes(p.region.roots[r].node->dtype)));
+  }
+  return results;
 }
+
+inline Bytes run(const Problem& p, const Lowering& lowering) { return run_roots(p, lowering)[0]; }
 
 // The order of additions that every kernel keeps to, in the type T.
 template <typename T>

@@ -49,7 +49,10 @@ Product product_of(const Region& region) {
   Product p;
   p.type = sum.dtype;
   p.stored = region.root->dtype;
-  p.has_epilogue = index + 1 < region.exprs.size();
+  for (const Root& root : region.roots) {
+    if (storage_bytes(root.node->dtype) < storage_bytes(p.stored)) p.stored = root.node->dtype;
+  }
+  p.has_epilogue = index + 1 < region.exprs.size() || region.roots.size() > 1;
   p.batch = words.batch;
   p.m = words.m;
   p.n = words.n;

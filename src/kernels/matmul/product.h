@@ -21,8 +21,8 @@ struct Factor {
 // C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n].
 struct Product {
   DType type = DType::f32;    // of the sums
-  DType stored = DType::f32;  // of what the region makes of them
-  bool has_epilogue = false;  // it makes something else of them
+  DType stored = DType::f32;  // of what the region makes of them: the narrowest root's
+  bool has_epilogue = false;  // it makes something else of them, or several things
   Factor a, b;
   uint64_t batch = 1, m = 1, n = 1, k = 1;
 
