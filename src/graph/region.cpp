@@ -63,8 +63,8 @@ void append_to_key(std::string& key, int64_t number) {
 bool is_read_in_place(const Region& region, size_t operand, size_t root) {
   const Operand& o = region.operands[operand];
   const bool same_place =
-      region.kind == RegionKind::pointwise && o.level == Level::row &&
-      o.addressing == Addressing::linear &&
+      (region.kind == RegionKind::pointwise || region.kind == RegionKind::matmul) &&
+      o.level == Level::row && o.addressing == Addressing::linear &&
       storage_bytes(o.node->dtype) == storage_bytes(region.roots[root].node->dtype);
   return same_place && std::none_of(region.exprs.begin(), region.exprs.end(), [&](const Expr& e) {
            return e.operand == static_cast<int16_t>(operand) && e.kind != ExprKind::load;

@@ -5,11 +5,11 @@
 // element: the row space has one point for each result of the region's reductions (without
 // reductions: for each element of a root), the element space has `row_count` x `col_count` points,
 // the columns being what the reductions fold. A root has an element for each point of one of the
-// two spaces. Only pointwise regions, reductions and row programs have several roots.
+// two spaces. Library regions have one root.
 //
-// A matmul region has one contraction. What the root makes of its sum are expressions of the row
-// space, one point for each element of the root. Its factors are expressions of the element level,
-// evaluated at the points of a factor: [b, m, k] or [b, k, n].
+// A matmul region has one contraction. What roots make of its sum are expressions of the row
+// space, one point for each element of the product. Its factors are expressions of the element
+// level, evaluated at the points of a factor: [b, m, k] or [b, k, n].
 //
 // Everything that a kernel's code depends on goes into `key`; everything else (sizes, strides,
 // offsets, scalars) is a 32-bit word in `words` (region_words.h), passed at run time. Expressions
@@ -104,6 +104,9 @@ struct Expr {
   std::array<int16_t, 3> args = {-1, -1, -1};  // earlier expressions
   int16_t operand = -1;                        // load, gather
   Addressing addressing = Addressing::linear;  // generate, inside
+  // contract: the factors have changed places, those of the transposed product. Its elements have
+  // the bits that they have without.
+  bool is_transposed = false;
   // generate, inside: when mapped. compute that may fault: when pads and concatenations on the path
   // leave points out.
   int32_t path = -1;

@@ -62,11 +62,26 @@ TEST_F(Donation, LongChainStaysInOneBuffer) {
 }
 
 TEST_F(Donation, WithinOneEvaluationToo) {
-  // A product of matrices between: its result belongs to nobody but the sum.
+  // The sum runs in the store of one product; the result of the other belongs to nobody else.
   NodeRef x = stored({64, 64});
-  const NodeRef y = plus(matmul(x, eye(engine_->graveyard(), DType::f32, {64, 64})), 1);
+  const NodeRef ones = eye(engine_->graveyard(), DType::f32, {64, 64});
+  const NodeRef y = elementwise(Op::add, {matmul(x, ones), matmul(ones, plus(x, 1))});
   EXPECT_EQ(storing(y), 1u);
-  EXPECT_EQ(elements<float>(*engine_, y)[65], 66);
+  EXPECT_EQ(elements<float>(*engine_, y)[65], 131);
+}
+
+// A parameter becomes what a step of gradient descent makes of it, in the store of the gradient,
+// which is read transposed.
+TEST_F(Donation, ParameterInTheStoreOfItsGradient) {
+  NodeRef parameter = stored({48, 64});
+  const NodeRef x = stored({32, 48}), g = stored({32, 64});
+  const NodeRef gradient = transpose(matmul(transpose(g, {1, 0}), x), {1, 0});
+  const NodeRef next = elementwise(Op::subtract, {parameter, gradient});
+  parameter = {};
+  EXPECT_EQ(storing(next), 1u);
+  double wanted = 3 * 64 + 5;
+  for (int k = 0; k < 32; ++k) wanted -= (k * 48.0 + 3) * (k * 64.0 + 5);
+  EXPECT_EQ(elements<float>(*engine_, next)[3 * 64 + 5], static_cast<float>(wanted));
 }
 
 // Values that only the evaluation refers to do not outlive their last reader.

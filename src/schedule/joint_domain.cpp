@@ -37,10 +37,30 @@ bool is_good_row_program(const Domain& joint, bool was_one, const Options& optio
   return was_one || columns <= kShortRow || rows_of(joint) >= kManyRows;
 }
 
+// The shape that pointwise roots have; null if there is none.
+const Shape* pointwise_shape(const Partition& partition, const Part& part) {
+  for (const Part::Root& root : part.roots) {
+    const Node& node = node_of(partition, root);
+    if (&node != part.domain.product) return &node.shape;
+  }
+  return nullptr;
+}
+
+std::optional<Domain> domain_of_product(const Partition& partition, const Part& product,
+                                        const Part& other) {
+  if (other.domain.layout != Shape2D::none || other.domain.product) return std::nullopt;
+  const Shape& shape = *pointwise_shape(partition, other);
+  const Shape* const known = pointwise_shape(partition, product);
+  const bool fits = known ? *known == shape : element_count(shape) == product.domain.product->count;
+  return fits ? std::optional(product.domain) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Domain> joint_domain(const Partition& partition, const Part& a, const Part& b,
                                    const Options& options) {
+  if (a.domain.product) return domain_of_product(partition, a, b);
+  if (b.domain.product) return domain_of_product(partition, b, a);
   if (a.domain.layout == Shape2D::none && b.domain.layout == Shape2D::none) {
     const Node &x = node_of(partition, a.roots[0]), &y = node_of(partition, b.roots[0]);
     return x.shape == y.shape ? std::optional(a.domain) : std::nullopt;

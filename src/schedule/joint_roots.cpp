@@ -15,6 +15,11 @@ namespace {
 
 // Of one cut. An operand that very many regions read must not make a schedule slow.
 constexpr int kMostAttempts = 8;
+// Operands of one element for all points, which cost a region no more than a word does.
+constexpr int64_t kMostScalars = 4;
+// By the op table, of what is made of an element of a product. Its code is there for each of up to
+// 128 elements that an invocation stores.
+constexpr int kMostStoreCost = 200;
 // What a cut reads that others store.
 struct Reads {
   std::vector<int> entries;           // of other cuts
@@ -79,7 +84,7 @@ class Joiner {
       const int root = cuts()[cut].root;
       attempts_ = 0;
       if (!may_join(cut)) continue;
-      if (partition_.entries[root].is_root || is_read_by_several(root)) {
+      if (is_kept(root)) {
         for (int reader : readers_of_[node_of(root)]) try_join(cut, reader);
       }
       for (const Node* operand : reads_[cut].operands) {
@@ -87,6 +92,7 @@ class Joiner {
         for (int other : readers_of_[operand]) try_join(cut, other);
       }
     }
+    for (int cut = static_cast<int>(cuts().size()) - 1; cut >= 0; --cut) join_product(cut);
     for (Part& part : partition_.parts) {
       for (const Part::Root& root : part.roots) {
         if (!root.is_stored) partition_.entries[root.entry].is_stored = false;
@@ -115,10 +121,25 @@ class Joiner {
     return inputs;
   }
 
-  bool is_read_by_several(int entry) {
+  // Asked for, or read by several.
+  bool is_kept(int entry) {
+    if (partition_.entries[entry].is_root) return true;
     const auto readers = readers_of_.find(node_of(entry));
     return readers != readers_of_.end() && readers->second.size() > 1;
   }
+
+  // What is made of a product, element by element, and then of that. Its readers have joined each
+  // other by now: those that see it transposed can do so only together.
+  void join_product(int product) {
+    if (!cuts()[product].domain.product || stays_apart(root_of(product), options_)) return;
+    attempts_ = 0;
+    for (size_t i = 0; i < part_of(product).cuts.size(); ++i) {
+      const int cut = part_of(product).cuts[i];
+      if (cut != product && !is_kept(cuts()[cut].root)) continue;
+      for (int reader : readers_of_[&root_of(cut)]) try_join(product, reader);
+    }
+  }
+  const Part& part_of(int cut) const { return partition_.parts[graph_.find(cut)]; }
 
   bool may_join(int cut) {
     return !reads_stored(partition_.entries[cuts()[cut].root]) &&
@@ -141,19 +162,28 @@ class Joiner {
     ++attempts_;
     if (!graph_.can_join(to, from)) return;
     for (Part::Root& root : joint->roots) root.is_stored = is_needed(root.entry, *joint);
+    if (become(to, from, *joint)) return;
+    if (!joint->domain.product || partition_.parts[to].cuts.size() > 1) return;
+    joint->domain.is_transposed = true;
+    become(to, from, *joint);
+  }
+
+  // Makes `joint` of the two parts, if it keeps within the limits.
+  bool become(int to, int from, Part& joint) {
     const std::vector<int> moved = partition_.parts[from].cuts;
     const auto assign = [&](int part) {
       for (int cut : moved) cuts()[cut].part = part;
     };
-    std::swap(partition_.parts[to], *joint);
+    std::swap(partition_.parts[to], joint);
     assign(to);
     if (!is_within_limits(sketch_region(partition_, to), partition_.parts[to])) {
-      std::swap(partition_.parts[to], *joint);
+      std::swap(partition_.parts[to], joint);
       assign(from);
-      return;
+      return false;
     }
     partition_.parts[from] = {};
     graph_.join(to, from);
+    return true;
   }
 
   // Both, if they have the same points.
@@ -191,14 +221,38 @@ class Joiner {
     for (const Operand& operand : region.operands) {
       if (is_root(operand.node.get())) return false;
     }
+    if (part.domain.is_transposed && is_stored(part, part.domain.product)) return false;
     if (region.fixed_columns || !store_whole_words(region)) return false;
     if (has_mapped_rows(region) && !have_equal_rows(part)) return false;
     const auto ops = std::count_if(region.exprs.begin(), region.exprs.end(), [](const Expr& e) {
       return e.kind != ExprKind::load && e.kind != ExprKind::generate;
     });
-    return ops <= kMaxRegionOps &&
-           region.operands.size() + region.roots.size() <= size_t{kMaxRegionBuffers} &&
+    return ops <= kMaxRegionOps && !has_too_many_buffers(region) && !is_dear_store(region) &&
            have_equal_faults(region);
+  }
+
+  // Factors of products and a few scalars do not count.
+  static bool has_too_many_buffers(const Region& region) {
+    auto buffers = static_cast<int64_t>(region.operands.size() + region.roots.size());
+    const int64_t scalars =
+        std::count_if(region.operands.begin(), region.operands.end(),
+                      [](const Operand& o) { return o.addressing == Addressing::uniform; });
+    buffers -= std::min(scalars, kMostScalars);
+    if (region.kind == RegionKind::matmul) buffers -= 2;
+    return buffers > kMaxRegionBuffers;
+  }
+
+  static bool is_dear_store(const Region& region) {
+    if (region.kind != RegionKind::matmul) return false;
+    int cost = 0;
+    for (const Expr& e : region.exprs) cost += e.level == Level::row ? info(e.op).cost : 0;
+    return cost > kMostStoreCost;
+  }
+
+  bool is_stored(const Part& part, const Node* node) const {
+    return std::any_of(part.roots.begin(), part.roots.end(), [&](const Part::Root& root) {
+      return node_of(root.entry) == node && root.is_stored;
+    });
   }
 
   // Whether an invocation owns whole words of every output.
@@ -210,7 +264,9 @@ class Joiner {
         if (bytes < 4 && region.col_count % 4 != 0) return false;
         continue;
       }
-      if (bytes >= 4 || region.kind == RegionKind::pointwise) continue;
+      if (bytes >= 4 || region.kind == RegionKind::pointwise || region.kind == RegionKind::matmul) {
+        continue;
+      }
       if (region.root_level == Level::element || (narrow != 0 && narrow != bytes)) return false;
       narrow = bytes;
     }
@@ -223,6 +279,7 @@ class Joiner {
     for (const Part::Root& root : part.roots) {
       if (part.domain.layout == Shape2D::elements && root.base != kRowBase) continue;
       const Node* node = node_of(root.entry);
+      if (node == part.domain.product) continue;
       if (first != nullptr && first->shape != node->shape) return false;
       first = node;
     }

@@ -118,6 +118,7 @@ class Partitioner {
     if (!reads_stored(entry)) growing_.back().frontier.reserve(kMaxRegionBuffers);
     const bool is_reduction = info(entry.node->op).fusion == Fusion::reduction;
     if (is_reduction) open_columns(entry.cut, *entry.node, Shape2D::rows);
+    if (info(entry.node->op).fusion == Fusion::contraction) cut.domain.product = entry.node;
     take(i, is_reduction ? kElementBase : kRootBase);
   }
 

@@ -51,6 +51,8 @@ struct Domain {
   Shape2D layout = Shape2D::none;
   const Node* first_reduction = nullptr;  // defines rows and columns
   int reductions = 0;
+  const Node* product = nullptr;  // of matrices: its elements are the points,
+  bool is_transposed = false;     // or those of its transposition
 };
 
 struct Cut {

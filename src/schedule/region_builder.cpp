@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "graph/fault.h"
 #include "graph/region_words.h"
@@ -19,7 +20,7 @@ class RegionBuilder {
         part_(partition.parts[part]),
         domain_(part_.domain),
         index_(part),
-        root_(*partition.entries[part_.roots[0].entry].node),
+        root_(root_of_points()),
         region_(region),
         draft_(region, root_, domain_) {}
 
@@ -30,7 +31,9 @@ class RegionBuilder {
     for (const Part::Root& root : part_.roots) {
       Node* node = partition_.entries[root.entry].node;
       const bool is_of_rows = base_level(root.base) == Level::row;
-      if (is_of_rows && draft_.row_root == nullptr) draft_.row_root = node;
+      if (is_of_rows && draft_.row_root == nullptr) {
+        draft_.row_root = domain_.product ? &root_ : node;
+      }
       if (!root.is_stored) continue;
       const int16_t value = expr(*node, root.base);
       region_.add_root(NodeRef::share(node), value, base_level(root.base));
@@ -48,6 +51,7 @@ class RegionBuilder {
   struct Memo {
     const Node* node;
     int path;
+    bool is_inside;  // computed, and not loaded
     int16_t expr;
   };
 
@@ -61,10 +65,20 @@ class RegionBuilder {
 
   // ---- Spaces ----
 
+  // The first root; of a product the first that is made of it, where there is one: paths start from
+  // the coordinates that those share.
+  Node& root_of_points() const {
+    Node& first = *partition_.entries[part_.roots[0].entry].node;
+    for (const Part::Root& root : part_.roots) {
+      Node& node = *partition_.entries[root.entry].node;
+      if (domain_.product && &node != domain_.product) return node;
+    }
+    return first;
+  }
+
   void set_spaces() {
     if (domain_.layout == Shape2D::none) {
-      const bool is_product = info(root_.op).fusion == Fusion::contraction;
-      region_.kind = is_product ? RegionKind::matmul : RegionKind::pointwise;
+      region_.kind = domain_.product ? RegionKind::matmul : RegionKind::pointwise;
       region_.row_count = root_.count;
       draft_.row_shape = root_.shape;
       return;
@@ -124,9 +138,11 @@ class RegionBuilder {
 
   // Whether the path leads each point to the root's element of that point, or of its row.
   bool leads_to_own(int path, const Node& node, const Part::Root& root) const {
-    if (path == root.base) return true;
+    const bool is_turned = domain_.is_transposed && &node == domain_.product;
+    if (path == root.base && !is_turned) return true;
     auto layout = compose(region_.paths, path < 0 ? -1 : path, node.shape);
     if (!layout || layout->offset != 0) return false;
+    if (is_turned) return is_transposed(*layout, node.shape);
     const Level from = base_level(path);
     if (draft_.base(path) == kElementBase) layout = layout->transpose(draft_.order);
     if (from == base_level(root.base)) {
@@ -134,6 +150,24 @@ class RegionBuilder {
     }
     return from == Level::element && layout->shape == draft_.element_shape &&
            is_row_broadcast(*layout, draft_.row_dims);
+  }
+
+  // Whether the layout, but for its shape, is that of matrices of a contiguous value of that shape
+  // with their rows and columns swapped.
+  static bool is_transposed(const Layout& layout, const Shape& shape) {
+    Axes axes(shape.size());
+    std::iota(axes.begin(), axes.end(), 0);
+    std::swap(axes.back(), axes[axes.size() - 2]);
+    Layout all = layout;
+    std::optional<Layout> turned = Layout::contiguous(shape).transpose(axes).reshape(layout.shape);
+    if (!turned) return false;
+    Layout* const both[] = {&all, &*turned};
+    for (Layout* l : both) {
+      for (size_t d = 0; d < l->shape.size(); ++d) {
+        if (l->shape[d] == 1) l->strides[d] = 0;
+      }
+    }
+    return all == *turned;
   }
 
   int extend(int path, const Node& view, int input) {
@@ -164,10 +198,10 @@ class RegionBuilder {
     // Of a row there is one result.
     if (inside && info(node->op).fusion == Fusion::reduction) path = kRootBase;
     for (const Memo& memo : memos_) {
-      if (memo.node == node && memo.path == path) return memo.expr;
+      if (memo.node == node && memo.path == path && memo.is_inside == inside) return memo.expr;
     }
     const int16_t id = inside ? make_expr(*node, path) : load(*node, path);
-    memos_.push_back({node, path, id});
+    memos_.push_back({node, path, inside, id});
     return id;
   }
 
@@ -333,15 +367,23 @@ class RegionBuilder {
 
   int16_t contract(const Node& node) {
     Expr e = expr_of(node, ExprKind::contract, Level::row);
+    e.is_transposed = domain_.is_transposed;  // C^T = B^T A^T
     const Shape& shape = node.shape;
+    const Node& a = *node.inputs[e.is_transposed ? 1 : 0];
+    const Node& b = *node.inputs[e.is_transposed ? 0 : 1];
     ProductWords words;
     e.words = draft_.next_word();
-    e.args[0] = factor(*node.inputs[0], words.a, e.words + word_offset(&ProductWords::a));
-    e.args[1] = factor(*node.inputs[1], words.b, e.words + word_offset(&ProductWords::b));
+    e.args[0] = factor(a, words.a, e.words + word_offset(&ProductWords::a));
+    e.args[1] = factor(b, words.b, e.words + word_offset(&ProductWords::b));
     words.batch = shape.size() == 3 ? word(shape[0]) : 1;
     words.m = word(shape[shape.size() - 2]);
     words.n = word(shape.back());
     words.k = word(node.inputs[0]->shape.back());
+    if (e.is_transposed) {
+      std::swap(words.m, words.n);
+      std::swap(words.a.row_stride, words.a.column_stride);
+      std::swap(words.b.row_stride, words.b.column_stride);
+    }
     draft_.push(words);
     return push(e);
   }

@@ -59,7 +59,7 @@ class Key {
     for (int path : mapped) key_of_path(path);
     for (const Expr& e : region_.exprs) {
       number(static_cast<int>(e.kind) | static_cast<int>(e.level) << 4 |
-             static_cast<int>(e.addressing) << 5);
+             static_cast<int>(e.addressing) << 5 | e.is_transposed << 7);
       number(static_cast<int>(e.op));
       number(static_cast<int>(e.dtype));
       if (e.kind == ExprKind::load || e.kind == ExprKind::gather) number(e.operand);

@@ -72,7 +72,22 @@ TEST(RandomGraph, RowsFusedAreBitwiseRowsUnfused) {
   for (uint64_t seed = 0; seed < 200; ++seed) engines.check_rows(seed);
 }
 
+// Products and what is made of their elements.
+TEST(RandomGraph, ProductsFusedAreBitwiseProductsUnfused) {
+  EnginePair engines;
+  if (!engines.is_open()) GTEST_SKIP() << "no Vulkan device here";
+  for (uint64_t seed = 0; seed < 150; ++seed) engines.check_products(seed);
+  const Counters fused = engines.fused().counters(), apart = engines.apart().counters();
+  EXPECT_LT(2 * fused.dispatches, apart.dispatches);
+}
+
 // --gtest_also_run_disabled_tests --gtest_filter='*Long*'
+TEST(RandomGraph, DISABLED_LongProductsFusedAreBitwiseProductsUnfused) {
+  EnginePair engines;
+  if (!engines.is_open()) GTEST_SKIP() << "no Vulkan device here";
+  for (uint64_t seed = 1000; seed < 3000; ++seed) engines.check_products(seed);
+}
+
 TEST(RandomGraph, DISABLED_LongFusedIsBitwiseUnfusedAndRight) {
   Graphs graphs;
   if (!graphs.is_open()) GTEST_SKIP() << "no Vulkan device here";

@@ -27,7 +27,11 @@ class MatmulLowering {
         target_(target),
         plan_(*target.plan),
         product_(product_of(region)),
-        sums_(accumulation(product_, target)) {}
+        sums_(accumulation(product_, target)) {
+    // Whoever stores an element of a result has read the operands for it before, and nobody else
+    // reads them there.
+    lowering_.in_place = true;
+  }
 
   Lowering plain() {
     if (adds_by_blocks(product_, target_)) {

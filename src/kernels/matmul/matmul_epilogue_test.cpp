@@ -24,8 +24,17 @@ TEST(MatmulEpilogue, EveryTileComputesIt) {
         int tiles = 0;
         for (const MatmulTile& tile : test_tiles(device)) {
           if (matmul_obstacle(product_of(q.region), device.target, tile)) continue;
-          EXPECT_EQ(run(q, lower_matmul(q.region, device.target, tile)), wanted)
+          const Lowering lowering = lower_matmul(q.region, device.target, tile);
+          EXPECT_EQ(run(q, lowering), wanted)
               << tile.name() << " " << name(out) << " " << c.m << "x" << c.n << "x" << c.k;
+          // The residual, an element for each of the result, is written over.
+          EXPECT_TRUE(lowering.in_place);
+          const size_t residual = q.region.operands.size() - 1;
+          EXPECT_FALSE(is_read_in_place(q.region, residual - 1, 0));
+          EXPECT_EQ(is_read_in_place(q.region, residual, 0), out == DType::f32);
+          if (out == DType::f32) {
+            EXPECT_EQ(run_roots(q, lowering, 1)[0], wanted) << tile.name();
+          }
           ++tiles;
         }
         EXPECT_GE(tiles, 4);
@@ -82,6 +91,29 @@ TEST(MatmulEpilogue, EveryTileStoresAllRoots) {
       }
       EXPECT_GE(tiles, 4);
       EXPECT_EQ(run_roots(p, lower_matmul(p.region, device.target)), wanted);
+    }
+  }
+}
+
+TEST(MatmulEpilogue, TransposedProductsHaveTheSameBits) {
+  for (DType t : {DType::f32, DType::bf16, DType::c64, DType::s32}) {
+    for (plan::Profile profile : {plan::Profile::cpu, plan::Profile::discrete}) {
+      const Device device(profile, false);
+      Problem p(t, t, 2, 18, 20, 600, Pattern::padded_rows, Pattern::columns);
+      p.fill(5, [](DType type, std::mt19937& random) {
+        if (!is_complex(type)) return any_real(type, random);
+        std::uniform_real_distribution<double> part(-1, 1);
+        const double re = part(random), im = part(random);
+        return make_scalar(type, std::complex<double>(re, im));
+      });
+      const Bytes wanted =
+          transposed(p, run(p, lower_matmul(p.region, device.target, MatmulTile{})));
+      const Problem q = transposed(p);
+      for (const MatmulTile& tile : test_tiles(device)) {
+        if (matmul_obstacle(product_of(q.region), device.target, tile)) continue;
+        EXPECT_EQ(run(q, lower_matmul(q.region, device.target, tile)), wanted)
+            << tile.name() << " " << name(t);
+      }
     }
   }
 }

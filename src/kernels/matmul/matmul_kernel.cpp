@@ -14,7 +14,7 @@ const Expr& expr(const Region& region, int index) {
 }
 
 constexpr ArgumentOptions options(int workspaces) {
-  return {.overlap = Overlap::apart, .workspaces = workspaces};
+  return {.overlap = Overlap::in_place, .workspaces = workspaces};
 }
 
 MatmulKernel::Operand factor(const KernelArguments& arguments, const Region& region, int i) {
@@ -73,7 +73,8 @@ Value MatmulKernel::multiply_add(Value x, Value y, Value sum) const {
   return is_integer(dtype) ? sum + x * y : b.fma(x, y, sum);
 }
 
-Sum MatmulKernel::multiply_add(const Sum& x, const Sum& y, const Sum& sum) const {
+Sum MatmulKernel::multiply_add(const Sum& left, const Sum& right, const Sum& sum) const {
+  const Sum &x = is_transposed() ? right : left, &y = is_transposed() ? left : right;
   Sum result{multiply_add(x[0], y[0], sum[0])};
   if (sum.size() == 1) return result;
   const bool both = x.size() == 2 && y.size() == 2;

@@ -68,7 +68,11 @@ class MatmulKernel {
   ir::Value zero() const;  // that arithmetic may use
   Sum zero_sum() const { return Sum(is_complex(dtype) ? 2 : 1, zero()); }
   ir::Value multiply_add(ir::Value x, ir::Value y, ir::Value sum) const;
-  Sum multiply_add(const Sum& x, const Sum& y, const Sum& sum) const;
+  // Of an element of A and one of B.
+  Sum multiply_add(const Sum& left, const Sum& right, const Sum& sum) const;
+  // A is what the graph calls B^T, and the other way round. Sums of several products for each step
+  // along k add those in the order of the graph's product.
+  bool is_transposed() const { return region_.exprs[static_cast<size_t>(sum_)].is_transposed; }
   static Sum add(const Sum& x, const Sum& y);
   ir::Number number(const Sum& total) const;
   // What each root makes of the sums of one element of the product, or of four that start a group;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <random>
 
 #include "base/error.h"
@@ -185,8 +186,10 @@ inline std::vector<MatmulTile> test_tiles(const Device& device) {
   return tiles;
 }
 
-// Runs a lowering on the host, checking every module on the way: the bytes of each root.
-inline std::vector<Bytes> run_roots(const Problem& p, const Lowering& lowering) {
+// Runs a lowering on the host, checking every module on the way: the bytes of each root. The first
+// root may lie where one of `Problem::others` does.
+inline std::vector<Bytes> run_roots(const Problem& p, const Lowering& lowering,
+                                    std::optional<size_t> in_place = {}) {
   Bytes a = p.a_bytes, b = p.b_bytes;
   const int64_t count = p.batch * p.m * p.n;
   std::vector<Bytes> results;
@@ -202,12 +205,14 @@ inline std::vector<Bytes> run_roots(const Problem& p, const Lowering& lowering) 
   for (Bytes& bytes : others) operands.push_back(testing::Argument::buffer(bytes));
   std::vector<testing::Argument> outputs, work;
   for (Bytes& bytes : results) outputs.push_back(testing::Argument::buffer(bytes));
+  if (in_place) outputs[0] = operands[2 + *in_place];
   for (Bytes& bytes : workspaces) work.push_back(testing::Argument::buffer(bytes));
   for (const Launch& d : lowering.launches) {
     const ir::Kernel kernel = d.generate(p.region);
     EXPECT_EQ(testing::validate_spirv(spirv::translate(kernel)), "");
     testing::run_dispatch(d, kernel, {operands, outputs, {}, work}, p.region.words);
   }
+  if (in_place) results[0] = others[*in_place];
   for (size_t r = 0; r < results.size(); ++r) {
     results[r].resize(static_cast<size_t>(count * storage_bytes(p.region.roots[r].node->dtype)));
   }
@@ -215,6 +220,37 @@ inline std::vector<Bytes> run_roots(const Problem& p, const Lowering& lowering) 
 }
 
 inline Bytes run(const Problem& p, const Lowering& lowering) { return run_roots(p, lowering)[0]; }
+
+// The transposed product of the same numbers, as the scheduler asks for it.
+inline Problem transposed(const Problem& p) {
+  Problem q(p.b.dtype, p.a.dtype, p.batch, p.n, p.m, p.k);
+  q.a = p.b;
+  q.b = p.a;
+  q.a_bytes = p.b_bytes;
+  q.b_bytes = p.a_bytes;
+  auto words = record_at<ProductWords>(p.region.words, 0);
+  std::swap(words.a, words.b);
+  std::swap(words.m, words.n);
+  for (Matrix* x : {&q.a, &q.b}) std::swap(x->row_stride, x->column_stride);
+  for (MatrixWords* x : {&words.a, &words.b}) std::swap(x->row_stride, x->column_stride);
+  q.region.words.clear();
+  append(q.region.words, words);
+  q.region.exprs[static_cast<size_t>(q.region.contraction())].is_transposed = true;
+  q.region.key += "transposed";
+  return q;
+}
+
+// Matrices [batch][n][m] of C^T from those of C.
+inline Bytes transposed(const Problem& p, const Bytes& c) {
+  const auto size = static_cast<size_t>(storage_bytes(p.out));
+  Bytes result(c.size());
+  for (int64_t i = 0; i < p.batch * p.m * p.n; ++i) {
+    const int64_t batch = i / (p.m * p.n), row = i / p.n % p.m, column = i % p.n;
+    const int64_t to = (batch * p.n + column) * p.m + row;
+    std::memcpy(&result[static_cast<size_t>(to) * size], &c[static_cast<size_t>(i) * size], size);
+  }
+  return result;
+}
 
 // The order of additions that every kernel keeps to, in the type T.
 template <typename T>

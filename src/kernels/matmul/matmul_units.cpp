@@ -144,6 +144,13 @@ class UnitMatmul {
   }
 
   void multiply(uint32_t step, Sum& sums) {
+    if (is_split_ && kernel_.is_transposed()) {
+      const auto b = matrices(ir::Matrix::b, 0, step);
+      add_products(matrices(ir::Matrix::a, 1, step), b, sums);
+      const auto a = matrices(ir::Matrix::a, 0, step);
+      add_products(a, b, sums);
+      return add_products(a, matrices(ir::Matrix::b, 1, step), sums);
+    }
     const auto a = matrices(ir::Matrix::a, 0, step);
     if (!is_split_) return add_products(a, matrices(ir::Matrix::b, 0, step), sums);
     add_products(a, matrices(ir::Matrix::b, 1, step), sums);

@@ -236,6 +236,35 @@ TEST(MatmulUnits, HalvesKeepInfinityAndNan) {
 }
 
 // Expressions behind the sum, where matrix units compute it and where they may not.
+TEST(MatmulUnits, TransposedProductsHaveTheSameBits) {
+  const UnitDevice device;
+  for (DType t : kTypes) {
+    Problem p(t, t, 2, 70, 72, 96, Pattern::rows, Pattern::columns);
+    p.fill(5, any_real);
+    const Problem q = transposed(p);
+    const MatmulTile tile = device.tile(chain_of(t));
+    EXPECT_EQ(run(q, lower_matmul(q.region, device.target, tile)),
+              transposed(p, run(p, lower_matmul(p.region, device.target, tile))))
+        << name_of(p);
+  }
+  // Whether the units may compute a product does not depend on which factor is the first.
+  for (DType t : kTypes) {
+    for (auto [m, n, k] :
+         {std::array<int64_t, 3>{4096, 512, 512}, {31, 4096, 4096}, {64, 64, 64}}) {
+      Problem p(t, t, 1, 1, 1, 1);
+      auto words = record_at<ProductWords>(p.region.words, 0);
+      words.m = static_cast<uint32_t>(m), words.n = static_cast<uint32_t>(n);
+      words.k = static_cast<uint32_t>(k);
+      p.region.words.clear();
+      append(p.region.words, words);
+      const Problem q = transposed(p);
+      EXPECT_EQ(choose_matmul(product_of(p.region), device.target).kind == MatmulTile::Kind::units,
+                choose_matmul(product_of(q.region), device.target).kind == MatmulTile::Kind::units)
+          << name(t) << " " << m << "x" << n << "x" << k;
+    }
+  }
+}
+
 TEST(MatmulUnits, ExpressionsBehindTheSum) {
   const UnitDevice device;
   for (DType t : {DType::f16, DType::f32}) {

@@ -34,6 +34,11 @@ class EnginePair {
       return check_random_rows(seed, evaluator(*fused_), evaluator(*apart_), agreement_);
     });
   }
+  void check_products(uint64_t seed) {
+    expect_nothing("products of seed " + std::to_string(seed), [&] {
+      return check_random_products(seed, evaluator(*fused_), evaluator(*apart_), agreement_);
+    });
+  }
   void check_call(uint64_t seed) {
     expect_nothing("seed " + std::to_string(seed), [&] {
       return check_random_call(seed, evaluator(*fused_), evaluator(*apart_), agreement_);

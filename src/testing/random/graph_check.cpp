@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "testing/random/random_call.h"
+#include "testing/random/random_products.h"
 #include "testing/random/random_rows.h"
 
 namespace nxv {
@@ -97,6 +98,12 @@ std::string check_random_rows(uint64_t seed, const GraphEvaluator& fused,
                               const GraphEvaluator& apart, const AgreementOptions& agreement) {
   const auto build = [&](const GraveyardRef& owner) { return random_rows(owner, seed); };
   return check_graph("rows of seed " + std::to_string(seed), build, fused, apart, agreement);
+}
+
+std::string check_random_products(uint64_t seed, const GraphEvaluator& fused,
+                                  const GraphEvaluator& apart, const AgreementOptions& agreement) {
+  const auto build = [&](const GraveyardRef& owner) { return random_products(owner, seed); };
+  return check_graph("products of seed " + std::to_string(seed), build, fused, apart, agreement);
 }
 
 std::string check_random_call(uint64_t seed, const GraphEvaluator& fused,

@@ -33,6 +33,8 @@ std::string check_random_graph(uint64_t seed, const RandomGraphOptions& options,
                                const AgreementOptions& agreement);
 std::string check_random_rows(uint64_t seed, const GraphEvaluator& fused,
                               const GraphEvaluator& apart, const AgreementOptions& agreement);
+std::string check_random_products(uint64_t seed, const GraphEvaluator& fused,
+                                  const GraphEvaluator& apart, const AgreementOptions& agreement);
 std::string check_random_call(uint64_t seed, const GraphEvaluator& fused,
                               const GraphEvaluator& apart, const AgreementOptions& agreement);
 

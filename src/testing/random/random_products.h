@@ -1,0 +1,16 @@
+// Random graphs of matrix products and what is made of their elements: seen as they are, transposed
+// or in another shape, by one reader or several, with values of each element, row or column beside
+// them. For regions of products, with their epilogues.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/build.h"
+
+namespace nxv {
+
+// What shall be evaluated together. The same for each seed.
+std::vector<NodeRef> random_products(const GraveyardRef& owner, uint64_t seed);
+
+}  // namespace nxv
