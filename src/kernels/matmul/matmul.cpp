@@ -147,10 +147,11 @@ class MatmulLowering {
     layout.vector_groups = access_of(product_, are_rows ? product_.b : product_.a)
                                .by_groups_along(FactorAccess::Unit::depth);
     layout.is_full = lines % tile.lines() == 0 && vectors == tile.vectors();
-    // Lone teams pass the end of k by parts of slabs alone.
+    // A lone team stops at the end of k, in steps of its slabs.
     const bool has_slabs = layout.lines.unit == FactorAccess::Unit::depth;
-    layout.whole_depth = product_.k % (uint64_t{sums.block} * tile.teams) == 0 ||
+    layout.whole_depth = product_.k % sums.block == 0 ||
                          (has_slabs && tile.teams == 1 && product_.k % tile.depth == 0);
+    layout.whole_rounds = blocks % tile.teams == 0;
     // Of one vector the lines lie side by side in C.
     if (!tile.split) layout.store = store_layout(are_rows && tile.vectors() > 1 ? vectors : lines);
 

@@ -68,11 +68,19 @@ class LineMatmul {
     return b_.binary(Opcode::min, kernel_.k() - first, b_.u32(kernel_.sums.block));
   }
 
+  // Where a team begins that may have no block in this round: then it takes the last one, in vain.
+  // Kernels that mind the end of k have zeros beyond it.
+  bool has_idle_teams() const { return layout_.whole_depth && !layout_.whole_rounds; }
+  Value inside(Value begin) {
+    if (!has_idle_teams()) return begin;
+    return b_.binary(Opcode::min, begin, kernel_.k() - kernel_.sums.block);
+  }
+
   // ---- Sums of blocks to a workspace
 
   void add_one_round(Value first_block) {
     const Value block = first_block + team_;
-    const Value begin = block * kernel_.sums.block;
+    const Value begin = inside(block * kernel_.sums.block);
     sums_->start(begin);
     const Sum sums = sums_->block(begin, span(first_block * kernel_.sums.block), begin);
     const Value space = block * words_[&Words::count];
@@ -92,7 +100,7 @@ class LineMatmul {
         }
       }
     };
-    layout_.whole_depth ? store() : b_.if_(block < words_[&Words::blocks], store);
+    layout_.whole_rounds ? store() : b_.if_(block < words_[&Words::blocks], store);
   }
 
   Value index_of(Value line, Value vector) {
@@ -129,10 +137,14 @@ class LineMatmul {
       return std::span(totals).subspan((e * quads_a_thread() + s) * kGroup, kGroup);
     };
     const Value start = team_ * kernel_.sums.block;
-    sums_->start(start);
+    sums_->start(inside(start));
     b_.for_range(b_.u32(0), kernel_.k(), b_.u32(round()), [&](Value first) {
       const Value begin = first + start;
-      const Sum sums = sums_->block(begin, span(first), begin + round());
+      Sum sums = sums_->block(inside(begin), span(first), begin + round());
+      if (has_idle_teams()) {
+        const Value has_block = begin < kernel_.k();
+        for (Value& sum : sums) sum = b_.select(has_block, sum, kernel_.zero());
+      }
       for (uint32_t e = 0; e < exchanges; ++e) {
         give(exchange, &sums[e * exchanged() * tile_.thread_lines()]);
         b_.barrier();

@@ -19,8 +19,9 @@ struct LineLayout {
   FactorAccess lines;
   Choice<bool> vector_groups = false;  // every fourth element of a vector starts a group along k
   StoreLayout store;
-  Choice<bool> is_full = false;      // no line or vector lies beyond an edge
-  Choice<bool> whole_depth = false;  // no step of any team lies beyond the end of k
+  Choice<bool> is_full = false;       // no line or vector lies beyond an edge
+  Choice<bool> whole_depth = false;   // no block passes the end of k,
+  Choice<bool> whole_rounds = false;  // and every team has one whenever others have
 };
 
 struct LineTileWords {

@@ -73,7 +73,7 @@ TEST(MatmulLines, EveryEdge) {
   const Device device(plan::Profile::discrete, false);
   for (int64_t vectors : {1, 2, 4, 9, 16}) {
     for (int64_t lines : {32, 33, 66, 128}) {
-      for (int64_t k : {1, 31, 256, 511, 1024}) {
+      for (int64_t k : {1, 31, 256, 511, 768, 1024}) {
         const bool are_rows = (vectors + lines + k) % 2 == 0;
         for (Pattern pattern : {Pattern::rows, Pattern::columns}) {
           Problem p(DType::f32, DType::f32, 1, are_rows ? lines : vectors,
