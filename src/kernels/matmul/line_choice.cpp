@@ -114,6 +114,9 @@ const char* line_obstacle(const Product& product, const Target& target, const Ma
   if (tile.vectors() < (are_rows ? product.n : product.m)) {
     return "it has more rows and columns than an invocation takes";
   }
+  const bool has_quads =
+      are_rows && tile.vectors() > 1 ? tile.vectors() % kGroup == 0 : tile.lines() % kGroup == 0;
+  if (!has_quads) return "its rows of C are no whole number of quads";
   const FactorAccess access = line_access(product, are_rows, tile.thread_lines());
   if (access.unit == Unit::none) return "the larger factor has no elements side by side";
   if (tile.threads() > plan.max_workgroup_invocations) return "the workgroup is too large";
