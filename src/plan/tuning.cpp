@@ -52,6 +52,7 @@ Tuning tuning_of(Profile profile, const Snapshot& device) {
   t.lone_workgroup = std::min(t.lone_workgroup, most);
   t.fold_workgroup = std::min(t.fold_workgroup, most);
   t.linear_workgroup = std::min(t.linear_workgroup, most);
+  t.line_workgroup = std::min(t.line_workgroup, most);
   if (profile == Profile::integrated) {
     t.submit_work = uint64_t{1} << 30;
     t.submit_dispatches = 256;

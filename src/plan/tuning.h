@@ -50,6 +50,8 @@ struct Tuning {
   // Pairs of 32-bit components are loaded and stored as 64-bit integers: Mesa 22.3's lavapipe moves
   // each component in a loop over the lanes.
   bool word_pairs = false;
+  // Invocations of a workgroup that multiplies lines of a matrix with few vectors, at most.
+  uint32_t line_workgroup = 256;
   // Rows and columns of the largest matrices that an invocation decomposes alone, in one kernel.
   // Larger ones take a kernel for each column, and their results round less often.
   uint32_t lone_matrix = 16;
@@ -73,6 +75,8 @@ struct Tuning {
   uint32_t busy_products = 16384;
   // Tiles of a matrix product on matrix units, of a workgroup each: the cores of a large GPU.
   uint32_t busy_tiles = 96;
+  // Workgroups of a product of few rows or columns: the cores of a large GPU, once.
+  uint32_t busy_line_tiles = 128;
   // Rows that are taken in fours: of windows that slide, and short ones to fold.
   uint32_t busy_windows = 1 << 16;
   uint32_t busy_rows = 1 << 18;

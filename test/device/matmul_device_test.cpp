@@ -175,6 +175,24 @@ TEST_F(MatmulOnDevice, LargeProductsOfAnyRange) {
   EXPECT_LE(sampled_error({DType::f32, 1, 1024, 1024, 1024, false, false, 30}), 5e-7);
 }
 
+// Lines of the larger factor, neighbours or contiguous, aligned or not.
+TEST_F(MatmulOnDevice, FewRowsOrColumns) {
+  for (DType type : {DType::f32, DType::bf16, DType::f64}) {
+    if (type == DType::f64 && !engine_->plan().has.f64) continue;
+    const double bound = type == DType::bf16 ? 0x1p-8 : 5e-7;
+    for (bool transposed : {false, true}) {
+      for (int64_t few : {1, 3, 16}) {
+        EXPECT_LE(sampled_error({type, 1, few, 512, 1024, false, transposed}), bound);
+        EXPECT_LE(sampled_error({type, 1, 512, few, 1024, transposed, false}), bound);
+        EXPECT_LE(sampled_error({type, 2, few, 131, 2503, false, transposed}), bound);
+        EXPECT_LE(sampled_error({type, 2, 131, few, 2503, transposed, true}), bound);
+      }
+      EXPECT_LE(sampled_error({type, 8, 4, 64, 1000, false, transposed}), bound);
+      EXPECT_LE(sampled_error({type, 8, 4, 1000, 64, false, transposed}), bound);
+    }
+  }
+}
+
 // More steps than drivers let one invocation loop over.
 TEST_F(MatmulOnDevice, VeryLongProducts) {
   // In f32 the sums of 4 096 blocks round 4 096 times.

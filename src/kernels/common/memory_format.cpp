@@ -64,6 +64,21 @@ Number load_element(Value buffer, Value index, DType t) {
   }
 }
 
+std::vector<Number> elements_in(std::span<const Value> words, DType t) {
+  std::vector<Number> elements;
+  const auto bytes = static_cast<size_t>(storage_bytes(t));
+  for (size_t w = 0; w < words.size(); w += std::max<size_t>(bytes / 4, 1)) {
+    if (bytes >= 4) {
+      elements.push_back(from_words(t, words.subspan(w, bytes / 4)));
+      continue;
+    }
+    for (int i = 0; i < elements_per_word(t); ++i) {
+      elements.push_back(decode_narrow(t, words[w], i));
+    }
+  }
+  return elements;
+}
+
 Group load_group(Value buffer, Value group, DType t) {
   Builder& b = buffer.builder();
   Group result;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <vector>
 
 #include "ir/ops/number.h"
@@ -20,6 +21,8 @@ using Group = std::array<ir::Number, kGroup>;
 int elements_per_word(DType t);
 
 ir::Number load_element(ir::Value buffer, ir::Value index, DType t);
+// The elements that lie in some u32 words, whole elements; real types.
+std::vector<ir::Number> elements_in(std::span<const ir::Value> words, DType t);
 // Elements 4 * group .. 4 * group + 3.
 Group load_group(ir::Value buffer, ir::Value group, DType t);
 

@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "kernels/common/divide_up.h"
 #include "kernels/common/memory_format.h"
+#include "kernels/matmul/line_choice.h"
+#include "kernels/matmul/matmul_lines.h"
 #include "kernels/matmul/matmul_plain.h"
 #include "kernels/matmul/matmul_tiled.h"
 #include "kernels/matmul/matmul_units.h"
@@ -45,6 +47,10 @@ class MatmulLowering {
   Lowering tiled(const MatmulTile& tile) {
     if (const char* why = matmul_obstacle(product_, target_, tile)) {
       throw Error(Status::invalid_argument, "matmul tile " + tile.name() + ": " + why);
+    }
+    if (tile.kind == Kind::lines) {
+      add_lines(tile);
+      return std::move(lowering_);
     }
     const bool is_unit = tile.kind == Kind::units;
     if (is_unit && unit_factors(product_, target_) == UnitFactors::split) {
@@ -129,11 +135,59 @@ class MatmulLowering {
     return d;
   }
 
+  // ---- Lines
+
+  void add_lines(const MatmulTile& tile) {
+    const bool are_rows = tile.lines_are_rows();
+    const uint64_t lines = are_rows ? product_.m : product_.n;
+    const uint64_t vectors = are_rows ? product_.n : product_.m;
+    const Accumulation sums = line_accumulation(product_, target_);
+    const uint64_t blocks = divide_up(product_.k, uint64_t{sums.block});
+
+    LineLayout layout;
+    layout.tile = tile;
+    layout.sums = sums;
+    layout.lines = line_access(product_, are_rows, tile.thread_lines());
+    layout.vector_groups = access_of(product_, are_rows ? product_.b : product_.a)
+                               .by_groups_along(FactorAccess::Unit::depth);
+    layout.is_full = lines % tile.lines() == 0 && vectors == tile.vectors();
+    // A lone team stops at the end of k, in steps of its slabs.
+    const bool has_slabs = layout.lines.unit == FactorAccess::Unit::depth;
+    layout.whole_depth = product_.k % sums.block == 0 ||
+                         (has_slabs && tile.teams == 1 && product_.k % tile.depth == 0);
+    layout.whole_rounds = blocks % tile.teams == 0;
+    // Of one vector the lines lie side by side in C.
+    if (!tile.split) layout.store = store_layout(are_rows && tile.vectors() > 1 ? vectors : lines);
+
+    const uint64_t tiles = divide_up(lines, uint64_t{tile.lines()});
+    const uint64_t block_groups = tile.split ? divide_up(blocks, uint64_t{tile.teams}) : 1;
+    const uint64_t groups = product_.batch * tiles * block_groups;
+    LineTileWords words;
+    words.groups = static_cast<uint32_t>(groups);
+    words.tiles = Divisor(tiles);
+    words.block_groups = Divisor(block_groups);
+    words.blocks = static_cast<uint32_t>(blocks);
+    words.count = static_cast<uint32_t>(product_.count());
+    Launch& d = add(kLineMatmul, layout, words, product_.steps());
+    d.groups = fold_groups(groups, plan_);
+    if (tile.split) {
+      const auto bytes = static_cast<uint64_t>(std::max(4, storage_bytes(sums.type)));
+      const int space = lowering_.add_workspace(blocks * product_.count() * bytes);
+      write_totals(d, space);
+      add_totals(space, -1, false, true, blocks);
+    } else if (layout.store.to_workspace) {
+      const int totals = add_total_space();
+      write_totals(d, totals);
+      finish_totals(totals);
+    }
+  }
+
   // ---- Tiles
 
-  StoreLayout store_layout() const {
+  StoreLayout store_layout() const { return store_layout(product_.n); }
+  StoreLayout store_layout(uint64_t columns) const {
     StoreLayout store;
-    store.whole_groups = product_.n % kGroup == 0;
+    store.whole_groups = columns % kGroup == 0;
     store.to_workspace = elements_per_word(product_.stored) > 1 && !store.whole_groups;
     return store;
   }

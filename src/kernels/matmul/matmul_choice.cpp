@@ -2,6 +2,7 @@
 
 #include "kernels/common/divide_up.h"
 #include "kernels/common/memory_format.h"
+#include "kernels/matmul/line_choice.h"
 
 namespace nxv::kernels {
 namespace {
@@ -140,6 +141,7 @@ MatmulTile choose_shared(const Product& product, const Target& target) {
 
 const char* matmul_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {
   if (tile.kind == Kind::plain) return nullptr;
+  if (tile.kind == Kind::lines) return line_obstacle(product, target, tile);
   if (tile.kind == Kind::units) return unit_obstacle(product, target, tile);
   const plan::DevicePlan& plan = *target.plan;
   const Accumulation sums = accumulation(product, target);
@@ -181,6 +183,7 @@ std::vector<MatmulCandidate> matmul_candidates(const Product& product, const Tar
   const auto factors = unit_factors(product, target);
   const char* const objection = factors ? unit_objection(product, *factors) : nullptr;
   for (const MatmulTile& tile : unit_tiles(product, target)) add(tile, objection);
+  add(choose_lines(product, target), line_objection(product, target));
   add(choose_shared(product, target), shared_objection(product, target));
   add(choose_registers(product, target), register_objection(product, target));
   all.push_back({MatmulTile{}, nullptr});
@@ -228,6 +231,7 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
   tiles.push_back(shared_tile(32, 32, 16, 4, 4));
   for (uint32_t teams : {2u, 4u}) tiles.push_back(with_teams(shared_tile(32, 32, 16, 4, 4), teams));
   tiles.push_back(shared_tile(32, 32, 32, 4, 4));
+  for (const MatmulTile& tile : line_tiles()) tiles.push_back(tile);
   if (plan.has.coopmat) {
     tiles.push_back(unit_tile(plan.subgroup_size, 128, 256, 32, 64, 64));
     tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 32, 64, 64));

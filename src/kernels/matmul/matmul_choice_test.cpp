@@ -47,6 +47,11 @@ Product product(DType type, uint64_t m, uint64_t n, uint64_t k) {
   return p;
 }
 
+Product transposed(Product p) {
+  p.b = {p.type, p.n, 0, 0, static_cast<uint32_t>(p.k), 1};
+  return p;
+}
+
 // Why no kernel of the kind computes the product: the reason of its last tile; null where one
 // could.
 const char* refusal(const Product& p, const plan::DevicePlan& plan, Kind kind) {
@@ -132,6 +137,55 @@ TEST(MatmulChoice, RefusalsOfMatrixUnits) {
   EXPECT_STREQ(why(DType::f32, 1024, 1024, 1023), "it is too small for splitting f32 to pay");
   EXPECT_STREQ(why(DType::f32, 4096, 4096, 255), "k is too short for splitting f32 to pay");
   EXPECT_STREQ(why(DType::f64, 1024, 1024, 1024), "the device has no matrix units for its types");
+}
+
+// Of one token: weights as they are, and transposed; keys and values of eight heads.
+TEST(MatmulChoice, LinesOfDecoding) {
+  const auto chosen = [](const Product& p) {
+    return choose_matmul(p, make_target(gpu_plan())).name();
+  };
+  const auto batched = [](Product p, uint64_t batch) {
+    p.batch = batch;
+    p.a.batch_stride = static_cast<uint32_t>(p.m * p.k);
+    p.b.batch_stride = static_cast<uint32_t>(p.n * p.k);
+    return p;
+  };
+  const DType bf16 = DType::bf16, f32 = DType::f32;
+  EXPECT_EQ(chosen(product(bf16, 1, 2048, 2048)), "lines_1_32_64_1_2_t8");
+  EXPECT_EQ(chosen(product(bf16, 1, 8192, 2048)), "lines_1_64_32_1_4_t8");
+  EXPECT_EQ(chosen(product(bf16, 1, 128256, 2048)), "lines_1_128_32_1_4_t8");
+  EXPECT_EQ(chosen(product(bf16, 16, 8192, 2048)), "lines_16_64_16_16_4_t8");
+  EXPECT_EQ(chosen(transposed(product(bf16, 1, 8192, 2048))), "lines_1_32_64_1_1_t8");
+  EXPECT_EQ(chosen(transposed(product(bf16, 4, 8192, 2048))), "lines_4_64_32_4_2_t8");
+  EXPECT_EQ(chosen(product(f32, 1, 8192, 2048)), "lines_1_64_16_1_4_t8");
+  EXPECT_EQ(chosen(product(f32, 8192, 2, 2048)), "lines_64_4_16_2_4_t8");
+  // Few lines that are long, and lines too many for even work: blocks of the same by several.
+  EXPECT_EQ(chosen(product(bf16, 1, 2048, 8192)), "lines_1_64_32_1_4_w_t8");
+  EXPECT_EQ(chosen(product(bf16, 1, 16384, 16384)), "lines_1_128_32_1_4_w_t8");
+  EXPECT_EQ(chosen(transposed(product(f32, 1, 16384, 16384))), "lines_1_32_32_1_1_w_t8");
+  const auto keys = [&](uint64_t count) { return transposed(product(bf16, 4, count, 64)); };
+  EXPECT_EQ(chosen(batched(keys(1000), 8)), "lines_4_64_32_4_2");
+  EXPECT_EQ(chosen(batched(keys(32768), 8)), "lines_4_512_32_4_2");
+  EXPECT_EQ(chosen(batched(product(bf16, 4, 64, 1000), 8)), "lines_4_32_64_4_2_t4");
+  EXPECT_EQ(chosen(batched(product(bf16, 4, 64, 32768), 8)), "lines_4_64_32_4_4_w_t8");
+}
+
+TEST(MatmulChoice, RefusalsOfLines) {
+  EXPECT_STREQ(refusal(product(DType::f32, 1, 4096, 4096), cpu_plan(), Kind::lines),
+               "the device has no shared memory of its own");
+  const auto why = [](const Product& p) { return refusal(p, gpu_plan(), Kind::lines); };
+  EXPECT_EQ(why(product(DType::f32, 16, 32, 32)), nullptr);
+  EXPECT_STREQ(why(product(DType::f32, 17, 4096, 4096)), "it has more than 16 rows and columns");
+  EXPECT_STREQ(why(product(DType::f32, 16, 31, 4096)), "its lines are too few or too short");
+  EXPECT_STREQ(why(product(DType::f32, 1, 4096, 31)), "its lines are too few or too short");
+  EXPECT_STREQ(why(product(DType::c64, 1, 4096, 4096)), "the type is complex");
+  Product spread = product(DType::f32, 1, 4096, 4096);
+  spread.b.free_stride = 2;
+  EXPECT_STREQ(why(spread), "the larger factor has no elements side by side");
+  plan::DevicePlan small = gpu_plan();
+  small.shared_memory_bytes = 1024;
+  EXPECT_STREQ(refusal(transposed(product(DType::f32, 16, 4096, 4096)), small, Kind::lines),
+               "the slabs do not fit into shared memory");
 }
 
 TEST(MatmulChoice, BlocksWhereTheResultIsSmall) {

@@ -45,9 +45,13 @@ MatmulKernel::MatmulKernel(ir::Builder& builder, const Region& region, const Tar
       B(factor(arguments, region, 1)),
       workspaces(workspaces) {}
 
+Value MatmulKernel::number(const Number& x) const {
+  return ir::cast(x, to_real(sums.type), math_).re;
+}
+
 Sum MatmulKernel::element(const Operand& operand, Value index) const {
   const Number x = load_element(operand.buffer, index, operand.dtype);
-  if (!is_complex(operand.dtype)) return {ir::cast(x, to_real(sums.type), math_).re};
+  if (!is_complex(operand.dtype)) return {number(x)};
   const Number y = ir::cast(x, sums.type, math_);
   return {y.re, y.im};
 }
@@ -63,7 +67,7 @@ std::array<Value, kGroup> MatmulKernel::group(const Operand& operand, Value inde
     return values;
   }
   const Group loaded = load_group(operand.buffer, index >> 2, operand.dtype);
-  for (int i = 0; i < kGroup; ++i) values[i] = ir::cast(loaded[i], sums.type, math_).re;
+  for (int i = 0; i < kGroup; ++i) values[i] = number(loaded[i]);
   return values;
 }
 

@@ -60,6 +60,8 @@ class MatmulKernel {
   ir::Value workspace(int i) const { return arguments.workspace(i); }
   ir::Value last_workspace() const { return arguments.workspace(workspaces - 1); }
 
+  // A real number as one to multiply.
+  ir::Value number(const ir::Number& x) const;
   // An element of an operand as a number to multiply; one part only for real types.
   Sum element(const Operand& operand, ir::Value index) const;
   // Four elements that start a group; real types only.

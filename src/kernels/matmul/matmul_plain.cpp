@@ -121,15 +121,21 @@ class PlainMatmul {
       for (uint32_t i = 0; i < count; ++i) s = kernel_.multiply_add(x[i], y[i], s);
       MatmulKernel::write(sum, s);
     };
-    // Each pass takes what the longer steps of the one before left over.
+    unrolled(begin, end, steps);
+    return MatmulKernel::read(sum);
+  }
+
+  // Calls steps(at, count) for `begin` and what follows before `end`, as many at once as the
+  // layout unrolls: each pass takes what the longer ones before left over.
+  template <typename F>
+  void unrolled(Value begin, Value end, F&& steps) {
     Value from = begin;
     for (uint32_t count = layout_.unroll;; count = count > kTailUnroll ? kTailUnroll : 1) {
       const Value to = count == 1 ? end : end - ((end - begin) & (count - 1));
-      b_.for_range(from, to, b_.u32(count), [&](Value k) { steps(k, count); });
+      b_.for_range(from, to, b_.u32(count), [&](Value at) { steps(at, count); });
       if (count == 1) break;
       from = to;
     }
-    return MatmulKernel::read(sum);
   }
 
   Sum whole(Value element) {
@@ -152,10 +158,15 @@ class PlainMatmul {
   Sum total(Value element) {
     const auto sum = kernel_.variables(layout_.resumes ? load_sum(kernel_.workspace(1), element)
                                                        : kernel_.zero_sum());
-    const Value end = element + words_[&Words::blocks] * words_[&Words::count];
-    b_.for_range(element, end, words_[&Words::count], [&](Value at) {
-      MatmulKernel::write(
-          sum, MatmulKernel::add(MatmulKernel::read(sum), load_sum(kernel_.workspace(0), at)));
+    unrolled(b_.u32(0), words_[&Words::blocks], [&](Value block, uint32_t count) {
+      std::vector<Sum> sums;
+      for (uint32_t i = 0; i < count; ++i) {
+        const Value at = (i == 0 ? block : block + i) * words_[&Words::count] + element;
+        sums.push_back(load_sum(kernel_.workspace(0), at));
+      }
+      Sum all = MatmulKernel::read(sum);
+      for (const Sum& s : sums) all = MatmulKernel::add(all, s);
+      MatmulKernel::write(sum, all);
     });
     return MatmulKernel::read(sum);
   }

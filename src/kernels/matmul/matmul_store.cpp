@@ -9,12 +9,12 @@ using ir::Value;
 
 void MatmulStore::if_row(Value row, const std::function<void()>& body) const {
   if (is_inside_) return body();
-  b_.if_(row < kernel_.m(), body);
+  b_.if_(row < rows_, body);
 }
 
 void MatmulStore::if_column(Value column, const std::function<void()>& body) const {
   if (is_inside_) return body();
-  b_.if_(column < kernel_.n(), body);
+  b_.if_(column < columns_, body);
 }
 
 void MatmulStore::four(const Value* totals, Value start, Value column, bool adds) const {

@@ -14,9 +14,18 @@ struct StoreLayout {
 
 class MatmulStore {
  public:
-  // `is_inside`: no row or column of a tile lies beyond the edge.
+  // `is_inside`: no row or column of a tile lies beyond the edge. Rows and columns are those of C,
+  // unless it is seen otherwise.
   MatmulStore(MatmulKernel& kernel, const StoreLayout& layout, bool is_inside)
-      : kernel_(kernel), b_(kernel.b), layout_(layout), is_inside_(is_inside) {}
+      : MatmulStore(kernel, layout, is_inside, kernel.m(), kernel.n()) {}
+  MatmulStore(MatmulKernel& kernel, const StoreLayout& layout, bool is_inside, ir::Value rows,
+              ir::Value columns)
+      : kernel_(kernel),
+        b_(kernel.b),
+        layout_(layout),
+        is_inside_(is_inside),
+        rows_(rows),
+        columns_(columns) {}
 
   // Four totals at elements start + column .. + 3 of C; those beyond the edge not at all. `start`
   // begins a row. `adds`: to what is there; C holds totals.
@@ -31,6 +40,7 @@ class MatmulStore {
   ir::Builder& b_;
   const StoreLayout layout_;
   const bool is_inside_;
+  const ir::Value rows_, columns_;
 };
 
 }  // namespace nxv::kernels

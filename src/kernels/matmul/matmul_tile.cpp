@@ -3,12 +3,13 @@
 namespace nxv::kernels {
 
 std::string MatmulTile::name() const {
-  static constexpr const char* kNames[] = {"plain", "registers", "shared", "units"};
+  static constexpr const char* kNames[] = {"plain", "registers", "shared", "units", "lines"};
   std::string s = kNames[static_cast<int>(Kind(kind))];
   for (uint32_t v : {rows, columns, depth, thread_rows, thread_columns}) {
     s += '_' + std::to_string(v);
   }
   if (total_in_output) s += "_c";
+  if (split) s += "_w";
   if (shuffle) s += "_s";
   if (chain) s += "_k" + std::to_string(chain);
   if (teams > 1) s += "_t" + std::to_string(teams);
@@ -36,6 +37,17 @@ MatmulTile shared_tile(uint32_t rows, uint32_t columns, uint32_t depth, uint32_t
   t.thread_rows = thread_rows;
   t.thread_columns = thread_columns;
   t.total_in_output = total_in_output;
+  return t;
+}
+
+MatmulTile line_tile(bool lines_are_rows, uint32_t vectors, uint32_t lanes, uint32_t thread_lines,
+                     uint32_t depth) {
+  MatmulTile t;
+  t.kind = MatmulTile::Kind::lines;
+  t.rows = t.thread_rows = t.columns = t.thread_columns = vectors;
+  (lines_are_rows ? t.rows : t.columns) = lanes * thread_lines;
+  (lines_are_rows ? t.thread_rows : t.thread_columns) = thread_lines;
+  t.depth = depth;
   return t;
 }
 

@@ -15,6 +15,7 @@ struct MatmulTile {
     registers,  // a block of C in the registers of each invocation, operands straight from memory
     shared,     // operands pass through shared memory
     units,      // so they do, on their way to matrix units
+    lines,      // of few rows or columns: the other factor is read once
   };
   Choice<Kind> kind = Kind::plain;
   uint32_t rows = 0, columns = 0;  // of C for each workgroup
@@ -22,13 +23,16 @@ struct MatmulTile {
   // Of C, for `lanes` invocations together: 1, but with matrix units those of a subgroup.
   uint32_t thread_rows = 0, thread_columns = 0;
   uint32_t lanes = 1;
-  // shared: parts of the workgroup, each of which adds up other blocks of the tile's elements.
+  // shared, lines: parts of the workgroup, each of which adds up other blocks of the tile's
+  // elements.
   uint32_t teams = 1;
   // units: steps along k that they add up before the sum goes to a total; 0: all of them.
   uint32_t chain = 0;
   // Where the sum of the finished blocks waits while the next block is added up: in registers, or
   // in C itself.
   Choice<bool> total_in_output = false;
+  // lines: a workgroup takes one block for each team, and the sums of blocks go to a workspace.
+  Choice<bool> split = false;
   // registers: the lanes of a subgroup load different rows of A and pass them around.
   Choice<bool> shuffle = false;
 
@@ -38,12 +42,23 @@ struct MatmulTile {
   }
   // units: steps along k of an iteration.
   uint32_t steps() const { return std::max(depth, chain); }
+  // lines: of C, for each workgroup; they are its rows or its columns. An invocation has some of
+  // them, and all of the few vectors that the lines are multiplied with.
+  bool lines_are_rows() const { return rows > thread_rows; }
+  uint32_t lines() const { return lines_are_rows() ? rows : columns; }
+  uint32_t thread_lines() const { return lines_are_rows() ? thread_rows : thread_columns; }
+  uint32_t vectors() const { return lines_are_rows() ? columns : rows; }
+  // lines: vectors whose sums meet in shared memory at a time; bounds what that takes.
+  uint32_t exchanged_vectors() const { return std::min(vectors(), 4u); }
   std::string name() const;
 };
 
 MatmulTile register_tile(uint32_t lanes, uint32_t rows, uint32_t columns, bool shuffle);
 MatmulTile shared_tile(uint32_t rows, uint32_t columns, uint32_t depth, uint32_t thread_rows,
                        uint32_t thread_columns, bool total_in_output = false);
+// `lanes` invocations a team, of `thread_lines` lines each.
+MatmulTile line_tile(bool lines_are_rows, uint32_t vectors, uint32_t lanes, uint32_t thread_lines,
+                     uint32_t depth);
 MatmulTile with_teams(MatmulTile tile, uint32_t teams);
 MatmulTile unit_tile(uint32_t subgroup, uint32_t rows, uint32_t columns, uint32_t depth,
                      uint32_t subgroup_rows, uint32_t subgroup_columns, uint32_t chain = 0);

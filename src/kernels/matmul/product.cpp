@@ -111,14 +111,24 @@ Accumulation accumulation(const Product& p, const Target& target) {
   return {wide ? DType::f64 : DType::f32, block};
 }
 
+bool starts_lines(const Product& product, const Factor& factor, uint32_t unit) {
+  return starts_groups(product, factor, unit) && factor.depth_stride == 1 &&
+         fits(factor.free_stride, factor.extent, unit) && product.k % unit == 0;
+}
+
+bool starts_steps(const Product& product, const Factor& factor, uint32_t unit) {
+  return starts_groups(product, factor, unit) && factor.free_stride == 1 &&
+         fits(factor.depth_stride, product.k, unit);
+}
+
 FactorAccess access_of(const Product& product, const Factor& factor) {
   using Unit = FactorAccess::Unit;
-  const bool starts = starts_groups(product, factor, kGroup);
   if (factor.depth_stride == 1) {
+    const bool starts = starts_groups(product, factor, kGroup);
     return {Unit::depth, starts && fits(factor.free_stride, factor.extent, kGroup)};
   }
   if (factor.free_stride == 1) {
-    return {Unit::free, starts && fits(factor.depth_stride, product.k, kGroup)};
+    return {Unit::free, starts_steps(product, factor, kGroup)};
   }
   return {};
 }

@@ -54,6 +54,11 @@ struct FactorAccess {
 
   bool by_groups_along(Unit dimension) const { return unit == dimension && aligned; }
 };
+// Whether all lines along k are contiguous runs of whole `unit`s of elements, which begin at
+// multiples of it in memory.
+bool starts_lines(const Product& product, const Factor& factor, uint32_t unit);
+// Whether lines are neighbours in memory, and every `unit` of them begins at a multiple of it.
+bool starts_steps(const Product& product, const Factor& factor, uint32_t unit);
 FactorAccess access_of(const Product& product, const Factor& factor);
 
 // Elements that are loaded from a factor and stored to shared memory together, for matrix units.

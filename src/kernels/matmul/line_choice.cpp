@@ -1,0 +1,198 @@
+#include "kernels/matmul/line_choice.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "kernels/common/divide_up.h"
+#include "kernels/matmul/matmul_lines.h"
+
+namespace nxv::kernels {
+namespace {
+
+// More vectors take an invocation too many registers.
+constexpr uint64_t kMaxVectors = 16;
+// Fewer or shorter lines are for the plain kernel.
+constexpr uint64_t kMinLines = 32, kMinDepth = 32;
+// Lanes of a team, at least: they read 64 bytes of narrow types together.
+constexpr uint32_t kMinLanes = 16;
+// Pieces of 16 bytes that an invocation has under way: of lines by slabs.
+constexpr uint32_t kSlabPieces = 8;
+// Steps of an integer, which may be added up in any order.
+constexpr uint32_t kIntegerBlock = 256;
+// Sums of blocks that may wait in a workspace.
+constexpr uint64_t kMaxBlockSums = uint64_t{1} << 24;
+// Bytes of lines from which a second pass over few sums costs less than workgroups that come out
+// uneven.
+constexpr uint64_t kLongRead = uint64_t{64} << 20;
+constexpr uint32_t kMaxSplitVectors = 4;
+
+bool lines_are_rows(const Product& p) { return p.m > p.n; }
+const Factor& line_factor(const Product& p, bool are_rows) { return are_rows ? p.a : p.b; }
+uint64_t line_count(const Product& p) { return std::max(p.m, p.n); }
+uint64_t vector_count(const Product& p) { return std::min(p.m, p.n); }
+
+uint32_t sum_bytes(DType sum) { return static_cast<uint32_t>(std::max(4, storage_bytes(sum))); }
+
+uint64_t shared_bytes(const Product& product, DType sum, const MatmulTile& tile) {
+  const bool are_rows = tile.lines_are_rows();
+  const FactorAccess access = line_access(product, are_rows, tile.thread_lines());
+  const uint64_t lines = uint64_t{tile.teams} * tile.lines();
+  uint64_t bytes = tile.split ? 0 : lines * tile.exchanged_vectors() * sum_bytes(sum);
+  if (access.unit != FactorAccess::Unit::depth) return bytes;
+  const Factor& factor = line_factor(product, are_rows);
+  const uint32_t piece =
+      access.aligned ? 16 / static_cast<uint32_t>(storage_bytes(factor.type)) : 1;
+  return bytes + lines * ((tile.depth / piece) | 1) * (access.aligned ? 16 : sum_bytes(sum));
+}
+
+// Lines of an invocation and steps that it has under way.
+struct Share {
+  uint32_t lines, depth;
+};
+
+Share share_of_adjacent(const Product& product, const Accumulation& sums, uint32_t vectors,
+                        uint32_t busy) {
+  const auto bytes =
+      static_cast<uint32_t>(storage_bytes(line_factor(product, lines_are_rows(product)).type));
+  const uint32_t most = 64 * 4 / sum_bytes(sums.type);  // sums in registers
+  uint32_t lines = std::min<uint32_t>(kGroup, most / vectors);
+  // Whole words of narrow types.
+  const auto invocations = [&] {
+    return product.batch * divide_up(line_count(product), uint64_t{lines}) *
+           divide_up(product.k, uint64_t{sums.block});
+  };
+  while (lines * bytes > 4 && lines > 1 && invocations() < busy) lines /= 2;
+  const uint32_t under_way = vectors < 8 ? 256 : 128;  // bytes
+  return {lines, std::clamp(under_way / (lines * bytes), 4u, 64u)};
+}
+
+Share share_of_contiguous(const Product& product, const Accumulation& sums, uint32_t vectors) {
+  uint32_t lines = vectors <= 2 ? 1 : vectors <= 4 ? 2 : 4;
+  if (sum_bytes(sums.type) == 8 && vectors == 16) lines = 2;
+  const bool are_rows = lines_are_rows(product);
+  const FactorAccess access = line_access(product, are_rows, lines);
+  const uint32_t piece =
+      16 / static_cast<uint32_t>(storage_bytes(line_factor(product, are_rows).type));
+  uint32_t depth = access.aligned ? kSlabPieces / lines * piece : 32 / lines;
+  while (depth > sums.block || (depth / 2 >= product.k && depth / 2 >= piece)) depth /= 2;
+  return {lines, depth};
+}
+
+}  // namespace
+
+Accumulation line_accumulation(const Product& product, const Target& target) {
+  Accumulation sums = accumulation(product, target);
+  if (is_integer(product.type)) sums.block = kIntegerBlock;
+  return sums;
+}
+
+FactorAccess line_access(const Product& product, bool are_rows, uint32_t thread_lines) {
+  const Factor& factor = line_factor(product, are_rows);
+  FactorAccess access = access_of(product, factor);
+  if (access.unit == FactorAccess::Unit::free) {
+    const auto bytes = static_cast<uint32_t>(storage_bytes(factor.type));
+    access.aligned = thread_lines * bytes >= 4 && starts_steps(product, factor, thread_lines);
+  } else if (access.unit == FactorAccess::Unit::depth) {
+    const auto piece = static_cast<uint32_t>(16 / storage_bytes(factor.type));
+    access.aligned = starts_lines(product, factor, piece);
+  }
+  return access;
+}
+
+const char* line_objection(const Product& product, const Target& target) {
+  if (!target.plan->tuning.shares_cheaply) return "the device has no shared memory of its own";
+  if (vector_count(product) > kMaxVectors) return "it has more than 16 rows and columns";
+  const bool is_long = line_count(product) >= kMinLines && product.k >= kMinDepth;
+  return is_long ? nullptr : "its lines are too few or too short";
+}
+
+const char* line_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {
+  using Unit = FactorAccess::Unit;
+  const plan::DevicePlan& plan = *target.plan;
+  const bool are_rows = tile.lines_are_rows();
+  if (is_complex(product.type)) return "the type is complex";
+  if (tile.vectors() < (are_rows ? product.n : product.m)) {
+    return "it has more rows and columns than an invocation takes";
+  }
+  const bool has_quads =
+      are_rows && tile.vectors() > 1 ? tile.vectors() % kGroup == 0 : tile.lines() % kGroup == 0;
+  if (!has_quads) return "its rows of C are no whole number of quads";
+  const FactorAccess access = line_access(product, are_rows, tile.thread_lines());
+  if (access.unit == Unit::none) return "the larger factor has no elements side by side";
+  if (tile.threads() > plan.max_workgroup_invocations) return "the workgroup is too large";
+  const Accumulation sums = line_accumulation(product, target);
+  if (shared_bytes(product, sums.type, tile) > plan.shared_memory_bytes) {
+    return "the slabs do not fit into shared memory";
+  }
+  if (sums.block % tile.depth != 0) return "blocks are no whole number of slabs";
+  if (access.unit == Unit::depth && access.aligned &&
+      tile.depth * storage_bytes(line_factor(product, are_rows).type) % 16 != 0) {
+    return "slabs are no whole number of pieces";
+  }
+  const uint64_t blocks = divide_up(product.k, uint64_t{sums.block});
+  if (tile.split && blocks * product.count() > kMaxBlockSums) return "its sums are too many";
+  const uint64_t rounds = tile.split ? 1 : divide_up(blocks, uint64_t{tile.teams});
+  const uint64_t iterations = rounds * (2 * uint64_t{sums.block} / 4 + tile.vectors() * 8);
+  return iterations > plan.max_loop_iterations ? "the loop along k is too long" : nullptr;
+}
+
+MatmulTile choose_lines(const Product& product, const Target& target) {
+  const plan::Tuning& tuning = target.plan->tuning;
+  const Accumulation sums = line_accumulation(product, target);
+  const bool are_rows = lines_are_rows(product);
+  auto vectors = static_cast<uint32_t>(std::bit_ceil(std::min(vector_count(product), kMaxVectors)));
+  if (are_rows && vectors == 2) vectors = kGroup;  // quads of C
+  const FactorAccess access = line_access(product, are_rows, kGroup);
+  const Share share = access.unit == FactorAccess::Unit::free
+                          ? share_of_adjacent(product, sums, vectors, tuning.busy_products)
+                          : share_of_contiguous(product, sums, vectors);
+  const uint64_t blocks = divide_up(product.k, uint64_t{sums.block}), lines = line_count(product);
+  const auto tiles = [&](uint32_t lanes) {
+    return product.batch * divide_up(lines, uint64_t{lanes} * share.lines);
+  };
+
+  MatmulTile tile;
+  for (uint32_t threads = tuning.line_workgroup;; threads /= 2) {
+    // Teams that take a block each, as long as their lanes read enough together.
+    uint32_t lanes = threads, teams = 1;
+    for (; teams < blocks && lanes > 2 * kMinLanes; lanes /= 2) teams *= 2;
+    while (lanes > kMinLanes &&
+           (tiles(lanes) < tuning.busy_line_tiles || uint64_t{lanes} * share.lines >= 2 * lines)) {
+      lanes /= 2;
+    }
+    tile = with_teams(line_tile(are_rows, vectors, lanes, share.lines, share.depth), teams);
+    const uint64_t bytes =
+        product.batch * lines * product.k *
+        static_cast<uint64_t>(storage_bytes(line_factor(product, are_rows).type));
+    const bool is_idle = tiles(lanes) < tuning.busy_line_tiles;
+    const bool is_uneven = tiles(lanes) < 8 * uint64_t{tuning.busy_line_tiles} &&
+                           bytes >= kLongRead && vectors <= kMaxSplitVectors;
+    if (blocks > teams && (is_idle || is_uneven)) {
+      tile.split = true;
+      if (line_obstacle(product, target, tile)) tile.split = false;
+    }
+    if (threads <= 2 * kMinLanes || !line_obstacle(product, target, tile)) return tile;
+  }
+}
+
+std::vector<MatmulTile> line_tiles() {
+  std::vector<MatmulTile> tiles;
+  for (bool are_rows : {false, true}) {
+    const auto add = [&](uint32_t vectors, uint32_t lanes, uint32_t lines, uint32_t depth,
+                         uint32_t teams, bool split = false) {
+      tiles.push_back(with_teams(line_tile(are_rows, vectors, lanes, lines, depth), teams));
+      tiles.back().split = split;
+    };
+    add(1, 16, 4, 32, 4);
+    add(1, 32, 1, 64, 1);
+    add(1, 16, 1, 16, 2, true);
+    add(4, 16, 4, 16, 2);
+    add(4, 16, 2, 32, 4, true);
+    add(8, 16, 4, 8, 8);
+    add(16, 16, 4, 16, 2);
+    add(16, 8, 2, 32, 1);
+  }
+  return tiles;
+}
+
+}  // namespace nxv::kernels
