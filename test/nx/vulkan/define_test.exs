@@ -1,6 +1,7 @@
 defmodule Nx.Vulkan.DefineTest do
   # Functions, as Nx.Vulkan.Native has them, and the table of what was compiled.
-  use ExUnit.Case, async: true
+  # It counts the programs that processes share.
+  use ExUnit.Case, async: false
 
   alias Nx.Vulkan, as: V
   alias Nx.Vulkan.{Device, Native, Programs, Value}

@@ -1,5 +1,6 @@
 defmodule Nx.Vulkan.Compiler.ExplainTest do
-  use ExUnit.Case, async: true
+  # Counts the programs that processes share.
+  use ExUnit.Case, async: false
   @moduletag :device
   @compile {:no_warn_undefined, [:xmerl_scan, :xmerl_xpath]}
 
