@@ -82,7 +82,7 @@ struct KernelCache::Impl {
   std::unordered_map<std::string, std::unique_ptr<Pipeline>, TextHash, std::equal_to<>> kernels;
   KernelStats stats;
   double unsaved = 0;  // milliseconds of compiling since the driver's cache was saved
-  ThreadPool pool;  // last: its threads use all of the above
+  ThreadPool pool;     // last: its threads use all of the above
 };
 
 VkPipeline KernelCache::Impl::create(const ShaderModule& m, bool& was_cached) const {

@@ -4,7 +4,7 @@ defmodule Stress.Programs do
 
   import Stress.Harness, only: [progress: 2]
   alias Nx.Vulkan, as: V
-  alias Nx.Vulkan.{Device, Native, Value}
+  alias Nx.Vulkan.{Device, Native, Reader, Value}
 
   @size 64
 
@@ -171,7 +171,13 @@ defmodule Stress.Programs do
       |> V.multiply!(V.add!(V.remainder!(V.iota!({size}), 7), k - 4))
 
   defp invoke(function, argument), do: made(fn -> Native.invoke(function, [argument.ref]) end)
-  defp call(function, argument), do: function |> invoke(argument) |> Enum.map(&V.to_binary!/1)
+
+  defp call(function, argument) do
+    for ref <- invoke(function, argument) do
+      {:ok, bytes} = Reader.read(ref)
+      bytes
+    end
+  end
 
   # Where memory is short, once more when others have let go of theirs.
   defp made(constructor, tries \\ 100) do
