@@ -42,6 +42,16 @@ struct BenchOptions {
 };
 int run_bench(const BenchOptions& options);
 
+struct ProductsOptions {
+  std::string device;
+  std::vector<std::string> shapes;  // as f32:1x256x784x512:nt
+  bool variants = false;            // every tile that could compute it, not the chosen one alone
+  bool json = false;
+  int runs = 20;
+  double within = 1.5;  // of the best: variants that are listed
+};
+int run_products(const ProductsOptions& options);
+
 struct CompareOptions {
   std::vector<std::string> files;  // two outputs of `nxv bench --json`: before, after
   double threshold = 5;            // percent of time that is no difference

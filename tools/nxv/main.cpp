@@ -73,6 +73,22 @@ int main(int argc, char** argv) {
   accuracy->add_flag("--markdown", accuracy_options.markdown, "print a table for the docs");
   accuracy->add_option("--points", accuracy_options.points, "arguments of each function");
 
+  nxv::tools::ProductsOptions products_options;
+  CLI::App* products =
+      bench->add_subcommand("products", "matrix products of given shapes, and their variants");
+  add_device(products);
+  products
+      ->add_option("shapes", products_options.shapes,
+                   "type:batchxmxnxk:nn, t for a transposed factor")
+      ->required();
+  products->add_flag("--variants", products_options.variants, "time every tile that could do it");
+  products->add_flag("--json", products_options.json, "print JSON instead of a table");
+  products->add_option("--runs", products_options.runs, "of each")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  products->add_option("--within", products_options.within, "list variants within so many times the best")
+      ->capture_default_str();
+
   CLI::App* operations = app.add_subcommand("operations", "the page docs/operations.md");
   std::string page;
   operations->add_option("--check", page, "fail unless this file is the page");
@@ -98,6 +114,10 @@ int main(int argc, char** argv) {
     if (*accuracy) {
       accuracy_options.device = device;
       return nxv::tools::run_accuracy(accuracy_options);
+    }
+    if (*products) {
+      products_options.device = device;
+      return nxv::tools::run_products(products_options);
     }
     if (*compare) return nxv::tools::run_compare(compare_options);
     bench_options.device = device;

@@ -1,0 +1,227 @@
+// Matrix products, one shape after the other: what the choice takes and, on request, every variant.
+//
+// Factors are read from memory, not from caches: runs go round copies of them that no cache holds.
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "commands.h"
+#include "kernels/matmul/matmul.h"
+#include "runtime/module.h"
+#include "runtime/packed_dispatch.h"
+#include "runtime/storage.h"
+#include "session.h"
+
+namespace nxv::tools {
+namespace {
+
+// More than the last cache of a large GPU holds.
+constexpr uint64_t kColdBytes = uint64_t{192} << 20;
+constexpr int kMaxCopies = 64;
+
+// "bf16:1x16x8192x2048:nt": type, batch x m x n x k, and of A and of B whether it lies as it is
+// written (n) or transposed (t).
+struct Shape {
+  std::string text;
+  DType type = DType::f32;
+  int64_t batch = 1, m = 1, n = 1, k = 1;
+  bool transposed_a = false, transposed_b = false;
+
+  double flops() const {
+    return 2.0 * static_cast<double>(batch * m) * static_cast<double>(n) * static_cast<double>(k);
+  }
+  double bytes() const {
+    return static_cast<double>(batch * (m * k + k * n + m * n) * storage_bytes(type));
+  }
+};
+
+[[noreturn]] void refuse(const std::string& text) {
+  throw Error(Status::invalid_argument, "'" + text +
+                                            "' is no product: write it as type:batchxmxnxk:nn, "
+                                            "for example f32:1x256x784x512:nt");
+}
+
+Shape parse(const std::string& text) {
+  Shape shape;
+  shape.text = text;
+  const size_t first = text.find(':'), second = text.find(':', first + 1);
+  if (first == std::string::npos) refuse(text);
+  const auto type = dtype_from_name(text.substr(0, first));
+  if (!type) refuse(text);
+  shape.type = *type;
+  const std::string sizes = text.substr(first + 1, second - first - 1);
+  const char *at = sizes.data(), *const end = at + sizes.size();
+  for (int64_t* size : {&shape.batch, &shape.m, &shape.n, &shape.k}) {
+    const auto [stop, error] = std::from_chars(at, end, *size);
+    if (error != std::errc() || *size < 1 || *size > 1 << 24) refuse(text);
+    at = stop == end ? stop : stop + 1;
+  }
+  if (at != end) refuse(text);
+  const std::string forms = second == std::string::npos ? "nn" : text.substr(second + 1);
+  if (forms.size() != 2) refuse(text);
+  shape.transposed_a = forms[0] == 't';
+  shape.transposed_b = forms[1] == 't';
+  return shape;
+}
+
+struct Timed {
+  std::string variant;
+  bool is_chosen = false;
+  double seconds = 0;  // median
+  std::string failure;
+};
+
+class Products {
+ public:
+  explicit Products(Session& session) : session_(session) {}
+
+  std::vector<Timed> run(const Shape& shape, bool variants, int runs) {
+    std::vector<Timed> all;
+    make(shape);
+    const kernels::Target target = kernels::make_target(session_.engine().plan());
+    const kernels::Product product = kernels::product_of(region_);
+    const kernels::MatmulTile chosen = kernels::choose_matmul(product, target);
+    std::vector<kernels::MatmulTile> tiles{chosen};
+    if (variants) {
+      for (const kernels::MatmulTile& tile : kernels::candidate_tiles(target)) {
+        const bool is_new = std::none_of(tiles.begin(), tiles.end(), [&](const auto& other) {
+          return other.name() == tile.name();
+        });
+        if (is_new && !kernels::matmul_obstacle(product, target, tile)) tiles.push_back(tile);
+      }
+    }
+    session_.engine().call([&](runtime::Executor& executor, vulkan::Device& device) {
+      std::vector<kernels::Lowering> ways;
+      for (const kernels::MatmulTile& tile : tiles) {
+        ways.push_back(kernels::lower_matmul(region_, target, tile));
+        for (const kernels::Launch& d : ways.back().launches) request(executor, device, d);
+      }
+      for (size_t i = 0; i < ways.size(); ++i) {
+        Timed timed{tiles[i].name(), i == 0, 0, {}};
+        try {
+          timed.seconds = time(executor, device, ways[i], runs);
+        } catch (const Error& e) {
+          if (e.status() == Status::device_lost) throw;
+          timed.failure = e.what();
+        }
+        all.push_back(std::move(timed));
+      }
+    });
+    return all;
+  }
+
+ private:
+  void make(const Shape& s) {
+    a_.clear();
+    b_.clear();
+    const auto bytes = static_cast<uint64_t>(s.bytes());
+    const int copies =
+        static_cast<int>(std::clamp<uint64_t>(kColdBytes / bytes + 1, 1, kMaxCopies));
+    for (int i = 0; i < copies; ++i) {
+      a_.push_back(session_.uniform({s.batch, s.m, s.k}, -0.5, 0.5, s.type));
+      b_.push_back(session_.uniform({s.batch, s.k, s.n}, -0.5, 0.5, s.type));
+    }
+    c_ = session_.uniform({s.batch, s.m, s.n}, 0, 1, s.type);
+    const auto words = [](int64_t rows, int64_t columns, bool transposed) {
+      MatrixWords w{0, static_cast<uint32_t>(rows * columns), static_cast<uint32_t>(columns), 1};
+      if (transposed) w.row_stride = 1, w.column_stride = static_cast<uint32_t>(rows);
+      return w;
+    };
+    region_ = kernels::product_region(
+        a_[0], b_[0], c_,
+        {words(s.m, s.k, s.transposed_a), words(s.k, s.n, s.transposed_b),
+         static_cast<uint32_t>(s.batch), static_cast<uint32_t>(s.m), static_cast<uint32_t>(s.n),
+         static_cast<uint32_t>(s.k)});
+  }
+
+  const vulkan::Pipeline& request(runtime::Executor& executor, vulkan::Device& device,
+                                  const kernels::Launch& d) {
+    return device.kernels().request("variant_" + d.key,
+                                    [&] { return executor.compile(d.generate(region_)); });
+  }
+
+  // Median device time of `runs` runs after one to warm up.
+  double time(runtime::Executor& executor, vulkan::Device& device, const kernels::Lowering& way,
+              int runs) {
+    vulkan::Queue& queue = device.queue();
+    std::vector<vulkan::BlockRef> kept;
+    std::vector<vulkan::Block*> workspaces;
+    for (uint64_t bytes : way.workspaces) {
+      kept.push_back(device.memory().allocate(bytes));
+      workspaces.push_back(kept.back().get());
+    }
+    vulkan::Block* const outputs[] = {runtime::device_storage(*c_).block.get()};
+    std::vector<double> seconds;
+    for (int run = 0; run <= runs; ++run) {
+      const size_t copy = static_cast<size_t>(run) % a_.size();
+      vulkan::Block* const operands[] = {runtime::device_storage(*a_[copy]).block.get(),
+                                         runtime::device_storage(*b_[copy]).block.get()};
+      queue.set_profiling(true);
+      queue.take_profile();
+      runtime::PackedDispatch packed;
+      for (const kernels::Launch& d : way.launches) {
+        packed.pack(d, request(executor, device, d).get(), {operands, outputs, {}, workspaces},
+                    region_.words);
+        queue.dispatch(packed.get());
+      }
+      const Failure failure = queue.wait(queue.submit());
+      if (failure) throw Error(failure.status, failure.message);
+      double sum = 0;
+      for (const vulkan::KernelTime& t : queue.take_profile()) sum += t.nanoseconds * 1e-9;
+      if (run > 0) seconds.push_back(sum);
+    }
+    queue.set_profiling(false);
+    std::nth_element(seconds.begin(), seconds.begin() + seconds.size() / 2, seconds.end());
+    return seconds[seconds.size() / 2];
+  }
+
+  Session& session_;
+  std::vector<NodeRef> a_, b_;
+  NodeRef c_;
+  Region region_;
+};
+
+}  // namespace
+
+int run_products(const ProductsOptions& options) {
+  std::vector<Shape> shapes;
+  for (const std::string& text : options.shapes) shapes.push_back(parse(text));
+  Session session(options.device);
+  if (!session.engine().plan().has.timestamps) {
+    throw Error(Status::unsupported, "this device has no clock that kernels are timed by");
+  }
+  nlohmann::json all = nlohmann::json::array();
+  for (const Shape& shape : shapes) {
+    const std::vector<Timed> times = Products(session).run(shape, options.variants, options.runs);
+    double best = 1e9;
+    for (const Timed& t : times) {
+      if (t.failure.empty()) best = std::min(best, t.seconds);
+    }
+    for (const Timed& t : times) {
+      const double ratio = t.seconds / best;
+      if (options.json) {
+        all.push_back({{"shape", shape.text},
+                       {"variant", t.variant},
+                       {"chosen", t.is_chosen},
+                       {"microseconds", t.seconds * 1e6},
+                       {"failure", t.failure}});
+      } else if (!t.failure.empty()) {
+        std::printf("%-28s %-36s FAILED: %s\n", shape.text.c_str(), t.variant.c_str(),
+                    t.failure.c_str());
+      } else if (t.is_chosen || ratio < options.within) {
+        std::printf("%-28s %c %-36s %9.1f us %8.1f GFLOP/s %7.0f GB/s %6.2f\n", shape.text.c_str(),
+                    t.is_chosen ? '*' : ' ', t.variant.c_str(), t.seconds * 1e6,
+                    shape.flops() / t.seconds * 1e-9, shape.bytes() / t.seconds * 1e-9, ratio);
+      }
+    }
+    std::fflush(stdout);
+  }
+  if (options.json) std::cout << all.dump(1) << '\n';
+  return 0;
+}
+
+}  // namespace nxv::tools
