@@ -86,7 +86,9 @@ int main(int argc, char** argv) {
   products->add_option("--runs", products_options.runs, "of each")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  products->add_option("--within", products_options.within, "list variants within so many times the best")
+  products
+      ->add_option("--within", products_options.within,
+                   "list variants within so many times the best")
       ->capture_default_str();
 
   CLI::App* operations = app.add_subcommand("operations", "the page docs/operations.md");

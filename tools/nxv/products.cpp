@@ -3,7 +3,9 @@
 // Factors are read from memory, not from caches: runs go round copies of them that no cache holds.
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -22,6 +24,8 @@ namespace {
 // More than the last cache of a large GPU holds.
 constexpr uint64_t kColdBytes = uint64_t{192} << 20;
 constexpr int kMaxCopies = 64;
+// An idle device slows its clocks down.
+constexpr std::chrono::milliseconds kWarming{300}, kWarmingEach{5};
 
 // "bf16:1x16x8192x2048:nt": type, batch x m x n x k, and of A and of B whether it lies as it is
 // written (n) or transposed (t).
@@ -94,6 +98,24 @@ class Products {
         if (is_new && !kernels::matmul_obstacle(product, target, tile)) tiles.push_back(tile);
       }
     }
+    if (const char* g = std::getenv("GRID")) {
+      const bool rows = product.m > product.n;
+      uint32_t v = 1;
+      while (v < std::min(product.m, product.n)) v *= 2;
+      if (rows && v == 2) v = 4;
+      (void)g;
+      for (uint32_t lanes : {16u, 32u, 64u, 128u, 256u})
+        for (uint32_t lines : {1u, 2u, 4u, 8u})
+          for (uint32_t depth : {4u, 8u, 16u, 32u, 64u, 128u})
+            for (uint32_t teams : {1u, 2u, 4u, 8u, 16u})
+              for (bool split : {false, true}) {
+                if (lanes * teams > 512 || lanes * teams < 64 || lines * v > 64) continue;
+                auto t =
+                    kernels::with_teams(kernels::line_tile(rows, v, lanes, lines, depth), teams);
+                t.split = split;
+                if (!kernels::matmul_obstacle(product, target, t)) tiles.push_back(t);
+              }
+    }
     session_.engine().call([&](runtime::Executor& executor, vulkan::Device& device) {
       std::vector<kernels::Lowering> ways;
       for (const kernels::MatmulTile& tile : tiles) {
@@ -131,11 +153,11 @@ class Products {
       if (transposed) w.row_stride = 1, w.column_stride = static_cast<uint32_t>(rows);
       return w;
     };
-    region_ = kernels::product_region(
-        a_[0], b_[0], c_,
-        {words(s.m, s.k, s.transposed_a), words(s.k, s.n, s.transposed_b),
-         static_cast<uint32_t>(s.batch), static_cast<uint32_t>(s.m), static_cast<uint32_t>(s.n),
-         static_cast<uint32_t>(s.k)});
+    region_ =
+        kernels::product_region(a_[0], b_[0], c_,
+                                {words(s.m, s.k, s.transposed_a), words(s.k, s.n, s.transposed_b),
+                                 static_cast<uint32_t>(s.batch), static_cast<uint32_t>(s.m),
+                                 static_cast<uint32_t>(s.n), static_cast<uint32_t>(s.k)});
   }
 
   const vulkan::Pipeline& request(runtime::Executor& executor, vulkan::Device& device,
@@ -144,7 +166,7 @@ class Products {
                                     [&] { return executor.compile(d.generate(region_)); });
   }
 
-  // Median device time of `runs` runs after one to warm up.
+  // Median device time of `runs` runs, one after the other, once the device's clocks are up.
   double time(runtime::Executor& executor, vulkan::Device& device, const kernels::Lowering& way,
               int runs) {
     vulkan::Queue& queue = device.queue();
@@ -156,24 +178,37 @@ class Products {
     }
     vulkan::Block* const outputs[] = {runtime::device_storage(*c_).block.get()};
     std::vector<double> seconds;
-    for (int run = 0; run <= runs; ++run) {
-      const size_t copy = static_cast<size_t>(run) % a_.size();
-      vulkan::Block* const operands[] = {runtime::device_storage(*a_[copy]).block.get(),
-                                         runtime::device_storage(*b_[copy]).block.get()};
-      queue.set_profiling(true);
+    const auto start = std::chrono::steady_clock::now();
+    const auto is_cold = [&] {
+      const auto passed = std::chrono::steady_clock::now() - start;
+      return passed < (warm_ ? kWarmingEach : kWarming);
+    };
+    queue.set_profiling(true);
+    size_t copy = 0;
+    while (is_cold() || seconds.empty()) {
+      seconds.clear();
       queue.take_profile();
-      runtime::PackedDispatch packed;
-      for (const kernels::Launch& d : way.launches) {
-        packed.pack(d, request(executor, device, d).get(), {operands, outputs, {}, workspaces},
-                    region_.words);
-        queue.dispatch(packed.get());
+      for (int run = 0; run < runs; ++run) {
+        copy = (copy + 1) % a_.size();
+        vulkan::Block* const operands[] = {runtime::device_storage(*a_[copy]).block.get(),
+                                           runtime::device_storage(*b_[copy]).block.get()};
+        for (const kernels::Launch& d : way.launches) {
+          runtime::PackedDispatch packed;
+          packed.pack(d, request(executor, device, d).get(), {operands, outputs, {}, workspaces},
+                      region_.words);
+          queue.dispatch(packed.get());
+        }
       }
       const Failure failure = queue.wait(queue.submit());
       if (failure) throw Error(failure.status, failure.message);
-      double sum = 0;
-      for (const vulkan::KernelTime& t : queue.take_profile()) sum += t.nanoseconds * 1e-9;
-      if (run > 0) seconds.push_back(sum);
+      const std::vector<vulkan::KernelTime> times = queue.take_profile();
+      for (size_t i = 0; i < times.size(); i += way.launches.size()) {
+        double sum = 0;
+        for (size_t j = 0; j < way.launches.size(); ++j) sum += times[i + j].nanoseconds * 1e-9;
+        seconds.push_back(sum);
+      }
     }
+    warm_ = true;
     queue.set_profiling(false);
     std::nth_element(seconds.begin(), seconds.begin() + seconds.size() / 2, seconds.end());
     return seconds[seconds.size() / 2];
@@ -183,6 +218,7 @@ class Products {
   std::vector<NodeRef> a_, b_;
   NodeRef c_;
   Region region_;
+  bool warm_ = false;
 };
 
 }  // namespace

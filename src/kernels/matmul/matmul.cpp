@@ -57,15 +57,16 @@ class MatmulLowering {
       add_split(tile);
       return std::move(lowering_);
     }
-    const StoreLayout store = store_layout();
+    StoreLayout store = store_layout();
+    store.to_workspace = store.to_workspace || tile.split;
     Launch& d = is_unit
                     ? add(kUnitMatmul, unit_layout(tile, store), tile_words(tile), product_.steps())
                     : add_tiles(tile_layout(tile, store), tile_words(tile));
-    d.groups = fold_groups(tile_count(tile), plan_);
+    d.groups = fold_groups(group_count(tile), plan_);
     if (store.to_workspace) {
-      const int totals = add_total_space();
+      const int totals = add_total_space(parts(tile));
       write_totals(d, totals);
-      finish_totals(totals);
+      add_totals(totals, -1, false, true, parts(tile));
     }
     return std::move(lowering_);
   }
@@ -123,6 +124,11 @@ class MatmulLowering {
 
   Launch& add_plain(const PlainLayout& layout, uint64_t units, uint64_t first_block,
                     uint64_t blocks, uint64_t work) {
+    Launch& d = add(kPlainMatmul, layout, plain_words(units, first_block, blocks), work);
+    d.groups = fold_groups(divide_up(units, layout.workgroup), plan_);
+    return d;
+  }
+  PlainWords plain_words(uint64_t units, uint64_t first_block, uint64_t blocks) const {
     PlainWords words;
     words.units = static_cast<uint32_t>(units);
     words.columns = Divisor(product_.n);
@@ -130,9 +136,7 @@ class MatmulLowering {
     words.count = Divisor(product_.count());
     words.first_block = static_cast<uint32_t>(first_block);
     words.blocks = static_cast<uint32_t>(blocks);
-    Launch& d = add(kPlainMatmul, layout, words, work);
-    d.groups = fold_groups(divide_up(units, layout.workgroup), plan_);
-    return d;
+    return words;
   }
 
   // ---- Lines
@@ -178,7 +182,7 @@ class MatmulLowering {
     } else if (layout.store.to_workspace) {
       const int totals = add_total_space();
       write_totals(d, totals);
-      finish_totals(totals);
+      add_totals(totals, -1, false, true, 1);
     }
   }
 
@@ -192,13 +196,15 @@ class MatmulLowering {
     return store;
   }
 
-  // Totals of tiles that other kernels make C of.
-  int add_total_space() { return lowering_.add_workspace(product_.count() * 8); }
+  // Totals of tiles, or of their parts, that other kernels make C of.
+  int add_total_space(uint64_t parts = 1) {
+    const auto bytes = static_cast<uint64_t>(std::max(4, storage_bytes(sums_.type)));
+    return lowering_.add_workspace(parts * product_.count() * bytes);
+  }
   static void write_totals(Launch& d, int totals) {
     d.workspaces.push_back(writes(totals));
     d.writes_output = false;
   }
-  void finish_totals(int totals) { add_totals(totals, -1, false, true, 1); }
 
   bool is_full(const MatmulTile& tile) const {
     const uint32_t steps = tile.kind == Kind::units ? tile.steps()
@@ -238,9 +244,22 @@ class MatmulLowering {
     return product_.batch * row_tiles(tile) * column_tiles(tile);
   }
 
+  uint64_t part_steps(const MatmulTile& tile) const {
+    if (!tile.split) return product_.k;
+    return tile.kind == Kind::units ? unit_part_steps(product_, target_) : sums_.block;
+  }
+  uint64_t parts(const MatmulTile& tile) const { return divide_up(product_.k, part_steps(tile)); }
+  uint64_t group_count(const MatmulTile& tile) const { return tile_count(tile) * parts(tile); }
+
   TileWords tile_words(const MatmulTile& tile) const {
-    return {static_cast<uint32_t>(tile_count(tile)), Divisor(column_tiles(tile)),
-            Divisor(row_tiles(tile))};
+    TileWords words;
+    words.groups = static_cast<uint32_t>(group_count(tile));
+    words.column_tiles = Divisor(column_tiles(tile));
+    words.row_tiles = Divisor(row_tiles(tile));
+    words.tiles = Divisor(tile_count(tile));
+    words.part_steps = static_cast<uint32_t>(part_steps(tile));
+    words.count = static_cast<uint32_t>(product_.count());
+    return words;
   }
 
   template <typename W>
@@ -264,21 +283,39 @@ class MatmulLowering {
     judged.workspaces = {updates(lines)};
     judged.reads_operands = judged.writes_output = false;
 
-    const StoreLayout store = store_layout();
-    const int totals = store.to_workspace ? add_total_space() : -1;
+    const MatmulTile other = choose_shared(product_, target_);
+    StoreLayout store = store_layout();
+    store.to_workspace = store.to_workspace || tile.split || other.split;
+    const uint64_t unit_parts = parts(tile), other_parts = parts(other);
+    const int totals = store.to_workspace ? add_total_space(unit_parts + other_parts) : -1;
     const auto place = [&](Launch& d, const MatmulTile& t) {
-      d.groups = fold_groups(tile_count(t), plan_);
+      d.groups = fold_groups(group_count(t), plan_);
       d.workspaces = {reads(lines)};
       if (store.to_workspace) write_totals(d, totals);
     };
     place(add(kUnitMatmul, unit_layout(tile, store), SplitWords{tile_words(tile), space.words},
               product_.steps()),
           tile);
-    const MatmulTile other = choose_shared(product_, target_);
     TileLayout layout = tile_layout(other, store);
     layout.rejected = true;
-    place(add_tiles(layout, SplitWords{tile_words(other), space.words}), other);
-    if (store.to_workspace) finish_totals(totals);
+    TileWords words = tile_words(other);
+    words.first_part = static_cast<uint32_t>(unit_parts);
+    place(add_tiles(layout, SplitWords{words, space.words}), other);
+    if (store.to_workspace) add_judged_totals(lines, totals, space, unit_parts, other_parts);
+  }
+
+  void add_judged_totals(int lines, int totals, const LineSpace& space, uint64_t unit_parts,
+                         uint64_t other_parts) {
+    PlainLayout layout = plain_layout();
+    layout.stage = PlainStage::totals;
+    layout.judged = true;
+    const uint64_t units = product_.words_of_result();
+    const JudgedWords words{plain_words(units, 0, other_parts), space.words,
+                            static_cast<uint32_t>(unit_parts)};
+    Launch& d = add(kPlainMatmul, layout, words, product_.count() * unit_parts);
+    d.groups = fold_groups(divide_up(units, layout.workgroup), plan_);
+    d.workspaces = {reads(lines), reads(totals)};
+    d.reads_operands = product_.has_epilogue;
   }
 
   void add_measure(const LineSpace& space, int lines) {

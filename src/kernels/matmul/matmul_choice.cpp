@@ -1,5 +1,7 @@
 #include "kernels/matmul/matmul_choice.h"
 
+#include <optional>
+
 #include "kernels/common/divide_up.h"
 #include "kernels/common/memory_format.h"
 #include "kernels/matmul/line_choice.h"
@@ -18,8 +20,14 @@ constexpr uint64_t kMaxChain = 32768;
 // first, and steps along k.
 constexpr uint64_t kMinUnitSteps = uint64_t{1} << 22;
 constexpr uint64_t kMinSplitSteps = uint64_t{1} << 30, kMinSplitDepth = 256;
+constexpr uint64_t kMaxMeasured = 4096;
 // Multiplications from which a CPU gains by the kernel of tiles.
 constexpr uint64_t kMinRegisterSteps = uint64_t{1} << 18;
+// Parts of a product that is split along k: steps, on matrix units at least, of which chains are
+// whole; blocks, of others; elements that their sums may be.
+constexpr uint64_t kMinPartSteps = 512, kUnitPartUnit = 64;
+constexpr uint64_t kMinParts = 8;
+constexpr uint64_t kMaxPartSums = uint64_t{1} << 25;
 // The plain kernel takes this many steps along k; longer products are added up by blocks.
 constexpr uint64_t kMaxPlainDepth = 32768;
 
@@ -32,7 +40,8 @@ const char* unit_obstacle(const Product& product, const Target& target, const Ma
   if (!factors) return "the device has no matrix units for its types";
   if (tile.threads() > plan.max_workgroup_invocations) return "the workgroup is too large";
   if (tile.lanes != plan.subgroup_size) return "subgroups are of another size";
-  if (product.k / tile.steps() + 2 > plan.max_loop_iterations) {
+  const uint64_t steps = tile.split ? unit_part_steps(product, target) : product.k;
+  if (steps / tile.steps() + 2 > plan.max_loop_iterations) {
     return "the loop along k is too long";
   }
   const uint32_t planes = *factors == UnitFactors::split ? 2 : 1;
@@ -52,14 +61,19 @@ bool can_shuffle(const plan::DevicePlan& plan) {
 
 // Why the device should not compute the product on matrix units although it can, or null. By sizes
 // alone, since bits depend on it.
-const char* unit_objection(const Product& product, UnitFactors factors) {
+const char* unit_objection(const Product& product, const Target& target, UnitFactors factors) {
   const uint64_t steps = product.m * product.n * product.k;
   if (product.m < 32 || product.n < 32 || product.k < 32) {
     return "it has fewer than 32 rows, columns or steps";
   }
   if (factors != UnitFactors::split) {
-    if (product.k > kMaxChain) return "k is too long for one chain of additions";
+    if (unit_part_steps(product, target) > kMaxChain)
+      return "k is too long for one chain of additions";
     return steps >= kMinUnitSteps ? nullptr : "it is too small for matrix units";
+  }
+  // Few lines, of which each takes long to measure.
+  if (product.k > 4 * (product.m + product.n) && product.k > kMaxMeasured) {
+    return "its lines are too few and too long to measure";
   }
   if (product.k < kMinSplitDepth) return "k is too short for splitting f32 to pay";
   return steps >= kMinSplitSteps ? nullptr : "it is too small for splitting f32 to pay";
@@ -94,6 +108,13 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
     return tile_count(product, rows, columns) >= target.plan->tuning.busy_tiles;
   };
   std::vector<MatmulTile> best;
+  if (unit_part_steps(product, target) < product.k) {
+    const bool is_split = unit_factors(product, target) == UnitFactors::split;
+    best.push_back(is_split ? unit_tile(lanes, 64, 64, 32, 32, 32, kSplitChain)
+                            : unit_tile(lanes, 64, 64, 64, 32, 32));
+    best.back().split = true;
+    return best;
+  }
   if (unit_factors(product, target) == UnitFactors::split) {
     if (enough(128, 128)) {
       best.push_back(unit_tile(lanes, 128, 128, 32, 64, 32, kSplitChain));
@@ -113,11 +134,33 @@ MatmulTile choose_registers(const Product& product, const Target& target) {
   return register_tile(8, product.m > 8 ? 16 : 8, 4, true);
 }
 
+// Of a product of few tiles and many blocks.
+std::optional<MatmulTile> split_tile(const Product& product, const Target& target) {
+  const uint64_t enough = target.plan->tuning.busy_tiles;
+  const Accumulation sums = accumulation(product, target);
+  const uint64_t blocks = divide_up(product.k, uint64_t{sums.block});
+  if (2 * tile_count(product, 64, 64) > enough || blocks < kMinParts) return {};
+  MatmulTile tile = product.m <= 32 || product.n <= 32 ? shared_tile(32, 32, 16, 4, 4)
+                                                       : shared_tile(64, 64, 16, 8, 4);
+  tile.split = true;
+  if (matmul_obstacle(product, target, tile)) return {};
+  return tile;
+}
+
 }  // namespace
+
+uint64_t unit_part_steps(const Product& product, const Target& target) {
+  const uint64_t enough = target.plan->tuning.busy_tiles, tiles = tile_count(product, 64, 64);
+  const uint64_t most = std::min(product.k / kMinPartSteps, kMaxPartSums / product.count());
+  const uint64_t parts = std::min(divide_up(3 * enough, tiles), most);
+  if (tiles > enough || parts < 2) return product.k;
+  return divide_up(divide_up(product.k, parts), kUnitPartUnit) * kUnitPartUnit;
+}
 
 // The largest tile that still gives every core work.
 MatmulTile choose_shared(const Product& product, const Target& target) {
   const uint64_t enough = target.plan->tuning.busy_tiles;
+  if (const auto tile = split_tile(product, target)) return *tile;
   if (tile_count(product, 128, 128) >= enough) {
     const Accumulation sums = accumulation(product, target);
     if (storage_bytes(sums.type) == 8) {
@@ -148,9 +191,10 @@ const char* matmul_obstacle(const Product& product, const Target& target, const 
   if (is_complex(product.type)) return "the type is complex";
   if (tile.threads() > plan.max_workgroup_invocations) return "the workgroup is too large";
   // Iterations of an invocation, over all of its loops.
+  const uint64_t k = tile.split ? sums.block : product.k;
   const uint64_t iterations = tile.kind == Kind::registers
-                                  ? product.k / 4 + 4 + 2 * (product.k / sums.block)
-                                  : product.k / (2 * tile.depth) + 1 + product.k / sums.block;
+                                  ? k / 4 + 4 + 2 * (k / sums.block)
+                                  : k / (2 * tile.depth) + 1 + k / sums.block;
   if (iterations > plan.max_loop_iterations) return "the loop along k is too long";
   if (tile.kind == Kind::registers) {
     const bool lanes_fit = plan.fixed_subgroup_size && plan.subgroup_size == tile.threads() &&
@@ -159,6 +203,10 @@ const char* matmul_obstacle(const Product& product, const Target& target, const 
     return nullptr;
   }
   if (tile.teams > 1 && tile.total_in_output) return "teams add up in registers";
+  if (tile.split && (tile.teams > 1 || tile.total_in_output)) return "parts are a team's";
+  if (tile.split && divide_up(product.k, uint64_t{sums.block}) * product.count() > kMaxPartSums) {
+    return "the sums of its parts are too many";
+  }
   const uint64_t slabs = 2 * uint64_t{tile.depth} * (tile.rows + tile.columns + 2 * kGroup);
   const uint64_t exchanged = tile.teams > 1 ? uint64_t{tile.rows} * tile.columns : 0;
   const uint64_t shared = (tile.teams * slabs + exchanged) *
@@ -181,7 +229,7 @@ std::vector<MatmulCandidate> matmul_candidates(const Product& product, const Tar
     all.push_back({tile, objection ? objection : matmul_obstacle(product, target, tile)});
   };
   const auto factors = unit_factors(product, target);
-  const char* const objection = factors ? unit_objection(product, *factors) : nullptr;
+  const char* const objection = factors ? unit_objection(product, target, *factors) : nullptr;
   for (const MatmulTile& tile : unit_tiles(product, target)) add(tile, objection);
   add(choose_lines(product, target), line_objection(product, target));
   add(choose_shared(product, target), shared_objection(product, target));
@@ -231,6 +279,11 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
   tiles.push_back(shared_tile(32, 32, 16, 4, 4));
   for (uint32_t teams : {2u, 4u}) tiles.push_back(with_teams(shared_tile(32, 32, 16, 4, 4), teams));
   tiles.push_back(shared_tile(32, 32, 32, 4, 4));
+  for (const MatmulTile& whole : {shared_tile(64, 64, 16, 8, 4), shared_tile(32, 32, 16, 4, 4),
+                                  shared_tile(128, 128, 8, 8, 8)}) {
+    tiles.push_back(whole);
+    tiles.back().split = true;
+  }
   for (const MatmulTile& tile : line_tiles()) tiles.push_back(tile);
   if (plan.has.coopmat) {
     tiles.push_back(unit_tile(plan.subgroup_size, 128, 256, 32, 64, 64));
@@ -243,6 +296,10 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
     }
     tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 64, 32, 64));
     tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 64, 32, 32));
+    for (uint32_t chain : {0u, kSplitChain}) {
+      tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 32, 32, 32, chain));
+      tiles.back().split = true;
+    }
   }
   return tiles;
 }

@@ -132,11 +132,34 @@ TEST(MatmulChoice, RefusalsOfMatrixUnits) {
   EXPECT_EQ(why(DType::f16, 256, 256, 256), nullptr);
   EXPECT_STREQ(why(DType::f16, 31, 4096, 4096), "it has fewer than 32 rows, columns or steps");
   EXPECT_STREQ(why(DType::f16, 161, 161, 161), "it is too small for matrix units");
-  EXPECT_STREQ(why(DType::f16, 64, 64, 32769), "k is too long for one chain of additions");
+  EXPECT_STREQ(why(DType::f16, 1024, 1024, 32769), "k is too long for one chain of additions");
+  EXPECT_EQ(why(DType::f16, 64, 64, 32769), nullptr);  // in parts
   EXPECT_EQ(why(DType::f32, 1024, 1024, 1024), nullptr);
   EXPECT_STREQ(why(DType::f32, 1024, 1024, 1023), "it is too small for splitting f32 to pay");
   EXPECT_STREQ(why(DType::f32, 4096, 4096, 255), "k is too short for splitting f32 to pay");
+  EXPECT_STREQ(why(DType::f32, 64, 288, 131072), "its lines are too few and too long to measure");
   EXPECT_STREQ(why(DType::f64, 1024, 1024, 1024), "the device has no matrix units for its types");
+}
+
+// As gradients of convolutions and of layers ask for.
+TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
+  const plan::DevicePlan plan = unit_plan();
+  const auto chosen = [&](DType t, uint64_t m, uint64_t n, uint64_t k) {
+    return choose_matmul(product(t, m, n, k), make_target(plan)).name();
+  };
+  EXPECT_EQ(chosen(DType::f32, 64, 288, 131072), "shared_64_64_16_8_4_w");
+  EXPECT_EQ(chosen(DType::f32, 64, 27, 131072), "shared_32_32_16_4_4_w");
+  EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_64_64_32_32_32_w_k32");
+  EXPECT_EQ(chosen(DType::f16, 512, 768, 3072), "units_64_64_64_32_32_w");
+  EXPECT_EQ(chosen(DType::f16, 4096, 768, 3072), "units_128_128_32_64_64");
+  // Parts are as long as their number allows, and are whole numbers of slabs.
+  const auto steps = [&](uint64_t m, uint64_t n, uint64_t k) {
+    return unit_part_steps(product(DType::bf16, m, n, k), make_target(plan));
+  };
+  EXPECT_EQ(steps(512, 768, 3072), 1024u);
+  EXPECT_EQ(steps(64, 64, 100000), 576u);
+  EXPECT_EQ(steps(4096, 4096, 4096), 4096u);
+  EXPECT_EQ(steps(64, 64, 512), 512u);
 }
 
 // Of one token: weights as they are, and transposed; keys and values of eight heads.

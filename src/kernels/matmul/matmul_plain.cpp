@@ -7,6 +7,7 @@
 
 #include "kernels/common/grid.h"
 #include "kernels/matmul/matmul_kernel.h"
+#include "kernels/matmul/split_lines.h"
 
 namespace nxv::kernels {
 namespace {
@@ -25,7 +26,8 @@ class PlainMatmul {
       : layout_(layout),
         b_("matmul_" + std::string(kNames[static_cast<int>(PlainStage(layout.stage))]),
            layout.workgroup),
-        kernel_(b_, region, target, layout.sums, kWordsOf<PlainWords>, workspaces(layout)),
+        kernel_(b_, region, target, layout.sums,
+                layout.judged ? kWordsOf<JudgedWords> : kWordsOf<PlainWords>, workspaces(layout)),
         words_(kernel_.arguments.words_as<PlainWords>()) {}
 
   ir::Kernel run() {
@@ -51,7 +53,8 @@ class PlainMatmul {
   static constexpr std::string_view kNames[] = {"plain", "blocks", "totals"};
 
   static int workspaces(const PlainLayout& layout) {
-    return (layout.stage != PlainStage::whole) + (layout.resumes || !layout.finishes);
+    return (layout.stage != PlainStage::whole) + (layout.resumes || !layout.finishes) +
+           layout.judged;
   }
 
   // The elements that share a word of some result. Beyond the last one lies padding: its values are
@@ -158,11 +161,21 @@ class PlainMatmul {
   Sum total(Value element) {
     const auto sum = kernel_.variables(layout_.resumes ? load_sum(kernel_.workspace(1), element)
                                                        : kernel_.zero_sum());
-    unrolled(b_.u32(0), words_[&Words::blocks], [&](Value block, uint32_t count) {
+    Value first = b_.u32(0), end = words_[&Words::blocks];
+    if (layout_.judged) {
+      const auto judged = kernel_.arguments.words_as<JudgedWords>();
+      const Value row = words_.divide(element, &Words::columns);
+      const SplitLines lines(kernel_, kWordsOf<PlainWords>);
+      const Value by_units = lines.verdict(words_.divide(row, &Words::rows)) != 0u;
+      const Value unit_parts = judged[&JudgedWords::unit_parts];
+      first = b_.select(by_units, b_.u32(0), unit_parts);
+      end = b_.select(by_units, unit_parts, unit_parts + end);
+    }
+    unrolled(first, end, [&](Value block, uint32_t count) {
       std::vector<Sum> sums;
       for (uint32_t i = 0; i < count; ++i) {
         const Value at = (i == 0 ? block : block + i) * words_[&Words::count] + element;
-        sums.push_back(load_sum(kernel_.workspace(0), at));
+        sums.push_back(load_sum(kernel_.workspace(layout_.judged), at));
       }
       Sum all = MatmulKernel::read(sum);
       for (const Sum& s : sums) all = MatmulKernel::add(all, s);

@@ -18,6 +18,8 @@ struct PlainLayout {
   uint32_t unroll = 8;
   Choice<bool> resumes = false;  // totals: starts from the total of the pass before
   Choice<bool> finishes = true;  // totals: writes C
+  // totals: of f32 that matrix units may have added up in parts of their own: verdicts tell.
+  Choice<bool> judged = false;
 };
 
 struct PlainWords {
@@ -27,7 +29,8 @@ struct PlainWords {
   uint32_t first_block = 0, blocks = 0;  // of this pass
 };
 
-// Workspaces: the sums of blocks, but for `whole`; then the total, where it resumes or does not
+// Words: PlainWords; JudgedWords (split_lines.h) where totals are judged. Workspaces: the lines,
+// where they are; the sums of blocks, but for `whole`; then the total, where it resumes or does not
 // finish.
 ir::Kernel generate_plain_matmul(const Region&, const Target&, const PlainLayout&);
 inline constexpr Family<PlainLayout> kPlainMatmul = {"matmul_plain", generate_plain_matmul};

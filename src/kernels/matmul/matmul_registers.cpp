@@ -30,7 +30,7 @@ class RegisterMatmul {
 
   ir::Kernel run() {
     const Value tile = linear_group(b_);
-    b_.if_(tile < words_[&Words::tiles], [&] { compute(tile); });
+    b_.if_(tile < words_[&Words::groups], [&] { compute(tile); });
     return b_.finish();
   }
 

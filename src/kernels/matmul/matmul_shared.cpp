@@ -2,9 +2,10 @@
 //
 // A workgroup computes a tile of C. Slabs of A and B are multiplied as they come (shared_slab.h).
 // Where tiles are few it has several teams, each of which adds up other blocks of the same
-// elements; the first one adds up their sums, in the order of the blocks. An invocation computes 4
-// x 4 blocks of C, spread over the tile so that the lanes of a subgroup read neighbouring quads.
-// What lies beyond the edges of C is not stored.
+// elements; the first one adds up their sums, in the order of the blocks. Where they are fewer
+// still and K is long, workgroups take a block each (`split`). An invocation computes 4 x 4 blocks
+// of C, spread over the tile so that the lanes of a subgroup read neighbouring quads. What lies
+// beyond the edges of C is not stored.
 #include "kernels/common/grid.h"
 #include "kernels/matmul/matmul_kernel.h"
 #include "kernels/matmul/matmul_tiled.h"
@@ -33,8 +34,13 @@ class SharedMatmul {
         slab_b_(kernel_, kernel_.B, layout.b, "b_slab", tile_, tile_.columns, layout.is_full) {}
 
   ir::Kernel run() {
-    const Value tile = linear_group(b_);
-    b_.if_(tile < words_[&Words::tiles], [&] {
+    const Value group = linear_group(b_);
+    b_.if_(group < words_[&Words::groups], [&] {
+      Value tile = group;
+      if (tile_.split) {
+        part_ = words_.divide(group, &Words::tiles);
+        tile = group - part_ * words_[&Words::tiles];
+      }
       if (!layout_.rejected) return compute(tile);
       const Value batch =
           words_.divide(words_.divide(tile, &Words::column_tiles), &Words::row_tiles);
@@ -66,7 +72,9 @@ class SharedMatmul {
 
     const Sum zeros(size_t{tile_.thread_rows} * tile_.thread_columns, kernel_.zero());
     sums_ = kernel_.variables(zeros);
-    const Value start = has_teams() ? team_ * kernel_.sums.block : b_.u32(0);
+    Value start = b_.u32(0);
+    if (has_teams()) start = team_ * kernel_.sums.block;
+    if (tile_.split) start = part_ * kernel_.sums.block;
     slab_a_.load(start);
     slab_b_.load(start);
     slab_a_.store(0);
@@ -75,6 +83,10 @@ class SharedMatmul {
 
     if (has_teams()) return add_by_teams(zeros, start, local);
     const Value k = kernel_.k();
+    if (tile_.split) {
+      block(start, b_.binary(Opcode::min, start + kernel_.sums.block, k));
+      return store(MatmulKernel::read(sums_));
+    }
     if (!layout_.several_blocks) {
       block(b_.u32(0), k);
       return store(MatmulKernel::add(zeros, MatmulKernel::read(sums_)));
@@ -200,9 +212,14 @@ class SharedMatmul {
 
   // Stores the values, or adds them to what is there.
   void store(const Sum& values, bool adds = false) {
+    const Value space = layout_.store.to_workspace ? (part_ ? words_[&Words::first_part] + part_
+                                                            : words_[&Words::first_part]) *
+                                                         words_[&Words::count]
+                                                   : Value();
     for (uint32_t r = 0; r < tile_.thread_rows; ++r) {
       const Value row = row_ + (r / kGroup * row_distance() + r % kGroup);
-      const Value start = (batch_ * kernel_.m() + row) * kernel_.n();
+      Value start = (batch_ * kernel_.m() + row) * kernel_.n();
+      if (space) start = space + start;
       store_.if_row(row, [&] {
         for (uint32_t c = 0; c < tile_.thread_columns; c += kGroup) {
           store_.four(&values[r * tile_.thread_columns + c], start,
@@ -219,7 +236,7 @@ class SharedMatmul {
   const WordValues<TileWords> words_;
   const MatmulStore store_;
   SharedSlab slab_a_, slab_b_;
-  Value team_;  // absent: there is one
+  Value team_, part_;  // absent: there is one
   Value batch_, row_, column_, quad_row_, quad_column_;
   std::vector<ir::Var> sums_;
 };

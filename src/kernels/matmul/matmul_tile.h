@@ -31,7 +31,9 @@ struct MatmulTile {
   // Where the sum of the finished blocks waits while the next block is added up: in registers, or
   // in C itself.
   Choice<bool> total_in_output = false;
-  // lines: a workgroup takes one block for each team, and the sums of blocks go to a workspace.
+  // A workgroup takes a part of the steps along k, and its sums go to a workspace, where those of
+  // all parts are then added up, in order. A part is: of lines, one block for each team; of shared
+  // tiles, one block; of units, `part_steps` of the product.
   Choice<bool> split = false;
   // registers: the lanes of a subgroup load different rows of A and pass them around.
   Choice<bool> shuffle = false;

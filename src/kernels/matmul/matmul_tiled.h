@@ -20,8 +20,13 @@ struct TileLayout {
 };
 
 struct TileWords {
-  uint32_t tiles = 0;
+  uint32_t groups = 0;              // tiles times parts
   Divisor column_tiles, row_tiles;  // of a batch
+  // Of tiles that are split along k:
+  Divisor tiles;            // of a part
+  uint32_t part_steps = 0;  // of a part, but for the last one
+  // Elements of C; and the part of the workspace that is the first one's.
+  uint32_t count = 0, first_part = 0;
 };
 
 // Workspaces: of `rejected` what lines of factors are like, with LineWords behind those of tiles

@@ -42,8 +42,13 @@ class UnitMatmul {
   }
 
   ir::Kernel run() {
-    const Value tile = linear_group(b_);
-    b_.if_(tile < words_[&Words::tiles], [&] {
+    const Value group = linear_group(b_);
+    b_.if_(group < words_[&Words::groups], [&] {
+      Value tile = group;
+      if (tile_.split) {
+        part_ = words_.divide(group, &Words::tiles);
+        tile = group - part_ * words_[&Words::tiles];
+      }
       find_tile(tile);
       if (!is_split_) return compute();
       const Value verdict = lines().verdict(batch_);
@@ -89,11 +94,15 @@ class UnitMatmul {
     std::vector<ir::Var> totals;
     for (uint32_t i = 0; i < matrix_rows_ * matrix_columns_; ++i) totals.push_back(b_.var(zeros));
 
-    const Value end = kernel_.k();
-    load(b_.u32(0));
+    Value begin = b_.u32(0), end = kernel_.k();
+    if (tile_.split) {
+      begin = part_ * words_[&Words::part_steps];
+      end = b_.binary(Opcode::min, begin + words_[&Words::part_steps], end);
+    }
+    load(begin);
     store();
     b_.barrier();
-    b_.for_range(b_.u32(0), end, b_.u32(tile_.steps()), [&](Value k) {
+    b_.for_range(begin, end, b_.u32(tile_.steps()), [&](Value k) {
       Sum sums = tile_.chain ? Sum(totals.size(), zeros) : MatmulKernel::read(totals);
       for (uint32_t done = 0; done < tile_.steps(); done += tile_.depth) {
         Value next = k + (done + tile_.depth);
@@ -214,7 +223,8 @@ class UnitMatmul {
         if (is_split_) totals[i] = unscaled(totals[i], shift, column_shifts[i]);
       }
       store_.if_row(row, [&] {
-        const Value start = (batch_ * kernel_.m() + row) * kernel_.n();
+        Value start = (batch_ * kernel_.m() + row) * kernel_.n();
+        if (tile_.split) start = part_ * words_[&Words::count] + start;
         store_.four(totals.data(), start, column);
       });
     });
@@ -234,6 +244,7 @@ class UnitMatmul {
   const MatmulStore store_;
   UnitSlab slab_a_, slab_b_;
   ir::Shared shared_;
+  Value part_;  // absent: there is one
   Value batch_, first_row_, first_column_;
   Value row_, column_;  // of the subgroup, in the tile
 };

@@ -19,7 +19,14 @@ struct UnitDevice : Device {
     }
     return all;
   }
-  MatmulTile tile(uint32_t chain) const { return tiles(chain).back(); }
+  // The smallest, of all steps along k or of a part of them.
+  MatmulTile tile(uint32_t chain, bool split = false) const {
+    MatmulTile tile;
+    for (const MatmulTile& t : tiles(chain)) {
+      if (t.split == split) tile = t;
+    }
+    return tile;
+  }
 };
 
 constexpr DType kTypes[] = {DType::f16, DType::bf16, DType::f32};
@@ -217,6 +224,32 @@ TEST(MatmulUnits, VerdictsAgainstMatrixUnits) {
   const auto batch = static_cast<size_t>(p.m * p.n * 4);
   EXPECT_EQ(std::memcmp(c.data() + batch, wanted.data() + batch, 6 * batch), 0);
   EXPECT_NE(std::memcmp(c.data(), wanted.data(), batch), 0);
+}
+
+// Each batch has the parts of the kernel that computed it.
+TEST(MatmulUnits, PartsOfBatchesAreJudged) {
+  const UnitDevice device;
+  const MatmulTile tile = device.tile(kSplitChain, true);
+  for (int64_t n : {36, 37}) {
+    Problem p(DType::f32, DType::f32, 2, 40, n, 1100);
+    p.fill(9, any_real);
+    store_scalar(make_scalar(DType::f32, 0x1p60), p.a_bytes.data(), p.a.at(1, 3, 1099));
+    ASSERT_LT(unit_part_steps(product_of(p.region), device.target), 1100u);
+    const Bytes c = run(p, lower_matmul(p.region, device.target, tile));
+    const Bytes wanted = run(p, lower_matmul(p.region, device.target, MatmulTile{}));
+    const auto batch = static_cast<size_t>(p.m * p.n * 4);
+    EXPECT_EQ(std::memcmp(c.data() + batch, wanted.data() + batch, batch), 0) << n;
+    EXPECT_NE(std::memcmp(c.data(), wanted.data(), batch), 0) << n;
+    p.batch = 1;
+    const Errors e = errors(p, c);
+    EXPECT_LT(e.units, e.chain);
+
+    Problem q(DType::f32, DType::f32, 1, 40, n, 1100);
+    q.fill(10, any_real);
+    const Bytes product = run(q, lower_matmul(q.region, device.target, tile));
+    const auto finished = add_epilogue(q, DType::f16);
+    EXPECT_EQ(run(q, lower_matmul(q.region, device.target, tile)), finished(product));
+  }
 }
 
 TEST(MatmulUnits, HalvesKeepInfinityAndNan) {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "kernels/matmul/matmul_kernel.h"
+#include "kernels/matmul/matmul_plain.h"
 #include "kernels/matmul/matmul_tiled.h"
 
 namespace nxv::kernels {
@@ -38,12 +39,19 @@ struct SplitWords {
   TileWords tiles;
   LineWords lines;
 };
+// Of totals that are judged: the sums of matrix units come first, then those of the other kernel.
+struct JudgedWords {
+  PlainWords plain;
+  LineWords lines;
+  uint32_t unit_parts = 0;
+};
 
 // What the workspace holds, as kernels that multiply read it; workspace 0.
 class SplitLines {
  public:
-  explicit SplitLines(const MatmulKernel& kernel)
-      : kernel_(kernel), words_(kernel.arguments.words_as<LineWords>(kWordsOf<TileWords>)) {}
+  // `first_word`: where LineWords begin.
+  explicit SplitLines(const MatmulKernel& kernel, uint32_t first_word = kWordsOf<TileWords>)
+      : kernel_(kernel), words_(kernel.arguments.words_as<LineWords>(first_word)) {}
 
   // 1 where matrix units may compute the batch.
   ir::Value verdict(ir::Value batch) const { return load(words_[&LineWords::verdicts] + batch); }
