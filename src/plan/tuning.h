@@ -51,7 +51,7 @@ struct Tuning {
   // each component in a loop over the lanes.
   bool word_pairs = false;
   // Invocations of a workgroup that multiplies lines of a matrix with few vectors, at most.
-  uint32_t line_workgroup = 256;
+  uint32_t line_workgroup = 512;
   // Rows and columns of the largest matrices that an invocation decomposes alone, in one kernel.
   // Larger ones take a kernel for each column, and their results round less often.
   uint32_t lone_matrix = 16;
@@ -59,6 +59,8 @@ struct Tuning {
   uint32_t rank_sort_columns = 64;
   // Elements that an invocation which scans a line alone loads before it uses the first.
   uint32_t scan_loads = 8;
+  // Invocations of a workgroup of the plain matrix product whose teams take other blocks.
+  uint32_t team_workgroup = 256;
   // Steps along k that the plain matrix product unrolls: loads under way at once.
   uint32_t plain_unroll = 32;
 

@@ -13,18 +13,16 @@ namespace {
 constexpr uint64_t kMaxVectors = 16;
 // Fewer or shorter lines are for the plain kernel.
 constexpr uint64_t kMinLines = 32, kMinDepth = 32;
-// Lanes of a team, at least: they read 64 bytes of narrow types together.
-constexpr uint32_t kMinLanes = 16;
+// So do few lines of many vectors, which leave the device idle.
+constexpr uint64_t kFewLines = 1024, kManyVectors = 8;
+// Lanes of a team, at least: they read 32 bytes together.
+constexpr uint32_t kMinLanes = 8, kLoneLanes = 128;
 // Pieces of 16 bytes that an invocation has under way: of lines by slabs.
 constexpr uint32_t kSlabPieces = 8;
 // Steps of an integer, which may be added up in any order.
 constexpr uint32_t kIntegerBlock = 256;
 // Sums of blocks that may wait in a workspace.
 constexpr uint64_t kMaxBlockSums = uint64_t{1} << 24;
-// Bytes of lines from which a second pass over few sums costs less than workgroups that come out
-// uneven.
-constexpr uint64_t kLongRead = uint64_t{64} << 20;
-constexpr uint32_t kMaxSplitVectors = 4;
 
 bool lines_are_rows(const Product& p) { return p.m > p.n; }
 const Factor& line_factor(const Product& p, bool are_rows) { return are_rows ? p.a : p.b; }
@@ -45,37 +43,31 @@ uint64_t shared_bytes(const Product& product, DType sum, const MatmulTile& tile)
   return bytes + lines * ((tile.depth / piece) | 1) * (access.aligned ? 16 : sum_bytes(sum));
 }
 
-// Lines of an invocation and steps that it has under way.
+// What an invocation takes: lines, steps that it has under way, lanes of a team at most.
 struct Share {
-  uint32_t lines, depth;
+  uint32_t lines, depth, lanes;
 };
 
-Share share_of_adjacent(const Product& product, const Accumulation& sums, uint32_t vectors,
-                        uint32_t busy) {
+// One word of each step, of few vectors: more would leave the device with too few invocations.
+Share share_of_adjacent(const Product& product, const Accumulation& sums, uint32_t vectors) {
   const auto bytes =
       static_cast<uint32_t>(storage_bytes(line_factor(product, lines_are_rows(product)).type));
   const uint32_t most = 64 * 4 / sum_bytes(sums.type);  // sums in registers
-  uint32_t lines = std::min<uint32_t>(kGroup, most / vectors);
-  // Whole words of narrow types.
-  const auto invocations = [&] {
-    return product.batch * divide_up(line_count(product), uint64_t{lines}) *
-           divide_up(product.k, uint64_t{sums.block});
-  };
-  while (lines * bytes > 4 && lines > 1 && invocations() < busy) lines /= 2;
-  const uint32_t under_way = vectors < 8 ? 256 : 128;  // bytes
-  return {lines, std::clamp(under_way / (lines * bytes), 4u, 64u)};
+  const uint32_t wanted = std::max(1u, (vectors == 1 ? 4 : 8) / bytes);
+  const uint32_t lines = std::min(wanted, most / vectors);
+  const uint32_t under_way = vectors == 1 ? 256 : vectors < 8 ? 512 : 128;  // bytes
+  return {lines, std::clamp(under_way / (lines * bytes), 4u, 64u), vectors == 1 ? 32u : 16u};
 }
 
 Share share_of_contiguous(const Product& product, const Accumulation& sums, uint32_t vectors) {
-  uint32_t lines = vectors <= 2 ? 1 : vectors <= 4 ? 2 : 4;
-  if (sum_bytes(sums.type) == 8 && vectors == 16) lines = 2;
+  const uint32_t lines = vectors <= 2 ? 1 : 2;
   const bool are_rows = lines_are_rows(product);
   const FactorAccess access = line_access(product, are_rows, lines);
   const uint32_t piece =
       16 / static_cast<uint32_t>(storage_bytes(line_factor(product, are_rows).type));
-  uint32_t depth = access.aligned ? kSlabPieces / lines * piece : 32 / lines;
+  uint32_t depth = access.aligned ? kSlabPieces * piece : 32;
   while (depth > sums.block || (depth / 2 >= product.k && depth / 2 >= piece)) depth /= 2;
-  return {lines, depth};
+  return {lines, depth, 16};
 }
 
 }  // namespace
@@ -103,7 +95,9 @@ const char* line_objection(const Product& product, const Target& target) {
   if (!target.plan->tuning.shares_cheaply) return "the device has no shared memory of its own";
   if (vector_count(product) > kMaxVectors) return "it has more than 16 rows and columns";
   const bool is_long = line_count(product) >= kMinLines && product.k >= kMinDepth;
-  return is_long ? nullptr : "its lines are too few or too short";
+  const bool is_small = vector_count(product) >= kManyVectors && product.batch == 1 &&
+                        line_count(product) < kFewLines;
+  return is_long && !is_small ? nullptr : "its lines are too few or too short";
 }
 
 const char* line_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {
@@ -144,34 +138,33 @@ MatmulTile choose_lines(const Product& product, const Target& target) {
   if (are_rows && vectors == 2) vectors = kGroup;  // quads of C
   const FactorAccess access = line_access(product, are_rows, kGroup);
   const Share share = access.unit == FactorAccess::Unit::free
-                          ? share_of_adjacent(product, sums, vectors, tuning.busy_products)
+                          ? share_of_adjacent(product, sums, vectors)
                           : share_of_contiguous(product, sums, vectors);
   const uint64_t blocks = divide_up(product.k, uint64_t{sums.block}), lines = line_count(product);
-  const auto tiles = [&](uint32_t lanes) {
+  const uint64_t enough = tuning.busy_line_tiles;
+  const auto tiles_of = [&](uint32_t lanes) {
     return product.batch * divide_up(lines, uint64_t{lanes} * share.lines);
   };
+  uint32_t lanes = share.lanes;
+  while (lanes > kMinLanes && uint64_t{lanes} * share.lines >= 2 * lines) lanes /= 2;
+  // Of few blocks the lanes alone make whole workgroups.
+  while (lanes * std::min<uint64_t>(blocks, 8) < kLoneLanes && tiles_of(2 * lanes) >= 2 * enough) {
+    lanes *= 2;
+  }
+  const uint64_t tiles = tiles_of(lanes);
 
-  MatmulTile tile;
+  MatmulTile tile = line_tile(are_rows, vectors, lanes, share.lines, share.depth);
   for (uint32_t threads = tuning.line_workgroup;; threads /= 2) {
-    // Teams that take a block each, as long as their lanes read enough together.
-    uint32_t lanes = threads, teams = 1;
-    for (; teams < blocks && lanes > 2 * kMinLanes; lanes /= 2) teams *= 2;
-    while (lanes > kMinLanes &&
-           (tiles(lanes) < tuning.busy_line_tiles || uint64_t{lanes} * share.lines >= 2 * lines)) {
-      lanes /= 2;
-    }
-    tile = with_teams(line_tile(are_rows, vectors, lanes, share.lines, share.depth), teams);
-    const uint64_t bytes =
-        product.batch * lines * product.k *
-        static_cast<uint64_t>(storage_bytes(line_factor(product, are_rows).type));
-    const bool is_idle = tiles(lanes) < tuning.busy_line_tiles;
-    const bool is_uneven = tiles(lanes) < 8 * uint64_t{tuning.busy_line_tiles} &&
-                           bytes >= kLongRead && vectors <= kMaxSplitVectors;
-    if (blocks > teams && (is_idle || is_uneven)) {
-      tile.split = true;
-      if (line_obstacle(product, target, tile)) tile.split = false;
-    }
-    if (threads <= 2 * kMinLanes || !line_obstacle(product, target, tile)) return tile;
+    // Teams that take a block each; where tiles are few, of as many workgroups as keep the device
+    // busy.
+    const bool is_idle = tiles < enough;
+    const uint64_t wanted = is_idle ? std::max<uint64_t>(tiles * blocks / enough, 2) : blocks;
+    uint32_t teams = 1;
+    while (teams * lanes < threads && 2 * teams <= std::bit_ceil(wanted)) teams *= 2;
+    tile = with_teams(tile, teams);
+    tile.split = is_idle && blocks > teams;
+    if (tile.split && line_obstacle(product, target, tile)) tile.split = false;
+    if (threads <= lanes || !line_obstacle(product, target, tile)) return tile;
   }
 }
 

@@ -36,10 +36,14 @@ class MatmulLowering {
   }
 
   Lowering plain() {
-    if (adds_by_blocks(product_, target_)) {
+    const uint32_t teams = plain_teams(product_, target_);
+    if (teams == 1 && adds_by_blocks(product_, target_)) {
       add_blocks();
     } else {
-      add_plain(plain_layout(), product_.words_of_result(), 0, 0, product_.steps());
+      PlainLayout layout = plain_layout();
+      layout.teams = teams;
+      if (teams > 1) layout.workgroup = plan_.tuning.team_workgroup / teams;
+      add_plain(layout, product_.words_of_result(), 0, 0, product_.steps());
     }
     return std::move(lowering_);
   }

@@ -1,5 +1,6 @@
 #include "kernels/matmul/matmul_choice.h"
 
+#include <bit>
 #include <optional>
 
 #include "kernels/common/divide_up.h"
@@ -13,6 +14,7 @@ using Kind = MatmulTile::Kind;
 
 // On GPUs, products of which the plain kernel computes all elements at once.
 constexpr uint64_t kMaxPlainElements = 64 * 64, kMaxPlainSteps = 128;
+constexpr uint32_t kMaxPlainTeams = 16;
 // Steps along k that units may add up of f16 and bf16: the error stays far below that of rounding
 // the sum to them.
 constexpr uint64_t kMaxChain = 32768;
@@ -87,8 +89,11 @@ const char* register_objection(const Product& product, const Target& target) {
   return worth ? nullptr : "it is too small to pay for compiling the kernel";
 }
 
+std::optional<MatmulTile> split_tile(const Product& product, const Target& target);
+
 const char* shared_objection(const Product& product, const Target& target) {
   if (!shares_cheaply(target)) return "the device has no shared memory of its own";
+  if (product.m >= 8 && product.n >= 8 && split_tile(product, target)) return nullptr;
   if (product.m < 16 || product.n < 16 || product.k < 16) {
     return "it has fewer than 16 rows, columns or steps";
   }
@@ -249,6 +254,14 @@ bool adds_by_blocks(const Product& product, const Target& target) {
   const bool is_long = product.k >= 2 * accumulation(product, target).block;
   return product.k > kMaxPlainDepth ||
          (is_long && product.words_of_result() < target.plan->tuning.busy_products);
+}
+
+uint32_t plain_teams(const Product& product, const Target& target) {
+  const uint64_t blocks = divide_up(product.k, uint64_t{accumulation(product, target).block});
+  const bool is_short = blocks <= 2 * kMaxPlainTeams && product.k <= kMaxPlainDepth;
+  if (!shares_cheaply(target) || is_complex(product.type) || !is_short) return 1;
+  if (product.words_of_result() >= target.plan->tuning.busy_products) return 1;
+  return static_cast<uint32_t>(std::min<uint64_t>(std::bit_floor(blocks), kMaxPlainTeams));
 }
 
 std::vector<MatmulTile> candidate_tiles(const Target& target) {

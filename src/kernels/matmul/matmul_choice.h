@@ -30,6 +30,10 @@ uint64_t unit_part_steps(const Product& product, const Target& target);
 // device busy where the result alone would not.
 bool adds_by_blocks(const Product& product, const Target& target);
 
+// Teams of a workgroup of the plain kernel: of few elements, with not so many blocks that other
+// workgroups had better take them.
+uint32_t plain_teams(const Product& product, const Target& target);
+
 // Tiles that suit devices of the target's kind, in no order: for tests and benchmarks.
 std::vector<MatmulTile> candidate_tiles(const Target& target);
 

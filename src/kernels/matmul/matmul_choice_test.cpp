@@ -174,30 +174,32 @@ TEST(MatmulChoice, LinesOfDecoding) {
     return p;
   };
   const DType bf16 = DType::bf16, f32 = DType::f32;
-  EXPECT_EQ(chosen(product(bf16, 1, 2048, 2048)), "lines_1_32_64_1_2_t8");
-  EXPECT_EQ(chosen(product(bf16, 1, 8192, 2048)), "lines_1_64_32_1_4_t8");
-  EXPECT_EQ(chosen(product(bf16, 1, 128256, 2048)), "lines_1_128_32_1_4_t8");
+  EXPECT_EQ(chosen(product(bf16, 1, 2048, 2048)), "lines_1_64_64_1_2_w_t2");
+  EXPECT_EQ(chosen(product(bf16, 1, 8192, 2048)), "lines_1_64_64_1_2_t8");
+  EXPECT_EQ(chosen(product(bf16, 1, 128256, 2048)), "lines_1_64_64_1_2_t8");
   EXPECT_EQ(chosen(product(bf16, 16, 8192, 2048)), "lines_16_64_16_16_4_t8");
-  EXPECT_EQ(chosen(transposed(product(bf16, 1, 8192, 2048))), "lines_1_32_64_1_1_t8");
-  EXPECT_EQ(chosen(transposed(product(bf16, 4, 8192, 2048))), "lines_4_64_32_4_2_t8");
-  EXPECT_EQ(chosen(product(f32, 1, 8192, 2048)), "lines_1_64_16_1_4_t8");
-  EXPECT_EQ(chosen(product(f32, 8192, 2, 2048)), "lines_64_4_16_2_4_t8");
-  // Few lines that are long, and lines too many for even work: blocks of the same by several.
-  EXPECT_EQ(chosen(product(bf16, 1, 2048, 8192)), "lines_1_64_32_1_4_w_t8");
-  EXPECT_EQ(chosen(product(bf16, 1, 16384, 16384)), "lines_1_128_32_1_4_w_t8");
-  EXPECT_EQ(chosen(transposed(product(f32, 1, 16384, 16384))), "lines_1_32_32_1_1_w_t8");
+  EXPECT_EQ(chosen(transposed(product(bf16, 1, 8192, 2048))), "lines_1_16_64_1_1_t8");
+  EXPECT_EQ(chosen(transposed(product(bf16, 4, 8192, 2048))), "lines_4_32_64_4_2_t8");
+  EXPECT_EQ(chosen(product(f32, 1, 8192, 2048)), "lines_1_32_64_1_1_t8");
+  EXPECT_EQ(chosen(product(f32, 8192, 2, 2048)), "lines_32_4_32_2_4_t8");
+  // Few lines that are long: blocks of the same by several workgroups.
+  EXPECT_EQ(chosen(product(bf16, 1, 2048, 8192)), "lines_1_64_64_1_2_w_t8");
+  EXPECT_EQ(chosen(product(bf16, 1, 16384, 16384)), "lines_1_64_64_1_2_t16");
+  EXPECT_EQ(chosen(transposed(product(f32, 1, 16384, 16384))), "lines_1_16_32_1_1_t16");
   const auto keys = [&](uint64_t count) { return transposed(product(bf16, 4, count, 64)); };
-  EXPECT_EQ(chosen(batched(keys(1000), 8)), "lines_4_64_32_4_2");
-  EXPECT_EQ(chosen(batched(keys(32768), 8)), "lines_4_512_32_4_2");
-  EXPECT_EQ(chosen(batched(product(bf16, 4, 64, 1000), 8)), "lines_4_32_64_4_2_t4");
-  EXPECT_EQ(chosen(batched(product(bf16, 4, 64, 32768), 8)), "lines_4_64_32_4_4_w_t8");
+  EXPECT_EQ(chosen(batched(keys(1000), 8)), "lines_4_32_64_4_2");
+  EXPECT_EQ(chosen(batched(keys(32768), 8)), "lines_4_256_64_4_2");
+  EXPECT_EQ(chosen(batched(product(bf16, 4, 64, 1000), 8)), "lines_4_64_64_4_4_w_t2");
+  EXPECT_EQ(chosen(batched(product(bf16, 4, 64, 32768), 8)), "lines_4_64_64_4_4_w_t8");
 }
 
 TEST(MatmulChoice, RefusalsOfLines) {
   EXPECT_STREQ(refusal(product(DType::f32, 1, 4096, 4096), cpu_plan(), Kind::lines),
                "the device has no shared memory of its own");
   const auto why = [](const Product& p) { return refusal(p, gpu_plan(), Kind::lines); };
-  EXPECT_EQ(why(product(DType::f32, 16, 32, 32)), nullptr);
+  EXPECT_EQ(why(product(DType::f32, 4, 32, 32)), nullptr);
+  EXPECT_EQ(why(product(DType::f32, 16, 1024, 32)), nullptr);
+  EXPECT_STREQ(why(product(DType::f32, 16, 1023, 32)), "its lines are too few or too short");
   EXPECT_STREQ(why(product(DType::f32, 17, 4096, 4096)), "it has more than 16 rows and columns");
   EXPECT_STREQ(why(product(DType::f32, 16, 31, 4096)), "its lines are too few or too short");
   EXPECT_STREQ(why(product(DType::f32, 1, 4096, 31)), "its lines are too few or too short");

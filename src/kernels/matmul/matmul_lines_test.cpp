@@ -133,7 +133,7 @@ TEST(MatmulLines, Chosen) {
         Case{DType::bf16, 1, 1, 512, 1024, rows, columns},
         Case{DType::f16, 8, 4, 96, 64, rows, columns}, Case{DType::f32, 8, 4, 64, 520, rows, rows},
         Case{DType::f32, 1, 300, 7, 700, columns, rows},
-        Case{DType::f16, 1, 16, 130, 300, columns, columns}}) {
+        Case{DType::f16, 2, 16, 130, 300, columns, columns}}) {
     for (uint32_t shared : {49152, 16384}) {
       for (uint32_t lanes : {0, 16, 32, 64}) {
         Device device(plan::Profile::discrete, false);

@@ -1,6 +1,7 @@
-// An invocation owns the elements of C that share a word of the narrowest result. Where K is long
-// the blocks of an element are added up by different invocations, into a workspace
-// [block][element]; a second kernel adds their sums in order.
+// An invocation owns the elements of C that share a word of the narrowest result. Where those are
+// few the blocks of an element are added up by different invocations: teams of a workgroup, whose
+// sums meet in shared memory; or, where K is long, by all of the device, into a workspace
+// [block][element], whose sums a second kernel adds in order.
 #include "kernels/matmul/matmul_plain.h"
 
 #include <algorithm>
@@ -25,12 +26,13 @@ class PlainMatmul {
   PlainMatmul(const Region& region, const Target& target, const PlainLayout& layout)
       : layout_(layout),
         b_("matmul_" + std::string(kNames[static_cast<int>(PlainStage(layout.stage))]),
-           layout.workgroup),
+           layout.workgroup * layout.teams),
         kernel_(b_, region, target, layout.sums,
                 layout.judged ? kWordsOf<JudgedWords> : kWordsOf<PlainWords>, workspaces(layout)),
         words_(kernel_.arguments.words_as<PlainWords>()) {}
 
   ir::Kernel run() {
+    if (layout_.teams > 1) return run_teams();
     const Value unit = linear_group(b_) * layout_.workgroup + b_.builtin(ir::Builtin::local_index);
     b_.if_(unit < words_[&Words::units], [&] {
       switch (layout_.stage) {
@@ -52,27 +54,78 @@ class PlainMatmul {
  private:
   static constexpr std::string_view kNames[] = {"plain", "blocks", "totals"};
 
+  struct Start {
+    Value a, b;  // indices of the elements at k = 0
+  };
+
   static int workspaces(const PlainLayout& layout) {
     return (layout.stage != PlainStage::whole) + (layout.resumes || !layout.finishes) +
            layout.judged;
+  }
+
+  // All invocations of a workgroup pass its barriers, in vain where their unit is none.
+  ir::Kernel run_teams() {
+    const Value local = b_.builtin(ir::Builtin::local_index);
+    const Value team = local / layout_.workgroup;
+    const Value place = local - team * layout_.workgroup;
+    const Value unit = linear_group(b_) * layout_.workgroup + place;
+    const Value inside = b_.binary(ir::Opcode::min, unit, words_[&Words::units] - 1u);
+    const ir::Shared sums = b_.shared("team_sums", kernel_.type, layout_.workgroup * layout_.teams);
+    std::vector<Value> totals;
+    for (const Value& element : elements_of(inside)) {
+      totals.push_back(total_of_teams(sums, start(element), team, place));
+    }
+    b_.if_((team == 0u) & (unit < words_[&Words::units]), [&] {
+      size_t next = 0;
+      store_unit(unit, [&](Value) { return Sum{totals[next++]}; });
+    });
+    return b_.finish();
+  }
+
+  // Valid in the first team.
+  Value total_of_teams(ir::Shared sums, const Start& at, Value team, Value place) {
+    const uint32_t block = kernel_.sums.block;
+    const ir::Var total = b_.var(kernel_.zero());
+    b_.for_range(b_.u32(0), kernel_.k(), b_.u32(block * layout_.teams), [&](Value first) {
+      const Value begin = b_.binary(ir::Opcode::min, first + team * block, kernel_.k());
+      b_.shared_store(sums, team * layout_.workgroup + place, block_sum(at, begin)[0]);
+      b_.barrier();
+      // Blocks beyond the end of k are sums of nothing.
+      b_.if_(team == 0u, [&] {
+        Value all = total.get();
+        for (uint32_t t = 0; t < layout_.teams; ++t) {
+          all = all + b_.shared_load(sums, place + t * layout_.workgroup);
+        }
+        total.set(all);
+      });
+      b_.barrier();
+    });
+    return total.get();
   }
 
   // The elements that share a word of some result. Beyond the last one lies padding: its values are
   // those of the last element.
   template <typename F>
   void store_unit(Value unit, F&& value_of) {
-    uint32_t count = 1;
-    for (size_t r = 0; r < kernel_.results(); ++r) count = std::max(count, per_word(r));
-    std::vector<Value> elements;
+    const std::vector<Value> elements = elements_of(unit);
     std::vector<std::vector<Number>> values(kernel_.results());  // of each root
-    for (uint32_t i = 0; i < count; ++i) {
-      elements.push_back(
-          count == 1 ? unit
-                     : b_.binary(ir::Opcode::min, unit * count + i, words_[&Words::count] - 1u));
+    for (size_t i = 0; i < elements.size(); ++i) {
       const auto finished = kernel_.finished({kernel_.number(value_of(elements[i]))}, elements[i]);
       for (size_t r = 0; r < values.size(); ++r) values[r].push_back(finished[r][0]);
     }
     for (size_t r = 0; r < values.size(); ++r) store(r, unit, elements, values[r]);
+  }
+
+  std::vector<Value> elements_of(Value unit) {
+    uint32_t count = 1;
+    for (size_t r = 0; r < kernel_.results(); ++r) count = std::max(count, per_word(r));
+    std::vector<Value> elements;
+    for (uint32_t i = 0; i < count; ++i) {
+      elements.push_back(
+          count == 1 ? unit
+                     : b_.binary(ir::Opcode::min, unit * count + i, words_[&Words::count] - 1u));
+    }
+    return elements;
   }
 
   uint32_t per_word(size_t root) const {
@@ -97,9 +150,6 @@ class PlainMatmul {
     }
   }
 
-  struct Start {
-    Value a, b;  // indices of the elements at k = 0
-  };
   Start start(Value element) {
     const Value row = words_.divide(element, &Words::columns);
     const Value column = element - row * words_[&Words::columns];

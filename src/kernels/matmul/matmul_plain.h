@@ -14,8 +14,10 @@ enum class PlainStage : uint8_t {
 struct PlainLayout {
   Accumulation sums;
   Choice<PlainStage> stage = PlainStage::whole;
-  uint32_t workgroup = 64;
+  uint32_t workgroup = 64;  // of each team
   uint32_t unroll = 8;
+  // whole: parts of the workgroup, each of which adds up other blocks of the same elements.
+  uint32_t teams = 1;
   Choice<bool> resumes = false;  // totals: starts from the total of the pass before
   Choice<bool> finishes = true;  // totals: writes C
   // totals: of f32 that matrix units may have added up in parts of their own: verdicts tell.
