@@ -17,8 +17,8 @@ constexpr uint64_t kMinLines = 32, kMinDepth = 32;
 constexpr uint64_t kFewLines = 1024, kManyVectors = 8;
 // Lanes of a team, at least: they read 32 bytes together.
 constexpr uint32_t kMinLanes = 8, kLoneLanes = 128;
-// Pieces of 16 bytes that an invocation has under way: of lines by slabs.
-constexpr uint32_t kSlabPieces = 8;
+// Steps of aligned lines that pass through shared memory together.
+constexpr uint32_t kSlabDepth = 64;
 // Steps of an integer, which may be added up in any order.
 constexpr uint32_t kIntegerBlock = 256;
 // Sums of blocks that may wait in a workspace.
@@ -48,24 +48,30 @@ struct Share {
   uint32_t lines, depth, lanes;
 };
 
-// One word of each step, of few vectors: more would leave the device with too few invocations.
+// What was fastest of many on an H200, for 2, 4 and 8 vectors; others lie between. Of one vector an
+// invocation reads a word of each step, or the device would have too few invocations.
 Share share_of_adjacent(const Product& product, const Accumulation& sums, uint32_t vectors) {
   const auto bytes =
       static_cast<uint32_t>(storage_bytes(line_factor(product, lines_are_rows(product)).type));
   const uint32_t most = 64 * 4 / sum_bytes(sums.type);  // sums in registers
-  const uint32_t wanted = std::max(1u, (vectors == 1 ? 4 : 8) / bytes);
+  const uint32_t wanted = vectors == 1   ? std::max(1u, 4 / bytes)
+                          : vectors == 2 ? std::max(1u, 16 / bytes)
+                          : vectors == 4 ? 4
+                                         : 2;
   const uint32_t lines = std::min(wanted, most / vectors);
-  const uint32_t under_way = vectors == 1 ? 256 : vectors < 8 ? 512 : 128;  // bytes
-  return {lines, std::clamp(under_way / (lines * bytes), 4u, 64u), vectors == 1 ? 32u : 16u};
+  // Bytes of an invocation.
+  const uint32_t under_way = vectors == 1 ? 256 : vectors == 2 ? 2048 : vectors < 16 ? 512 : 64;
+  const uint32_t depth = std::clamp(under_way / (lines * bytes), 4u, 128u);
+  return {lines, std::min(depth, sums.block), vectors == 2 || vectors == 16 ? 16u : 32u};
 }
 
 Share share_of_contiguous(const Product& product, const Accumulation& sums, uint32_t vectors) {
-  const uint32_t lines = vectors <= 2 ? 1 : 2;
+  const uint32_t lines = vectors <= 4 ? 1 : 2;
   const bool are_rows = lines_are_rows(product);
   const FactorAccess access = line_access(product, are_rows, lines);
   const uint32_t piece =
       16 / static_cast<uint32_t>(storage_bytes(line_factor(product, are_rows).type));
-  uint32_t depth = access.aligned ? kSlabPieces * piece : 32;
+  uint32_t depth = access.aligned ? kSlabDepth : 32;
   while (depth > sums.block || (depth / 2 >= product.k && depth / 2 >= piece)) depth /= 2;
   return {lines, depth, 16};
 }

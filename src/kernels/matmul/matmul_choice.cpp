@@ -30,6 +30,8 @@ constexpr uint64_t kMinRegisterSteps = uint64_t{1} << 18;
 constexpr uint64_t kMinPartSteps = 512, kUnitPartUnit = 64;
 constexpr uint64_t kMinParts = 8;
 constexpr uint64_t kMaxPartSums = uint64_t{1} << 25;
+// Steps from which the largest tiles in shared memory pay.
+constexpr uint64_t kMinLargeDepth = 128;
 // The plain kernel takes this many steps along k; longer products are added up by blocks.
 constexpr uint64_t kMaxPlainDepth = 32768;
 
@@ -93,7 +95,10 @@ std::optional<MatmulTile> split_tile(const Product& product, const Target& targe
 
 const char* shared_objection(const Product& product, const Target& target) {
   if (!shares_cheaply(target)) return "the device has no shared memory of its own";
-  if (product.m >= 8 && product.n >= 8 && split_tile(product, target)) return nullptr;
+  if (product.m >= 8 && product.n >= 8 && plain_teams(product, target) == 1 &&
+      split_tile(product, target)) {
+    return nullptr;
+  }
   if (product.m < 16 || product.n < 16 || product.k < 16) {
     return "it has fewer than 16 rows, columns or steps";
   }
@@ -166,7 +171,7 @@ uint64_t unit_part_steps(const Product& product, const Target& target) {
 MatmulTile choose_shared(const Product& product, const Target& target) {
   const uint64_t enough = target.plan->tuning.busy_tiles;
   if (const auto tile = split_tile(product, target)) return *tile;
-  if (tile_count(product, 128, 128) >= enough) {
+  if (tile_count(product, 128, 128) >= enough && product.k >= kMinLargeDepth) {
     const Accumulation sums = accumulation(product, target);
     if (storage_bytes(sums.type) == 8) {
       return shared_tile(128, 128, 8, 8, 8, product.holds_totals(sums.type));
@@ -175,7 +180,7 @@ MatmulTile choose_shared(const Product& product, const Target& target) {
     const bool one_set = product.k <= sums.block || product.holds_totals(sums.type);
     return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
   }
-  if (tile_count(product, 64, 64) >= enough) return shared_tile(64, 64, 16, 8, 4);
+  if (tile_count(product, 64, 64) >= 2 * enough) return shared_tile(64, 64, 16, 8, 4);
   const MatmulTile small = shared_tile(32, 32, 16, 4, 4);
   const Accumulation sums = accumulation(product, target);
   for (uint32_t teams : {4u, 2u}) {
@@ -291,7 +296,7 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
   tiles.push_back(shared_tile(64, 64, 16, 4, 4));
   tiles.push_back(shared_tile(32, 32, 16, 4, 4));
   for (uint32_t teams : {2u, 4u}) tiles.push_back(with_teams(shared_tile(32, 32, 16, 4, 4), teams));
-  tiles.push_back(shared_tile(32, 32, 32, 4, 4));
+  for (uint32_t teams : {1u, 2u}) tiles.push_back(with_teams(shared_tile(32, 32, 32, 4, 4), teams));
   for (const MatmulTile& whole : {shared_tile(64, 64, 16, 8, 4), shared_tile(32, 32, 16, 4, 4),
                                   shared_tile(128, 128, 8, 8, 8)}) {
     tiles.push_back(whole);
