@@ -25,7 +25,7 @@ namespace {
 constexpr uint64_t kColdBytes = uint64_t{192} << 20;
 constexpr int kMaxCopies = 64;
 // An idle device slows its clocks down.
-constexpr std::chrono::milliseconds kWarming{300}, kWarmingEach{5};
+constexpr std::chrono::milliseconds kWarming{1500}, kWarmingEach{5};
 
 // "bf16:1x16x8192x2048:nt": type, batch x m x n x k, and of A and of B whether it lies as it is
 // written (n) or transposed (t).
