@@ -57,6 +57,7 @@ class Memory {
   }
 
   void run(const Program::Step& step) {
+    if (step.source >= 0) return share(step);
     uint64_t workspaces = 0;
     for (uint64_t bytes : step.lowering.workspaces) workspaces += bytes;
     for (const Program::Output& output : step.outputs) {
@@ -77,6 +78,13 @@ class Memory {
 
  private:
   void release(Position p) { bytes_ -= std::exchange(live_[p], 0); }
+  // With the last read of the source its storage is the alias's, else that is counted once.
+  void share(const Program::Step& step) {
+    if (step.last_reads.empty()) return;
+    const Position alias = step.outputs[0].root;
+    if (is_result_[alias]) return release(step.source);
+    live_[alias] = std::exchange(live_[step.source], 0);
+  }
 
   std::vector<uint64_t> live_;  // bytes of each value that is held
   std::vector<bool> is_result_;
@@ -130,12 +138,23 @@ class Describer {
       add_result(s, step.outputs[r].root, s.summary.dtypes[r], s.summary.shapes[r]);
     }
     for (const kernels::Launch& launch : step.lowering.launches) {
-      if (launch.reads_operands) s.bytes_read += step.operand_bytes;
-      if (!launch.writes_output) continue;
-      for (const Program::Output& output : step.outputs) s.bytes_written += output.bytes;
+      s.bytes_read += step.bytes_read(launch);
+      s.bytes_written += step.bytes_written(launch);
     }
+    describe_target(step, s);
     for (uint64_t bytes : step.lowering.workspaces) s.workspaces += bytes;
     s.kernels = kernels_of(step);
+  }
+
+  // What the result is a copy of where it is not in its storage.
+  void describe_target(const Program::Step& step, StepDescription& s) {
+    if (!step.lowering.target) return;
+    const Program::Output& output = step.outputs[0];
+    s.target = *step.lowering.target;
+    s.is_target_kept = output.donors.empty();
+    if (!s.is_target_kept) return;
+    s.bytes_read += output.bytes;
+    s.bytes_written += output.bytes;
   }
 
   void describe_control(const Program::Step& step, StepDescription& s) {

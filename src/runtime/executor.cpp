@@ -239,6 +239,10 @@ void Executor::run(const Program& program, Frame& frame, bool donates, bool drop
     if (step.source >= 0) {
       bind(step.source);
       frame.store(step.outputs[0].root, frame.share(step.source));
+      // What reads the alias may then take over the storage.
+      if (donates || drops) {
+        for (Position p : step.last_reads) frame.give_up(p);
+      }
       continue;
     }
     for (Position operand : step.operands) bind(operand);

@@ -39,8 +39,11 @@ void find_last_reads(Program& program, const schedule::Structure& graph, int64_t
       if (!is_read[p]) step->last_reads.push_back(p);
       is_read[p] = true;
     }
-    if (step->source >= 0) is_read[step->source] = true;
-    if (step->source >= 0) continue;
+    if (step->source >= 0) {
+      if (!is_read[step->source]) step->last_reads.push_back(step->source);
+      is_read[step->source] = true;
+      continue;
+    }
     step->each_stored([&](Position p) { bytes += graph.nodes[p]->storage_size(); });
   }
   program.is_large = program.steps.size() > 1 && bytes >= large_bytes;
@@ -52,7 +55,8 @@ Program::Output make_output(const Region& region, size_t root, bool in_place) {
   output.root = node.scratch;
   output.allocation = allocation_bytes(node);
   output.bytes = static_cast<uint64_t>(node.storage_size());
-  output.shape = node.shape;
+  // Of an overwrite, those that it stores.
+  output.shape = node.op == Op::overwrite ? node.inputs[1]->shape : node.shape;
   const Dependencies needs = dependencies_of(region, region.roots[root]);
   for (size_t i = 0; i < region.operands.size(); ++i) {
     if (needs.operands[i]) output.operands.push_back(static_cast<int>(i));

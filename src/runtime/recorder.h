@@ -50,6 +50,7 @@ class Recorder {
   // What operands share is kept once, or the list would double with every value read twice.
   static Faults faults_of(const Program::Step& step, const Program::Output& output,
                           const Frame& frame);
+  void copy_target(vulkan::Block& from, vulkan::Block& to, const Program::Output& output);
   // Of each output, the operand whose storage it takes over, by its index, or -1.
   void choose_donors(const Program::Step& step, const Frame& frame);
   std::shared_ptr<FaultSlot> make_slot(const Program::Step& step);

@@ -99,6 +99,9 @@ class Joiner {
         if (!root.is_stored) partition_.entries[root.entry].is_stored = false;
       }
     }
+    for (int cut = 0; cut < static_cast<int>(cuts().size()); ++cut) {
+      if (root_of(cut).op == Op::overwrite) put_readers_first(cut, *root_of(cut).inputs[0]);
+    }
     partition_.order = graph_.order();
   }
 
@@ -120,6 +123,17 @@ class Joiner {
       }
     }
     return inputs;
+  }
+
+  // What else reads the target of an overwrite comes before it where it can: the target's storage
+  // is then free to be taken over.
+  void put_readers_first(int overwrite, const Node& target) {
+    for (const Node* node = &target;; node = node->inputs[0].get()) {
+      for (int reader : readers_of_[node]) {
+        graph_.put_before(graph_.find(reader), graph_.find(overwrite));
+      }
+      if (is_boundary(*node) || !partition_.entries[node->scratch].is_alias) return;
+    }
   }
 
   // Asked for, or read by several.
@@ -144,7 +158,7 @@ class Joiner {
 
   bool may_join(int cut) {
     return !reads_stored(partition_.entries[cuts()[cut].root]) &&
-           !stays_apart(root_of(cut), options_);
+           root_of(cut).op != Op::overwrite && !stays_apart(root_of(cut), options_);
   }
 
   // Of the elements of a cut.

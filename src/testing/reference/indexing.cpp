@@ -17,6 +17,16 @@ HostTensor evaluate_gather(const Node& node, const HostTensor& x, const HostTens
   return out;
 }
 
+HostTensor evaluate_overwrite(const Node& node, const HostTensor& target, const HostTensor& index,
+                              const HostTensor& elements) {
+  HostTensor out = target;
+  for (int64_t i = 0; i < index.count(); ++i) {
+    const int64_t at = to_int64(index.at(i));
+    if (at >= 0 && at < node.count) out.set(at, elements.at(i));
+  }
+  return out;
+}
+
 namespace {
 
 int64_t slot(const HostTensor& slots, int64_t i, int64_t count) {

@@ -14,6 +14,8 @@ HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const>
   switch (node.op) {
     case Op::gather:
       return evaluate_gather(node, *inputs[0], *inputs[1]);
+    case Op::overwrite:
+      return evaluate_overwrite(node, *inputs[0], *inputs[1], *inputs[2]);
     case Op::scan:
       return evaluate_scan(node, *inputs[0]);
     case Op::sort:

@@ -1,0 +1,178 @@
+// Updates in place: what is stored into an argument or into the state of a loop touches nothing
+// else, and nobody sees it who should not.
+#include <gtest/gtest.h>
+
+#include "library/registry.h"
+#include "runtime/describe.h"
+#include "testing/driver/engine_fixture.h"
+
+namespace nxv::runtime {
+namespace {
+
+using Nodes = std::vector<NodeRef>;
+
+constexpr int64_t kRows = 1024, kColumns = 1024;
+constexpr uint64_t kBytes = kRows * kColumns * sizeof(float);
+
+FunctionRef function(Nodes parameters, Nodes results) {
+  return std::make_shared<const Function>(std::move(parameters), std::move(results));
+}
+
+class InPlace : public testing::Test {
+ protected:
+  void SetUp() override {
+    engine_ = open_or_null();
+    if (!engine_) GTEST_SKIP() << "no Vulkan device here";
+  }
+  NodeRef param(DType type, Shape shape = {}) {
+    return parameter(engine_->graveyard(), type, std::move(shape));
+  }
+  NodeRef num(DType type, double v) {
+    return constant(engine_->graveyard(), make_scalar(type, v), {});
+  }
+  NodeRef plus(const NodeRef& x, double v) { return elementwise(Op::add, {x, num(x->dtype, v)}); }
+  static NodeRef put(const NodeRef& x, const NodeRef& part, Nodes starts) {
+    Nodes operands{x, part};
+    operands.insert(operands.end(), starts.begin(), starts.end());
+    return library::call("put_slice", operands, {})[0];
+  }
+  // x, its rows i, i + 1, .. set to i.
+  NodeRef put_row(const NodeRef& x, const NodeRef& i, int64_t rows = 1) {
+    const NodeRef row = broadcast(cast(i, x->dtype), {rows, x->shape[1]});
+    return put(x, row, {i, num(DType::s32, 0)});
+  }
+  // While i < n: what the body makes of x, i + 1.
+  Nodes counted(const NodeRef& i, const NodeRef& n, const NodeRef& x,
+                const std::function<NodeRef(const NodeRef&, const NodeRef&)>& body) {
+    const auto like = [&](const NodeRef& v) { return param(v->dtype, v->shape); };
+    const Nodes tested{like(i), like(n), like(x)}, state{like(i), like(n), like(x)};
+    return loop(Nodes{i, n, x}, function(tested, {elementwise(Op::less, {tested[0], tested[1]})}),
+                function(state, {plus(state[0], 1), state[1], body(state[2], state[0])}));
+  }
+  // Bytes that the kernels of a call write until its first result is there, which is what it gives.
+  uint64_t written(const FunctionRef& f, Nodes arguments, NodeRef* result) {
+    const uint64_t before = engine_->counters().bytes_written;
+    *result = engine_->invoke(f, std::move(arguments))[0];
+    engine_->trim();  // after the call
+    return engine_->counters().bytes_written - before;
+  }
+  NodeRef zeros(const Shape& shape = {kRows * kColumns}) {
+    return tensor(*engine_, shape, std::vector<float>(kRows * kColumns));
+  }
+
+  std::shared_ptr<Engine> engine_;
+};
+
+TEST_F(InPlace, ALoopCopiesItsStateOnceAtMost) {
+  const NodeRef flat = param(DType::f32, {kRows * kColumns});
+  const auto body = [&](const NodeRef& x, const NodeRef& i) { return put_row(x, i); };
+  const FunctionRef f = function({flat}, {counted(num(DType::s32, 0), num(DType::s32, 100),
+                                                  reshape(flat, {kRows, kColumns}), body)[2]});
+  const auto expect_rows = [&](const NodeRef& result) {
+    const std::vector<float> x = elements<float>(*engine_, result);
+    for (int64_t r : {0, 1, 57, 99}) EXPECT_EQ(x[r * kColumns + 7], static_cast<float>(r));
+    EXPECT_EQ(x[100 * kColumns], 0);
+  };
+  const NodeRef held = zeros();
+  NodeRef result;
+  uint64_t bytes = written(f, {held}, &result);
+  EXPECT_GE(bytes, kBytes + 100 * kColumns * 4);
+  EXPECT_LE(bytes, 2 * kBytes);
+  expect_rows(result);
+  EXPECT_EQ(elements<float>(*engine_, held)[5 * kColumns], 0);
+  // Where the call alone holds it, not at all.
+  Nodes alone{zeros()};
+  bytes = written(f, std::move(alone), &result);
+  EXPECT_EQ(bytes, 100 * kColumns * 4);
+  expect_rows(result);
+
+  const std::string text = explain(*engine_, *f);
+  EXPECT_NE(text.find("stores into argument 2, or a copy of it where somebody else holds it"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("writes 4096 bytes"), std::string::npos) << text;
+}
+
+TEST_F(InPlace, APartThatTakesElementsOfItsTargetIsComputedBefore) {
+  const NodeRef x = param(DType::f32, {kRows, kColumns});
+  // Row i becomes row i - 1 plus one: sums that run down.
+  const auto body = [&](const NodeRef& a, const NodeRef& i) {
+    const Nodes operands{a, plus(i, -1), num(DType::s32, 0)};
+    const NodeRef above = library::call(
+        "slice_at", operands, std::vector<library::Option>{{"lengths", {1, kColumns}, {}}})[0];
+    return put(a, plus(above, 1), {i, num(DType::s32, 0)});
+  };
+  const FunctionRef f =
+      function({x}, {counted(num(DType::s32, 1), num(DType::s32, 50), x, body)[2]});
+  NodeRef result;
+  Nodes alone{zeros({kRows, kColumns})};
+  EXPECT_EQ(written(f, std::move(alone), &result), 49 * 2 * kColumns * 4);
+  const std::vector<float> y = elements<float>(*engine_, result);
+  EXPECT_EQ(y[49 * kColumns + 3], 49);
+  EXPECT_EQ(y[20 * kColumns], 20);
+  EXPECT_EQ(y[50 * kColumns], 0);
+}
+
+// Whatever reads the value as it was comes first, and leaves the storage to the update.
+TEST_F(InPlace, ReadersOfTheOldValueComeFirst) {
+  const NodeRef x = param(DType::f32, {kRows, kColumns}), i = param(DType::s32);
+  const NodeRef after = put_row(x, i), before = reduce(Op::sum, x, Axes{1}, false);
+  const FunctionRef f = function({x, i}, {after, before, reduce(Op::sum, after, Axes{1}, false)});
+  Nodes r = engine_->invoke(f, {zeros({kRows, kColumns}), tensor<int32_t>(*engine_, {}, {3})});
+  EXPECT_EQ(elements<float>(*engine_, r[1])[3], 0);
+  EXPECT_EQ(elements<float>(*engine_, r[2])[3], 3 * kColumns);
+  const uint64_t in_use = settled(*engine_);
+  EXPECT_LT(in_use, 2 * kBytes);
+  EXPECT_EQ(elements<float>(*engine_, r[0])[3 * kColumns + 9], 3);
+
+  // Two updates of one value: the first copies it.
+  const FunctionRef both = function({x, i}, {after, put_row(x, plus(i, 1))});
+  r = engine_->invoke(both, {zeros({kRows, kColumns}), tensor<int32_t>(*engine_, {}, {3})});
+  const auto a = elements<float>(*engine_, r[0]), b = elements<float>(*engine_, r[1]);
+  EXPECT_EQ((std::vector{a[3 * kColumns], a[4 * kColumns], b[3 * kColumns], b[4 * kColumns]}),
+            (std::vector<float>{3, 0, 0, 4}));
+}
+
+// Elements of every width, at starts that are clamped, without fusion and donation and with them.
+TEST_F(InPlace, BitsAreThoseOfCopies) {
+  EngineOptions options = test_options();
+  options.executor.schedule.fuse = options.executor.schedule.donate = false;
+  NXV_OPEN_OR_SKIP(apart, options);
+  const auto run = [](Engine& engine, DType type, int32_t start) {
+    const auto& owner = engine.graveyard();
+    const NodeRef x = parameter(owner, type, {5, 13}), i = parameter(owner, DType::s32, {});
+    const NodeRef part = cast(iota(owner, DType::s32, {3, 5}, -1), type);
+    const NodeRef once = put(x, part, {i, i}),
+                  twice = put(once, part, {i, elementwise(Op::add, {i, i})});
+    const FunctionRef f = function({x, i}, {twice});
+    const NodeRef values =
+        cast(elementwise(Op::remainder, {iota(owner, DType::s32, {5, 13}, -1),
+                                         constant(owner, make_scalar(DType::s32, int64_t{7}), {})}),
+             type);
+    return value(engine, engine.invoke(f, {values, tensor<int32_t>(engine, {}, {start})})[0]);
+  };
+  for (DType type : {DType::u8, DType::s16, DType::bf16, DType::f16, DType::f8_e4m3fn, DType::u4,
+                     DType::f32, DType::s64, DType::c64}) {
+    for (int32_t start : {-4, 0, 1, 2, 3, 100}) {
+      EXPECT_EQ(run(*engine_, type, start).bytes, run(*apart, type, start).bytes)
+          << name(type) << " at " << start;
+    }
+  }
+}
+
+// A fault in what is stored names the part's element, as it does where the part is computed alone.
+TEST_F(InPlace, FaultsOfAPartNameItsElement) {
+  const NodeRef x = param(DType::s32, {100}), d = param(DType::s32, {4}), i = param(DType::s32);
+  const NodeRef part = elementwise(Op::quotient, {num(DType::s32, 8), d});
+  const FunctionRef f = function({x, d, i}, {put(x, part, {i})});
+  const NodeRef zero = constant(engine_->graveyard(), make_scalar(DType::s32, int64_t{0}), {100});
+  const Nodes r = engine_->invoke(
+      f, {zero, vector<int32_t>(*engine_, {1, 2, 0, 4}), tensor<int32_t>(*engine_, {}, {50})});
+  const Failure failure = read(*engine_, r[0]).failure;
+  EXPECT_EQ(failure.status, Status::arithmetic);
+  EXPECT_NE(failure.message.find("element 2 of a result of shape {4}"), std::string::npos)
+      << failure.message;
+}
+
+}  // namespace
+}  // namespace nxv::runtime
