@@ -52,8 +52,8 @@ struct Lowering {
   std::vector<uint64_t> workspaces;  // bytes
   // An operand for which is_read_in_place holds may be the output.
   bool in_place = false;
-  // The operand, if there is one, that the output has the elements of before the first dispatch:
-  // it is copied, unless the output has taken over its storage.
+  // The operand, if there is one, whose elements the output has before the first dispatch: they are
+  // copied, unless the output has taken over its storage.
   std::optional<int> target;
 
   // Returns its index.

@@ -30,6 +30,7 @@ class InPlace : public testing::Test {
   NodeRef num(DType type, double v) {
     return constant(engine_->graveyard(), make_scalar(type, v), {});
   }
+  NodeRef num1(int32_t v) { return vector<int32_t>(*engine_, {v}); }
   NodeRef plus(const NodeRef& x, double v) { return elementwise(Op::add, {x, num(x->dtype, v)}); }
   static NodeRef put(const NodeRef& x, const NodeRef& part, Nodes starts) {
     Nodes operands{x, part};
@@ -111,6 +112,28 @@ TEST_F(InPlace, APartThatTakesElementsOfItsTargetIsComputedBefore) {
   EXPECT_EQ(y[49 * kColumns + 3], 49);
   EXPECT_EQ(y[20 * kColumns], 20);
   EXPECT_EQ(y[50 * kColumns], 0);
+}
+
+TEST_F(InPlace, UpdatesAreAddedInALoop) {
+  const NodeRef x = param(DType::f32, {kRows, kColumns});
+  const auto body = [&](const NodeRef& a, const NodeRef& i) {
+    const Nodes places{reshape(i, {1}), num1(7)};
+    const Nodes operands{a, reshape(concatenate(places, 0), {2, 1}),
+                         broadcast(num(DType::f32, 1), {2, kColumns})};
+    return library::call("indexed_add", operands, {})[0];
+  };
+  const FunctionRef f =
+      function({x}, {counted(num(DType::s32, 0), num(DType::s32, 20), x, body)[2]});
+  NodeRef result;
+  Nodes alone{zeros({kRows, kColumns})};
+  EXPECT_LT(written(f, std::move(alone), &result), 20 * 5 * kColumns * 4);
+  std::vector<float> y = elements<float>(*engine_, result);
+  EXPECT_EQ((std::vector{y[0], y[7 * kColumns], y[19 * kColumns], y[20 * kColumns]}),
+            (std::vector<float>{1, 21, 1, 0}));
+  const NodeRef held = zeros({kRows, kColumns});
+  EXPECT_LT(written(f, {held}, &result), 2 * kBytes);
+  EXPECT_EQ(elements<float>(*engine_, result), y);
+  EXPECT_EQ(elements<float>(*engine_, held)[7 * kColumns], 0);
 }
 
 // Whatever reads the value as it was comes first, and leaves the storage to the update.

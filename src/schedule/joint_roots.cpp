@@ -100,7 +100,10 @@ class Joiner {
       }
     }
     for (int cut = 0; cut < static_cast<int>(cuts().size()); ++cut) {
-      if (root_of(cut).op == Op::overwrite) put_readers_first(cut, *root_of(cut).inputs[0]);
+      const Op op = root_of(cut).op;
+      if (op == Op::overwrite || op == Op::scatter_add) {
+        put_readers_first(cut, *root_of(cut).inputs[0]);
+      }
     }
     partition_.order = graph_.order();
   }
@@ -125,12 +128,12 @@ class Joiner {
     return inputs;
   }
 
-  // What else reads the target of an overwrite comes before it where it can: the target's storage
-  // is then free to be taken over.
-  void put_readers_first(int overwrite, const Node& target) {
+  // What else reads the target of an update comes before it where it can: the target's storage is
+  // then free to be taken over.
+  void put_readers_first(int update, const Node& target) {
     for (const Node* node = &target;; node = node->inputs[0].get()) {
       for (int reader : readers_of_[node]) {
-        graph_.put_before(graph_.find(reader), graph_.find(overwrite));
+        graph_.put_before(graph_.find(reader), graph_.find(update));
       }
       if (is_boundary(*node) || !partition_.entries[node->scratch].is_alias) return;
     }

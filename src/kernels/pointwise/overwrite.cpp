@@ -1,8 +1,7 @@
 // Overwrite regions: elements stored where an index names them, in an output that has all others.
 //
-// An invocation computes and stores one element at a time. Elements narrower than a word share
-// theirs with others, which other invocations may be storing: the difference between the new bits
-// and the old ones is added to the word, which leaves the others alone whatever the order.
+// An invocation computes and stores one element at a time: other invocations may be storing those
+// that share a word with it.
 #include "kernels/common/family.h"
 #include "kernels/common/grid.h"
 #include "kernels/common/item_step.h"
@@ -15,7 +14,6 @@ namespace {
 
 using ir::Builder;
 using ir::Number;
-using ir::Opcode;
 using ir::Value;
 
 struct OverwriteWords {
@@ -23,15 +21,6 @@ struct OverwriteWords {
 };
 
 bool shares_words(const Node& node) { return storage_bytes(node.dtype) < 4; }
-
-void store_in_word(Value buffer, Value place, const Number& x) {
-  Builder& b = place.builder();
-  const bool is_byte = storage_bytes(x.dtype) == 1;
-  const Value word = place >> (is_byte ? 2 : 1);
-  const Value shift = is_byte ? (place & 3u) << 3 : (place & 1u) << 4;
-  const Value old = (b.atomic_load(buffer, word) >> shift) & (is_byte ? 0xffu : 0xffffu);
-  b.atomic(Opcode::atomic_add, buffer, word, (stored_bits(x) - old) << shift);
-}
 
 ir::Kernel generate(const Region& region, const Target& target, const NoLayout&) {
   const Root& root = region.roots[0];
@@ -48,13 +37,8 @@ ir::Kernel generate(const Region& region, const Target& target, const NoLayout&)
     emitter.evaluate(root.expr, points);
     const Value place = b.convert(emitter.value(root.place, 0).re, ir::kU32);
     const Number& x = emitter.value(root.expr, 0);
-    b.if_(place < words[&OverwriteWords::elements], [&] {
-      if (shares) {
-        store_in_word(emitter.output(), place, x);
-      } else {
-        store_element(emitter.output(), place, x);
-      }
-    });
+    b.if_(place < words[&OverwriteWords::elements],
+          [&] { replace_element(emitter.output(), place, x); });
     emitter.forget_all();
   });
   return b.finish();
@@ -81,7 +65,6 @@ Lowering lower_overwrite(const Region& region, const Target& target) {
   }
   d.bytes_written = items * static_cast<uint64_t>(storage_bytes(root.node->dtype));
   Lowering lowering;
-  lowering.in_place = true;
   lowering.target = root.target;
   lowering.add(std::move(d));
   return lowering;

@@ -164,23 +164,21 @@ struct AddElements {
   }
 };
 
-// The target, with the sums of narrow numbers.
-struct CopyTarget {
+// The target and the sums of narrow numbers.
+struct AddSums {
   static constexpr std::string_view kName = "scatter_target";
   using Layout = NoLayout;
   using Words = NoWords;
-  static ItemOptions options(const Region& region, const Target&, const Layout&) {
-    return {.name = "scatter_target", .workspaces = int{are_narrow(region)}};
+  static ItemOptions options(const Region&, const Target&, const Layout&) {
+    return {.name = "scatter_target", .workspaces = 1};
   }
-  static void run(const ItemKernel<CopyTarget>& k, Value group) {
+  static void run(const ItemKernel<AddSums>& k, Value group) {
     const DType type = k.region.root->dtype;
     Group elements = load_group(k.arguments.operand(0), group, type);
-    if (are_narrow(k.region)) {
-      const Value sums = k.b.load(k.arguments.workspace(0), group, ir::vec(ir::kU32, 4));
-      for (int i = 0; i < kGroup; ++i) {
-        const Value sum = k.b.bitcast(k.b.extract(sums, i), elements[i].re.type());
-        elements[i].re = ir::wrap(elements[i].re + sum, type);
-      }
+    const Value sums = k.b.load(k.arguments.workspace(0), group, ir::vec(ir::kU32, 4));
+    for (int i = 0; i < kGroup; ++i) {
+      const Value sum = k.b.bitcast(k.b.extract(sums, i), elements[i].re.type());
+      elements[i].re = ir::wrap(elements[i].re + sum, type);
     }
     store_group(k.arguments.output(), group, elements);
   }
@@ -225,23 +223,25 @@ Lowering lower_scatter_add(const Region& region, const Target& target) {
                                         : lower_scatter_add_float(region, target);
 }
 
-// Numbers of a word or two are added to a copy of the target; narrower ones apart.
+// Numbers of a word or two are added to the target; narrower ones apart.
 Lowering lower_scatter_add_integer(const Region& region, const Target& target) {
   const auto count = static_cast<uint64_t>(region.root->count);
   Launch adds = add_integers(region, target);
-  Launch copies = item_launch<CopyTarget>(region, target, divide_up(count, kGroup), {}, {});
   Lowering lowering;
   if (are_narrow(region)) {
     const int sums = lowering.add_workspace(divide_up(count, 4) * 16);
     adds.workspaces = {updates(sums)};
     adds.writes_output = false;
-    copies.workspaces = {reads(sums)};
     lowering.add(fill_zeros(region, target, sums, count));
     lowering.add(std::move(adds));
-    lowering.add(std::move(copies));
+    Launch& last =
+        lowering.add(item_launch<AddSums>(region, target, divide_up(count, kGroup), {}, {}));
+    last.workspaces = {reads(sums)};
   } else {
+    lowering.target = 0;
     adds.reads_output = true;
-    lowering.add(std::move(copies));
+    adds.bytes_read = update_bytes(region);
+    adds.bytes_written = static_cast<uint64_t>(region.operands[2].node->storage_size());
     lowering.add(std::move(adds));
   }
   return lowering;

@@ -13,4 +13,10 @@ Lowering lower_scatter_add(const Region& region, const Target& target);
 Lowering lower_scatter_add_integer(const Region& region, const Target& target);
 Lowering lower_scatter_add_float(const Region& region, const Target& target);
 
+// Bytes of what is read but for the target: slots and updates.
+inline uint64_t update_bytes(const Region& region) {
+  return static_cast<uint64_t>(region.operands[1].node->storage_size() +
+                               region.operands[2].node->storage_size());
+}
+
 }  // namespace nxv::kernels

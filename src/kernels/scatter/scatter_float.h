@@ -23,6 +23,8 @@ struct FloatScatter {
   const uint64_t updates;
   const bool carries;         // an entry its update's value
   const uint64_t most_heavy;  // slots that can be heavy
+  // The updates name few of the slots: steps go over the updates and leave other elements alone.
+  const bool is_sparse;
 };
 
 // Words of the steps that go over elements.
@@ -40,6 +42,8 @@ struct ScatterWords {
 // Links the updates of the slots begin .. end - 1, or all of them once they are put in order.
 Launch link_updates(const FloatScatter& s, uint32_t begin, uint32_t end);
 Launch link_partition(const FloatScatter& s, const SlotPartition& partition);
+// Makes the lists of the slots that are named empty.
+Launch empty_named(const FloatScatter& s);
 // Adds up short lists, and finds the heavy ones.
 Launch sum_lists(const FloatScatter& s);
 // Adds up heavy slots.
