@@ -302,11 +302,32 @@ NodeRef updates_of(const Arguments& a, const Tuples& t, DType type) {
   return cast(updates, type);
 }
 
+// Stores the last update of each slot, where the indexed axes are the first ones: slots lie one
+// after the other.
+NodeRef put_rows_in_place(const Tuples& t, const NodeRef& x, const NodeRef& updates) {
+  const std::shared_ptr<Graveyard>& owner = x->shared_graveyard();
+  const NodeRef slots = t.slots();
+  const NodeRef last = make_node(Op::last_slot, DType::s32, slots->shape, {slots},
+                                 SlotsAttr{element_count(t.tuple_shape)});
+  const NodeRef slot = with_trailing(reshape(last, t.batch_shape), t.rest.size());
+  const Strides strides = joined(Strides(t.batch_shape.size(), 0), row_major_strides(t.rest_shape));
+  const NodeRef index =
+      plus(times(slot, element_count(t.rest_shape)), offsets(owner, updates->shape, strides));
+  const NodeRef none = s32(owner, -1);
+  const NodeRef place =
+      elementwise(Op::select, {elementwise(Op::equal, {slot, none}), none, index});
+  return overwrite(x, broadcast(place, updates->shape), updates);
+}
+
 std::vector<NodeRef> indexed_put_op(const Arguments& a) {
   const Tuples t(a);
   const DType type = merge(t.x->dtype, a.tensor(2)->dtype);
   const NodeRef x = cast(t.x, type), updates = updates_of(a, t, type);
   const int64_t inner = element_count(t.rest_shape);
+  const bool are_first = t.axes.back() == static_cast<int64_t>(t.axes.size()) - 1;
+  if (are_first && is_updated_in_place(x, updates->count)) {
+    return {put_rows_in_place(t, x, updates)};
+  }
   const NodeRef last =
       make_node(Op::last_update, DType::s32, {element_count(t.tuple_shape)}, {t.slots()});
 

@@ -161,6 +161,7 @@ enum class Fault : uint8_t {
   X(gather, 2, gather, same, any, 4)                                       \
   X(scatter_add, 3, library, same, any, 0, out_of_bounds)                  \
   X(last_update, 1, library, explicit_type, integer, 0, out_of_bounds)     \
+  X(last_slot, 1, library, explicit_type, integer, 0, out_of_bounds)       \
   X(overwrite, 3, overwrite, same, any, 0)                                 \
   /* folds in order, scans, sorts */                                       \
   X(fold, kVariadic, library, explicit_type, any, 0)                       \

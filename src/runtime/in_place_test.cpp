@@ -136,6 +136,55 @@ TEST_F(InPlace, UpdatesAreAddedInALoop) {
   EXPECT_EQ(elements<float>(*engine_, held)[7 * kColumns], 0);
 }
 
+// Few and many updates, several of one slot, of rows and of single elements.
+TEST_F(InPlace, UpdatesArePutInALoop) {
+  for (int64_t count : {3, 100}) {
+    for (bool rows : {true, false}) {
+      const NodeRef flat = param(DType::f32, {kRows * kColumns});
+      const NodeRef x = rows ? reshape(flat, {kRows, kColumns}) : flat;
+      // Updates 0, 1, 2, .. of slots 0, 0, 1, 1, .. each a round further.
+      const auto body = [&](const NodeRef& a, const NodeRef& i) {
+        const NodeRef number = iota(engine_->graveyard(), DType::s32, {count, 1}, 0);
+        const NodeRef slots =
+            elementwise(Op::add, {elementwise(Op::quotient, {number, num(DType::s32, 2)}), i});
+        const NodeRef updates = cast(
+            rows ? broadcast(number, {count, kColumns}) : reshape(number, {count}), DType::f32);
+        return library::call("indexed_put", Nodes{a, slots, updates}, {})[0];
+      };
+      const FunctionRef f =
+          function({flat}, {counted(num(DType::s32, 0), num(DType::s32, 10), x, body)[2]});
+      NodeRef result;
+      Nodes alone{zeros()};
+      const uint64_t bytes = written(f, std::move(alone), &result);
+      // What is put, and of each update the slot.
+      const int64_t row = rows ? kColumns : 1;
+      EXPECT_LE(bytes, 10 * count * (row + 2) * 4) << count;
+      const std::vector<float> y = elements<float>(*engine_, result);
+      for (int64_t slot : {0, 5, 9}) EXPECT_EQ(y[slot * row], 1) << slot;
+      const int64_t end = (count + 1) / 2 + 9;
+      EXPECT_EQ(y[(end - 1) * row + row - 1], count - 1);
+      EXPECT_EQ(y[end * row], 0);
+    }
+  }
+}
+
+TEST_F(InPlace, AnIndexOutOfBoundsFailsThePut) {
+  const NodeRef x = param(DType::f32, {100}), i = param(DType::s32, {2, 1});
+  const FunctionRef f = function(
+      {x, i},
+      {library::call("indexed_put",
+                     Nodes{x, i, constant(engine_->graveyard(), make_scalar(DType::f32, 1.0), {2})},
+                     {})[0]});
+  const auto message = [&](int32_t second) {
+    const Nodes r = engine_->invoke(
+        f, {filled(*engine_, 100, 0), tensor<int32_t>(*engine_, {2, 1}, {3, second})});
+    return read(*engine_, r[0]).failure.message;
+  };
+  EXPECT_EQ(message(99), "");
+  EXPECT_EQ(message(100), "index is out of bounds in indexed_put at update 1");
+  EXPECT_EQ(message(-1), "index is out of bounds in indexed_put at update 1");
+}
+
 // Whatever reads the value as it was comes first, and leaves the storage to the update.
 TEST_F(InPlace, ReadersOfTheOldValueComeFirst) {
   const NodeRef x = param(DType::f32, {kRows, kColumns}), i = param(DType::s32);

@@ -5,6 +5,7 @@
 #include "kernels/common/divide_up.h"
 #include "kernels/common/item_step.h"
 #include "kernels/common/memory_format.h"
+#include "kernels/scatter/named_slots.h"
 #include "kernels/scatter/slot_indices.h"
 #include "kernels/scatter/slot_tile.h"
 
@@ -72,18 +73,26 @@ void fold_words(Builder& b, const TileLayout& layout, const std::vector<SlotTile
       });
 }
 
-// Marks slots with the numbers of their updates, the largest last.
+// Marks slots with the numbers of their updates, the largest last: in the output, or in a
+// workspace.
 struct LastUpdate {
   static constexpr std::string_view kName = "last_update";
-  using Layout = NoLayout;
+  struct Layout {
+    Choice<bool> to_workspace = false;
+  };
   struct Words {
     uint32_t slots = 0;
     uint32_t stride = 0;  // between the updates of an invocation
     uint32_t updates = 0;
     uint32_t begin = 0, end = 0;  // slots of the pass
   };
-  static ItemOptions options(const Region&, const Target& target, const Layout&) {
-    return tile_layout(*target.plan).options("last_update", "last_update_tile");
+  static ItemOptions options(const Region&, const Target& target, const Layout& layout) {
+    const TileLayout tile = tile_layout(*target.plan);
+    ItemOptions options = layout.to_workspace
+                              ? tile.options("last_named_update", "last_named_update_tile")
+                              : tile.options("last_update", "last_update_tile");
+    options.workspaces = int{layout.to_workspace};
+    return options;
   }
   static void run(const ItemKernel<LastUpdate>& k, Value item) {
     const TileLayout tile = tile_layout(*k.target.plan);
@@ -93,10 +102,58 @@ struct LastUpdate {
                                     k.words[&Words::updates], {k.b.u32(0), slot_count});
     std::vector<Value> names;
     for (const auto& update : updates) names.push_back(update.number + 1u);
-    fold_words(k.b, tile, updates, names, k.arguments.output(), kMax,
+    const Value marks = k.layout.to_workspace ? k.arguments.workspace(0) : k.arguments.output();
+    fold_words(k.b, tile, updates, names, marks, kMax,
                {k.words[&Words::begin], k.words[&Words::end]});
   }
 };
+
+// Takes the slots whose last update is the item. Workspace: the marks.
+struct TakeLast {
+  static constexpr std::string_view kName = "last_slot";
+  using Layout = NoLayout;
+  struct Words {
+    uint32_t slots = 0;
+  };
+  static ItemOptions options(const Region&, const Target&, const Layout&) {
+    return {.name = kName, .workspaces = 1};
+  }
+  static void run(const ItemKernel<TakeLast>& k, Value update) {
+    const SlotIndices slots(k.arguments, 0, k.region.operands[0].node->dtype,
+                            k.words[&Words::slots]);
+    const Value slot = slots.slot(update);
+    const Value last = k.b.load(k.arguments.workspace(0), slot, ir::kU32);
+    const Value taken = k.b.select(last == update + 1u, slot, k.b.u32(0xffffffff));
+    k.b.store(k.arguments.output(), update, taken);
+  }
+};
+
+// The same of few updates: each looks at those behind it.
+struct TakeLastOfFew {
+  static constexpr std::string_view kName = "last_slot_of_few";
+  using Layout = NoLayout;
+  struct Words {
+    uint32_t slots = 0, updates = 0;
+  };
+  static ItemOptions options(const Region&, const Target&, const Layout&) {
+    return {.name = kName, .has_loops = true};
+  }
+  static void run(const ItemKernel<TakeLastOfFew>& k, Value update) {
+    Builder& b = k.b;
+    const SlotIndices slots(k.arguments, 0, k.region.operands[0].node->dtype,
+                            k.words[&Words::slots]);
+    const Value none = b.u32(0xffffffff);
+    const ir::Var taken = b.var(none);
+    slots.at(update, [&](Value slot) {
+      taken.set(slot);
+      b.for_range(update + 1u, k.words[&Words::updates], b.u32(1), [&](Value later) {
+        taken.set(b.select(slots.slot(later) == slot, none, taken.get()));
+      });
+    });
+    b.store(k.arguments.output(), update, taken.get());
+  }
+};
+constexpr uint64_t kFewUpdates = 64;
 
 // Integers of less than a word share words: they are added up apart, in a workspace.
 bool are_narrow(const Region& region) { return storage_bytes(region.root->dtype) < 4; }
@@ -215,6 +272,27 @@ Lowering lower_last_update(const Region& region, const Target& target) {
     lowering.add(item_launch<LastUpdate>(region, target, tile.invocations(updates), {}, words));
     lowering.launches.back().reads_output = true;
   });
+  return lowering;
+}
+
+Lowering lower_last_slot(const Region& region, const Target& target) {
+  const auto count = static_cast<uint64_t>(region.root->attribute<SlotsAttr>().count);
+  const auto named = static_cast<uint64_t>(region.root->count);
+  const auto slots = static_cast<uint32_t>(count), numbers = static_cast<uint32_t>(named);
+  Lowering lowering;
+  if (named <= kFewUpdates) {
+    lowering.add(item_launch<TakeLastOfFew>(region, target, named, {}, {slots, numbers}));
+    return lowering;
+  }
+  const TileLayout tile = tile_layout(*target.plan);
+  const int marks = lowering.add_workspace(divide_up(count, 4) * 16);
+  lowering.add(empty_named_slots(region, target, 0, count, false));
+  Launch& d = lowering.add(item_launch<LastUpdate>(region, target, tile.invocations(named), {true},
+                                                   {slots, tile.stride(named), numbers, 0, slots}));
+  d.writes_output = false;
+  d.workspaces = {updates(marks)};
+  Launch& last = lowering.add(item_launch<TakeLast>(region, target, named, {}, {slots}));
+  last.workspaces = {reads(marks)};
   return lowering;
 }
 

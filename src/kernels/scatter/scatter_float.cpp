@@ -16,6 +16,7 @@
 
 #include "kernels/common/item_step.h"
 #include "kernels/scatter/exact_sum.h"
+#include "kernels/scatter/named_slots.h"
 #include "kernels/scatter/scatter.h"
 #include "kernels/scatter/slot_indices.h"
 #include "kernels/scatter/update_list.h"
@@ -57,7 +58,7 @@ Lowering lower_scatter_add_float(const Region& region, const Target& target) {
   }
   if (s.is_sparse) {
     lowering.target = 0;
-    lowering.add(empty_named(s));
+    lowering.add(empty_named_slots(region, target, 1, s.slots, true));
     lowering.add(link_updates(s, 0, static_cast<uint32_t>(s.slots)));
     lowering.add(sum_lists(s));
     if (s.most_heavy > 0) add_heavy_sums(lowering, s);

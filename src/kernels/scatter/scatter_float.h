@@ -42,8 +42,6 @@ struct ScatterWords {
 // Links the updates of the slots begin .. end - 1, or all of them once they are put in order.
 Launch link_updates(const FloatScatter& s, uint32_t begin, uint32_t end);
 Launch link_partition(const FloatScatter& s, const SlotPartition& partition);
-// Makes the lists of the slots that are named empty.
-Launch empty_named(const FloatScatter& s);
 // Adds up short lists, and finds the heavy ones.
 Launch sum_lists(const FloatScatter& s);
 // Adds up heavy slots.

@@ -217,34 +217,7 @@ struct SumNamed {
   }
 };
 
-// An update. Workspace: heads. Several store the same.
-struct EmptyNamed {
-  static constexpr std::string_view kName = "scatter_empty";
-  using Layout = NoLayout;
-  struct Words {
-    uint32_t slots = 0;
-  };
-  static ItemOptions options(const Region&, const Target&, const Layout&) {
-    return {.name = kName, .workspaces = 1};
-  }
-  static void run(const ItemKernel<EmptyNamed>& k, Value update) {
-    const Value heads = k.arguments.workspace(0), count = k.words[&Words::slots];
-    const SlotIndices slots(k.arguments, 1, k.region.operands[1].node->dtype, count);
-    k.b.atomic_store(heads, slots.slot(update), k.b.u32(0));
-    k.b.if_(update == 0u, [&] { k.b.atomic_store(heads, count, k.b.u32(0)); });
-  }
-};
-
 }  // namespace
-
-Launch empty_named(const FloatScatter& s) {
-  Launch d =
-      item_launch<EmptyNamed>(s.region, s.target, s.updates, {}, {static_cast<uint32_t>(s.slots)});
-  d.writes_output = false;
-  d.bytes_read = static_cast<uint64_t>(s.region.operands[1].node->storage_size());
-  d.workspaces = {writes(kHeads)};
-  return d;
-}
 
 Launch link_updates(const FloatScatter& s, uint32_t begin, uint32_t end) {
   const TileLayout tile = tile_layout(*s.target.plan);

@@ -170,6 +170,22 @@ TEST(Scatter, LastUpdate) {
 }
 
 // Indices of any integer type; the numbers of those that name no slot.
+TEST(Scatter, LastSlot) {
+  for (const plan::DevicePlan& plan : plans()) {
+    for (int64_t count : {1, 9, 64, 65, 300}) {
+      const Scatter s = make_scatter(DType::s32, 50, 1, count, 5, 40);
+      const auto owner = host_graveyard();
+      const auto node =
+          make_node(owner, Op::last_slot, DType::s32, {count},
+                    {host_value(owner, DType::s32, {count}, s.slots.bytes)}, SlotsAttr{50});
+      const HostTensor want = reference_evaluate(*node);
+      InterpretedDevice device(plan);
+      EXPECT_EQ(difference(device.evaluate(node), want), "");
+      EXPECT_EQ(device.invalid(), "");
+    }
+  }
+}
+
 TEST(Scatter, IndicesOfEveryType) {
   for (const plan::DevicePlan& plan : plans()) {
     for (const DType type :

@@ -47,6 +47,17 @@ HostTensor evaluate_last_update(const Node& node, const HostTensor& slots) {
   return out;
 }
 
+HostTensor evaluate_last_slot(const Node& node, const HostTensor& slots) {
+  HostTensor out(node.dtype, node.shape);
+  for (int64_t i = 0; i < slots.count(); ++i) {
+    const int64_t at = slot(slots, i, node.attribute<SlotsAttr>().count);
+    bool is_last = true;
+    for (int64_t j = i + 1; j < slots.count(); ++j) is_last &= to_int64(slots.at(j)) != at;
+    out.set(i, make_scalar(node.dtype, is_last ? at : int64_t{-1}));
+  }
+  return out;
+}
+
 HostTensor evaluate_scatter_add(const Node& node, const HostTensor& target, const HostTensor& slots,
                                 const HostTensor& updates) {
   const int64_t inner = node.shape[1];

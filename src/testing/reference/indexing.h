@@ -12,6 +12,7 @@ HostTensor evaluate_gather(const Node& node, const HostTensor& x, const HostTens
 HostTensor evaluate_overwrite(const Node& node, const HostTensor& target, const HostTensor& index,
                               const HostTensor& elements);
 HostTensor evaluate_last_update(const Node& node, const HostTensor& slots);
+HostTensor evaluate_last_slot(const Node& node, const HostTensor& slots);
 // The updates of a row in their order, then the row of the target.
 HostTensor evaluate_scatter_add(const Node& node, const HostTensor& target, const HostTensor& slots,
                                 const HostTensor& updates);
