@@ -32,6 +32,43 @@ StorageRef take_last(std::vector<StorageRef>& values) {
   return last;
 }
 
+// The states of a batch of rounds, of which a later one may take over the storage of those before.
+class States {
+ public:
+  States() = default;
+  States(const States&) = delete;
+  States& operator=(const States&) = delete;
+  ~States() { clear(); }
+
+  void add(std::vector<StorageRef> state) {
+    for (const StorageRef& element : state) ++element->kept;
+    states_.push_back(std::move(state));
+  }
+  const std::vector<StorageRef>& operator[](size_t round) const { return states_[round]; }
+  // That of a round after which none was run; keeps no other.
+  std::vector<StorageRef> take(size_t round) {
+    std::vector<StorageRef> state;
+    for (const StorageRef& element : states_[round]) {
+      const DeviceStorage* last = element.get();
+      while (last->taken_by) last = last->taken_by.get();
+      state.push_back(std::make_shared<DeviceStorage>(last->block, element->faults));
+      state.back()->known = element->known;
+    }
+    clear();
+    return state;
+  }
+
+ private:
+  void clear() {
+    for (const auto& state : states_) {
+      for (const StorageRef& element : state) --element->kept;
+    }
+    states_.clear();
+  }
+
+  std::vector<std::vector<StorageRef>> states_;
+};
+
 class Speculating {
  public:
   Speculating(Recorder& recorder, Speculation& s) : recorder_(recorder) { recorder.speculate(&s); }
@@ -140,7 +177,8 @@ bool Executor::follow(const LoopCounter& counter, const Function& body,
 
 // Runs a loop whose condition the device alone knows in batches: the rounds of a batch are recorded
 // ahead, each behind a gate, and one read at its end tells how many were run. What a round wrote is
-// kept until then, so a batch is bounded by the bytes of the state.
+// kept until then, so a batch is bounded by the bytes of the state: as if no round took over the
+// storage of the one before.
 std::vector<StorageRef> Executor::speculate(const Program& round, StorageRef holds,
                                             std::vector<StorageRef> state) {
   std::vector<uint32_t> planned;
@@ -165,13 +203,15 @@ std::vector<StorageRef> Executor::speculate(const Program& round, StorageRef hol
   for (uint64_t batch = 1;; batch = std::min(2 * batch, most)) {
     device_.queue().fill(*gate_state, 0, 4, 1);
     device_.queue().fill(*gate_state, 4, 4, 0);
-    std::vector<std::vector<StorageRef>> states{std::move(state)};
+    States states;
+    states.add(std::move(state));
     {
       const Speculating speculating(recorder_, speculation);
       for (uint64_t i = 0; i < batch; ++i) {
         gate(kernel, *conditions.back(), *plan, *gate_state, speculation, planned.size());
-        states.push_back(run(round, states.back()));
-        conditions.push_back(take_last(states.back()));
+        std::vector<StorageRef> next = run(round, states[i]);
+        conditions.push_back(take_last(next));
+        states.add(std::move(next));
         if ((i + 1) % kRoundsASubmission == 0) keep_pace();
       }
     }
@@ -185,7 +225,7 @@ std::vector<StorageRef> Executor::speculate(const Program& round, StorageRef hol
     conditions.erase(conditions.begin(), conditions.end() - 1);
     for (const auto& [step, slot] : speculation.slots)
       slot->is_clear = false;  // for the next batch
-    state = std::move(states[rounds]);
+    state = states.take(rounds);
     if (rounds < batch) return state;
   }
 }

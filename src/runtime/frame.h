@@ -67,9 +67,22 @@ class Frame {
   // is left to copy one.
   bool is_expiring(Position p) const {
     const Slot& s = slots_[p];
-    if (!s.node) return s.storage && s.storage.use_count() == 1 && s.storage->block.is_unique();
+    if (!s.node) {
+      return s.storage && s.storage.use_count() == 1 + s.storage->kept &&
+             s.storage->block.is_unique();
+    }
     return s.node->state() == State::stored && s.node->references() == s.expiring &&
            s.node->storage().use_count() == 1 && device_storage(*s.node).block.is_unique();
+  }
+  // Gives the value's storage to another one.
+  void hand_over(Position p, Position to) {
+    if (slots_[p].storage && slots_[p].storage->kept > 0) {
+      DeviceStorage& old = *slots_[p].storage;
+      old.block = {};
+      old.taken_by = slots_[to].storage;
+      ++old.taken_by->kept;
+    }
+    consume(p);
   }
   void consume(Position p) {
     Slot& s = slots_[p];

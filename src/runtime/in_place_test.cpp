@@ -94,6 +94,49 @@ TEST_F(InPlace, ALoopCopiesItsStateOnceAtMost) {
   EXPECT_NE(text.find("writes 4096 bytes"), std::string::npos) << text;
 }
 
+// Rounds are recorded ahead of the condition, also those that are not run.
+TEST_F(InPlace, ALoopThatTheDataEndsCopiesItsStateOnceAtMost) {
+  for (int32_t rounds : {0, 1, 2, 3, 7, 8, 100}) {
+    const NodeRef x = param(DType::f32, {kRows, kColumns}), limit = param(DType::f32);
+    const auto like = [&](const NodeRef& v) { return param(v->dtype, v->shape); };
+    const NodeRef total = num(DType::f32, 0);
+    const Nodes tested{param(DType::s32), like(limit), like(x), like(total)};
+    const Nodes state{param(DType::s32), like(limit), like(x), like(total)};
+    const FunctionRef condition = function(tested, {elementwise(Op::less, {tested[3], tested[1]})});
+    // Sums up what it has stored.
+    const NodeRef after = put_row(state[2], state[0]);
+    const Nodes operands{after, state[0], num(DType::s32, 0)};
+    const NodeRef stored = library::call("slice_at", operands,
+                                         std::vector<library::Option>{{"lengths", {1, 1}, {}}})[0];
+    const FunctionRef body = function(
+        state,
+        {plus(state[0], 1), state[1], after,
+         elementwise(Op::add,
+                     {state[3],
+                      plus(reshape(elementwise(Op::min, {stored, num(DType::f32, 0)}), {}), 1)})});
+    const Nodes end = loop(Nodes{num(DType::s32, 0), limit, x, total}, condition, body);
+    const FunctionRef f = function({x, limit}, {end[2], end[0], end[3]});
+
+    const auto expect_rows = [&](const NodeRef& result) {
+      const std::vector<float> y = elements<float>(*engine_, result);
+      for (int64_t r = 0; r < 105; ++r) {
+        ASSERT_EQ(y[r * kColumns + 7], r < rounds ? static_cast<float>(r) : -1) << rounds;
+      }
+    };
+    const auto start = [&] {
+      return tensor(*engine_, {kRows, kColumns}, std::vector<float>(kRows * kColumns, -1));
+    };
+    const NodeRef held = start(), most = tensor<float>(*engine_, {}, {static_cast<float>(rounds)});
+    NodeRef result;
+    EXPECT_LE(written(f, {held, most}, &result), 2.5 * kBytes);
+    expect_rows(result);
+    EXPECT_EQ(elements<float>(*engine_, held)[0], -1);
+    Nodes alone{start(), most};
+    EXPECT_LE(written(f, std::move(alone), &result), kBytes);
+    expect_rows(result);
+  }
+}
+
 TEST_F(InPlace, APartThatTakesElementsOfItsTargetIsComputedBefore) {
   const NodeRef x = param(DType::f32, {kRows, kColumns});
   // Row i becomes row i - 1 plus one: sums that run down.
@@ -203,6 +246,134 @@ TEST_F(InPlace, ReadersOfTheOldValueComeFirst) {
   const auto a = elements<float>(*engine_, r[0]), b = elements<float>(*engine_, r[1]);
   EXPECT_EQ((std::vector{a[3 * kColumns], a[4 * kColumns], b[3 * kColumns], b[4 * kColumns]}),
             (std::vector<float>{3, 0, 0, 4}));
+}
+
+// What a round takes of the state before it stores there keeps the elements that were there.
+TEST_F(InPlace, WhatIsTakenBeforeIsOfTheOldValue) {
+  const NodeRef x = param(DType::f32, {kRows, kColumns}), limit = param(DType::s32);
+  const Nodes tested{param(DType::s32), param(DType::s32), param(DType::f32, x->shape),
+                     param(DType::f32, {2, kColumns})};
+  const Nodes state{param(DType::s32), param(DType::s32), param(DType::f32, x->shape),
+                    param(DType::f32, {2, kColumns})};
+  // Sums up rows i and i + 1 as they were; then adds the sums of before to them, and 1.
+  const Nodes operands{state[2], state[0], num(DType::s32, 0)};
+  const NodeRef old = library::call(
+      "slice_at", operands, std::vector<library::Option>{{"lengths", {2, kColumns}, {}}})[0];
+  const NodeRef after =
+      put(state[2], plus(elementwise(Op::add, {old, state[3]}), 1), {state[0], num(DType::s32, 0)});
+  const NodeRef sums = elementwise(Op::add, {state[3], old});
+  const FunctionRef body = function(state, {plus(state[0], 1), state[1], after, sums});
+  for (bool is_counted : {true, false}) {
+    const NodeRef reached = cast(reduce(Op::reduce_max, tested[3], Axes{0, 1}, false), DType::s32);
+    const FunctionRef condition =
+        function(tested, {elementwise(Op::less, {is_counted ? tested[0] : reached, tested[1]})});
+    const NodeRef none =
+        constant(engine_->graveyard(), make_scalar(DType::f32, 0.0), {2, kColumns});
+    const Nodes end = loop(Nodes{num(DType::s32, 0), limit, x, none}, condition, body);
+    const FunctionRef f = function({x, limit}, {end[2], end[3], end[0]});
+    // The rounds on the host.
+    const auto rounds = [&](int32_t n) {
+      std::vector<float> row(10);
+      float first = 0, second = 0;
+      for (int32_t i = 0; i < std::min(n, 9); ++i) {
+        const float was[] = {row[i], row[i + 1]};
+        row[i] += first + 1;
+        row[i + 1] += second + 1;
+        first += was[0];
+        second += was[1];
+      }
+      row.insert(row.end(), {first, second});
+      return row;
+    };
+    Nodes alone{zeros({kRows, kColumns}), tensor<int32_t>(*engine_, {}, {5})};
+    const Nodes r = engine_->invoke(f, std::move(alone));
+    const auto y = elements<float>(*engine_, r[0]), z = elements<float>(*engine_, r[1]);
+    const int32_t run = elements<int32_t>(*engine_, r[2])[0];
+    const std::vector<float> expected = rounds(run);
+    EXPECT_EQ(run, is_counted ? 5 : 6);
+    for (size_t i = 0; i < 10; ++i) EXPECT_EQ(y[i * kColumns + 3], expected[i]) << i;
+    EXPECT_EQ((std::vector{z[5], z[kColumns + 5]}), (std::vector{expected[10], expected[11]}));
+  }
+}
+
+TEST_F(InPlace, AnArgumentThatIsPassedTwiceIsCopied) {
+  const NodeRef x = param(DType::f32, {kRows, kColumns}), y = param(DType::f32, x->shape);
+  const FunctionRef f = function({x, y}, {put_row(x, num(DType::s32, 3)), plus(y, 1)});
+  Nodes twice(2, zeros({kRows, kColumns}));
+  const Nodes r = engine_->invoke(f, std::move(twice));
+  EXPECT_EQ(elements<float>(*engine_, r[1])[3 * kColumns], 1);
+  EXPECT_EQ(elements<float>(*engine_, r[0])[3 * kColumns], 3);
+  EXPECT_EQ(elements<float>(*engine_, r[0])[4 * kColumns], 0);
+}
+
+TEST_F(InPlace, ViewsOfADonatedArgumentKeepItsElements) {
+  const NodeRef x = param(DType::f32, {kRows, kColumns});
+  const FunctionRef f = function({x}, {put_row(x, num(DType::s32, 3))});
+  NodeRef given = zeros({kRows, kColumns});
+  const NodeRef part = slice(given, Shape{2, 0}, Shape{3, 2}, Shape{1, 1});
+  const Nodes alias{reshape(given, {kRows * kColumns})};
+  engine_->evaluate(alias);
+  Nodes alone{std::move(given)};
+  const Nodes r = engine_->invoke(f, std::move(alone));
+  EXPECT_EQ(elements<float>(*engine_, r[0])[3 * kColumns], 3);
+  EXPECT_EQ(elements<float>(*engine_, part), std::vector<float>(6));
+  EXPECT_EQ(elements<float>(*engine_, alias[0])[3 * kColumns], 0);
+}
+
+// One array under two names, from the start or after each round.
+TEST_F(InPlace, AnArrayThatTwoElementsOfAStateShareIsCopied) {
+  const Shape shape{kRows, kColumns};
+  const NodeRef x = param(DType::f32, shape), limit = param(DType::f32);
+  const auto state_of = [&] {
+    return Nodes{param(DType::s32), param(DType::f32), param(DType::f32, shape),
+                 param(DType::f32, shape)};
+  };
+  const Nodes tested = state_of(), state = state_of();
+  const NodeRef reached = reshape(slice(tested[2], Shape{0, 0}, Shape{1, 1}, Shape{1, 1}), {});
+  const FunctionRef condition = function(tested, {elementwise(Op::less, {reached, tested[1]})});
+  // Its first row counts rounds. Row i of the other becomes i.
+  const NodeRef first = slice(state[2], Shape{0, 0}, Shape{1, kColumns}, Shape{1, 1});
+  const NodeRef counted = put(state[2], plus(first, 1), {num(DType::s32, 0), num(DType::s32, 0)});
+  const NodeRef other = put_row(state[3], plus(state[0], 1));
+  for (bool is_shared : {true, false}) {
+    const FunctionRef round =
+        function(state, {plus(state[0], 1), state[1], counted, is_shared ? counted : other});
+    const Nodes end = loop(Nodes{num(DType::s32, 0), limit, x, x}, condition, round);
+    const FunctionRef f = function({x, limit}, {end[2], end[3]});
+    Nodes alone{zeros(shape), tensor<float>(*engine_, {}, {5})};
+    const Nodes r = engine_->invoke(f, std::move(alone));
+    const auto a = elements<float>(*engine_, r[0]), b = elements<float>(*engine_, r[1]);
+    EXPECT_EQ((std::vector{a[0], a[kColumns]}), (std::vector<float>{5, 0}));
+    EXPECT_EQ((std::vector{b[0], b[kColumns], b[5 * kColumns], b[6 * kColumns]}),
+              is_shared ? (std::vector<float>{5, 0, 0, 0}) : (std::vector<float>{0, 1, 5, 0}));
+  }
+}
+
+// Rounds are recorded ahead with indices that no round has.
+TEST_F(InPlace, RoundsThatAreNotRunReportNoIndex) {
+  for (int32_t rounds : {1, 5, 9, 10}) {
+    const NodeRef x = param(DType::f32, {10}), limit = param(DType::f32);
+    const auto state_of = [&] {
+      return Nodes{param(DType::s32), param(DType::f32), param(DType::f32, {10})};
+    };
+    const Nodes tested = state_of(), state = state_of();
+    const NodeRef sum = reduce(Op::sum, tested[2], {}, false);
+    const FunctionRef condition = function(tested, {elementwise(Op::less, {sum, tested[1]})});
+    const NodeRef one = constant(engine_->graveyard(), make_scalar(DType::f32, 1.0), {1});
+    const FunctionRef body = function(
+        state,
+        {plus(state[0], 1), state[1],
+         library::call("indexed_put", Nodes{state[2], reshape(state[0], {1, 1}), one}, {})[0]});
+    const Nodes end = loop(Nodes{num(DType::s32, 0), limit, x}, condition, body);
+    const FunctionRef f = function({x, limit}, {end[2]});
+    const auto run = [&](float most) {
+      return engine_->invoke(f, {filled(*engine_, 10, 0), tensor<float>(*engine_, {}, {most})})[0];
+    };
+    const std::vector<float> y = elements<float>(*engine_, run(static_cast<float>(rounds)));
+    for (int32_t i = 0; i < 10; ++i) EXPECT_EQ(y[i], i < rounds ? 1 : 0) << rounds;
+    EXPECT_EQ(read(*engine_, run(11)).failure.message,
+              "index is out of bounds in indexed_put at update 0");
+  }
 }
 
 // Elements of every width, at starts that are clamped, without fusion and donation and with them.

@@ -131,10 +131,10 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
     frame.store(output.root, std::move(storage));
   }
   if (profiler_) profiler_->no_step();
-  for (int donor : donors_) {
-    if (donor < 0) continue;
+  for (size_t r = 0; r < donors_.size(); ++r) {
+    if (donors_[r] < 0) continue;
     ++stats_.donations;
-    frame.consume(step.operands[donor]);
+    frame.hand_over(step.operands[donors_[r]], step.outputs[r].root);
   }
 }
 

@@ -169,7 +169,7 @@ TEST(Scatter, LastUpdate) {
   }
 }
 
-// Indices of any integer type; the numbers of those that name no slot.
+// Few updates and many.
 TEST(Scatter, LastSlot) {
   for (const plan::DevicePlan& plan : plans()) {
     for (int64_t count : {1, 9, 64, 65, 300}) {
@@ -186,6 +186,7 @@ TEST(Scatter, LastSlot) {
   }
 }
 
+// Indices of any integer type; the numbers of those that name no slot.
 TEST(Scatter, IndicesOfEveryType) {
   for (const plan::DevicePlan& plan : plans()) {
     for (const DType type :
