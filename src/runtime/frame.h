@@ -69,18 +69,15 @@ class Frame {
     const Slot& s = slots_[p];
     if (!s.node) {
       return s.storage && s.storage.use_count() == 1 + s.storage->kept &&
-             s.storage->block.is_unique();
+             s.storage->block.references() == 1 + s.storage->lent;
     }
     return s.node->state() == State::stored && s.node->references() == s.expiring &&
            s.node->storage().use_count() == 1 && device_storage(*s.node).block.is_unique();
   }
-  // Gives the value's storage to another one.
+  // The value `to` has taken over the storage.
   void hand_over(Position p, Position to) {
-    if (slots_[p].storage && slots_[p].storage->kept > 0) {
-      DeviceStorage& old = *slots_[p].storage;
-      old.block = {};
-      old.taken_by = slots_[to].storage;
-      ++old.taken_by->kept;
+    if (const StorageRef& old = slots_[p].storage) {
+      slots_[to].storage->lent = old->lent + (old->kept > 0 ? 1 : 0);
     }
     consume(p);
   }

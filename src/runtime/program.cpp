@@ -150,7 +150,10 @@ Program make_program(const schedule::Structure& graph, const std::vector<schedul
     program.steps.push_back(s.is_alias  ? make_alias(s.alias)
                             : s.control ? make_control(*s.control, results)
                                         : make_kernels(s.region, target));
-    program.steps.back().number = static_cast<int>(program.steps.size());
+    Program::Step& step = program.steps.back();
+    step.number = static_cast<int>(program.steps.size());
+    step.first_launch = program.launches;
+    program.launches += static_cast<uint32_t>(step.lowering.launches.size());
   }
   find_last_reads(program, graph, large_bytes, kept);
   return program;

@@ -50,6 +50,7 @@ struct Program {
   };
   struct Step {
     int number = 0;               // from 1 on, in the order in which they run
+    uint32_t first_launch = 0;    // among those of the program
     std::vector<Output> outputs;  // of a control step none: its results are
     Position source = -1;         // the only root shares this node's storage, without a kernel
     std::shared_ptr<const Control> control;
@@ -88,6 +89,7 @@ struct Program {
     }
   };
   std::vector<Step> steps;
+  uint32_t launches = 0;
   size_t values = 0;  // positions
   bool has_donors = false;
   bool is_large = false;  // see schedule::Options::large_bytes

@@ -30,13 +30,14 @@ Faults Recorder::faults_of(const Program::Step& step, const Program::Output& out
 
 std::shared_ptr<FaultSlot> Recorder::make_slot(const Program::Step& step) {
   std::shared_ptr<FaultSlot> unshared;
-  std::shared_ptr<FaultSlot>& slot = speculation_ ? speculation_->slots[&step] : unshared;
+  std::shared_ptr<FaultSlot>& slot = gated_.slots ? (*gated_.slots)[&step] : unshared;
   if (!slot) {
     slot = std::make_shared<FaultSlot>();
     const uint64_t bytes = (step.faults.size() + 3) / 4 * 16;
     slot->block = allocate(bytes);
     slot->ops = step.faults;
     slot->shape = step.outputs[0].shape;
+    slot->is_shared = gated_.slots != nullptr;
     device_.queue().fill(*slot->block, 0, bytes, kNoFault);
   }
   return slot;
@@ -113,8 +114,8 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
     }
     kernel.get();
     packed_.pack(d, kernel, buffers, words_);
-    if (speculation_) {
-      packed_.take_groups_from(*speculation_->groups, kGroupsBytes * speculation_->next++);
+    if (gated_.groups) {
+      packed_.take_groups_from(*gated_.groups, kGroupsBytes * (step.first_launch + i));
     }
     dispatch(packed_.get());
     stats_.bytes_read += step.bytes_read(d);

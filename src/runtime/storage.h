@@ -17,6 +17,7 @@ struct FaultSlot {
   std::vector<Op> ops;
   Shape shape;                        // of the value
   std::atomic<bool> is_clear{false};  // read back once and found unset
+  bool is_shared = false;             // rounds that are still to come report to it, too
 };
 using Faults = std::vector<std::shared_ptr<FaultSlot>>;
 
@@ -26,23 +27,18 @@ class DeviceStorage : public Storage {
       : block(std::move(block)), faults(std::move(faults)) {}
   // A number that no kernel has stored; commands carry it.
   explicit DeviceStorage(const Scalar& number) : known(number) {}
-  ~DeviceStorage() override {
-    if (taken_by) --taken_by->kept;
-  }
-  DeviceStorage(const DeviceStorage&) = delete;
-  DeviceStorage& operator=(const DeviceStorage&) = delete;
-
   bool is_number() const { return !block; }
 
   vulkan::BlockRef block;       // none: a number
   Faults faults;                // of the value and of what it was computed from
   std::optional<Scalar> known;  // a scalar that the host knows
 
-  // How many references belong to a batch of rounds that keeps each state until it knows which was
-  // the last (Executor::speculate). They do not hinder a later round from taking over the block: it
-  // is then in `taken_by`, and has these elements unless that round was run.
+  // References of batches of rounds, which keep each state until they know which was the last
+  // (Executor::speculate). They do not hinder a later round from taking over the block, which has
+  // these elements unless that round is run.
   int kept = 0;
-  std::shared_ptr<DeviceStorage> taken_by;
+  // How many such states hold the block besides this, which took it over from them.
+  uint32_t lent = 0;
 };
 
 inline DeviceStorage& device_storage(const Node& node) {
