@@ -18,6 +18,8 @@ ValueDescription value_of(const Node& node, Source source, int index) {
   return {source, index, node.dtype, node.shape};
 }
 
+constexpr std::string_view kCounted = "counted on the host";
+
 uint64_t workgroups(const std::array<uint32_t, 3>& groups) {
   return uint64_t{groups[0]} * groups[1] * groups[2];
 }
@@ -181,13 +183,22 @@ class Describer {
 
   ProgramDescription describe_function(const Function& function, const Numbers& known);
 
-  static std::string rounds_of(const Program::Step& step, const StepDescription& s) {
-    if (step.is_counted) return "counted on the host";
-    const bool calls = std::any_of(s.parts.begin(), s.parts.end(), [](const auto& part) {
-      return std::any_of(part.program.steps.begin(), part.program.steps.end(),
-                         [](const StepDescription& inner) { return !inner.parts.empty(); });
+  // Whether a predicate, or the condition of a loop, may have to be read.
+  static bool may_read(const ProgramDescription& program) {
+    return std::any_of(program.steps.begin(), program.steps.end(), [](const StepDescription& s) {
+      if (s.kind == StepDescription::Kind::branch) return true;
+      if (s.kind != StepDescription::Kind::loop) return false;
+      return s.rounds != kCounted ||
+             std::any_of(s.parts.begin(), s.parts.end(),
+                         [](const auto& part) { return may_read(part.program); });
     });
-    const std::string read = calls ? "read in each round" : "read once a batch of rounds";
+  }
+
+  static std::string rounds_of(const Program::Step& step, const StepDescription& s) {
+    if (step.is_counted) return std::string(kCounted);
+    const bool reads = std::any_of(s.parts.begin(), s.parts.end(),
+                                   [](const auto& part) { return may_read(part.program); });
+    const std::string read = reads ? "read in each round" : "read once a batch of rounds";
     return step.control->counter ? "counted on the host where it knows the start, else " + read
                                  : "the condition is " + read;
   }
