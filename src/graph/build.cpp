@@ -165,4 +165,16 @@ NodeRef gather(const NodeRef& x, const NodeRef& index) {
   return make_node(x->shared_graveyard(), Op::gather, x->dtype, index->shape, {x, index});
 }
 
+NodeRef overwrite(const NodeRef& x, const NodeRef& index, const NodeRef& elements) {
+  const NodeRef all[] = {x, index, elements};
+  check_same_engine("overwrite", all);
+  if (index->dtype != DType::s32 || index->shape != elements->shape ||
+      elements->dtype != x->dtype) {
+    fail(Status::invalid_argument, "overwrite",
+         describe(x) + " takes elements of its type and an s32 index for each, got " +
+             describe(elements) + " and " + describe(index));
+  }
+  return make_node(x->shared_graveyard(), Op::overwrite, x->dtype, x->shape, {x, index, elements});
+}
+
 }  // namespace nxv

@@ -46,6 +46,11 @@ NodeRef bounded_index(const NodeRef& index, int64_t size);
 // Element i of the result is element index[i] of x, counted in row-major order; s32 indices, which
 // are clamped.
 NodeRef gather(const NodeRef& x, const NodeRef& index);
+// x with elements[i] in place of its element index[i], counted in row-major order. Indices are s32
+// of the shape of the elements, which are of x's type. No two name the same element; one that names
+// none stores nothing. Where nothing else needs x, the result takes over its storage, and nothing
+// but these elements is touched.
+NodeRef overwrite(const NodeRef& x, const NodeRef& index, const NodeRef& elements);
 
 NodeRef reshape(const NodeRef& x, Shape shape);
 // Output axis axes[i] is input axis i, ascending; an input dimension is 1 or equal to the output's.

@@ -16,6 +16,7 @@ std::string_view known_as(Op op) {
     case Op::scatter_add:
       return "indexed_add";
     case Op::last_update:
+    case Op::last_slot:
       return "indexed_put";
     default:
       return name(op);
@@ -25,7 +26,8 @@ std::string_view known_as(Op op) {
 // Where it faulted.
 std::string place(Op op, uint32_t position, const Shape& result) {
   const std::string number = " " + std::to_string(position);
-  if (op == Op::scatter_add || op == Op::last_update) return "update" + number;
+  if (op == Op::scatter_add || op == Op::last_update || op == Op::last_slot)
+    return "update" + number;
   if (op == Op::triangular_solve) return "matrix" + number;
   return "element" + number + " of a result of shape " + to_string(result);
 }

@@ -130,6 +130,10 @@ struct ScanAttr {
   int64_t axis;
   bool reverse;
 };
+// last_slot: how many slots there are.
+struct SlotsAttr {
+  int64_t count;
+};
 struct SortAttr {
   int64_t axis;
   bool descending;
@@ -150,8 +154,8 @@ struct ResultAttr {
 };
 using Attributes =
     std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAttr, AxesAttr, SliceAttr, PadAttr,
-                 ConcatenateAttr, ReduceAttr, DotAxes, WindowsAttr, FoldAttr, ScanAttr, SortAttr,
-                 FftAttr, TriangularAttr, ControlAttr, ResultAttr>;
+                 ConcatenateAttr, ReduceAttr, DotAxes, WindowsAttr, FoldAttr, ScanAttr, SlotsAttr,
+                 SortAttr, FftAttr, TriangularAttr, ControlAttr, ResultAttr>;
 
 // pending: to be computed. stored: commands that write its storage are recorded, or it was
 // uploaded; later commands may read it. failed: the error stays. consumed: the evaluation that read

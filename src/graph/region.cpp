@@ -12,6 +12,8 @@ std::string_view name(SplitReason reason) {
       return "contraction";
     case SplitReason::library:
       return "kernels of its own";
+    case SplitReason::overwrite:
+      return "overwrite";
     case SplitReason::control:
       return "control";
     case SplitReason::reduction:
@@ -42,6 +44,8 @@ std::string_view name(RegionKind kind) {
       return "row program";
     case RegionKind::matmul:
       return "matmul";
+    case RegionKind::overwrite:
+      return "overwrite";
     case RegionKind::library:
       return "library";
   }
@@ -61,6 +65,9 @@ void append_to_key(std::string& key, int64_t number) {
 }
 
 bool is_read_in_place(const Region& region, size_t operand, size_t root) {
+  if (region.kind == RegionKind::overwrite) {
+    return region.roots[root].target == static_cast<int16_t>(operand);
+  }
   const Operand& o = region.operands[operand];
   const bool same_place =
       (region.kind == RegionKind::pointwise || region.kind == RegionKind::matmul) &&
@@ -80,6 +87,10 @@ Dependencies dependencies_of(const Region& region, const Root& root) {
   d.operands.resize(region.operands.size());
   d.exprs.resize(region.exprs.size());
   d.exprs[static_cast<size_t>(root.expr)] = true;
+  if (root.place >= 0) {
+    d.exprs[static_cast<size_t>(root.place)] = true;
+    d.operands[static_cast<size_t>(root.target)] = true;
+  }
   for (size_t i = region.exprs.size(); i-- > 0;) {
     if (!d.exprs[i]) continue;
     const Expr& e = region.exprs[i];

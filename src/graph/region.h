@@ -7,6 +7,8 @@
 // the columns being what the reductions fold. A root has an element for each point of one of the
 // two spaces. Library regions have one root.
 //
+// An overwrite region has one root, and a point for each element that it stores in there.
+//
 // A matmul region has one contraction. What roots make of its sum are expressions of the row
 // space, one point for each element of the product. Its factors are expressions of the element
 // level, evaluated at the points of a factor: [b, m, k] or [b, k, n].
@@ -29,13 +31,14 @@
 
 namespace nxv {
 
-enum class RegionKind : uint8_t { pointwise, reduction, row_program, matmul, library };
+enum class RegionKind : uint8_t { pointwise, reduction, row_program, matmul, overwrite, library };
 
 // Why a value became a region of its own instead of part of its reader's.
 enum class SplitReason : uint8_t {
   root,              // somebody asked for it
   contraction,       // matmul
   library,           // an operation with kernels of its own
+  overwrite,         // stores elements in its target
   control,           // calls functions
   reduction,         // a reduction that its readers cannot take in
   shared,            // read by several regions, dearer to recompute than to store
@@ -129,6 +132,9 @@ struct Root {
   NodeRef node;
   int16_t expr = -1;  // -1: of regions without expressions
   Level level = Level::row;
+  // Of an overwrite region: the expression that names the element of each point, and the operand
+  // that has all others.
+  int16_t place = -1, target = -1;
 };
 
 struct Region {
@@ -157,7 +163,7 @@ struct Region {
   std::vector<Op> faults;
   void add_root(NodeRef node, int expr, Level level = Level::row) {
     if (roots.empty()) root = node;
-    roots.push_back({std::move(node), static_cast<int16_t>(expr), level});
+    roots.push_back({std::move(node), static_cast<int16_t>(expr), level, -1, -1});
   }
   // Index of the contraction among the expressions, of matmul regions.
   int contraction() const {

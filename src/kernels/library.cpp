@@ -37,6 +37,8 @@ Lowering lower_library(const Region& region, const Target& target) {
       return lower_svd(region, target);
     case Op::last_update:
       return lower_last_update(region, target);
+    case Op::last_slot:
+      return lower_last_slot(region, target);
     case Op::scatter_add:
       return lower_scatter_add(region, target);
     default:

@@ -104,6 +104,8 @@ Lowering lower(const Region& region, const Target& target) {
       return lower_reduction(region, target);
     case RegionKind::matmul:
       return lower_matmul(region, target);
+    case RegionKind::overwrite:
+      return lower_overwrite(region, target);
     case RegionKind::library:
       return lower_library(region, target);
   }

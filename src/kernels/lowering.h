@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,8 @@ struct Launch {
   std::vector<Use> workspaces;
   bool reads_operands = true;
   bool reads_output = false, writes_output = true;
+  // Of the operands and of the outputs, where it does not go over all of them.
+  std::optional<uint64_t> bytes_read, bytes_written;
   uint64_t work = 0;  // element operations, estimated
 };
 
@@ -49,6 +52,9 @@ struct Lowering {
   std::vector<uint64_t> workspaces;  // bytes
   // An operand for which is_read_in_place holds may be the output.
   bool in_place = false;
+  // The operand, if there is one, whose elements the output has before the first dispatch: they are
+  // copied, unless the output has taken over its storage.
+  std::optional<int> target;
 
   // Returns its index.
   int add_workspace(uint64_t bytes) {
@@ -71,6 +77,7 @@ struct Candidate {
 std::vector<Candidate> candidates(const Region& region, const Target& target);
 
 Lowering lower_pointwise(const Region& region, const Target& target);
+Lowering lower_overwrite(const Region& region, const Target& target);
 Lowering lower_reduction(const Region& region, const Target& target);
 Lowering lower_matmul(const Region& region, const Target& target);
 // Operations with kernels of their own, by operation.

@@ -219,6 +219,34 @@ std::vector<NodeRef> slice_at_op(const Arguments& a) {
   return {gather(x, broadcast(index, first->shape))};
 }
 
+// Of updates that are larger, a pass over all of x costs little more, and fuses.
+constexpr int64_t kSmallPart = 4;
+
+// Whether x is an argument or an element of a loop's state, or what was stored into one. Updates of
+// a small part of it are stored in place: where x goes with the call or with the round, nothing
+// else is touched.
+bool is_updated_in_place(const NodeRef& x, int64_t elements) {
+  const Node* node = x.get();
+  while (node->op == Op::reshape) node = node->inputs[0].get();
+  const Fusion fusion = info(node->op).fusion;
+  const bool is_stored = node->op == Op::parameter || fusion == Fusion::result ||
+                         fusion == Fusion::overwrite || fusion == Fusion::library;
+  return x->is_function && is_stored && elements <= x->count / kSmallPart;
+}
+
+// What stores the update at the starts, which are clamped.
+NodeRef put_in_place(const NodeRef& x, const NodeRef& update, std::span<const NodeRef> starts) {
+  const Shape &shape = x->shape, &lengths = update->shape;
+  const Strides strides = row_major_strides(shape);
+  NodeRef origin;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (lengths[d] == shape[d]) continue;
+    origin = plus(origin, times(clamped_start(starts[d], shape[d], lengths[d]), strides[d]));
+  }
+  const NodeRef index = plus(origin, offsets(x->shared_graveyard(), lengths, strides));
+  return overwrite(x, broadcast(index, lengths), update);
+}
+
 std::vector<NodeRef> put_slice_op(const Arguments& a) {
   const std::span<const NodeRef> starts = starts_of(a, 2);
   const DType type = merge(a.tensor(0)->dtype, a.tensor(1)->dtype);
@@ -230,6 +258,7 @@ std::vector<NodeRef> put_slice_op(const Arguments& a) {
     a.fail(describe(update) + " does not fit in " + describe(x), Status::size_mismatch);
   }
   if (lengths == shape) return {update};
+  if (is_updated_in_place(x, update->count)) return {put_in_place(x, update, starts)};
 
   const std::shared_ptr<Graveyard>& owner = x->shared_graveyard();
   const Strides strides = row_major_strides(lengths);
@@ -273,11 +302,32 @@ NodeRef updates_of(const Arguments& a, const Tuples& t, DType type) {
   return cast(updates, type);
 }
 
+// Stores the last update of each slot, where the indexed axes are the first ones: slots lie one
+// after the other.
+NodeRef put_rows_in_place(const Tuples& t, const NodeRef& x, const NodeRef& updates) {
+  const std::shared_ptr<Graveyard>& owner = x->shared_graveyard();
+  const NodeRef slots = t.slots();
+  const NodeRef last = make_node(Op::last_slot, DType::s32, slots->shape, {slots},
+                                 SlotsAttr{element_count(t.tuple_shape)});
+  const NodeRef slot = with_trailing(reshape(last, t.batch_shape), t.rest.size());
+  const Strides strides = joined(Strides(t.batch_shape.size(), 0), row_major_strides(t.rest_shape));
+  const NodeRef index =
+      plus(times(slot, element_count(t.rest_shape)), offsets(owner, updates->shape, strides));
+  const NodeRef none = s32(owner, -1);
+  const NodeRef place =
+      elementwise(Op::select, {elementwise(Op::equal, {slot, none}), none, index});
+  return overwrite(x, broadcast(place, updates->shape), updates);
+}
+
 std::vector<NodeRef> indexed_put_op(const Arguments& a) {
   const Tuples t(a);
   const DType type = merge(t.x->dtype, a.tensor(2)->dtype);
   const NodeRef x = cast(t.x, type), updates = updates_of(a, t, type);
   const int64_t inner = element_count(t.rest_shape);
+  const bool are_first = t.axes.back() == static_cast<int64_t>(t.axes.size()) - 1;
+  if (are_first && is_updated_in_place(x, updates->count)) {
+    return {put_rows_in_place(t, x, updates)};
+  }
   const NodeRef last =
       make_node(Op::last_update, DType::s32, {element_count(t.tuple_shape)}, {t.slots()});
 

@@ -31,9 +31,10 @@ class ByName : public ::testing::Test {
 
 TEST_F(ByName, EveryOperationOfTheTableHasOne) {
   // Parts of other operations, values that callers give, and what calls functions.
-  const std::set<Op> inner = {Op::data,        Op::bounded_index, Op::windows, Op::scatter_add,
-                              Op::last_update, Op::fold,          Op::scan,    Op::loop,
-                              Op::branch,      Op::result,        Op::argument};
+  const std::set<Op> inner = {Op::data,        Op::bounded_index, Op::windows,  Op::scatter_add,
+                              Op::last_update, Op::fold,          Op::scan,     Op::loop,
+                              Op::branch,      Op::result,        Op::argument, Op::overwrite,
+                              Op::last_slot};
   for (int i = 0; i < kOpCount; ++i) {
     const auto op = static_cast<Op>(i);
     EXPECT_EQ(find_row(name(op)) == nullptr, inner.count(op) == 1) << name(op);

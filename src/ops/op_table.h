@@ -22,10 +22,11 @@ enum class Fusion : uint8_t {
   view,         // moves elements; folded into the loads of the kernel that reads it
   reduction,    // folds axes; its inputs are inlined, the operations after it too
   contraction,  // matmul
-  gather,   // element i is the element of a stored value that an index names; the index is fused
-  library,  // has kernels of its own; reads stored values, densely laid out
-  control,  // calls functions (graph/function.h); reads stored values, has several results
-  result,   // one of the results of its input, stored by that
+  gather,     // element i is the element of a stored value that an index names; the index is fused
+  library,    // has kernels of its own; reads stored values, densely laid out
+  overwrite,  // a stored value with other elements where an index names them; both are fused
+  control,    // calls functions (graph/function.h); reads stored values, has several results
+  result,     // one of the results of its input, stored by that
 };
 
 // Result type as a function of the operand types.
@@ -160,6 +161,8 @@ enum class Fault : uint8_t {
   X(gather, 2, gather, same, any, 4)                                       \
   X(scatter_add, 3, library, same, any, 0, out_of_bounds)                  \
   X(last_update, 1, library, explicit_type, integer, 0, out_of_bounds)     \
+  X(last_slot, 1, library, explicit_type, integer, 0, out_of_bounds)       \
+  X(overwrite, 3, overwrite, same, any, 0)                                 \
   /* folds in order, scans, sorts */                                       \
   X(fold, kVariadic, library, explicit_type, any, 0)                       \
   X(scan, 1, library, same, any, 0)                                        \

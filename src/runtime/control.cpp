@@ -1,70 +1,26 @@
 // Loops and branches of programs.
 #include <algorithm>
-#include <array>
 
-#include "graph/fault.h"
-#include "kernels/control/gate.h"
 #include "runtime/executor.h"
+#include "runtime/speculation.h"
 
 namespace nxv::runtime {
-
 namespace {
 
-// Rounds of a loop beyond which the device starts on them and the host keeps its distance.
-constexpr int kRoundsASubmission = 64;
-
-// Of a batch of rounds.
-constexpr uint64_t kMostRounds = 256;
-// Of the budget: bytes that a batch may write.
-constexpr uint64_t kSpeculationShare = 64;
-
 bool is_nonzero(const Scalar& s) { return to_complex_double(s) != 0.0; }
-
-// No part of it waits for the host.
-bool is_straight(const Program& program) {
-  return std::none_of(program.steps.begin(), program.steps.end(),
-                      [](const Program::Step& s) { return s.control != nullptr; });
-}
-
-StorageRef take_last(std::vector<StorageRef>& values) {
-  StorageRef last = std::move(values.back());
-  values.pop_back();
-  return last;
-}
-
-class Speculating {
- public:
-  Speculating(Recorder& recorder, Speculation& s) : recorder_(recorder) { recorder.speculate(&s); }
-  Speculating(const Speculating&) = delete;
-  Speculating& operator=(const Speculating&) = delete;
-  ~Speculating() { recorder_.speculate(nullptr); }
-
- private:
-  Recorder& recorder_;
-};
-
-// Throws the first fault that the value depends on; forgets those that did not happen.
-void check_faults(vulkan::Transfers& transfers, DeviceStorage& storage) {
-  for (const auto& slot : storage.faults) {
-    if (slot->is_clear.load(std::memory_order_acquire)) continue;
-    std::vector<uint32_t> words(slot->ops.size());
-    transfers.download(slot->block, 0, std::as_writable_bytes(std::span(words)));
-    const Failure fault = find_fault(slot->ops, words, slot->shape);
-    if (fault) throw Error(fault.status, fault.message);
-    slot->is_clear.store(true, std::memory_order_release);
-  }
-  storage.faults.clear();
-}
 
 }  // namespace
 
 bool Executor::is_true(DeviceStorage& scalar, DType type) {
   if (scalar.known) return is_nonzero(*scalar.known);
   const InPhase waiting(profiler_, Phase::wait);
-  std::vector<std::byte> bytes(static_cast<size_t>(storage_bytes(type)));
-  device_.transfers().download(scalar.block, 0, bytes);
-  check_faults(device_.transfers(), scalar);
-  return is_nonzero(load_scalar(type, bytes.data(), 0));
+  const auto bytes = static_cast<uint64_t>(storage_bytes(type));
+  const vulkan::Readback value = device_.transfers().read(scalar.block, 0, bytes);
+  // Of a round that is not run nothing has been computed, and nothing matters.
+  if (speculation_ && !speculation_->is_run()) return false;
+  device_.transfers().finish(value);
+  check_faults(scalar);
+  return is_nonzero(load_scalar(type, value.bytes, 0));
 }
 
 namespace {
@@ -105,12 +61,7 @@ std::vector<StorageRef> Executor::run_loop(const Program::Control& loop,
   for (StorageRef& element : state) element = in_memory(std::move(element));
   const Program &test = maker_.of(condition), &round = maker_.of(*loop.round);
   StorageRef holds = run(test, state).front();
-  if (is_straight(round)) return speculate(round, std::move(holds), std::move(state));
-  while (is_true(*holds, condition.results[0]->dtype)) {
-    state = run(round, std::move(state));
-    holds = take_last(state);
-  }
-  return state;
+  return speculate(round, std::move(holds), std::move(state));
 }
 
 // Runs the rounds of a loop that the host can follow, without a read: what it follows are numbers.
@@ -131,89 +82,11 @@ bool Executor::follow(const LoopCounter& counter, const Function& body,
     });
     const auto holds = counter.holds(known);
     if (!holds) return false;
-    if (!*holds) return true;
+    if (!*holds || (speculation_ && !speculation_->may_go_on())) return true;
     counter.advance(known);
     state = run(body, std::move(state));
     if (round % kRoundsASubmission == 0) keep_pace();
   }
-}
-
-// Runs a loop whose condition the device alone knows in batches: the rounds of a batch are recorded
-// ahead, each behind a gate, and one read at its end tells how many were run. What a round wrote is
-// kept until then, so a batch is bounded by the bytes of the state.
-std::vector<StorageRef> Executor::speculate(const Program& round, StorageRef holds,
-                                            std::vector<StorageRef> state) {
-  std::vector<uint32_t> planned;
-  uint64_t bytes = 1;
-  for (const Program::Step& step : round.steps) {
-    for (const kernels::Launch& d : step.lowering.launches) {
-      planned.insert(planned.end(), d.groups.begin(), d.groups.end());
-    }
-    for (const Program::Output& output : step.outputs) bytes += output.bytes;
-  }
-  const uint64_t most = std::clamp<uint64_t>(
-      device_.memory().stats().budget / kSpeculationShare / bytes, 1, kMostRounds);
-
-  const vulkan::Pipeline& kernel = maker_.request("gate", kernels::generate_gate).get();
-  Speculation speculation;
-  speculation.groups = device_.memory().allocate(planned.size() * sizeof(uint32_t));
-  const vulkan::BlockRef plan = device_.transfers().allocate_for_upload(speculation.groups->size());
-  device_.transfers().upload(std::as_bytes(std::span(planned)), *plan);
-  const vulkan::BlockRef gate_state = device_.memory().allocate(2 * sizeof(uint32_t));
-
-  std::vector<StorageRef> conditions{std::move(holds)};
-  for (uint64_t batch = 1;; batch = std::min(2 * batch, most)) {
-    device_.queue().fill(*gate_state, 0, 4, 1);
-    device_.queue().fill(*gate_state, 4, 4, 0);
-    std::vector<std::vector<StorageRef>> states{std::move(state)};
-    {
-      const Speculating speculating(recorder_, speculation);
-      for (uint64_t i = 0; i < batch; ++i) {
-        gate(kernel, *conditions.back(), *plan, *gate_state, speculation, planned.size());
-        states.push_back(run(round, states.back()));
-        conditions.push_back(take_last(states.back()));
-        if ((i + 1) % kRoundsASubmission == 0) keep_pace();
-      }
-    }
-    const InPhase waiting(profiler_, Phase::wait);
-    std::array<uint32_t, 2> answer;  // whether it goes on, rounds
-    device_.transfers().download(gate_state, 0, std::as_writable_bytes(std::span(answer)));
-    const uint32_t rounds = answer[1];
-    // Conditions of rounds that were not run have not been computed, and report nothing.
-    for (const StorageRef& c : conditions) check_faults(device_.transfers(), *c);
-    for (const StorageRef& s : states[rounds]) check_faults(device_.transfers(), *s);
-    conditions.erase(conditions.begin(), conditions.end() - 1);
-    for (const auto& [step, slot] : speculation.slots)
-      slot->is_clear = false;  // for the next batch
-    state = std::move(states[rounds]);
-    if (rounds < batch) return state;
-  }
-}
-
-void Executor::gate(const vulkan::Pipeline& kernel, const DeviceStorage& condition,
-                    vulkan::Block& planned, vulkan::Block& state, Speculation& speculation,
-                    size_t count) {
-  struct {
-    uint64_t condition, planned, state, groups;
-    uint32_t count, padding;
-  } const parameters{condition.block->address(),
-                     planned.address(),
-                     state.address(),
-                     speculation.groups->address(),
-                     static_cast<uint32_t>(count),
-                     0};
-  vulkan::Dispatch d;
-  d.kernel = &kernel;
-  d.parameters = std::as_bytes(std::span(&parameters, 1)).first(kernel.parameter_bytes());
-  const std::array<vulkan::Block*, 4> buffers{condition.block.get(), &planned, &state,
-                                              speculation.groups.get()};
-  const std::array<vulkan::Access, 3> reads{*condition.block, planned, state};
-  const std::array<vulkan::Access, 2> writes{state, speculation.groups};
-  d.buffers = buffers;
-  d.reads = reads;
-  d.writes = writes;
-  recorder_.dispatch(d);
-  speculation.next = 0;
 }
 
 std::vector<StorageRef> Executor::run_branch(const Program::Control& branch,

@@ -18,6 +18,8 @@ ValueDescription value_of(const Node& node, Source source, int index) {
   return {source, index, node.dtype, node.shape};
 }
 
+constexpr std::string_view kCounted = "counted on the host";
+
 uint64_t workgroups(const std::array<uint32_t, 3>& groups) {
   return uint64_t{groups[0]} * groups[1] * groups[2];
 }
@@ -57,6 +59,7 @@ class Memory {
   }
 
   void run(const Program::Step& step) {
+    if (step.source >= 0) return share(step);
     uint64_t workspaces = 0;
     for (uint64_t bytes : step.lowering.workspaces) workspaces += bytes;
     for (const Program::Output& output : step.outputs) {
@@ -77,6 +80,13 @@ class Memory {
 
  private:
   void release(Position p) { bytes_ -= std::exchange(live_[p], 0); }
+  // With the last read of the source its storage is the alias's, else that is counted once.
+  void share(const Program::Step& step) {
+    if (step.last_reads.empty()) return;
+    const Position alias = step.outputs[0].root;
+    if (is_result_[alias]) return release(step.source);
+    live_[alias] = std::exchange(live_[step.source], 0);
+  }
 
   std::vector<uint64_t> live_;  // bytes of each value that is held
   std::vector<bool> is_result_;
@@ -130,12 +140,23 @@ class Describer {
       add_result(s, step.outputs[r].root, s.summary.dtypes[r], s.summary.shapes[r]);
     }
     for (const kernels::Launch& launch : step.lowering.launches) {
-      if (launch.reads_operands) s.bytes_read += step.operand_bytes;
-      if (!launch.writes_output) continue;
-      for (const Program::Output& output : step.outputs) s.bytes_written += output.bytes;
+      s.bytes_read += step.bytes_read(launch);
+      s.bytes_written += step.bytes_written(launch);
     }
+    describe_target(step, s);
     for (uint64_t bytes : step.lowering.workspaces) s.workspaces += bytes;
     s.kernels = kernels_of(step);
+  }
+
+  // What the result is a copy of where it is not in its storage.
+  void describe_target(const Program::Step& step, StepDescription& s) {
+    if (!step.lowering.target) return;
+    const Program::Output& output = step.outputs[0];
+    s.target = *step.lowering.target;
+    s.is_target_kept = output.donors.empty();
+    if (!s.is_target_kept) return;
+    s.bytes_read += output.bytes;
+    s.bytes_written += output.bytes;
   }
 
   void describe_control(const Program::Step& step, StepDescription& s) {
@@ -162,13 +183,22 @@ class Describer {
 
   ProgramDescription describe_function(const Function& function, const Numbers& known);
 
-  static std::string rounds_of(const Program::Step& step, const StepDescription& s) {
-    if (step.is_counted) return "counted on the host";
-    const bool calls = std::any_of(s.parts.begin(), s.parts.end(), [](const auto& part) {
-      return std::any_of(part.program.steps.begin(), part.program.steps.end(),
-                         [](const StepDescription& inner) { return !inner.parts.empty(); });
+  // Whether a predicate, or the condition of a loop, may have to be read.
+  static bool may_read(const ProgramDescription& program) {
+    return std::any_of(program.steps.begin(), program.steps.end(), [](const StepDescription& s) {
+      if (s.kind == StepDescription::Kind::branch) return true;
+      if (s.kind != StepDescription::Kind::loop) return false;
+      return s.rounds != kCounted ||
+             std::any_of(s.parts.begin(), s.parts.end(),
+                         [](const auto& part) { return may_read(part.program); });
     });
-    const std::string read = calls ? "read in each round" : "read once a batch of rounds";
+  }
+
+  static std::string rounds_of(const Program::Step& step, const StepDescription& s) {
+    if (step.is_counted) return std::string(kCounted);
+    const bool reads = std::any_of(s.parts.begin(), s.parts.end(),
+                                   [](const auto& part) { return may_read(part.program); });
+    const std::string read = reads ? "read in each round" : "read once a batch of rounds";
     return step.control->counter ? "counted on the host where it knows the start, else " + read
                                  : "the condition is " + read;
   }

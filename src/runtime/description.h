@@ -54,7 +54,11 @@ struct StepDescription {
   std::vector<KernelDescription> kernels;
   uint64_t bytes_read = 0, bytes_written = 0;  // by the kernels, as operands and results declare
   uint64_t workspaces = 0;                     // bytes
-  std::string expressions;                     // in detail, a line each
+  // The operand whose other elements the result has: it is written over where nobody else holds it,
+  // and copied otherwise. -1: there is none. Kept: it is always copied, which `bytes_` count.
+  int target = -1;
+  bool is_target_kept = false;
+  std::string expressions;  // in detail, a line each
   // Of a loop: condition and body; of a branch: those that may be taken, in order.
   std::vector<PartDescription> parts;
   std::string rounds;  // of a loop: who knows how many there are

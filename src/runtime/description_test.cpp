@@ -162,6 +162,31 @@ TEST_F(Descriptions, HaveLoopsAndBranchesInside) {
       << text;
 }
 
+// What is counted inside of a loop does not have its condition read more often.
+TEST_F(Descriptions, TellHowOftenAConditionIsRead) {
+  const auto like = [&] { return param(DType::f32, {3}); };
+  const auto is_small = [&](const NodeRef& v) {
+    return elementwise(Op::less, {reduce(Op::sum, v, {}, false), num(DType::f32, 100)});
+  };
+  const auto repeat = [&](const NodeRef& x, int rounds) {
+    const NodeRef i = param(DType::s32), j = param(DType::s32), v = like(), w = like();
+    return loop(Nodes{num(DType::s32, 0), x},
+                function({i, v}, {elementwise(Op::less, {i, num(DType::s32, rounds)})}),
+                function({j, w}, {elementwise(Op::add, {j, num(DType::s32, 1)}),
+                                  elementwise(Op::exp, {w})}))[1];
+  };
+  const NodeRef x = like(), a = like(), b = like(), c = like(), d = like();
+  const FunctionRef condition = function({a}, {is_small(a)});
+  const NodeRef counted = loop(Nodes{x}, condition, function({b}, {repeat(b, 100)}))[0];
+  const NodeRef once = loop(Nodes{c}, condition, function({d}, {repeat(d, 100)}))[0];
+  const NodeRef y = like();
+  const NodeRef twice = loop(Nodes{y}, condition, function({c}, {once}))[0];
+  EXPECT_EQ(described(function({x}, {counted})).steps[0].rounds,
+            "the condition is read once a batch of rounds");
+  EXPECT_EQ(described(function({y}, {twice})).steps[0].rounds,
+            "the condition is read in each round");
+}
+
 TEST_F(Descriptions, EvaluationsAndFunctionsAreToldAlike) {
   const NodeRef x = filled(*engine_, 64, 2), p = param(DType::f32, {64});
   const auto graph = [](const NodeRef& v) { return elementwise(Op::exp, {v}); };

@@ -82,6 +82,13 @@ void write_step(std::ostringstream& out, const std::string& indent, const StepDe
     if (s.workspaces > 0) out << ", " << count(s.workspaces, "byte") << " of workspaces";
     out << '\n';
   }
+  if (s.target >= 0) {
+    const std::string target = name_of(s.operands[static_cast<size_t>(s.target)]);
+    out << indent << "  stores into "
+        << (s.is_target_kept ? "a copy of " + target + ", which is read later"
+                             : target + ", or a copy of it where somebody else holds it")
+        << '\n';
+  }
   for (const KernelDescription& k : s.kernels) write_kernel(out, indent, k);
   for (const auto& [name, part] : s.parts) {
     out << indent << "  " << name << ": " << sums_text(part) << '\n';

@@ -4,6 +4,8 @@
 #include <array>
 #include <bit>
 
+#include "runtime/speculation.h"
+
 namespace nxv::runtime {
 namespace {
 
@@ -39,6 +41,20 @@ std::optional<Scalar> number_of(const Node& node) {
   if (node.host_data) return load_scalar(node.dtype, node.host_data->data(), 0);
   return std::nullopt;
 }
+
+// What is recorded takes its groups from there.
+class UnderGate {
+ public:
+  UnderGate(Recorder& recorder, const Gated& gated)
+      : recorder_(recorder), before_(recorder.gate(gated)) {}
+  UnderGate(const UnderGate&) = delete;
+  UnderGate& operator=(const UnderGate&) = delete;
+  ~UnderGate() { recorder_.gate(before_); }
+
+ private:
+  Recorder& recorder_;
+  const Gated before_;
+};
 
 }  // namespace
 
@@ -232,6 +248,7 @@ std::vector<StorageRef> Executor::run(const Program& program, std::vector<Storag
 
 void Executor::run(const Program& program, Frame& frame, bool donates, bool drops) {
   const InPhase recording(profiler_, Phase::record);
+  const UnderGate gated(recorder_, speculation_ ? speculation_->gate_of(program) : Gated());
   for (const Program::Step& step : program.steps) {
     const auto bind = [&](Position p) {
       if (Node* node = frame.node(p)) stored(*node);
@@ -239,6 +256,10 @@ void Executor::run(const Program& program, Frame& frame, bool donates, bool drop
     if (step.source >= 0) {
       bind(step.source);
       frame.store(step.outputs[0].root, frame.share(step.source));
+      // What reads the alias may then take over the storage.
+      if (donates || drops) {
+        for (Position p : step.last_reads) frame.give_up(p);
+      }
       continue;
     }
     for (Position operand : step.operands) bind(operand);

@@ -14,6 +14,8 @@
 
 namespace nxv::runtime {
 
+class Speculation;
+
 // Why values are evaluated: somebody wants them, or the graph below them has become too deep.
 enum class Purpose : uint8_t { answer, depth };
 
@@ -71,15 +73,19 @@ class Executor {
   bool follow(const LoopCounter& counter, const Function& body, std::vector<StorageRef>& state);
   std::vector<StorageRef> speculate(const Program& round, StorageRef holds,
                                     std::vector<StorageRef> state);
-  void gate(const vulkan::Pipeline& kernel, const DeviceStorage& condition, vulkan::Block& planned,
-            vulkan::Block& state, Speculation& speculation, size_t count);
   // Waits for a scalar. Throws the fault that it depends on.
   bool is_true(DeviceStorage& scalar, DType type);
+  // Throws the first fault that the value depends on; forgets those that did not happen.
+  void check_faults(DeviceStorage& storage);
+
+  // Rounds of a loop beyond which the device starts on them and the host keeps its distance.
+  static constexpr int kRoundsASubmission = 64;
 
   vulkan::Device& device_;
   Profiler* profiler_ = nullptr;
   ProgramMaker maker_;
   Recorder recorder_;
+  Speculation* speculation_ = nullptr;  // that what is recorded is part of
   std::unordered_map<std::vector<uint64_t>, Program, SignatureHash> programs_;
   size_t kept_steps_ = 0;
   // Of the evaluation at hand.

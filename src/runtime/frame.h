@@ -67,9 +67,19 @@ class Frame {
   // is left to copy one.
   bool is_expiring(Position p) const {
     const Slot& s = slots_[p];
-    if (!s.node) return s.storage && s.storage.use_count() == 1 && s.storage->block.is_unique();
+    if (!s.node) {
+      return s.storage && s.storage.use_count() == 1 + s.storage->kept &&
+             s.storage->block.references() == 1 + s.storage->lent;
+    }
     return s.node->state() == State::stored && s.node->references() == s.expiring &&
            s.node->storage().use_count() == 1 && device_storage(*s.node).block.is_unique();
+  }
+  // The value `to` has taken over the storage.
+  void hand_over(Position p, Position to) {
+    if (const StorageRef& old = slots_[p].storage) {
+      slots_[to].storage->lent = old->lent + (old->kept > 0 ? 1 : 0);
+    }
+    consume(p);
   }
   void consume(Position p) {
     Slot& s = slots_[p];

@@ -63,6 +63,7 @@ const char* colour(const StepDescription& s) {
       return "#7c3aed";
     case RegionKind::matmul:
       return "#2563eb";
+    case RegionKind::overwrite:
     case RegionKind::library:
       break;
   }

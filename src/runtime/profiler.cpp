@@ -75,9 +75,7 @@ void Profiler::step(const Program::Step& step) {
     work.number = step.number;
     work.summary = *step.summary;
     for (const kernels::Launch& launch : step.lowering.launches) {
-      if (launch.reads_operands) work.bytes += step.operand_bytes;
-      if (!launch.writes_output) continue;
-      for (const Program::Output& output : step.outputs) work.bytes += output.bytes;
+      work.bytes += step.bytes_read(launch) + step.bytes_written(launch);
     }
   }
   ++profile_.work[at->second].runs;

@@ -9,17 +9,18 @@
 namespace nxv::runtime {
 namespace {
 
-// Operands that cover the root and that the kernel reads in place, and in no other way.
-std::vector<int> donors(const Region& region, size_t root) {
+// Operands whose storage the root may take over: the target, or those that cover the root and that
+// the kernel reads in place, and in no other way.
+std::vector<int> donors(const Region& region, size_t root, const kernels::Lowering& lowering) {
   std::vector<int> found;
   for (size_t i = 0; i < region.operands.size(); ++i) {
     const Node* node = region.operands[i].node.get();
     const auto uses = std::count_if(region.operands.begin(), region.operands.end(),
                                     [&](const Operand& o) { return o.node.get() == node; });
-    if (uses == 1 && node->count == region.roots[root].node->count &&
-        is_read_in_place(region, i, root)) {
-      found.push_back(static_cast<int>(i));
-    }
+    if (uses != 1 || node->count != region.roots[root].node->count) continue;
+    const bool is_donor = lowering.target ? *lowering.target == static_cast<int>(i)
+                                          : lowering.in_place && is_read_in_place(region, i, root);
+    if (is_donor) found.push_back(static_cast<int>(i));
   }
   return found;
 }
@@ -39,25 +40,29 @@ void find_last_reads(Program& program, const schedule::Structure& graph, int64_t
       if (!is_read[p]) step->last_reads.push_back(p);
       is_read[p] = true;
     }
-    if (step->source >= 0) is_read[step->source] = true;
-    if (step->source >= 0) continue;
+    if (step->source >= 0) {
+      if (!is_read[step->source]) step->last_reads.push_back(step->source);
+      is_read[step->source] = true;
+      continue;
+    }
     step->each_stored([&](Position p) { bytes += graph.nodes[p]->storage_size(); });
   }
   program.is_large = program.steps.size() > 1 && bytes >= large_bytes;
 }
 
-Program::Output make_output(const Region& region, size_t root, bool in_place) {
+Program::Output make_output(const Region& region, size_t root, const kernels::Lowering& lowering) {
   const Node& node = *region.roots[root].node;
   Program::Output output;
   output.root = node.scratch;
   output.allocation = allocation_bytes(node);
   output.bytes = static_cast<uint64_t>(node.storage_size());
-  output.shape = node.shape;
+  // Of an overwrite, those that it stores.
+  output.shape = node.op == Op::overwrite ? node.inputs[1]->shape : node.shape;
   const Dependencies needs = dependencies_of(region, region.roots[root]);
   for (size_t i = 0; i < region.operands.size(); ++i) {
     if (needs.operands[i]) output.operands.push_back(static_cast<int>(i));
   }
-  if (in_place) output.donors = donors(region, root);
+  output.donors = donors(region, root, lowering);
   return output;
 }
 
@@ -78,7 +83,7 @@ Program::Step make_kernels(const Region& region, const kernels::Target& target) 
   }
   step.lowering = kernels::lower(region, target);
   for (size_t r = 0; r < region.roots.size(); ++r) {
-    step.outputs.push_back(make_output(region, r, step.lowering.in_place));
+    step.outputs.push_back(make_output(region, r, step.lowering));
   }
   step.faults = region.faults;
   step.summary = std::make_shared<const StepSummary>(summary_of(region));
@@ -145,7 +150,10 @@ Program make_program(const schedule::Structure& graph, const std::vector<schedul
     program.steps.push_back(s.is_alias  ? make_alias(s.alias)
                             : s.control ? make_control(*s.control, results)
                                         : make_kernels(s.region, target));
-    program.steps.back().number = static_cast<int>(program.steps.size());
+    Program::Step& step = program.steps.back();
+    step.number = static_cast<int>(program.steps.size());
+    step.first_launch = program.launches;
+    program.launches += static_cast<uint32_t>(step.lowering.launches.size());
   }
   find_last_reads(program, graph, large_bytes, kept);
   return program;

@@ -32,7 +32,7 @@ struct Program {
     Position root = 0;
     uint64_t allocation = 0;  // bytes
     uint64_t bytes = 0;
-    Shape shape;
+    Shape shape;  // of the elements that faults name
     // Operands, by their index, that it is computed from, and those whose storage it may take over
     // if nothing but this evaluation refers to them: no later step reads them, and the kernel reads
     // them in place.
@@ -50,6 +50,7 @@ struct Program {
   };
   struct Step {
     int number = 0;               // from 1 on, in the order in which they run
+    uint32_t first_launch = 0;    // among those of the program
     std::vector<Output> outputs;  // of a control step none: its results are
     Position source = -1;         // the only root shares this node's storage, without a kernel
     std::shared_ptr<const Control> control;
@@ -63,12 +64,22 @@ struct Program {
     uint64_t operand_bytes = 0;
     std::vector<uint32_t> words;
     std::vector<Scalars> scalars;
-    std::vector<Position> last_reads;  // operands that no later step reads
+    std::vector<Position> last_reads;  // operands, or the source, that no later step reads
     std::vector<Op> faults;            // see Region::faults; all outputs depend on them
     kernels::Lowering lowering;
     std::shared_ptr<const StepSummary> summary;    // of a region
     std::vector<const vulkan::Pipeline*> kernels;  // of each dispatch
 
+    // What a dispatch of it reads and writes, as operands and results declare.
+    uint64_t bytes_read(const kernels::Launch& d) const {
+      return d.reads_operands ? d.bytes_read.value_or(operand_bytes) : 0;
+    }
+    uint64_t bytes_written(const kernels::Launch& d) const {
+      if (!d.writes_output || d.bytes_written) return d.writes_output ? *d.bytes_written : 0;
+      uint64_t bytes = 0;
+      for (const Output& output : outputs) bytes += output.bytes;
+      return bytes;
+    }
     // Calls visit(position) for each value that is stored afterwards.
     template <typename Visit>
     void each_stored(Visit&& visit) const {
@@ -78,6 +89,7 @@ struct Program {
     }
   };
   std::vector<Step> steps;
+  uint32_t launches = 0;
   size_t values = 0;  // positions
   bool has_donors = false;
   bool is_large = false;  // see schedule::Options::large_bytes

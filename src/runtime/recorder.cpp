@@ -30,13 +30,14 @@ Faults Recorder::faults_of(const Program::Step& step, const Program::Output& out
 
 std::shared_ptr<FaultSlot> Recorder::make_slot(const Program::Step& step) {
   std::shared_ptr<FaultSlot> unshared;
-  std::shared_ptr<FaultSlot>& slot = speculation_ ? speculation_->slots[&step] : unshared;
+  std::shared_ptr<FaultSlot>& slot = gated_.slots ? (*gated_.slots)[&step] : unshared;
   if (!slot) {
     slot = std::make_shared<FaultSlot>();
     const uint64_t bytes = (step.faults.size() + 3) / 4 * 16;
     slot->block = allocate(bytes);
     slot->ops = step.faults;
     slot->shape = step.outputs[0].shape;
+    slot->is_shared = gated_.slots != nullptr;
     device_.queue().fill(*slot->block, 0, bytes, kNoFault);
   }
   return slot;
@@ -45,6 +46,13 @@ std::shared_ptr<FaultSlot> Recorder::make_slot(const Program::Step& step) {
 void Recorder::dispatch(const vulkan::Dispatch& d) {
   device_.queue().dispatch(d);
   ++stats_.dispatches;
+}
+
+// Also in rounds of a loop that will not be run: nobody reads it then.
+void Recorder::copy_target(vulkan::Block& from, vulkan::Block& to, const Program::Output& output) {
+  device_.queue().copy(from, 0, to, 0, (output.bytes + 3) / 4 * 4);
+  stats_.bytes_read += output.bytes;
+  stats_.bytes_written += output.bytes;
 }
 
 void Recorder::choose_donors(const Program::Step& step, const Frame& frame) {
@@ -92,6 +100,10 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   kernels::LaunchBuffers<vulkan::Block*> buffers{operands_, outputs_, {}, workspaces_};
   if (slot) buffers.fault = slot->block.get();
 
+  if (step.lowering.target && donors_[0] < 0) {
+    copy_target(*operands_[static_cast<size_t>(*step.lowering.target)], *outputs_[0],
+                step.outputs[0]);
+  }
   for (size_t i = 0; i < step.lowering.launches.size(); ++i) {
     const kernels::Launch& d = step.lowering.launches[i];
     const vulkan::Pipeline& kernel = *step.kernels[i];
@@ -102,13 +114,12 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
     }
     kernel.get();
     packed_.pack(d, kernel, buffers, words_);
-    if (speculation_) {
-      packed_.take_groups_from(*speculation_->groups, kGroupsBytes * speculation_->next++);
+    if (gated_.groups) {
+      packed_.take_groups_from(*gated_.groups, kGroupsBytes * (step.first_launch + i));
     }
     dispatch(packed_.get());
-    if (d.reads_operands) stats_.bytes_read += step.operand_bytes;
-    if (!d.writes_output) continue;
-    for (const Program::Output& output : step.outputs) stats_.bytes_written += output.bytes;
+    stats_.bytes_read += step.bytes_read(d);
+    stats_.bytes_written += step.bytes_written(d);
   }
   for (size_t r = 0; r < step.outputs.size(); ++r) {
     const Program::Output& output = step.outputs[r];
@@ -121,10 +132,10 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
     frame.store(output.root, std::move(storage));
   }
   if (profiler_) profiler_->no_step();
-  for (int donor : donors_) {
-    if (donor < 0) continue;
+  for (size_t r = 0; r < donors_.size(); ++r) {
+    if (donors_[r] < 0) continue;
     ++stats_.donations;
-    frame.consume(step.operands[donor]);
+    frame.hand_over(step.operands[donors_[r]], step.outputs[r].root);
   }
 }
 

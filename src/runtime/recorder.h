@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/counter.h"
@@ -21,13 +22,13 @@ struct RecorderStats {
   Counter bytes_read, bytes_written;
 };
 
-// Rounds of a loop that are recorded before it is known whether they will be run: dispatches, in
-// their order, take their groups from a gate (kernels/control/gate.h), and all rounds report their
-// faults to the same slots.
-struct Speculation {
-  vulkan::BlockRef groups;
-  uint64_t next = 0;  // dispatch
-  std::unordered_map<const Program::Step*, std::shared_ptr<FaultSlot>> slots;
+using FaultSlots = std::unordered_map<const Program::Step*, std::shared_ptr<FaultSlot>>;
+
+// Of rounds of a loop that are recorded before it is known whether they will be run (Speculation):
+// dispatches take their groups from a gate, and all rounds report their faults to the same slots.
+struct Gated {
+  vulkan::Block* groups = nullptr;  // three numbers for each launch of the program
+  FaultSlots* slots = nullptr;
 };
 
 class Recorder {
@@ -38,8 +39,8 @@ class Recorder {
   // each may take over an operand's storage.
   void kernels(const Program::Step& step, Frame& frame, bool donates);
 
-  // What follows is recorded so, until null is given.
-  void speculate(Speculation* speculation) { speculation_ = speculation; }
+  // What follows is recorded so; answers how it was before.
+  Gated gate(const Gated& gated) { return std::exchange(gated_, gated); }
   void profile(Profiler* profiler) { profiler_ = profiler; }
   // One dispatch of a kernel that is no step's.
   void dispatch(const vulkan::Dispatch& d);
@@ -50,13 +51,14 @@ class Recorder {
   // What operands share is kept once, or the list would double with every value read twice.
   static Faults faults_of(const Program::Step& step, const Program::Output& output,
                           const Frame& frame);
+  void copy_target(vulkan::Block& from, vulkan::Block& to, const Program::Output& output);
   // Of each output, the operand whose storage it takes over, by its index, or -1.
   void choose_donors(const Program::Step& step, const Frame& frame);
   std::shared_ptr<FaultSlot> make_slot(const Program::Step& step);
   vulkan::BlockRef allocate(uint64_t bytes) { return device_.memory().allocate(bytes); }
 
   vulkan::Device& device_;
-  Speculation* speculation_ = nullptr;
+  Gated gated_;
   Profiler* profiler_ = nullptr;
   // Of the step being recorded; they keep their capacity.
   std::vector<vulkan::Block*> operands_, outputs_, workspaces_;

@@ -17,6 +17,7 @@ struct FaultSlot {
   std::vector<Op> ops;
   Shape shape;                        // of the value
   std::atomic<bool> is_clear{false};  // read back once and found unset
+  bool is_shared = false;             // rounds that are still to come report to it, too
 };
 using Faults = std::vector<std::shared_ptr<FaultSlot>>;
 
@@ -26,12 +27,18 @@ class DeviceStorage : public Storage {
       : block(std::move(block)), faults(std::move(faults)) {}
   // A number that no kernel has stored; commands carry it.
   explicit DeviceStorage(const Scalar& number) : known(number) {}
-
   bool is_number() const { return !block; }
 
   vulkan::BlockRef block;       // none: a number
   Faults faults;                // of the value and of what it was computed from
   std::optional<Scalar> known;  // a scalar that the host knows
+
+  // References of batches of rounds, which keep each state until they know which was the last
+  // (Executor::speculate). They do not hinder a later round from taking over the block, which has
+  // these elements unless that round is run.
+  int kept = 0;
+  // How many such states hold the block besides this, which took it over from them.
+  uint32_t lent = 0;
 };
 
 inline DeviceStorage& device_storage(const Node& node) {

@@ -99,6 +99,12 @@ class Joiner {
         if (!root.is_stored) partition_.entries[root.entry].is_stored = false;
       }
     }
+    for (int cut = 0; cut < static_cast<int>(cuts().size()); ++cut) {
+      const Op op = root_of(cut).op;
+      if (op == Op::overwrite || op == Op::scatter_add) {
+        put_readers_first(cut, *root_of(cut).inputs[0]);
+      }
+    }
     partition_.order = graph_.order();
   }
 
@@ -120,6 +126,17 @@ class Joiner {
       }
     }
     return inputs;
+  }
+
+  // What else reads the target of an update comes before it where it can: the target's storage is
+  // then free to be taken over.
+  void put_readers_first(int update, const Node& target) {
+    for (const Node* node = &target;; node = node->inputs[0].get()) {
+      for (int reader : readers_of_[node]) {
+        graph_.put_before(graph_.find(reader), graph_.find(update));
+      }
+      if (is_boundary(*node) || !partition_.entries[node->scratch].is_alias) return;
+    }
   }
 
   // Asked for, or read by several.
@@ -144,7 +161,7 @@ class Joiner {
 
   bool may_join(int cut) {
     return !reads_stored(partition_.entries[cuts()[cut].root]) &&
-           !stays_apart(root_of(cut), options_);
+           root_of(cut).op != Op::overwrite && !stays_apart(root_of(cut), options_);
   }
 
   // Of the elements of a cut.

@@ -73,6 +73,17 @@ void PartGraph::join(int to, int from) {
   raise(to);
 }
 
+void PartGraph::put_before(int first, int then) {
+  const auto is_then = [&](int input) { return find(input) == then; };
+  const std::vector<int>& inputs = inputs_[first];
+  const bool depends = std::any_of(inputs.begin(), inputs.end(), is_then);
+  if (first == then || depends || leads_around(first, then)) return;
+  inputs_[then].push_back(first);
+  readers_[first].push_back(then);
+  levels_[then] = std::max(levels_[then], levels_[first] + 1);
+  raise(then);
+}
+
 // Lifts readers above it.
 void PartGraph::raise(int part) {
   std::vector<int> stack = {part};

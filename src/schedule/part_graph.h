@@ -16,6 +16,8 @@ class PartGraph {
   // depend on themselves. Gives up, with false, where it takes too long to see.
   bool can_join(int a, int b);
   void join(int to, int from);
+  // From now on `first` comes before `then`, unless it depends on that.
+  void put_before(int first, int then);
   // The parts that are left, inputs before their readers.
   std::vector<int> order() const;
 

@@ -41,7 +41,27 @@ struct Growing {
 bool reads_dense(const Node& reader, size_t input) {
   const Fusion fusion = info(reader.op).fusion;
   return fusion == Fusion::library || fusion == Fusion::control ||
-         (fusion == Fusion::gather && input == 0);
+         ((fusion == Fusion::gather || fusion == Fusion::overwrite) && input == 0);
+}
+
+// Whether a region that computes `value` would read the target. Of more than a region has room for:
+// yes.
+bool may_read(const Node& value, const Node& target) {
+  const Node* stored = &target;
+  while (stored->op == Op::reshape && stored->is_pending()) stored = stored->inputs[0].get();
+  std::vector<const Node*> nodes = {&value};
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i] == stored || i == kMaxRegionOps) return true;
+    const Fusion fusion = info(nodes[i]->op).fusion;
+    const bool is_fused =
+        fusion == Fusion::pointwise || fusion == Fusion::view || fusion == Fusion::gather;
+    if (is_boundary(*nodes[i]) || !is_fused) continue;
+    for (const NodeRef& input : nodes[i]->inputs) {
+      const bool is_known = std::find(nodes.begin(), nodes.end(), input.get()) != nodes.end();
+      if (!is_known) nodes.push_back(input.get());
+    }
+  }
+  return false;
 }
 
 class Partitioner {
@@ -141,7 +161,9 @@ class Partitioner {
     ++region.ops;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       Node* input = node.inputs[k].get();
-      const bool dense = reads_dense(node, k);
+      // What is stored into a value is computed before, if that takes other elements of the value.
+      const bool is_apart = node.op == Op::overwrite && k > 0 && may_read(*input, *node.inputs[0]);
+      const bool dense = reads_dense(node, k) || is_apart;
       if (!needs_storage && (dense || info(input->op).fusion != Fusion::generator) &&
           std::find(region.frontier.begin(), region.frontier.end(), input) ==
               region.frontier.end()) {
@@ -188,6 +210,7 @@ class Partitioner {
     if (fusion == Fusion::contraction) return start_region(i, SplitReason::contraction);
     if (fusion == Fusion::library) return start_region(i, SplitReason::library);
     if (fusion == Fusion::control) return start_region(i, SplitReason::control);
+    if (fusion == Fusion::overwrite) return start_region(i, SplitReason::overwrite);
     if (stays_apart(node, options_)) return start_region(i, SplitReason::no_fusion);
     if (reader.needs_storage) {
       // A matmul reads views by their strides; an alias has no kernel to inline into.
@@ -279,6 +302,9 @@ class Partitioner {
   // A reduction joins its reader when each row of the reader needs its result for that row alone.
   void place_reduction(int i, const Reader& reader) {
     const Node& node = *entries()[i].node;
+    if (entries()[result_.cuts[reader.cut].root].node->op == Op::overwrite) {
+      return start_region(i, SplitReason::reduction);
+    }
     if (reader.several || is_many(reader.path) || !fits(reader.cut, node)) {
       return start_region(i, SplitReason::reduction);
     }

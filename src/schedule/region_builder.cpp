@@ -27,6 +27,7 @@ class RegionBuilder {
   void sketch() {
     region_.reason = reason();
     if (info(root_.op).fusion == Fusion::library) return build_library();
+    if (root_.op == Op::overwrite) return build_overwrite();
     set_spaces();
     for (const Part::Root& root : part_.roots) {
       Node* node = partition_.entries[root.entry].node;
@@ -409,6 +410,21 @@ class RegionBuilder {
     Expr e = expr_of(*node, ExprKind::load, Level::element);
     e.operand = static_cast<int16_t>(region_.operands.size() - 1);
     return push(e);
+  }
+
+  // ---- Elements stored into a value ----
+
+  void build_overwrite() {
+    const Node& index = *root_.inputs[1];
+    region_.kind = RegionKind::overwrite;
+    region_.row_count = index.count;
+    draft_.row_shape = index.shape;
+    draft_.row_root = &index;
+    const int16_t place = expr(index, kRootBase);
+    const int16_t element = expr(*root_.inputs[2], kRootBase);
+    region_.add_root(NodeRef::share(&root_), element);
+    region_.roots[0].place = place;
+    region_.roots[0].target = dense_operand(*root_.inputs[0]);
   }
 
   // ---- Operations with kernels of their own ----

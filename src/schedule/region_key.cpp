@@ -19,6 +19,9 @@ class Key {
       number(storage_bytes(root.node->dtype));
       number(root.expr);
       number(static_cast<int>(root.level));
+      if (region_.kind != RegionKind::overwrite) continue;
+      number(root.place);
+      number(root.target);
     }
     number(static_cast<int>(region_.root_level));
     number(region_.can_fault());

@@ -46,6 +46,8 @@ class Writer {
             number(static_cast<int64_t>(a.combine));
             number(a.axis);
             number(a.reverse);
+          } else if constexpr (std::is_same_v<T, SlotsAttr>) {
+            number(a.count);
           } else if constexpr (std::is_same_v<T, SortAttr>) {
             number(a.axis);
             number(a.descending);

@@ -92,10 +92,11 @@ class BlockRef {
   Block* operator->() const { return block_; }
   Block& operator*() const { return *block_; }
   explicit operator bool() const { return block_ != nullptr; }
-  // Nobody else holds the block, nor can come to hold it meanwhile.
-  bool is_unique() const {
-    return block_ && block_->references_.load(std::memory_order_acquire) == 1;
+  // To the block, none without one. Those that are all known of cannot become more meanwhile.
+  uint32_t references() const {
+    return block_ ? block_->references_.load(std::memory_order_acquire) : 0;
   }
+  bool is_unique() const { return references() == 1; }
   bool operator==(const BlockRef&) const = default;
 
  private:

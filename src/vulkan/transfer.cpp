@@ -52,6 +52,11 @@ Readback Transfers::read(const BlockRef& from, uint64_t offset, uint64_t size) {
   return {std::move(staging), bytes, size, epoch};
 }
 
+void Transfers::finish(const Readback& read) {
+  queue_.submit();
+  wait(queue_, read.epoch);
+}
+
 void Transfers::download(const BlockRef& from, uint64_t offset, std::span<std::byte> to) {
   // Enough chunks in flight that the device copies one while the host empties another.
   std::deque<std::pair<Readback, uint64_t>> reads;

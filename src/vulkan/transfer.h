@@ -39,6 +39,8 @@ class Transfers {
   // then the caller must not let commands recorded later write to it before the epoch completes.
   Readback read(const BlockRef& from, uint64_t offset, uint64_t size);
 
+  // Submits, and waits until the bytes are there. Throws the queue's failure.
+  void finish(const Readback& read);
   // Submits, waits and copies. Throws the queue's failure.
   void download(const BlockRef& from, uint64_t offset, std::span<std::byte> to);
 

@@ -20,7 +20,8 @@ index alone and inlined anywhere; a *pointwise* operation needs element i of its
 element i of its result; a *view* moves elements and is folded into the loads of its reader; a
 *reduction* folds axes, with its operands and its readers inlined where they fit; a *contraction* is
 a matrix product; a *gather* reads elements of a stored value at an index that is inlined; a
-*library* operation has kernels of its own.
+*library* operation has kernels of its own; an *overwrite* is a stored value with other elements where an
+index names them.
 
 **Merge** is the type that Nx gives a binary operation: the wider of two types of a kind, the float
 of an integer and a float, and so on; **floating** is merge, with `f32` instead of integers.
@@ -70,6 +71,8 @@ const char* text(Fusion fusion) {
       return "gather";
     case Fusion::library:
       return "library";
+    case Fusion::overwrite:
+      return "overwrite";
     case Fusion::control:
       return "control";
     case Fusion::result:
@@ -134,6 +137,7 @@ std::string section(const OpInfo& op) {
       return "Contractions";
     case Fusion::gather:
     case Fusion::library:
+    case Fusion::overwrite:
       return "Gathers, and operations with kernels of their own";
     case Fusion::control:
     case Fusion::result:

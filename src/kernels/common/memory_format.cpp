@@ -116,6 +116,16 @@ Value stored_bits(const Number& x) {
   return ir::encode(x.re, x.dtype);
 }
 
+void replace_element(Value buffer, Value index, const Number& x) {
+  const int bytes = storage_bytes(x.dtype);
+  if (bytes >= 4) return store_element(buffer, index, x);
+  Builder& b = buffer.builder();
+  const Value word = index >> (bytes == 1 ? 2 : 1);
+  const Value shift = bytes == 1 ? (index & 3u) << 3 : (index & 1u) << 4;
+  const Value old = (b.atomic_load(buffer, word) >> shift) & (bytes == 1 ? 0xffu : 0xffffu);
+  b.atomic(ir::Opcode::atomic_add, buffer, word, (stored_bits(x) - old) << shift);
+}
+
 void store_element(Value buffer, Value index, const Number& x) {
   Builder& b = buffer.builder();
   if (!x.im.exists()) {

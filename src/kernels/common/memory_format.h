@@ -28,6 +28,9 @@ Group load_group(ir::Value buffer, ir::Value group, DType t);
 
 // Types of at least a word.
 void store_element(ir::Value buffer, ir::Value index, const ir::Number& x);
+// Of any type. Others of a word that several share may be stored so at the same time, but not the
+// same one: the difference between the new bits and the old ones is added to the word.
+void replace_element(ir::Value buffer, ir::Value index, const ir::Number& x);
 void store_group(ir::Value buffer, ir::Value group, const Group& elements);
 // The bits of a number narrower than a word, in the low end of a u32.
 ir::Value stored_bits(const ir::Number& x);

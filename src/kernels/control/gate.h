@@ -11,4 +11,8 @@ namespace nxv::kernels {
 // numbers of groups there are. One workgroup.
 ir::Kernel generate_gate();
 
+// The gate of what else starts in that round. Buffers: planned groups, the state, the groups to
+// dispatch. A word: how many numbers of groups there are. One workgroup.
+ir::Kernel generate_further_gate();
+
 }  // namespace nxv::kernels

@@ -5,6 +5,7 @@
 #include "kernels/common/divide_up.h"
 #include "kernels/common/item_step.h"
 #include "kernels/common/memory_format.h"
+#include "kernels/scatter/named_slots.h"
 #include "kernels/scatter/slot_indices.h"
 #include "kernels/scatter/slot_tile.h"
 
@@ -72,18 +73,26 @@ void fold_words(Builder& b, const TileLayout& layout, const std::vector<SlotTile
       });
 }
 
-// Marks slots with the numbers of their updates, the largest last.
+// Marks slots with the numbers of their updates, the largest last: in the output, or in a
+// workspace.
 struct LastUpdate {
   static constexpr std::string_view kName = "last_update";
-  using Layout = NoLayout;
+  struct Layout {
+    Choice<bool> to_workspace = false;
+  };
   struct Words {
     uint32_t slots = 0;
     uint32_t stride = 0;  // between the updates of an invocation
     uint32_t updates = 0;
     uint32_t begin = 0, end = 0;  // slots of the pass
   };
-  static ItemOptions options(const Region&, const Target& target, const Layout&) {
-    return tile_layout(*target.plan).options("last_update", "last_update_tile");
+  static ItemOptions options(const Region&, const Target& target, const Layout& layout) {
+    const TileLayout tile = tile_layout(*target.plan);
+    ItemOptions options = layout.to_workspace
+                              ? tile.options("last_named_update", "last_named_update_tile")
+                              : tile.options("last_update", "last_update_tile");
+    options.workspaces = int{layout.to_workspace};
+    return options;
   }
   static void run(const ItemKernel<LastUpdate>& k, Value item) {
     const TileLayout tile = tile_layout(*k.target.plan);
@@ -93,10 +102,58 @@ struct LastUpdate {
                                     k.words[&Words::updates], {k.b.u32(0), slot_count});
     std::vector<Value> names;
     for (const auto& update : updates) names.push_back(update.number + 1u);
-    fold_words(k.b, tile, updates, names, k.arguments.output(), kMax,
+    const Value marks = k.layout.to_workspace ? k.arguments.workspace(0) : k.arguments.output();
+    fold_words(k.b, tile, updates, names, marks, kMax,
                {k.words[&Words::begin], k.words[&Words::end]});
   }
 };
+
+// Takes the slots whose last update is the item. Workspace: the marks.
+struct TakeLast {
+  static constexpr std::string_view kName = "last_slot";
+  using Layout = NoLayout;
+  struct Words {
+    uint32_t slots = 0;
+  };
+  static ItemOptions options(const Region&, const Target&, const Layout&) {
+    return {.name = kName, .workspaces = 1};
+  }
+  static void run(const ItemKernel<TakeLast>& k, Value update) {
+    const SlotIndices slots(k.arguments, 0, k.region.operands[0].node->dtype,
+                            k.words[&Words::slots]);
+    const Value slot = slots.slot(update);
+    const Value last = k.b.load(k.arguments.workspace(0), slot, ir::kU32);
+    const Value taken = k.b.select(last == update + 1u, slot, k.b.u32(0xffffffff));
+    k.b.store(k.arguments.output(), update, taken);
+  }
+};
+
+// The same of few updates: each looks at those behind it.
+struct TakeLastOfFew {
+  static constexpr std::string_view kName = "last_slot_of_few";
+  using Layout = NoLayout;
+  struct Words {
+    uint32_t slots = 0, updates = 0;
+  };
+  static ItemOptions options(const Region&, const Target&, const Layout&) {
+    return {.name = kName, .has_loops = true};
+  }
+  static void run(const ItemKernel<TakeLastOfFew>& k, Value update) {
+    Builder& b = k.b;
+    const SlotIndices slots(k.arguments, 0, k.region.operands[0].node->dtype,
+                            k.words[&Words::slots]);
+    const Value none = b.u32(0xffffffff);
+    const ir::Var taken = b.var(none);
+    slots.at(update, [&](Value slot) {
+      taken.set(slot);
+      b.for_range(update + 1u, k.words[&Words::updates], b.u32(1), [&](Value later) {
+        taken.set(b.select(slots.slot(later) == slot, none, taken.get()));
+      });
+    });
+    b.store(k.arguments.output(), update, taken.get());
+  }
+};
+constexpr uint64_t kFewUpdates = 64;
 
 // Integers of less than a word share words: they are added up apart, in a workspace.
 bool are_narrow(const Region& region) { return storage_bytes(region.root->dtype) < 4; }
@@ -164,23 +221,21 @@ struct AddElements {
   }
 };
 
-// The target, with the sums of narrow numbers.
-struct CopyTarget {
+// The target and the sums of narrow numbers.
+struct AddSums {
   static constexpr std::string_view kName = "scatter_target";
   using Layout = NoLayout;
   using Words = NoWords;
-  static ItemOptions options(const Region& region, const Target&, const Layout&) {
-    return {.name = "scatter_target", .workspaces = int{are_narrow(region)}};
+  static ItemOptions options(const Region&, const Target&, const Layout&) {
+    return {.name = "scatter_target", .workspaces = 1};
   }
-  static void run(const ItemKernel<CopyTarget>& k, Value group) {
+  static void run(const ItemKernel<AddSums>& k, Value group) {
     const DType type = k.region.root->dtype;
     Group elements = load_group(k.arguments.operand(0), group, type);
-    if (are_narrow(k.region)) {
-      const Value sums = k.b.load(k.arguments.workspace(0), group, ir::vec(ir::kU32, 4));
-      for (int i = 0; i < kGroup; ++i) {
-        const Value sum = k.b.bitcast(k.b.extract(sums, i), elements[i].re.type());
-        elements[i].re = ir::wrap(elements[i].re + sum, type);
-      }
+    const Value sums = k.b.load(k.arguments.workspace(0), group, ir::vec(ir::kU32, 4));
+    for (int i = 0; i < kGroup; ++i) {
+      const Value sum = k.b.bitcast(k.b.extract(sums, i), elements[i].re.type());
+      elements[i].re = ir::wrap(elements[i].re + sum, type);
     }
     store_group(k.arguments.output(), group, elements);
   }
@@ -220,28 +275,51 @@ Lowering lower_last_update(const Region& region, const Target& target) {
   return lowering;
 }
 
+Lowering lower_last_slot(const Region& region, const Target& target) {
+  const auto count = static_cast<uint64_t>(region.root->attribute<SlotsAttr>().count);
+  const auto named = static_cast<uint64_t>(region.root->count);
+  const auto slots = static_cast<uint32_t>(count), numbers = static_cast<uint32_t>(named);
+  Lowering lowering;
+  if (named <= kFewUpdates) {
+    lowering.add(item_launch<TakeLastOfFew>(region, target, named, {}, {slots, numbers}));
+    return lowering;
+  }
+  const TileLayout tile = tile_layout(*target.plan);
+  const int marks = lowering.add_workspace(divide_up(count, 4) * 16);
+  lowering.add(empty_named_slots(region, target, 0, count, false));
+  Launch& d = lowering.add(item_launch<LastUpdate>(region, target, tile.invocations(named), {true},
+                                                   {slots, tile.stride(named), numbers, 0, slots}));
+  d.writes_output = false;
+  d.workspaces = {updates(marks)};
+  Launch& last = lowering.add(item_launch<TakeLast>(region, target, named, {}, {slots}));
+  last.workspaces = {reads(marks)};
+  return lowering;
+}
+
 Lowering lower_scatter_add(const Region& region, const Target& target) {
   return is_integer(region.root->dtype) ? lower_scatter_add_integer(region, target)
                                         : lower_scatter_add_float(region, target);
 }
 
-// Numbers of a word or two are added to a copy of the target; narrower ones apart.
+// Numbers of a word or two are added to the target; narrower ones apart.
 Lowering lower_scatter_add_integer(const Region& region, const Target& target) {
   const auto count = static_cast<uint64_t>(region.root->count);
   Launch adds = add_integers(region, target);
-  Launch copies = item_launch<CopyTarget>(region, target, divide_up(count, kGroup), {}, {});
   Lowering lowering;
   if (are_narrow(region)) {
     const int sums = lowering.add_workspace(divide_up(count, 4) * 16);
     adds.workspaces = {updates(sums)};
     adds.writes_output = false;
-    copies.workspaces = {reads(sums)};
     lowering.add(fill_zeros(region, target, sums, count));
     lowering.add(std::move(adds));
-    lowering.add(std::move(copies));
+    Launch& last =
+        lowering.add(item_launch<AddSums>(region, target, divide_up(count, kGroup), {}, {}));
+    last.workspaces = {reads(sums)};
   } else {
+    lowering.target = 0;
     adds.reads_output = true;
-    lowering.add(std::move(copies));
+    adds.bytes_read = update_bytes(region);
+    adds.bytes_written = static_cast<uint64_t>(region.operands[2].node->storage_size());
     lowering.add(std::move(adds));
   }
   return lowering;

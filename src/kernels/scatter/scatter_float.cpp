@@ -5,6 +5,10 @@
 // Slots with a heavy list leave that to sums in which order does not show (exact_sum.h). Where no
 // slot can be heavy those steps are left out; where none is, they return at once.
 //
+// Where updates are few beside the slots, nothing but the slots that they name is touched: the
+// update at the head of a list adds it up, and the result is the target otherwise, in its storage
+// or a copy.
+//
 // Atomic operations outside of a GPU's cache are slow. Where lists carry values and the heads do
 // not fit there, updates are put in the order of the highest bits of their slots first; elsewhere
 // large targets are gone over by parts (each_pass).
@@ -12,6 +16,7 @@
 
 #include "kernels/common/item_step.h"
 #include "kernels/scatter/exact_sum.h"
+#include "kernels/scatter/named_slots.h"
 #include "kernels/scatter/scatter.h"
 #include "kernels/scatter/slot_indices.h"
 #include "kernels/scatter/update_list.h"
@@ -19,7 +24,16 @@
 namespace nxv::kernels {
 namespace {
 
+// Slots for each update from which on a pass over all of them costs more than to go to those that
+// are named, one by one; and where these are single elements, far apart in memory.
+constexpr uint64_t kFewUpdates = 4, kFewUpdatesApart = 64;
+
 uint64_t extent(const Node& node, size_t axis) { return static_cast<uint64_t>(node.shape[axis]); }
+
+bool is_apart(const FloatScatter& s) {
+  const uint64_t cached = s.target.plan->tuning.scatter_slots;
+  return s.carries && cached != 0 && s.slots > cached;
+}
 
 }  // namespace
 
@@ -30,7 +44,8 @@ FloatScatter::FloatScatter(const Region& r, const Target& t)
       inner(extent(*r.root, 1)),
       updates(static_cast<uint64_t>(r.root->inputs[1]->count)),
       carries(inner == 1 && !is_complex(r.root->dtype) && storage_bytes(r.root->dtype) <= 4),
-      most_heavy(updates / (kLongestList + 1)) {}
+      most_heavy(updates / (kLongestList + 1)),
+      is_sparse(updates * (is_apart(*this) ? kFewUpdatesApart : kFewUpdates) <= slots) {}
 
 Lowering lower_scatter_add_float(const Region& region, const Target& target) {
   const FloatScatter s(region, target);
@@ -41,9 +56,16 @@ Lowering lower_scatter_add_float(const Region& region, const Target& target) {
     lowering.workspaces.push_back(s.most_heavy * 4);
     lowering.workspaces.push_back(s.most_heavy * s.inner * sum_bytes);
   }
+  if (s.is_sparse) {
+    lowering.target = 0;
+    lowering.add(empty_named_slots(region, target, 1, s.slots, true));
+    lowering.add(link_updates(s, 0, static_cast<uint32_t>(s.slots)));
+    lowering.add(sum_lists(s));
+    if (s.most_heavy > 0) add_heavy_sums(lowering, s);
+    return lowering;
+  }
   lowering.add(fill_zeros(region, target, kHeads, s.slots + 1));
-  const uint64_t cached = target.plan->tuning.scatter_slots;
-  if (s.carries && cached != 0 && s.slots > cached) {
+  if (is_apart(s)) {
     const SlotPartition partition = partition_updates(lowering, region, target);
     lowering.add(link_partition(s, partition));
   } else {

@@ -23,6 +23,8 @@ struct FloatScatter {
   const uint64_t updates;
   const bool carries;         // an entry its update's value
   const uint64_t most_heavy;  // slots that can be heavy
+  // The updates name few of the slots: steps go over the updates and leave other elements alone.
+  const bool is_sparse;
 };
 
 // Words of the steps that go over elements.

@@ -5,6 +5,7 @@
 #include "kernels/common/item_step.h"
 #include "kernels/common/memory_format.h"
 #include "kernels/scatter/exact_sum.h"
+#include "kernels/scatter/scatter.h"
 #include "kernels/scatter/scatter_float.h"
 #include "kernels/scatter/slot_indices.h"
 
@@ -146,6 +147,32 @@ struct FinishSums {
   }
 };
 
+// An element of a heavy slot of the output. Workspaces: heads, heavy slots, sums.
+struct FinishNamed {
+  static constexpr std::string_view kName = "scatter_finish_named";
+  using Layout = NoLayout;
+  using Words = ScatterWords;
+  static ItemOptions options(const Region&, const Target&, const Layout&) {
+    return {.name = kName, .workspaces = 3};
+  }
+  static void run(const ItemKernel<FinishNamed>& k, Value item) {
+    Builder& b = k.b;
+    const Value rank = k.words.divide(item, &Words::inner);
+    const Value inner = k.words[&Words::inner];
+    b.if_(rank < heavy_count(k), [&] {
+      const Value slot = b.load(k.arguments.workspace(1), rank, ir::kU32);
+      const Value element = slot * inner + (item - rank * inner);
+      Number x = load_element(k.arguments.operand(0), element, k.region.root->dtype);
+      const ExactSum sums(b, to_real(x.dtype));
+      const Value base = item * (x.im.exists() ? 2 * ExactSum::kWords : ExactSum::kWords);
+      const Number target = x;
+      x.re = sums.finish(k.arguments.workspace(2), base, target.re);
+      if (x.im) x.im = sums.finish(k.arguments.workspace(2), base + ExactSum::kWords, target.im);
+      replace_element(k.arguments.output(), element, x);
+    });
+  }
+};
+
 }  // namespace
 
 void add_heavy_sums(Lowering& lowering, const FloatScatter& s) {
@@ -161,10 +188,17 @@ void add_heavy_sums(Lowering& lowering, const FloatScatter& s) {
     add(item_launch<TakeUpdates>(s.region, s.target, s.updates * s.inner, {adds}, words),
         {reads(kHeads), updates(kSums)});
   }
-  const uint64_t groups = divide_up(s.slots * s.inner, kGroup);
-  Launch& finish = add(item_launch<FinishSums>(s.region, s.target, groups, {}, words),
-                       {reads(kHeads), reads(kSums)});
+  const uint64_t groups = divide_up(s.slots * s.inner, kGroup), heavy = s.most_heavy * s.inner;
+  Launch& finish = s.is_sparse ? add(item_launch<FinishNamed>(s.region, s.target, heavy, {}, words),
+                                     {reads(kHeads), reads(kHeavySlots), reads(kSums)})
+                               : add(item_launch<FinishSums>(s.region, s.target, groups, {}, words),
+                                     {reads(kHeads), reads(kSums)});
   finish.reads_output = finish.writes_output = true;
+  if (!s.is_sparse) return;
+  for (Launch& d : lowering.launches) {
+    if (d.reads_operands && !d.bytes_read) d.bytes_read = update_bytes(s.region);
+  }
+  finish.bytes_written = heavy * static_cast<uint64_t>(storage_bytes(s.region.root->dtype));
 }
 
 }  // namespace nxv::kernels

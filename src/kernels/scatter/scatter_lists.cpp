@@ -4,6 +4,7 @@
 #include "kernels/common/divide_up.h"
 #include "kernels/common/item_step.h"
 #include "kernels/common/memory_format.h"
+#include "kernels/scatter/scatter.h"
 #include "kernels/scatter/scatter_float.h"
 #include "kernels/scatter/slot_indices.h"
 #include "kernels/scatter/slot_tile.h"
@@ -178,6 +179,44 @@ struct SumLists {
   }
 };
 
+// An element of an update: where it is at the head of its list, that of the target. Workspaces as
+// those of SumLists.
+struct SumNamed {
+  static constexpr std::string_view kName = "scatter_sum_named";
+  using Layout = SumLists::Layout;
+  using Words = ScatterWords;
+  static ItemOptions options(const Region& region, const Target& target, const Layout& layout) {
+    ItemOptions options = SumLists::options(region, target, layout);
+    options.name = kName;
+    return options;
+  }
+  static void run(const ItemKernel<SumNamed>& k, Value item) {
+    Builder& b = k.b;
+    const DType type = k.region.root->dtype;
+    const Value heads = k.arguments.workspace(0), inner = k.words[&Words::inner];
+    const Value update = k.words.divide(item, &Words::inner);
+    const Value column = item - update * inner;
+    const SlotIndices slots(k.arguments, 1, k.region.operands[1].node->dtype,
+                            k.words[&Words::slots]);
+    const Value slot = slots.slot(update);
+    b.if_(b.load(heads, slot, ir::kU32) == update + 1u, [&] {
+      const Value element = slot * inner + column;
+      const UpdateList list(heads, k.arguments.workspace(1), slot, k.layout.carries);
+      const auto load = [&](Value number) {
+        return load_element(k.arguments.operand(2), number * inner + column, type);
+      };
+      const Fold fold(b, Op::sum, type, type, k.target.math);
+      const Number target = load_element(k.arguments.operand(0), element, type);
+      replace_element(k.arguments.output(), element, list.sum(fold, load, target));
+      if (!k.layout.finds_heavy) return;
+      b.if_((column == 0u) & list.is_heavy(), [&] {
+        const Value rank = b.atomic(Opcode::atomic_add, heads, k.words[&Words::slots], b.u32(1));
+        b.store(k.arguments.workspace(2), rank, slot);
+      });
+    });
+  }
+};
+
 }  // namespace
 
 Launch link_updates(const FloatScatter& s, uint32_t begin, uint32_t end) {
@@ -191,6 +230,7 @@ Launch link_updates(const FloatScatter& s, uint32_t begin, uint32_t end) {
   Launch d =
       item_launch<LinkUpdates>(s.region, s.target, tile.invocations(s.updates), {s.carries}, words);
   d.writes_output = false;
+  if (s.is_sparse) d.bytes_read = update_bytes(s.region);
   d.workspaces = {updates(kHeads), writes(kEntries)};
   return d;
 }
@@ -207,8 +247,17 @@ Launch link_partition(const FloatScatter& s, const SlotPartition& partition) {
 
 Launch sum_lists(const FloatScatter& s) {
   const SumLists::Layout layout = {s.most_heavy > 0, s.carries};
-  Launch d = item_launch<SumLists>(s.region, s.target, divide_up(s.slots * s.inner, kGroup), layout,
-                                   ScatterWords(s));
+  Launch d;
+  if (s.is_sparse) {
+    const uint64_t elements = s.updates * s.inner;
+    d = item_launch<SumNamed>(s.region, s.target, elements, layout, ScatterWords(s));
+    d.reads_output = true;
+    d.bytes_written = elements * static_cast<uint64_t>(storage_bytes(s.region.root->dtype));
+    d.bytes_read = update_bytes(s.region) + *d.bytes_written;
+  } else {
+    const uint64_t groups = divide_up(s.slots * s.inner, kGroup);
+    d = item_launch<SumLists>(s.region, s.target, groups, layout, ScatterWords(s));
+  }
   d.workspaces = {reads(kHeads), reads(kEntries)};
   if (layout.finds_heavy) d.workspaces = {updates(kHeads), reads(kEntries), writes(kHeavySlots)};
   return d;

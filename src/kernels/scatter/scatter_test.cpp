@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <set>
@@ -90,6 +91,34 @@ TEST(Scatter, SumsOfEveryType) {
       EXPECT_EQ(make_scatter(type, 7, 2, 60, 6, 6).disagreement(plan), "") << name(type);
       EXPECT_EQ(make_scatter(type, 7, 2, 120, 3, 5).disagreement(plan), "") << name(type);
       EXPECT_EQ(make_scatter(type, 6, 1, 75, 4, 1).disagreement(plan), "") << name(type);
+      // Few updates of many slots; many of one.
+      EXPECT_EQ(make_scatter(type, 62, 3, 15, 7, 62).disagreement(plan), "") << name(type);
+      EXPECT_EQ(make_scatter(type, 90, 3, 20, 8, 2).disagreement(plan), "") << name(type);
+      EXPECT_EQ(make_scatter(type, 1290, 1, 20, 9, 1).disagreement(plan), "") << name(type);
+    }
+  }
+}
+
+// Whether a pass over all slots adds them up or steps over the updates: the same bits.
+TEST(Scatter, FewUpdatesOfManySlotsHaveTheBitsOfManyOfFew) {
+  for (const plan::DevicePlan& plan : plans()) {
+    for (const DType type : {DType::f32, DType::bf16, DType::c64}) {
+      std::mt19937 random(11);
+      const auto value = [&](int64_t) {
+        return std::ldexp(static_cast<double>(random() % 10007) - 5000,
+                          -static_cast<int>(random() % 20));
+      };
+      // Slot 0 is heavy.
+      Scatter few = {
+          tensor(type, {9, 3}, value),
+          tensor(DType::s32, {41},
+                 [&](int64_t i) { return i % 2 == 0 ? 0.0 : static_cast<double>(random() % 9); }),
+          tensor(type, {41, 3}, value)};
+      Scatter many = few;
+      many.target = HostTensor(type, {700, 3});
+      std::memcpy(many.target.bytes.data(), few.target.bytes.data(), few.target.bytes.size());
+      const HostTensor a = few.run(plan), b = many.run(plan);
+      EXPECT_EQ(std::memcmp(a.bytes.data(), b.bytes.data(), a.bytes.size()), 0) << name(type);
     }
   }
 }
@@ -137,6 +166,23 @@ TEST(Scatter, LastUpdate) {
     InterpretedDevice device(plan);
     EXPECT_EQ(difference(device.evaluate(node), want), "");
     EXPECT_EQ(device.invalid(), "");
+  }
+}
+
+// Few updates and many.
+TEST(Scatter, LastSlot) {
+  for (const plan::DevicePlan& plan : plans()) {
+    for (int64_t count : {1, 9, 64, 65, 300}) {
+      const Scatter s = make_scatter(DType::s32, 50, 1, count, 5, 40);
+      const auto owner = host_graveyard();
+      const auto node =
+          make_node(owner, Op::last_slot, DType::s32, {count},
+                    {host_value(owner, DType::s32, {count}, s.slots.bytes)}, SlotsAttr{50});
+      const HostTensor want = reference_evaluate(*node);
+      InterpretedDevice device(plan);
+      EXPECT_EQ(difference(device.evaluate(node), want), "");
+      EXPECT_EQ(device.invalid(), "");
+    }
   }
 }
 

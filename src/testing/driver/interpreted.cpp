@@ -103,6 +103,7 @@ void InterpretedDevice::run(const Region& region) {
   for (uint64_t bytes : lowering.workspaces) {
     workspaces.emplace_back((bytes + 15) / 16 * 16, kGarbage);
   }
+  if (lowering.target) values[0] = bytes_of(*region.operands[*lowering.target].node);
   std::vector<Argument> operands, outputs, work;
   for (const Operand& operand : region.operands) {
     operands.push_back(Argument::buffer(std::span<const std::byte>(bytes_of(*operand.node))));

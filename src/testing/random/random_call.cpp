@@ -326,7 +326,8 @@ std::vector<Op> table_ops() {
   for (int i = 0; i < kOpCount; ++i) {
     const Op op = static_cast<Op>(i);
     const Fusion fusion = info(op).fusion;
-    if (fusion > Fusion::leaf && fusion < Fusion::library) ops.push_back(op);
+    const bool is_drawn = fusion > Fusion::leaf && fusion < Fusion::library;
+    if (is_drawn || fusion == Fusion::overwrite) ops.push_back(op);
   }
   return ops;
 }

@@ -163,9 +163,15 @@ class FunctionDrawer {
 
   // ---- Updates ----
 
-  // A value of which some elements are replaced or added to.
+  // A value of which some elements are replaced or added to: perhaps a large one among the first,
+  // which are arguments or elements of a state, of which they are a small part.
   NodeRef update(const Nodes& values) {
-    const NodeRef x = recent(values);
+    NodeRef x = recent(values);
+    if (dice_.chance(50)) {
+      for (size_t i = 0; i < std::min<size_t>(values.size(), 4); ++i) {
+        if (values[i]->count > x->count) x = values[i];
+      }
+    }
     const NodeRef row = reshape(x, {x->count});
     const NodeRef one = fitted(recent(values), number(x->dtype, 0));
     const NodeRef place = bounded(fitted(recent(values), number(DType::s32, 0)), x->count);

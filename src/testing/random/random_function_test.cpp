@@ -44,6 +44,8 @@ TEST(RandomFunction, NestsLoopsAndBranchesAndRaisesNothing) {
   }
   EXPECT_GT(census.nodes[Op::loop], 50);
   EXPECT_GT(census.nodes[Op::branch], 25);
+  EXPECT_GT(census.nodes[Op::overwrite], 25);
+  EXPECT_GT(census.nodes[Op::last_slot], 5);
   EXPECT_EQ(census.deepest, 2);
 }
 

@@ -219,6 +219,8 @@ class GraphDrawer {
         return contraction();
       case Fusion::gather:
         return gathered();
+      case Fusion::overwrite:
+        return overwritten();
       case Fusion::leaf:
       case Fusion::generator:
       case Fusion::library:
@@ -253,6 +255,20 @@ class GraphDrawer {
     const NodeRef x = operand();
     const NodeRef index = dice_.chance(50) ? byte_index() : operand(Accepts::integer);
     return gather(x, cast(index, DType::s32));
+  }
+
+  // A value with another one stored in there from some element on, as far as there is room, each
+  // element or every second one.
+  NodeRef overwritten() {
+    const NodeRef x = operand(), elements = cast(operand(), x->dtype);
+    const auto number = [&](int64_t v) { return constant(owner_, make_scalar(DType::s32, v), {}); };
+    const NodeRef step = number(dice_.between(1, 2));
+    const NodeRef first = dice_.chance(50)
+                              ? number(dice_.below(x->count))
+                              : reduce(Op::reduce_min, cast(byte_index(), DType::s32), {}, false);
+    const NodeRef counted = iota(owner_, DType::s32, elements->shape, -1);
+    const NodeRef index = elementwise(Op::add, {elementwise(Op::multiply, {counted, step}), first});
+    return overwrite(x, index, elements);
   }
 
   NodeRef pointwise(Op op) {

@@ -17,6 +17,16 @@ HostTensor evaluate_gather(const Node& node, const HostTensor& x, const HostTens
   return out;
 }
 
+HostTensor evaluate_overwrite(const Node& node, const HostTensor& target, const HostTensor& index,
+                              const HostTensor& elements) {
+  HostTensor out = target;
+  for (int64_t i = 0; i < index.count(); ++i) {
+    const int64_t at = to_int64(index.at(i));
+    if (at >= 0 && at < node.count) out.set(at, elements.at(i));
+  }
+  return out;
+}
+
 namespace {
 
 int64_t slot(const HostTensor& slots, int64_t i, int64_t count) {
@@ -33,6 +43,17 @@ HostTensor evaluate_last_update(const Node& node, const HostTensor& slots) {
   HostTensor out(node.dtype, node.shape);
   for (int64_t i = 0; i < slots.count(); ++i) {
     out.set(slot(slots, i, node.count), make_scalar(node.dtype, i + 1));
+  }
+  return out;
+}
+
+HostTensor evaluate_last_slot(const Node& node, const HostTensor& slots) {
+  HostTensor out(node.dtype, node.shape);
+  for (int64_t i = 0; i < slots.count(); ++i) {
+    const int64_t at = slot(slots, i, node.attribute<SlotsAttr>().count);
+    bool is_last = true;
+    for (int64_t j = i + 1; j < slots.count(); ++j) is_last &= to_int64(slots.at(j)) != at;
+    out.set(i, make_scalar(node.dtype, is_last ? at : int64_t{-1}));
   }
   return out;
 }

@@ -14,6 +14,8 @@ HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const>
   switch (node.op) {
     case Op::gather:
       return evaluate_gather(node, *inputs[0], *inputs[1]);
+    case Op::overwrite:
+      return evaluate_overwrite(node, *inputs[0], *inputs[1], *inputs[2]);
     case Op::scan:
       return evaluate_scan(node, *inputs[0]);
     case Op::sort:
@@ -25,6 +27,8 @@ HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const>
       return evaluate_fold(node, inputs);
     case Op::last_update:
       return evaluate_last_update(node, *inputs[0]);
+    case Op::last_slot:
+      return evaluate_last_slot(node, *inputs[0]);
     case Op::scatter_add:
       return evaluate_scatter_add(node, *inputs[0], *inputs[1], *inputs[2]);
     case Op::triangular_solve:
