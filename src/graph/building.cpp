@@ -133,4 +133,17 @@ NodeRef make_view(const NodeRef& x, Op op, Shape shape, Attributes attributes) {
                    std::move(attributes));
 }
 
+NodeRef with_inputs(const Node& node, std::vector<NodeRef> inputs) {
+  const Fusion fusion = info(node.op).fusion;
+  if (fusion == Fusion::pointwise) {
+    return make_pointwise(node.op, node.dtype, node.shape, std::move(inputs), node.attributes);
+  }
+  if (fusion == Fusion::gather) return gather(inputs[0], inputs[1]);
+  if (fusion == Fusion::view && inputs.size() == 1) {
+    return make_view(inputs[0], node.op, node.shape, node.attributes);
+  }
+  return make_node(node.shared_graveyard(), node.op, node.dtype, node.shape, std::move(inputs),
+                   node.attributes);
+}
+
 }  // namespace nxv::building

@@ -27,5 +27,7 @@ DType result_type(Op op, std::span<const NodeRef> operands);
 NodeRef make_pointwise(Op op, DType type, Shape shape, std::vector<NodeRef> inputs,
                        Attributes attributes = {});
 NodeRef make_view(const NodeRef& x, Op op, Shape shape, Attributes attributes);
+// What the node is of other inputs of the same types and shapes.
+NodeRef with_inputs(const Node& node, std::vector<NodeRef> inputs);
 
 }  // namespace nxv::building

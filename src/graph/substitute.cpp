@@ -3,28 +3,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "graph/build.h"
 #include "graph/building.h"
 
 namespace nxv {
-namespace {
-
-NodeRef rebuilt(const Node& node, std::vector<NodeRef> inputs) {
-  const Fusion fusion = info(node.op).fusion;
-  if (fusion == Fusion::pointwise) {
-    return building::make_pointwise(node.op, node.dtype, node.shape, std::move(inputs),
-                                    node.attributes);
-  }
-  if (fusion == Fusion::gather) return gather(inputs[0], inputs[1]);
-  if (fusion == Fusion::view && inputs.size() == 1) {
-    return building::make_view(inputs[0], node.op, node.shape, node.attributes);
-  }
-  return make_node(node.shared_graveyard(), node.op, node.dtype, node.shape, std::move(inputs),
-                   node.attributes);
-}
-
-}  // namespace
-
 std::vector<NodeRef> substitute(const Function& function, std::span<const NodeRef> arguments) {
   std::unordered_map<const Node*, NodeRef> built;
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -48,7 +29,7 @@ std::vector<NodeRef> substitute(const Function& function, std::span<const NodeRe
       }
       std::vector<NodeRef> inputs;
       for (const NodeRef& input : node->inputs) inputs.push_back(find(input));
-      built.emplace(node, rebuilt(*node, std::move(inputs)));
+      built.emplace(node, building::with_inputs(*node, std::move(inputs)));
       stack.pop_back();
     }
   }

@@ -52,6 +52,27 @@ TEST_F(Functions, ResultsOfACallShareTheirWork) {
   }
 }
 
+// As a position's angles in each layer of a model.
+TEST_F(Functions, ComputeOnceWhatIsWrittenTwice) {
+  const NodeRef x = param(DType::f32, {8, 8});
+  const auto product = [&] {
+    const NodeRef scale = cast(iota(engine_->graveyard(), DType::s32, {8, 8}, 0), DType::f32);
+    return matmul(x, elementwise(Op::add, {x, scale}));
+  };
+  const NodeRef one = product(), other = product();
+  const FunctionRef f = function({x}, {elementwise(Op::subtract, {one, transpose(other, {1, 0})})});
+  const FunctionRef g = function({x}, {elementwise(Op::subtract, {one, transpose(one, {1, 0})})});
+  const auto kernels = [&](const FunctionRef& called, std::vector<float>* result) {
+    const uint64_t before = counted().dispatches;
+    const NodeRef argument = reshape(filled(*engine_, 64, 0.5F), {8, 8});
+    *result = elements<float>(*engine_, engine_->invoke(called, {argument})[0]);
+    return counted().dispatches - before;
+  };
+  std::vector<float> a, b;
+  EXPECT_EQ(kernels(f, &a), kernels(g, &b));
+  EXPECT_EQ(a, b);
+}
+
 TEST_F(Functions, CaptureStoredValuesAndComputeGenerators) {
   const NodeRef captured = vector<float>(*engine_, {1, 2, 3, 4});
   const NodeRef x = param(DType::f32, {4});

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "graph/build.h"
+#include "graph/common_values.h"
 #include "graph/substitute.h"
 #include "runtime/module.h"
 #include "schedule/cost.h"
@@ -147,6 +148,7 @@ Program ProgramMaker::make(const Function& function, const Numbers& known) {
     if (known[i]) parameters[i] = scalar_argument(p.shared_graveyard(), p.dtype, p.shape);
   }
   if (!known.empty()) values = substitute(function, parameters);
+  values = common_values(values);
 
   ScalarProgram scalars;
   std::vector<int> known_results;

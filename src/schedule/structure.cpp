@@ -1,10 +1,8 @@
 #include "schedule/structure.h"
 
 #include <algorithm>
-#include <bit>
-#include <type_traits>
 
-#include "graph/function.h"
+#include "graph/attribute_words.h"
 #include "schedule/cost.h"
 
 namespace nxv::schedule {
@@ -20,53 +18,9 @@ class Writer {
     for (int64_t n : list) number(n);
   }
 
-  // The scalars of constants and of random streams are words; the axes of a product follow from its
-  // rank.
+  // The scalars of constants and of random streams are words.
   void attributes(const Node& node) {
-    std::visit(
-        [&](const auto& a) {
-          using T = std::decay_t<decltype(a)>;
-          if constexpr (std::is_same_v<T, std::monostate> || std::is_same_v<T, ConstantAttr> ||
-                        std::is_same_v<T, RandomAttr> || std::is_same_v<T, DotAxes>) {
-          } else if constexpr (std::is_same_v<T, IotaAttr> || std::is_same_v<T, ConcatenateAttr>) {
-            number(a.axis);
-          } else if constexpr (std::is_same_v<T, AxesAttr> || std::is_same_v<T, ReduceAttr>) {
-            numbers(a.axes);
-          } else if constexpr (std::is_same_v<T, SliceAttr>) {
-            numbers(a.starts);
-            numbers(a.strides);
-          } else if constexpr (std::is_same_v<T, PadAttr>) {
-            numbers(a.low);
-            numbers(a.interior);
-          } else if constexpr (std::is_same_v<T, WindowsAttr>) {
-            numbers(a.window);
-            numbers(a.strides);
-            numbers(a.dilations);
-          } else if constexpr (std::is_same_v<T, ScanAttr>) {
-            number(static_cast<int64_t>(a.combine));
-            number(a.axis);
-            number(a.reverse);
-          } else if constexpr (std::is_same_v<T, SlotsAttr>) {
-            number(a.count);
-          } else if constexpr (std::is_same_v<T, SortAttr>) {
-            number(a.axis);
-            number(a.descending);
-          } else if constexpr (std::is_same_v<T, FftAttr>) {
-            number(a.inverse);
-            number(std::bit_cast<int64_t>(a.epsilon));
-          } else if constexpr (std::is_same_v<T, TriangularAttr>) {
-            number(a.lower | a.left_side << 1 | a.transpose << 2 | a.conjugate << 3);
-          } else if constexpr (std::is_same_v<T, ControlAttr>) {
-            for (const FunctionRef& f : a.functions) number(static_cast<int64_t>(f->id));
-          } else if constexpr (std::is_same_v<T, ResultAttr>) {
-            number(a.index);
-          } else {
-            // Functions of scalars.
-            static_assert(std::is_same_v<T, FoldAttr>);
-            is_complete = false;
-          }
-        },
-        node.attributes);
+    is_complete = append_attributes(out_, node.attributes, false) && is_complete;
   }
 
   bool is_complete = true;
