@@ -13,6 +13,11 @@
 namespace nxv::schedule {
 namespace {
 
+// Parts of small results run earlier so as to run beside others, at most so many before their time:
+// larger ones fill a device by themselves, and would be kept for longer.
+constexpr size_t kAhead = 12;
+constexpr int64_t kSmallBytes = 1 << 20;
+
 // Of one cut. An operand that very many regions read must not make a schedule slow.
 constexpr int kMostAttempts = 8;
 // Operands of one element for all points, which cost a region no more than a word does.
@@ -105,7 +110,12 @@ class Joiner {
         put_readers_first(cut, *root_of(cut).inputs[0]);
       }
     }
-    partition_.order = graph_.order();
+    std::vector<PartGraph::Traits> traits(cuts().size());
+    for (size_t cut = 0; cut < cuts().size(); ++cut) {
+      const Entry& root = partition_.entries[cuts()[cut].root];
+      traits[cut] = {root.is_alias, root.node->storage_size() <= kSmallBytes};
+    }
+    partition_.order = graph_.concurrent_order(traits, kAhead);
   }
 
  private:

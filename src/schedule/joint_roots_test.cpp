@@ -255,6 +255,24 @@ TEST(PartGraph, PathsThroughAThirdForbidToJoin) {
   EXPECT_EQ(g.order(), (std::vector{3, 2, 0}));
 }
 
+TEST(PartGraph, WhatMayRunTogetherIsTogether) {
+  // Two chains of three, 2 <- 1 <- 0 and 5 <- 4 <- 3, as they are found: one after the other.
+  PartGraph g({{1}, {2}, {}, {4}, {5}, {}});
+  const std::vector<PartGraph::Traits> none(6);
+  EXPECT_EQ(g.order(), (std::vector{5, 4, 3, 2, 1, 0}));
+  EXPECT_EQ(g.concurrent_order(none, 4), (std::vector{5, 2, 4, 1, 3, 0}));
+  EXPECT_EQ(g.concurrent_order(none, 2), (std::vector{5, 4, 2, 3, 1, 0}));
+  EXPECT_EQ(g.concurrent_order(none, 1), g.order());
+  // What takes no work is no reason to wait, but what reads it waits for what it reads.
+  auto traits = none;
+  traits[4].is_free = true;
+  EXPECT_EQ(g.concurrent_order(traits, 4), (std::vector{5, 4, 2, 3, 1, 0}));
+  // What is large waits for its time.
+  traits = none;
+  traits[2].is_small = false;
+  EXPECT_EQ(g.concurrent_order(traits, 4), (std::vector{5, 4, 3, 2, 1, 0}));
+}
+
 TEST(PartGraph, JointPartsDependOnWhatEachDependedOn) {
   // 0 reads 2, 1 reads 3: joined crosswise they would read each other.
   PartGraph g({{2}, {3}, {}, {}});

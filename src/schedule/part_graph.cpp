@@ -123,4 +123,46 @@ std::vector<int> PartGraph::order() const {
   return order;
 }
 
+std::vector<int> PartGraph::concurrent_order(const std::vector<Traits>& traits,
+                                             size_t ahead) const {
+  std::vector<int> left = order(), result;
+  // Parts of a group run at the same time; those of the next wait for them.
+  std::vector<int> group_of(inputs_.size(), -1);
+  int group = 0;
+  // The earliest group that a part may belong to, or none while an input has none.
+  const auto earliest = [&](int part) {
+    int first = 0;
+    for (int input : inputs_[part]) {
+      const int before = find(input);
+      if (before == part) continue;
+      if (group_of[before] < 0) return -1;
+      first = std::max(first, group_of[before] + !traits[before].is_free);
+    }
+    return first;
+  };
+  size_t begin = 0;  // of what is left
+  while (begin < left.size()) {
+    const size_t end = std::min(left.size(), begin + ahead);
+    size_t chosen = begin;
+    int first = earliest(left[begin]);
+    for (size_t i = begin; i < end; ++i) {
+      if (i > begin && !traits[left[i]].is_small) continue;
+      const int candidate = earliest(left[i]);
+      if (candidate < 0 || (candidate > group && !traits[left[i]].is_free)) continue;
+      chosen = i;
+      first = candidate;
+      break;
+    }
+    const int part = left[chosen];
+    if (!traits[part].is_free) group = std::max(group, first);
+    group_of[part] = traits[part].is_free ? first : group;
+    result.push_back(part);
+    std::rotate(left.begin() + static_cast<std::ptrdiff_t>(begin),
+                left.begin() + static_cast<std::ptrdiff_t>(chosen),
+                left.begin() + static_cast<std::ptrdiff_t>(chosen) + 1);
+    ++begin;
+  }
+  return result;
+}
+
 }  // namespace nxv::schedule

@@ -1,6 +1,7 @@
 // Which parts of a partition read which, while parts are joined.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 namespace nxv::schedule {
@@ -20,6 +21,13 @@ class PartGraph {
   void put_before(int first, int then);
   // The parts that are left, inputs before their readers.
   std::vector<int> order() const;
+  struct Traits {
+    bool is_free = false;  // takes no work
+    bool is_small = true;  // may run earlier: its results may wait
+  };
+  // The same, but that small parts follow others that they do not depend on, up to `ahead` parts
+  // before their time: a device then runs them at the same time.
+  std::vector<int> concurrent_order(const std::vector<Traits>& traits, size_t ahead) const;
 
  private:
   bool leads_around(int from, int to);

@@ -150,7 +150,7 @@ std::optional<MatmulTile> split_tile(const Product& product, const Target& targe
   const Accumulation sums = accumulation(product, target);
   const uint64_t blocks = divide_up(product.k, uint64_t{sums.block});
   if (2 * tile_count(product, 64, 64) > enough || blocks < kMinParts) return {};
-  MatmulTile tile = product.m <= 32 || product.n <= 32 ? shared_tile(32, 32, 16, 4, 4)
+  MatmulTile tile = product.m <= 32 || product.n <= 32 ? shared_tile(32, 32, 32, 4, 4)
                                                        : shared_tile(64, 64, 16, 8, 4);
   tile.split = true;
   if (matmul_obstacle(product, target, tile)) return {};
@@ -181,15 +181,14 @@ MatmulTile choose_shared(const Product& product, const Target& target) {
     return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
   }
   if (tile_count(product, 64, 64) >= 2 * enough) return shared_tile(64, 64, 16, 8, 4);
-  const MatmulTile small = shared_tile(32, 32, 16, 4, 4);
   const Accumulation sums = accumulation(product, target);
-  for (uint32_t teams : {4u, 2u}) {
-    const MatmulTile tile = with_teams(small, teams);
+  for (auto [teams, depth] : {std::pair{4u, 16u}, {2u, 32u}, {2u, 16u}, {1u, 32u}}) {
+    const MatmulTile tile = with_teams(shared_tile(32, 32, depth, 4, 4), teams);
     const bool is_wanted = product.k > (teams / 2) * uint64_t{sums.block} &&
                            tile_count(product, 32, 32) * teams <= 8 * enough;
     if (is_wanted && !matmul_obstacle(product, target, tile)) return tile;
   }
-  return small;
+  return shared_tile(32, 32, 16, 4, 4);
 }
 
 const char* matmul_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {
@@ -222,8 +221,8 @@ const char* matmul_obstacle(const Product& product, const Target& target, const 
   const uint64_t shared = (tile.teams * slabs + exchanged) *
                           static_cast<uint64_t>(std::max(4, storage_bytes(sums.type)));
   if (shared > plan.shared_memory_bytes) return "the slabs do not fit into shared memory";
-  if (tile.rows * tile.depth % (kGroup * tile.threads()) != 0 ||
-      tile.columns * tile.depth % (kGroup * tile.threads()) != 0) {
+  if (tile.rows * tile.depth % (kGroup * tile.team_threads()) != 0 ||
+      tile.columns * tile.depth % (kGroup * tile.team_threads()) != 0) {
     return "invocations do not share the slabs evenly";
   }
   if (sums.block % (2 * tile.depth) != 0) return "blocks are no whole number of slabs";
@@ -263,7 +262,7 @@ bool adds_by_blocks(const Product& product, const Target& target) {
 
 uint32_t plain_teams(const Product& product, const Target& target) {
   const uint64_t blocks = divide_up(product.k, uint64_t{accumulation(product, target).block});
-  const bool is_short = blocks <= 2 * kMaxPlainTeams && product.k <= kMaxPlainDepth;
+  const bool is_short = blocks <= kMaxPlainTeams && product.k <= kMaxPlainDepth;
   if (!shares_cheaply(target) || is_complex(product.type) || !is_short) return 1;
   if (product.words_of_result() >= target.plan->tuning.busy_products) return 1;
   return static_cast<uint32_t>(std::min<uint64_t>(std::bit_floor(blocks), kMaxPlainTeams));

@@ -148,7 +148,7 @@ TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
     return choose_matmul(product(t, m, n, k), make_target(plan)).name();
   };
   EXPECT_EQ(chosen(DType::f32, 64, 288, 131072), "shared_64_64_16_8_4_w");
-  EXPECT_EQ(chosen(DType::f32, 64, 27, 131072), "shared_32_32_16_4_4_w");
+  EXPECT_EQ(chosen(DType::f32, 64, 27, 131072), "shared_32_32_32_4_4_w");
   EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_64_64_32_32_32_w_k32");
   EXPECT_EQ(chosen(DType::f16, 512, 768, 3072), "units_64_64_64_32_32_w");
   EXPECT_EQ(chosen(DType::f16, 4096, 768, 3072), "units_128_128_32_64_64");
