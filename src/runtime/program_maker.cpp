@@ -7,6 +7,7 @@
 #include "graph/build.h"
 #include "graph/substitute.h"
 #include "runtime/module.h"
+#include "runtime/temporaries.h"
 #include "schedule/cost.h"
 #include "schedule/scalars.h"
 
@@ -183,6 +184,7 @@ Program ProgramMaker::make(const Function& function, const Numbers& known) {
   program.results = std::move(results);
   program.known_results = std::move(known_results);
   program.captures = std::move(captures);
+  if (options_.plans_temporaries) plan_temporaries(program, options_.schedule.donate);
   return program;
 }
 
