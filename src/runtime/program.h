@@ -72,8 +72,9 @@ struct Program {
     // Of the first step of a stretch of those between loops and branches: bytes of the block that
     // it and the others have for what nobody else sees (runtime/temporaries.h).
     uint64_t block_bytes = 0;
-    std::vector<Position> last_reads;  // operands, or the source, that no later step reads
-    std::vector<Op> faults;            // see Region::faults; all outputs depend on them
+    mutable int calls_without_block = 0;  // that follow; the engine's thread only
+    std::vector<Position> last_reads;     // operands, or the source, that no later step reads
+    std::vector<Op> faults;               // see Region::faults; all outputs depend on them
     kernels::Lowering lowering;
     std::shared_ptr<const StepSummary> summary;    // of a region
     std::vector<const vulkan::Pipeline*> kernels;  // of each dispatch

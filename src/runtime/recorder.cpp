@@ -12,6 +12,7 @@ namespace nxv::runtime {
 namespace {
 
 constexpr uint64_t kGroupsBytes = 3 * sizeof(uint32_t);
+constexpr int kCallsWithoutBlock = 64;
 
 }  // namespace
 
@@ -55,6 +56,18 @@ void Recorder::copy_target(vulkan::Block& from, vulkan::Block& to, const Program
   stats_.bytes_written += output.bytes;
 }
 
+// Where there is no room for all temporaries together, there may be for each. To look for room
+// costs what the pool has cached: that is done in some calls only.
+void Recorder::take_block(const Program::Step& step, Frame& frame) {
+  frame.temporaries = {};
+  if (step.calls_without_block > 0) {
+    --step.calls_without_block;
+    return;
+  }
+  frame.temporaries = device_.memory().try_allocate(step.block_bytes);
+  if (!frame.temporaries) step.calls_without_block = kCallsWithoutBlock;
+}
+
 vulkan::BlockRef Recorder::allocate(uint64_t bytes, const Program::Place& place,
                                     const Frame& frame) {
   if (!place || !frame.temporaries) return device_.memory().allocate(bytes);
@@ -74,8 +87,7 @@ void Recorder::choose_donors(const Program::Step& step, const Frame& frame) {
 
 void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   if (profiler_) profiler_->step(step);
-  // Where there is no room for all temporaries together, there may be for each.
-  if (step.block_bytes > 0) frame.temporaries = device_.memory().try_allocate(step.block_bytes);
+  if (step.block_bytes > 0) take_block(step, frame);
   donors_.assign(step.outputs.size(), -1);
   if (donates) choose_donors(step, frame);
   std::array<vulkan::BlockRef, kMaxRegionBuffers> values;  // of each output

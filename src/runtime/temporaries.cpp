@@ -146,8 +146,8 @@ class Walk {
   int step_ = 0;
 };
 
-// Chooses offsets; the bytes of all.
-uint64_t lay_out(std::vector<Item>& items) {
+// Chooses places, as far as there are `most` bytes; how many they take.
+uint64_t lay_out(std::vector<Item>& items, uint64_t most) {
   std::vector<size_t> by_size(items.size());
   std::iota(by_size.begin(), by_size.end(), size_t{0});
   std::stable_sort(by_size.begin(), by_size.end(),
@@ -169,6 +169,8 @@ uint64_t lay_out(std::vector<Item>& items) {
       end = std::max(end, other->offset + aligned(other->bytes));
     }
     item.offset = smallest == ~uint64_t{0} ? end : best;
+    if (bytes > most || item.offset > most - bytes) continue;
+    *item.place = item.offset;
     total = std::max(total, item.offset + bytes);
     const auto after =
         std::upper_bound(placed.begin(), placed.end(), item.offset,
@@ -180,17 +182,13 @@ uint64_t lay_out(std::vector<Item>& items) {
 
 }  // namespace
 
-void plan_temporaries(Program& program, bool donates) {
+void plan_temporaries(Program& program, bool donates, uint64_t most) {
   std::vector<std::vector<Item>> stretches = Walk(program, donates).run();
   for (std::vector<Item>& items : stretches) {
     if (items.size() < 2) continue;
-    const uint64_t bytes = lay_out(items);
-    int first = items[0].first;
-    for (const Item& item : items) {
-      *item.place = item.offset;
-      first = std::min(first, item.first);
-    }
-    program.steps[static_cast<size_t>(first)].block_bytes = bytes;
+    const auto first = std::min_element(
+        items.begin(), items.end(), [](const Item& a, const Item& b) { return a.first < b.first; });
+    program.steps[static_cast<size_t>(first->first)].block_bytes = lay_out(items, most);
   }
 }
 

@@ -32,8 +32,11 @@ struct Storage {
 // that two storages have at the same time.
 class Runs {
  public:
-  Runs(const Program& program, bool arguments_expire)
-      : program_(program), arguments_expire_(arguments_expire), slots_(program.values) {}
+  Runs(const Program& program, bool arguments_expire, bool donates)
+      : program_(program),
+        arguments_expire_(arguments_expire),
+        donates_(donates),
+        slots_(program.values) {}
 
   std::string fault() {
     for (const Position p : program_.parameters) {
@@ -68,7 +71,8 @@ class Runs {
     const bool is_argument =
         std::count(program_.parameters.begin(), program_.parameters.end(), p) > 0;
     const auto holders = std::count(slots_.begin(), slots_.end(), slots_[p]);
-    return slots_[p] && holders == 1 && taken.count(p) == 0 && (!is_argument || arguments_expire_);
+    return donates_ && slots_[p] && holders == 1 && taken.count(p) == 0 &&
+           (!is_argument || arguments_expire_);
   }
 
   std::string store(const Program::Step& step) {
@@ -111,7 +115,7 @@ class Runs {
   }
 
   const Program& program_;
-  const bool arguments_expire_;
+  const bool arguments_expire_, donates_;
   std::vector<std::shared_ptr<Storage>> slots_;
   uint64_t block_ = 0;
   int placed_ = 0;
@@ -167,20 +171,33 @@ class Temporaries : public testing::Test {
 };
 
 TEST_F(Temporaries, NeverShareBytesWhileBothAreAlive) {
-  int placed = 0;
-  for (uint64_t seed = 0; seed < 60; ++seed) {
-    const auto drawn = random_function(engine_->graveyard(), seed, random_function_options(seed));
-    engine_->call([&](Executor& executor, vulkan::Device&) {
-      each_program(executor.programs(), *drawn.function, {}, [&](const Program& program) {
+  const auto apart = open_apart();
+  std::map<uint64_t, int> placed;
+  const auto check = [&](const Program& made, uint64_t seed) {
+    for (const bool donates : {true, false}) {
+      for (const uint64_t most : {~uint64_t{0}, uint64_t{2048}, uint64_t{256}}) {
+        Program program = made;
+        plan_temporaries(program, donates, most);
         for (const bool expire : {false, true}) {
-          Runs runs(program, expire);
-          EXPECT_EQ(runs.fault(), "") << "seed " << seed << (expire ? ", arguments expire" : "");
-          placed += runs.placed();
+          Runs runs(program, donates && expire, donates);
+          EXPECT_EQ(runs.fault(), "") << "seed " << seed << ", at most " << most;
+          placed[most] += runs.placed();
         }
-      });
+        for (const auto& step : program.steps) EXPECT_LE(step.block_bytes, most);
+      }
+    }
+  };
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const auto drawn = random_function(apart->graveyard(), seed, random_function_options(seed));
+    apart->call([&](Executor& executor, vulkan::Device&) {
+      each_program(executor.programs(), *drawn.function, {},
+                   [&](const Program& program) { check(program, seed); });
     });
   }
-  EXPECT_GT(placed, 500);
+  EXPECT_GT(placed[~uint64_t{0}], 1000);
+  EXPECT_GT(placed[256], 500);
+  EXPECT_LT(placed[256], placed[2048]);
+  EXPECT_LT(placed[2048], placed[~uint64_t{0}]);
 }
 
 TEST_F(Temporaries, TakeLittleMoreThanTheyNeedAtOnce) {
