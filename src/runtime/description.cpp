@@ -62,6 +62,8 @@ class Memory {
     if (step.source >= 0) return share(step);
     uint64_t workspaces = 0;
     for (uint64_t bytes : step.lowering.workspaces) workspaces += bytes;
+    sum_ += workspaces;
+    block_ = std::max(block_, step.block_bytes);
     for (const Program::Output& output : step.outputs) {
       const auto donor = std::find_if(output.donors.begin(), output.donors.end(), [&](int i) {
         const Position p = step.operands[i];
@@ -71,12 +73,17 @@ class Memory {
       if (is_result_[output.root]) continue;
       live_[output.root] = output.allocation;
       bytes_ += output.allocation;
+      sum_ += output.allocation;
     }
     peak_ = std::max(peak_, bytes_ + workspaces);
     for (Position p : step.last_reads) release(p);
   }
 
-  uint64_t peak() const { return peak_; }
+  void tell(ProgramDescription& d) const {
+    d.temporaries = peak_;
+    d.all_temporaries = sum_;
+    d.temporary_block = block_;
+  }
 
  private:
   void release(Position p) { bytes_ -= std::exchange(live_[p], 0); }
@@ -91,6 +98,7 @@ class Memory {
   std::vector<uint64_t> live_;  // bytes of each value that is held
   std::vector<bool> is_result_;
   uint64_t bytes_ = 0, peak_ = 0;
+  uint64_t sum_ = 0, block_ = 0;
 };
 
 class Describer {
@@ -122,7 +130,7 @@ class Describer {
       }
     }
     into.kernels = static_cast<int>(kernels.size());
-    into.temporaries = memory.peak();
+    memory.tell(into);
   }
 
  private:

@@ -78,6 +78,9 @@ struct ProgramDescription {
   // Bytes that values which are neither arguments nor results, and workspaces, take at most at
   // once.
   uint64_t temporaries = 0;
+  // The sum of all of them; and of the block that they have (runtime/temporaries.h), the largest
+  // one where there are several after each other. 0: each has a block of its own.
+  uint64_t all_temporaries = 0, temporary_block = 0;
 };
 
 // A program that a loop or a branch calls.

@@ -119,7 +119,11 @@ void write_head(std::ostringstream& out, const ProgramDescription& p) {
     out << "  result " << i << ": " << type_of(p.results[i]) << ", " << name_of(p.results[i])
         << '\n';
   }
-  out << "  temporaries: " << count(p.temporaries, "byte") << "\n\n";
+  out << "  temporaries: " << count(p.temporaries, "byte");
+  if (p.temporary_block > 0) {
+    out << " at once, " << p.all_temporaries << " altogether, in a block of " << p.temporary_block;
+  }
+  out << "\n\n";
 }
 
 }  // namespace

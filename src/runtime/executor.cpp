@@ -264,6 +264,7 @@ void Executor::run(const Program& program, Frame& frame, bool donates, bool drop
     }
     for (Position operand : step.operands) bind(operand);
     if (step.control) {
+      frame.temporaries = {};
       run_control(step, frame, donates);
     } else {
       recorder_.kernels(step, frame, donates);

@@ -97,6 +97,8 @@ class Frame {
     if (!is_asked_for) consume(p);
   }
 
+  // The block of the stretch of steps at hand, if there is one.
+  vulkan::BlockRef temporaries;
   // Values of Program::scalars.
   std::vector<std::optional<Scalar>> scalars;
 

@@ -27,6 +27,9 @@ struct Program {
     Position node;
     WordIndex words;
   };
+  // Where in the block of its stretch (below) something is; without an offset in a block of its
+  // own.
+  using Place = std::optional<uint64_t>;
   // A value that a step stores.
   struct Output {
     Position root = 0;
@@ -38,6 +41,7 @@ struct Program {
     // them in place.
     std::vector<int> operands, donors;
     std::optional<Scalar> known;  // the root is an integer constant
+    Place place;                  // unless it takes over an operand's storage
   };
   // A loop (condition, body) or a branch.
   struct Control {
@@ -64,8 +68,13 @@ struct Program {
     uint64_t operand_bytes = 0;
     std::vector<uint32_t> words;
     std::vector<Scalars> scalars;
-    std::vector<Position> last_reads;  // operands, or the source, that no later step reads
-    std::vector<Op> faults;            // see Region::faults; all outputs depend on them
+    std::vector<Place> workspaces;  // of the lowering's, where there is a plan
+    // Of the first step of a stretch of those between loops and branches: bytes of the block that
+    // it and the others have for what nobody else sees (runtime/temporaries.h).
+    uint64_t block_bytes = 0;
+    mutable int calls_without_block = 0;  // that follow; the engine's thread only
+    std::vector<Position> last_reads;     // operands, or the source, that no later step reads
+    std::vector<Op> faults;               // see Region::faults; all outputs depend on them
     kernels::Lowering lowering;
     std::shared_ptr<const StepSummary> summary;    // of a region
     std::vector<const vulkan::Pipeline*> kernels;  // of each dispatch

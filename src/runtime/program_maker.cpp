@@ -8,6 +8,7 @@
 #include "graph/common_values.h"
 #include "graph/substitute.h"
 #include "runtime/module.h"
+#include "runtime/temporaries.h"
 #include "schedule/cost.h"
 #include "schedule/scalars.h"
 
@@ -185,6 +186,9 @@ Program ProgramMaker::make(const Function& function, const Numbers& known) {
   program.results = std::move(results);
   program.known_results = std::move(known_results);
   program.captures = std::move(captures);
+  if (options_.plans_temporaries) {
+    plan_temporaries(program, options_.schedule.donate, plan_.max_allocation_bytes);
+  }
   return program;
 }
 

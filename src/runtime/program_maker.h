@@ -21,6 +21,7 @@ struct ExecutorOptions {
   // Every kernel is generated wherever it is asked for, and compared with the first one of its key.
   std::shared_ptr<kernels::KernelLedger> ledger;
   std::shared_ptr<const KernelDump> dump;
+  bool plans_temporaries = true;  // else each has a block of its own
 };
 
 // Which of some values are numbers (DeviceStorage::is_number).

@@ -12,6 +12,7 @@ namespace nxv::runtime {
 namespace {
 
 constexpr uint64_t kGroupsBytes = 3 * sizeof(uint32_t);
+constexpr int kCallsWithoutBlock = 64;
 
 }  // namespace
 
@@ -34,7 +35,7 @@ std::shared_ptr<FaultSlot> Recorder::make_slot(const Program::Step& step) {
   if (!slot) {
     slot = std::make_shared<FaultSlot>();
     const uint64_t bytes = (step.faults.size() + 3) / 4 * 16;
-    slot->block = allocate(bytes);
+    slot->block = device_.memory().allocate(bytes);
     slot->ops = step.faults;
     slot->shape = step.outputs[0].shape;
     slot->is_shared = gated_.slots != nullptr;
@@ -55,6 +56,24 @@ void Recorder::copy_target(vulkan::Block& from, vulkan::Block& to, const Program
   stats_.bytes_written += output.bytes;
 }
 
+// Where there is no room for all temporaries together, there may be for each. To look for room
+// costs what the pool has cached: that is done in some calls only.
+void Recorder::take_block(const Program::Step& step, Frame& frame) {
+  frame.temporaries = {};
+  if (step.calls_without_block > 0) {
+    --step.calls_without_block;
+    return;
+  }
+  frame.temporaries = device_.memory().try_allocate(step.block_bytes);
+  if (!frame.temporaries) step.calls_without_block = kCallsWithoutBlock;
+}
+
+vulkan::BlockRef Recorder::allocate(uint64_t bytes, const Program::Place& place,
+                                    const Frame& frame) {
+  if (!place || !frame.temporaries) return device_.memory().allocate(bytes);
+  return device_.memory().part(frame.temporaries, *place, bytes);
+}
+
 void Recorder::choose_donors(const Program::Step& step, const Frame& frame) {
   for (size_t r = 0; r < step.outputs.size(); ++r) {
     for (int i : step.outputs[r].donors) {
@@ -68,15 +87,20 @@ void Recorder::choose_donors(const Program::Step& step, const Frame& frame) {
 
 void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   if (profiler_) profiler_->step(step);
+  if (step.block_bytes > 0) take_block(step, frame);
   donors_.assign(step.outputs.size(), -1);
   if (donates) choose_donors(step, frame);
   std::array<vulkan::BlockRef, kMaxRegionBuffers> values;  // of each output
   for (size_t r = 0; r < step.outputs.size(); ++r) {
+    const Program::Output& output = step.outputs[r];
     values[r] = donors_[r] >= 0 ? frame.storage(step.operands[donors_[r]]).block
-                                : allocate(step.outputs[r].allocation);
+                                : allocate(output.allocation, output.place, frame);
   }
   std::vector<vulkan::BlockRef> workspaces;
-  for (uint64_t bytes : step.lowering.workspaces) workspaces.push_back(allocate(bytes));
+  for (size_t w = 0; w < step.lowering.workspaces.size(); ++w) {
+    const Program::Place place = step.workspaces.empty() ? Program::Place() : step.workspaces[w];
+    workspaces.push_back(allocate(step.lowering.workspaces[w], place, frame));
+  }
 
   std::shared_ptr<FaultSlot> slot;
   if (!step.faults.empty()) slot = make_slot(step);

@@ -55,7 +55,8 @@ class Recorder {
   // Of each output, the operand whose storage it takes over, by its index, or -1.
   void choose_donors(const Program::Step& step, const Frame& frame);
   std::shared_ptr<FaultSlot> make_slot(const Program::Step& step);
-  vulkan::BlockRef allocate(uint64_t bytes) { return device_.memory().allocate(bytes); }
+  void take_block(const Program::Step& step, Frame& frame);
+  vulkan::BlockRef allocate(uint64_t bytes, const Program::Place& place, const Frame& frame);
 
   vulkan::Device& device_;
   Gated gated_;

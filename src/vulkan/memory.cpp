@@ -12,6 +12,7 @@ namespace nxv::vulkan {
 namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
+static_assert(kBlockAlignment == kGranule);
 
 uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
 
@@ -37,6 +38,9 @@ class PoolCore {
   }
 
   BlockRef allocate(const std::shared_ptr<PoolCore>& self, uint64_t size, Use use);
+  BlockRef try_allocate(const std::shared_ptr<PoolCore>& self, uint64_t size, Use use);
+  BlockRef part(const BlockRef& whole, uint64_t offset, uint64_t size);
+  static void release_part(Block* part) noexcept;
   uint64_t trim();
   // The memory goes; blocks that are still referenced keep their description only.
   void close() { slabs_.clear(); }
@@ -113,6 +117,14 @@ BlockRef PoolCore::allocate(const std::shared_ptr<PoolCore>& self, uint64_t size
     throw_exhausted(size, "the device allows at most " + std::to_string(max_allocation_) +
                               " bytes in one allocation");
   }
+  if (BlockRef block = try_allocate(self, size, use)) return block;
+  finish_();
+  if (BlockRef block = try_allocate(self, size, use)) return block;
+  throw_exhausted(size, "");
+}
+
+BlockRef PoolCore::try_allocate(const std::shared_ptr<PoolCore>& self, uint64_t size, Use use) {
+  if (size > max_allocation_) return {};
   const uint64_t bytes = round_up(padded(size), kGranule);
   collect();
   Block* block = take_free(bytes, use);
@@ -121,16 +133,7 @@ BlockRef PoolCore::allocate(const std::shared_ptr<PoolCore>& self, uint64_t size
     trim();
     block = grow(bytes, use);
   }
-  if (block == nullptr) {
-    finish_();
-    collect();
-    block = take_free(bytes, use);
-    if (block == nullptr) {
-      trim();
-      block = grow(bytes, use);
-    }
-  }
-  if (block == nullptr) throw_exhausted(size, "");
+  if (block == nullptr) return {};
   block->size_ = size;
   block->use_ = use;
   block->references_.store(1, std::memory_order_relaxed);
@@ -143,6 +146,32 @@ BlockRef PoolCore::allocate(const std::shared_ptr<PoolCore>& self, uint64_t size
     staging_in_use_.fetch_add(block->capacity_);
   }
   return BlockRef(block);
+}
+
+// Parts have the marks of those before them, which may have had the same bytes.
+BlockRef PoolCore::part(const BlockRef& ref, uint64_t offset, uint64_t size) {
+  Block& whole = *ref.block_;
+  Block* const part = new_node();
+  part->use_ = whole.use_;
+  part->address_ = whole.address_ + offset;
+  part->size_ = size;
+  part->capacity_ = round_up(padded(size), kGranule);
+  part->host_ = whole.host_ ? whole.host_ + offset : nullptr;
+  part->last_use_.store(whole.last_use(), std::memory_order_relaxed);
+  part->touched_ = whole.touched_;
+  part->offset_ = whole.offset_ + offset;
+  part->slab_ = whole.slab_;
+  part->whole_ = &whole;
+  whole.references_.fetch_add(1, std::memory_order_relaxed);
+  part->references_.store(1, std::memory_order_relaxed);
+  return BlockRef(part);
+}
+
+void PoolCore::release_part(Block* part) noexcept {
+  const BlockRef whole(std::exchange(part->whole_, nullptr));  // takes over the reference
+  whole->last_use_.store(std::max(whole->last_use(), part->last_use()), std::memory_order_release);
+  whole->touched_ = std::max(whole->touched_, part->touched_);
+  whole->core_->spare_nodes_.push_back(part);
 }
 
 Block* PoolCore::take_free(uint64_t bytes, Use use) {
@@ -293,6 +322,8 @@ Block* PoolCore::new_node() {
   Block* node = nullptr;
   if (spare_nodes_.empty()) {
     node = &nodes_.emplace_back();
+    // Those that are released find room.
+    if (spare_nodes_.capacity() < nodes_.size()) spare_nodes_.reserve(2 * nodes_.size());
   } else {
     node = spare_nodes_.back();
     spare_nodes_.pop_back();
@@ -357,6 +388,7 @@ void PoolCore::throw_exhausted(uint64_t size, const std::string& why) const {
 }
 
 void BlockRef::release(Block* block) noexcept {
+  if (block->whole_) return PoolCore::release_part(block);
   const std::shared_ptr<PoolCore> core = PoolCore::take_core(block);
   core->release(block);
 }
@@ -368,6 +400,12 @@ MemoryPool::MemoryPool(Context& context, const plan::DevicePlan& plan,
 MemoryPool::~MemoryPool() { core_->close(); }
 
 BlockRef MemoryPool::allocate(uint64_t size, Use use) { return core_->allocate(core_, size, use); }
+BlockRef MemoryPool::try_allocate(uint64_t size, Use use) {
+  return core_->try_allocate(core_, size, use);
+}
+BlockRef MemoryPool::part(const BlockRef& whole, uint64_t offset, uint64_t size) {
+  return core_->part(whole, offset, size);
+}
 uint64_t MemoryPool::trim() { return core_->trim(); }
 MemoryStats MemoryPool::stats() const { return core_->stats(); }
 void MemoryPool::set_budget(uint64_t bytes) { core_->set_budget(bytes); }

@@ -62,6 +62,7 @@ class Block {
   uint64_t touched_ = 0;  // barrier interval of the queue that last saw this memory
   uint64_t offset_ = 0;   // in the slab
   Slab* slab_ = nullptr;
+  Block* whole_ = nullptr;   // of a part: the block that it holds a reference to
   Block* before_ = nullptr;  // neighbours in the slab
   Block* after_ = nullptr;
   Block* previous_ = nullptr;       // in a free list
@@ -107,6 +108,9 @@ class BlockRef {
   Block* block_ = nullptr;
 };
 
+// Addresses of blocks and offsets of parts are multiples of it.
+inline constexpr uint64_t kBlockAlignment = 64;
+
 // Bytes that are there behind a request of `size` bytes: kernels own whole 16-byte words.
 constexpr uint64_t padded(uint64_t size) { return size == 0 ? 16 : (size + 15) / 16 * 16; }
 
@@ -133,6 +137,12 @@ class MemoryPool {
   // and at last throws Error(alloc_failed) with requested, in use, cached and budget bytes. On the
   // engine's thread only.
   BlockRef allocate(uint64_t size, Use use = Use::device);
+  // The same without waiting for work in flight; none where there is no room.
+  BlockRef try_allocate(uint64_t size, Use use = Use::device);
+  // Bytes of a block as a block of their own. The whole is held as long as one of its parts is, and
+  // is nobody's otherwise. Parts that share bytes do not live at the same time, and are made and
+  // released on the engine's thread.
+  BlockRef part(const BlockRef& whole, uint64_t offset, uint64_t size);
   // Gives cached slabs that the device has finished with back to the driver; the bytes given. On
   // the engine's thread only.
   uint64_t trim();

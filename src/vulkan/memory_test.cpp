@@ -113,6 +113,70 @@ TEST(MemoryPool, MergedMemoryRemembersItsLatestUse) {
   EXPECT_EQ(both->last_use(), epoch);
 }
 
+TEST(MemoryPool, PartsHoldTheWhole) {
+  NXV_OPEN_OR_SKIP(device, test_options());
+  MemoryPool& pool = device->memory();
+  const uint64_t before = pool.stats().in_use;
+  BlockRef whole = pool.allocate(4096);
+  const uint64_t address = whole->address(), taken = pool.stats().in_use;
+  BlockRef first = pool.part(whole, 0, 100), second = pool.part(whole, 1024, 3072);
+  EXPECT_EQ(first->address(), address);
+  EXPECT_EQ(second->address(), address + 1024);
+  EXPECT_EQ(second->size(), 3072U);
+  EXPECT_TRUE(first.is_unique());
+  EXPECT_EQ(whole.references(), 3U);
+  EXPECT_EQ(pool.stats().in_use, taken);
+  const std::vector<uint32_t> words(768, 7);
+  device->transfers().upload(std::as_bytes(std::span(words)), *second);
+  whole.reset();
+  first.reset();
+  std::vector<uint32_t> read(768);
+  device->transfers().download(second, 0, std::as_writable_bytes(std::span(read)));
+  EXPECT_EQ(read, words);
+  EXPECT_EQ(pool.stats().in_use, taken);
+  second.reset();
+  EXPECT_EQ(pool.stats().in_use, before);
+  EXPECT_EQ(pool.allocate(4096)->address(), address);
+}
+
+// A part knows what was done with its bytes before it: barriers, and the host, ask for that.
+TEST(MemoryPool, PartsRememberThoseBeforeThem) {
+  NXV_OPEN_OR_SKIP(device, test_options());
+  MemoryPool& pool = device->memory();
+  Queue& queue = device->queue();
+  const BlockRef whole = pool.allocate(4096);
+  for (int round = 0; round < 3; ++round) {
+    BlockRef a = pool.part(whole, 0, 2048);
+    queue.fill(*a, 0, 2048, 1);
+    const uint64_t barriers = queue.stats().barriers, epoch = queue.open_epoch();
+    a.reset();
+    const BlockRef b = pool.part(whole, 1024, 2048);
+    EXPECT_EQ(b->last_use(), epoch);
+    queue.fill(*b, 0, 2048, 2);
+    EXPECT_EQ(queue.stats().barriers, barriers + 1);
+    // One whose bytes are others needs none.
+    const BlockRef c = pool.part(whole, 3072, 1024);
+    queue.fill(*c, 0, 1024, 3);
+    EXPECT_EQ(queue.stats().barriers, barriers + 1);
+  }
+  queue.submit();
+}
+
+TEST(MemoryPool, TriesToAllocateWithoutWaiting) {
+  NXV_OPEN_OR_SKIP(device, test_options());
+  MemoryPool& pool = device->memory();
+  pool.trim();
+  pool.set_budget(10 * kMiB);
+  BlockRef a = pool.try_allocate(6 * kMiB);
+  EXPECT_TRUE(a);
+  EXPECT_FALSE(pool.try_allocate(5 * kMiB));
+  EXPECT_FALSE(pool.try_allocate(~uint64_t{0}));
+  // What is cached makes room, and does not where the device is still at work with it.
+  device->queue().fill(*a, 0, 4, 1);
+  a.reset();
+  EXPECT_TRUE(pool.allocate(7 * kMiB));
+}
+
 TEST(MemoryPool, AtTheBudgetItSaysHowMuchThereIs) {
   NXV_OPEN_OR_SKIP(device, test_options());
   MemoryPool& pool = device->memory();

@@ -64,21 +64,36 @@ class Functions {
     Engine& engine = engines_.fused();
     const RandomFunction drawn = random_function(engine.graveyard(), seed, options);
     SCOPED_TRACE(text_of(*host.function));
-    const Nodes kept = arguments(drawn);
+    const Nodes kept = arguments(engine, drawn);
     compare(seed, "a call", engine.invoke(drawn.function, kept), expected);
     // Nobody holds these: they may be written over.
-    compare(seed, "donated", engine.invoke(drawn.function, arguments(drawn)), expected);
+    compare(seed, "donated", engine.invoke(drawn.function, arguments(engine, drawn)), expected);
+    // Temporaries that do not lie together.
+    if (seed % 4 == 0) check_unplanned(seed, options, expected);
     // Scalars that the host knows, and values that are to be computed first.
     compare(seed, "known", engine.invoke(drawn.function, known(kept, drawn)), expected);
     compare(seed, "values", random_results(engine.graveyard(), seed, options, kept), expected);
   }
 
-  Nodes arguments(const RandomFunction& drawn) {
+  static Nodes arguments(Engine& engine, const RandomFunction& drawn) {
     Nodes list;
     for (const HostTensor& t : drawn.arguments) {
-      list.push_back(host_value(engines_.fused().graveyard(), t.dtype, t.shape, t.bytes));
+      list.push_back(host_value(engine.graveyard(), t.dtype, t.shape, t.bytes));
     }
     return list;
+  }
+
+  static std::shared_ptr<Engine> open_unplanned() {
+    EngineOptions options = test_options();
+    options.executor.plans_temporaries = false;
+    return open_or_null(options);
+  }
+
+  void check_unplanned(uint64_t seed, const RandomGraphOptions& options,
+                       const std::vector<HostTensor>& expected) {
+    const RandomFunction drawn = random_function(unplanned_->graveyard(), seed, options);
+    const Nodes results = unplanned_->invoke(drawn.function, arguments(*unplanned_, drawn));
+    compare(seed, "in blocks of their own", results, expected, *unplanned_);
   }
 
   Nodes known(const Nodes& kept, const RandomFunction& drawn) {
@@ -93,14 +108,19 @@ class Functions {
 
   void compare(uint64_t seed, const std::string& how, const Nodes& results,
                const std::vector<HostTensor>& expected) {
-    engines_.fused().evaluate(results);
+    compare(seed, how, results, expected, engines_.fused());
+  }
+  static void compare(uint64_t seed, const std::string& how, const Nodes& results,
+                      const std::vector<HostTensor>& expected, Engine& engine) {
+    engine.evaluate(results);
     for (size_t i = 0; i < results.size(); ++i) {
-      EXPECT_EQ(difference(value(engines_.fused(), results[i]), expected[i]), "")
+      EXPECT_EQ(difference(value(engine, results[i]), expected[i]), "")
           << "seed " << seed << ", " << how << ", result " << i;
     }
   }
 
   EnginePair engines_;
+  const std::shared_ptr<Engine> unplanned_ = open_unplanned();
   uint64_t nodes_ = 0;
 };
 
