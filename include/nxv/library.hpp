@@ -200,6 +200,46 @@ inline Tensor cumulative_min(const Tensor& x, int axis = 0, bool reverse = false
   return detail::call_one("cumulative_min", {x}, {{"axis", axis}, {"reverse", reverse}});
 }
 
+// ---- Attention ----
+
+// What `attention` takes beside queries, keys and values; operands that are null are left out.
+struct AttentionOptions {
+  const Tensor* mask = nullptr;     // broadcasts to {batch, heads, queries, keys}; 0: `masked`
+  const Tensor* bias = nullptr;     // broadcasts to the same; added to scores
+  const Tensor* lengths = nullptr;  // {batch}, integers: keys from there on are left out
+  const Tensor* offsets = nullptr;  // {batch}, integers: where query 0 stands among the keys
+  const Tensor* sinks = nullptr;    // {heads}: a score more of each row, without a value
+  double scale = 0;                 // of scores; 0: 1 / sqrt(width)
+  bool causal = false;              // no key after the query
+  int64_t window = 0;   // keys at most, the query's own the last; 0: all. Both ways unless causal
+  double soft_cap = 0;  // scores s become soft_cap * tanh(s / soft_cap); 0: they stay
+  bool heads_inside = false;  // {batch, length, heads, width} instead of the below
+};
+// softmax(scale * Q K^T) V of queries {batch, heads, queries, width}, keys {batch, kv_heads, keys,
+// width} and values {batch, kv_heads, keys, value_width} of one type (f16, bf16, f32; up to 256
+// wide); kv_heads divides heads. A row that sees no key is 0.
+inline Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                        const AttentionOptions& o = {}) {
+  std::vector<Tensor> operands = {q, k, v};
+  Options options;
+  const auto add = [&](const char* name, const Tensor* operand) {
+    if (operand == nullptr) return;
+    operands.push_back(*operand);
+    options.emplace_back(name, true);
+  };
+  add("mask", o.mask);
+  add("bias", o.bias);
+  add("lengths", o.lengths);
+  add("offsets", o.offsets);
+  add("sinks", o.sinks);
+  if (o.scale != 0) options.emplace_back("scale", o.scale);
+  if (o.soft_cap != 0) options.emplace_back("soft_cap", o.soft_cap);
+  if (o.causal) options.emplace_back("causal", true);
+  if (o.window > 0) options.emplace_back("window", o.window);
+  if (o.heads_inside) options.emplace_back("heads_axis", 2);
+  return detail::call_one("attention", operands, options);
+}
+
 // ---- Fourier transforms ----
 
 // Of any length; complex results (c128 for f64 and c128). length > 0 truncates or pads with zeros.

@@ -54,6 +54,11 @@ class Writer {
             number(std::bit_cast<int64_t>(a.epsilon));
           } else if constexpr (std::is_same_v<T, TriangularAttr>) {
             number(a.lower | a.left_side << 1 | a.transpose << 2 | a.conjugate << 3);
+          } else if constexpr (std::is_same_v<T, AttentionAttr>) {
+            for (double v : {a.scale, a.soft_cap, a.masked}) number(std::bit_cast<int64_t>(v));
+            for (int64_t v : {a.before, a.after, a.offset}) number(v);
+            number(a.has_mask | a.has_bias << 1 | a.has_lengths << 2 | a.has_offsets << 3 |
+                   a.has_sinks << 4 | a.heads_inside << 5 | a.has_statistics << 6);
           } else if constexpr (std::is_same_v<T, ControlAttr>) {
             for (const FunctionRef& f : a.functions) number(static_cast<int64_t>(f->id));
           } else if constexpr (std::is_same_v<T, ResultAttr>) {

@@ -1,0 +1,59 @@
+#include "kernels/attention/attention.h"
+
+#include <limits>
+
+#include "kernels/attention/attention_choice.h"
+#include "kernels/common/divide_up.h"
+
+namespace nxv::kernels {
+namespace {
+
+const Family<SharedAttentionLayout> kShared = {"attention_shared", generate_shared_attention};
+
+uint32_t word(int64_t v) { return static_cast<uint32_t>(v); }
+
+AttentionWords words_of(const Node& node, const AttentionSizes& s, uint32_t block_rows) {
+  const auto& attr = node.attribute<AttentionAttr>();
+  const uint64_t blocks = divide_up(static_cast<uint64_t>(s.queries), block_rows);
+  AttentionWords w;
+  w.groups = word(s.batch * s.heads) * static_cast<uint32_t>(blocks);
+  w.query_blocks = Divisor(blocks);
+  w.heads = Divisor(static_cast<uint64_t>(s.heads));
+  w.head_group = Divisor(static_cast<uint64_t>(s.heads / s.kv_heads));
+  w.queries = word(s.queries);
+  w.keys = word(s.keys);
+  w.width = word(s.width);
+  w.value_width = word(s.value_width);
+  w.scale = RealWord(attr.scale);
+  w.cap = RealWord(attr.soft_cap);
+  w.inverse_cap = RealWord(attr.soft_cap == 0 ? 1.0 : 1 / attr.soft_cap);
+  w.masked = RealWord(attr.masked);
+  w.lowest = RealWord(-std::numeric_limits<double>::infinity());
+  w.before = word(attr.before);
+  w.after = word(attr.after);
+  w.offset = word(attr.offset);
+  w.batch_stride = word(s.heads * s.queries * s.value_width);
+  w.head_stride = word(attr.heads_inside ? s.value_width : s.queries * s.value_width);
+  w.row_stride = word(attr.heads_inside ? s.heads * s.value_width : s.value_width);
+  return w;
+}
+
+}  // namespace
+
+Lowering lower_attention(const Region& region, const Target& target) {
+  const Node& node = operation_of(*region.root);
+  const AttentionProblem problem = attention_problem(region);
+  const auto layout = std::get<SharedAttentionLayout>(choose_attention(problem, target));
+  const AttentionWords words = words_of(node, problem.sizes, 8 * layout.rows);
+  Lowering lowering;
+  Launch d = launch_of(kShared, region, target, layout, words);
+  d.groups = fold_groups(words.groups, *target.plan);
+  d.reads_output = false;
+  d.work = static_cast<uint64_t>(problem.sizes.batch * problem.sizes.heads) *
+           static_cast<uint64_t>(problem.sizes.queries * problem.sizes.keys) *
+           static_cast<uint64_t>(problem.sizes.width + problem.sizes.value_width);
+  lowering.add(std::move(d));
+  return lowering;
+}
+
+}  // namespace nxv::kernels

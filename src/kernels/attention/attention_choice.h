@@ -1,0 +1,29 @@
+// Which kernels compute an attention: a function of shapes, types and the plan.
+#pragma once
+
+#include <variant>
+
+#include "kernels/attention/attention.h"
+
+namespace nxv::kernels {
+
+struct AttentionProblem {
+  AttentionSizes sizes;
+  AttentionOptions options;
+  bool query_groups, key_groups, value_groups, result_groups;
+};
+AttentionProblem attention_problem(const Region& region);
+
+using AttentionLayout = std::variant<SharedAttentionLayout>;
+struct AttentionCandidate {
+  const char* name;
+  AttentionLayout layout;
+  const char* refusal;  // why not; null: it serves
+};
+// Best first.
+std::vector<AttentionCandidate> attention_candidates(const AttentionProblem& problem,
+                                                     const Target& target);
+// The first that serves. Throws Error(unsupported) where none does.
+AttentionLayout choose_attention(const AttentionProblem& problem, const Target& target);
+
+}  // namespace nxv::kernels

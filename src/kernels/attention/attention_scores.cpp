@@ -1,0 +1,147 @@
+#include "kernels/attention/attention_scores.h"
+
+#include "kernels/common/memory_format.h"
+
+namespace nxv::kernels {
+
+using ir::Builder;
+using ir::Opcode;
+using ir::Value;
+
+namespace {
+
+AttentionOperands operands_of(const AttentionOptions& options) {
+  AttentionAttr a;
+  a.has_mask = options.has_mask;
+  a.has_bias = options.has_bias;
+  a.has_lengths = options.has_lengths;
+  a.has_offsets = options.has_offsets;
+  a.has_sinks = options.has_sinks;
+  return AttentionOperands(a);
+}
+
+}  // namespace
+
+// x = n log(2) + r, |r| <= log(2) / 2; e^r by its Taylor series. The first part of log(2) has few
+// enough bits that n times it is exact.
+Value exponential(Value x) {
+  Builder& b = x.builder();
+  const Value low = x < -87.0f;
+  const Value bounded = b.select(low, b.f32(-87.0f), x);
+  const Value n = b.unary(Opcode::round_even, bounded * 1.44269504f);
+  const Value r = b.fma(n, b.f32(-1.42860677e-6f), b.fma(n, b.f32(-0.693145752f), bounded));
+  Value p = b.f32(1.0f / 5040);
+  for (float c : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) {
+    p = b.fma(p, r, b.f32(c));
+  }
+  const Value power = b.bitcast((b.convert(n, ir::kS32) + 127) << 23, ir::kF32);
+  return b.select(low, b.bitcast(b.u32(0), ir::kF32), p * power);
+}
+
+AttentionScores::AttentionScores(Builder& b, const KernelArguments& arguments, const Region& region,
+                                 const AttentionOptions& options, const ir::math::MathOptions& math)
+    : b_(b),
+      arguments_(arguments),
+      region_(region),
+      options_(options),
+      math_(math),
+      operands_(operands_of(options)),
+      words_(arguments.words_as<Words>()),
+      zero_(b.bitcast(arguments.zero(), ir::kF32)),
+      lowest_(words_[&Words::lowest]) {}
+
+std::span<const Value> AttentionScores::strides(int operand) const {
+  const size_t at = region_.operands[static_cast<size_t>(operand)].words + kWordsOf<OffsetWords>;
+  return arguments_.region_words().subspan(at);
+}
+
+Value AttentionScores::offset(int operand) const {
+  return arguments_.region_words_as<OffsetWords>(
+      region_.operands[static_cast<size_t>(operand)].words)[&OffsetWords::offset];
+}
+
+Value AttentionScores::start(int operand, Value head, Value row) const {
+  const auto s = strides(operand);
+  return offset(operand) + batch_ * s[0] + head * s[1] + row * s[2];
+}
+
+Value AttentionScores::element(int operand, Value index, DType type) const {
+  const Value at = offset(operand) + index * strides(operand)[0];
+  return load_element(arguments_.operand(operand), at, type).re;
+}
+
+void AttentionScores::select(Value batch, Value head) {
+  batch_ = batch;
+  head_ = head;
+  keys_end_ = words_[&Words::keys];
+  if (operands_.lengths >= 0) {
+    const Value length =
+        b_.binary(Opcode::max, element(operands_.lengths, batch, DType::s32), b_.s32(0));
+    keys_end_ = b_.binary(Opcode::min, keys_end_, b_.bitcast(length, ir::kU32));
+  }
+  position_ = b_.bitcast(words_[&Words::offset], ir::kS32);
+  if (operands_.offsets >= 0) {
+    position_ = position_ + element(operands_.offsets, batch, DType::s32);
+  }
+}
+
+AttentionScores::Range AttentionScores::keys_of(Value first_row, Value last_row,
+                                                uint32_t block) const {
+  Range range{b_.u32(0), keys_end_};
+  const auto bounded = [&](Value key) {
+    const Value end = b_.bitcast(keys_end_, ir::kS32);
+    const Value inside = b_.binary(Opcode::min, b_.binary(Opcode::max, key, b_.s32(0)), end);
+    return b_.bitcast(inside, ir::kU32);
+  };
+  if (options_.has_after) {
+    const Value last = position_ + b_.bitcast(last_row, ir::kS32);
+    range.end = bounded(last + b_.bitcast(words_[&Words::after], ir::kS32) + 1);
+  }
+  if (options_.has_before) {
+    const Value first = position_ + b_.bitcast(first_row, ir::kS32);
+    range.begin = bounded(first - b_.bitcast(words_[&Words::before], ir::kS32)) & ~(block - 1);
+  }
+  return range;
+}
+
+Value AttentionScores::at(int operand, Value row, Value key) const {
+  const Value last_row = words_[&Words::queries] - 1u, last_key = words_[&Words::keys] - 1u;
+  return start(operand, head_, b_.binary(Opcode::min, row, last_row)) +
+         b_.binary(Opcode::min, key, last_key) * column_stride(operand);
+}
+
+Value AttentionScores::score(Value product, Value row, Value key) const {
+  Value s = product;
+  if (s.type() == ir::kF32) {
+    s = s * words_[&Words::scale];
+  } else {
+    s = b_.convert(s * b_.convert(words_[&Words::scale], s.type()), ir::kF32);
+  }
+  if (options_.has_cap) {
+    s = ir::math::tanh(s * words_[&Words::inverse_cap], math_) * words_[&Words::cap];
+  }
+  if (operands_.bias >= 0) {
+    const Value bias = arguments_.operand(operands_.bias);
+    s = s + load_element(bias, at(operands_.bias, row, key), options_.bias).re;
+  }
+  if (operands_.mask >= 0) {
+    const Value mask = arguments_.operand(operands_.mask);
+    const Value allowed = load_element(mask, at(operands_.mask, row, key), DType::u8).re;
+    s = b_.select(allowed != 0u, s, words_[&Words::masked]);
+  }
+  Value sees = key < keys_end_;
+  if (options_.has_before || options_.has_after) {
+    const Value distance = b_.bitcast(key, ir::kS32) - (position_ + b_.bitcast(row, ir::kS32));
+    if (options_.has_after) {
+      sees = sees & (distance <= b_.bitcast(words_[&Words::after], ir::kS32));
+    }
+    if (options_.has_before) {
+      sees = sees & (-distance <= b_.bitcast(words_[&Words::before], ir::kS32));
+    }
+  }
+  return b_.select(sees, s, lowest_);
+}
+
+Value AttentionScores::sink() const { return element(operands_.sinks, head_, DType::f32); }
+
+}  // namespace nxv::kernels

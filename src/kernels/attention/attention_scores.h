@@ -1,0 +1,61 @@
+// From products of queries and keys to scores: scale, cap, bias, masks.
+#pragma once
+
+#include "kernels/attention/attention.h"
+
+namespace nxv::kernels {
+
+// e^x to 2^-23 of itself for x <= 0; 0 below -87, where results would be subnormal. NaN stays.
+ir::Value exponential(ir::Value x);
+
+class AttentionScores {
+ public:
+  // Of a kernel whose words are, or begin with, AttentionWords.
+  AttentionScores(ir::Builder& b, const KernelArguments& arguments, const Region& region,
+                  const AttentionOptions& options, const ir::math::MathOptions& math);
+
+  using Words = AttentionWords;
+  ir::Value word(uint32_t Words::*member) const { return words_[member]; }
+  const WordValues<Words>& words() const { return words_; }
+  ir::Value zero() const { return zero_; }      // f32
+  ir::Value lowest() const { return lowest_; }  // -infinity
+
+  // What one workgroup is about; `last_row` and the rows from `first_row` on are those of a block.
+  void select(ir::Value batch, ir::Value head);
+  struct Range {
+    ir::Value begin, end;
+  };
+  // Of the keys that some query of the rows sees; begin is a multiple of `block`.
+  Range keys_of(ir::Value first_row, ir::Value last_row, uint32_t block) const;
+
+  // The score, f32, of a product of the query and the key; -infinity where the query does not see
+  // the key. Both may lie beyond the end.
+  ir::Value score(ir::Value product, ir::Value row, ir::Value key) const;
+  // The score of the head that has no value.
+  ir::Value sink() const;
+
+  // Where an operand's element {batch, head, row, 0} lies, and the distance of columns.
+  ir::Value start(int operand, ir::Value head, ir::Value row) const;
+  ir::Value column_stride(int operand) const { return strides(operand)[3]; }
+
+ private:
+  std::span<const ir::Value> strides(int operand) const;
+  ir::Value offset(int operand) const;
+  // Of an operand of one axis.
+  ir::Value element(int operand, ir::Value index, DType type) const;
+  ir::Value at(int operand, ir::Value row, ir::Value key) const;
+
+  ir::Builder& b_;
+  const KernelArguments& arguments_;
+  const Region& region_;
+  const AttentionOptions options_;
+  const ir::math::MathOptions math_;
+  AttentionOperands operands_;
+  const WordValues<Words> words_;
+  ir::Value zero_, lowest_;
+  ir::Value batch_, head_;
+  ir::Value keys_end_;  // of the batch entry
+  ir::Value position_;  // of query 0 among the keys, s32
+};
+
+}  // namespace nxv::kernels
