@@ -45,6 +45,6 @@ inline const Node& operation_of(const Node& root) {
 }
 
 // Operations with kernels of their own that read views of stored values by their strides.
-inline bool reads_strided(Op op) { return op == Op::attention; }
+inline bool reads_strided(Op op) { return op == Op::attention || op == Op::attention_gradient; }
 
 }  // namespace nxv

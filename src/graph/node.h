@@ -146,8 +146,8 @@ struct TriangularAttr {
 // that to `after` keys after it.
 struct AttentionAttr {
   double scale = 1;
-  double soft_cap = 0;  // scores s become soft_cap * tanh(s / soft_cap); 0: they stay
-  double masked = 0;    // what a score is where the mask is false
+  double soft_cap = 0;              // scores s become soft_cap * tanh(s / soft_cap); 0: they stay
+  double masked = 0;                // what a score is where the mask is false
   int64_t before = -1, after = -1;  // -1: all
   int64_t offset = 0;
   // Operands that there are beside queries, keys and values.

@@ -176,6 +176,7 @@ enum class Fault : uint8_t {
   X(svd, 1, library, floating, any, 0)                                     \
   /* attention */                                                          \
   X(attention, kVariadic, library, explicit_type, real, 0)                 \
+  X(attention_gradient, kVariadic, library, explicit_type, real, 0)        \
   /* control */                                                            \
   X(loop, kVariadic, control, explicit_type, any, 0)                       \
   X(branch, kVariadic, control, explicit_type, any, 0)                     \

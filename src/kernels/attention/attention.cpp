@@ -1,6 +1,7 @@
 #include "kernels/attention/attention.h"
 
 #include <limits>
+#include <numbers>
 
 #include "kernels/attention/attention_choice.h"
 #include "kernels/common/divide_up.h"
@@ -9,6 +10,7 @@ namespace nxv::kernels {
 namespace {
 
 const Family<SharedAttentionLayout> kShared = {"attention_shared", generate_shared_attention};
+const Family<UnitAttentionLayout> kUnits = {"attention_units", generate_unit_attention};
 
 uint32_t word(int64_t v) { return static_cast<uint32_t>(v); }
 
@@ -25,6 +27,7 @@ AttentionWords words_of(const Node& node, const AttentionSizes& s, uint32_t bloc
   w.width = word(s.width);
   w.value_width = word(s.value_width);
   w.scale = RealWord(attr.scale);
+  w.binary_scale = RealWord(attr.scale * std::numbers::log2e);
   w.cap = RealWord(attr.soft_cap);
   w.inverse_cap = RealWord(attr.soft_cap == 0 ? 1.0 : 1 / attr.soft_cap);
   w.masked = RealWord(attr.masked);
@@ -43,16 +46,24 @@ AttentionWords words_of(const Node& node, const AttentionSizes& s, uint32_t bloc
 Lowering lower_attention(const Region& region, const Target& target) {
   const Node& node = operation_of(*region.root);
   const AttentionProblem problem = attention_problem(region);
-  const auto layout = std::get<SharedAttentionLayout>(choose_attention(problem, target));
-  const AttentionWords words = words_of(node, problem.sizes, 8 * layout.rows);
+  const AttentionSizes& s = problem.sizes;
+  const auto launch = [&](const auto& family, const auto& layout, uint32_t block_rows) {
+    const AttentionWords words = words_of(node, s, block_rows);
+    Launch d = launch_of(family, region, target, layout, words);
+    d.groups = fold_groups(words.groups, *target.plan);
+    d.reads_output = false;
+    d.work = static_cast<uint64_t>(s.batch * s.heads * s.queries) *
+             static_cast<uint64_t>(s.keys * (s.width + s.value_width));
+    return d;
+  };
+  const AttentionLayout chosen = choose_attention(problem, target);
   Lowering lowering;
-  Launch d = launch_of(kShared, region, target, layout, words);
-  d.groups = fold_groups(words.groups, *target.plan);
-  d.reads_output = false;
-  d.work = static_cast<uint64_t>(problem.sizes.batch * problem.sizes.heads) *
-           static_cast<uint64_t>(problem.sizes.queries * problem.sizes.keys) *
-           static_cast<uint64_t>(problem.sizes.width + problem.sizes.value_width);
-  lowering.add(std::move(d));
+  if (const auto* units = std::get_if<UnitAttentionLayout>(&chosen)) {
+    lowering.add(launch(kUnits, *units, units->rows * units->subgroups));
+  } else {
+    const auto& layout = std::get<SharedAttentionLayout>(chosen);
+    lowering.add(launch(kShared, layout, 8 * layout.rows));
+  }
   return lowering;
 }
 

@@ -36,6 +36,7 @@ struct AttentionWords {
   Divisor query_blocks, heads, head_group;
   uint32_t queries = 0, keys = 0, width = 0, value_width = 0;
   RealWord scale, cap, inverse_cap, masked, lowest;
+  RealWord binary_scale;                       // scale / log(2)
   uint32_t before = 0, after = 0, offset = 0;  // s32
   // Of the result; its rows are contiguous.
   uint32_t batch_stride = 0, head_stride = 0, row_stride = 0;
@@ -52,7 +53,20 @@ struct SharedAttentionLayout {
                result_groups = false;
 };
 
+// On matrix units of 16 x 16 x 16, f16 and bf16.
+struct UnitAttentionLayout {
+  AttentionOptions options;
+  uint32_t lanes = 32;                  // of a subgroup
+  uint32_t subgroups = 4;               // of a workgroup
+  uint32_t rows = 32;                   // of a subgroup
+  uint32_t width = 4, value_width = 4;  // in matrices
+};
+
 ir::Kernel generate_shared_attention(const Region&, const Target&, const SharedAttentionLayout&);
+
+uint32_t unit_shared_bytes(const UnitAttentionLayout& layout);
+
+ir::Kernel generate_unit_attention(const Region&, const Target&, const UnitAttentionLayout&);
 
 Lowering lower_attention(const Region& region, const Target& target);
 

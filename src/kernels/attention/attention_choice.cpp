@@ -1,5 +1,7 @@
 #include "kernels/attention/attention_choice.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "kernels/common/divide_up.h"
 
@@ -10,13 +12,18 @@ namespace {
 // those of matrices are.
 constexpr int64_t kWideProducts = int64_t{1} << 22;
 
-// Whether four columns of every row begin at a multiple of four elements.
-bool has_groups(const Region& region, size_t operand, const Shape& shape) {
+// Invocations of a workgroup on matrix units: four subgroups of 32, which share keys and values.
+constexpr uint32_t kUnitInvocations = 128;
+// Of fewer queries matrices would be mostly empty.
+constexpr int64_t kUnitQueries = 16;
+
+// Whether columns are adjacent, and so many of every row begin at a multiple of as many elements.
+bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several) {
   const Operand& o = region.operands[operand];
   const uint32_t* const place = region.words.data() + o.words;  // the offset, four strides
-  bool fits = place[0] % 4 == 0 && place[4] == 1 && shape[3] % 4 == 0;
+  bool fits = place[0] % several == 0 && place[4] == 1 && shape[3] % several == 0;
   for (size_t axis = 0; axis < 3; ++axis) {
-    fits = fits && (shape[axis] == 1 || place[1 + axis] % 4 == 0);
+    fits = fits && (shape[axis] == 1 || place[1 + axis] % several == 0);
   }
   return fits;
 }
@@ -45,13 +52,64 @@ const char* shared_obstacle(const AttentionProblem& p, const Target& target) {
   return nullptr;
 }
 
+// The largest blocks that registers hold the totals of: 64 columns for each invocation that has a
+// row.
+UnitAttentionLayout unit_layout(const AttentionProblem& p, const Target& target) {
+  const auto matrices = [](int64_t width) {
+    return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(width), ir::kMatrixSide));
+  };
+  UnitAttentionLayout layout;
+  layout.options = p.options;
+  layout.lanes = target.plan->subgroup_size;
+  layout.width = matrices(p.sizes.width);
+  layout.value_width = matrices(p.sizes.value_width);
+  const bool is_wide = std::max(layout.width, layout.value_width) > 4;
+  layout.rows = is_wide && layout.lanes >= 2 * ir::kMatrixSide ? layout.lanes / 2 : layout.lanes;
+  layout.subgroups = std::max(1u, kUnitInvocations / std::max(1u, layout.lanes));
+  while (layout.subgroups > 1 && layout.subgroups / 2 * layout.rows >= p.sizes.queries) {
+    layout.subgroups /= 2;
+  }
+  return layout;
+}
+
+const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  const DType type = p.options.type;
+  const auto factor = type == DType::bf16 ? plan::MatrixType::bf16 : plan::MatrixType::f16;
+  const bool has_shape = std::any_of(
+      plan.matrix_shapes.begin(), plan.matrix_shapes.end(), [&](const plan::MatrixShape& s) {
+        return s.m == ir::kMatrixSide && s.n == ir::kMatrixSide && s.k == ir::kMatrixSide &&
+               s.a == factor && s.b == factor && s.accumulator == plan::MatrixType::f32;
+      });
+  const bool has_units = plan.has.coopmat && plan.fixed_subgroup_size && has_shape &&
+                         (type == DType::f16 ? plan.has.f16 : plan.has.bf16);
+  if (storage_bytes(type) != 2 || !has_units) {
+    return "the device has no matrix units for its types";
+  }
+  const UnitAttentionLayout layout = unit_layout(p, target);
+  if (layout.lanes < ir::kMatrixSide || layout.lanes > 64) return "subgroups are of another size";
+  if (layout.rows < layout.lanes && !plan.has.subgroup_shuffle) return "subgroups cannot shuffle";
+  if (layout.lanes * layout.subgroups > plan.max_workgroup_invocations) {
+    return "the workgroup is too large";
+  }
+  if (unit_shared_bytes(layout) > plan.shared_memory_bytes) {
+    return "the tiles do not fit into shared memory";
+  }
+  if (!p.has_chunks) return "its columns are not in chunks of eight";
+  if (p.sizes.queries < kUnitQueries) return "there are too few queries";
+  if (divide_up(static_cast<uint64_t>(p.sizes.keys), 32) > plan.max_loop_iterations) {
+    return "the loop over keys is too long";
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 AttentionProblem attention_problem(const Region& region) {
   const Node& node = operation_of(*region.root);
   const auto& attr = node.attribute<AttentionAttr>();
   const AttentionOperands operands(attr);
-  AttentionProblem p{AttentionSizes(node), {}, false, false, false, false};
+  AttentionProblem p{AttentionSizes(node), {}, false, false, false, false, false};
   AttentionOptions& o = p.options;
   o.type = node.inputs[0]->dtype;
   o.has_mask = attr.has_mask;
@@ -70,16 +128,21 @@ AttentionProblem attention_problem(const Region& region) {
     (is_statistics ? o.statistics : o.result) = static_cast<int>(r);
     if (!is_statistics) o.stored = root.dtype;
   }
-  p.query_groups = has_groups(region, 0, node.inputs[0]->shape);
-  p.key_groups = has_groups(region, 1, node.inputs[1]->shape);
-  p.value_groups = has_groups(region, 2, node.inputs[2]->shape);
+  p.query_groups = has_groups(region, 0, node.inputs[0]->shape, 4);
+  p.key_groups = has_groups(region, 1, node.inputs[1]->shape, 4);
+  p.value_groups = has_groups(region, 2, node.inputs[2]->shape, 4);
+  p.has_chunks = true;
+  for (size_t i = 0; i < 3; ++i) {
+    p.has_chunks = p.has_chunks && has_groups(region, i, node.inputs[i]->shape, 8);
+  }
   p.result_groups = p.sizes.value_width % 4 == 0;
   return p;
 }
 
 std::vector<AttentionCandidate> attention_candidates(const AttentionProblem& problem,
                                                      const Target& target) {
-  return {{"attention_shared", shared_layout(problem, target), shared_obstacle(problem, target)}};
+  return {{"attention_units", unit_layout(problem, target), unit_obstacle(problem, target)},
+          {"attention_shared", shared_layout(problem, target), shared_obstacle(problem, target)}};
 }
 
 AttentionLayout choose_attention(const AttentionProblem& problem, const Target& target) {

@@ -10,11 +10,12 @@ namespace nxv::kernels {
 struct AttentionProblem {
   AttentionSizes sizes;
   AttentionOptions options;
-  bool query_groups, key_groups, value_groups, result_groups;
+  bool query_groups, key_groups, value_groups, result_groups;  // of four columns
+  bool has_chunks;  // of eight, of queries, keys and values
 };
 AttentionProblem attention_problem(const Region& region);
 
-using AttentionLayout = std::variant<SharedAttentionLayout>;
+using AttentionLayout = std::variant<SharedAttentionLayout, UnitAttentionLayout>;
 struct AttentionCandidate {
   const char* name;
   AttentionLayout layout;

@@ -38,6 +38,19 @@ Value exponential(Value x) {
   return b.select(low, b.bitcast(b.u32(0), ir::kF32), p * power);
 }
 
+// x = n + f, |f| <= 1/2; 2^f by a polynomial through its Chebyshev points. Adding a large number
+// rounds, and leaves n in the low bits.
+Value binary_exponential(Value x) {
+  Builder& b = x.builder();
+  constexpr float kLarge = 12582912;  // 1.5 * 2^23
+  const Value rounded = x + kLarge;
+  const Value f = x - (rounded - kLarge);
+  Value p = b.f32(0.00966636852f);
+  for (float c : {0.0559219758f, 0.240223490f, 0.693121045f, 1.0f}) p = b.fma(p, f, b.f32(c));
+  const Value power = b.bitcast((b.bitcast(rounded, ir::kU32) << 23) + 0x3f800000u, ir::kF32);
+  return b.select(x < -126.0f, b.bitcast(b.u32(0), ir::kF32), p * power);
+}
+
 AttentionScores::AttentionScores(Builder& b, const KernelArguments& arguments, const Region& region,
                                  const AttentionOptions& options, const ir::math::MathOptions& math)
     : b_(b),
@@ -70,23 +83,33 @@ Value AttentionScores::element(int operand, Value index, DType type) const {
   return load_element(arguments_.operand(operand), at, type).re;
 }
 
-void AttentionScores::select(Value batch, Value head) {
-  batch_ = batch;
-  head_ = head;
+AttentionScores::Block AttentionScores::select(Value group, uint32_t rows) {
+  Block block;
+  const Value head_of_all = words_.divide(group, &Words::query_blocks);
+  const Value blocks = words_[&Words::query_blocks];
+  // Those that see the most keys come first, where later queries see more.
+  block.first_row = (blocks - 1u - (group - head_of_all * blocks)) * rows;
+  block.batch = words_.divide(head_of_all, &Words::heads);
+  block.head = head_of_all - block.batch * words_[&Words::heads];
+  block.kv_head = words_.divide(block.head, &Words::head_group);
+  batch_ = block.batch;
+  head_ = block.head;
   keys_end_ = words_[&Words::keys];
   if (operands_.lengths >= 0) {
     const Value length =
-        b_.binary(Opcode::max, element(operands_.lengths, batch, DType::s32), b_.s32(0));
+        b_.binary(Opcode::max, element(operands_.lengths, batch_, DType::s32), b_.s32(0));
     keys_end_ = b_.binary(Opcode::min, keys_end_, b_.bitcast(length, ir::kU32));
   }
-  position_ = b_.bitcast(words_[&Words::offset], ir::kS32);
+  position_ = signed_word(&Words::offset);
   if (operands_.offsets >= 0) {
-    position_ = position_ + element(operands_.offsets, batch, DType::s32);
+    position_ = position_ + element(operands_.offsets, batch_, DType::s32);
   }
+  return block;
 }
 
-AttentionScores::Range AttentionScores::keys_of(Value first_row, Value last_row,
+AttentionScores::Range AttentionScores::keys_of(Value first_row, uint32_t rows,
                                                 uint32_t block) const {
+  const Value last_row = b_.binary(Opcode::min, first_row + rows, words_[&Words::queries]) - 1u;
   Range range{b_.u32(0), keys_end_};
   const auto bounded = [&](Value key) {
     const Value end = b_.bitcast(keys_end_, ir::kS32);
@@ -95,11 +118,11 @@ AttentionScores::Range AttentionScores::keys_of(Value first_row, Value last_row,
   };
   if (options_.has_after) {
     const Value last = position_ + b_.bitcast(last_row, ir::kS32);
-    range.end = bounded(last + b_.bitcast(words_[&Words::after], ir::kS32) + 1);
+    range.end = bounded(last + signed_word(&Words::after) + 1);
   }
   if (options_.has_before) {
     const Value first = position_ + b_.bitcast(first_row, ir::kS32);
-    range.begin = bounded(first - b_.bitcast(words_[&Words::before], ir::kS32)) & ~(block - 1);
+    range.begin = bounded(first - signed_word(&Words::before)) & ~(block - 1);
   }
   return range;
 }
@@ -110,7 +133,7 @@ Value AttentionScores::at(int operand, Value row, Value key) const {
          b_.binary(Opcode::min, key, last_key) * column_stride(operand);
 }
 
-Value AttentionScores::score(Value product, Value row, Value key) const {
+Value AttentionScores::adjusted(Value product, Value row, Value key) const {
   Value s = product;
   if (s.type() == ir::kF32) {
     s = s * words_[&Words::scale];
@@ -129,17 +152,30 @@ Value AttentionScores::score(Value product, Value row, Value key) const {
     const Value allowed = load_element(mask, at(operands_.mask, row, key), DType::u8).re;
     s = b_.select(allowed != 0u, s, words_[&Words::masked]);
   }
+  return s;
+}
+
+Value AttentionScores::distance(Value row, Value key) const {
+  return b_.bitcast(key, ir::kS32) - (position_ + b_.bitcast(row, ir::kS32));
+}
+
+Value AttentionScores::sees(Value row, Value key) const {
   Value sees = key < keys_end_;
-  if (options_.has_before || options_.has_after) {
-    const Value distance = b_.bitcast(key, ir::kS32) - (position_ + b_.bitcast(row, ir::kS32));
-    if (options_.has_after) {
-      sees = sees & (distance <= b_.bitcast(words_[&Words::after], ir::kS32));
-    }
-    if (options_.has_before) {
-      sees = sees & (-distance <= b_.bitcast(words_[&Words::before], ir::kS32));
-    }
+  if (options_.has_after) sees = sees & (distance(row, key) <= signed_word(&Words::after));
+  if (options_.has_before) sees = sees & (-distance(row, key) <= signed_word(&Words::before));
+  return sees;
+}
+
+Value AttentionScores::all_see(Value first_row, Value last_row, Value first_key,
+                               Value last_key) const {
+  Value all = last_key < keys_end_;
+  if (options_.has_after) {
+    all = all & (distance(first_row, last_key) <= signed_word(&Words::after));
   }
-  return b_.select(sees, s, lowest_);
+  if (options_.has_before) {
+    all = all & (-distance(last_row, first_key) <= signed_word(&Words::before));
+  }
+  return all;
 }
 
 Value AttentionScores::sink() const { return element(operands_.sinks, head_, DType::f32); }

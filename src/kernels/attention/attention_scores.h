@@ -8,6 +8,9 @@ namespace nxv::kernels {
 // e^x to 2^-23 of itself for x <= 0; 0 below -87, where results would be subnormal. NaN stays.
 ir::Value exponential(ir::Value x);
 
+// 2^x to 4e-6 of itself for x <= 0; 0 below -126. NaN stays.
+ir::Value binary_exponential(ir::Value x);
+
 class AttentionScores {
  public:
   // Of a kernel whose words are, or begin with, AttentionWords.
@@ -20,17 +23,31 @@ class AttentionScores {
   ir::Value zero() const { return zero_; }      // f32
   ir::Value lowest() const { return lowest_; }  // -infinity
 
-  // What one workgroup is about; `last_row` and the rows from `first_row` on are those of a block.
-  void select(ir::Value batch, ir::Value head);
+  // What a workgroup computes.
+  struct Block {
+    ir::Value batch, head, kv_head, first_row;
+  };
+  // The block of so many rows that is a workgroup's, by which all else goes from here on.
+  Block select(ir::Value group, uint32_t rows);
   struct Range {
     ir::Value begin, end;
   };
-  // Of the keys that some query of the rows sees; begin is a multiple of `block`.
-  Range keys_of(ir::Value first_row, ir::Value last_row, uint32_t block) const;
+  // Of the keys that some query of so many rows sees; begin is a multiple of `block`.
+  Range keys_of(ir::Value first_row, uint32_t rows, uint32_t block) const;
 
   // The score, f32, of a product of the query and the key; -infinity where the query does not see
   // the key. Both may lie beyond the end.
-  ir::Value score(ir::Value product, ir::Value row, ir::Value key) const;
+  ir::Value score(ir::Value product, ir::Value row, ir::Value key) const {
+    return b_.select(sees(row, key), adjusted(product, row, key), lowest_);
+  }
+  // The score where it is seen.
+  ir::Value adjusted(ir::Value product, ir::Value row, ir::Value key) const;
+  ir::Value sees(ir::Value row, ir::Value key) const;
+  // Whether each of the rows, up to and with the last, sees each of the keys.
+  ir::Value all_see(ir::Value first_row, ir::Value last_row, ir::Value first_key,
+                    ir::Value last_key) const;
+  // A product of scale alone is the score.
+  bool only_scales() const { return !options_.has_cap && !options_.has_bias && !options_.has_mask; }
   // The score of the head that has no value.
   ir::Value sink() const;
 
@@ -43,6 +60,10 @@ class AttentionScores {
   ir::Value offset(int operand) const;
   // Of an operand of one axis.
   ir::Value element(int operand, ir::Value index, DType type) const;
+  ir::Value distance(ir::Value row, ir::Value key) const;  // s32
+  ir::Value signed_word(uint32_t Words::*member) const {
+    return b_.bitcast(words_[member], ir::kS32);
+  }
   ir::Value at(int operand, ir::Value row, ir::Value key) const;
 
   ir::Builder& b_;

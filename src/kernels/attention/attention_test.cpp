@@ -55,6 +55,17 @@ struct Inputs {
   }
 };
 
+plan::DevicePlan unit_plan(uint32_t subgroup) {
+  return plan_with([&](plan::Snapshot& s) {
+    using plan::MatrixType;
+    s.features.cooperative_matrix = s.features.bfloat16 = true;
+    s.matrix_shapes = {{16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
+                       {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32}};
+    s.probes.matrix_units_exact = true;
+    s.limits.subgroup_size = s.limits.min_subgroup_size = s.limits.max_subgroup_size = subgroup;
+  });
+}
+
 // softmax(scale Q K^T) V as nodes of its own, each rounded to the type of the scores.
 NodeRef composed(const GraveyardRef& owner, const Inputs& inputs, DType scores, bool is_causal) {
   const Shape &q = inputs.q.shape, &v = inputs.v.shape;
@@ -83,8 +94,11 @@ NodeRef composed(const GraveyardRef& owner, const Inputs& inputs, DType scores, 
 }
 
 TEST(Attention, AsAccurateAsWhatItIsComposedOf) {
-  for (bool has_f64 : {true, false}) {
-    const plan::DevicePlan plan = plan_with([&](plan::Snapshot& s) { s.features.f64 = has_f64; });
+  const std::pair<const char*, plan::DevicePlan> devices[] = {
+      {"discrete", discrete_plan()},
+      {"no f64", plan_with([](plan::Snapshot& s) { s.features.f64 = false; })},
+      {"matrix units", unit_plan(32)}};
+  for (const auto& [label, plan] : devices) {
     for (DType type : {DType::f32, DType::f16, DType::bf16}) {
       for (bool is_causal : {false, true}) {
         const Inputs inputs(type, 4, 2, 70, 130, 64, 40);
@@ -97,10 +111,55 @@ TEST(Attention, AsAccurateAsWhatItIsComposedOf) {
             device.evaluate(library::call("attention", inputs.nodes(owner), options)[0]);
         const HostTensor apart = device.evaluate(composed(owner, inputs, DType::f32, is_causal));
         EXPECT_LE(error_of(fused, exact), 2 * error_of(apart, exact))
-            << name(type) << (is_causal ? " causal" : "") << (has_f64 ? "" : " without f64");
+            << name(type) << (is_causal ? " causal" : "") << ", " << label;
         EXPECT_EQ(device.invalid(), "");
       }
     }
+  }
+}
+
+// Sizes that matrix units take, and what stands at their edges.
+TEST(Attention, MatrixUnits) {
+  struct Case {
+    int64_t queries, keys, width, value_width;
+    bool is_causal;
+    int64_t window;
+    bool has_bias, has_sinks;
+  };
+  const Case cases[] = {{150, 150, 64, 64, true, 0, false, false},
+                        {40, 100, 64, 40, false, 0, true, false},
+                        {33, 70, 24, 128, true, 20, false, true},
+                        {20, 35, 96, 256, false, 9, false, false}};
+  for (uint32_t subgroup : {16u, 32u, 64u}) {
+    const plan::DevicePlan plan = unit_plan(subgroup);
+    InterpretedDevice device(plan);
+    for (DType type : {DType::f16, DType::bf16}) {
+      for (const Case& c : cases) {
+        SCOPED_TRACE(std::string(name(type)) + " of " + std::to_string(c.width) +
+                     ", subgroups of " + std::to_string(subgroup));
+        const Inputs inputs(type, 2, 1, c.queries, c.keys, c.width, c.value_width);
+        const auto owner = host_graveyard();
+        auto operands = inputs.nodes(owner);
+        Options options = {{"causal", {c.is_causal}, {}}, {"statistics", {1}, {}}};
+        if (c.window > 0) options.push_back({"window", {c.window}, {}});
+        if (c.has_bias) {
+          operands.push_back(value(owner, noise(DType::f32, {c.queries, 1}, 5)));
+          options.push_back({"bias", {1}, {}});
+        }
+        if (c.has_sinks) {
+          operands.push_back(value(owner, noise(DType::f32, {2}, 6)));
+          options.push_back({"sinks", {1}, {}});
+        }
+        const auto results = library::call("attention", operands, options);
+        const std::vector<HostTensor> want = reference_evaluate(results);
+        const std::vector<HostTensor> got = device.evaluate(results);
+        EXPECT_LE(error_of(got[0], want[0]), type == DType::f16 ? 1e-3 : 8e-3);
+        EXPECT_LE(error_of(got[1], want[1]), 1e-5);
+      }
+    }
+    EXPECT_TRUE(device.kernels().contains("attention_units"));
+    EXPECT_FALSE(device.kernels().contains("attention_shared"));
+    EXPECT_EQ(device.invalid(), "");
   }
 }
 

@@ -296,6 +296,15 @@ const std::vector<KernelCase>& kernel_cases() {
          }
          return all;
        }},
+      {"attention of matrix units",
+       [](Data d) {
+         return library::call(
+             "attention",
+             std::vector{d.make(DType::bf16, {1, 2, 70, 64}), d.make(DType::bf16, {1, 1, 50, 64}),
+                         d.make(DType::bf16, {1, 1, 50, 32})},
+             Options{{"causal", {1}, {}}});
+       },
+       false, true},
       {"decompositions", [](Data d) { return decompositions(d, DType::f32); }, true},
       {"complex decompositions", [](Data d) { return decompositions(d, DType::c64); }, true},
   };
