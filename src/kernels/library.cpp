@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "graph/attention.h"
 #include "kernels/attention/attention.h"
+#include "kernels/attention/attention_gradient.h"
 #include "kernels/fft/fft.h"
 #include "kernels/linear/linear.h"
 #include "kernels/lowering.h"
@@ -39,6 +40,8 @@ Lowering lower_library(const Region& region, const Target& target) {
       return lower_svd(region, target);
     case Op::attention:
       return lower_attention(region, target);
+    case Op::attention_gradient:
+      return lower_attention_gradient(region, target);
     case Op::last_update:
       return lower_last_update(region, target);
     case Op::scatter_add:

@@ -14,13 +14,16 @@ const Family<UnitAttentionLayout> kUnits = {"attention_units", generate_unit_att
 
 uint32_t word(int64_t v) { return static_cast<uint32_t>(v); }
 
-AttentionWords words_of(const Node& node, const AttentionSizes& s, uint32_t block_rows) {
+}  // namespace
+
+AttentionWords attention_words(const Node& node, int64_t heads, int64_t rows, uint32_t block_rows) {
   const auto& attr = node.attribute<AttentionAttr>();
-  const uint64_t blocks = divide_up(static_cast<uint64_t>(s.queries), block_rows);
+  const AttentionSizes s(node);
+  const uint64_t blocks = divide_up(static_cast<uint64_t>(rows), block_rows);
   AttentionWords w;
-  w.groups = word(s.batch * s.heads) * static_cast<uint32_t>(blocks);
+  w.groups = word(s.batch * heads) * static_cast<uint32_t>(blocks);
   w.query_blocks = Divisor(blocks);
-  w.heads = Divisor(static_cast<uint64_t>(s.heads));
+  w.heads = Divisor(static_cast<uint64_t>(heads));
   w.head_group = Divisor(static_cast<uint64_t>(s.heads / s.kv_heads));
   w.queries = word(s.queries);
   w.keys = word(s.keys);
@@ -41,14 +44,12 @@ AttentionWords words_of(const Node& node, const AttentionSizes& s, uint32_t bloc
   return w;
 }
 
-}  // namespace
-
 Lowering lower_attention(const Region& region, const Target& target) {
   const Node& node = operation_of(*region.root);
   const AttentionProblem problem = attention_problem(region);
   const AttentionSizes& s = problem.sizes;
   const auto launch = [&](const auto& family, const auto& layout, uint32_t block_rows) {
-    const AttentionWords words = words_of(node, s, block_rows);
+    const AttentionWords words = attention_words(node, s.heads, s.queries, block_rows);
     Launch d = launch_of(family, region, target, layout, words);
     d.groups = fold_groups(words.groups, *target.plan);
     d.reads_output = false;

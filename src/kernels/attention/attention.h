@@ -68,6 +68,9 @@ uint32_t unit_shared_bytes(const UnitAttentionLayout& layout);
 
 ir::Kernel generate_unit_attention(const Region&, const Target&, const UnitAttentionLayout&);
 
+// Of workgroups that each have a block of rows (queries, or keys) of one of so many heads.
+AttentionWords attention_words(const Node& node, int64_t heads, int64_t rows, uint32_t block_rows);
+
 Lowering lower_attention(const Region& region, const Target& target);
 
 }  // namespace nxv::kernels

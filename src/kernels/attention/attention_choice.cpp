@@ -17,17 +17,6 @@ constexpr uint32_t kUnitInvocations = 128;
 // Of fewer queries matrices would be mostly empty.
 constexpr int64_t kUnitQueries = 16;
 
-// Whether columns are adjacent, and so many of every row begin at a multiple of as many elements.
-bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several) {
-  const Operand& o = region.operands[operand];
-  const uint32_t* const place = region.words.data() + o.words;  // the offset, four strides
-  bool fits = place[0] % several == 0 && place[4] == 1 && shape[3] % several == 0;
-  for (size_t axis = 0; axis < 3; ++axis) {
-    fits = fits && (shape[axis] == 1 || place[1 + axis] % several == 0);
-  }
-  return fits;
-}
-
 SharedAttentionLayout shared_layout(const AttentionProblem& p, const Target& target) {
   const AttentionSizes& s = p.sizes;
   SharedAttentionLayout layout;
@@ -37,8 +26,7 @@ SharedAttentionLayout shared_layout(const AttentionProblem& p, const Target& tar
   layout.value_groups = p.value_groups;
   layout.result_groups = p.result_groups;
   layout.value_slabs = static_cast<uint32_t>(divide_up(static_cast<uint64_t>(s.value_width), 32));
-  layout.wide = target.math.f64 && s.queries * s.keys <= kWideProducts &&
-                s.queries * s.keys * s.width <= kWideProducts;
+  layout.wide = adds_up_wide(s, target);
   // Totals of more would not stay in registers.
   const uint32_t most = layout.value_slabs * (layout.wide ? 2 : 1) > 4 ? 2 : 4;
   layout.rows = s.queries <= 8 ? 1 : s.queries <= 16 ? 2 : most;
@@ -104,6 +92,21 @@ const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
 }
 
 }  // namespace
+
+bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several) {
+  const Operand& o = region.operands[operand];
+  const uint32_t* const place = region.words.data() + o.words;  // the offset, four strides
+  bool fits = place[0] % several == 0 && place[4] == 1 && shape[3] % several == 0;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    fits = fits && (shape[axis] == 1 || place[1 + axis] % several == 0);
+  }
+  return fits;
+}
+
+bool adds_up_wide(const AttentionSizes& s, const Target& target) {
+  return target.math.f64 && s.queries * s.keys <= kWideProducts &&
+         s.queries * s.keys * s.width <= kWideProducts;
+}
 
 AttentionProblem attention_problem(const Region& region) {
   const Node& node = operation_of(*region.root);

@@ -16,6 +16,11 @@ struct AttentionProblem {
 AttentionProblem attention_problem(const Region& region);
 
 using AttentionLayout = std::variant<SharedAttentionLayout, UnitAttentionLayout>;
+// Whether columns are adjacent, and so many of every row begin at a multiple of as many elements.
+bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several);
+// Whether products are added up in f64.
+bool adds_up_wide(const AttentionSizes& sizes, const Target& target);
+
 struct AttentionCandidate {
   const char* name;
   AttentionLayout layout;

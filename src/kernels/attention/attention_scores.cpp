@@ -92,8 +92,23 @@ AttentionScores::Block AttentionScores::select(Value group, uint32_t rows) {
   block.batch = words_.divide(head_of_all, &Words::heads);
   block.head = head_of_all - block.batch * words_[&Words::heads];
   block.kv_head = words_.divide(block.head, &Words::head_group);
-  batch_ = block.batch;
   head_ = block.head;
+  select_batch(block.batch);
+  return block;
+}
+
+AttentionScores::Block AttentionScores::select_keys(Value group, uint32_t rows) {
+  Block block;
+  const Value head_of_all = words_.divide(group, &Words::query_blocks);
+  block.first_row = (group - head_of_all * words_[&Words::query_blocks]) * rows;
+  block.batch = words_.divide(head_of_all, &Words::heads);
+  block.kv_head = head_of_all - block.batch * words_[&Words::heads];
+  select_batch(block.batch);
+  return block;
+}
+
+void AttentionScores::select_batch(Value batch) {
+  batch_ = batch;
   keys_end_ = words_[&Words::keys];
   if (operands_.lengths >= 0) {
     const Value length =
@@ -104,7 +119,6 @@ AttentionScores::Block AttentionScores::select(Value group, uint32_t rows) {
   if (operands_.offsets >= 0) {
     position_ = position_ + element(operands_.offsets, batch_, DType::s32);
   }
-  return block;
 }
 
 AttentionScores::Range AttentionScores::keys_of(Value first_row, uint32_t rows,
@@ -127,30 +141,63 @@ AttentionScores::Range AttentionScores::keys_of(Value first_row, uint32_t rows,
   return range;
 }
 
+AttentionScores::Range AttentionScores::queries_of(Value first_key, uint32_t keys,
+                                                   uint32_t block) const {
+  const Value last_key = b_.binary(Opcode::min, first_key + keys, words_[&Words::keys]) - 1u;
+  const Value queries = words_[&Words::queries];
+  const auto bounded = [&](Value row) {
+    const Value end = b_.bitcast(queries, ir::kS32);
+    const Value inside = b_.binary(Opcode::min, b_.binary(Opcode::max, row, b_.s32(0)), end);
+    return b_.bitcast(inside, ir::kU32);
+  };
+  Range range{b_.u32(0), b_.select(first_key < keys_end_, queries, b_.u32(0))};
+  if (options_.has_after) {
+    const Value first = b_.bitcast(first_key, ir::kS32) - position_;
+    range.begin = bounded(first - signed_word(&Words::after)) & ~(block - 1);
+  }
+  if (options_.has_before) {
+    const Value last = b_.bitcast(last_key, ir::kS32) - position_;
+    range.end = b_.binary(Opcode::min, range.end, bounded(last + signed_word(&Words::before) + 1));
+  }
+  return range;
+}
+
+Value AttentionScores::of_row(int operand, Value row) const {
+  const Value last = words_[&Words::queries] - 1u;
+  const Value at = start(operand, head_, b_.binary(Opcode::min, row, last));
+  return b_.load(arguments_.operand(operand), at, ir::kF32);
+}
+
 Value AttentionScores::at(int operand, Value row, Value key) const {
   const Value last_row = words_[&Words::queries] - 1u, last_key = words_[&Words::keys] - 1u;
   return start(operand, head_, b_.binary(Opcode::min, row, last_row)) +
          b_.binary(Opcode::min, key, last_key) * column_stride(operand);
 }
 
-Value AttentionScores::adjusted(Value product, Value row, Value key) const {
-  Value s = product;
-  if (s.type() == ir::kF32) {
-    s = s * words_[&Words::scale];
+AttentionScores::Differentiated AttentionScores::differentiated(Value product, Value row,
+                                                                Value key) const {
+  const Value scale = words_[&Words::scale];
+  Differentiated s{product, scale};
+  if (product.type() == ir::kF32) {
+    s.value = product * scale;
   } else {
-    s = b_.convert(s * b_.convert(words_[&Words::scale], s.type()), ir::kF32);
+    s.value = b_.convert(product * b_.convert(scale, product.type()), ir::kF32);
   }
   if (options_.has_cap) {
-    s = ir::math::tanh(s * words_[&Words::inverse_cap], math_) * words_[&Words::cap];
+    const Value bent = ir::math::tanh(s.value * words_[&Words::inverse_cap], math_);
+    s.value = bent * words_[&Words::cap];
+    s.slope = scale * (b_.f32(1) - bent * bent);
   }
   if (operands_.bias >= 0) {
     const Value bias = arguments_.operand(operands_.bias);
-    s = s + load_element(bias, at(operands_.bias, row, key), options_.bias).re;
+    s.value = s.value + load_element(bias, at(operands_.bias, row, key), options_.bias).re;
   }
   if (operands_.mask >= 0) {
     const Value mask = arguments_.operand(operands_.mask);
-    const Value allowed = load_element(mask, at(operands_.mask, row, key), DType::u8).re;
-    s = b_.select(allowed != 0u, s, words_[&Words::masked]);
+    const Value bits = load_element(mask, at(operands_.mask, row, key), DType::u8).re;
+    const Value is_masked = bits == 0u;
+    s.value = b_.select(is_masked, words_[&Words::masked], s.value);
+    s.slope = b_.select(is_masked, zero_, s.slope);
   }
   return s;
 }

@@ -29,19 +29,31 @@ class AttentionScores {
   };
   // The block of so many rows that is a workgroup's, by which all else goes from here on.
   Block select(ir::Value group, uint32_t rows);
+  // The same with rows of keys, of which words name blocks and heads; without a head.
+  Block select_keys(ir::Value group, uint32_t rows);
+  void select_head(ir::Value head) { head_ = head; }
+  const AttentionOperands& operands() const { return operands_; }
   struct Range {
     ir::Value begin, end;
   };
   // Of the keys that some query of so many rows sees; begin is a multiple of `block`.
   Range keys_of(ir::Value first_row, uint32_t rows, uint32_t block) const;
+  // Of the queries that see some of so many keys.
+  Range queries_of(ir::Value first_key, uint32_t keys, uint32_t block) const;
 
   // The score, f32, of a product of the query and the key; -infinity where the query does not see
   // the key. Both may lie beyond the end.
   ir::Value score(ir::Value product, ir::Value row, ir::Value key) const {
     return b_.select(sees(row, key), adjusted(product, row, key), lowest_);
   }
-  // The score where it is seen.
-  ir::Value adjusted(ir::Value product, ir::Value row, ir::Value key) const;
+  // The score where it is seen, and its derivative by the product.
+  struct Differentiated {
+    ir::Value value, slope;
+  };
+  Differentiated differentiated(ir::Value product, ir::Value row, ir::Value key) const;
+  ir::Value adjusted(ir::Value product, ir::Value row, ir::Value key) const {
+    return differentiated(product, row, key).value;
+  }
   ir::Value sees(ir::Value row, ir::Value key) const;
   // Whether each of the rows, up to and with the last, sees each of the keys.
   ir::Value all_see(ir::Value first_row, ir::Value last_row, ir::Value first_key,
@@ -50,6 +62,9 @@ class AttentionScores {
   bool only_scales() const { return !options_.has_cap && !options_.has_bias && !options_.has_mask; }
   // The score of the head that has no value.
   ir::Value sink() const;
+
+  // The element {batch, head, row} of an operand of f32; of rows beyond the end that of the last.
+  ir::Value of_row(int operand, ir::Value row) const;
 
   // Where an operand's element {batch, head, row, 0} lies, and the distance of columns.
   ir::Value start(int operand, ir::Value head, ir::Value row) const;
@@ -60,6 +75,7 @@ class AttentionScores {
   ir::Value offset(int operand) const;
   // Of an operand of one axis.
   ir::Value element(int operand, ir::Value index, DType type) const;
+  void select_batch(ir::Value batch);
   ir::Value distance(ir::Value row, ir::Value key) const;  // s32
   ir::Value signed_word(uint32_t Words::*member) const {
     return b_.bitcast(words_[member], ir::kS32);

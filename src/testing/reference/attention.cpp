@@ -27,17 +27,32 @@ class Attention {
 
   double score(int64_t b, int64_t head, int64_t kv_head, int64_t query, int64_t key) const {
     if (!sees(b, query, key)) return -kInfinity;
-    double s = 0;
-    for (int64_t c = 0; c < inputs_[0]->shape[3]; ++c) {
-      s += at(0, std::array{b, head, query, c}) * at(1, std::array{b, kv_head, key, c});
-    }
-    s *= attr_.scale;
+    double s = dot(0, b, head, query, 1, kv_head, key) * attr_.scale;
     if (attr_.soft_cap != 0) s = attr_.soft_cap * std::tanh(s / attr_.soft_cap);
     const std::array place{b, head, query, key};
     if (attr_.has_bias) s += at(operands_.bias, place);
     if (attr_.has_mask && at(operands_.mask, place) == 0) s = attr_.masked;
     return s;
   }
+  // The score's derivative by the product.
+  double slope(int64_t b, int64_t head, int64_t kv_head, int64_t query, int64_t key) const {
+    if (attr_.has_mask && at(operands_.mask, std::array{b, head, query, key}) == 0) return 0;
+    if (attr_.soft_cap == 0) return attr_.scale;
+    const double bent =
+        std::tanh(attr_.scale * dot(0, b, head, query, 1, kv_head, key) / attr_.soft_cap);
+    return attr_.scale * (1 - bent * bent);
+  }
+  // Of a row of one operand and of another.
+  double dot(int x, int64_t b, int64_t head, int64_t row, int y, int64_t other_head,
+             int64_t other) const {
+    double sum = 0;
+    for (int64_t c = 0; c < inputs_[static_cast<size_t>(x)]->shape[3]; ++c) {
+      sum += at(x, std::array{b, head, row, c}) * at(y, std::array{b, other_head, other, c});
+    }
+    return sum;
+  }
+  int operand_count() const { return operands_.count; }
+
   double sink(int64_t head) const {
     return attr_.has_sinks ? at(operands_.sinks, std::array{head}) : -kInfinity;
   }
@@ -98,6 +113,57 @@ std::vector<HostTensor> evaluate_attention(const Node& node,
     }
   }
   return {std::move(result), std::move(statistics)};
+}
+
+std::vector<HostTensor> evaluate_attention_gradient(const Node& node,
+                                                    std::span<const HostTensor* const> inputs) {
+  const auto& attr = node.attribute<AttentionAttr>();
+  const Attention attention(node, inputs);
+  const int gradient = attention.operand_count(), statistics = gradient + 1;
+  const Shape &q = inputs[0]->shape, &k = inputs[1]->shape, &v = inputs[2]->shape;
+  std::array<std::vector<double>, 3> sums;
+  for (size_t i = 0; i < 3; ++i) sums[i].resize(static_cast<size_t>(inputs[i]->count()));
+  const auto place = [](const Shape& shape, int64_t b, int64_t head, int64_t row) {
+    return static_cast<size_t>(position(std::array{b, head, row, int64_t{0}}, shape));
+  };
+  Walk row({q[0], q[1], q[2]});
+  for (int64_t i = 0; i < q[0] * q[1] * q[2]; ++i, row.next()) {
+    const int64_t b = row[0], head = row[1], query = row[2], kv_head = head / (q[1] / k[1]);
+    const double sum = attention.at(statistics, row.index());
+    if (sum == -Attention::kInfinity) continue;
+    const double delta = attention.at(statistics + 1, row.index());
+    const size_t at_q = place(q, b, head, query);
+    for (int64_t key = 0; key < k[2]; ++key) {
+      const double p = std::exp(attention.score(b, head, kv_head, query, key) - sum);
+      if (p == 0) continue;
+      const double change = p * (attention.dot(gradient, b, head, query, 2, kv_head, key) - delta) *
+                            attention.slope(b, head, kv_head, query, key);
+      const size_t at_k = place(k, b, kv_head, key), at_v = place(v, b, kv_head, key);
+      for (int64_t c = 0; c < q[3]; ++c) {
+        sums[0][at_q + c] += change * attention.at(1, std::array{b, kv_head, key, c});
+        sums[1][at_k + c] += change * attention.at(0, std::array{b, head, query, c});
+      }
+      for (int64_t c = 0; c < v[3]; ++c) {
+        sums[2][at_v + c] += p * attention.at(gradient, std::array{b, head, query, c});
+      }
+    }
+  }
+  const DType type = inputs[0]->dtype;
+  const bool is_padded = (q[3] % 2 != 0 || v[3] % 2 != 0) && storage_bytes(type) < 4;
+  std::vector<HostTensor> results;
+  for (size_t i = 0; i < 3; ++i) {
+    const Shape& shape = inputs[i]->shape;
+    Shape given = shape;
+    if (attr.heads_inside) std::swap(given[1], given[2]);
+    HostTensor& t = results.emplace_back(is_padded ? DType::f32 : type, given);
+    Walk at(shape);
+    for (int64_t e = 0; e < t.count(); ++e, at.next()) {
+      std::vector<int64_t> index = at.index();
+      if (attr.heads_inside) std::swap(index[1], index[2]);
+      t.set(position(index, given), make_scalar(t.dtype, sums[i][static_cast<size_t>(e)]));
+    }
+  }
+  return results;
 }
 
 }  // namespace nxv::reference

@@ -13,4 +13,8 @@ namespace nxv::reference {
 std::vector<HostTensor> evaluate_attention(const Node& node,
                                            std::span<const HostTensor* const> inputs);
 
+// Of queries, keys and values, from the statistics and the rows' sums that are operands.
+std::vector<HostTensor> evaluate_attention_gradient(const Node& node,
+                                                    std::span<const HostTensor* const> inputs);
+
 }  // namespace nxv::reference

@@ -107,6 +107,7 @@ std::vector<HostTensor> evaluate_control(const Node& node, Inputs inputs,
 
 // Of those with kernels of their own.
 bool has_results(const Node& node) {
+  if (node.op == Op::attention_gradient) return true;
   return node.op == Op::attention && node.attribute<AttentionAttr>().has_statistics;
 }
 
@@ -115,7 +116,9 @@ void evaluate_node(const Node& node, Inputs inputs, Values& values) {
     values.of_control.emplace(&node, evaluate_control(node, inputs, values.evaluate));
     values.of.emplace(&node, HostTensor(node.dtype, node.shape));
   } else if (has_results(node)) {
-    values.of_control.emplace(&node, evaluate_attention(node, inputs));
+    values.of_control.emplace(&node, node.op == Op::attention
+                                         ? evaluate_attention(node, inputs)
+                                         : evaluate_attention_gradient(node, inputs));
     values.of.emplace(&node, HostTensor(node.dtype, node.shape));
   } else if (node.op == Op::result) {
     const auto& all = values.of_control.at(node.inputs[0].get());
