@@ -11,6 +11,9 @@ namespace {
 
 const Family<SharedAttentionLayout> kShared = {"attention_shared", generate_shared_attention};
 const Family<UnitAttentionLayout> kUnits = {"attention_units", generate_unit_attention};
+const Family<DecodeLayout> kParts = {"attention_parts", generate_attention_parts};
+const Family<CombineLayout> kCombination = {"attention_combination",
+                                            generate_attention_combination};
 
 uint32_t word(int64_t v) { return static_cast<uint32_t>(v); }
 
@@ -44,6 +47,48 @@ AttentionWords attention_words(const Node& node, int64_t heads, int64_t rows, ui
   return w;
 }
 
+namespace {
+
+Lowering lower_decode(const Region& region, const Target& target, const DecodeLayout& layout) {
+  const Node& node = operation_of(*region.root);
+  const AttentionSizes s(node);
+  const int64_t rows = s.queries * (s.heads / s.kv_heads);
+  const uint64_t parts = divide_up(static_cast<uint64_t>(s.keys), layout.part);
+  const uint64_t blocks = divide_up(static_cast<uint64_t>(rows), layout.rows);
+  const auto all = static_cast<uint64_t>(s.batch * s.kv_heads * rows) * parts;
+  DecodeWords words;
+  words.attention = attention_words(node, s.kv_heads, static_cast<int64_t>(blocks * parts), 1);
+  words.row_blocks = Divisor(static_cast<uint64_t>(rows));
+  words.rows = word(rows);
+  words.parts = static_cast<uint32_t>(parts);
+  words.statistics = static_cast<uint32_t>(all * static_cast<uint64_t>(s.value_width));
+
+  Lowering lowering;
+  const int totals = lowering.add_workspace(4 * all * (static_cast<uint64_t>(s.value_width) + 2));
+  Launch d = launch_of(kParts, region, target, layout, words);
+  d.groups = fold_groups(words.attention.groups, *target.plan);
+  d.workspaces = {writes(totals)};
+  d.reads_output = d.writes_output = false;
+  d.work = static_cast<uint64_t>(s.batch * s.heads * s.queries) *
+           static_cast<uint64_t>(s.keys * (s.width + s.value_width));
+  lowering.add(std::move(d));
+
+  CombineLayout combine;
+  combine.options = layout.options;
+  while (2 * combine.pairs < s.value_width) combine.pairs *= 2;
+  words.attention.groups = word(s.batch * s.kv_heads * rows);
+  Launch c = launch_of(kCombination, region, target, combine, words);
+  c.groups = fold_groups(words.attention.groups, *target.plan);
+  c.workspaces = {reads(totals)};
+  c.reads_operands = layout.options.has_sinks;
+  c.reads_output = false;
+  c.work = all * static_cast<uint64_t>(s.value_width);
+  lowering.add(std::move(c));
+  return lowering;
+}
+
+}  // namespace
+
 Lowering lower_attention(const Region& region, const Target& target) {
   const Node& node = operation_of(*region.root);
   const AttentionProblem problem = attention_problem(region);
@@ -58,6 +103,9 @@ Lowering lower_attention(const Region& region, const Target& target) {
     return d;
   };
   const AttentionLayout chosen = choose_attention(problem, target);
+  if (const auto* decode = std::get_if<DecodeLayout>(&chosen)) {
+    return lower_decode(region, target, *decode);
+  }
   Lowering lowering;
   if (const auto* units = std::get_if<UnitAttentionLayout>(&chosen)) {
     lowering.add(launch(kUnits, *units, units->rows * units->subgroups));

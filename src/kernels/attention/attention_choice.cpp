@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "kernels/attention/attention_chunks.h"
 #include "kernels/common/divide_up.h"
 
 namespace nxv::kernels {
@@ -14,6 +15,8 @@ constexpr int64_t kWideProducts = int64_t{1} << 22;
 
 // Invocations of a workgroup on matrix units: four subgroups of 32, which share keys and values.
 constexpr uint32_t kUnitInvocations = 128;
+// Rows that share a head of keys, of those whose keys are split; of fewer keys parts do not pay.
+constexpr int64_t kDecodeRows = 16, kDecodeKeys = 128;
 // Of fewer queries matrices would be mostly empty.
 constexpr int64_t kUnitQueries = 16;
 
@@ -37,6 +40,37 @@ const char* shared_obstacle(const AttentionProblem& p, const Target& target) {
   const auto slabs = divide_up(static_cast<uint64_t>(p.sizes.width), 32);
   const uint64_t iterations = divide_up(static_cast<uint64_t>(p.sizes.keys), 32) * (1 + slabs);
   if (iterations > target.plan->max_loop_iterations) return "the loop over keys is too long";
+  return nullptr;
+}
+
+DecodeLayout decode_layout(const AttentionProblem& p) {
+  const auto chunks = [&](int64_t width) {
+    return static_cast<uint32_t>(
+        divide_up(static_cast<uint64_t>(width), chunk_elements(p.options.type)));
+  };
+  const auto rows = static_cast<uint64_t>(p.sizes.queries * (p.sizes.heads / p.sizes.kv_heads));
+  DecodeLayout layout;
+  layout.options = p.options;
+  layout.rows = rows > 4 ? 8 : rows > 2 ? 4 : static_cast<uint32_t>(rows);
+  layout.part = part_of_keys(p.sizes.keys);
+  layout.width = chunks(p.sizes.width);
+  layout.value_width = chunks(p.sizes.value_width);
+  layout.tile = layout.width > 32 ? 16 : 32;
+  return layout;
+}
+
+const char* decode_obstacle(const AttentionProblem& p, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  if (!plan.tuning.shares_cheaply) return "barriers cost much";
+  if (p.sizes.queries * (p.sizes.heads / p.sizes.kv_heads) > kDecodeRows) {
+    return "many queries share a head of keys";
+  }
+  if (p.sizes.keys < kDecodeKeys) return "there are few keys";
+  if (!p.has_chunks) return "its columns do not come in chunks of 16 bytes";
+  if (kCombineInvocations > plan.max_workgroup_invocations) return "the workgroup is too large";
+  if (decode_shared_bytes(decode_layout(p)) > plan.shared_memory_bytes) {
+    return "the tiles do not fit into shared memory";
+  }
   return nullptr;
 }
 
@@ -83,7 +117,7 @@ const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
   if (unit_shared_bytes(layout) > plan.shared_memory_bytes) {
     return "the tiles do not fit into shared memory";
   }
-  if (!p.has_chunks) return "its columns are not in chunks of eight";
+  if (!p.has_chunks) return "its columns do not come in chunks of 16 bytes";
   if (p.sizes.queries < kUnitQueries) return "there are too few queries";
   if (divide_up(static_cast<uint64_t>(p.sizes.keys), 32) > plan.max_loop_iterations) {
     return "the loop over keys is too long";
@@ -101,6 +135,13 @@ bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32
     fits = fits && (shape[axis] == 1 || place[1 + axis] % several == 0);
   }
   return fits;
+}
+
+// Parts enough for all cores of a GPU, and few enough to combine.
+uint32_t part_of_keys(int64_t keys) {
+  if (keys <= 4096) return 64;
+  if (keys <= 16384) return 128;
+  return keys <= 65536 ? 256 : 512;
 }
 
 bool adds_up_wide(const AttentionSizes& s, const Target& target) {
@@ -136,7 +177,8 @@ AttentionProblem attention_problem(const Region& region) {
   p.value_groups = has_groups(region, 2, node.inputs[2]->shape, 4);
   p.has_chunks = true;
   for (size_t i = 0; i < 3; ++i) {
-    p.has_chunks = p.has_chunks && has_groups(region, i, node.inputs[i]->shape, 8);
+    p.has_chunks =
+        p.has_chunks && has_groups(region, i, node.inputs[i]->shape, chunk_elements(o.type));
   }
   p.result_groups = p.sizes.value_width % 4 == 0;
   return p;
@@ -144,7 +186,8 @@ AttentionProblem attention_problem(const Region& region) {
 
 std::vector<AttentionCandidate> attention_candidates(const AttentionProblem& problem,
                                                      const Target& target) {
-  return {{"attention_units", unit_layout(problem, target), unit_obstacle(problem, target)},
+  return {{"attention_parts", decode_layout(problem), decode_obstacle(problem, target)},
+          {"attention_units", unit_layout(problem, target), unit_obstacle(problem, target)},
           {"attention_shared", shared_layout(problem, target), shared_obstacle(problem, target)}};
 }
 

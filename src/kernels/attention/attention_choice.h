@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "kernels/attention/attention.h"
+#include "kernels/attention/attention_decode.h"
 
 namespace nxv::kernels {
 
@@ -11,11 +12,11 @@ struct AttentionProblem {
   AttentionSizes sizes;
   AttentionOptions options;
   bool query_groups, key_groups, value_groups, result_groups;  // of four columns
-  bool has_chunks;  // of eight, of queries, keys and values
+  bool has_chunks;  // of 16 bytes, of queries, keys and values
 };
 AttentionProblem attention_problem(const Region& region);
 
-using AttentionLayout = std::variant<SharedAttentionLayout, UnitAttentionLayout>;
+using AttentionLayout = std::variant<SharedAttentionLayout, UnitAttentionLayout, DecodeLayout>;
 // Whether columns are adjacent, and so many of every row begin at a multiple of as many elements.
 bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several);
 // Whether products are added up in f64.

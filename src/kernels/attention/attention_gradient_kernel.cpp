@@ -93,7 +93,8 @@ class AttentionGradient {
     std::vector<Query> rows;
     for (uint32_t i = 0; i < layout_.rows; ++i) rows.push_back(query(row(i)));
     const Factor q = queries(block_.head), g = gradient(block_.head), k = keys(), v = values();
-    const auto range = scores_.keys_of(block_.first_row, tiles_.block_rows(), kOthers);
+    const auto range =
+        scores_.keys_of(block_.first_row, block_.first_row + tiles_.block_rows(), kOthers);
     b_.for_range(range.begin, range.end, b_.u32(kOthers), [&](Value key) {
       auto products = tiles_.multiply(q, block_.first_row, k, key);
       const auto differences = tiles_.multiply(g, block_.first_row, v, key);

@@ -121,9 +121,9 @@ void AttentionScores::select_batch(Value batch) {
   }
 }
 
-AttentionScores::Range AttentionScores::keys_of(Value first_row, uint32_t rows,
+AttentionScores::Range AttentionScores::keys_of(Value first_row, Value end_row,
                                                 uint32_t block) const {
-  const Value last_row = b_.binary(Opcode::min, first_row + rows, words_[&Words::queries]) - 1u;
+  const Value last_row = b_.binary(Opcode::min, end_row, words_[&Words::queries]) - 1u;
   Range range{b_.u32(0), keys_end_};
   const auto bounded = [&](Value key) {
     const Value end = b_.bitcast(keys_end_, ir::kS32);

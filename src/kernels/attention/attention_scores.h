@@ -36,8 +36,9 @@ class AttentionScores {
   struct Range {
     ir::Value begin, end;
   };
-  // Of the keys that some query of so many rows sees; begin is a multiple of `block`.
-  Range keys_of(ir::Value first_row, uint32_t rows, uint32_t block) const;
+  // Of the keys that some query from first_row to before end_row sees; begin is a multiple of
+  // `block`.
+  Range keys_of(ir::Value first_row, ir::Value end_row, uint32_t block) const;
   // Of the queries that see some of so many keys.
   Range queries_of(ir::Value first_key, uint32_t keys, uint32_t block) const;
 

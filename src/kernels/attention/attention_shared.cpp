@@ -57,7 +57,8 @@ class SharedAttention {
     const AttentionTiles::Factor v{
         2, type, layout_.value_groups, block_.kv_head, keys, word(&Words::value_width)};
     const uint32_t step = AttentionTiles::kOthers;
-    const auto range = scores_.keys_of(block_.first_row, tiles_.block_rows(), step);
+    const auto range =
+        scores_.keys_of(block_.first_row, block_.first_row + tiles_.block_rows(), step);
     b_.for_range(range.begin, range.end, b_.u32(step), [&](Value key) {
       const auto scales = weigh(tiles_.multiply(q, block_.first_row, k, key), key);
       tiles_.add(v, key, layout_.value_slabs, totals_, scales);

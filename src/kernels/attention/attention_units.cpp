@@ -12,7 +12,7 @@
 #include <numbers>
 
 #include "ir/ops/narrow.h"
-#include "kernels/attention/attention_unit_tile.h"
+#include "kernels/attention/attention_chunks.h"
 #include "kernels/common/grid.h"
 #include "kernels/common/memory_format.h"
 
@@ -29,7 +29,7 @@ constexpr uint32_t kSide = ir::kMatrixSide;
 constexpr uint32_t kKeys = 32;  // of a block
 // Distances of rows in shared memory, in elements of 16 bytes: odd, as are those of tiles.
 constexpr uint32_t kScoreStride = kKeys / 4 + 1;
-constexpr uint32_t kWeightStride = kKeys / kUnitChunk + 1;
+constexpr uint32_t kWeightStride = kKeys / kHalves + 1;
 
 // Of shared memory, in elements of 16 bytes: keys, values, scores and weights. Queries pass through
 // before all of these, results through the scores after them.
@@ -38,14 +38,14 @@ struct Places {
 };
 
 Places places_of(const UnitAttentionLayout& layout) {
-  const uint32_t keys = kKeys * AttentionUnitTile::stride(layout.width);
-  const uint32_t values = kKeys * AttentionUnitTile::stride(layout.value_width);
+  const uint32_t keys = kKeys * AttentionChunks::stride(2 * layout.width);
+  const uint32_t values = kKeys * AttentionChunks::stride(2 * layout.value_width);
   const uint32_t rows = layout.rows * layout.subgroups;
   Places p;
   p.scores = keys + values;
   p.weights = p.scores + rows * kScoreStride;
   p.all =
-      std::max(p.weights + rows * kWeightStride, rows * AttentionUnitTile::stride(layout.width));
+      std::max(p.weights + rows * kWeightStride, rows * AttentionChunks::stride(2 * layout.width));
   return p;
 }
 
@@ -87,13 +87,14 @@ class UnitAttention {
     return ir::matrix(is_f16 ? ir::Scalar::f16 : ir::Scalar::bf16, use);
   }
 
-  AttentionUnitTile tile(int operand, uint32_t rows, uint32_t matrices,
-                         uint32_t Words::*width) const {
-    return {b_, arguments_, scores_, operand, rows, matrices, scores_.word(width), threads()};
+  AttentionChunks tile(int operand, uint32_t rows, uint32_t matrices,
+                       uint32_t Words::*width) const {
+    return {b_,           arguments_,          scores_,  operand, layout_.options.type, rows,
+            2 * matrices, scores_.word(width), threads()};
   }
 
   void find_places() {
-    shared_ = b_.shared("tiles", kUnitChunkType, places_.all);
+    shared_ = b_.shared("tiles", kChunkType, places_.all);
     row_factors_ = b_.shared("row_factors", ir::kF32, block_rows());
 
     const Value lane = b_.builtin(ir::Builtin::subgroup_lane);
@@ -121,8 +122,8 @@ class UnitAttention {
       totals_.push_back(b_.var(zeros));
     }
 
-    AttentionUnitTile keys = tile(1, kKeys, layout_.width, &Words::width);
-    AttentionUnitTile values = tile(2, kKeys, layout_.value_width, &Words::value_width);
+    AttentionChunks keys = tile(1, kKeys, layout_.width, &Words::width);
+    AttentionChunks values = tile(2, kKeys, layout_.value_width, &Words::value_width);
     keys.place(shared_, 0);
     values.place(shared_, keys.size());
     const Value end = scores_.word(&Words::keys);
@@ -130,7 +131,7 @@ class UnitAttention {
       keys.load(block_.kv_head, key, end);
       values.load(block_.kv_head, key, end);
     };
-    const auto range = scores_.keys_of(block_.first_row, block_rows(), kKeys);
+    const auto range = scores_.keys_of(block_.first_row, block_.first_row + block_rows(), kKeys);
     load(range.begin);
     b_.for_range(range.begin, range.end, b_.u32(kKeys), [&](Value key) {
       b_.barrier();
@@ -148,7 +149,7 @@ class UnitAttention {
   }
 
   void load_queries() {
-    AttentionUnitTile queries = tile(0, block_rows(), layout_.width, &Words::width);
+    AttentionChunks queries = tile(0, block_rows(), layout_.width, &Words::width);
     queries.place(shared_, 0);
     queries.load(block_.head, block_.first_row, scores_.word(&Words::queries));
     queries.store();
@@ -161,7 +162,7 @@ class UnitAttention {
   }
 
   // Q K^T to shared memory.
-  void multiply(const AttentionUnitTile& keys, Value zeros) {
+  void multiply(const AttentionChunks& keys, Value zeros) {
     for (uint32_t j = 0; j < kKeys / kSide; ++j) {
       Matrices sums(row_matrices(), zeros);
       for (uint32_t c = 0; c < layout_.width; ++c) {
@@ -214,8 +215,8 @@ class UnitAttention {
     const Value base = b_.select(largest == scores_.lowest(), scores_.zero(), largest);
     const Value shrinking = weight(maximum_.get() - base);
     Value sum = sum_.get() * shrinking;
-    const Value to = own_row_ * kWeightStride + part_ * (count() / kUnitChunk) + places_.weights;
-    for (uint32_t i = 0; i < count(); i += kUnitChunk) {
+    const Value to = own_row_ * kWeightStride + part_ * (count() / kHalves) + places_.weights;
+    for (uint32_t i = 0; i < count(); i += kHalves) {
       std::array<Value, 4> words;
       for (uint32_t w = 0; w < 4; ++w) {
         const Value low = weight(scores[i + 2 * w].get() - base);
@@ -223,7 +224,7 @@ class UnitAttention {
         sum = sum + low + high;
         words[w] = halves(low, high);
       }
-      b_.shared_store(shared_, to + i / kUnitChunk, b_.pack(words));
+      b_.shared_store(shared_, to + i / kHalves, b_.pack(words));
     }
     maximum_.set(largest);
     sum_.set(sum);
@@ -255,7 +256,7 @@ class UnitAttention {
 
   // ---- P V
 
-  void add_values(const AttentionUnitTile& values) {
+  void add_values(const AttentionChunks& values) {
     for (uint32_t r = 0; r < row_matrices(); ++r) {
       const Value shrinking =
           b_.matrix_load(row_factors_, subgroup_row_ + r * kSide, 0, ir::kAccumulator, true);
@@ -321,7 +322,7 @@ class UnitAttention {
       const Value in_block = subgroup_row_ + index / chunks;
       const Value chunk = index - index / chunks * chunks;
       const Value row = block_.first_row + in_block;
-      const Value column = chunk * kUnitChunk + first_column;
+      const Value column = chunk * kHalves + first_column;
       const Value inside = (row < words[&Words::queries]) & (column < words[&Words::value_width]);
       b_.if_(inside, [&] {
         const Value factor = b_.shared_load(row_factors_, in_block);

@@ -296,6 +296,14 @@ const std::vector<KernelCase>& kernel_cases() {
          }
          return all;
        }},
+      {"attention of few queries",
+       [](Data d) {
+         return library::call(
+             "attention",
+             std::vector{d.make(DType::f16, {2, 6, 1, 40}), d.make(DType::f16, {2, 2, 200, 40}),
+                         d.make(DType::f16, {2, 2, 200, 24})},
+             Options{});
+       }},
       {"attention of matrix units",
        [](Data d) {
          return library::call(

@@ -1,4 +1,4 @@
-#include "kernels/attention/attention_unit_tile.h"
+#include "kernels/attention/attention_chunks.h"
 
 #include "kernels/common/divide_up.h"
 
@@ -7,17 +7,17 @@ namespace nxv::kernels {
 using ir::Opcode;
 using ir::Value;
 
-AttentionUnitTile::AttentionUnitTile(ir::Builder& b, const KernelArguments& arguments,
-                                     const AttentionScores& scores, int operand, uint32_t rows,
-                                     uint32_t matrices, Value width, uint32_t threads)
+AttentionChunks::AttentionChunks(ir::Builder& b, const KernelArguments& arguments,
+                                 const AttentionScores& scores, int operand, DType type,
+                                 uint32_t rows, uint32_t chunks, Value width, uint32_t threads)
     : b_(b),
       arguments_(arguments),
       scores_(scores),
       operand_(operand),
+      elements_(chunk_elements(type)),
       rows_(rows),
-      matrices_(matrices),
+      chunks_(chunks),
       width_(width) {
-  const uint32_t chunks = 2 * matrices;
   const Value zero = b_.u32(0), local = b_.builtin(ir::Builtin::local_index);
   for (uint32_t first = 0; first < rows * chunks; first += threads) {
     const Value index = local + first;
@@ -30,30 +30,29 @@ AttentionUnitTile::AttentionUnitTile(ir::Builder& b, const KernelArguments& argu
   }
 }
 
-void AttentionUnitTile::load(Value head, Value first, Value end) {
+void AttentionChunks::load(Value head, Value first, Value end) {
   const Value zero = b_.u32(0), zeros = b_.pack({zero, zero, zero, zero});
   for (const Slot& slot : slots_) {
-    const Value row = first + slot.row, column = slot.chunk * kUnitChunk;
+    const Value row = first + slot.row, column = slot.chunk * elements_;
     const Value at = scores_.start(operand_, head, b_.binary(Opcode::min, row, end - 1u)) +
-                     b_.binary(Opcode::min, column, width_ - kUnitChunk);
-    const Value loaded = b_.load(arguments_.operand(operand_), at >> 3, kUnitChunkType);
+                     b_.binary(Opcode::min, column, width_ - elements_);
+    const Value loaded = b_.load(arguments_.operand(operand_), at / elements_, kChunkType);
     slot.value.set(b_.select((row < end) & (column < width_), loaded, zeros));
   }
 }
 
-void AttentionUnitTile::store() const {
+void AttentionChunks::store() const {
   for (const Slot& slot : slots_) {
     const auto put = [&] {
-      b_.shared_store(shared_, slot.row * stride(matrices_) + slot.chunk + first_,
-                      slot.value.get());
+      b_.shared_store(shared_, slot.row * stride(chunks_) + slot.chunk + first_, slot.value.get());
     };
     slot.is_there ? b_.if_(slot.is_there, put) : put();
   }
 }
 
-Value AttentionUnitTile::matrix(ir::Type type, Value row, uint32_t row_block, uint32_t column_block,
-                                bool by_columns) const {
-  const uint32_t distance = stride(matrices_);
+Value AttentionChunks::matrix(ir::Type type, Value row, uint32_t row_block, uint32_t column_block,
+                              bool by_columns) const {
+  const uint32_t distance = stride(chunks_);
   const uint32_t at = first_ + row_block * ir::kMatrixSide * distance + column_block * 2;
   return b_.matrix_load(shared_, row * distance + at, distance, type, by_columns);
 }
