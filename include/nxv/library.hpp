@@ -4,6 +4,8 @@
 #ifndef NXV_LIBRARY_HPP_
 #define NXV_LIBRARY_HPP_
 
+#include <array>
+
 #include "nxv/operations.hpp"
 
 namespace nxv {
@@ -198,6 +200,78 @@ inline Tensor cumulative_max(const Tensor& x, int axis = 0, bool reverse = false
 }
 inline Tensor cumulative_min(const Tensor& x, int axis = 0, bool reverse = false) {
   return detail::call_one("cumulative_min", {x}, {{"axis", axis}, {"reverse", reverse}});
+}
+
+// ---- Attention ----
+
+// What `attention` takes beside queries, keys and values; operands that are null are left out.
+struct AttentionOptions {
+  const Tensor* mask = nullptr;     // broadcasts to {batch, heads, queries, keys}; 0: `masked`
+  const Tensor* bias = nullptr;     // broadcasts to the same; added to scores
+  const Tensor* lengths = nullptr;  // {batch}, integers: keys from there on are left out
+  const Tensor* offsets = nullptr;  // {batch}, integers: where query 0 stands among the keys
+  const Tensor* sinks = nullptr;    // {heads}: a score more of each row, without a value
+  double scale = 0;                 // of scores; 0: 1 / sqrt(width)
+  bool causal = false;              // no key after the query
+  int64_t window = 0;   // keys at most, the query's own the last; 0: all. Both ways unless causal
+  double soft_cap = 0;  // scores s become soft_cap * tanh(s / soft_cap); 0: they stay
+  bool heads_inside = false;  // {batch, length, heads, width} instead of the below
+};
+namespace detail {
+
+// What attention and its gradient take alike.
+struct AttentionCall {
+  std::vector<Tensor> operands;
+  Options options;
+
+  AttentionCall(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o)
+      : operands{q, k, v} {
+    const auto add = [&](const char* name, const Tensor* operand) {
+      if (operand == nullptr) return;
+      operands.push_back(*operand);
+      options.emplace_back(name, true);
+    };
+    add("mask", o.mask);
+    add("bias", o.bias);
+    add("lengths", o.lengths);
+    add("offsets", o.offsets);
+    add("sinks", o.sinks);
+    if (o.scale != 0) options.emplace_back("scale", o.scale);
+    if (o.soft_cap != 0) options.emplace_back("soft_cap", o.soft_cap);
+    if (o.causal) options.emplace_back("causal", true);
+    if (o.window > 0) options.emplace_back("window", o.window);
+    if (o.heads_inside) options.emplace_back("heads_axis", 2);
+  }
+};
+
+}  // namespace detail
+
+// softmax(scale * Q K^T) V of queries {batch, heads, queries, width}, keys {batch, kv_heads, keys,
+// width} and values {batch, kv_heads, keys, value_width} of one type (f16, bf16, f32; up to 256
+// wide); kv_heads divides heads. A row that sees no key is 0.
+inline Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                        const AttentionOptions& o = {}) {
+  const detail::AttentionCall c(q, k, v, o);
+  return detail::call_one("attention", c.operands, c.options);
+}
+// The same, and f32 {batch, heads, queries}: the logarithms of the sums of e^score of each row.
+inline std::pair<Tensor, Tensor> attention_with_statistics(const Tensor& q, const Tensor& k,
+                                                           const Tensor& v,
+                                                           const AttentionOptions& o = {}) {
+  detail::AttentionCall c(q, k, v, o);
+  c.options.emplace_back("statistics", true);
+  const std::vector<Tensor> results = call("attention", c.operands, c.options);
+  return {results[0], results[1]};
+}
+// Of queries, keys and values, from both results and the gradient of the first.
+inline std::array<Tensor, 3> attention_gradient(const Tensor& q, const Tensor& k, const Tensor& v,
+                                                const std::pair<Tensor, Tensor>& results,
+                                                const Tensor& gradient,
+                                                const AttentionOptions& o = {}) {
+  detail::AttentionCall c(q, k, v, o);
+  c.operands.insert(c.operands.end(), {results.first, results.second, gradient});
+  const std::vector<Tensor> all = call("attention_gradient", c.operands, c.options);
+  return {all[0], all[1], all[2]};
 }
 
 // ---- Fourier transforms ----

@@ -41,6 +41,12 @@ class Writer {
   bool operator()(const TriangularAttr& a) {
     return numbers_of(a.lower | a.left_side << 1 | a.transpose << 2 | a.conjugate << 3);
   }
+  bool operator()(const AttentionAttr& a) {
+    for (double v : {a.scale, a.soft_cap, a.masked}) numbers_of(std::bit_cast<uint64_t>(v));
+    return numbers_of(a.before, a.after, a.offset,
+                      a.has_mask | a.has_bias << 1 | a.has_lengths << 2 | a.has_offsets << 3 |
+                          a.has_sinks << 4 | a.heads_inside << 5 | a.has_statistics << 6);
+  }
   bool operator()(const ControlAttr& a) {
     for (const FunctionRef& f : a.functions) numbers_of(f->id);
     return true;

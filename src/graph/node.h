@@ -145,6 +145,23 @@ struct FftAttr {
 struct TriangularAttr {
   bool lower, left_side, transpose, conjugate;
 };
+// softmax(scale * Q K^T, capped, biased and masked) V; graph/attention.h has what each operand is.
+// Query i stands at position i + offset among the keys, and sees those from `before` keys before
+// that to `after` keys after it.
+struct AttentionAttr {
+  double scale = 1;
+  double soft_cap = 0;              // scores s become soft_cap * tanh(s / soft_cap); 0: they stay
+  double masked = 0;                // what a score is where the mask is false
+  int64_t before = -1, after = -1;  // -1: all
+  int64_t offset = 0;
+  // Operands that there are beside queries, keys and values.
+  bool has_mask = false, has_bias = false, has_lengths = false, has_offsets = false,
+       has_sinks = false;
+  // The result is {batch, queries, heads, width}, else {batch, heads, queries, width}.
+  bool heads_inside = false;
+  // A `result` each for what it computes and for the logarithms of the rows' sums.
+  bool has_statistics = false;
+};
 // A loop's condition and body, or the functions of a branch (graph/function.h).
 struct ControlAttr {
   std::vector<FunctionRef> functions;
@@ -155,7 +172,7 @@ struct ResultAttr {
 using Attributes =
     std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAttr, AxesAttr, SliceAttr, PadAttr,
                  ConcatenateAttr, ReduceAttr, DotAxes, WindowsAttr, FoldAttr, ScanAttr, SlotsAttr,
-                 SortAttr, FftAttr, TriangularAttr, ControlAttr, ResultAttr>;
+                 SortAttr, FftAttr, TriangularAttr, AttentionAttr, ControlAttr, ResultAttr>;
 
 // pending: to be computed. stored: commands that write its storage are recorded, or it was
 // uploaded; later commands may read it. failed: the error stays. consumed: the evaluation that read

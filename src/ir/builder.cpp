@@ -237,6 +237,10 @@ Value Builder::matrix_add(Value x, Value y) {
   return append(Opcode::matrix_add, kAccumulator, {x, y});
 }
 
+Value Builder::matrix_multiply(Value x, Value y) {
+  return append(Opcode::matrix_multiply, kAccumulator, {x, y});
+}
+
 namespace {
 
 // 64-bit integers are exchanged as two words: devices need a feature to exchange them whole.

@@ -120,6 +120,7 @@ class Builder {
   void matrix_store(Shared s, Value index, uint32_t stride, Value matrix, bool by_columns = false);
   Value matrix_multiply_add(Value a, Value b, Value sum);
   Value matrix_add(Value x, Value y);
+  Value matrix_multiply(Value x, Value y);  // element by element
 
   Value subgroup(Opcode op, Value v, uint32_t mask = 0);
   Value subgroup_shuffle(Value v, Value lane);

@@ -199,6 +199,7 @@ enum class Operand : uint8_t {
   /* a * b + sum; order and rounding are the device's. */                                        \
   X(matrix_multiply_add, matrix, joins, none, accumulator, factor_a, factor_b, same)             \
   X(matrix_add, matrix, joins, none, accumulator, same, same)                                    \
+  X(matrix_multiply, matrix, joins, none, accumulator, same, same) /* element by element */      \
   /* Markers. */                                                                                 \
   X(if_begin, control, opens, none, none, condition)                                             \
   X(if_else, control, parts, none, none)                                                         \

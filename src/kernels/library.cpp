@@ -2,6 +2,9 @@
 #include <string>
 
 #include "base/error.h"
+#include "graph/attention.h"
+#include "kernels/attention/attention.h"
+#include "kernels/attention/attention_gradient.h"
 #include "kernels/fft/fft.h"
 #include "kernels/linear/linear.h"
 #include "kernels/lowering.h"
@@ -13,7 +16,7 @@
 namespace nxv::kernels {
 
 Lowering lower_library(const Region& region, const Target& target) {
-  switch (region.root->op) {
+  switch (operation_of(*region.root).op) {
     case Op::scan:
       return lower_scan(region, target);
     case Op::sort:
@@ -35,6 +38,10 @@ Lowering lower_library(const Region& region, const Target& target) {
       return lower_eigh(region, target);
     case Op::svd:
       return lower_svd(region, target);
+    case Op::attention:
+      return lower_attention(region, target);
+    case Op::attention_gradient:
+      return lower_attention_gradient(region, target);
     case Op::last_update:
       return lower_last_update(region, target);
     case Op::last_slot:

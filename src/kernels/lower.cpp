@@ -1,6 +1,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "graph/attention.h"
 #include "ir/passes/legalize_int64.h"
 #include "ir/passes/simplify.h"
 #include "kernels/common/grid.h"
@@ -110,6 +111,14 @@ Lowering lower(const Region& region, const Target& target) {
       return lower_library(region, target);
   }
   throw Error(Status::internal, "a region of no kind");
+}
+
+std::vector<Candidate> candidates(const Region& region, const Target& target) {
+  if (region.kind == RegionKind::matmul) return candidates_of_product(region, target);
+  if (region.kind == RegionKind::library && operation_of(*region.root).op == Op::attention) {
+    return candidates_of_attention(region, target);
+  }
+  return {};
 }
 
 }  // namespace nxv::kernels

@@ -72,9 +72,11 @@ struct Candidate {
   std::string name;
   const char* refusal = nullptr;  // why it does not; null: it could
 };
-// Best first: the first that is not refused computes the region. Of regions of matrix products;
-// empty for others.
+// Best first: the first that is not refused computes the region. Of regions of matrix products and
+// of attention; empty for others.
 std::vector<Candidate> candidates(const Region& region, const Target& target);
+std::vector<Candidate> candidates_of_product(const Region& region, const Target& target);
+std::vector<Candidate> candidates_of_attention(const Region& region, const Target& target);
 
 Lowering lower_pointwise(const Region& region, const Target& target);
 Lowering lower_overwrite(const Region& region, const Target& target);

@@ -177,6 +177,9 @@ enum class Fault : uint8_t {
   X(qr, 1, library, floating, any, 0)                                      \
   X(eigh, 1, library, floating, any, 0)                                    \
   X(svd, 1, library, floating, any, 0)                                     \
+  /* attention */                                                          \
+  X(attention, kVariadic, library, explicit_type, real, 0)                 \
+  X(attention_gradient, kVariadic, library, explicit_type, real, 0)        \
   /* control */                                                            \
   X(loop, kVariadic, control, explicit_type, any, 0)                       \
   X(branch, kVariadic, control, explicit_type, any, 0)                     \

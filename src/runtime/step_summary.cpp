@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "graph/attention.h"
 #include "graph/region_words.h"
 
 namespace nxv::runtime {
@@ -27,6 +28,13 @@ uint64_t flops_of(Op op, DType dtype) {
     default:
       return is_complex(dtype) ? 2 : 1;
   }
+}
+
+// Of all queries and keys, masked or not.
+uint64_t flops_of_attention(const Node& node) {
+  const AttentionSizes s(node);
+  const auto scores = static_cast<uint64_t>(s.batch * s.heads * s.queries * s.keys);
+  return 2 * scores * static_cast<uint64_t>(s.width + s.value_width);
 }
 
 bool computes(const Expr& e) {
@@ -60,8 +68,10 @@ StepSummary summary_of(const Region& region) {
     summary.shapes.push_back(root.node->shape);
   }
   if (region.kind == RegionKind::library) {
-    summary.ops.push_back(region.root->op);
-    summary.is_flops_known = false;
+    const Node& operation = operation_of(*region.root);
+    summary.ops.push_back(operation.op);
+    summary.is_flops_known = operation.op == Op::attention;
+    if (summary.is_flops_known) summary.flops = flops_of_attention(operation);
     return summary;
   }
   for (const Expr& e : region.exprs) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "graph/attention.h"
 #include "schedule/cost.h"
 #include "schedule/joint_roots.h"
 #include "schedule/paths.h"
@@ -40,7 +41,7 @@ struct Growing {
 // The input must lie in memory as its shape says.
 bool reads_dense(const Node& reader, size_t input) {
   const Fusion fusion = info(reader.op).fusion;
-  return fusion == Fusion::library || fusion == Fusion::control ||
+  return (fusion == Fusion::library && !reads_strided(reader.op)) || fusion == Fusion::control ||
          ((fusion == Fusion::gather || fusion == Fusion::overwrite) && input == 0);
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "graph/attention.h"
 #include "graph/fault.h"
 #include "graph/region_words.h"
 #include "schedule/cost.h"
@@ -389,15 +390,24 @@ class RegionBuilder {
     return push(e);
   }
 
-  // The load of a stored value, through strided views of two or three axes; its words will be at
-  // `at`.
-  int16_t factor(const Node& input, MatrixWords& words, WordIndex at) {
-    std::vector<PathStep> views;  // from the product to the stored value
+  struct Stored {
+    const Node* node;
+    Layout layout;
+  };
+  // The stored value behind strided views, and how they lie in it.
+  Stored stored_behind(const Node& input) const {
+    std::vector<PathStep> views;  // from the reader to the stored value
     const Node* node = &input;
     for (; is_inside(*node); node = node->inputs[0].get()) {
       views.push_back({node, 0, static_cast<int>(views.size()) - 1, 0});
     }
-    const Layout layout = *compose(views, static_cast<int>(views.size()) - 1, node->shape);
+    return {node, *compose(views, static_cast<int>(views.size()) - 1, node->shape)};
+  }
+
+  // The load of a stored value, through strided views of two or three axes; its words will be at
+  // `at`.
+  int16_t factor(const Node& input, MatrixWords& words, WordIndex at) {
+    const auto [node, layout] = stored_behind(input);
     const size_t rank = layout.strides.size();
     words = {word(layout.offset), rank == 3 ? word(layout.strides[0]) : 0,
              word(layout.strides[rank - 2]), word(layout.strides[rank - 1])};
@@ -431,11 +441,29 @@ class RegionBuilder {
 
   void build_library() {
     region_.kind = RegionKind::library;
-    region_.add_root(NodeRef::share(&root_), -1);
-    region_.row_count = root_.count;
+    for (const Entry& entry : partition_.entries) {
+      if (entry.node->op != Op::result || entry.node->inputs[0].get() != &root_) continue;
+      region_.add_root(NodeRef::share(entry.node), -1);
+    }
+    if (region_.roots.empty()) region_.add_root(NodeRef::share(&root_), -1);
+    region_.row_count = region_.root->count;
     add_faulting(root_, region_.faults);
     region_.operands.reserve(root_.inputs.size());
-    for (const NodeRef& input : root_.inputs) region_.operands.emplace_back().node = input;
+    for (const NodeRef& input : root_.inputs) {
+      Operand& operand = region_.operands.emplace_back();
+      operand.node = input;
+      if (reads_strided(root_.op)) place_in_memory(operand, *input);
+    }
+  }
+
+  // An operand through strided views: OffsetWords, and the stride of each axis of the views.
+  void place_in_memory(Operand& operand, const Node& input) {
+    const auto [node, layout] = stored_behind(input);
+    operand.node = NodeRef::share(const_cast<Node*>(node));
+    operand.addressing = Addressing::strided;
+    operand.words = draft_.next_word();
+    draft_.push(OffsetWords{word(layout.offset)});
+    for (int64_t stride : layout.strides) draft_.push_word(stride);
   }
 
   const Partition& partition_;

@@ -27,7 +27,7 @@ class Key {
     number(region_.can_fault());
     if (region_.kind == RegionKind::library) {
       number(static_cast<int>(draft_.root.op));
-      number(static_cast<int>(draft_.root.dtype));
+      for (const Root& root : region_.roots) number(static_cast<int>(root.node->dtype));
       for (const Operand& o : region_.operands) number(static_cast<int>(o.node->dtype));
       if (const auto* fold = std::get_if<FoldAttr>(&draft_.root.attributes)) key_of_fold(*fold);
       if (const auto* system = std::get_if<TriangularAttr>(&draft_.root.attributes)) {

@@ -69,6 +69,10 @@ std::vector<Measurement> scan_benchmark(Bench& bench);
 std::vector<Measurement> take_random(Bench& bench);
 std::vector<Measurement> put_random(Bench& bench);
 std::vector<Measurement> add_random(Bench& bench);
+// Of benchmarks_attention.cpp.
+std::vector<Measurement> attention_benchmark(Bench&);
+std::vector<Measurement> attention_gradient_benchmark(Bench&);
+std::vector<Measurement> decode_benchmark(Bench&);
 // Of benchmarks_windows.cpp.
 std::vector<Measurement> window_sums(Bench&);
 std::vector<Measurement> convolutions(Bench&);

@@ -378,9 +378,8 @@ Lowering lower_small_units(const Region& region, const Target& target) {
       unit_tile(target.plan->subgroup_size, 64, 64, 32, 32, 32, is_split ? kSplitChain : 0));
 }
 
-std::vector<Candidate> candidates(const Region& region, const Target& target) {
+std::vector<Candidate> candidates_of_product(const Region& region, const Target& target) {
   std::vector<Candidate> all;
-  if (region.kind != RegionKind::matmul) return all;
   for (const MatmulCandidate& c : matmul_candidates(product_of(region), target)) {
     all.push_back({c.tile.name(), c.refusal});
   }

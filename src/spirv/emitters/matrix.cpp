@@ -49,4 +49,8 @@ Id matrix_add(Translation& t, const Inst& inst) {
   return t.exact(inst.type, t.binary(inst, Op::OpFAdd));
 }
 
+Id matrix_multiply(Translation& t, const Inst& inst) {
+  return t.exact(inst.type, t.binary(inst, Op::OpFMul));
+}
+
 }  // namespace nxv::spirv::emitters

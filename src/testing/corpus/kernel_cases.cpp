@@ -281,6 +281,38 @@ const std::vector<KernelCase>& kernel_cases() {
          return library::call("take", std::vector{x, d.indices({9}, 20)},
                               Options{{"axis", {0}, {}}});
        }},
+      {"attention",
+       [](Data d) {
+         std::vector<NodeRef> all;
+         for (DType t : {DType::f32, DType::bf16}) {
+           const std::vector<NodeRef> operands = {
+               d.make(t, {2, 4, 37, 40}), transpose(d.make(t, {2, 70, 2, 40}), {0, 2, 1, 3}),
+               d.make(t, {2, 2, 70, 24}), d.make(DType::f32, {37, 70})};
+           all.push_back(library::call("attention", operands,
+                                       Options{{"causal", {1}, {}},
+                                               {"window", {60}, {}},
+                                               {"bias", {1}, {}},
+                                               {"soft_cap", {}, {8.0}}})[0]);
+         }
+         return all;
+       }},
+      {"attention of few queries",
+       [](Data d) {
+         return library::call(
+             "attention",
+             std::vector{d.make(DType::f16, {2, 6, 1, 40}), d.make(DType::f16, {2, 2, 200, 40}),
+                         d.make(DType::f16, {2, 2, 200, 24})},
+             Options{});
+       }},
+      {"attention of matrix units",
+       [](Data d) {
+         return library::call(
+             "attention",
+             std::vector{d.make(DType::bf16, {1, 2, 70, 64}), d.make(DType::bf16, {1, 1, 50, 64}),
+                         d.make(DType::bf16, {1, 1, 50, 32})},
+             Options{{"causal", {1}, {}}});
+       },
+       false, true},
       {"decompositions", [](Data d) { return decompositions(d, DType::f32); }, true},
       {"complex decompositions", [](Data d) { return decompositions(d, DType::c64); }, true},
   };

@@ -85,6 +85,18 @@ std::vector<double> numbers(ir::Scalar scalar, const uint64_t* elements, uint32_
   return result;
 }
 
+void element_by_element(Execution& s, ir::Opcode op) {
+  const Type scalar{s.inst.type.scalar};
+  s.m.each_subgroup([&](uint32_t first, uint32_t) {
+    const uint64_t* x = matrix_of(s.m, s.inst.args[0], first);
+    const uint64_t* y = matrix_of(s.m, s.inst.args[1], first);
+    uint64_t* out = matrix_of(s.m, s.id, first);
+    for (uint32_t e = 0; e < elements(s.inst.type); ++e) {
+      out[e] = combine(op, scalar, x[e], y[e], s.m.options);
+    }
+  });
+}
+
 }  // namespace
 
 void matrix_fill(Execution& s) {
@@ -139,16 +151,8 @@ void matrix_multiply_add(Execution& s) {
   });
 }
 
-void matrix_add(Execution& s) {
-  const Type scalar{s.inst.type.scalar};
-  s.m.each_subgroup([&](uint32_t first, uint32_t) {
-    const uint64_t* x = matrix_of(s.m, s.inst.args[0], first);
-    const uint64_t* y = matrix_of(s.m, s.inst.args[1], first);
-    uint64_t* out = matrix_of(s.m, s.id, first);
-    for (uint32_t e = 0; e < elements(s.inst.type); ++e) {
-      out[e] = combine(ir::Opcode::add, scalar, x[e], y[e], s.m.options);
-    }
-  });
-}
+void matrix_add(Execution& s) { element_by_element(s, ir::Opcode::add); }
+
+void matrix_multiply(Execution& s) { element_by_element(s, ir::Opcode::mul); }
 
 }  // namespace nxv::testing::evaluations

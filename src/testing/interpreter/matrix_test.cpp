@@ -38,7 +38,8 @@ ir::Kernel matrix_kernel(bool forgets_barrier = false, bool diverges = false) {
     const Value sum =
         b.matrix_multiply_add(load(x, ir::Matrix::a, true), load(identity, ir::Matrix::b, false),
                               b.matrix_fill(b.f32(0.5f)));
-    b.matrix_store(sums, b.builtin(Builtin::subgroup_index) * 256u, 16, b.matrix_add(sum, sum));
+    b.matrix_store(sums, b.builtin(Builtin::subgroup_index) * 256u, 16,
+                   b.matrix_multiply(b.matrix_add(sum, sum), sum));
   };
   if (diverges) {
     b.if_(i < 40u, product);
@@ -67,7 +68,8 @@ TEST(Interpreter, CooperativeMatrices) {
   run(matrix_kernel(), {}, std::vector{Argument::buffer(from), Argument::buffer(to)});
   for (uint32_t i = 0; i < 512; ++i) {
     const uint32_t row = i % 256 / 16, column = i % 16;  // read by columns: transposed
-    EXPECT_EQ(to[i], 2 * (static_cast<float>(column * 16 + row) + 0.5f)) << i;
+    const float sum = static_cast<float>(column * 16 + row) + 0.5f;
+    EXPECT_EQ(to[i], 2 * sum * sum) << i;
   }
 }
 

@@ -261,6 +261,23 @@ bool factors_alike(const HostTensor& got, const HostTensor& want, int64_t i) {
          4 * static_cast<double>(rows) * epsilon * largest;
 }
 
+double largest_of(const HostTensor& t) {
+  double largest = 0;
+  for (int64_t i = 0; i < t.count(); ++i) {
+    largest = std::max(largest, std::abs(to_complex_double(t.at(i))));
+  }
+  return largest;
+}
+
+// By how much elements of an attention may be off beside their rounding: the errors of scores,
+// which grow with them, change weights; sums of weighted values are as large as the values.
+double attention_slack(const Node& node, std::span<const HostTensor> inputs) {
+  const auto& attr = node.attribute<AttentionAttr>();
+  const double score = largest_of(inputs[0]) * largest_of(inputs[1]) * std::fabs(attr.scale) *
+                       std::sqrt(static_cast<double>(inputs[0].shape[3]));
+  return 0x1p-20 * (1 + score) * largest_of(inputs[2]);
+}
+
 }  // namespace
 
 AgreementOptions agreement_of(const plan::DevicePlan& plan) {
@@ -310,6 +327,7 @@ std::string disagreement(const Node& node, std::span<const HostTensor> inputs,
                                                                                          : 0x1p-23;
   const double slack = terms * step * (is_complex(node.dtype) ? 4 : 1);
   const double ulp = allowed_ulp(node, inputs);
+  const double slack_of_attention = node.op == Op::attention ? attention_slack(node, inputs) : 0;
   HostTensor unrounded;
   if (!options.f64_integers && rounds_a_pair(node, inputs)) {
     unrounded = reference_evaluate(*over(owner, node, DType::f64, operands));
@@ -332,6 +350,11 @@ std::string disagreement(const Node& node, std::span<const HostTensor> inputs,
     } else if (is_complex(node.dtype) && !is_exact_by_parts(node)) {
       if (complex_alike(g, w, complex_epsilon(node, inputs, i))) continue;
       why = " (normwise)";
+    } else if (node.op == Op::attention) {
+      const double exact = to_double(w),
+                   bound = slack_of_attention + 2.02 * half_ulp(node.dtype, exact);
+      if (std::fabs(to_double(g) - exact) <= bound) continue;
+      why = " (within " + std::to_string(bound) + ")";
     } else if (node.op == Op::fft) {
       if (transforms_alike(got, want, i)) continue;
       why = "";

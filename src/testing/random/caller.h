@@ -97,6 +97,7 @@ class Caller {
   void option(const char* name, std::vector<int64_t> values) {
     options_.push_back({name, std::move(values), {}});
   }
+  void real_option(const char* name, double value) { options_.push_back({name, {}, {value}}); }
   int64_t axis_option(const Shape& shape) {
     const auto rank = static_cast<int64_t>(shape.size());
     const int64_t axis = dice_.below(rank);
@@ -126,7 +127,8 @@ class Caller {
 };
 
 using Draws = std::map<std::string, void (*)(Caller&)>;
-// Of transforms and linear algebra.
+// Of transforms and linear algebra, of attention.
 Draws linear_draws();
+Draws attention_draws();
 
 }  // namespace nxv

@@ -288,6 +288,7 @@ const Draws& draws() {
         {"cumulative_min", draw_scan_of_reals},
     };
     all.merge(linear_draws());
+    all.merge(attention_draws());
     return all;
   }();
   return table;
@@ -342,18 +343,18 @@ std::vector<std::string> random_call_names() {
   return names;
 }
 
+RandomCall random_call_of(const GraveyardRef& owner, const std::string& name, uint64_t seed) {
+  Caller caller(owner, name, seed);
+  draws().at(name)(caller);
+  return {name, caller.run()};
+}
+
 RandomCall random_call(const GraveyardRef& owner, uint64_t seed) {
   static const std::vector<std::string> names = random_call_names();
   const auto kind = static_cast<size_t>(Dice(seed).below(static_cast<int64_t>(names.size())));
-  RandomCall call{names[kind], {}};
-  if (kind >= draws().size()) {
-    call.results = table_call(owner, table_ops()[kind - draws().size()], seed);
-  } else {
-    Caller caller(owner, call.name, seed);
-    draws().at(call.name)(caller);
-    call.results = caller.run();
-  }
-  return call;
+  const std::string& name = names[kind];
+  if (kind < draws().size()) return random_call_of(owner, name, seed);
+  return {name, table_call(owner, table_ops()[kind - draws().size()], seed)};
 }
 
 }  // namespace nxv

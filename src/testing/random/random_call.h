@@ -21,5 +21,7 @@ struct RandomCall {
 
 // Equal for equal seeds, whatever the owner.
 RandomCall random_call(const GraveyardRef& owner, uint64_t seed);
+// Of one name of the library.
+RandomCall random_call_of(const GraveyardRef& owner, const std::string& name, uint64_t seed);
 
 }  // namespace nxv

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "graph/function.h"
+#include "testing/reference/attention.h"
 #include "testing/reference/library.h"
 #include "testing/reference/number.h"
 #include "testing/reference/pointwise.h"
@@ -97,7 +98,7 @@ HostTensor evaluate_one(const Node& node, Inputs inputs) {
 struct Values {
   const NodeEvaluator& evaluate;
   std::unordered_map<const Node*, HostTensor> of;
-  std::unordered_map<const Node*, std::vector<HostTensor>> of_control;
+  std::unordered_map<const Node*, std::vector<HostTensor>> of_control;  // that have several
 };
 
 const NodeEvaluator kReference = evaluate_one;
@@ -105,9 +106,20 @@ const NodeEvaluator kReference = evaluate_one;
 std::vector<HostTensor> evaluate_control(const Node& node, Inputs inputs,
                                          const NodeEvaluator& evaluate);
 
+// Of those with kernels of their own.
+bool has_results(const Node& node) {
+  if (node.op == Op::attention_gradient) return true;
+  return node.op == Op::attention && node.attribute<AttentionAttr>().has_statistics;
+}
+
 void evaluate_node(const Node& node, Inputs inputs, Values& values) {
   if (info(node.op).fusion == Fusion::control) {
     values.of_control.emplace(&node, evaluate_control(node, inputs, values.evaluate));
+    values.of.emplace(&node, HostTensor(node.dtype, node.shape));
+  } else if (has_results(node)) {
+    values.of_control.emplace(&node, node.op == Op::attention
+                                         ? evaluate_attention(node, inputs)
+                                         : evaluate_attention_gradient(node, inputs));
     values.of.emplace(&node, HostTensor(node.dtype, node.shape));
   } else if (node.op == Op::result) {
     const auto& all = values.of_control.at(node.inputs[0].get());

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "testing/reference/attention.h"
 #include "testing/reference/fourier.h"
 #include "testing/reference/indexing.h"
 #include "testing/reference/linear.h"
@@ -31,6 +32,8 @@ HostTensor evaluate_library(const Node& node, std::span<const HostTensor* const>
       return evaluate_last_slot(node, *inputs[0]);
     case Op::scatter_add:
       return evaluate_scatter_add(node, *inputs[0], *inputs[1], *inputs[2]);
+    case Op::attention:
+      return std::move(evaluate_attention(node, inputs)[0]);
     case Op::triangular_solve:
     case Op::cholesky:
     case Op::lu:

@@ -20,6 +20,9 @@ defmodule Nx.Vulkan.CallTest do
     line = V.tensor!([1.0, 2.0, 3.0, 4.0])
     [p, q] = for _ <- 1..2, do: V.call!(:parameter, [], type: :f32)
     body = V.add!(V.multiply!(q, 2), p)
+    zeros = for length <- 1..2, do: V.full!({1, 1, length, 2}, 0.0)
+    ones = V.full!({1, 1, 1, 2}, 1.0)
+    values = V.tensor!([[[[1.0, 2.0], [3.0, 6.0]]]])
     image = V.reshape!(V.iota!({9}, type: :f32), {1, 1, 3, 3})
 
     %{
@@ -67,6 +70,12 @@ defmodule Nx.Vulkan.CallTest do
       solve: {[square, V.tensor!([6.0, 7.0])], [], [1, 1]},
       determinant: {[square], [], [16]},
       invert: {[V.tensor!([[2.0, 0.0], [0.0, 4.0]])], [], [[0.5, 0], [0, 0.25]]},
+      attention:
+        {zeros ++ [values], [causal: true, scale: 0.5], [[[[2, 4]]]]},
+      attention_gradient:
+        {zeros ++ [values, V.tensor!([[[[2.0, 4.0]]]]), V.tensor!([[[0.6931472]]]), ones],
+         [causal: true],
+         {[[[[0, 0]]]], [[[[0, 0], [0, 0]]]], [[[[0.5, 0.5], [0.5, 0.5]]]]}},
       all_close: {[line, V.add!(line, 0.5)], [atol: 1, rtol: 0.0, equal_nan: true], [1]},
       cast: {[line], [type: :s32], [1, 2, 3, 4]},
       reshape: {[x], [shape: {3, 2}], [[3, 1], [2, 9], [7, 8]]},

@@ -1,0 +1,210 @@
+#include "kernels/attention/attention_choice.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "kernels/attention/attention_chunks.h"
+#include "kernels/common/divide_up.h"
+
+namespace nxv::kernels {
+namespace {
+
+// Products of this many multiplications at most are added up in f64, where the device has it, as
+// those of matrices are.
+constexpr int64_t kWideProducts = int64_t{1} << 22;
+
+// Invocations of a workgroup on matrix units: four subgroups of 32, which share keys and values.
+constexpr uint32_t kUnitInvocations = 128;
+// Rows that share a head of keys, of those whose keys are split; of fewer keys parts do not pay.
+constexpr int64_t kDecodeRows = 16, kDecodeKeys = 128;
+// Of fewer queries matrices would be mostly empty.
+constexpr int64_t kUnitQueries = 16;
+
+SharedAttentionLayout shared_layout(const AttentionProblem& p, const Target& target) {
+  const AttentionSizes& s = p.sizes;
+  SharedAttentionLayout layout;
+  layout.options = p.options;
+  layout.query_groups = p.query_groups;
+  layout.key_groups = p.key_groups;
+  layout.value_groups = p.value_groups;
+  layout.result_groups = p.result_groups;
+  layout.value_slabs = static_cast<uint32_t>(divide_up(static_cast<uint64_t>(s.value_width), 32));
+  layout.wide = adds_up_wide(s, target);
+  // Totals of more would not stay in registers.
+  const uint32_t most = layout.value_slabs * (layout.wide ? 2 : 1) > 4 ? 2 : 4;
+  layout.rows = s.queries <= 8 ? 1 : s.queries <= 16 ? 2 : most;
+  return layout;
+}
+
+const char* shared_obstacle(const AttentionProblem& p, const Target& target) {
+  const auto slabs = divide_up(static_cast<uint64_t>(p.sizes.width), 32);
+  const uint64_t iterations = divide_up(static_cast<uint64_t>(p.sizes.keys), 32) * (1 + slabs);
+  if (iterations > target.plan->max_loop_iterations) return "the loop over keys is too long";
+  return nullptr;
+}
+
+DecodeLayout decode_layout(const AttentionProblem& p) {
+  const auto chunks = [&](int64_t width) {
+    return static_cast<uint32_t>(
+        divide_up(static_cast<uint64_t>(width), chunk_elements(p.options.type)));
+  };
+  const auto rows = static_cast<uint64_t>(p.sizes.queries * (p.sizes.heads / p.sizes.kv_heads));
+  DecodeLayout layout;
+  layout.options = p.options;
+  layout.rows = rows > 4 ? 8 : rows > 2 ? 4 : static_cast<uint32_t>(rows);
+  layout.part = part_of_keys(p.sizes.keys);
+  layout.width = chunks(p.sizes.width);
+  layout.value_width = chunks(p.sizes.value_width);
+  layout.tile = layout.width > 32 ? 16 : 32;
+  return layout;
+}
+
+const char* decode_obstacle(const AttentionProblem& p, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  if (!plan.tuning.shares_cheaply) return "barriers cost much";
+  if (p.sizes.queries * (p.sizes.heads / p.sizes.kv_heads) > kDecodeRows) {
+    return "many queries share a head of keys";
+  }
+  if (p.sizes.keys < kDecodeKeys) return "there are few keys";
+  if (!p.has_chunks) return "its columns do not come in chunks of 16 bytes";
+  if (kCombineInvocations > plan.max_workgroup_invocations) return "the workgroup is too large";
+  if (decode_shared_bytes(decode_layout(p)) > plan.shared_memory_bytes) {
+    return "the tiles do not fit into shared memory";
+  }
+  return nullptr;
+}
+
+// The largest blocks that registers hold the totals of: 64 columns for each invocation that has a
+// row.
+UnitAttentionLayout unit_layout(const AttentionProblem& p, const Target& target) {
+  const auto matrices = [](int64_t width) {
+    return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(width), ir::kMatrixSide));
+  };
+  UnitAttentionLayout layout;
+  layout.options = p.options;
+  layout.lanes = target.plan->subgroup_size;
+  layout.width = matrices(p.sizes.width);
+  layout.value_width = matrices(p.sizes.value_width);
+  const bool is_wide = std::max(layout.width, layout.value_width) > 4;
+  layout.rows = is_wide && layout.lanes >= 2 * ir::kMatrixSide ? layout.lanes / 2 : layout.lanes;
+  layout.subgroups = std::max(1u, kUnitInvocations / std::max(1u, layout.lanes));
+  while (layout.subgroups > 1 && layout.subgroups / 2 * layout.rows >= p.sizes.queries) {
+    layout.subgroups /= 2;
+  }
+  return layout;
+}
+
+const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  const DType type = p.options.type;
+  const auto factor = type == DType::bf16 ? plan::MatrixType::bf16 : plan::MatrixType::f16;
+  const bool has_shape = std::any_of(
+      plan.matrix_shapes.begin(), plan.matrix_shapes.end(), [&](const plan::MatrixShape& s) {
+        return s.m == ir::kMatrixSide && s.n == ir::kMatrixSide && s.k == ir::kMatrixSide &&
+               s.a == factor && s.b == factor && s.accumulator == plan::MatrixType::f32;
+      });
+  const bool has_units = plan.has.coopmat && plan.fixed_subgroup_size && has_shape &&
+                         (type == DType::f16 ? plan.has.f16 : plan.has.bf16);
+  if (storage_bytes(type) != 2 || !has_units) {
+    return "the device has no matrix units for its types";
+  }
+  const UnitAttentionLayout layout = unit_layout(p, target);
+  if (layout.lanes < ir::kMatrixSide || layout.lanes > 64) return "subgroups are of another size";
+  if (layout.rows < layout.lanes && !plan.has.subgroup_shuffle) return "subgroups cannot shuffle";
+  if (layout.lanes * layout.subgroups > plan.max_workgroup_invocations) {
+    return "the workgroup is too large";
+  }
+  if (unit_shared_bytes(layout) > plan.shared_memory_bytes) {
+    return "the tiles do not fit into shared memory";
+  }
+  if (!p.has_chunks) return "its columns do not come in chunks of 16 bytes";
+  if (p.sizes.queries < kUnitQueries) return "there are too few queries";
+  if (divide_up(static_cast<uint64_t>(p.sizes.keys), 32) > plan.max_loop_iterations) {
+    return "the loop over keys is too long";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several) {
+  const Operand& o = region.operands[operand];
+  const uint32_t* const place = region.words.data() + o.words;  // the offset, four strides
+  bool fits = place[0] % several == 0 && place[4] == 1 && shape[3] % several == 0;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    fits = fits && (shape[axis] == 1 || place[1 + axis] % several == 0);
+  }
+  return fits;
+}
+
+// Parts enough for all cores of a GPU, and few enough to combine.
+uint32_t part_of_keys(int64_t keys) {
+  if (keys <= 4096) return 64;
+  if (keys <= 16384) return 128;
+  return keys <= 65536 ? 256 : 512;
+}
+
+bool adds_up_wide(const AttentionSizes& s, const Target& target) {
+  return target.math.f64 && s.queries * s.keys <= kWideProducts &&
+         s.queries * s.keys * s.width <= kWideProducts;
+}
+
+AttentionProblem attention_problem(const Region& region) {
+  const Node& node = operation_of(*region.root);
+  const auto& attr = node.attribute<AttentionAttr>();
+  const AttentionOperands operands(attr);
+  AttentionProblem p{AttentionSizes(node), {}, false, false, false, false, false};
+  AttentionOptions& o = p.options;
+  o.type = node.inputs[0]->dtype;
+  o.has_mask = attr.has_mask;
+  o.has_bias = attr.has_bias;
+  o.has_lengths = attr.has_lengths;
+  o.has_offsets = attr.has_offsets;
+  o.has_sinks = attr.has_sinks;
+  o.has_cap = attr.soft_cap != 0;
+  o.has_before = attr.before >= 0;
+  o.has_after = attr.after >= 0;
+  o.bias = operands.bias < 0 ? DType::f32 : node.inputs[static_cast<size_t>(operands.bias)]->dtype;
+  o.result = -1;
+  for (size_t r = 0; r < region.roots.size(); ++r) {
+    const Node& root = *region.roots[r].node;
+    const bool is_statistics = root.op == Op::result && root.attribute<ResultAttr>().index == 1;
+    (is_statistics ? o.statistics : o.result) = static_cast<int>(r);
+    if (!is_statistics) o.stored = root.dtype;
+  }
+  p.query_groups = has_groups(region, 0, node.inputs[0]->shape, 4);
+  p.key_groups = has_groups(region, 1, node.inputs[1]->shape, 4);
+  p.value_groups = has_groups(region, 2, node.inputs[2]->shape, 4);
+  p.has_chunks = true;
+  for (size_t i = 0; i < 3; ++i) {
+    p.has_chunks =
+        p.has_chunks && has_groups(region, i, node.inputs[i]->shape, chunk_elements(o.type));
+  }
+  p.result_groups = p.sizes.value_width % 4 == 0;
+  return p;
+}
+
+std::vector<AttentionCandidate> attention_candidates(const AttentionProblem& problem,
+                                                     const Target& target) {
+  return {{"attention_parts", decode_layout(problem), decode_obstacle(problem, target)},
+          {"attention_units", unit_layout(problem, target), unit_obstacle(problem, target)},
+          {"attention_shared", shared_layout(problem, target), shared_obstacle(problem, target)}};
+}
+
+AttentionLayout choose_attention(const AttentionProblem& problem, const Target& target) {
+  const auto all = attention_candidates(problem, target);
+  for (const AttentionCandidate& c : all) {
+    if (!c.refusal) return c.layout;
+  }
+  throw Error(Status::unsupported, std::string("attention: ") + all.back().refusal);
+}
+
+std::vector<Candidate> candidates_of_attention(const Region& region, const Target& target) {
+  std::vector<Candidate> all;
+  for (const auto& c : attention_candidates(attention_problem(region), target)) {
+    all.push_back({c.name, c.refusal});
+  }
+  return all;
+}
+
+}  // namespace nxv::kernels

@@ -1,0 +1,36 @@
+// Which kernels compute an attention: a function of shapes, types and the plan.
+#pragma once
+
+#include <variant>
+
+#include "kernels/attention/attention.h"
+#include "kernels/attention/attention_decode.h"
+
+namespace nxv::kernels {
+
+struct AttentionProblem {
+  AttentionSizes sizes;
+  AttentionOptions options;
+  bool query_groups, key_groups, value_groups, result_groups;  // of four columns
+  bool has_chunks;  // of 16 bytes, of queries, keys and values
+};
+AttentionProblem attention_problem(const Region& region);
+
+using AttentionLayout = std::variant<SharedAttentionLayout, UnitAttentionLayout, DecodeLayout>;
+// Whether columns are adjacent, and so many of every row begin at a multiple of as many elements.
+bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several);
+// Whether products are added up in f64.
+bool adds_up_wide(const AttentionSizes& sizes, const Target& target);
+
+struct AttentionCandidate {
+  const char* name;
+  AttentionLayout layout;
+  const char* refusal;  // why not; null: it serves
+};
+// Best first.
+std::vector<AttentionCandidate> attention_candidates(const AttentionProblem& problem,
+                                                     const Target& target);
+// The first that serves. Throws Error(unsupported) where none does.
+AttentionLayout choose_attention(const AttentionProblem& problem, const Target& target);
+
+}  // namespace nxv::kernels

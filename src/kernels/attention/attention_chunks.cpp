@@ -1,0 +1,60 @@
+#include "kernels/attention/attention_chunks.h"
+
+#include "kernels/common/divide_up.h"
+
+namespace nxv::kernels {
+
+using ir::Opcode;
+using ir::Value;
+
+AttentionChunks::AttentionChunks(ir::Builder& b, const KernelArguments& arguments,
+                                 const AttentionScores& scores, int operand, DType type,
+                                 uint32_t rows, uint32_t chunks, Value width, uint32_t threads)
+    : b_(b),
+      arguments_(arguments),
+      scores_(scores),
+      operand_(operand),
+      elements_(chunk_elements(type)),
+      rows_(rows),
+      chunks_(chunks),
+      width_(width) {
+  const Value zero = b_.u32(0), local = b_.builtin(ir::Builtin::local_index);
+  for (uint32_t first = 0; first < rows * chunks; first += threads) {
+    const Value index = local + first;
+    Slot slot;
+    slot.row = index / chunks;
+    slot.chunk = index - slot.row * chunks;
+    if (first + threads > rows * chunks) slot.is_there = index < rows * chunks;
+    slot.value = b_.var(b_.pack({zero, zero, zero, zero}));
+    slots_.push_back(slot);
+  }
+}
+
+void AttentionChunks::load(Value head, Value first, Value end) {
+  const Value zero = b_.u32(0), zeros = b_.pack({zero, zero, zero, zero});
+  for (const Slot& slot : slots_) {
+    const Value row = first + slot.row, column = slot.chunk * elements_;
+    const Value at = scores_.start(operand_, head, b_.binary(Opcode::min, row, end - 1u)) +
+                     b_.binary(Opcode::min, column, width_ - elements_);
+    const Value loaded = b_.load(arguments_.operand(operand_), at / elements_, kChunkType);
+    slot.value.set(b_.select((row < end) & (column < width_), loaded, zeros));
+  }
+}
+
+void AttentionChunks::store() const {
+  for (const Slot& slot : slots_) {
+    const auto put = [&] {
+      b_.shared_store(shared_, slot.row * stride(chunks_) + slot.chunk + first_, slot.value.get());
+    };
+    slot.is_there ? b_.if_(slot.is_there, put) : put();
+  }
+}
+
+Value AttentionChunks::matrix(ir::Type type, Value row, uint32_t row_block, uint32_t column_block,
+                              bool by_columns) const {
+  const uint32_t distance = stride(chunks_);
+  const uint32_t at = first_ + row_block * ir::kMatrixSide * distance + column_block * 2;
+  return b_.matrix_load(shared_, row * distance + at, distance, type, by_columns);
+}
+
+}  // namespace nxv::kernels

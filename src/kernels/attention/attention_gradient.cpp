@@ -1,0 +1,98 @@
+#include "kernels/attention/attention_gradient.h"
+
+#include "base/error.h"
+#include "kernels/attention/attention_choice.h"
+#include "kernels/common/divide_up.h"
+
+namespace nxv::kernels {
+namespace {
+
+const Family<GradientAttentionLayout> kGradient = {"attention_gradient",
+                                                   generate_attention_gradient};
+
+uint32_t slabs(int64_t width) {
+  return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(width), 32));
+}
+
+GradientAttentionLayout gradient_layout(const Region& region, const AttentionProblem& p,
+                                        const Target& target) {
+  const Node& node = operation_of(*region.root);
+  const auto gradient = static_cast<size_t>(
+      AttentionGradientOperands(AttentionOperands(node.attribute<AttentionAttr>()).count).gradient);
+  GradientAttentionLayout layout;
+  layout.options = p.options;
+  layout.options.stored = region.root->dtype;
+  layout.options.result = layout.options.statistics = -1;
+  layout.slabs = slabs(p.sizes.width);
+  layout.value_slabs = slabs(p.sizes.value_width);
+  layout.wide = adds_up_wide(p.sizes, target);
+  layout.query_groups = p.query_groups;
+  layout.key_groups = p.key_groups;
+  layout.value_groups = p.value_groups;
+  layout.gradient_groups = has_groups(region, gradient, node.inputs[gradient]->shape, 4);
+  return layout;
+}
+
+AttentionResultWords result_words(const AttentionSizes& s, bool heads_inside, int64_t heads,
+                                  int64_t rows, int64_t width) {
+  AttentionResultWords w;
+  w.batch_stride = static_cast<uint32_t>(s.batch == 1 ? 0 : heads * rows * width);
+  w.head_stride = static_cast<uint32_t>(heads_inside ? width : rows * width);
+  w.row_stride = static_cast<uint32_t>(heads_inside ? heads * width : width);
+  return w;
+}
+
+// Rows of an invocation: totals of more slabs would not stay in registers.
+uint32_t rows_of(uint32_t slabs, bool wide) { return slabs * (wide ? 2 : 1) > 4 ? 1 : 2; }
+
+}  // namespace
+
+Lowering lower_attention_gradient(const Region& region, const Target& target) {
+  const Node& node = operation_of(*region.root);
+  const AttentionProblem p = attention_problem(region);
+  const AttentionSizes& s = p.sizes;
+  const bool heads_inside = node.attribute<AttentionAttr>().heads_inside;
+  const GradientAttentionLayout all = gradient_layout(region, p, target);
+  int roots[3] = {-1, -1, -1};
+  for (size_t r = 0; r < region.roots.size(); ++r) {
+    roots[region.roots[r].node->attribute<ResultAttr>().index] = static_cast<int>(r);
+  }
+
+  Lowering lowering;
+  const auto add = [&](const GradientAttentionLayout& layout, int64_t heads, int64_t rows,
+                       int64_t others) {
+    // Of both products and of those that they are added up to.
+    const uint64_t each = 1 + layout.slabs + layout.value_slabs;
+    if (divide_up(static_cast<uint64_t>(others), 32) * each > target.plan->max_loop_iterations) {
+      throw Error(Status::unsupported, "attention_gradient: a loop over " + std::to_string(others) +
+                                           " rows is longer than one kernel may go over");
+    }
+    GradientWords words;
+    words.attention = attention_words(node, heads, rows, 8 * layout.rows);
+    words.first = result_words(s, heads_inside, heads, rows, s.width);
+    words.second = result_words(s, heads_inside, heads, rows, s.value_width);
+    Launch d = launch_of(kGradient, region, target, layout, words);
+    d.groups = fold_groups(words.attention.groups, *target.plan);
+    d.reads_output = false;
+    d.work = static_cast<uint64_t>(s.batch * s.heads * s.queries) *
+             static_cast<uint64_t>(s.keys * 2 * (s.width + s.value_width));
+    lowering.add(std::move(d));
+  };
+  if (roots[0] >= 0) {
+    GradientAttentionLayout layout = all;
+    layout.of_queries = true;
+    layout.first = roots[0];
+    layout.rows = rows_of(layout.slabs, layout.wide);
+    add(layout, s.heads, s.queries, s.keys);
+  }
+  if (roots[1] >= 0 || roots[2] >= 0) {
+    GradientAttentionLayout layout = all;
+    layout.first = roots[1];
+    layout.second = roots[2];
+    layout.rows = rows_of(layout.slabs + layout.value_slabs, layout.wide);
+    add(layout, s.kv_heads, s.keys, s.queries * (s.heads / s.kv_heads));
+  }
+  return lowering;
+}
+
+}  // namespace nxv::kernels

@@ -1,0 +1,50 @@
+// Gradients of attention: the weights are computed again from the logarithms of the rows' sums, so
+// that no score reaches memory here either (Dao, "FlashAttention-2", 2023). With P the weights, G
+// the gradient of the result and D the sums of each row of G times the result:
+//
+//   dV = P^T G,  dS = P * (G V^T - D) * slope,  dQ = dS K,  dK = dS^T Q
+//
+// A kernel for queries goes over keys, one for keys and values over the queries of all heads of
+// their group: nothing is added by two workgroups.
+#pragma once
+
+#include "kernels/attention/attention.h"
+
+namespace nxv::kernels {
+
+// Operands behind those of the attention.
+struct AttentionGradientOperands {
+  int gradient;    // of the result
+  int statistics;  // f32 {batch, heads, queries}: the logarithms of the rows' sums
+  int deltas;      // f32 {batch, heads, queries}: D
+  explicit AttentionGradientOperands(int first)
+      : gradient(first), statistics(first + 1), deltas(first + 2) {}
+};
+
+struct GradientAttentionLayout {
+  AttentionOptions options;
+  uint32_t rows = 2;                    // of an invocation
+  uint32_t slabs = 2, value_slabs = 2;  // of 32 columns
+  Choice<bool> of_queries = false;      // else of keys and values
+  Choice<bool> wide = false;            // adds up in f64
+  Choice<int> first = -1, second = -1;  // roots: of queries; of keys, of values; -1: none
+  // Four columns of a row are a group.
+  Choice<bool> query_groups = false, key_groups = false, value_groups = false,
+               gradient_groups = false;
+};
+
+// Where rows of a result begin; they are contiguous.
+struct AttentionResultWords {
+  uint32_t batch_stride = 0, head_stride = 0, row_stride = 0;
+};
+struct GradientWords {
+  AttentionWords attention;
+  AttentionResultWords first, second;
+};
+
+ir::Kernel generate_attention_gradient(const Region&, const Target&,
+                                       const GradientAttentionLayout&);
+
+Lowering lower_attention_gradient(const Region& region, const Target& target);
+
+}  // namespace nxv::kernels
