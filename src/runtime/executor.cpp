@@ -253,6 +253,7 @@ void Executor::run(const Program& program, Frame& frame, bool donates, bool drop
     const auto bind = [&](Position p) {
       if (Node* node = frame.node(p)) stored(*node);
     };
+    if (step.begins_stretch) recorder_.begin_stretch(step, frame);
     if (step.source >= 0) {
       bind(step.source);
       frame.store(step.outputs[0].root, frame.share(step.source));

@@ -69,8 +69,9 @@ struct Program {
     std::vector<uint32_t> words;
     std::vector<Scalars> scalars;
     std::vector<Place> workspaces;  // of the lowering's, where there is a plan
-    // Of the first step of a stretch of those between loops and branches: bytes of the block that
-    // it and the others have for what nobody else sees (runtime/temporaries.h).
+    // The first of a stretch of steps, which have one block for what nobody else sees
+    // (runtime/temporaries.h); its bytes, or 0.
+    bool begins_stretch = false;
     uint64_t block_bytes = 0;
     mutable int calls_without_block = 0;  // that follow; the engine's thread only
     std::vector<Position> last_reads;     // operands, or the source, that no later step reads

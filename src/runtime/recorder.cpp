@@ -58,8 +58,9 @@ void Recorder::copy_target(vulkan::Block& from, vulkan::Block& to, const Program
 
 // Where there is no room for all temporaries together, there may be for each. To look for room
 // costs what the pool has cached: that is done in some calls only.
-void Recorder::take_block(const Program::Step& step, Frame& frame) {
+void Recorder::begin_stretch(const Program::Step& step, Frame& frame) {
   frame.temporaries = {};
+  if (step.block_bytes == 0) return;
   if (step.calls_without_block > 0) {
     --step.calls_without_block;
     return;
@@ -87,7 +88,6 @@ void Recorder::choose_donors(const Program::Step& step, const Frame& frame) {
 
 void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   if (profiler_) profiler_->step(step);
-  if (step.block_bytes > 0) take_block(step, frame);
   donors_.assign(step.outputs.size(), -1);
   if (donates) choose_donors(step, frame);
   std::array<vulkan::BlockRef, kMaxRegionBuffers> values;  // of each output

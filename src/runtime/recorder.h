@@ -39,6 +39,9 @@ class Recorder {
   // each may take over an operand's storage.
   void kernels(const Program::Step& step, Frame& frame, bool donates);
 
+  // The block of the steps from this one on, where there is room for one.
+  void begin_stretch(const Program::Step& step, Frame& frame);
+
   // What follows is recorded so; answers how it was before.
   Gated gate(const Gated& gated) { return std::exchange(gated_, gated); }
   void profile(Profiler* profiler) { profiler_ = profiler; }
@@ -55,7 +58,6 @@ class Recorder {
   // Of each output, the operand whose storage it takes over, by its index, or -1.
   void choose_donors(const Program::Step& step, const Frame& frame);
   std::shared_ptr<FaultSlot> make_slot(const Program::Step& step);
-  void take_block(const Program::Step& step, Frame& frame);
   vulkan::BlockRef allocate(uint64_t bytes, const Program::Place& place, const Frame& frame);
 
   vulkan::Device& device_;

@@ -44,6 +44,12 @@ class Runs {
     }
     for (const auto& [p, node] : program_.captures) slots_[p] = std::make_shared<Storage>();
     for (const Program::Step& step : program_.steps) {
+      if (step.begins_stretch) {
+        block_ = step.block_bytes;
+        for (const auto& s : slots_) {
+          if (s && s->place) return "a part outlives its stretch";
+        }
+      }
       if (step.source >= 0) {
         slots_[step.outputs[0].root] = slots_[step.source];
       } else if (step.control) {
@@ -76,7 +82,6 @@ class Runs {
   }
 
   std::string store(const Program::Step& step) {
-    if (step.block_bytes > 0) block_ = step.block_bytes;
     std::vector<std::shared_ptr<Storage>> made;
     std::set<Position> taken;
     const auto make = [&](uint64_t bytes, const Program::Place& place) {
@@ -175,7 +180,7 @@ TEST_F(Temporaries, NeverShareBytesWhileBothAreAlive) {
   std::map<uint64_t, int> placed;
   const auto check = [&](const Program& made, uint64_t seed) {
     for (const bool donates : {true, false}) {
-      for (const uint64_t most : {~uint64_t{0}, uint64_t{2048}, uint64_t{256}}) {
+      for (const uint64_t most : {~uint64_t{0}, uint64_t{512}, uint64_t{128}}) {
         Program program = made;
         plan_temporaries(program, donates, most);
         for (const bool expire : {false, true}) {
@@ -194,10 +199,10 @@ TEST_F(Temporaries, NeverShareBytesWhileBothAreAlive) {
                    [&](const Program& program) { check(program, seed); });
     });
   }
-  EXPECT_GT(placed[~uint64_t{0}], 900);
-  EXPECT_GT(placed[256], 500);
-  EXPECT_LT(placed[256], placed[2048]);
-  EXPECT_LT(placed[2048], placed[~uint64_t{0}]);
+  EXPECT_GT(placed[~uint64_t{0}], 500);
+  EXPECT_GT(placed[128], 100);
+  EXPECT_LT(placed[128], placed[512]);
+  EXPECT_LT(placed[512], placed[~uint64_t{0}]);
 }
 
 TEST_F(Temporaries, TakeLittleMoreThanTheyNeedAtOnce) {
