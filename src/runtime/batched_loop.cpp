@@ -88,15 +88,15 @@ uint64_t kept_bytes(const Program& round) {
 }  // namespace
 
 void Executor::check_faults(DeviceStorage& storage) {
-  for (const auto& slot : storage.faults) {
+  if (!storage.faults) return;
+  for (const FaultSlotRef& slot : storage.faults->slots) {
     if (slot->is_clear.load(std::memory_order_acquire)) continue;
-    std::vector<uint32_t> words(slot->ops.size());
-    device_.transfers().download(slot->block, 0, std::as_writable_bytes(std::span(words)));
-    const Failure fault = find_fault(slot->ops, words, slot->shape);
+    std::vector<std::byte> bytes(slot->bytes());
+    device_.transfers().download(slot->block, 0, bytes);
+    const Failure fault = slot->judge(bytes.data());
     if (fault) throw Error(fault.status, fault.message);
-    slot->is_clear.store(!slot->is_shared, std::memory_order_release);
   }
-  storage.faults.clear();
+  storage.faults = nullptr;
 }
 
 // The rounds of a batch are recorded ahead, each behind a gate, and one read at its end tells how

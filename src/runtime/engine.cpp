@@ -289,7 +289,7 @@ void Engine::begin_read(Request& request) {
   const int64_t count = request.count < 0 ? node.count : std::min(request.count, node.count);
   struct Pending {
     vulkan::Readback value;
-    std::vector<std::pair<std::shared_ptr<FaultSlot>, vulkan::Readback>> faults;
+    std::vector<std::pair<FaultSlotRef, vulkan::Readback>> faults;
     ReadDone done;
     uint64_t bytes = 0;
   };
@@ -297,20 +297,19 @@ void Engine::begin_read(Request& request) {
   pending->bytes = static_cast<uint64_t>(count * storage_bytes(node.dtype));
   pending->value = transfers.read(storage.block, 0, pending->bytes);
   uint64_t epoch = pending->value.epoch;
-  for (const auto& slot : storage.faults) {
-    if (slot->is_clear.load(std::memory_order_acquire)) continue;
-    pending->faults.emplace_back(slot, transfers.read(slot->block, 0, 4 * slot->ops.size()));
-    epoch = std::max(epoch, pending->faults.back().second.epoch);
+  if (storage.faults) {
+    for (const FaultSlotRef& slot : storage.faults->slots) {
+      if (slot->is_clear.load(std::memory_order_acquire)) continue;
+      pending->faults.emplace_back(slot, transfers.read(slot->block, 0, slot->bytes()));
+      epoch = std::max(epoch, pending->faults.back().second.epoch);
+    }
   }
   pending->done = std::move(request.read);
   device_->queue().on_complete(epoch, [pending](const Failure& failure) {
     if (failure) return pending->done(failure, {});
     for (const auto& [slot, read] : pending->faults) {
-      std::vector<uint32_t> words(slot->ops.size());
-      std::memcpy(words.data(), read.bytes, 4 * words.size());
-      const Failure found = find_fault(slot->ops, words, slot->shape);
+      const Failure found = slot->judge(read.bytes);
       if (found) return pending->done(found, {});
-      slot->is_clear.store(true, std::memory_order_release);
     }
     pending->done({}, {pending->value.bytes, pending->bytes});
   });

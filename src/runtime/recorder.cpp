@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_set>
 
 #include "graph/fault.h"
 #include "schedule/scalars.h"
@@ -17,21 +16,17 @@ constexpr int kCallsWithoutBlock = 64;
 }  // namespace
 
 Faults Recorder::faults_of(const Program::Step& step, const Program::Output& output,
-                           const Frame& frame) {
+                           const Frame& frame, const FaultSlotRef& slot) {
   Faults faults;
-  std::unordered_set<const FaultSlot*> known;
   for (int operand : output.operands) {
-    for (const auto& slot : frame.storage(step.operands[operand]).faults) {
-      const bool is_clear = slot->is_clear.load(std::memory_order_acquire);
-      if (!is_clear && known.insert(slot.get()).second) faults.push_back(slot);
-    }
+    faults = fault_sets_.unite(faults, frame.storage(step.operands[operand]).faults);
   }
-  return faults;
+  return slot ? fault_sets_.add(faults, slot) : faults;
 }
 
-std::shared_ptr<FaultSlot> Recorder::make_slot(const Program::Step& step) {
-  std::shared_ptr<FaultSlot> unshared;
-  std::shared_ptr<FaultSlot>& slot = gated_.slots ? (*gated_.slots)[&step] : unshared;
+FaultSlotRef Recorder::make_slot(const Program::Step& step) {
+  FaultSlotRef unshared;
+  FaultSlotRef& slot = gated_.slots ? (*gated_.slots)[&step] : unshared;
   if (!slot) {
     slot = std::make_shared<FaultSlot>();
     const uint64_t bytes = (step.faults.size() + 3) / 4 * 16;
@@ -102,7 +97,7 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
     workspaces.push_back(allocate(step.lowering.workspaces[w], place, frame));
   }
 
-  std::shared_ptr<FaultSlot> slot;
+  FaultSlotRef slot;
   if (!step.faults.empty()) slot = make_slot(step);
 
   operands_.clear();
@@ -147,10 +142,8 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   }
   for (size_t r = 0; r < step.outputs.size(); ++r) {
     const Program::Output& output = step.outputs[r];
-    Faults faults = faults_of(step, output, frame);
-    const bool has_slot = std::find(faults.begin(), faults.end(), slot) != faults.end();
-    if (slot && !has_slot) faults.push_back(slot);
-    auto storage = std::make_shared<DeviceStorage>(std::move(values[r]), std::move(faults));
+    auto storage =
+        std::make_shared<DeviceStorage>(std::move(values[r]), faults_of(step, output, frame, slot));
     storage->known = output.known;
     if (const Node* root = frame.node(output.root)) storage->known = integer_constant(*root);
     frame.store(output.root, std::move(storage));

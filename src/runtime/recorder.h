@@ -22,7 +22,7 @@ struct RecorderStats {
   Counter bytes_read, bytes_written;
 };
 
-using FaultSlots = std::unordered_map<const Program::Step*, std::shared_ptr<FaultSlot>>;
+using FaultSlots = std::unordered_map<const Program::Step*, FaultSlotRef>;
 
 // Of rounds of a loop that are recorded before it is known whether they will be run (Speculation):
 // dispatches take their groups from a gate, and all rounds report their faults to the same slots.
@@ -33,7 +33,7 @@ struct Gated {
 
 class Recorder {
  public:
-  explicit Recorder(vulkan::Device& device) : device_(device) {}
+  explicit Recorder(vulkan::Device& device) : device_(device), fault_sets_(device) {}
 
   // The kernels of a step whose operands are stored; its roots are, afterwards. With `donates`,
   // each may take over an operand's storage.
@@ -51,16 +51,17 @@ class Recorder {
   const RecorderStats& stats() const { return stats_; }
 
  private:
-  // What operands share is kept once, or the list would double with every value read twice.
-  static Faults faults_of(const Program::Step& step, const Program::Output& output,
-                          const Frame& frame);
+  // `slot`: of the step, or null.
+  Faults faults_of(const Program::Step& step, const Program::Output& output, const Frame& frame,
+                   const FaultSlotRef& slot);
   void copy_target(vulkan::Block& from, vulkan::Block& to, const Program::Output& output);
   // Of each output, the operand whose storage it takes over, by its index, or -1.
   void choose_donors(const Program::Step& step, const Frame& frame);
-  std::shared_ptr<FaultSlot> make_slot(const Program::Step& step);
+  FaultSlotRef make_slot(const Program::Step& step);
   vulkan::BlockRef allocate(uint64_t bytes, const Program::Place& place, const Frame& frame);
 
   vulkan::Device& device_;
+  FaultSets fault_sets_;
   Gated gated_;
   Profiler* profiler_ = nullptr;
   // Of the step being recorded; they keep their capacity.

@@ -1,25 +1,14 @@
 // Storage of a value on the device.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "graph/node.h"
+#include "runtime/faults.h"
 #include "vulkan/memory.h"
 
 namespace nxv::runtime {
-
-// What a value's kernels report: a word for each operation that may fault (graph/fault.h).
-struct FaultSlot {
-  vulkan::BlockRef block;
-  std::vector<Op> ops;
-  Shape shape;                        // of the value
-  std::atomic<bool> is_clear{false};  // read back once and found unset
-  bool is_shared = false;             // rounds that are still to come report to it, too
-};
-using Faults = std::vector<std::shared_ptr<FaultSlot>>;
 
 class DeviceStorage : public Storage {
  public:
