@@ -199,15 +199,6 @@ std::vector<Stretch> stretches_of(std::vector<Lifetime>& items, const std::vecto
   return stretches;
 }
 
-// In the middle half, at the step that the fewest bytes live through.
-std::optional<std::array<Stretch, 2>> halves_of(const Stretch& whole) {
-  const int quarter = (whole.end - whole.begin) / 4;
-  if (quarter == 0) return std::nullopt;
-  const std::vector<uint64_t> live = bytes_at(whole.items, whole.begin, whole.end);
-  const auto least = std::min_element(live.begin() + quarter, live.end() - quarter);
-  return split(whole, whole.begin + static_cast<int>(least - live.begin()));
-}
-
 }  // namespace
 
 std::vector<PlannedBlock> lay_out(std::vector<Lifetime>& items, const std::vector<int>& boundaries,
@@ -228,22 +219,12 @@ std::vector<PlannedBlock> lay_out(std::vector<Lifetime>& items, const std::vecto
   }
   std::vector<bool> is_placed(items.size());
   std::vector<PlannedBlock> blocks;
-  std::reverse(stretches.begin(), stretches.end());
-  for (int splits = kMostSplits; !stretches.empty();) {
-    const Stretch s = std::move(stretches.back());
-    stretches.pop_back();
-    const uint64_t bytes = s.items.size() < 2 ? 0 : place_well(s, most);
-    const bool is_worth_it = bytes > 0 && bytes + s.apart() <= enough;
-    if (bytes > 0 && !is_worth_it && splits > 0) {
-      if (auto halves = halves_of(s)) {
-        --splits;
-        stretches.push_back(std::move((*halves)[1]));
-        stretches.push_back(std::move((*halves)[0]));
-        continue;
-      }
-    }
-    blocks.push_back({s.begin, is_worth_it ? bytes : 0});
-    if (!is_worth_it) continue;
+  for (const Stretch& s : stretches) {
+    blocks.push_back({s.begin, 0});
+    if (s.items.size() < 2) continue;
+    const uint64_t bytes = place_well(s, most);
+    if (bytes + s.apart() > enough) continue;
+    blocks.back().bytes = bytes;
     for (const Lifetime* item : s.items) {
       is_placed[static_cast<size_t>(item - items.data())] = !item->is_apart;
     }

@@ -25,8 +25,8 @@ struct PlannedBlock {
 // Gives places to what lives within one stretch of steps, between the ascending `boundaries`, each
 // of which is the first step of a stretch; steps go from 0 to `end`. A stretch has a block, or
 // several after each other where the largest amount of memory at any step, of blocks and of what
-// has memory of its own, would else be larger than if everything had. A block has `most` bytes at
-// most.
+// has memory of its own, would else be larger than if everything had; none where it is larger all
+// the same. A block has `most` bytes at most.
 //
 // Places in a block are chosen as by Pisarchyk and Lee, "Efficient memory management for deep
 // neural net inference" (2020): one after the other, each into the smallest gap between those that

@@ -57,15 +57,17 @@ void Speculation::begin_round(const DeviceStorage& condition, const Program& pro
   ahead_ = 0;
   Gate& opened = gate(program);
   opened.round = round_;
-  const vulkan::Pipeline& kernel = maker_.request("gate", kernels::generate_gate).get();
-  dispatch(kernel, condition.block.get(), opened, 3 * program.launches);
+  if (!first_) first_ = &maker_.request("gate", kernels::generate_gate).get();
+  dispatch(*first_, condition.block.get(), opened, 3 * program.launches);
 }
 
 Gated Speculation::gate_of(const Program& program) {
   Gate& opened = gate(program);
   if (opened.round != round_ && program.launches > 0) {
-    const auto& kernel = maker_.request("further_gate", kernels::generate_further_gate).get();
-    dispatch(kernel, nullptr, opened, 3 * program.launches);
+    if (!further_) {
+      further_ = &maker_.request("further_gate", kernels::generate_further_gate).get();
+    }
+    dispatch(*further_, nullptr, opened, 3 * program.launches);
   }
   opened.round = round_;
   return {opened.groups.get(), &slots_};

@@ -59,6 +59,7 @@ class Speculation {
   ProgramMaker& maker_;
   Recorder& recorder_;
   Speculation* const around_;
+  const vulkan::Pipeline *first_ = nullptr, *further_ = nullptr;  // gates, once they are needed
   vulkan::BlockRef state_;  // words: whether the loop goes on, rounds, whether `around` is run
   std::unordered_map<const Program*, Gate> gates_;
   FaultSlots slots_;
