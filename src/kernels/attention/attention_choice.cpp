@@ -95,6 +95,24 @@ UnitAttentionLayout unit_layout(const AttentionProblem& p, const Target& target)
 }
 
 const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
+  if (const char* obstacle = unit_factors_obstacle(p, target)) return obstacle;
+  const plan::DevicePlan& plan = *target.plan;
+  const UnitAttentionLayout layout = unit_layout(p, target);
+  if (layout.lanes * layout.subgroups > plan.max_workgroup_invocations) {
+    return "the workgroup is too large";
+  }
+  if (unit_shared_bytes(layout) > plan.shared_memory_bytes) {
+    return "the tiles do not fit into shared memory";
+  }
+  if (divide_up(static_cast<uint64_t>(p.sizes.keys), 32) > plan.max_loop_iterations) {
+    return "the loop over keys is too long";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const char* unit_factors_obstacle(const AttentionProblem& p, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   const DType type = p.options.type;
   const auto factor = type == DType::bf16 ? plan::MatrixType::bf16 : plan::MatrixType::f16;
@@ -108,24 +126,16 @@ const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
   if (storage_bytes(type) != 2 || !has_units) {
     return "the device has no matrix units for its types";
   }
-  const UnitAttentionLayout layout = unit_layout(p, target);
-  if (layout.lanes < ir::kMatrixSide || layout.lanes > 64) return "subgroups are of another size";
-  if (layout.rows < layout.lanes && !plan.has.subgroup_shuffle) return "subgroups cannot shuffle";
-  if (layout.lanes * layout.subgroups > plan.max_workgroup_invocations) {
-    return "the workgroup is too large";
+  if (plan.subgroup_size < ir::kMatrixSide || plan.subgroup_size > 64) {
+    return "subgroups are of another size";
   }
-  if (unit_shared_bytes(layout) > plan.shared_memory_bytes) {
-    return "the tiles do not fit into shared memory";
+  if (plan.subgroup_size > ir::kMatrixSide && !plan.has.subgroup_shuffle) {
+    return "subgroups cannot shuffle";
   }
   if (!p.has_chunks) return "its columns do not come in chunks of 16 bytes";
   if (p.sizes.queries < kUnitQueries) return "there are too few queries";
-  if (divide_up(static_cast<uint64_t>(p.sizes.keys), 32) > plan.max_loop_iterations) {
-    return "the loop over keys is too long";
-  }
   return nullptr;
 }
-
-}  // namespace
 
 bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several) {
   const Operand& o = region.operands[operand];

@@ -22,6 +22,9 @@ bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32
 // Whether products are added up in f64.
 bool adds_up_wide(const AttentionSizes& sizes, const Target& target);
 
+// Why matrix units do not take queries, keys and values; null where they do.
+const char* unit_factors_obstacle(const AttentionProblem& problem, const Target& target);
+
 struct AttentionCandidate {
   const char* name;
   AttentionLayout layout;

@@ -1,5 +1,7 @@
 #include "kernels/attention/attention_gradient.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "kernels/attention/attention_choice.h"
 #include "kernels/common/divide_up.h"
@@ -9,6 +11,60 @@ namespace {
 
 const Family<GradientAttentionLayout> kGradient = {"attention_gradient",
                                                    generate_attention_gradient};
+const Family<GradientUnitLayout> kUnits = {"attention_gradient_units",
+                                           generate_attention_gradient_units};
+
+// Invocations of a workgroup on matrix units: four subgroups of 32, which share what passes by.
+constexpr uint32_t kUnitInvocations = 128;
+
+int gradient_operand(const Node& node) {
+  return AttentionGradientOperands(AttentionOperands(node.attribute<AttentionAttr>()).count)
+      .gradient;
+}
+
+// Rows whose factors and totals stay in registers: of keys there are two totals.
+GradientUnitLayout unit_layout(const AttentionProblem& p, const Target& target, bool of_queries) {
+  const auto matrices = [](int64_t width) {
+    return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(width), ir::kMatrixSide));
+  };
+  GradientUnitLayout layout;
+  layout.options = p.options;
+  layout.of_queries = of_queries;
+  layout.lanes = target.plan->subgroup_size;
+  layout.width = matrices(p.sizes.width);
+  layout.value_width = matrices(p.sizes.value_width);
+  const bool is_narrow = of_queries && std::max(layout.width, layout.value_width) <= 4;
+  layout.rows = is_narrow ? layout.lanes : std::max(ir::kMatrixSide, layout.lanes / 2);
+  layout.subgroups = std::max(1u, kUnitInvocations / std::max(1u, layout.lanes));
+  while (layout.subgroups > 1 && gradient_shared_bytes(layout) > target.plan->shared_memory_bytes) {
+    layout.subgroups /= 2;
+  }
+  return layout;
+}
+
+// Of both kernels.
+const char* unit_obstacle(const Region& region, const AttentionProblem& p, const Target& target) {
+  if (const char* obstacle = unit_factors_obstacle(p, target)) return obstacle;
+  const Node& node = operation_of(*region.root);
+  const auto gradient = static_cast<size_t>(gradient_operand(node));
+  if (!has_groups(region, gradient, node.inputs[gradient]->shape, 8)) {
+    return "columns of the gradient do not come in chunks of 16 bytes";
+  }
+  for (bool of_queries : {false, true}) {
+    const GradientUnitLayout layout = unit_layout(p, target, of_queries);
+    if (layout.lanes * layout.subgroups > target.plan->max_workgroup_invocations) {
+      return "the workgroup is too large";
+    }
+    if (gradient_shared_bytes(layout) > target.plan->shared_memory_bytes) {
+      return "the tiles do not fit into shared memory";
+    }
+  }
+  const auto others = static_cast<uint64_t>(
+      std::max(p.sizes.keys, p.sizes.queries * (p.sizes.heads / p.sizes.kv_heads)));
+  // An iteration for each block and one within it.
+  if (2 * divide_up(others, 32) > target.plan->max_loop_iterations) return "the loop is too long";
+  return nullptr;
+}
 
 uint32_t slabs(int64_t width) {
   return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(width), 32));
@@ -17,8 +73,7 @@ uint32_t slabs(int64_t width) {
 GradientAttentionLayout gradient_layout(const Region& region, const AttentionProblem& p,
                                         const Target& target) {
   const Node& node = operation_of(*region.root);
-  const auto gradient = static_cast<size_t>(
-      AttentionGradientOperands(AttentionOperands(node.attribute<AttentionAttr>()).count).gradient);
+  const auto gradient = static_cast<size_t>(gradient_operand(node));
   GradientAttentionLayout layout;
   layout.options = p.options;
   layout.options.stored = region.root->dtype;
@@ -45,6 +100,17 @@ AttentionResultWords result_words(const AttentionSizes& s, bool heads_inside, in
 // Rows of an invocation: totals of more slabs would not stay in registers.
 uint32_t rows_of(uint32_t slabs, bool wide) { return slabs * (wide ? 2 : 1) > 4 ? 1 : 2; }
 
+// Products and what they are added up to are loops within those over blocks of 32.
+void check_loops(const AttentionProblem& p, const GradientAttentionLayout& layout,
+                 const Target& target) {
+  const AttentionSizes& s = p.sizes;
+  const auto others = static_cast<uint64_t>(std::max(s.keys, s.queries * (s.heads / s.kv_heads)));
+  const uint64_t each = 1 + layout.slabs + layout.value_slabs;
+  if (divide_up(others, 32) * each <= target.plan->max_loop_iterations) return;
+  throw Error(Status::unsupported, "attention_gradient: a loop over " + std::to_string(others) +
+                                       " rows is longer than one kernel may go over");
+}
+
 }  // namespace
 
 Lowering lower_attention_gradient(const Region& region, const Target& target) {
@@ -59,40 +125,48 @@ Lowering lower_attention_gradient(const Region& region, const Target& target) {
   }
 
   Lowering lowering;
-  const auto add = [&](const GradientAttentionLayout& layout, int64_t heads, int64_t rows,
-                       int64_t others) {
-    // Of both products and of those that they are added up to.
-    const uint64_t each = 1 + layout.slabs + layout.value_slabs;
-    if (divide_up(static_cast<uint64_t>(others), 32) * each > target.plan->max_loop_iterations) {
-      throw Error(Status::unsupported, "attention_gradient: a loop over " + std::to_string(others) +
-                                           " rows is longer than one kernel may go over");
-    }
+  const auto add = [&](const auto& family, const auto& layout, uint32_t block_rows, int64_t heads,
+                       int64_t rows) {
     GradientWords words;
-    words.attention = attention_words(node, heads, rows, 8 * layout.rows);
+    words.attention = attention_words(node, heads, rows, block_rows);
     words.first = result_words(s, heads_inside, heads, rows, s.width);
     words.second = result_words(s, heads_inside, heads, rows, s.value_width);
-    Launch d = launch_of(kGradient, region, target, layout, words);
+    Launch d = launch_of(family, region, target, layout, words);
     d.groups = fold_groups(words.attention.groups, *target.plan);
     d.reads_output = false;
     d.work = static_cast<uint64_t>(s.batch * s.heads * s.queries) *
              static_cast<uint64_t>(s.keys * 2 * (s.width + s.value_width));
     lowering.add(std::move(d));
   };
-  if (roots[0] >= 0) {
+  const bool on_units = !unit_obstacle(region, p, target);
+  if (!on_units) check_loops(p, all, target);
+  const auto add_kernel = [&](bool of_queries, int first, int second) {
+    const int64_t heads = of_queries ? s.heads : s.kv_heads;
+    const int64_t rows = of_queries ? s.queries : s.keys;
+    if (on_units) {
+      GradientUnitLayout layout = unit_layout(p, target, of_queries);
+      layout.options = all.options;
+      layout.first = first;
+      layout.second = second;
+      return add(kUnits, layout, layout.rows * layout.subgroups, heads, rows);
+    }
     GradientAttentionLayout layout = all;
-    layout.of_queries = true;
-    layout.first = roots[0];
-    layout.rows = rows_of(layout.slabs, layout.wide);
-    add(layout, s.heads, s.queries, s.keys);
-  }
-  if (roots[1] >= 0 || roots[2] >= 0) {
-    GradientAttentionLayout layout = all;
-    layout.first = roots[1];
-    layout.second = roots[2];
-    layout.rows = rows_of(layout.slabs + layout.value_slabs, layout.wide);
-    add(layout, s.kv_heads, s.keys, s.queries * (s.heads / s.kv_heads));
-  }
+    layout.of_queries = of_queries;
+    layout.first = first;
+    layout.second = second;
+    const uint32_t slabs = layout.slabs + (of_queries ? 0 : layout.value_slabs);
+    layout.rows = rows_of(slabs, layout.wide);
+    add(kGradient, layout, 8 * layout.rows, heads, rows);
+  };
+  if (roots[0] >= 0) add_kernel(true, roots[0], -1);
+  if (roots[1] >= 0 || roots[2] >= 0) add_kernel(false, roots[1], roots[2]);
   return lowering;
+}
+
+std::vector<Candidate> candidates_of_attention_gradient(const Region& region,
+                                                        const Target& target) {
+  return {{"attention_gradient_units", unit_obstacle(region, attention_problem(region), target)},
+          {"attention_gradient", nullptr}};
 }
 
 }  // namespace nxv::kernels

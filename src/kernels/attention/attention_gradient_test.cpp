@@ -61,7 +61,7 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  std::vector<Case> all(7);
+  std::vector<Case> all(10);
   all[1].options = {{"causal", {1}, {}}, {"soft_cap", {}, {2.5}}};
   all[1].has_sinks = true;
   all[2].options = {{"window", {4}, {}}};
@@ -72,6 +72,12 @@ std::vector<Case> cases() {
   all[5] = {DType::f32, 3, 1, 1, 64, 64, 64};
   all[6].has_mask = true;
   all[6].options = {{"masked", {}, {-3.0}}};
+  // That matrix units take.
+  all[7] = {DType::f16, 4, 2, 70, 90, 64, 40, {{"causal", {1}, {}}}};
+  all[8] = {DType::bf16, 2, 1, 40, 33, 24, 128, {{"window", {20}, {}}, {"soft_cap", {}, {3.0}}}};
+  all[8].has_mask = all[8].has_sinks = all[8].has_lengths = true;
+  all[9] = {DType::bf16, 2, 2, 33, 70, 96, 16};
+  all[9].has_lengths = all[9].heads_inside = true;
   return all;
 }
 
@@ -152,6 +158,10 @@ TEST(AttentionGradient, AgreesWithTheReference) {
       }
     }
     EXPECT_EQ(device.invalid(), "") << d.name;
+    for (const char* kernel :
+         {"attention_gradient_queries_units", "attention_gradient_keys_units"}) {
+      EXPECT_EQ(device.kernels().contains(kernel), d.plan.has.coopmat) << d.name;
+    }
   }
 }
 
