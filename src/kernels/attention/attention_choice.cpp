@@ -9,8 +9,8 @@
 namespace nxv::kernels {
 namespace {
 
-// Products of this many multiplications at most are added up in f64, where the device has it, as
-// those of matrices are.
+// Products of f32 of this many multiplications at most are added up in f64, where the device has
+// it, as those of matrices are.
 constexpr int64_t kWideProducts = int64_t{1} << 22;
 
 // Invocations of a workgroup on matrix units: four subgroups of 32, which share keys and values.
@@ -29,7 +29,7 @@ SharedAttentionLayout shared_layout(const AttentionProblem& p, const Target& tar
   layout.value_groups = p.value_groups;
   layout.result_groups = p.result_groups;
   layout.value_slabs = static_cast<uint32_t>(divide_up(static_cast<uint64_t>(s.value_width), 32));
-  layout.wide = adds_up_wide(s, target);
+  layout.wide = adds_up_wide(s, p.options.type, target);
   // Totals of more would not stay in registers.
   const uint32_t most = layout.value_slabs * (layout.wide ? 2 : 1) > 4 ? 2 : 4;
   layout.rows = s.queries <= 8 ? 1 : s.queries <= 16 ? 2 : most;
@@ -154,8 +154,8 @@ uint32_t part_of_keys(int64_t keys) {
   return keys <= 65536 ? 256 : 512;
 }
 
-bool adds_up_wide(const AttentionSizes& s, const Target& target) {
-  return target.math.f64 && s.queries * s.keys <= kWideProducts &&
+bool adds_up_wide(const AttentionSizes& s, DType type, const Target& target) {
+  return type == DType::f32 && target.math.f64 && s.queries * s.keys <= kWideProducts &&
          s.queries * s.keys * s.width <= kWideProducts;
 }
 

@@ -11,8 +11,9 @@ namespace nxv::kernels {
 struct AttentionProblem {
   AttentionSizes sizes;
   AttentionOptions options;
-  bool query_groups, key_groups, value_groups, result_groups;  // of four columns
-  bool has_chunks;  // of 16 bytes, of queries, keys and values
+  bool query_groups = false, key_groups = false, value_groups = false,
+       result_groups = false;  // of four columns
+  bool has_chunks = false;     // of 16 bytes, of queries, keys and values
 };
 AttentionProblem attention_problem(const Region& region);
 
@@ -20,7 +21,7 @@ using AttentionLayout = std::variant<SharedAttentionLayout, UnitAttentionLayout,
 // Whether columns are adjacent, and so many of every row begin at a multiple of as many elements.
 bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several);
 // Whether products are added up in f64.
-bool adds_up_wide(const AttentionSizes& sizes, const Target& target);
+bool adds_up_wide(const AttentionSizes& sizes, DType type, const Target& target);
 
 // Why matrix units do not take queries, keys and values; null where they do.
 const char* unit_factors_obstacle(const AttentionProblem& problem, const Target& target);

@@ -80,7 +80,7 @@ GradientAttentionLayout gradient_layout(const Region& region, const AttentionPro
   layout.options.result = layout.options.statistics = -1;
   layout.slabs = slabs(p.sizes.width);
   layout.value_slabs = slabs(p.sizes.value_width);
-  layout.wide = adds_up_wide(p.sizes, target);
+  layout.wide = adds_up_wide(p.sizes, p.options.type, target);
   layout.query_groups = p.query_groups;
   layout.key_groups = p.key_groups;
   layout.value_groups = p.value_groups;

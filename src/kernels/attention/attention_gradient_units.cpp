@@ -22,7 +22,7 @@ using ir::Var;
 // Of shared memory, in elements of 16 bytes: both factors of the others, products, differences,
 // weights, changes. The rows' own factors pass through before all of these.
 struct Places {
-  uint32_t products, differences, weights, changes, all;
+  uint32_t products = 0, differences = 0, weights = 0, changes = 0, all = 0;
 };
 
 Places places_of(const GradientUnitLayout& layout) {

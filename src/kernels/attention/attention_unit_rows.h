@@ -45,7 +45,7 @@ struct UnitRows {
   // invocations of the workgroup come here. scale(row in the block) multiplies a row.
   struct Result {
     ir::Value buffer, start, row_stride, first_row, row_end, width;
-    DType type;
+    DType type = DType::f16;
   };
   void store(ir::Shared shared, uint32_t first, const Result& result,
              const std::vector<ir::Var>& totals, uint32_t columns,

@@ -26,7 +26,7 @@ using ir::Var;
 // Of shared memory, in elements of 16 bytes: keys, values, scores and weights. Queries pass through
 // before all of these, results through the scores after them.
 struct Places {
-  uint32_t scores, weights, all;
+  uint32_t scores = 0, weights = 0, all = 0;
 };
 
 Places places_of(const UnitAttentionLayout& layout) {
