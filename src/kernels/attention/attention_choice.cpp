@@ -88,9 +88,8 @@ UnitAttentionLayout unit_layout(const AttentionProblem& p, const Target& target)
   const bool is_wide = std::max(layout.width, layout.value_width) > 4;
   layout.rows = is_wide && layout.lanes >= 2 * ir::kMatrixSide ? layout.lanes / 2 : layout.lanes;
   layout.subgroups = std::max(1u, kUnitInvocations / std::max(1u, layout.lanes));
-  while (layout.subgroups > 1 && layout.subgroups / 2 * layout.rows >= p.sizes.queries) {
-    layout.subgroups /= 2;
-  }
+  layout.subgroups = fewer_subgroups(layout.subgroups, layout.rows, p.sizes.queries,
+                                     p.sizes.batch * p.sizes.heads, target);
   return layout;
 }
 
@@ -152,6 +151,19 @@ uint32_t part_of_keys(int64_t keys) {
   if (keys <= 4096) return 64;
   if (keys <= 16384) return 128;
   return keys <= 65536 ? 256 : 512;
+}
+
+uint32_t fewer_subgroups(uint32_t subgroups, uint32_t rows, int64_t all_rows, int64_t heads,
+                         const Target& target) {
+  const auto blocks = [&](uint32_t of) {
+    return divide_up(static_cast<uint64_t>(all_rows), uint64_t{rows} * of);
+  };
+  while (subgroups > 1 &&
+         (blocks(subgroups) == blocks(subgroups / 2) ||
+          blocks(subgroups) * static_cast<uint64_t>(heads) < target.plan->tuning.busy_tiles)) {
+    subgroups /= 2;
+  }
+  return subgroups;
 }
 
 bool adds_up_wide(const AttentionSizes& s, DType type, const Target& target) {

@@ -20,6 +20,10 @@ AttentionProblem attention_problem(const Region& region);
 using AttentionLayout = std::variant<SharedAttentionLayout, UnitAttentionLayout, DecodeLayout>;
 // Whether columns are adjacent, and so many of every row begin at a multiple of as many elements.
 bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several);
+// Subgroups of a workgroup on matrix units that has so many rows each: no more than there are rows
+// for, and few enough that each core has a workgroup.
+uint32_t fewer_subgroups(uint32_t subgroups, uint32_t rows, int64_t all_rows, int64_t heads,
+                         const Target& target);
 // Whether products are added up in f64.
 bool adds_up_wide(const AttentionSizes& sizes, DType type, const Target& target);
 

@@ -39,6 +39,9 @@ GradientUnitLayout unit_layout(const AttentionProblem& p, const Target& target, 
   while (layout.subgroups > 1 && gradient_shared_bytes(layout) > target.plan->shared_memory_bytes) {
     layout.subgroups /= 2;
   }
+  const AttentionSizes& s = p.sizes;
+  layout.subgroups = fewer_subgroups(layout.subgroups, layout.rows, of_queries ? s.queries : s.keys,
+                                     s.batch * (of_queries ? s.heads : s.kv_heads), target);
   return layout;
 }
 
