@@ -5,6 +5,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/attention/attention_decode.h"
+#include "kernels/attention/attention_gradient.h"
 
 namespace nxv::kernels {
 
@@ -40,5 +41,14 @@ std::vector<AttentionCandidate> attention_candidates(const AttentionProblem& pro
                                                      const Target& target);
 // The first that serves. Throws Error(unsupported) where none does.
 AttentionLayout choose_attention(const AttentionProblem& problem, const Target& target);
+
+// ---- Gradients: on matrix units, or in shared memory ----
+
+size_t gradient_operand(const Node& node);  // that of the result
+GradientUnitLayout gradient_unit_layout(const AttentionProblem& problem, const Target& target,
+                                        bool of_queries);
+// Why not both of their kernels; null: they serve.
+const char* gradient_unit_obstacle(const Region& region, const AttentionProblem& problem,
+                                   const Target& target);
 
 }  // namespace nxv::kernels

@@ -14,61 +14,6 @@ const Family<GradientAttentionLayout> kGradient = {"attention_gradient",
 const Family<GradientUnitLayout> kUnits = {"attention_gradient_units",
                                            generate_attention_gradient_units};
 
-// Invocations of a workgroup on matrix units: four subgroups of 32, which share what passes by.
-constexpr uint32_t kUnitInvocations = 128;
-
-int gradient_operand(const Node& node) {
-  return AttentionGradientOperands(AttentionOperands(node.attribute<AttentionAttr>()).count)
-      .gradient;
-}
-
-// Rows whose factors and totals stay in registers: of keys there are two totals.
-GradientUnitLayout unit_layout(const AttentionProblem& p, const Target& target, bool of_queries) {
-  const auto matrices = [](int64_t width) {
-    return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(width), ir::kMatrixSide));
-  };
-  GradientUnitLayout layout;
-  layout.options = p.options;
-  layout.of_queries = of_queries;
-  layout.lanes = target.plan->subgroup_size;
-  layout.width = matrices(p.sizes.width);
-  layout.value_width = matrices(p.sizes.value_width);
-  const bool is_narrow = of_queries && std::max(layout.width, layout.value_width) <= 4;
-  layout.rows = is_narrow ? layout.lanes : std::max(ir::kMatrixSide, layout.lanes / 2);
-  layout.subgroups = std::max(1u, kUnitInvocations / std::max(1u, layout.lanes));
-  while (layout.subgroups > 1 && gradient_shared_bytes(layout) > target.plan->shared_memory_bytes) {
-    layout.subgroups /= 2;
-  }
-  const AttentionSizes& s = p.sizes;
-  layout.subgroups = fewer_subgroups(layout.subgroups, layout.rows, of_queries ? s.queries : s.keys,
-                                     s.batch * (of_queries ? s.heads : s.kv_heads), target);
-  return layout;
-}
-
-// Of both kernels.
-const char* unit_obstacle(const Region& region, const AttentionProblem& p, const Target& target) {
-  if (const char* obstacle = unit_factors_obstacle(p, target)) return obstacle;
-  const Node& node = operation_of(*region.root);
-  const auto gradient = static_cast<size_t>(gradient_operand(node));
-  if (!has_groups(region, gradient, node.inputs[gradient]->shape, 8)) {
-    return "columns of the gradient do not come in chunks of 16 bytes";
-  }
-  for (bool of_queries : {false, true}) {
-    const GradientUnitLayout layout = unit_layout(p, target, of_queries);
-    if (layout.lanes * layout.subgroups > target.plan->max_workgroup_invocations) {
-      return "the workgroup is too large";
-    }
-    if (gradient_shared_bytes(layout) > target.plan->shared_memory_bytes) {
-      return "the tiles do not fit into shared memory";
-    }
-  }
-  const auto others = static_cast<uint64_t>(
-      std::max(p.sizes.keys, p.sizes.queries * (p.sizes.heads / p.sizes.kv_heads)));
-  // An iteration for each block and one within it.
-  if (2 * divide_up(others, 32) > target.plan->max_loop_iterations) return "the loop is too long";
-  return nullptr;
-}
-
 uint32_t slabs(int64_t width) {
   return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(width), 32));
 }
@@ -76,7 +21,7 @@ uint32_t slabs(int64_t width) {
 GradientAttentionLayout gradient_layout(const Region& region, const AttentionProblem& p,
                                         const Target& target) {
   const Node& node = operation_of(*region.root);
-  const auto gradient = static_cast<size_t>(gradient_operand(node));
+  const auto gradient = gradient_operand(node);
   GradientAttentionLayout layout;
   layout.options = p.options;
   layout.options.stored = region.root->dtype;
@@ -141,13 +86,13 @@ Lowering lower_attention_gradient(const Region& region, const Target& target) {
              static_cast<uint64_t>(s.keys * 2 * (s.width + s.value_width));
     lowering.add(std::move(d));
   };
-  const bool on_units = !unit_obstacle(region, p, target);
+  const bool on_units = !gradient_unit_obstacle(region, p, target);
   if (!on_units) check_loops(p, all, target);
   const auto add_kernel = [&](bool of_queries, int first, int second) {
     const int64_t heads = of_queries ? s.heads : s.kv_heads;
     const int64_t rows = of_queries ? s.queries : s.keys;
     if (on_units) {
-      GradientUnitLayout layout = unit_layout(p, target, of_queries);
+      GradientUnitLayout layout = gradient_unit_layout(p, target, of_queries);
       layout.options = all.options;
       layout.first = first;
       layout.second = second;
@@ -164,12 +109,6 @@ Lowering lower_attention_gradient(const Region& region, const Target& target) {
   if (roots[0] >= 0) add_kernel(true, roots[0], -1);
   if (roots[1] >= 0 || roots[2] >= 0) add_kernel(false, roots[1], roots[2]);
   return lowering;
-}
-
-std::vector<Candidate> candidates_of_attention_gradient(const Region& region,
-                                                        const Target& target) {
-  return {{"attention_gradient_units", unit_obstacle(region, attention_problem(region), target)},
-          {"attention_gradient", nullptr}};
 }
 
 }  // namespace nxv::kernels
