@@ -525,9 +525,49 @@ defmodule Nx.Vulkan do
   @spec operations() :: %{atom => map}
   def operations, do: Call.table()
 
-  # ---- With Nx: `compiler: Nx.Vulkan` ----
+  # ---- With Nx ----
 
-  @compile {:no_warn_undefined, Nx.Vulkan.Compiler}
+  @compile {:no_warn_undefined, [Nx.Vulkan.Attention, Nx.Vulkan.Compiler]}
+
+  @doc """
+  Attention of tensors of Nx: `softmax(scale * q . k) . v` of each head, without scores in memory. Needs
+  Nx; in definitions too.
+
+      defn layer(q, k, v), do: Nx.Vulkan.attention(q, k, v, causal: true)
+
+  Queries are `{batch, heads, queries, width}`, keys `{batch, kv_heads, keys, width}` and values
+  `{batch, kv_heads, keys, value_width}`, floats; `kv_heads` divides `heads`. The result is
+  `{batch, heads, queries, value_width}`, in the type of the queries. A query that sees no key has the
+  result 0.
+
+  Options:
+
+    * `:scale` - of scores, by default `1 / sqrt(width)`
+    * `:causal` - whether a query sees no keys after its own position, by default false
+    * `:window` - how many keys a query sees, its own position the last, or, unless causal, the one in the
+      middle of `2 * window - 1`
+    * `:offset` - the position of the first query among the keys: an integer, by default `keys - queries`,
+      or a tensor `{batch}` of integers
+    * `:lengths` - a tensor `{batch}` of integers: keys from there on are left out
+    * `:soft_cap` - scores s become `soft_cap * tanh(s / soft_cap)`
+    * `:bias` - a tensor that is added to scores; broadcasts to `{batch, heads, queries, keys}`
+    * `:mask` - a tensor of the same kind: where it is 0, scores become `:masked`, by default -infinity
+    * `:masked` - that number
+    * `:sinks` - a tensor `{heads}`: a score more in each row, which has no value
+    * `:heads_axis` - 2 where all tensors are `{batch, length, heads, width}` instead
+
+  Of f16, bf16 and f32, widths up to 256, this is one operation of the library, and so are its
+  gradients, which recompute what they need (Dao, "FlashAttention-2", 2023). It is an `Nx.block/4` whose
+  default is plain Nx: other types and backends compute that, and gradients where there is a `:bias`.
+
+  Raises `ArgumentError` for options and shapes that do not fit.
+  """
+  @spec attention(struct, struct, struct, keyword) :: struct
+  def attention(q, k, v, options \\ []), do: Nx.Vulkan.Attention.attention(q, k, v, options)
+
+  # What definitions call.
+  @doc false
+  def unquote(:"__defn:attention__")(q, k, v, options \\ []), do: attention(q, k, v, options)
 
   @doc false
   defdelegate __jit__(key, vars, fun, args, options), to: Nx.Vulkan.Compiler

@@ -25,7 +25,7 @@ struct AttentionOperands {
 };
 
 struct AttentionSizes {
-  int64_t batch, heads, kv_heads, queries, keys, width, value_width;
+  int64_t batch = 1, heads = 1, kv_heads = 1, queries = 1, keys = 1, width = 1, value_width = 1;
 
   explicit AttentionSizes(const Node& attention) {
     const Shape &q = attention.inputs[0]->shape, &v = attention.inputs[2]->shape;

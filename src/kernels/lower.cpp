@@ -4,6 +4,7 @@
 #include "graph/attention.h"
 #include "ir/passes/legalize_int64.h"
 #include "ir/passes/simplify.h"
+#include "kernels/attention/attention_gradient.h"
 #include "kernels/common/grid.h"
 #include "kernels/lowering.h"
 
@@ -115,9 +116,10 @@ Lowering lower(const Region& region, const Target& target) {
 
 std::vector<Candidate> candidates(const Region& region, const Target& target) {
   if (region.kind == RegionKind::matmul) return candidates_of_product(region, target);
-  if (region.kind == RegionKind::library && operation_of(*region.root).op == Op::attention) {
-    return candidates_of_attention(region, target);
-  }
+  if (region.kind != RegionKind::library) return {};
+  const Op op = operation_of(*region.root).op;
+  if (op == Op::attention) return candidates_of_attention(region, target);
+  if (op == Op::attention_gradient) return candidates_of_attention_gradient(region, target);
   return {};
 }
 

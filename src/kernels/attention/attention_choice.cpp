@@ -9,8 +9,12 @@
 namespace nxv::kernels {
 namespace {
 
-// Products of this many multiplications at most are added up in f64, where the device has it, as
-// those of matrices are.
+uint32_t matrices(int64_t width) {
+  return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(width), ir::kMatrixSide));
+}
+
+// Products of f32 of this many multiplications at most are added up in f64, where the device has
+// it, as those of matrices are.
 constexpr int64_t kWideProducts = int64_t{1} << 22;
 
 // Invocations of a workgroup on matrix units: four subgroups of 32, which share keys and values.
@@ -29,7 +33,7 @@ SharedAttentionLayout shared_layout(const AttentionProblem& p, const Target& tar
   layout.value_groups = p.value_groups;
   layout.result_groups = p.result_groups;
   layout.value_slabs = static_cast<uint32_t>(divide_up(static_cast<uint64_t>(s.value_width), 32));
-  layout.wide = adds_up_wide(s, target);
+  layout.wide = adds_up_wide(s, p.options.type, target);
   // Totals of more would not stay in registers.
   const uint32_t most = layout.value_slabs * (layout.wide ? 2 : 1) > 4 ? 2 : 4;
   layout.rows = s.queries <= 8 ? 1 : s.queries <= 16 ? 2 : most;
@@ -77,24 +81,38 @@ const char* decode_obstacle(const AttentionProblem& p, const Target& target) {
 // The largest blocks that registers hold the totals of: 64 columns for each invocation that has a
 // row.
 UnitAttentionLayout unit_layout(const AttentionProblem& p, const Target& target) {
-  const auto matrices = [](int64_t width) {
-    return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(width), ir::kMatrixSide));
-  };
   UnitAttentionLayout layout;
   layout.options = p.options;
-  layout.lanes = target.plan->subgroup_size;
+  layout.lanes = std::max(1u, target.plan->subgroup_size);
   layout.width = matrices(p.sizes.width);
   layout.value_width = matrices(p.sizes.value_width);
   const bool is_wide = std::max(layout.width, layout.value_width) > 4;
   layout.rows = is_wide && layout.lanes >= 2 * ir::kMatrixSide ? layout.lanes / 2 : layout.lanes;
-  layout.subgroups = std::max(1u, kUnitInvocations / std::max(1u, layout.lanes));
-  while (layout.subgroups > 1 && layout.subgroups / 2 * layout.rows >= p.sizes.queries) {
-    layout.subgroups /= 2;
-  }
+  layout.subgroups = std::max(1u, kUnitInvocations / layout.lanes);
+  layout.subgroups = fewer_subgroups(layout.subgroups, layout.rows, p.sizes.queries,
+                                     p.sizes.batch * p.sizes.heads, target);
   return layout;
 }
 
 const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
+  if (const char* obstacle = unit_factors_obstacle(p, target)) return obstacle;
+  const plan::DevicePlan& plan = *target.plan;
+  const UnitAttentionLayout layout = unit_layout(p, target);
+  if (layout.lanes * layout.subgroups > plan.max_workgroup_invocations) {
+    return "the workgroup is too large";
+  }
+  if (unit_shared_bytes(layout) > plan.shared_memory_bytes) {
+    return "the tiles do not fit into shared memory";
+  }
+  if (divide_up(static_cast<uint64_t>(p.sizes.keys), 32) > plan.max_loop_iterations) {
+    return "the loop over keys is too long";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const char* unit_factors_obstacle(const AttentionProblem& p, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   const DType type = p.options.type;
   const auto factor = type == DType::bf16 ? plan::MatrixType::bf16 : plan::MatrixType::f16;
@@ -108,24 +126,16 @@ const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
   if (storage_bytes(type) != 2 || !has_units) {
     return "the device has no matrix units for its types";
   }
-  const UnitAttentionLayout layout = unit_layout(p, target);
-  if (layout.lanes < ir::kMatrixSide || layout.lanes > 64) return "subgroups are of another size";
-  if (layout.rows < layout.lanes && !plan.has.subgroup_shuffle) return "subgroups cannot shuffle";
-  if (layout.lanes * layout.subgroups > plan.max_workgroup_invocations) {
-    return "the workgroup is too large";
+  if (plan.subgroup_size < ir::kMatrixSide || plan.subgroup_size > 64) {
+    return "subgroups are of another size";
   }
-  if (unit_shared_bytes(layout) > plan.shared_memory_bytes) {
-    return "the tiles do not fit into shared memory";
+  if (plan.subgroup_size > ir::kMatrixSide && !plan.has.subgroup_shuffle) {
+    return "subgroups cannot shuffle";
   }
   if (!p.has_chunks) return "its columns do not come in chunks of 16 bytes";
   if (p.sizes.queries < kUnitQueries) return "there are too few queries";
-  if (divide_up(static_cast<uint64_t>(p.sizes.keys), 32) > plan.max_loop_iterations) {
-    return "the loop over keys is too long";
-  }
   return nullptr;
 }
-
-}  // namespace
 
 bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several) {
   const Operand& o = region.operands[operand];
@@ -144,8 +154,21 @@ uint32_t part_of_keys(int64_t keys) {
   return keys <= 65536 ? 256 : 512;
 }
 
-bool adds_up_wide(const AttentionSizes& s, const Target& target) {
-  return target.math.f64 && s.queries * s.keys <= kWideProducts &&
+uint32_t fewer_subgroups(uint32_t subgroups, uint32_t rows, int64_t all_rows, int64_t heads,
+                         const Target& target) {
+  const auto blocks = [&](uint32_t of) {
+    return divide_up(static_cast<uint64_t>(all_rows), uint64_t{rows} * of);
+  };
+  while (subgroups > 1 &&
+         (blocks(subgroups) == blocks(subgroups / 2) ||
+          blocks(subgroups) * static_cast<uint64_t>(heads) < target.plan->tuning.busy_tiles)) {
+    subgroups /= 2;
+  }
+  return subgroups;
+}
+
+bool adds_up_wide(const AttentionSizes& s, DType type, const Target& target) {
+  return type == DType::f32 && target.math.f64 && s.queries * s.keys <= kWideProducts &&
          s.queries * s.keys * s.width <= kWideProducts;
 }
 
@@ -205,6 +228,66 @@ std::vector<Candidate> candidates_of_attention(const Region& region, const Targe
     all.push_back({c.name, c.refusal});
   }
   return all;
+}
+
+// ---- Gradients ----
+
+size_t gradient_operand(const Node& node) {
+  return static_cast<size_t>(
+      AttentionGradientOperands(AttentionOperands(node.attribute<AttentionAttr>()).count).gradient);
+}
+
+// Rows whose factors and totals stay in registers: of keys there are two totals.
+GradientUnitLayout gradient_unit_layout(const AttentionProblem& p, const Target& target,
+                                        bool of_queries) {
+  GradientUnitLayout layout;
+  layout.options = p.options;
+  layout.of_queries = of_queries;
+  layout.lanes = std::max(1u, target.plan->subgroup_size);
+  layout.width = matrices(p.sizes.width);
+  layout.value_width = matrices(p.sizes.value_width);
+  const bool is_narrow = of_queries && std::max(layout.width, layout.value_width) <= 4;
+  layout.rows = is_narrow ? layout.lanes : std::max(ir::kMatrixSide, layout.lanes / 2);
+  layout.subgroups = std::max(1u, kUnitInvocations / layout.lanes);
+  while (layout.subgroups > 1 && gradient_shared_bytes(layout) > target.plan->shared_memory_bytes) {
+    layout.subgroups /= 2;
+  }
+  const AttentionSizes& s = p.sizes;
+  layout.subgroups = fewer_subgroups(layout.subgroups, layout.rows, of_queries ? s.queries : s.keys,
+                                     s.batch * (of_queries ? s.heads : s.kv_heads), target);
+  return layout;
+}
+
+// Of both kernels.
+const char* gradient_unit_obstacle(const Region& region, const AttentionProblem& p,
+                                   const Target& target) {
+  if (const char* obstacle = unit_factors_obstacle(p, target)) return obstacle;
+  const Node& node = operation_of(*region.root);
+  const auto gradient = gradient_operand(node);
+  if (!has_groups(region, gradient, node.inputs[gradient]->shape, 8)) {
+    return "columns of the gradient do not come in chunks of 16 bytes";
+  }
+  for (bool of_queries : {false, true}) {
+    const GradientUnitLayout layout = gradient_unit_layout(p, target, of_queries);
+    if (layout.lanes * layout.subgroups > target.plan->max_workgroup_invocations) {
+      return "the workgroup is too large";
+    }
+    if (gradient_shared_bytes(layout) > target.plan->shared_memory_bytes) {
+      return "the tiles do not fit into shared memory";
+    }
+  }
+  const auto others = static_cast<uint64_t>(
+      std::max(p.sizes.keys, p.sizes.queries * (p.sizes.heads / p.sizes.kv_heads)));
+  // An iteration for each block and one within it.
+  if (2 * divide_up(others, 32) > target.plan->max_loop_iterations) return "the loop is too long";
+  return nullptr;
+}
+
+std::vector<Candidate> candidates_of_attention_gradient(const Region& region,
+                                                        const Target& target) {
+  return {{"attention_gradient_units",
+           gradient_unit_obstacle(region, attention_problem(region), target)},
+          {"attention_gradient", nullptr}};
 }
 
 }  // namespace nxv::kernels

@@ -1,5 +1,7 @@
 #include "kernels/attention/attention_gradient.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "kernels/attention/attention_choice.h"
 #include "kernels/common/divide_up.h"
@@ -9,6 +11,8 @@ namespace {
 
 const Family<GradientAttentionLayout> kGradient = {"attention_gradient",
                                                    generate_attention_gradient};
+const Family<GradientUnitLayout> kUnits = {"attention_gradient_units",
+                                           generate_attention_gradient_units};
 
 uint32_t slabs(int64_t width) {
   return static_cast<uint32_t>(divide_up(static_cast<uint64_t>(width), 32));
@@ -17,15 +21,14 @@ uint32_t slabs(int64_t width) {
 GradientAttentionLayout gradient_layout(const Region& region, const AttentionProblem& p,
                                         const Target& target) {
   const Node& node = operation_of(*region.root);
-  const auto gradient = static_cast<size_t>(
-      AttentionGradientOperands(AttentionOperands(node.attribute<AttentionAttr>()).count).gradient);
+  const auto gradient = gradient_operand(node);
   GradientAttentionLayout layout;
   layout.options = p.options;
   layout.options.stored = region.root->dtype;
   layout.options.result = layout.options.statistics = -1;
   layout.slabs = slabs(p.sizes.width);
   layout.value_slabs = slabs(p.sizes.value_width);
-  layout.wide = adds_up_wide(p.sizes, target);
+  layout.wide = adds_up_wide(p.sizes, p.options.type, target);
   layout.query_groups = p.query_groups;
   layout.key_groups = p.key_groups;
   layout.value_groups = p.value_groups;
@@ -45,6 +48,17 @@ AttentionResultWords result_words(const AttentionSizes& s, bool heads_inside, in
 // Rows of an invocation: totals of more slabs would not stay in registers.
 uint32_t rows_of(uint32_t slabs, bool wide) { return slabs * (wide ? 2 : 1) > 4 ? 1 : 2; }
 
+// Products and what they are added up to are loops within those over blocks of 32.
+void check_loops(const AttentionProblem& p, const GradientAttentionLayout& layout,
+                 const Target& target) {
+  const AttentionSizes& s = p.sizes;
+  const auto others = static_cast<uint64_t>(std::max(s.keys, s.queries * (s.heads / s.kv_heads)));
+  const uint64_t each = 1 + layout.slabs + layout.value_slabs;
+  if (divide_up(others, 32) * each <= target.plan->max_loop_iterations) return;
+  throw Error(Status::unsupported, "attention_gradient: a loop over " + std::to_string(others) +
+                                       " rows is longer than one kernel may go over");
+}
+
 }  // namespace
 
 Lowering lower_attention_gradient(const Region& region, const Target& target) {
@@ -59,39 +73,41 @@ Lowering lower_attention_gradient(const Region& region, const Target& target) {
   }
 
   Lowering lowering;
-  const auto add = [&](const GradientAttentionLayout& layout, int64_t heads, int64_t rows,
-                       int64_t others) {
-    // Of both products and of those that they are added up to.
-    const uint64_t each = 1 + layout.slabs + layout.value_slabs;
-    if (divide_up(static_cast<uint64_t>(others), 32) * each > target.plan->max_loop_iterations) {
-      throw Error(Status::unsupported, "attention_gradient: a loop over " + std::to_string(others) +
-                                           " rows is longer than one kernel may go over");
-    }
+  const auto add = [&](const auto& family, const auto& layout, uint32_t block_rows, int64_t heads,
+                       int64_t rows) {
     GradientWords words;
-    words.attention = attention_words(node, heads, rows, 8 * layout.rows);
+    words.attention = attention_words(node, heads, rows, block_rows);
     words.first = result_words(s, heads_inside, heads, rows, s.width);
     words.second = result_words(s, heads_inside, heads, rows, s.value_width);
-    Launch d = launch_of(kGradient, region, target, layout, words);
+    Launch d = launch_of(family, region, target, layout, words);
     d.groups = fold_groups(words.attention.groups, *target.plan);
     d.reads_output = false;
     d.work = static_cast<uint64_t>(s.batch * s.heads * s.queries) *
              static_cast<uint64_t>(s.keys * 2 * (s.width + s.value_width));
     lowering.add(std::move(d));
   };
-  if (roots[0] >= 0) {
+  const bool on_units = !gradient_unit_obstacle(region, p, target);
+  if (!on_units) check_loops(p, all, target);
+  const auto add_kernel = [&](bool of_queries, int first, int second) {
+    const int64_t heads = of_queries ? s.heads : s.kv_heads;
+    const int64_t rows = of_queries ? s.queries : s.keys;
+    if (on_units) {
+      GradientUnitLayout layout = gradient_unit_layout(p, target, of_queries);
+      layout.options = all.options;
+      layout.first = first;
+      layout.second = second;
+      return add(kUnits, layout, layout.rows * layout.subgroups, heads, rows);
+    }
     GradientAttentionLayout layout = all;
-    layout.of_queries = true;
-    layout.first = roots[0];
-    layout.rows = rows_of(layout.slabs, layout.wide);
-    add(layout, s.heads, s.queries, s.keys);
-  }
-  if (roots[1] >= 0 || roots[2] >= 0) {
-    GradientAttentionLayout layout = all;
-    layout.first = roots[1];
-    layout.second = roots[2];
-    layout.rows = rows_of(layout.slabs + layout.value_slabs, layout.wide);
-    add(layout, s.kv_heads, s.keys, s.queries * (s.heads / s.kv_heads));
-  }
+    layout.of_queries = of_queries;
+    layout.first = first;
+    layout.second = second;
+    const uint32_t slabs = layout.slabs + (of_queries ? 0 : layout.value_slabs);
+    layout.rows = rows_of(slabs, layout.wide);
+    add(kGradient, layout, 8 * layout.rows, heads, rows);
+  };
+  if (roots[0] >= 0) add_kernel(true, roots[0], -1);
+  if (roots[1] >= 0 || roots[2] >= 0) add_kernel(false, roots[1], roots[2]);
   return lowering;
 }
 

@@ -33,6 +33,18 @@ struct GradientAttentionLayout {
                gradient_groups = false;
 };
 
+// On matrix units.
+struct GradientUnitLayout {
+  AttentionOptions options;
+  uint32_t lanes = 32;                  // of a subgroup
+  uint32_t subgroups = 4;               // of a workgroup
+  uint32_t rows = 16;                   // of a subgroup
+  uint32_t width = 4, value_width = 4;  // in matrices
+  Choice<bool> of_queries = false;
+  Choice<int> first = -1, second = -1;
+};
+uint32_t gradient_shared_bytes(const GradientUnitLayout& layout);
+
 // Where rows of a result begin; they are contiguous.
 struct AttentionResultWords {
   uint32_t batch_stride = 0, head_stride = 0, row_stride = 0;
@@ -45,6 +57,10 @@ struct GradientWords {
 ir::Kernel generate_attention_gradient(const Region&, const Target&,
                                        const GradientAttentionLayout&);
 
+ir::Kernel generate_attention_gradient_units(const Region&, const Target&,
+                                             const GradientUnitLayout&);
+
 Lowering lower_attention_gradient(const Region& region, const Target& target);
+std::vector<Candidate> candidates_of_attention_gradient(const Region& region, const Target& target);
 
 }  // namespace nxv::kernels

@@ -151,9 +151,9 @@ class AttentionGradient {
   }
 
   struct Columns {
-    uint32_t slabs;
+    uint32_t slabs = 0;
     Value count;
-    bool groups;
+    bool groups = false;
   };
   void store(int root, const WordValues<AttentionResultWords>& place, Value head, Value end,
              const Columns& columns, const std::vector<Var>& totals) {

@@ -61,7 +61,7 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  std::vector<Case> all(7);
+  std::vector<Case> all(10);
   all[1].options = {{"causal", {1}, {}}, {"soft_cap", {}, {2.5}}};
   all[1].has_sinks = true;
   all[2].options = {{"window", {4}, {}}};
@@ -72,6 +72,12 @@ std::vector<Case> cases() {
   all[5] = {DType::f32, 3, 1, 1, 64, 64, 64};
   all[6].has_mask = true;
   all[6].options = {{"masked", {}, {-3.0}}};
+  // That matrix units take.
+  all[7] = {DType::f16, 4, 2, 70, 90, 64, 40, {{"causal", {1}, {}}}};
+  all[8] = {DType::bf16, 2, 1, 40, 33, 24, 128, {{"window", {20}, {}}, {"soft_cap", {}, {3.0}}}};
+  all[8].has_mask = all[8].has_sinks = all[8].has_lengths = true;
+  all[9] = {DType::bf16, 2, 2, 33, 70, 96, 16};
+  all[9].has_lengths = all[9].heads_inside = true;
   return all;
 }
 
@@ -128,7 +134,15 @@ TEST(AttentionGradient, TheReferenceIsADerivative) {
 }
 
 TEST(AttentionGradient, AgreesWithTheReference) {
-  for (const AbsentDevice& d : absent_devices()) {
+  std::vector<AbsentDevice> devices = absent_devices();
+  for (size_t i = 0, count = devices.size(); i < count; ++i) {
+    if (!devices[i].plan.has.coopmat) continue;
+    AbsentDevice d = devices[i];
+    d.name += ", workgroups of several";
+    d.plan.tuning.busy_tiles = 1;
+    devices.push_back(d);
+  }
+  for (const AbsentDevice& d : devices) {
     InterpretedDevice device(d.plan, d.interpreter);
     size_t number = 0;
     for (const Case& c : cases()) {
@@ -152,6 +166,10 @@ TEST(AttentionGradient, AgreesWithTheReference) {
       }
     }
     EXPECT_EQ(device.invalid(), "") << d.name;
+    for (const char* kernel :
+         {"attention_gradient_queries_units", "attention_gradient_keys_units"}) {
+      EXPECT_EQ(device.kernels().contains(kernel), d.plan.has.coopmat) << d.name;
+    }
   }
 }
 

@@ -30,9 +30,9 @@ class AttentionTiles {
 
   // A factor's matrix: an operand, of a head.
   struct Factor {
-    int operand;
-    DType type;
-    bool groups;                 // four columns of a row are a group
+    int operand = 0;
+    DType type = DType::f32;
+    bool groups = false;         // four columns of a row are a group
     ir::Value head, end, width;  // rows and columns that there are
   };
 
@@ -67,8 +67,8 @@ class AttentionTiles {
   // Stores a row's totals times scale, whole words: rows of narrow numbers have an even width.
   struct Result {
     ir::Value buffer, start, width;
-    DType type;
-    bool groups;
+    DType type = DType::f32;
+    bool groups = false;
   };
   void store(const Result& result, uint32_t row, uint32_t slabs, const std::vector<ir::Var>& totals,
              ir::Value scale);

@@ -11,10 +11,8 @@
 #include <array>
 #include <numbers>
 
-#include "ir/ops/narrow.h"
-#include "kernels/attention/attention_chunks.h"
+#include "kernels/attention/attention_unit_rows.h"
 #include "kernels/common/grid.h"
-#include "kernels/common/memory_format.h"
 
 namespace nxv::kernels {
 namespace {
@@ -25,21 +23,15 @@ using ir::Shared;
 using ir::Value;
 using ir::Var;
 
-constexpr uint32_t kSide = ir::kMatrixSide;
-constexpr uint32_t kKeys = 32;  // of a block
-// Distances of rows in shared memory, in elements of 16 bytes: odd, as are those of tiles.
-constexpr uint32_t kScoreStride = kKeys / 4 + 1;
-constexpr uint32_t kWeightStride = kKeys / kHalves + 1;
-
 // Of shared memory, in elements of 16 bytes: keys, values, scores and weights. Queries pass through
 // before all of these, results through the scores after them.
 struct Places {
-  uint32_t scores, weights, all;
+  uint32_t scores = 0, weights = 0, all = 0;
 };
 
 Places places_of(const UnitAttentionLayout& layout) {
-  const uint32_t keys = kKeys * AttentionChunks::stride(2 * layout.width);
-  const uint32_t values = kKeys * AttentionChunks::stride(2 * layout.value_width);
+  const uint32_t keys = kUnitOthers * AttentionChunks::stride(2 * layout.width);
+  const uint32_t values = kUnitOthers * AttentionChunks::stride(2 * layout.value_width);
   const uint32_t rows = layout.rows * layout.subgroups;
   Places p;
   p.scores = keys + values;
@@ -54,13 +46,14 @@ class UnitAttention {
   UnitAttention(const Region& region, const Target& target, const UnitAttentionLayout& layout)
       : layout_(layout),
         places_(places_of(layout)),
-        rows_(layout.rows),
-        sharers_(layout.lanes / layout.rows),
         b_("attention_units", threads()),
         arguments_(b_, region, kWordsOf<AttentionWords>,
                    {.overlap = Overlap::apart, .reads_output = false}),
         scores_(b_, arguments_, region, layout.options, target.math),
-        math_(target.math) {
+        math_(target.math),
+        shared_(b_.shared("tiles", kChunkType, places_.all)),
+        row_factors_(b_.shared("row_factors", ir::kF32, block_rows())),
+        rows_(b_, layout.lanes, layout.rows) {
     b_.set_subgroup_size(layout.lanes);
   }
 
@@ -78,10 +71,7 @@ class UnitAttention {
   using Matrices = std::vector<Value>;
 
   uint32_t threads() const { return layout_.lanes * layout_.subgroups; }
-  uint32_t block_rows() const { return rows_ * layout_.subgroups; }
-  uint32_t row_matrices() const { return rows_ / kSide; }
-  // Scores of an invocation.
-  uint32_t count() const { return kKeys / sharers_; }
+  uint32_t block_rows() const { return layout_.rows * layout_.subgroups; }
   ir::Type factor(ir::Matrix use) const {
     const bool is_f16 = layout_.options.type == DType::f16;
     return ir::matrix(is_f16 ? ir::Scalar::f16 : ir::Scalar::bf16, use);
@@ -93,19 +83,7 @@ class UnitAttention {
             2 * matrices, scores_.word(width), threads()};
   }
 
-  void find_places() {
-    shared_ = b_.shared("tiles", kChunkType, places_.all);
-    row_factors_ = b_.shared("row_factors", ir::kF32, block_rows());
-
-    const Value lane = b_.builtin(ir::Builtin::subgroup_lane);
-    subgroup_row_ = b_.builtin(ir::Builtin::subgroup_index) * rows_;
-    own_row_ = subgroup_row_ + lane / sharers_;
-    part_ = lane - lane / sharers_ * sharers_;
-    lane_ = lane;
-  }
-
   void attend() {
-    find_places();
     load_queries();
     const bool has_sinks = layout_.options.has_sinks;
     Value first_max = scores_.lowest(), first_sum = scores_.zero();
@@ -113,17 +91,17 @@ class UnitAttention {
       first_max = scores_.sink();
       if (scores_.only_scales()) first_max = first_max * std::numbers::log2e_v<float>;
       // It is in the sum of one of those that share a row.
-      first_sum = b_.select(part_ == 0u, b_.f32(1), scores_.zero());
+      first_sum = b_.select(rows_.part == 0u, b_.f32(1), scores_.zero());
     }
     maximum_ = b_.var(first_max);
     sum_ = b_.var(first_sum);
     const Value zeros = b_.matrix_fill(scores_.zero());
-    for (uint32_t i = 0; i < row_matrices() * layout_.value_width; ++i) {
+    for (uint32_t i = 0; i < rows_.matrices() * layout_.value_width; ++i) {
       totals_.push_back(b_.var(zeros));
     }
 
-    AttentionChunks keys = tile(1, kKeys, layout_.width, &Words::width);
-    AttentionChunks values = tile(2, kKeys, layout_.value_width, &Words::value_width);
+    AttentionChunks keys = tile(1, kUnitOthers, layout_.width, &Words::width);
+    AttentionChunks values = tile(2, kUnitOthers, layout_.value_width, &Words::value_width);
     keys.place(shared_, 0);
     values.place(shared_, keys.size());
     const Value end = scores_.word(&Words::keys);
@@ -131,14 +109,15 @@ class UnitAttention {
       keys.load(block_.kv_head, key, end);
       values.load(block_.kv_head, key, end);
     };
-    const auto range = scores_.keys_of(block_.first_row, block_.first_row + block_rows(), kKeys);
+    const auto range =
+        scores_.keys_of(block_.first_row, block_.first_row + block_rows(), kUnitOthers);
     load(range.begin);
-    b_.for_range(range.begin, range.end, b_.u32(kKeys), [&](Value key) {
+    b_.for_range(range.begin, range.end, b_.u32(kUnitOthers), [&](Value key) {
       b_.barrier();
       keys.store();
       values.store();
       b_.barrier();
-      load(key + kKeys);
+      load(key + kUnitOthers);
       multiply(keys, zeros);
       b_.barrier();
       weigh(key);
@@ -154,26 +133,25 @@ class UnitAttention {
     queries.load(block_.head, block_.first_row, scores_.word(&Words::queries));
     queries.store();
     b_.barrier();
-    for (uint32_t r = 0; r < row_matrices(); ++r) {
+    for (uint32_t r = 0; r < rows_.matrices(); ++r) {
       for (uint32_t c = 0; c < layout_.width; ++c) {
-        queries_.push_back(queries.matrix(factor(ir::Matrix::a), subgroup_row_, r, c, false));
+        queries_.push_back(queries.matrix(factor(ir::Matrix::a), rows_.subgroup_row, r, c, false));
       }
     }
   }
 
   // Q K^T to shared memory.
   void multiply(const AttentionChunks& keys, Value zeros) {
-    for (uint32_t j = 0; j < kKeys / kSide; ++j) {
-      Matrices sums(row_matrices(), zeros);
+    for (uint32_t j = 0; j < kUnitOthers / ir::kMatrixSide; ++j) {
+      Matrices sums(rows_.matrices(), zeros);
       for (uint32_t c = 0; c < layout_.width; ++c) {
         const Value k = keys.matrix(factor(ir::Matrix::b), b_.u32(0), j, c, true);
-        for (uint32_t r = 0; r < row_matrices(); ++r) {
+        for (uint32_t r = 0; r < rows_.matrices(); ++r) {
           sums[r] = b_.matrix_multiply_add(queries_[r * layout_.width + c], k, sums[r]);
         }
       }
-      for (uint32_t r = 0; r < row_matrices(); ++r) {
-        const Value row = (subgroup_row_ + r * kSide) * kScoreStride;
-        b_.matrix_store(shared_, row + (places_.scores + j * (kSide / 4)), kScoreStride, sums[r]);
+      for (uint32_t r = 0; r < rows_.matrices(); ++r) {
+        rows_.put(shared_, places_.scores, r, j, sums[r]);
       }
     }
   }
@@ -181,24 +159,20 @@ class UnitAttention {
   // ---- Softmax: rows of scores become weights
 
   void weigh(Value first_key) {
-    const Value row = block_.first_row + own_row_;
-    const Value first_own = first_key + part_ * count();
-    const Value from = own_row_ * kScoreStride + part_ * (count() / 4) + places_.scores;
+    const Value row = block_.first_row + rows_.own_row;
+    const Value first_own = first_key + rows_.part * rows_.count();
     std::vector<Var> scores;
-    for (uint32_t i = 0; i < count(); i += 4) {
-      const Value four = b_.shared_load(shared_, from + i / 4);
-      for (uint32_t e = 0; e < 4; ++e) {
-        const Value product = b_.bitcast(b_.extract(four, static_cast<int>(e)), ir::kF32);
-        scores.push_back(b_.var(scores_.only_scales()
-                                    ? product * scores_.words()[&Words::binary_scale]
-                                    : scores_.adjusted(product, row, first_own + (i + e))));
-      }
+    for (Value product : rows_.scores(shared_, places_.scores)) {
+      const Value key = first_own + static_cast<uint32_t>(scores.size());
+      scores.push_back(b_.var(scores_.only_scales()
+                                  ? product * scores_.words()[&Words::binary_scale]
+                                  : scores_.adjusted(product, row, key)));
     }
-    const Value first = block_.first_row + subgroup_row_;
-    const Value all =
-        scores_.all_see(first, first + (rows_ - 1), first_key, first_key + (kKeys - 1));
+    const Value first = block_.first_row + rows_.subgroup_row;
+    const Value all = scores_.all_see(first, first + (layout_.rows - 1), first_key,
+                                      first_key + (kUnitOthers - 1));
     b_.if_(!all, [&] {
-      for (uint32_t i = 0; i < count(); ++i) {
+      for (uint32_t i = 0; i < rows_.count(); ++i) {
         const Value sees = scores_.sees(row, first_own + i);
         scores[i].set(b_.select(sees, scores[i].get(), scores_.lowest()));
       }
@@ -208,24 +182,19 @@ class UnitAttention {
     const auto larger = [&](Value a, Value b) { return b_.select(b > a, b, a); };
     Value largest = maximum_.get();
     for (const Var& s : scores) largest = larger(largest, s.get());
-    if (sharers_ == 2) {
+    if (rows_.sharers == 2) {
       largest = larger(largest, b_.subgroup(Opcode::subgroup_shuffle_xor, largest, 1));
     }
     // Of a row that has seen no key yet: all its weights are 0.
     const Value base = b_.select(largest == scores_.lowest(), scores_.zero(), largest);
     const Value shrinking = weight(maximum_.get() - base);
     Value sum = sum_.get() * shrinking;
-    const Value to = own_row_ * kWeightStride + part_ * (count() / kHalves) + places_.weights;
-    for (uint32_t i = 0; i < count(); i += kHalves) {
-      std::array<Value, 4> words;
-      for (uint32_t w = 0; w < 4; ++w) {
-        const Value low = weight(scores[i + 2 * w].get() - base);
-        const Value high = weight(scores[i + 2 * w + 1].get() - base);
-        sum = sum + low + high;
-        words[w] = halves(low, high);
-      }
-      b_.shared_store(shared_, to + i / kHalves, b_.pack(words));
+    std::vector<Value> weights;
+    for (const Var& s : scores) {
+      weights.push_back(weight(s.get() - base));
+      sum = sum + weights.back();
     }
+    rows_.put_weights(shared_, places_.weights, layout_.options.type, weights);
     maximum_.set(largest);
     sum_.set(sum);
     store_factor(shrinking);
@@ -236,44 +205,29 @@ class UnitAttention {
     return binary_exponential(exponent);
   }
 
-  // Of numbers that are not negative, rounded to the nearest.
-  Value halves(Value low, Value high) const {
-    const auto rounded = [&](Value x, uint32_t half) { return b_.bitcast(x, ir::kU32) + half; };
-    if (layout_.options.type == DType::bf16) {
-      return (rounded(low, 0x8000) >> 16) | (rounded(high, 0x8000) & 0xffff0000u);
-    }
-    // Which way pack_half rounds is the device's choice.
-    const auto cut = [&](Value x) {
-      return b_.bitcast(rounded(x, 0x1000) & 0xffffe000u, ir::kF32);
-    };
-    return b_.pack_half(cut(low), cut(high));
-  }
-
   void store_factor(Value v) {
-    const auto put = [&] { b_.shared_store(row_factors_, own_row_, v); };
-    sharers_ == 1 ? put() : b_.if_(part_ == 0u, put);
+    const auto put = [&] { b_.shared_store(row_factors_, rows_.own_row, v); };
+    rows_.sharers == 1 ? put() : b_.if_(rows_.part == 0u, put);
   }
 
   // ---- P V
 
   void add_values(const AttentionChunks& values) {
-    for (uint32_t r = 0; r < row_matrices(); ++r) {
-      const Value shrinking =
-          b_.matrix_load(row_factors_, subgroup_row_ + r * kSide, 0, ir::kAccumulator, true);
+    for (uint32_t r = 0; r < rows_.matrices(); ++r) {
+      const Value shrinking = b_.matrix_load(row_factors_, rows_.subgroup_row + r * ir::kMatrixSide,
+                                             0, ir::kAccumulator, true);
       for (uint32_t c = 0; c < layout_.value_width; ++c) {
         total(r, c).set(b_.matrix_multiply(total(r, c).get(), shrinking));
       }
     }
-    for (uint32_t k = 0; k < kKeys / kSide; ++k) {
+    for (uint32_t k = 0; k < kUnitOthers / ir::kMatrixSide; ++k) {
       Matrices weights;
-      for (uint32_t r = 0; r < row_matrices(); ++r) {
-        const Value row = (subgroup_row_ + r * kSide) * kWeightStride;
-        weights.push_back(b_.matrix_load(shared_, row + (places_.weights + k * 2), kWeightStride,
-                                         factor(ir::Matrix::a)));
+      for (uint32_t r = 0; r < rows_.matrices(); ++r) {
+        weights.push_back(rows_.weights(shared_, places_.weights, factor(ir::Matrix::a), r, k));
       }
       for (uint32_t c = 0; c < layout_.value_width; ++c) {
         const Value v = values.matrix(factor(ir::Matrix::b), b_.u32(0), k, c, false);
-        for (uint32_t r = 0; r < row_matrices(); ++r) {
+        for (uint32_t r = 0; r < rows_.matrices(); ++r) {
           total(r, c).set(b_.matrix_multiply_add(weights[r], v, total(r, c).get()));
         }
       }
@@ -288,70 +242,35 @@ class UnitAttention {
 
   void finish() {
     Value sum = sum_.get();
-    if (sharers_ == 2) sum = sum + b_.subgroup(Opcode::subgroup_shuffle_xor, sum, 1);
+    if (rows_.sharers == 2) sum = sum + b_.subgroup(Opcode::subgroup_shuffle_xor, sum, 1);
     const Value divisor = b_.select(sum == scores_.zero(), b_.f32(1), sum);
     b_.barrier();
     store_factor(b_.f32(1) / divisor);
     if (layout_.options.statistics >= 0) store_statistics(sum);
     if (layout_.options.result < 0) return;
-    constexpr uint32_t kAtOnce = kKeys / kSide;  // matrices side by side
-    for (uint32_t c = 0; c < layout_.value_width; c += kAtOnce) {
-      b_.barrier();
-      const uint32_t several = std::min(kAtOnce, layout_.value_width - c);
-      for (uint32_t r = 0; r < row_matrices(); ++r) {
-        const Value row = (subgroup_row_ + r * kSide) * kScoreStride;
-        for (uint32_t i = 0; i < several; ++i) {
-          b_.matrix_store(shared_, row + (places_.scores + i * (kSide / 4)), kScoreStride,
-                          total(r, c + i).get());
-        }
-      }
-      b_.barrier();
-      store_columns(c * kSide, 2 * several);
-    }
-  }
-
-  // So many chunks of each row, neighbours side by side.
-  void store_columns(uint32_t first_column, uint32_t chunks) {
     const auto& words = scores_.words();
-    const DType type = layout_.options.stored;
-    const Value out = arguments_.output(static_cast<size_t>(layout_.options.result));
     const Value start =
         block_.batch * words[&Words::batch_stride] + block_.head * words[&Words::head_stride];
-    for (uint32_t first = 0; first < rows_ * chunks; first += layout_.lanes) {
-      const Value index = lane_ + first;
-      const Value in_block = subgroup_row_ + index / chunks;
-      const Value chunk = index - index / chunks * chunks;
-      const Value row = block_.first_row + in_block;
-      const Value column = chunk * kHalves + first_column;
-      const Value inside = (row < words[&Words::queries]) & (column < words[&Words::value_width]);
-      b_.if_(inside, [&] {
-        const Value factor = b_.shared_load(row_factors_, in_block);
-        const Value from = in_block * kScoreStride + chunk * 2u + places_.scores;
-        std::vector<Value> bits;
-        for (uint32_t half = 0; half < 2; ++half) {
-          const Value four = b_.shared_load(shared_, from + half);
-          for (int e = 0; e < 4; ++e) {
-            const Value v = b_.bitcast(b_.extract(four, e), ir::kF32) * factor;
-            bits.push_back(stored_bits({type, ir::wrap(v, type), {}}));
-          }
-        }
-        std::array<Value, 4> packed;
-        for (size_t w = 0; w < 4; ++w) packed[w] = bits[2 * w] | bits[2 * w + 1] << 16;
-        const Value at = start + row * words[&Words::row_stride] + column;
-        b_.store(out, at >> 3, b_.pack(packed));
-      });
-    }
+    const UnitRows::Result result{arguments_.output(static_cast<size_t>(layout_.options.result)),
+                                  start,
+                                  words[&Words::row_stride],
+                                  block_.first_row,
+                                  words[&Words::queries],
+                                  words[&Words::value_width],
+                                  layout_.options.stored};
+    rows_.store(shared_, places_.scores, result, totals_, layout_.value_width,
+                [&](Value row) { return b_.shared_load(row_factors_, row); });
   }
 
   void store_statistics(Value sum) {
     const auto& words = scores_.words();
-    const Value row = block_.first_row + own_row_;
+    const Value row = block_.first_row + rows_.own_row;
     const Value at =
         (block_.batch * words[&Words::heads] + block_.head) * words[&Words::queries] + row;
     Value largest = maximum_.get();
     if (scores_.only_scales()) largest = largest * std::numbers::ln2_v<float>;
     const Value log = largest + ir::math::log(sum, math_);
-    b_.if_((row < words[&Words::queries]) & (part_ == 0u), [&] {
+    b_.if_((row < words[&Words::queries]) & (rows_.part == 0u), [&] {
       b_.store(arguments_.output(static_cast<size_t>(layout_.options.statistics)), at,
                b_.select(sum == scores_.zero(), scores_.lowest(), log));
     });
@@ -359,14 +278,13 @@ class UnitAttention {
 
   const UnitAttentionLayout layout_;
   const Places places_;
-  const uint32_t rows_, sharers_;  // of a subgroup; invocations that share one
   mutable Builder b_;
   const KernelArguments arguments_;
   AttentionScores scores_;
   const ir::math::MathOptions math_;
+  const Shared shared_, row_factors_;
+  const UnitRows rows_;
   AttentionScores::Block block_;
-  Shared shared_, row_factors_;
-  Value subgroup_row_, own_row_, part_, lane_;  // rows in the block; which of its sharers
   Matrices queries_;
   Var maximum_, sum_;  // of the invocation's row
   std::vector<Var> totals_;

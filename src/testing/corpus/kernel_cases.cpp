@@ -303,7 +303,8 @@ const std::vector<KernelCase>& kernel_cases() {
              std::vector{d.make(DType::f16, {2, 6, 1, 40}), d.make(DType::f16, {2, 2, 200, 40}),
                          d.make(DType::f16, {2, 2, 200, 24})},
              Options{});
-       }},
+       },
+       true},
       {"attention of matrix units",
        [](Data d) {
          return library::call(

@@ -12,7 +12,8 @@ struct KernelCase {
   const char* name;
   // Roots; equal for every owner.
   std::function<std::vector<NodeRef>(const GraveyardRef& owner)> build;
-  // Sums follow a tree that depends on how many lanes share a matrix.
+  // Sums follow a tree that depends on how many lanes share a matrix, or on whether the device's
+  // workgroups hold the kernel that is meant.
   bool bits_follow_lanes = false;
   bool large = false;  // for the devices whose kernel it is
 };

@@ -270,12 +270,15 @@ double largest_of(const HostTensor& t) {
 }
 
 // By how much elements of an attention may be off beside their rounding: the errors of scores,
-// which grow with them, change weights; sums of weighted values are as large as the values.
+// which grow with them, change weights, matrix units round weights to the type of the values, and
+// sums of weighted values are as large as the values.
 double attention_slack(const Node& node, std::span<const HostTensor> inputs) {
   const auto& attr = node.attribute<AttentionAttr>();
   const double score = largest_of(inputs[0]) * largest_of(inputs[1]) * std::fabs(attr.scale) *
                        std::sqrt(static_cast<double>(inputs[0].shape[3]));
-  return 0x1p-20 * (1 + score) * largest_of(inputs[2]);
+  const DType type = inputs[2].dtype;
+  const double rounding = type == DType::bf16 ? 0x1p-9 : type == DType::f16 ? 0x1p-12 : 0;
+  return (0x1p-20 * (1 + score) + rounding) * largest_of(inputs[2]);
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ defmodule Nx.Vulkan.CallTest do
     zeros = for length <- 1..2, do: V.full!({1, 1, length, 2}, 0.0)
     ones = V.full!({1, 1, 1, 2}, 1.0)
     values = V.tensor!([[[[1.0, 2.0], [3.0, 6.0]]]])
+    inside = Enum.map(zeros ++ [values], &V.transpose!(&1, axes: [0, 2, 1, 3]))
     image = V.reshape!(V.iota!({9}, type: :f32), {1, 1, 3, 3})
 
     %{
@@ -71,11 +72,15 @@ defmodule Nx.Vulkan.CallTest do
       determinant: {[square], [], [16]},
       invert: {[V.tensor!([[2.0, 0.0], [0.0, 4.0]])], [], [[0.5, 0], [0, 0.25]]},
       attention:
-        {zeros ++ [values], [causal: true, scale: 0.5], [[[[2, 4]]]]},
+        {inside ++
+           [V.tensor!([1, 1]), V.tensor!([0.0, 0.0]), V.tensor!([2]), V.tensor!([1])] ++
+           [V.tensor!([-1.0e9])],
+         [mask: true, bias: true, lengths: true, offsets: true, sinks: true, heads_axis: 2] ++
+           [scale: 0.5, soft_cap: 1.0, masked: -1.0, causal: true, window: 2, offset: 0] ++
+           [statistics: true], {[[[[2, 4]]]], [[[0.6931]]]}},
       attention_gradient:
         {zeros ++ [values, V.tensor!([[[[2.0, 4.0]]]]), V.tensor!([[[0.6931472]]]), ones],
-         [causal: true],
-         {[[[[0, 0]]]], [[[[0, 0], [0, 0]]]], [[[[0.5, 0.5], [0.5, 0.5]]]]}},
+         [causal: true], {[[[[0, 0]]]], [[[[0, 0], [0, 0]]]], [[[[0.5, 0.5], [0.5, 0.5]]]]}},
       all_close: {[line, V.add!(line, 0.5)], [atol: 1, rtol: 0.0, equal_nan: true], [1]},
       cast: {[line], [type: :s32], [1, 2, 3, 4]},
       reshape: {[x], [shape: {3, 2}], [[3, 1], [2, 9], [7, 8]]},

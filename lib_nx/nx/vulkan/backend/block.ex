@@ -4,6 +4,7 @@ defmodule Nx.Vulkan.Backend.Block do
   # gives for them, on this backend; so does linear algebra where the configuration asks for it.
 
   alias Nx.Block.LinAlg
+  alias Nx.Vulkan.Attention
   alias Nx.Vulkan.Backend.{Check, Elementwise, Node}
 
   import Node, only: [ref: 1, ref: 2, call: 3, call: 4, call_all: 3]
@@ -13,7 +14,8 @@ defmodule Nx.Vulkan.Backend.Block do
   @operations [Nx.Block.LogicalNot, Nx.Block.Take, Nx.Block.TakeAlongAxis, Nx.Block.TopK] ++
                 [Nx.Block.CumulativeSum, Nx.Block.CumulativeProduct] ++
                 [Nx.Block.CumulativeMax, Nx.Block.CumulativeMin] ++
-                [Nx.Block.FFT2, Nx.Block.IFFT2, Nx.Block.RFFT, Nx.Block.IRFFT]
+                [Nx.Block.FFT2, Nx.Block.IFFT2, Nx.Block.RFFT, Nx.Block.IRFFT] ++
+                [Attention.Forward, Attention.Gradient]
 
   @doc "Whether a block is one operation here, and not the composition that Nx gives for it."
   @spec native?(struct) :: boolean
@@ -44,6 +46,14 @@ defmodule Nx.Vulkan.Backend.Block do
   end
 
   def block(%Nx.Block.TopK{k: k}, out, [t], _), do: results(out, :top_k, [ref(t)], k: k)
+
+  def block(%Attention.Forward{} = b, out, args, _) do
+    make = if b.statistics, do: &results/4, else: &call/4
+    make.(out, :attention, Enum.map(args, &ref/1), [statistics: b.statistics] ++ options_of(b))
+  end
+
+  def block(%Attention.Gradient{forward: b}, out, args, _),
+    do: results(out, :attention_gradient, Enum.map(args, &ref/1), options_of(b))
 
   # ---- Fourier transforms ----
 
@@ -128,6 +138,15 @@ defmodule Nx.Vulkan.Backend.Block do
   # Of the computation: types below f32 are computed in f32.
   defp roundoff({:f, 64}), do: :math.pow(2, -52)
   defp roundoff(_), do: :math.pow(2, -23)
+
+  # ---- Attention ----
+
+  defp options_of(%Attention.Forward{operands: operands} = b) do
+    b
+    |> Map.take([:scale, :causal, :window, :offset, :soft_cap, :masked, :heads_axis])
+    |> Enum.reject(&match?({_, nil}, &1))
+    |> Enum.concat(Enum.map(operands, &{&1, true}))
+  end
 
   # ---- Shapes of calls ----
 
