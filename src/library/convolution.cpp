@@ -2,9 +2,9 @@
 //
 // Every window of the padded input becomes a row (or a column) of a matrix, which the filters
 // multiply: Chellapilla, Puri and Simard, High Performance Convolutional Neural Networks for
-// Document Processing, IWFHR 2006. Which axis of the patches is innermost follows the memory of the
-// input, so that they are gathered and read in runs. A window of one element needs no patches: the
-// product reads the input where it lies.
+// Document Processing, IWFHR 2006. The matrix is a view of the input, which kernels of products
+// gather; where that does not pay, the patches are written to memory. Which of their axes is
+// innermost follows the memory of the input, so that they are read in runs.
 #include <algorithm>
 #include <numeric>
 
@@ -14,8 +14,6 @@
 namespace nxv::library {
 namespace {
 
-// Patches take as many bytes as the window has elements: beyond this they are made piece by piece.
-constexpr int64_t kMaxPatchBytes = int64_t{256} << 20;
 // Positions of a batch entry from which it is a matrix product of its own, whose result needs no
 // transposition.
 constexpr int64_t kManyPositions = 1024;
@@ -42,13 +40,6 @@ NodeRef arranged(const NodeRef& x, const Axes& order) {
   }
   return std::is_sorted(longer.begin(), longer.end()) ? reshape(x, std::move(shape))
                                                       : transpose(x, order);
-}
-
-NodeRef part(const NodeRef& x, int64_t axis, int64_t first, int64_t length) {
-  std::vector<int64_t> starts(x->shape.size(), 0), lengths = x->shape;
-  starts[axis] = first;
-  lengths[axis] = length;
-  return slice(x, starts, lengths, std::vector<int64_t>(x->shape.size(), 1));
 }
 
 // A tensor whose axes are known by what they mean.
@@ -92,7 +83,7 @@ class Convolution {
     form_ = channels_last                ? Form::by_position
             : positions < kManyPositions ? Form::by_filter
                                          : Form::by_batch;
-    return output(product(patches, filters, 0));
+    return output(multiply(patches, filters));
   }
 
  private:
@@ -145,7 +136,7 @@ class Convolution {
     const auto strides = spatial("strides", 1), dilations = spatial("kernel_dilation", 1);
     const auto input_dilation = spatial("input_dilation", 1);
     const std::vector<int64_t> zeros(x_->shape.size(), 0), ones(x_->shape.size(), 1);
-    PadAttr amounts{zeros, zeros, zeros};
+    PadAttr amounts{zeros, zeros, zeros, true};
     WindowsAttr geometry{ones, ones, ones};
     std::vector<int64_t> spatial_of(x_->shape.size(), -1);
     for (int64_t d = 0; d < rank_; ++d) {
@@ -208,26 +199,6 @@ class Convolution {
     }
     f.tensor = reshape(kernel_, std::move(shape));
     return f;
-  }
-
-  // Splits large patches: over the batch (level 0), then over the first axis of positions.
-  NodeRef product(const Labelled& patches, const Labelled& filters, int level) const {
-    const bool has_window = std::any_of(patches.window.begin(), patches.window.end(),
-                                        [&](int64_t a) { return patches.tensor->shape[a] > 1; });
-    const int64_t bytes = patches.tensor->storage_size();
-    if (!has_window || bytes <= kMaxPatchBytes || level > 1) return multiply(patches, filters);
-    const int64_t axis = level == 0 ? patches.batch : patches.positions[0];
-    const int64_t length = patches.tensor->shape[axis];
-    const int64_t count = std::min(length, (bytes + kMaxPatchBytes - 1) / kMaxPatchBytes);
-    std::vector<NodeRef> results;
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t first = length * i / count, end = length * (i + 1) / count;
-      Labelled piece = patches;
-      piece.tensor = part(patches.tensor, axis, first, end - first);
-      results.push_back(product(piece, filters, level + 1));
-    }
-    const Labelled r = axes_of_result();
-    return concatenate(results, level == 0 ? r.batch : r.positions[0]);
   }
 
   NodeRef multiply(const Labelled& p, const Labelled& f) const {

@@ -11,7 +11,8 @@ std::string expressions_text(const Region& region) {
   std::ostringstream out;
   for (size_t i = 0; i < region.operands.size(); ++i) {
     const Operand& o = region.operands[i];
-    static constexpr const char* kAddressing[] = {"linear", "uniform", "strided", "mapped"};
+    static constexpr const char* kAddressing[] = {"linear", "uniform", "strided", "mapped",
+                                                  "windows gathered by the kernel"};
     out << "  operand " << i << ": " << name(o.node->dtype) << to_string(o.node->shape) << ", "
         << kAddressing[static_cast<int>(o.addressing)]
         << (o.level == Level::element ? ", by element\n" : "\n");

@@ -207,6 +207,51 @@ TEST_F(Schedules, MatmulReadsViewsByTheirStrides) {
   EXPECT_TRUE(materialized);
 }
 
+// A convolution and its gradients, as Nx asks for them, in either order of axes: no patches in
+// memory.
+TEST_F(Schedules, ProductsGatherWindows) {
+  const auto conv = [&](Shape x, Shape kernel, std::vector<library::Option> options) {
+    const std::vector<NodeRef> operands = {data(std::move(x)), data(std::move(kernel))};
+    return library::call("conv", operands, options)[0];
+  };
+  using Case = std::pair<const char*, NodeRef>;
+  const library::Option low{"low", {1, 1}, {}}, high{"high", {1, 1}, {}};
+  const Case cases[] = {
+      {"forward", conv({4, 8, 64, 64}, {16, 8, 3, 3}, {low, high})},
+      {"strides", conv({4, 8, 64, 64}, {16, 8, 3, 3}, {low, high, {"strides", {2, 2}, {}}})},
+      {"input gradient of strides", conv({4, 16, 32, 32}, {16, 8, 3, 3},
+                                         {low,
+                                          {"high", {2, 2}, {}},
+                                          {"input_dilation", {2, 2}, {}},
+                                          {"kernel_permutation", {1, 0, 2, 3}, {}}})},
+      {"kernel gradient", conv({4, 8, 64, 64}, {4, 16, 64, 64},
+                               {low,
+                                high,
+                                {"input_permutation", {1, 0, 2, 3}, {}},
+                                {"kernel_permutation", {1, 0, 2, 3}, {}},
+                                {"output_permutation", {1, 0, 2, 3}, {}}})},
+      {"channels last", conv({4, 64, 64, 8}, {3, 3, 8, 16},
+                             {low,
+                              high,
+                              {"input_permutation", {0, 3, 1, 2}, {}},
+                              {"kernel_permutation", {3, 2, 0, 1}, {}},
+                              {"output_permutation", {0, 3, 1, 2}, {}}})},
+      {"groups", conv({4, 8, 64, 64}, {16, 4, 3, 3}, {low, high, {"feature_group_size", {2}, {}}})},
+  };
+  for (const auto& [name, root] : cases) {
+    SCOPED_TRACE(name);
+    int gathered = 0;
+    const int64_t most = std::max<int64_t>(int64_t{4} * 16 * 64 * 64, root->count);
+    for (const Item& s : steps(root)) {
+      if (s.is_alias) continue;
+      // Filters may be arranged before and the result behind.
+      EXPECT_LE(s.region.root->count, most);
+      for (const Operand& o : s.region.operands) gathered += o.addressing == Addressing::gathered;
+    }
+    EXPECT_EQ(gathered, 1);
+  }
+}
+
 TEST_F(Schedules, ReshapeOfAStoredValueIsAnAlias) {
   const NodeRef x = data({4, 6});
   const auto list = steps(reshape(x, {24}));

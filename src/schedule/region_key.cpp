@@ -54,6 +54,11 @@ class Key {
       number(storage_bytes(o.node->dtype));
       number(static_cast<int>(o.level) | static_cast<int>(o.addressing) << 1 | o.unit_columns << 4);
       if (o.addressing == Addressing::mapped) number(number_of(o.path));
+      if (o.addressing == Addressing::gathered) {
+        for (uint8_t digits : o.gathered.digits) number(digits);
+        number(o.gathered.axes);
+        number(o.gathered.dilated);
+      }
     }
     number(static_cast<int64_t>(mapped.size()));
     for (int path : mapped) key_of_path(path);

@@ -38,6 +38,7 @@ class Writer {
           } else if constexpr (std::is_same_v<T, PadAttr>) {
             numbers(a.low);
             numbers(a.interior);
+            number(a.zeros);
           } else if constexpr (std::is_same_v<T, WindowsAttr>) {
             numbers(a.window);
             numbers(a.strides);
