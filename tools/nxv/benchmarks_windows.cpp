@@ -73,6 +73,7 @@ struct Convolution {
   int64_t batch, channels, side, filters, window;
   bool channels_last = false;
   DType type = DType::f32;
+  int64_t groups = 1;  // of channels; forward
 };
 
 // The same margin on each side of a square window, strides of 1.
@@ -81,8 +82,9 @@ Measurement convolution(Bench& bench, const std::string& name, const Convolution
     return c.channels_last ? Shape{c.batch, c.side, c.side, channels}
                            : Shape{c.batch, channels, c.side, c.side};
   };
-  const Shape kernel_shape = c.channels_last ? Shape{c.window, c.window, c.channels, c.filters}
-                                             : Shape{c.filters, c.channels, c.window, c.window};
+  const int64_t channels = c.channels / c.groups;  // of a filter
+  const Shape kernel_shape = c.channels_last ? Shape{c.window, c.window, channels, c.filters}
+                                             : Shape{c.filters, channels, c.window, c.window};
   const bool is_kernel = c.part == Part::kernel_gradient;
   const auto uniform = [&](Shape shape) {
     return bench.session.uniform(std::move(shape), -0.5, 0.5, c.type);
@@ -102,16 +104,15 @@ Measurement convolution(Bench& bench, const std::string& name, const Convolution
                                                            : filters;
   const Axes output = is_kernel ? swapped(filters) : images;
   const int64_t margin = c.window / 2;
-  const std::vector<Option> options = {{"low", {margin, margin}, {}},
-                                       {"high", {margin, margin}, {}},
-                                       {"input_permutation", input, {}},
-                                       {"kernel_permutation", multiplied, {}},
-                                       {"output_permutation", output, {}}};
+  const std::vector<Option> options = {
+      {"low", {margin, margin}, {}},      {"high", {margin, margin}, {}},
+      {"input_permutation", input, {}},   {"kernel_permutation", multiplied, {}},
+      {"output_permutation", output, {}}, {"feature_group_size", {c.groups}, {}}};
   Measurement m{name,
                 named({c.batch, c.channels, c.side, c.side}) + "*" + std::to_string(c.filters)};
   m.unit = Unit::flops;
   m.amount = 2.0 * static_cast<double>(c.batch * c.side * c.side * c.filters) *
-             static_cast<double>(c.channels * c.window * c.window);
+             static_cast<double>(channels * c.window * c.window);
   bench.time(m, [&] { return call("conv", {x, kernel}, options); });
 
   // ||error|| / ||expected|| over a few outputs; batch, channels, rows, columns of all.
@@ -121,7 +122,7 @@ Measurement convolution(Bench& bench, const std::string& name, const Convolution
   const NodeRef from = logical(x, input), by = logical(kernel, multiplied);
   const NodeRef made = logical(bench.value, output);
   const std::vector<int64_t> ones(4, 1);
-  const int64_t depth = from->shape[1], size = from->shape[2], window = by->shape[2];
+  const int64_t depth = from->shape[1] / c.groups, size = from->shape[2], window = by->shape[2];
   double errors = 0, norm = 0;
   for (int64_t s = 0; s < 16; ++s) {
     const int64_t n = s * 7 % made->shape[0], f = s * 31 % made->shape[1];
@@ -129,7 +130,7 @@ Measurement convolution(Bench& bench, const std::string& name, const Convolution
     const int64_t top = std::max<int64_t>(i - margin, 0), left = std::max<int64_t>(j - margin, 0);
     const int64_t rows = std::min(i - margin + window, size) - top;
     const int64_t columns = std::min(j - margin + window, size) - left;
-    const NodeRef patch = slice(from, std::vector{n, int64_t{0}, top, left},
+    const NodeRef patch = slice(from, std::vector{n, f / (c.filters / c.groups) * depth, top, left},
                                 std::vector{int64_t{1}, depth, rows, columns}, ones);
     const NodeRef filter =
         slice(by, std::vector{f, int64_t{0}, top - (i - margin), left - (j - margin)},
@@ -179,6 +180,10 @@ std::vector<Measurement> convolutions(Bench& bench) {
   const Part forward = Part::forward;
   add("conv 1x1", {forward, batch, 2 * channels, 56, 2 * channels, 1});
   add("conv 3x3 7x7", {forward, batch, 4 * channels, 7, 4 * channels, 3});
+  for (const bool last : {false, true}) {
+    add(last ? "conv 3x3 each NHWC" : "conv 3x3 each",
+        {forward, batch, channels, 112, channels, 3, last, DType::f32, channels});
+  }
   add("conv 7x7 of 3", {forward, batch, 3, 112, channels / 2, 7});
   return all;
 }
