@@ -78,10 +78,13 @@ enum class Addressing : uint8_t {
 // Words: OffsetWords; CheckedAxis for each axis; for each digit, outermost first, of the batch,
 // then of the free index and of the depth, DigitWords and a step along each axis.
 struct GatheredShape {
+  static constexpr size_t kMaxAxes = 4, kMaxDigits = 8;
   enum Index : uint8_t { batch, free, depth };
   std::array<uint8_t, 3> digits = {};  // of each index
   uint8_t axes = 0;                    // that are checked
   uint8_t dilated = 0;                 // of those, a bit each
+  // Of each digit of an index, the axes that it moves along: a bit each.
+  std::array<std::array<uint8_t, kMaxDigits>, 3> moves = {};
 };
 
 // One step from the coordinates of a view to those of its input.

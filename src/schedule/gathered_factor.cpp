@@ -9,8 +9,6 @@
 namespace nxv::schedule {
 namespace {
 
-constexpr size_t kMaxAxes = 4, kMaxDigits = 8;
-
 uint32_t word(int64_t v) { return static_cast<uint32_t>(v); }
 
 class Gathering {
@@ -86,7 +84,7 @@ class Gathering {
                attr.interior[axis] + 1);
     }
     address_.offset += padded.offset;
-    return axes_.size() <= kMaxAxes;
+    return axes_.size() <= GatheredShape::kMaxAxes;
   }
 
   void add_axis(Layout coordinate, int64_t size, int64_t stride, int64_t low, int64_t dilation) {
@@ -139,7 +137,15 @@ std::optional<std::array<size_t, 3>> ends_of(const Shape& axes, const std::array
 
 GatheredShape GatheredFactor::shape() const {
   GatheredShape s;
-  for (size_t i = 0; i < 3; ++i) s.digits[i] = static_cast<uint8_t>(digits[i].size());
+  for (size_t i = 0; i < 3; ++i) {
+    s.digits[i] = static_cast<uint8_t>(digits[i].size());
+    for (size_t d = 0; d < digits[i].size(); ++d) {
+      for (size_t a = 0; a < axes.size(); ++a) {
+        if (digits[i][d].steps[a] != 0)
+          s.moves[i][d] = static_cast<uint8_t>(s.moves[i][d] | 1u << a);
+      }
+    }
+  }
   s.axes = static_cast<uint8_t>(axes.size());
   for (size_t a = 0; a < axes.size(); ++a) {
     if (axes[a].dilation != 1) s.dilated = static_cast<uint8_t>(s.dilated | 1u << a);
@@ -184,7 +190,7 @@ std::optional<GatheredFactor> gathered_factor(const std::vector<PathStep>& paths
   if (!gathering.find()) return std::nullopt;
   GatheredFactor f = gathering.factor(*ends, order);
   for (const auto& digits : f.digits) {
-    if (digits.size() > kMaxDigits) return std::nullopt;
+    if (digits.size() > GatheredShape::kMaxDigits) return std::nullopt;
   }
   return f;
 }

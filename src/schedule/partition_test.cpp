@@ -208,47 +208,66 @@ TEST_F(Schedules, MatmulReadsViewsByTheirStrides) {
 }
 
 // A convolution and its gradients, as Nx asks for them, in either order of axes: no patches in
-// memory.
+// memory, no transposition of the input or of the result.
 TEST_F(Schedules, ProductsGatherWindows) {
-  const auto conv = [&](Shape x, Shape kernel, std::vector<library::Option> options) {
-    const std::vector<NodeRef> operands = {data(std::move(x)), data(std::move(kernel))};
-    return library::call("conv", operands, options)[0];
-  };
-  using Case = std::pair<const char*, NodeRef>;
+  using Options = std::vector<library::Option>;
   const library::Option low{"low", {1, 1}, {}}, high{"high", {1, 1}, {}};
-  const Case cases[] = {
-      {"forward", conv({4, 8, 64, 64}, {16, 8, 3, 3}, {low, high})},
-      {"strides", conv({4, 8, 64, 64}, {16, 8, 3, 3}, {low, high, {"strides", {2, 2}, {}}})},
-      {"input gradient of strides", conv({4, 16, 32, 32}, {16, 8, 3, 3},
-                                         {low,
-                                          {"high", {2, 2}, {}},
-                                          {"input_dilation", {2, 2}, {}},
-                                          {"kernel_permutation", {1, 0, 2, 3}, {}}})},
-      {"kernel gradient", conv({4, 8, 64, 64}, {4, 16, 64, 64},
-                               {low,
-                                high,
-                                {"input_permutation", {1, 0, 2, 3}, {}},
-                                {"kernel_permutation", {1, 0, 2, 3}, {}},
-                                {"output_permutation", {1, 0, 2, 3}, {}}})},
-      {"channels last", conv({4, 64, 64, 8}, {3, 3, 8, 16},
-                             {low,
-                              high,
-                              {"input_permutation", {0, 3, 1, 2}, {}},
-                              {"kernel_permutation", {3, 2, 0, 1}, {}},
-                              {"output_permutation", {0, 3, 1, 2}, {}}})},
-      {"groups", conv({4, 8, 64, 64}, {16, 4, 3, 3}, {low, high, {"feature_group_size", {2}, {}}})},
+  const auto axes = [](Axes input, Axes kernel, Axes output) {
+    return Options{{"input_permutation", std::move(input), {}},
+                   {"kernel_permutation", std::move(kernel), {}},
+                   {"output_permutation", std::move(output), {}}};
   };
-  for (const auto& [name, root] : cases) {
-    SCOPED_TRACE(name);
+  const struct {
+    const char* name;
+    Shape x, kernel;
+    Options options;
+    int64_t copied;  // elements of the kernel, in another order
+  } cases[] = {
+      {"forward", {4, 8, 64, 64}, {16, 8, 3, 3}, {low, high}, 0},
+      {"strides", {4, 8, 64, 64}, {16, 8, 3, 3}, {low, high, {"strides", {2, 2}, {}}}, 0},
+      {"channels last",
+       {4, 64, 64, 8},
+       {3, 3, 8, 16},
+       axes({0, 3, 1, 2}, {3, 2, 0, 1}, {0, 3, 1, 2}),
+       0},
+      {"input gradient of strides",
+       {4, 16, 32, 32},
+       {16, 8, 3, 3},
+       {low,
+        {"high", {2, 2}, {}},
+        {"input_dilation", {2, 2}, {}},
+        {"kernel_permutation", {1, 0, 2, 3}, {}}},
+       int64_t{16} * 8 * 9},
+      {"kernel gradient",
+       {4, 8, 64, 64},
+       {4, 16, 62, 62},
+       axes({1, 0, 2, 3}, {1, 0, 2, 3}, {1, 0, 2, 3}),
+       int64_t{4} * 16 * 62 * 62},
+      {"kernel gradient, channels last",
+       {4, 64, 64, 8},
+       {4, 62, 62, 16},
+       axes({3, 0, 1, 2}, {3, 0, 1, 2}, {2, 3, 0, 1}),
+       0},
+      {"groups",
+       {4, 8, 64, 64},
+       {16, 4, 3, 3},
+       {low, high, {"feature_group_size", {2}, {}}},
+       int64_t{4} * 16 * 4 * 9},
+      {"three axes", {2, 8, 16, 16, 16}, {16, 8, 3, 3, 3}, {}, 0},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    const std::vector<NodeRef> operands = {data(c.x), data(c.kernel)};
+    const NodeRef root = library::call("conv", operands, c.options)[0];
     int gathered = 0;
-    const int64_t most = std::max<int64_t>(int64_t{4} * 16 * 64 * 64, root->count);
+    int64_t stored = 0;
     for (const Item& s : steps(root)) {
       if (s.is_alias) continue;
-      // Filters may be arranged before and the result behind.
-      EXPECT_LE(s.region.root->count, most);
+      stored += s.region.root->count;
       for (const Operand& o : s.region.operands) gathered += o.addressing == Addressing::gathered;
     }
     EXPECT_EQ(gathered, 1);
+    EXPECT_EQ(stored, root->count + c.copied);
   }
 }
 

@@ -7,9 +7,11 @@ namespace nxv::kernels {
 using ir::Value;
 
 Place operator+(const Place& x, const Place& y) {
-  Place sum{x.index + y.index, {}};
-  for (size_t i = 0; i < x.coordinates.size(); ++i) {
-    sum.coordinates.push_back(x.coordinates[i] + y.coordinates[i]);
+  Place sum{x.index + y.index, x.coordinates};
+  for (size_t i = 0; i < sum.coordinates.size(); ++i) {
+    Value& coordinate = sum.coordinates[i];
+    const Value other = y.coordinates[i];
+    coordinate = coordinate && other ? coordinate + other : coordinate ? coordinate : other;
   }
   return sum;
 }
@@ -38,9 +40,10 @@ Place FactorOperand::digits(int index, Value number) const {
       rest = digit.divide(value, &DigitWords::extent);
       value = value - rest * digit[&DigitWords::extent];
     }
-    Place part{value * digit[&DigitWords::stride], {}};
+    Place part{value * digit[&DigitWords::stride], std::vector<Value>(gathered.axes)};
+    const uint32_t moves = gathered.moves[static_cast<size_t>(index)][d];
     for (uint32_t a = 0; a < gathered.axes; ++a) {
-      part.coordinates.push_back(value * own[kWordsOf<DigitWords> + a]);
+      if (moves >> a & 1) part.coordinates[a] = value * own[kWordsOf<DigitWords> + a];
     }
     sum = sum.index ? sum + part : part;
   }

@@ -14,8 +14,9 @@
 namespace nxv::kernels {
 
 struct Place {
-  ir::Value index;                     // of the element, but for what dilated axes add
-  std::vector<ir::Value> coordinates;  // along the axes that are checked (GatheredShape)
+  ir::Value index;  // of the element, but for what dilated axes add
+  // Along the axes that are checked (GatheredShape); absent: a part that does not move along them.
+  std::vector<ir::Value> coordinates;
 };
 Place operator+(const Place& x, const Place& y);
 

@@ -14,8 +14,8 @@ constexpr uint64_t kMaxPlainElements = 64 * 64, kMaxPlainSteps = 128;
 // Steps along k that units may add up of f16 and bf16: the error stays far below that of rounding
 // the sum to them.
 constexpr uint64_t kMaxChain = 32768;
-// Multiplications, of all batches, from which matrix units are worth it, of f16 and bf16; of f32 that
-// are split first, and steps along k.
+// Multiplications, of all batches, from which matrix units are worth it, of f16 and bf16; of f32
+// that are split first, and steps along k.
 constexpr uint64_t kMinUnitSteps = uint64_t{1} << 22;
 constexpr uint64_t kMinSplitSteps = uint64_t{1} << 30, kMinSplitDepth = 256;
 // Multiplications from which a CPU gains by the kernel of tiles.

@@ -51,7 +51,7 @@ Factor gathered_factor(const Region& region, const Operand& operand, uint64_t ex
       bool is_simple = true;
       for (uint32_t a = 0; a < shape.axes; ++a) {
         const uint32_t step = region.words[at++];
-        if (step == 0) continue;
+        if (!(shape.moves[static_cast<size_t>(index)][d] >> a & 1)) continue;
         axis = static_cast<int32_t>(a);
         is_simple &= ++moved == 1 && step == 1 && !(shape.dilated >> a & 1);
       }
