@@ -85,6 +85,9 @@ struct GatheredShape {
   uint8_t dilated = 0;                 // of those, a bit each
   // Of each digit of an index, the axes that it moves along: a bit each.
   std::array<std::array<uint8_t, kMaxDigits>, 3> moves = {};
+
+  // Strided matrices, of a batch whose index alone has several digits.
+  bool is_matrices() const { return axes == 0 && digits[free] == 1 && digits[depth] == 1; }
 };
 
 // One step from the coordinates of a view to those of its input.

@@ -34,7 +34,7 @@ std::optional<GatheredFactor> gathered_factor(const std::vector<PathStep>& paths
 
 // Whether the factor that the path leads from has windows, on the path or behind it. Those are
 // gathered: patches would take as many times their bytes as windows overlap. Of other views that no
-// strides express products read a copy, in runs.
+// strides express products read a copy, in runs, unless each matrix has strides.
 bool has_windows(const std::vector<PathStep>& paths, int path);
 
 }  // namespace nxv::schedule

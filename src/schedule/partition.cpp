@@ -272,7 +272,8 @@ class Partitioner {
   bool gathers(const Node& view, int path) {
     if (!is_strided_view(view.op) && view.op != Op::pad) return false;
     const int end = extend(path, view, 0);
-    return has_windows(paths_, end) && gathered_factor(paths_, end, false).has_value();
+    const auto factor = gathered_factor(paths_, end, false);
+    return factor && (factor->shape().is_matrices() || has_windows(paths_, end));
   }
 
   bool fits(int region, const Node& node) const {

@@ -50,6 +50,10 @@ Place FactorOperand::digits(int index, Value number) const {
   return sum;
 }
 
+Value FactorOperand::at(Value batch) const {
+  return offset + (has_digits() ? digits(GatheredShape::batch, batch).index : batch * batch_stride);
+}
+
 Place FactorOperand::of_batch(Value batch) const {
   if (!is_gathered()) return {at(batch), {}};
   Place origin{WordValues<OffsetWords>(words)[&OffsetWords::offset], {}};
@@ -98,6 +102,15 @@ Value FactorOperand::index(const Place& place) const {
   return index;
 }
 
+void FactorOperand::set_strides() {
+  const auto stride = [&](int index) {
+    return WordValues<DigitWords>(words.subspan(first_digit(index)))[&DigitWords::stride];
+  };
+  offset = WordValues<OffsetWords>(words)[&OffsetWords::offset];
+  free_stride = stride(GatheredShape::free);
+  depth_stride = stride(GatheredShape::depth);
+}
+
 FactorOperand factor_operand(const KernelArguments& arguments, const Region& region, int factor) {
   const Operand& operand = factor_operand(region, factor);
   FactorOperand f;
@@ -106,6 +119,7 @@ FactorOperand factor_operand(const KernelArguments& arguments, const Region& reg
   if (operand.addressing == Addressing::gathered) {
     f.gathered = operand.gathered;
     f.words = arguments.region_words().subspan(operand.words);
+    if (!f.is_gathered()) f.set_strides();
     return f;
   }
   const auto words = arguments.region_words_as<MatrixWords>(operand.words);

@@ -27,10 +27,11 @@ struct FactorOperand {
   GatheredShape gathered;
   std::span<const ir::Value> words;  // gathered
 
-  bool is_gathered() const { return gathered.digits[0] > 0; }
+  bool is_gathered() const { return has_digits() && !gathered.is_matrices(); }
   bool is_checked() const { return gathered.axes > 0; }
 
-  ir::Value at(ir::Value batch) const { return offset + batch * batch_stride; }
+  // Of a factor that is not gathered: the first element of a matrix.
+  ir::Value at(ir::Value batch) const;
 
   // What each index adds; the batch also what all elements share.
   Place of_batch(ir::Value batch) const;
@@ -43,8 +44,11 @@ struct FactorOperand {
   // 1 + the coordinate of the last element.
   ir::Value end(uint32_t axis) const;
   ir::Value index(const Place& place) const;
+  // Takes those of strided matrices from the words of digits.
+  void set_strides();
 
  private:
+  bool has_digits() const { return gathered.digits[0] > 0; }
   uint32_t first_digit(int index) const;  // word
   Place digits(int index, ir::Value number) const;
   WordValues<CheckedAxis> axis(uint32_t i) const;

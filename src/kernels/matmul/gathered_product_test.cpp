@@ -190,5 +190,45 @@ TEST(GatheredProduct, MatrixUnitsGatherWhatTheyMultiply) {
   EXPECT_LT(gathered.dispatches(), patches.dispatches());
 }
 
+// Of a batch with several strides, by every kind of tile.
+TEST(GatheredProduct, MatricesOfSeveralBatchAxes) {
+  InterpretedDevice gpu(discrete_plan()), apart(discrete_plan(), {}, with_patches());
+  InterpretedDevice cpu(cpu_plan()), cpu_apart(cpu_plan(), {}, with_patches());
+  InterpretedDevice units(plan_with_units()), units_apart(plan_with_units(), {}, with_patches());
+  for (InterpretedDevice* device : {&units, &units_apart}) {
+    device->set_lower([](const Region& region, const Target& target) {
+      return region.kind == RegionKind::matmul ? lower_small_units(region, target)
+                                               : kernels::lower(region, target);
+    });
+  }
+  for (const auto& [rows, columns, depth] : std::vector<std::array<int64_t, 3>>{
+           {20, 24, 40}, {64, 64, 32}, {1, 40, 64}, {40, 3, 33}, {8, 40, 9}}) {
+    for (const DType type : {DType::f32, DType::f16}) {
+      const GraphBuilder build = [=, m = rows, n = columns, k = depth](const GraveyardRef& owner) {
+        Dice dice(static_cast<uint64_t>(m * n * k));
+        const auto value = [&](Shape shape) {
+          const HostTensor t = noise(type, std::move(shape), dice);
+          return host_value(owner, type, t.shape, t.bytes);
+        };
+        const NodeRef q = value({2, m, 3, k}), x = value({2, n, 3, k}), y = value({2, k, 3, n});
+        return std::vector{dot(q, x, {{3}, {3}, {0, 2}, {0, 2}}),
+                           dot(q, y, {{3}, {1}, {0, 2}, {0, 2}})};
+      };
+      for (auto [together, one] : {std::pair{&gpu, &apart}, {&cpu, &cpu_apart}}) {
+        EXPECT_EQ(check_graph("heads", build, evaluator(*together), evaluator(*one),
+                              agreement_of(together->plan())),
+                  "");
+      }
+      const auto a = evaluator(units).evaluate(build(host_graveyard()));
+      const auto b = evaluator(units_apart).evaluate(build(host_graveyard()));
+      for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(difference(a[i], b[i]), "");
+    }
+  }
+  EXPECT_EQ(gpu.invalid() + cpu.invalid() + units.invalid(), "");
+  for (const char* name : {"matmul_plain", "matmul_shared", "matmul_lines"}) {
+    EXPECT_TRUE(gpu.kernels().count(name)) << name;
+  }
+}
+
 }  // namespace
 }  // namespace nxv::kernels

@@ -32,7 +32,7 @@ Factor gathered_factor(const Region& region, const Operand& operand, uint64_t ex
   Factor f;
   f.type = operand.node->dtype;
   f.extent = extent;
-  f.is_gathered = true;
+  f.is_gathered = !shape.is_matrices();
   WordIndex at = operand.words;
   f.other_strides = record_at<OffsetWords>(region.words, at).offset;
   at += kWordsOf<OffsetWords>;
@@ -70,6 +70,8 @@ Factor gathered_factor(const Region& region, const Operand& operand, uint64_t ex
       }
     }
   }
+  // Whatever starts at a multiple of a power of two with each of these does so with every batch.
+  if (!f.is_gathered) f.batch_stride = f.other_strides;
   return f;
 }
 
