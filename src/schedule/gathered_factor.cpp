@@ -118,7 +118,7 @@ class Gathering {
 
 // Where the axes end that make up each extent, or nothing.
 std::optional<std::array<size_t, 3>> ends_of(const Shape& axes, const std::array<int64_t, 3>& to) {
-  std::array<size_t, 3> ends;
+  std::array<size_t, 3> ends = {};
   size_t axis = 0;
   for (size_t i = 0; i < 3; ++i) {
     int64_t extent = 1;

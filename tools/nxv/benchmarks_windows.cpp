@@ -70,7 +70,7 @@ enum class Part { forward, input_gradient, kernel_gradient };
 
 struct Convolution {
   Part part = Part::forward;
-  int64_t batch, channels, side, filters, window;
+  int64_t batch = 1, channels = 1, side = 1, filters = 1, window = 1;
   bool channels_last = false;
   DType type = DType::f32;
   int64_t groups = 1;  // of channels; forward
@@ -184,6 +184,7 @@ std::vector<Measurement> convolutions(Bench& bench) {
     add(last ? "conv 3x3 each NHWC" : "conv 3x3 each",
         {forward, batch, channels, 112, channels, 3, last, DType::f32, channels});
   }
+  add("conv 3x3 to 4", {forward, batch, channels, 56, 4, 3});
   add("conv 7x7 of 3", {forward, batch, 3, 112, channels / 2, 7});
   return all;
 }
