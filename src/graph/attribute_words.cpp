@@ -30,7 +30,7 @@ class Writer {
   bool operator()(const ReduceAttr& a) { return lists(a.axes); }
   bool operator()(const SliceAttr& a) { return lists(a.starts, a.strides); }
   // The rest follows from the shape.
-  bool operator()(const PadAttr& a) { return lists(a.low, a.interior); }
+  bool operator()(const PadAttr& a) { return lists(a.low, a.interior) && numbers_of(a.zeros); }
   bool operator()(const WindowsAttr& a) { return lists(a.window, a.strides, a.dilations); }
   bool operator()(const ScanAttr& a) { return numbers_of(a.combine, a.axis, a.reverse); }
   bool operator()(const SlotsAttr& a) { return numbers_of(a.count); }

@@ -101,6 +101,7 @@ struct SliceAttr {
 };  // lengths follow from the shape
 struct PadAttr {
   std::vector<int64_t> low, high, interior;
+  bool zeros = false;  // whoever makes the node promises that the value is 0
 };
 struct ConcatenateAttr {
   int64_t axis;

@@ -66,11 +66,31 @@ struct Space {
 
 // How an operand's element is found from a point of its level's space.
 enum class Addressing : uint8_t {
-  linear,   // the point's linear index
-  uniform,  // one element for all points; OffsetWords
-  strided,  // OffsetWords, then a stride for each dimension of the level's space; of factors of
-            // a contraction: MatrixWords
-  mapped,   // through the steps of `path`; words: row-major strides of the node's axes
+  linear,    // the point's linear index
+  uniform,   // one element for all points; OffsetWords
+  strided,   // OffsetWords, then a stride for each dimension of the level's space; of factors of
+             // a contraction: MatrixWords
+  mapped,    // through the steps of `path`; words: row-major strides of the node's axes
+  gathered,  // factors of a contraction: by digits of their indices (GatheredShape)
+};
+
+// A factor whose elements are windows of a stored value. Its batch, its free index (the row of A,
+// the column of B) and its depth are numbers of several digits each, every one of which moves the
+// element by a stride, and the coordinates along axes that are checked by steps. Beyond the ends of
+// those, and between the elements of an axis that is dilated, the factor is zero.
+// Words: OffsetWords; CheckedAxis for each axis; for each digit, outermost first, of the batch,
+// then of the free index and of the depth, DigitWords and a step along each axis.
+struct GatheredShape {
+  static constexpr size_t kMaxAxes = 4, kMaxDigits = 8;
+  enum Index : uint8_t { batch, free, depth };
+  std::array<uint8_t, 3> digits = {};  // of each index
+  uint8_t axes = 0;                    // that are checked
+  uint8_t dilated = 0;                 // of those, a bit each
+  // Of each digit of an index, the axes that it moves along: a bit each.
+  std::array<std::array<uint8_t, kMaxDigits>, 3> moves = {};
+
+  // Strided matrices, of a batch whose index alone has several digits.
+  bool is_matrices() const { return axes == 0 && digits[free] == 1 && digits[depth] == 1; }
 };
 
 // One step from the coordinates of a view to those of its input.
@@ -126,6 +146,7 @@ struct Operand {
   WordIndex words = 0;
   int32_t path = -1;
   bool unit_columns = false;  // strided: consecutive columns are adjacent elements
+  GatheredShape gathered;
 };
 
 struct Root {

@@ -51,6 +51,18 @@ struct RandomWords {  // the scalars low and high - low follow, or mean and devi
 struct MatrixWords {
   uint32_t offset = 0, batch_stride = 0, row_stride = 0, column_stride = 0;
 };
+// Of gathered factors (GatheredShape): an axis that is checked. Coordinates count the places
+// between elements of a dilated axis.
+struct CheckedAxis {
+  uint32_t first = 0;   // coordinate of the first element of the factor
+  uint32_t end = 1;     // 1 + that of the last element of the axis
+  Divisor dilation;     // places from one element to the next
+  uint32_t stride = 0;  // dilated: of the element in memory; else digits account for it
+};
+struct DigitWords {
+  Divisor extent;
+  uint32_t stride = 0;
+};
 // A product of A[b, m, k] and B[b, k, n].
 struct ProductWords {
   MatrixWords a, b;

@@ -2,9 +2,9 @@
 //
 // Every window of the padded input becomes a row (or a column) of a matrix, which the filters
 // multiply: Chellapilla, Puri and Simard, High Performance Convolutional Neural Networks for
-// Document Processing, IWFHR 2006. Which axis of the patches is innermost follows the memory of the
-// input, so that they are gathered and read in runs. A window of one element needs no patches: the
-// product reads the input where it lies.
+// Document Processing, IWFHR 2006. The matrix is a view of the input, which kernels of products
+// gather; where that does not pay, the patches are written to memory. Which of their axes is
+// innermost follows the memory of the input, so that they are read in runs.
 #include <algorithm>
 #include <numeric>
 
@@ -14,8 +14,9 @@
 namespace nxv::library {
 namespace {
 
-// Patches take as many bytes as the window has elements: beyond this they are made piece by piece.
-constexpr int64_t kMaxPatchBytes = int64_t{256} << 20;
+// Elements of a window up to which convolutions of single channels are sums of windows: kernels of
+// reductions unroll those.
+constexpr int64_t kMaxDepthwiseWindow = 32;
 // Positions of a batch entry from which it is a matrix product of its own, whose result needs no
 // transposition.
 constexpr int64_t kManyPositions = 1024;
@@ -42,13 +43,6 @@ NodeRef arranged(const NodeRef& x, const Axes& order) {
   }
   return std::is_sorted(longer.begin(), longer.end()) ? reshape(x, std::move(shape))
                                                       : transpose(x, order);
-}
-
-NodeRef part(const NodeRef& x, int64_t axis, int64_t first, int64_t length) {
-  std::vector<int64_t> starts(x->shape.size(), 0), lengths = x->shape;
-  starts[axis] = first;
-  lengths[axis] = length;
-  return slice(x, starts, lengths, std::vector<int64_t>(x->shape.size(), 1));
 }
 
 // A tensor whose axes are known by what they mean.
@@ -88,20 +82,30 @@ class Convolution {
     const Labelled patches = all_patches(), filters = grouped_filters();
     int64_t positions = 1;
     for (int64_t axis : patches.positions) positions *= patches.tensor->shape[axis];
-    const bool channels_last = input_axes_[1] == rank_ + 1;
-    form_ = channels_last                ? Form::by_position
+    form_ = is_last(1)                   ? Form::by_position
             : positions < kManyPositions ? Form::by_filter
                                          : Form::by_batch;
-    return output(product(patches, filters, 0));
+    const bool is_depthwise = channels_of_group() == 1 && feature_groups_ > 1;
+    if (is_depthwise && window_size(filters) <= kMaxDepthwiseWindow) {
+      form_ = is_last(1) ? Form::last_channels : Form::first_channels;
+      return output(depthwise(patches, filters));
+    }
+    return output(multiply(patches, filters));
   }
 
  private:
   // Axes of the matrix product, which follow the batch and feature groups:
   enum class Form {
     by_position,  // batch, positions, filters: channels are innermost
-    by_filter,    // filters, batch, positions
+    by_filter,    // filters, batch, positions; or positions, batch, where the batch is innermost
     by_batch,     // batch (before the groups), then filters, positions
+    // Of sums of windows: batch, groups, filters, positions; batch, positions, groups, filters.
+    first_channels,
+    last_channels,
   };
+
+  // Whether the input's batch (0), or channels (1), are innermost in memory.
+  bool is_last(size_t logical) const { return input_axes_[logical] == rank_ + 1; }
 
   Axes permutation(std::string_view name) const {
     if (!arguments_.has(name)) return range(0, rank_ + 2);
@@ -145,7 +149,7 @@ class Convolution {
     const auto strides = spatial("strides", 1), dilations = spatial("kernel_dilation", 1);
     const auto input_dilation = spatial("input_dilation", 1);
     const std::vector<int64_t> zeros(x_->shape.size(), 0), ones(x_->shape.size(), 1);
-    PadAttr amounts{zeros, zeros, zeros};
+    PadAttr amounts{zeros, zeros, zeros, true};
     WindowsAttr geometry{ones, ones, ones};
     std::vector<int64_t> spatial_of(x_->shape.size(), -1);
     for (int64_t d = 0; d < rank_; ++d) {
@@ -210,30 +214,12 @@ class Convolution {
     return f;
   }
 
-  // Splits large patches: over the batch (level 0), then over the first axis of positions.
-  NodeRef product(const Labelled& patches, const Labelled& filters, int level) const {
-    const bool has_window = std::any_of(patches.window.begin(), patches.window.end(),
-                                        [&](int64_t a) { return patches.tensor->shape[a] > 1; });
-    const int64_t bytes = patches.tensor->storage_size();
-    if (!has_window || bytes <= kMaxPatchBytes || level > 1) return multiply(patches, filters);
-    const int64_t axis = level == 0 ? patches.batch : patches.positions[0];
-    const int64_t length = patches.tensor->shape[axis];
-    const int64_t count = std::min(length, (bytes + kMaxPatchBytes - 1) / kMaxPatchBytes);
-    std::vector<NodeRef> results;
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t first = length * i / count, end = length * (i + 1) / count;
-      Labelled piece = patches;
-      piece.tensor = part(patches.tensor, axis, first, end - first);
-      results.push_back(product(piece, filters, level + 1));
-    }
-    const Labelled r = axes_of_result();
-    return concatenate(results, level == 0 ? r.batch : r.positions[0]);
-  }
-
   NodeRef multiply(const Labelled& p, const Labelled& f) const {
     const Axes groups_of_patches = {p.batch_group, p.feature_group};
     const Axes groups_of_filters = {f.batch_group, f.feature_group};
-    const Axes batch_and_positions = joined({{p.batch}, p.positions});
+    const bool batch_is_inner = form_ == Form::by_filter && is_last(0);
+    const Axes batch_and_positions =
+        batch_is_inner ? joined({p.positions, {p.batch}}) : joined({{p.batch}, p.positions});
     const int64_t folded = rank_ + 1;  // axes that are summed over
     switch (form_) {
       case Form::by_position: {
@@ -250,7 +236,7 @@ class Convolution {
             p.tensor, joined({groups_of_patches, {p.channel}, p.window, batch_and_positions}));
         return dot(a, b, {range(3, folded), range(2, folded), {0, 1}, {0, 1}});
       }
-      case Form::by_batch:
+      default:
         break;
     }
     const NodeRef own =
@@ -263,13 +249,55 @@ class Convolution {
                {range(4, folded), range(3, folded), {0, 1, 2}, {0, 1, 2}});
   }
 
+  int64_t window_size(const Labelled& f) const {
+    int64_t size = 1;
+    for (int64_t axis : f.window) size *= f.tensor->shape[axis];
+    return size;
+  }
+
+  // A channel for each filter: no matrix product, which would have one row, but sums of products
+  // over windows, in f32 at least.
+  NodeRef depthwise(const Labelled& p, const Labelled& f) const {
+    const Axes groups_of_patches = {p.batch_group, p.feature_group, p.channel};
+    const Axes filters = {f.batch_group, f.feature_group, f.filter};
+    const bool is_first = form_ == Form::first_channels;
+    const NodeRef a = arranged(
+        p.tensor, is_first ? joined({{p.batch}, groups_of_patches, p.positions, p.window})
+                           : joined({{p.batch}, p.positions, groups_of_patches, p.window}));
+    const NodeRef b = arranged(f.tensor, joined({filters, f.window, {f.channel}}));
+    Shape shape(static_cast<size_t>(4 + 2 * rank_), 1);
+    std::copy_n(b->shape.begin(), 3, shape.begin() + (is_first ? 1 : 1 + rank_));
+    std::copy_n(b->shape.begin() + 3, rank_, shape.end() - rank_);
+    const DType type = merge(x_->dtype, kernel_->dtype);
+    const DType wide = storage_bytes(type) < 4 ? DType::f32 : type;
+    const NodeRef products =
+        elementwise(Op::multiply, {cast(a, wide), cast(reshape(b, std::move(shape)), wide)});
+    return cast(reduce(Op::sum, products, range(4 + rank_, rank_), false), type);
+  }
+
   Labelled axes_of_result() const {
     Labelled r;
-    r.batch_group = form_ == Form::by_batch ? 1 : 0;
+    r.batch_group = form_ == Form::last_channels                             ? 1 + rank_
+                    : form_ == Form::by_position || form_ == Form::by_filter ? 0
+                                                                             : 1;
     r.feature_group = r.batch_group + 1;
-    r.batch = form_ == Form::by_position ? 2 : form_ == Form::by_filter ? 3 : 0;
-    r.positions = range(form_ == Form::by_position ? 3 : 4, rank_);
-    r.filter = form_ == Form::by_position ? 3 + rank_ : form_ == Form::by_filter ? 2 : 3;
+    r.filter = r.batch_group + 2;
+    r.positions = range(4, rank_);
+    switch (form_) {
+      case Form::by_position:
+        r.batch = 2, r.positions = range(3, rank_), r.filter = 3 + rank_;
+        break;
+      case Form::by_filter:
+        r.batch = is_last(0) ? 3 + rank_ : 3;
+        if (is_last(0)) r.positions = range(3, rank_);
+        break;
+      case Form::last_channels:
+        r.positions = range(1, rank_);
+        break;
+      case Form::by_batch:
+      case Form::first_channels:
+        break;
+    }
     return r;
   }
 

@@ -31,6 +31,16 @@ TEST(Explain, NamesRegionsReasonsAndKernels) {
   EXPECT_EQ(lines_of(text, "param ").size(), 0u) << text;
 }
 
+TEST(Explain, SaysThatWindowsAreGathered) {
+  NXV_OPEN_OR_SKIP(engine);
+  const std::vector<NodeRef> operands = {filled(*engine, 7, 1), filled(*engine, 3, 1)};
+  const std::vector<NodeRef> shaped = {reshape(operands[0], {1, 1, 7}),
+                                       reshape(operands[1], {1, 1, 3})};
+  const std::vector<library::Option> options = {{"low", {1}, {}}, {"high", {1}, {}}};
+  const std::string text = explain(*engine, library::call("conv", shaped, options)[0]);
+  EXPECT_NE(text.find(", windows gathered by the kernel"), std::string::npos) << text;
+}
+
 TEST(Explain, StoredValuesRunNothing) {
   NXV_OPEN_OR_SKIP(engine);
   EXPECT_EQ(explain(*engine, filled(*engine, 6, 2)), "already stored: nothing to run\n");

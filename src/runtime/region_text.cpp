@@ -11,9 +11,13 @@ std::string expressions_text(const Region& region) {
   std::ostringstream out;
   for (size_t i = 0; i < region.operands.size(); ++i) {
     const Operand& o = region.operands[i];
-    static constexpr const char* kAddressing[] = {"linear", "uniform", "strided", "mapped"};
+    const bool has_windows = !o.gathered.is_matrices();
+    static constexpr const char* kAddressing[] = {"linear", "uniform", "strided", "mapped",
+                                                  "strided, by batch axes"};
     out << "  operand " << i << ": " << name(o.node->dtype) << to_string(o.node->shape) << ", "
-        << kAddressing[static_cast<int>(o.addressing)]
+        << (o.addressing == Addressing::gathered && has_windows
+                ? "windows gathered by the kernel"
+                : kAddressing[static_cast<int>(o.addressing)])
         << (o.level == Level::element ? ", by element\n" : "\n");
   }
   for (size_t i = 0; i < region.exprs.size(); ++i) {

@@ -5,6 +5,7 @@
 
 #include "graph/attention.h"
 #include "schedule/cost.h"
+#include "schedule/gathered_factor.h"
 #include "schedule/joint_roots.h"
 #include "schedule/paths.h"
 
@@ -162,6 +163,10 @@ class Partitioner {
     ++region.ops;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       Node* input = node.inputs[k].get();
+      // The zeros around windows: no kernel of products reads them.
+      if (needs_storage && node.op == Op::pad && k == 1 && i != result_.cuts[entry.cut].root) {
+        continue;
+      }
       // What is stored into a value is computed before, if that takes other elements of the value.
       const bool is_apart = node.op == Op::overwrite && k > 0 && may_read(*input, *node.inputs[0]);
       const bool dense = reads_dense(node, k) || is_apart;
@@ -216,8 +221,8 @@ class Partitioner {
     if (reader.needs_storage) {
       // A matmul reads views by their strides; an alias has no kernel to inline into.
       const Entry& root = entries()[result_.cuts[reader.cut].root];
-      if (!root.is_alias && !reader.several && !reader.needs_dense && is_strided_view(node.op) &&
-          !is_many(reader.path) && composes(node, reader.path)) {
+      if (!root.is_alias && !reader.several && !reader.needs_dense && !is_many(reader.path) &&
+          (composes(node, reader.path) || (is_product(root) && gathers(node, reader.path)))) {
         return inline_into(i, reader.cut, reader.path);
       }
       return start_region(i, root.is_alias ? root_reason(root) : SplitReason::materialized);
@@ -275,11 +280,24 @@ class Partitioner {
 
   // Whether strides express the view of a contiguous value, seen through the path.
   bool composes(const Node& view, int path) const {
+    if (!is_strided_view(view.op)) return false;
     int end = path;
     while (end >= 0 && is_rename(*paths_[end].view)) end = paths_[end].parent;
     if (end < 0 && is_rename(view)) return true;
     const auto layout = apply_view(view, 0, Layout::contiguous(view.inputs[0]->shape));
     return layout && apply_path(paths_, path, *layout);
+  }
+
+  static bool is_product(const Entry& root) {
+    return info(root.node->op).fusion == Fusion::contraction;
+  }
+
+  // Whether the kernel of a product finds the view's elements itself, seen through the path.
+  bool gathers(const Node& view, int path) {
+    if (!is_strided_view(view.op) && view.op != Op::pad) return false;
+    const int end = extend(path, view, 0);
+    const auto factor = gathered_factor(paths_, end, false);
+    return factor && (factor->shape().is_matrices() || has_windows(paths_, end));
   }
 
   bool fits(int region, const Node& node) const {

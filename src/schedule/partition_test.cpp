@@ -207,6 +207,83 @@ TEST_F(Schedules, MatmulReadsViewsByTheirStrides) {
   EXPECT_TRUE(materialized);
 }
 
+// A convolution and its gradients, as Nx asks for them, in either order of axes: no patches in
+// memory, no transposition of the input or of the result.
+TEST_F(Schedules, ProductsGatherWindows) {
+  using Options = std::vector<library::Option>;
+  const library::Option low{"low", {1, 1}, {}}, high{"high", {1, 1}, {}};
+  const auto axes = [](Axes input, Axes kernel, Axes output) {
+    return Options{{"input_permutation", std::move(input), {}},
+                   {"kernel_permutation", std::move(kernel), {}},
+                   {"output_permutation", std::move(output), {}}};
+  };
+  const struct {
+    const char* name;
+    Shape x, kernel;
+    Options options;
+    int64_t copied;  // elements of the kernel, in another order
+  } cases[] = {
+      {"forward", {4, 8, 64, 64}, {16, 8, 3, 3}, {low, high}, 0},
+      {"strides", {4, 8, 64, 64}, {16, 8, 3, 3}, {low, high, {"strides", {2, 2}, {}}}, 0},
+      {"channels last",
+       {4, 64, 64, 8},
+       {3, 3, 8, 16},
+       axes({0, 3, 1, 2}, {3, 2, 0, 1}, {0, 3, 1, 2}),
+       0},
+      {"input gradient of strides",
+       {4, 16, 32, 32},
+       {16, 8, 3, 3},
+       {low,
+        {"high", {2, 2}, {}},
+        {"input_dilation", {2, 2}, {}},
+        {"kernel_permutation", {1, 0, 2, 3}, {}}},
+       int64_t{16} * 8 * 9},
+      {"kernel gradient",
+       {4, 8, 64, 64},
+       {4, 16, 62, 62},
+       axes({1, 0, 2, 3}, {1, 0, 2, 3}, {1, 0, 2, 3}),
+       int64_t{4} * 16 * 62 * 62},
+      {"kernel gradient, channels last",
+       {4, 64, 64, 8},
+       {4, 62, 62, 16},
+       axes({3, 0, 1, 2}, {3, 0, 1, 2}, {2, 3, 0, 1}),
+       0},
+      {"groups", {4, 8, 64, 64}, {16, 4, 3, 3}, {low, high, {"feature_group_size", {2}, {}}}, 0},
+      {"three axes", {2, 8, 16, 16, 16}, {16, 8, 3, 3, 3}, {}, 0},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    const std::vector<NodeRef> operands = {data(c.x), data(c.kernel)};
+    const NodeRef root = library::call("conv", operands, c.options)[0];
+    int gathered = 0;
+    int64_t stored = 0;
+    for (const Item& s : steps(root)) {
+      if (s.is_alias) continue;
+      stored += s.region.root->count;
+      for (const Operand& o : s.region.operands) {
+        gathered += o.addressing == Addressing::gathered && !o.gathered.is_matrices();
+      }
+    }
+    EXPECT_EQ(gathered, 1);
+    EXPECT_EQ(stored, root->count + c.copied);
+  }
+}
+
+// Heads of attention, beside positions in memory: the batch has no one stride, each matrix has.
+TEST_F(Schedules, MatricesOfSeveralBatchAxesAreReadWhereTheyAre) {
+  const NodeRef q = data({2, 20, 3, 40}), k = data({2, 24, 3, 40});
+  int regions = 0;
+  for (const Item& s : steps(dot(q, k, {{3}, {3}, {0, 2}, {0, 2}}))) {
+    if (s.is_alias) continue;
+    ++regions;
+    for (const Operand& o : s.region.operands) {
+      EXPECT_EQ(o.addressing, Addressing::gathered);
+      EXPECT_TRUE(o.gathered.is_matrices());
+    }
+  }
+  EXPECT_EQ(regions, 1);
+}
+
 TEST_F(Schedules, ReshapeOfAStoredValueIsAnAlias) {
   const NodeRef x = data({4, 6});
   const auto list = steps(reshape(x, {24}));

@@ -8,6 +8,7 @@
 #include "graph/fault.h"
 #include "graph/region_words.h"
 #include "schedule/cost.h"
+#include "schedule/gathered_factor.h"
 #include "schedule/paths.h"
 #include "schedule/region_draft.h"
 
@@ -375,8 +376,8 @@ class RegionBuilder {
     const Node& b = *node.inputs[e.is_transposed ? 0 : 1];
     ProductWords words;
     e.words = draft_.next_word();
-    e.args[0] = factor(a, words.a, e.words + word_offset(&ProductWords::a));
-    e.args[1] = factor(b, words.b, e.words + word_offset(&ProductWords::b));
+    e.args[0] = factor(a, words.a, e.words + word_offset(&ProductWords::a), e.is_transposed);
+    e.args[1] = factor(b, words.b, e.words + word_offset(&ProductWords::b), !e.is_transposed);
     words.batch = shape.size() == 3 ? word(shape[0]) : 1;
     words.m = word(shape[shape.size() - 2]);
     words.n = word(shape.back());
@@ -387,6 +388,14 @@ class RegionBuilder {
       std::swap(words.b.row_stride, words.b.column_stride);
     }
     draft_.push(words);
+    for (size_t i = 0; i < 2; ++i) {
+      if (!gathered_[i]) continue;
+      Operand& operand = region_.operands[region_.exprs[e.args[i]].operand];
+      operand.addressing = Addressing::gathered;
+      operand.gathered = gathered_[i]->shape();
+      operand.words = draft_.next_word();
+      gathered_[i]->append_to(region_.words);
+    }
     return push(e);
   }
 
@@ -404,13 +413,23 @@ class RegionBuilder {
     return {node, *compose(views, static_cast<int>(views.size()) - 1, node->shape)};
   }
 
-  // The load of a stored value, through strided views of two or three axes; its words will be at
-  // `at`.
-  int16_t factor(const Node& input, MatrixWords& words, WordIndex at) {
-    const auto [node, layout] = stored_behind(input);
-    const size_t rank = layout.strides.size();
-    words = {word(layout.offset), rank == 3 ? word(layout.strides[0]) : 0,
-             word(layout.strides[rank - 2]), word(layout.strides[rank - 1])};
+  // The load of a stored value, through strided views of two or three axes, its words will be at
+  // `at`; or gathered. `is_b`: what the graph multiplies with, on the right.
+  int16_t factor(const Node& input, MatrixWords& words, WordIndex at, bool is_b) {
+    std::vector<PathStep> views;  // from the product to the stored value
+    const Node* node = &input;
+    for (; is_inside(*node); node = node->inputs[0].get()) {
+      views.push_back({node, 0, static_cast<int>(views.size()) - 1, 0});
+    }
+    const int path = static_cast<int>(views.size()) - 1;
+    const bool is_left = is_b == domain_.is_transposed;
+    if (const auto layout = compose(views, path, node->shape)) {
+      const size_t rank = layout->strides.size();
+      words = {word(layout->offset), rank == 3 ? word(layout->strides[0]) : 0,
+               word(layout->strides[rank - 2]), word(layout->strides[rank - 1])};
+    } else {
+      gathered_[is_left ? 0 : 1] = gathered_factor(views, path, is_b);
+    }
     Operand& operand = region_.operands.emplace_back();
     operand.node = NodeRef::share(const_cast<Node*>(node));
     operand.level = Level::element;
@@ -474,6 +493,7 @@ class RegionBuilder {
   Region& region_;
   RegionDraft draft_;
   std::vector<Memo> memos_;
+  std::array<std::optional<GatheredFactor>, 2> gathered_;  // factors of the product
 };
 
 }  // namespace

@@ -57,6 +57,14 @@ class Key {
       number(storage_bytes(o.node->dtype));
       number(static_cast<int>(o.level) | static_cast<int>(o.addressing) << 1 | o.unit_columns << 4);
       if (o.addressing == Addressing::mapped) number(number_of(o.path));
+      if (o.addressing == Addressing::gathered) {
+        for (size_t i = 0; i < o.gathered.digits.size(); ++i) {
+          number(o.gathered.digits[i]);
+          for (size_t d = 0; d < o.gathered.digits[i]; ++d) number(o.gathered.moves[i][d]);
+        }
+        number(o.gathered.axes);
+        number(o.gathered.dilated);
+      }
     }
     number(static_cast<int64_t>(mapped.size()));
     for (int path : mapped) key_of_path(path);

@@ -64,62 +64,86 @@ Measurement window_sum(Bench& bench, const std::string& name, const Shape& shape
   return m;
 }
 
-// The same margin on each side of a square window.
-Measurement convolution(Bench& bench, const std::string& name, const Shape& shape, int64_t filters,
-                        int64_t window, bool channels_last) {
-  const int64_t batch = shape[0], channels = shape[1], height = shape[2], width = shape[3];
-  const Shape stored = channels_last ? Shape{batch, height, width, channels} : shape;
-  const NodeRef x = bench.session.uniform(stored, -0.5, 0.5);
-  const Shape kernel_shape = channels_last ? Shape{window, window, channels, filters}
-                                           : Shape{filters, channels, window, window};
-  const NodeRef kernel = bench.session.uniform(kernel_shape, -0.5, 0.5);
-  const int64_t margin = window / 2;
-  std::vector<Option> options = {{"low", {margin, margin}, {}}, {"high", {margin, margin}, {}}};
-  if (channels_last) {
-    options.push_back({"input_permutation", {0, 3, 1, 2}, {}});
-    options.push_back({"kernel_permutation", {3, 2, 0, 1}, {}});
-    options.push_back({"output_permutation", {0, 3, 1, 2}, {}});
-  }
-  Measurement m{name, named({batch, channels, height, width}) + "*" + std::to_string(filters)};
+// What of a convolution: the values, or the gradient of what it is computed from, as it arrives
+// from Nx: convolutions whose operands have other roles.
+enum class Part { forward, input_gradient, kernel_gradient };
+
+struct Convolution {
+  Part part = Part::forward;
+  int64_t batch = 1, channels = 1, side = 1, filters = 1, window = 1;
+  bool channels_last = false;
+  DType type = DType::f32;
+  int64_t groups = 1;  // of channels; forward
+};
+
+// The same margin on each side of a square window, strides of 1.
+Measurement convolution(Bench& bench, const std::string& name, const Convolution& c) {
+  const auto image = [&](int64_t channels) {
+    return c.channels_last ? Shape{c.batch, c.side, c.side, channels}
+                           : Shape{c.batch, channels, c.side, c.side};
+  };
+  const int64_t channels = c.channels / c.groups;  // of a filter
+  const Shape kernel_shape = c.channels_last ? Shape{c.window, c.window, channels, c.filters}
+                                             : Shape{c.filters, channels, c.window, c.window};
+  const bool is_kernel = c.part == Part::kernel_gradient;
+  const auto uniform = [&](Shape shape) {
+    return bench.session.uniform(std::move(shape), -0.5, 0.5, c.type);
+  };
+  const NodeRef x = uniform(image(c.part == Part::input_gradient ? c.filters : c.channels));
+  const NodeRef kernel = uniform(is_kernel ? image(c.filters) : kernel_shape);
+  // Where batch (filters), channels and spatial axes lie.
+  const Axes images = c.channels_last ? Axes{0, 3, 1, 2} : Axes{0, 1, 2, 3};
+  const Axes filters = c.channels_last ? Axes{3, 2, 0, 1} : Axes{0, 1, 2, 3};
+  const auto swapped = [](Axes axes) {
+    std::swap(axes[0], axes[1]);
+    return axes;
+  };
+  const Axes input = is_kernel ? swapped(images) : images;
+  const Axes multiplied = is_kernel                        ? swapped(images)
+                          : c.part == Part::input_gradient ? swapped(filters)
+                                                           : filters;
+  const Axes output = is_kernel ? swapped(filters) : images;
+  const int64_t margin = c.window / 2;
+  const std::vector<Option> options = {
+      {"low", {margin, margin}, {}},      {"high", {margin, margin}, {}},
+      {"input_permutation", input, {}},   {"kernel_permutation", multiplied, {}},
+      {"output_permutation", output, {}}, {"feature_group_size", {c.groups}, {}}};
+  Measurement m{name,
+                named({c.batch, c.channels, c.side, c.side}) + "*" + std::to_string(c.filters)};
   m.unit = Unit::flops;
-  m.amount = 2.0 * static_cast<double>(batch * height * width * filters) *
-             static_cast<double>(channels * window * window);
+  m.amount = 2.0 * static_cast<double>(c.batch * c.side * c.side * c.filters) *
+             static_cast<double>(channels * c.window * c.window);
   bench.time(m, [&] { return call("conv", {x, kernel}, options); });
-  // ||error|| / ||expected|| over a few outputs.
+
+  // ||error|| / ||expected|| over a few outputs; batch, channels, rows, columns of all.
+  const auto logical = [](const NodeRef& value, const Axes& axes) {
+    return transpose(cast(value, DType::f32), axes);
+  };
+  const NodeRef from = logical(x, input), by = logical(kernel, multiplied);
+  const NodeRef made = logical(bench.value, output);
   const std::vector<int64_t> ones(4, 1);
+  const int64_t depth = from->shape[1] / c.groups, size = from->shape[2], window = by->shape[2];
   double errors = 0, norm = 0;
   for (int64_t s = 0; s < 16; ++s) {
-    const int64_t n = s * 7 % batch, f = s * 31 % filters;
-    const int64_t i = s * 5 % height, j = s * s % width;
+    const int64_t n = s * 7 % made->shape[0], f = s * 31 % made->shape[1];
+    const int64_t i = s * 5 % made->shape[2], j = s * s % made->shape[3];
     const int64_t top = std::max<int64_t>(i - margin, 0), left = std::max<int64_t>(j - margin, 0);
-    const int64_t rows = std::min(i - margin + window, height) - top;
-    const int64_t columns = std::min(j - margin + window, width) - left;
-    const int64_t skip_rows = top - (i - margin), skip_columns = left - (j - margin);
-    const auto corner = [&](int64_t a, int64_t b, int64_t c, int64_t d) {
-      return std::vector<int64_t>{a, b, c, d};
-    };
-    // Both as [channels, rows, columns].
-    const NodeRef patch =
-        channels_last
-            ? transpose(slice(x, corner(n, top, left, 0), corner(1, rows, columns, channels), ones),
-                        {0, 3, 1, 2})
-            : slice(x, corner(n, 0, top, left), corner(1, channels, rows, columns), ones);
-    const NodeRef filter = channels_last
-                               ? transpose(slice(kernel, corner(skip_rows, skip_columns, 0, f),
-                                                 corner(rows, columns, channels, 1), ones),
-                                           {3, 2, 0, 1})
-                               : slice(kernel, corner(f, 0, skip_rows, skip_columns),
-                                       corner(1, channels, rows, columns), ones);
+    const int64_t rows = std::min(i - margin + window, size) - top;
+    const int64_t columns = std::min(j - margin + window, size) - left;
+    const NodeRef patch = slice(from, std::vector{n, f / (c.filters / c.groups) * depth, top, left},
+                                std::vector{int64_t{1}, depth, rows, columns}, ones);
+    const NodeRef filter =
+        slice(by, std::vector{f, int64_t{0}, top - (i - margin), left - (j - margin)},
+              std::vector{int64_t{1}, depth, rows, columns}, ones);
     const auto a = bench.session.floats(patch), b = bench.session.floats(filter);
     double sum = 0;
     for (size_t k = 0; k < a.size(); ++k) sum += static_cast<double>(a[k]) * b[k];
-    const double got =
-        element(bench, bench.value, channels_last ? corner(n, i, j, f) : corner(n, f, i, j));
+    const double got = element(bench, made, {n, f, i, j});
     errors += (got - sum) * (got - sum);
     norm += sum * sum;
   }
   m.error = std::sqrt(errors / norm);
-  m.bound = 1e-6;
+  m.bound = c.type == DType::f32 ? 1e-6 : 1e-3;
   return m;
 }
 
@@ -138,12 +162,31 @@ std::vector<Measurement> window_sums(Bench& bench) {
 std::vector<Measurement> convolutions(Bench& bench) {
   const bool cpu = bench.session.engine().plan().profile == plan::Profile::cpu;
   const int64_t batch = cpu ? 1 : 32, channels = cpu ? 16 : 128;
-  return {
-      convolution(bench, "conv 3x3", {batch, channels, 56, 56}, channels, 3, false),
-      convolution(bench, "conv 3x3 NHWC", {batch, channels, 56, 56}, channels, 3, true),
-      convolution(bench, "conv 1x1", {batch, 2 * channels, 56, 56}, 2 * channels, 1, false),
-      convolution(bench, "conv 3x3 7x7", {batch, 4 * channels, 7, 7}, 4 * channels, 3, false),
+  std::vector<Measurement> all;
+  const auto add = [&](const std::string& name, const Convolution& c) {
+    all.push_back(convolution(bench, name, c));
   };
+  for (const DType type : {DType::f32, DType::f16}) {
+    for (const bool last : {false, true}) {
+      const std::string kind =
+          (type == DType::f16 ? " f16" : "") + std::string(last ? " NHWC" : "");
+      for (const auto& [part, what] : {std::pair{Part::forward, "conv 3x3"},
+                                       {Part::input_gradient, "conv 3x3 dx"},
+                                       {Part::kernel_gradient, "conv 3x3 dk"}}) {
+        add(what + kind, {part, batch, channels, 56, channels, 3, last, type});
+      }
+    }
+  }
+  const Part forward = Part::forward;
+  add("conv 1x1", {forward, batch, 2 * channels, 56, 2 * channels, 1});
+  add("conv 3x3 7x7", {forward, batch, 4 * channels, 7, 4 * channels, 3});
+  for (const bool last : {false, true}) {
+    add(last ? "conv 3x3 each NHWC" : "conv 3x3 each",
+        {forward, batch, channels, 112, channels, 3, last, DType::f32, channels});
+  }
+  add("conv 3x3 to 4", {forward, batch, channels, 56, 4, 3});
+  add("conv 7x7 of 3", {forward, batch, 3, 112, channels / 2, 7});
+  return all;
 }
 
 }  // namespace nxv::tools

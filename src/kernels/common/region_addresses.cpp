@@ -23,6 +23,7 @@ Value RegionAddresses::index(const RegionAddress& address, const Points& points,
       return index;
     }
     case Addressing::strided:
+    case Addressing::gathered:  // of products alone
       break;
   }
   return strided(address, points, lane);

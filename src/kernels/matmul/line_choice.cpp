@@ -111,6 +111,7 @@ const char* line_obstacle(const Product& product, const Target& target, const Ma
   const plan::DevicePlan& plan = *target.plan;
   const bool are_rows = tile.lines_are_rows();
   if (is_complex(product.type)) return "the type is complex";
+  if (product.a.is_gathered || product.b.is_gathered) return "a factor is gathered from windows";
   if (tile.vectors() < (are_rows ? product.n : product.m)) {
     return "it has more rows and columns than an invocation takes";
   }

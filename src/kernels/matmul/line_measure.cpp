@@ -43,7 +43,7 @@ class LineMeasure {
   }
 
  private:
-  using Visit = std::function<void(Value bits, Value inside)>;
+  using Visit = std::function<void(size_t line, Value bits, Value inside)>;
 
   void measure(const MatmulKernel::Operand& operand, const FactorAccess& access, Value group,
                Value groups, Value extent, Value batch_stride, Value first_word) {
@@ -54,59 +54,82 @@ class LineMeasure {
     const Value line = along_k ? local / segments_ : local & (kMeasuredLines - 1);
     const Value segment = along_k ? local & (segments_ - 1) : local / kMeasuredLines;
     const Value batch = group / groups;
-    const Value first = (group - batch * groups) * kMeasuredLines;
-    const Value free = b_.binary(Opcode::min, first + line, extent - 1u);
-    const Value at = operand.at(batch) + free * operand.free_stride;
+    const Value first = (group - batch * groups) * (kMeasuredLines * layout_.lines);
+    std::vector<Value> lines, frees;
+    std::vector<Place> at;
+    for (uint32_t i = 0; i < layout_.lines; ++i) {
+      lines.push_back(first + (i == 0 ? line : line + i * kMeasuredLines));
+      frees.push_back(b_.binary(Opcode::min, lines[i], extent - 1u));
+      at.push_back(operand.of_batch(batch) + operand.of_free(frees[i]));
+    }
 
-    const ir::Var largest = b_.var(b_.u32(0));
-    each_element(operand, by_groups, at, segment, [&](Value bits, Value) {
-      largest.set(b_.binary(Opcode::max, largest.get(), bits));
+    std::vector<ir::Var> largest, count;
+    for (size_t i = 0; i < at.size(); ++i) largest.push_back(b_.var(b_.u32(0)));
+    each_element(operand, by_groups, at, segment, [&](size_t i, Value bits, Value) {
+      largest[i].set(b_.binary(Opcode::max, largest[i].get(), bits));
     });
-    const Value of_line = combined(local, line, along_k, largest.get(), Opcode::max);
-
-    // The exponent that brings the largest element into [2^14, 2^15), where its power is normal.
-    const Value exponent =
-        b_.u32(14 + 127) - b_.binary(Opcode::max, of_line >> 23, b_.u32(14 + 127 - 126));
-    const Value empty = of_line == 0u, finite = of_line < 0x7f800000u;
-    const Value shift = b_.select(empty | !finite, b_.u32(0), exponent);
-    // 2^7 on that scale.
-    const Value least = (b_.u32(127 + 7) - shift) << 23;
-    const ir::Var count = b_.var(b_.u32(0));
-    each_element(operand, by_groups, at, segment, [&](Value bits, Value inside) {
-      count.set(count.get() + b_.select(inside & (bits >= least), b_.u32(1), b_.u32(0)));
+    std::vector<Value> empty, finite, shift, least;
+    for (size_t i = 0; i < at.size(); ++i) {
+      const Value of_line = combined(local, line, along_k, largest[i].get(), Opcode::max);
+      // The exponent that brings the largest element into [2^14, 2^15), where its power is normal.
+      const Value exponent =
+          b_.u32(14 + 127) - b_.binary(Opcode::max, of_line >> 23, b_.u32(14 + 127 - 126));
+      empty.push_back(of_line == 0u);
+      finite.push_back(of_line < 0x7f800000u);
+      shift.push_back(b_.select(empty[i] | !finite[i], b_.u32(0), exponent));
+      least.push_back((b_.u32(127 + 7) - shift[i]) << 23);  // 2^7 on that scale
+      count.push_back(b_.var(b_.u32(0)));
+    }
+    each_element(operand, by_groups, at, segment, [&](size_t i, Value bits, Value inside) {
+      const Value counts = inside & (bits >= least[i]);
+      count[i].set(count[i].get() + b_.select(counts, b_.u32(1), b_.u32(0)));
     });
-    const Value counted = combined(local, line, along_k, count.get(), Opcode::add);
-    const Value substance = b_.select(empty, kernel_.k(), b_.select(finite, counted, b_.u32(0)));
-    b_.if_((segment == 0u) & (first + line < extent), [&] {
-      const Value word = first_word + batch * batch_stride + free;
-      b_.store(kernel_.workspace(0), word, shift);
-      b_.store(kernel_.workspace(0), lines_[&LineWords::substances] + word, substance);
-    });
+    for (size_t i = 0; i < at.size(); ++i) {
+      const Value counted = combined(local, line, along_k, count[i].get(), Opcode::add);
+      const Value substance =
+          b_.select(empty[i], kernel_.k(), b_.select(finite[i], counted, b_.u32(0)));
+      b_.if_((segment == 0u) & (lines[i] < extent), [&] {
+        const Value word = first_word + batch * batch_stride + frees[i];
+        b_.store(kernel_.workspace(0), word, shift[i]);
+        b_.store(kernel_.workspace(0), lines_[&LineWords::substances] + word, substance);
+      });
+    }
   }
 
-  // The magnitudes, as bits, of this invocation's part of a line; those beyond the end are elements
-  // that others visit too, and not `inside`.
-  void each_element(const MatmulKernel::Operand& operand, bool by_groups, Value at, Value segment,
-                    const Visit& visit) {
-    constexpr uint32_t kUnroll = 4;
+  // The magnitudes, as bits, of this invocation's part of each of its lines; those beyond the end
+  // are elements that others visit too, and not `inside`.
+  void each_element(const MatmulKernel::Operand& operand, bool by_groups,
+                    const std::vector<Place>& at, Value segment, const Visit& visit) {
+    const uint32_t unroll = at.size() > 1 ? 2 : 4;
     const uint32_t width = by_groups ? kGroup : 1, stride = segments_ * width;
     const Value end = kernel_.k();
-    b_.for_range(segment * width, end, b_.u32(kUnroll * stride), [&](Value begin) {
+    b_.for_range(segment * width, end, b_.u32(unroll * stride), [&](Value begin) {
       std::vector<Value> loaded, inside;
-      for (uint32_t i = 0; i < kUnroll; ++i) {
+      for (uint32_t i = 0; i < unroll; ++i) {
         const Value k = begin + i * stride;
-        const Value index = at + b_.binary(Opcode::min, k, end - width) * operand.depth_stride;
         inside.push_back(k < end);
-        loaded.push_back(by_groups ? b_.load(operand.buffer, index >> 2, ir::vec(ir::kU32, kGroup))
-                                   : b_.load(operand.buffer, index, ir::kU32));
+        const Place depth = operand.of_depth(b_.binary(Opcode::min, k, end - width));
+        for (const Place& line : at) loaded.push_back(load(operand, by_groups, line + depth));
       }
-      for (uint32_t i = 0; i < kUnroll; ++i) {
-        for (uint32_t j = 0; j < width; ++j) {
-          const Value bits = by_groups ? b_.extract(loaded[i], static_cast<int>(j)) : loaded[i];
-          visit(bits & 0x7fffffffu, inside[i]);
+      for (uint32_t i = 0; i < unroll; ++i) {
+        for (size_t line = 0; line < at.size(); ++line) {
+          const Value all = loaded[i * at.size() + line];
+          for (uint32_t j = 0; j < width; ++j) {
+            const Value bits = by_groups ? b_.extract(all, static_cast<int>(j)) : all;
+            visit(line, bits & 0x7fffffffu, inside[i]);
+          }
         }
       }
     });
+  }
+
+  Value load(const MatmulKernel::Operand& operand, bool by_groups, const Place& place) {
+    const Value index = operand.index(place);
+    if (by_groups) return b_.load(operand.buffer, index >> 2, ir::vec(ir::kU32, kGroup));
+    if (!operand.is_checked()) return b_.load(operand.buffer, index, ir::kU32);
+    const Value inside = operand.is_inside(place);
+    const Value bits = b_.load(operand.buffer, b_.select(inside, index, b_.u32(0)), ir::kU32);
+    return b_.select(inside, bits, b_.u32(0));
   }
 
   // Of all invocations of a line, for each of them.

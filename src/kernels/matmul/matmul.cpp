@@ -323,10 +323,12 @@ class MatmulLowering {
   }
 
   void add_measure(const LineSpace& space, int lines) {
-    const uint64_t row_groups = divide_up(product_.m, kMeasuredLines);
-    const uint64_t column_groups = divide_up(product_.n, kMeasuredLines);
-    const uint64_t groups = product_.batch * (row_groups + column_groups);
     MeasureLayout layout;
+    if (product_.a.is_gathered || product_.b.is_gathered) layout.lines = kGatheredLines;
+    const uint64_t together = uint64_t{kMeasuredLines} * layout.lines;
+    const uint64_t row_groups = divide_up(product_.m, together);
+    const uint64_t column_groups = divide_up(product_.n, together);
+    const uint64_t groups = product_.batch * (row_groups + column_groups);
     layout.workgroup = plan_.max_workgroup_invocations >= 1024 ? 1024 : 256;
     layout.a = access_of(product_, product_.a);
     layout.b = access_of(product_, product_.b);
@@ -337,7 +339,7 @@ class MatmulLowering {
     words.all = static_cast<uint32_t>(groups);
     words.row_groups = static_cast<uint32_t>(row_groups);
     words.column_groups = static_cast<uint32_t>(column_groups);
-    Launch& d = add(kLineMeasure, layout, words, groups * kMeasuredLines * product_.k);
+    Launch& d = add(kLineMeasure, layout, words, groups * together * product_.k);
     d.groups = fold_groups(groups, plan_);
     d.workspaces = {writes(lines)};
     d.writes_output = false;

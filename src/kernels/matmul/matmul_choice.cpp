@@ -18,8 +18,8 @@ constexpr uint32_t kMaxPlainTeams = 16;
 // Steps along k that units may add up of f16 and bf16: the error stays far below that of rounding
 // the sum to them.
 constexpr uint64_t kMaxChain = 32768;
-// Multiplications from which matrix units are worth it, of f16 and bf16; of f32 that are split
-// first, and steps along k.
+// Multiplications, of all batches, from which matrix units are worth it, of f16 and bf16; of f32
+// that are split first, and steps along k.
 constexpr uint64_t kMinUnitSteps = uint64_t{1} << 22;
 constexpr uint64_t kMinSplitSteps = uint64_t{1} << 30, kMinSplitDepth = 256;
 constexpr uint64_t kMaxMeasured = 4096;
@@ -66,7 +66,7 @@ bool can_shuffle(const plan::DevicePlan& plan) {
 // Why the device should not compute the product on matrix units although it can, or null. By sizes
 // alone, since bits depend on it.
 const char* unit_objection(const Product& product, const Target& target, UnitFactors factors) {
-  const uint64_t steps = product.m * product.n * product.k;
+  const uint64_t steps = product.steps();
   if (product.m < 32 || product.n < 32 || product.k < 32) {
     return "it has fewer than 32 rows, columns or steps";
   }

@@ -17,16 +17,6 @@ constexpr ArgumentOptions options(int workspaces) {
   return {.overlap = Overlap::in_place, .workspaces = workspaces};
 }
 
-MatmulKernel::Operand factor(const KernelArguments& arguments, const Region& region, int i) {
-  const bool is_a = i == 0;
-  const nxv::Operand& operand = factor_operand(region, i);
-  const auto words = arguments.region_words_as<MatrixWords>(operand.words);
-  const Value row = words[&MatrixWords::row_stride], column = words[&MatrixWords::column_stride];
-  const auto index = static_cast<int>(&operand - region.operands.data());
-  return {arguments.operand(index),          operand.node->dtype, words[&MatrixWords::offset],
-          words[&MatrixWords::batch_stride], is_a ? row : column, is_a ? column : row};
-}
-
 }  // namespace
 
 MatmulKernel::MatmulKernel(ir::Builder& builder, const Region& region, const Target& target,
@@ -41,8 +31,8 @@ MatmulKernel::MatmulKernel(ir::Builder& builder, const Region& region, const Tar
       dtype(expr(region, sum_).dtype),
       sums(sums),
       type(ir::compute_type(sums.type)),
-      A(factor(arguments, region, 0)),
-      B(factor(arguments, region, 1)),
+      A(factor_operand(arguments, region, 0)),
+      B(factor_operand(arguments, region, 1)),
       workspaces(workspaces) {}
 
 Value MatmulKernel::number(const Number& x) const {
@@ -54,6 +44,15 @@ Sum MatmulKernel::element(const Operand& operand, Value index) const {
   if (!is_complex(operand.dtype)) return {number(x)};
   const Number y = ir::cast(x, sums.type, math_);
   return {y.re, y.im};
+}
+
+Sum MatmulKernel::element(const Operand& operand, const Place& place) const {
+  const Value index = operand.index(place);
+  if (!operand.is_checked()) return element(operand, index);
+  const Value inside = operand.is_inside(place);
+  Sum x = element(operand, b.select(inside, index, b.u32(0)));
+  for (Value& part : x) part = b.select(inside, part, zero());
+  return x;
 }
 
 std::array<Value, kGroup> MatmulKernel::group(const Operand& operand, Value index) const {

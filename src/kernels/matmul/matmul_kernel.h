@@ -13,6 +13,7 @@
 #include "graph/region_words.h"
 #include "kernels/common/memory_format.h"
 #include "kernels/common/region_emitter.h"
+#include "kernels/matmul/factor_place.h"
 #include "kernels/matmul/product.h"
 
 namespace nxv::kernels {
@@ -34,12 +35,7 @@ class MatmulKernel {
   MatmulKernel(const MatmulKernel&) = delete;
   MatmulKernel& operator=(const MatmulKernel&) = delete;
 
-  struct Operand {
-    ir::Value buffer;
-    DType dtype = DType::f32;
-    ir::Value offset, batch_stride, free_stride, depth_stride;
-    ir::Value at(ir::Value batch) const { return offset + batch * batch_stride; }
-  };
+  using Operand = FactorOperand;
 
   ir::Builder& b;
   const KernelArguments& arguments;
@@ -64,6 +60,7 @@ class MatmulKernel {
   ir::Value number(const ir::Number& x) const;
   // An element of an operand as a number to multiply; one part only for real types.
   Sum element(const Operand& operand, ir::Value index) const;
+  Sum element(const Operand& operand, const Place& place) const;
   // Four elements that start a group; real types only.
   std::array<ir::Value, kGroup> group(const Operand& operand, ir::Value index) const;
 

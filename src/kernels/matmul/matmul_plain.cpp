@@ -55,7 +55,7 @@ class PlainMatmul {
   static constexpr std::string_view kNames[] = {"plain", "blocks", "totals"};
 
   struct Start {
-    Value a, b;  // indices of the elements at k = 0
+    Place a, b;  // of the elements at k = 0
   };
 
   static int workspaces(const PlainLayout& layout) {
@@ -155,8 +155,8 @@ class PlainMatmul {
     const Value column = element - row * words_[&Words::columns];
     const Value batch = words_.divide(row, &Words::rows);
     const Value m = row - batch * words_[&Words::rows];
-    return {kernel_.A.at(batch) + m * kernel_.A.free_stride,
-            kernel_.B.at(batch) + column * kernel_.B.free_stride};
+    return {kernel_.A.of_batch(batch) + kernel_.A.of_free(m),
+            kernel_.B.of_batch(batch) + kernel_.B.of_free(column)};
   }
 
   // The sum of the block that starts at k = begin.
@@ -167,8 +167,8 @@ class PlainMatmul {
       std::vector<Sum> x, y;
       for (uint32_t i = 0; i < count; ++i) {
         const Value at_k = i == 0 ? k : k + i;
-        x.push_back(kernel_.element(kernel_.A, at.a + at_k * kernel_.A.depth_stride));
-        y.push_back(kernel_.element(kernel_.B, at.b + at_k * kernel_.B.depth_stride));
+        x.push_back(kernel_.element(kernel_.A, at.a + kernel_.A.of_depth(at_k)));
+        y.push_back(kernel_.element(kernel_.B, at.b + kernel_.B.of_depth(at_k)));
       }
       Sum s = MatmulKernel::read(sum);
       for (uint32_t i = 0; i < count; ++i) s = kernel_.multiply_add(x[i], y[i], s);

@@ -67,10 +67,10 @@ class RegisterMatmul {
 
   // Rows and columns beyond the edge are computed from the last ones and not stored.
   void locate_a() {
-    const Value base = kernel_.A.at(batch_);
+    const Place base = kernel_.A.of_batch(batch_);
     const Value last = kernel_.m() - 1u;
     const auto row_at = [&](Value row) {
-      return base + b_.binary(Opcode::min, row, last) * kernel_.A.free_stride;
+      return base + kernel_.A.of_free(b_.binary(Opcode::min, row, last));
     };
     if (tile_.shuffle) {
       for (uint32_t r = 0; r < tile_.thread_rows; r += tile_.threads()) {
@@ -84,16 +84,17 @@ class RegisterMatmul {
   bool groups_of_columns() const { return layout_.b.by_groups_along(FactorAccess::Unit::free); }
 
   void locate_b() {
-    const Value base = kernel_.B.at(batch_);
+    const Place base = kernel_.B.of_batch(batch_);
     const Value last = kernel_.n() - 1u;
     if (groups_of_columns()) {
       for (uint32_t c = 0; c < tile_.thread_columns; c += kGroup) {
-        b_at_.push_back(base + b_.binary(Opcode::min, first_column_ + c, last & ~3u));
+        const Value column = b_.binary(Opcode::min, first_column_ + c, last & ~3u);
+        b_at_.push_back({base.index + column, {}});
       }
     } else {
       for (uint32_t c = 0; c < tile_.thread_columns; ++c) {
-        b_at_.push_back(base +
-                        b_.binary(Opcode::min, first_column_ + c, last) * kernel_.B.free_stride);
+        const Value column = b_.binary(Opcode::min, first_column_ + c, last);
+        b_at_.push_back(base + kernel_.B.of_free(column));
       }
     }
   }
@@ -122,34 +123,39 @@ class RegisterMatmul {
 
   // Elements k .. k + count - 1 of a line of an operand.
   std::vector<Value> line(const MatmulKernel::Operand& operand, const FactorAccess& access,
-                          Value at, Value k, int count) {
+                          const Place& at, const std::vector<Place>& depths, Value k, int count) {
     std::vector<Value> values;
     if (count == kGroup && access.by_groups_along(FactorAccess::Unit::depth)) {
-      const auto four = group(operand, at + k);
+      const auto four = group(operand, at.index + k);
       values.assign(four.begin(), four.end());
       return values;
     }
     for (int i = 0; i < count; ++i) {
-      const Value step = i == 0 ? k : k + i;
-      values.push_back(kernel_.element(operand, at + step * operand.depth_stride)[0]);
+      values.push_back(kernel_.element(operand, at + depths[static_cast<size_t>(i)])[0]);
     }
     return values;
   }
 
   void steps(Value k, int count) {
     std::vector<std::vector<Value>> a, b;  // [row or lane's rows][step], [column][step]
-    for (const Value& at : a_) a.push_back(line(kernel_.A, layout_.a, at, k, count));
+    std::vector<Place> depths_a, depths_b;
+    for (int i = 0; i < count; ++i) {
+      const Value step = i == 0 ? k : k + i;
+      depths_a.push_back(kernel_.A.of_depth(step));
+      depths_b.push_back(kernel_.B.of_depth(step));
+    }
+    for (const Place& at : a_) a.push_back(line(kernel_.A, layout_.a, at, depths_a, k, count));
     if (groups_of_columns()) {
       b.resize(tile_.thread_columns);
       for (int i = 0; i < count; ++i) {
-        const Value at_k = (i == 0 ? k : k + i) * kernel_.B.depth_stride;
+        const Value at_k = depths_b[static_cast<size_t>(i)].index;
         for (uint32_t c = 0; c < tile_.thread_columns; c += kGroup) {
-          const auto four = group(kernel_.B, b_at_[c / kGroup] + at_k);
+          const auto four = group(kernel_.B, b_at_[c / kGroup].index + at_k);
           for (uint32_t j = 0; j < kGroup; ++j) b[c + j].push_back(four[j]);
         }
       }
     } else {
-      for (const Value& at : b_at_) b.push_back(line(kernel_.B, layout_.b, at, k, count));
+      for (const Place& at : b_at_) b.push_back(line(kernel_.B, layout_.b, at, depths_b, k, count));
     }
     Sum sums = MatmulKernel::read(sums_);
     for (int i = 0; i < count; ++i) {
@@ -187,7 +193,7 @@ class RegisterMatmul {
   const WordValues<TileWords> words_;
   const MatmulStore store_;
   Value lane_, batch_, first_row_, first_column_;
-  std::vector<Value> a_, b_at_;  // indices of the elements at k = 0
+  std::vector<Place> a_, b_at_;  // of the elements at k = 0
   std::vector<ir::Var> sums_;
 };
 

@@ -22,7 +22,77 @@ bool fits(uint32_t stride, uint64_t extent, uint32_t unit) {
 }
 
 bool starts_groups(const Product& product, const Factor& factor, uint32_t unit) {
-  return factor.offset % unit == 0 && fits(factor.batch_stride, product.batch, unit);
+  return !factor.is_gathered && factor.offset % unit == 0 &&
+         fits(factor.batch_stride, product.batch, unit);
+}
+
+// A gathered factor, as far as choices depend on it.
+Factor gathered_factor(const Region& region, const Operand& operand, uint64_t extent) {
+  const GatheredShape& shape = operand.gathered;
+  Factor f;
+  f.type = operand.node->dtype;
+  f.extent = extent;
+  f.is_gathered = !shape.is_matrices();
+  WordIndex at = operand.words;
+  f.other_strides = record_at<OffsetWords>(region.words, at).offset;
+  at += kWordsOf<OffsetWords>;
+  for (uint32_t a = 0; a < shape.axes; ++a, at += kWordsOf<CheckedAxis>) {
+    if (shape.dilated >> a & 1) {
+      f.other_strides |= record_at<CheckedAxis>(region.words, at).stride;
+    }
+  }
+  for (int index = 0; index < 3; ++index) {
+    const uint32_t digits = shape.digits[static_cast<size_t>(index)];
+    for (uint32_t d = 0; d < digits; ++d) {
+      const auto digit = record_at<DigitWords>(region.words, at);
+      at += kWordsOf<DigitWords>;
+      int moved = 0;
+      int32_t axis = -1;
+      bool is_simple = true;
+      for (uint32_t a = 0; a < shape.axes; ++a) {
+        const uint32_t step = region.words[at++];
+        if (!(shape.moves[static_cast<size_t>(index)][d] >> a & 1)) continue;
+        axis = static_cast<int32_t>(a);
+        is_simple &= ++moved == 1 && step == 1 && !(shape.dilated >> a & 1);
+      }
+      const uint32_t stride = is_simple ? digit.stride : 0;
+      const bool is_innermost = index != GatheredShape::batch && d + 1 == digits;
+      if (!is_innermost || !is_simple) f.other_strides |= digit.stride;
+      if (!is_innermost) continue;
+      if (index == GatheredShape::free) {
+        f.free_stride = stride;
+        f.free_run = digit.extent.divisor;
+        f.free_axis = axis;
+      } else {
+        f.depth_stride = stride;
+        f.depth_run = digit.extent.divisor;
+        f.depth_axis = axis;
+      }
+    }
+  }
+  // Whatever starts at a multiple of a power of two with each of these does so with every batch.
+  if (!f.is_gathered) f.batch_stride = f.other_strides;
+  return f;
+}
+
+// Whether a gathered factor's elements are neighbours in memory rather along k than along the free
+// dimension.
+bool runs_along_k(const Factor& f) {
+  return f.depth_stride == 1 && (f.free_stride != 1 || f.depth_run >= f.free_run);
+}
+
+// Chunks that are no part of a run are loaded element by element.
+ChunkAccess chunk_access_of_gathered(const Factor& f, uint32_t unit) {
+  ChunkAccess c;
+  c.along_k = runs_along_k(f) || f.free_stride != 1;
+  const uint64_t run = c.along_k ? f.depth_run : f.free_run;
+  c.adjacent = (c.along_k ? f.depth_stride : f.free_stride) == 1 && run % kChunk == 0;
+  if (!c.adjacent) return c;
+  c.moves = static_cast<uint32_t>((c.along_k ? f.depth_axis : f.free_axis) + 1);
+  c.contiguous =
+      c.moves == 0 && f.other_strides % unit == 0 &&
+      (c.along_k ? fits(f.free_stride, f.free_run, unit) : fits(f.depth_stride, f.depth_run, unit));
+  return c;
 }
 
 }  // namespace
@@ -69,6 +139,12 @@ Product product_of(const Region& region) {
          b.batch_stride,
          b.column_stride,
          b.row_stride};
+  for (Factor* f : {&p.a, &p.b}) {
+    const Operand& operand = factor_operand(region, f == &p.a ? 0 : 1);
+    if (operand.addressing == Addressing::gathered) {
+      *f = gathered_factor(region, operand, f->extent);
+    }
+  }
   return p;
 }
 
@@ -123,6 +199,10 @@ bool starts_steps(const Product& product, const Factor& factor, uint32_t unit) {
 
 FactorAccess access_of(const Product& product, const Factor& factor) {
   using Unit = FactorAccess::Unit;
+  if (factor.is_gathered) {
+    if (runs_along_k(factor)) return {Unit::depth, false};
+    return {factor.free_stride == 1 ? Unit::free : Unit::none, false};
+  }
   if (factor.depth_stride == 1) {
     const bool starts = starts_groups(product, factor, kGroup);
     return {Unit::depth, starts && fits(factor.free_stride, factor.extent, kGroup)};
@@ -135,6 +215,7 @@ FactorAccess access_of(const Product& product, const Factor& factor) {
 
 ChunkAccess chunk_access(const Product& product, const Factor& factor) {
   const auto unit = static_cast<uint32_t>(16 / storage_bytes(factor.type));
+  if (factor.is_gathered) return chunk_access_of_gathered(factor, unit);
   const bool starts = starts_groups(product, factor, unit);
   if (factor.depth_stride == 1) {
     return {true, true,

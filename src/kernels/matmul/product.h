@@ -16,6 +16,12 @@ struct Factor {
   DType type = DType::f32;
   uint64_t extent = 1;
   uint32_t offset = 0, batch_stride = 0, free_stride = 0, depth_stride = 0;
+  // Gathered: the strides are those of the innermost digits, or 0 where those move otherwise than
+  // by single steps along one checked axis at most.
+  bool is_gathered = false;
+  uint64_t free_run = 0, depth_run = 0;     // extents of the innermost digits
+  int32_t free_axis = -1, depth_axis = -1;  // that they move along
+  uint32_t other_strides = 0;  // the bits that any stride but theirs has, or the offset
 };
 
 // C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n].
@@ -68,6 +74,8 @@ struct ChunkAccess {
   Choice<bool> along_k = true;      // else along the free dimension
   Choice<bool> adjacent = false;    // elements are neighbours in memory,
   Choice<bool> contiguous = false;  // and chunks are whole 16-byte words
+  // Gathered: the axis, counted from 1, that the elements of a chunk move along if it is checked.
+  uint32_t moves = 0;
 };
 ChunkAccess chunk_access(const Product& product, const Factor& factor);
 

@@ -31,7 +31,7 @@ Value SharedSlab::at_most(Value v, Value limit) const {
 }
 
 void SharedSlab::locate(Value team, Value local, Value batch, Value first, Value free_end) {
-  const Value base = operand_.at(batch);
+  const Place base = operand_.of_batch(batch);
   if (teams_ > 1) first_ = team * (kStages * depth_ * stride_);
   const uint32_t total = quads_ * depth_;
   for (uint32_t s = 0; s * threads_ < total; ++s) {
@@ -49,12 +49,12 @@ void SharedSlab::locate(Value team, Value local, Value batch, Value first, Value
     if (first_) slot.target = first_ + slot.target;
     const Value row = first + quad * kGroup;
     if (by_groups()) {
-      slot.at.push_back(base + (is_full_ ? row : at_most(row, (free_end - 1u) & ~3u)));
+      const Value first_of_quad = is_full_ ? row : at_most(row, (free_end - 1u) & ~3u);
+      slot.at.push_back({base.index + first_of_quad, {}});
     } else {
       for (uint32_t i = 0; i < kGroup; ++i) {
         const Value at = i == 0 ? row : row + i;
-        slot.at.push_back(base +
-                          (is_full_ ? at : at_most(at, free_end - 1u)) * operand_.free_stride);
+        slot.at.push_back(base + operand_.of_free(is_full_ ? at : at_most(at, free_end - 1u)));
       }
     }
     slots_.push_back(slot);
@@ -66,10 +66,10 @@ void SharedSlab::load(Value k) {
   const Value end = kernel_.k();
   for (const Slot& slot : slots_) {
     const Value step = k + slot.step;
-    const Value at_k = (is_full_ ? step : at_most(step, end - 1u)) * operand_.depth_stride;
+    const Place at_k = operand_.of_depth(is_full_ ? step : at_most(step, end - 1u));
     std::array<Value, kGroup> quad;
     if (by_groups()) {
-      quad = kernel_.group(operand_, slot.at[0] + at_k);
+      quad = kernel_.group(operand_, (slot.at[0] + at_k).index);
     } else {
       for (size_t i = 0; i < kGroup; ++i) {
         quad[i] = kernel_.element(operand_, slot.at[i] + at_k)[0];

@@ -34,7 +34,7 @@ class SharedSlab {
  private:
   struct Slot {
     ir::Value step, target;
-    std::vector<ir::Value> at;  // indices at k = 0: of the quad, or of each of its elements
+    std::vector<Place> at;  // at k = 0: of the quad, or of each of its elements
   };
 
   bool by_groups() const { return access_.by_groups_along(FactorAccess::Unit::free); }

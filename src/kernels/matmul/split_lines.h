@@ -71,12 +71,15 @@ class SplitLines {
   const WordValues<LineWords> words_;
 };
 
-inline constexpr uint32_t kMeasuredLines = 32;  // of a workgroup
+// Of a workgroup, at a time. Each of its invocations has several such lines of gathered factors,
+// for which it finds a step's place once.
+inline constexpr uint32_t kMeasuredLines = 32, kGatheredLines = 4;
 
 struct MeasureLayout {
   uint32_t workgroup = 0;
   FactorAccess a, b;
   Choice<bool> whole_groups = false;  // K is a multiple of four
+  uint32_t lines = 1;                 // of an invocation
 };
 struct MeasureWords {
   SplitWords split;

@@ -29,7 +29,7 @@ void UnitSlab::place(ir::Shared shared, uint32_t first) {
 
 void UnitSlab::locate(Value local, Value batch, Value first, Value free_end,
                       const std::function<Value(Value)>& scale_of) {
-  const Value base = operand_.at(batch);
+  const Value base = operand_.is_gathered() ? Value() : operand_.at(batch);
   const Value order = local / line_chunks_;
   const Value chunk = local - order * line_chunks_;
   const Value first_line = spread(order);
@@ -44,14 +44,19 @@ void UnitSlab::locate(Value local, Value batch, Value first, Value free_end,
     Value free = first + (access_.along_k ? line : chunk * kChunk);
     slot.step = access_.along_k ? chunk * kChunk : line;
     const uint32_t several = access_.along_k ? 1 : kChunk;
-    if (!is_full_) free = at_most(free, free_end - (access_.contiguous ? several : 1u));
-    slot.at = base + free * operand_.free_stride;
-    if (is_full_ && access_.contiguous) {
+    const bool is_whole = access_.contiguous || (operand_.is_gathered() && access_.adjacent);
+    if (!is_full_) free = at_most(free, free_end - (is_whole ? several : 1u));
+    if (slots_.empty() && !is_full_) limit_ = free_end - 1u - free;
+    if (operand_.is_gathered()) {
+      locate_gathered(slot, batch, free);
+    } else {
+      slot.at = base + free * operand_.free_stride;
+    }
+    if (is_full_ && access_.contiguous && !operand_.is_gathered()) {
       const Value start = slots_.empty() ? slot.at + slot.step * operand_.depth_stride : start_;
       if (slots_.empty()) start_ = start;
       slot.skip = (access_.along_k ? operand_.free_stride : operand_.depth_stride) * skipped;
     }
-    if (slots_.empty() && !is_full_) limit_ = free_end - 1u - free;
     if (is_split()) {
       const bool shares = !access_.along_k && !slots_.empty();
       if (shares) slot.scales = slots_[0].scales;
@@ -70,7 +75,9 @@ void UnitSlab::load(Value k) {
     Loaded loaded;
     const Value step = k + slot.step;
     const uint32_t several = access_.along_k ? kChunk : 1;
-    if (access_.contiguous && is_full_) {
+    if (operand_.is_gathered()) {
+      load_gathered(slot, step, end, loaded);
+    } else if (access_.contiguous && is_full_) {
       load_contiguous(start_ + (k * operand_.depth_stride + slot.skip), loaded);
     } else if (access_.contiguous) {
       loaded.inside.push_back(step < end);
@@ -141,15 +148,113 @@ void UnitSlab::load_adjacent(const Slot& slot, Value step, Value end, Loaded& lo
     }
   }
   const Value word = first >> 1, last_word = last >> 1;
-  std::array<Value, kUnitWords + 1> words;
+  AdjacentWords words;
   for (uint32_t i = 0; i <= kUnitWords; ++i) {
     words[i] = b_.load(operand_.buffer, at_most(word + i, last_word), ir::kU32);
   }
+  push_halves(words, first, loaded);
+}
+
+void UnitSlab::push_halves(const AdjacentWords& words, Value first, Loaded& loaded) {
   const Value is_odd = (first & 1u) != 0u;
   for (uint32_t i = 0; i < kUnitWords; ++i) {
     const Value across = (words[i] >> 16) | (words[i + 1] << 16);
     loaded.values.push_back(b_.select(is_odd, across, words[i]));
   }
+}
+
+// Along the free dimension all chunks of this invocation have the same places.
+void UnitSlab::locate_gathered(Slot& slot, Value batch, Value free) {
+  if (!access_.along_k && !slots_.empty()) {
+    slot.places = slots_[0].places;
+    return;
+  }
+  const Place base = operand_.of_batch(batch);
+  const uint32_t several = access_.along_k || access_.adjacent ? 1 : kChunk;
+  for (uint32_t i = 0; i < several; ++i) {
+    slot.places.push_back(base + operand_.of_free(i == 0 ? free : free + beside(i)));
+  }
+}
+
+void UnitSlab::load_gathered(const Slot& slot, Value step, Value end, Loaded& loaded) {
+  // Where chunks lie along k, all of this invocation have the same steps.
+  const uint32_t steps = access_.along_k && !access_.adjacent ? kChunk : 1;
+  const bool keeps = access_.along_k && &slot != slots_.data();
+  if (!keeps) {
+    depths_.clear();
+    in_depth_.clear();
+    for (uint32_t i = 0; i < steps; ++i) {
+      const Value at_k = i == 0 ? step : step + i;
+      const uint32_t several = access_.adjacent && access_.along_k ? kChunk : 1;
+      depths_.push_back(operand_.of_depth(is_full_ ? at_k : at_most(at_k, end - several)));
+      if (!is_full_) in_depth_.push_back(at_k < end);
+    }
+  }
+  const auto checked = [&](const Place& place, uint32_t depth) {
+    const Value index = operand_.index(place);
+    Value inside = is_full_ ? Value() : in_depth_[depth];
+    if (!operand_.is_checked()) {
+      if (inside) loaded.inside.push_back(inside);
+      return index;
+    }
+    const Value in_memory = operand_.is_inside(place);
+    loaded.inside.push_back(inside ? inside & in_memory : in_memory);
+    return b_.select(in_memory, index, b_.u32(0));
+  };
+  if (access_.contiguous) {
+    return load_contiguous(checked(slot.places[0] + depths_[0], 0), loaded);
+  }
+  if (access_.adjacent) {
+    return load_run(slot.places[0] + depths_[0], is_full_ ? Value() : in_depth_[0], loaded);
+  }
+  for (uint32_t i = 0; i < kChunk; ++i) {
+    const uint32_t depth = access_.along_k ? i : 0;
+    const Place place = slot.places[access_.along_k ? 0 : i] + depths_[depth];
+    loaded.values.push_back(load_one(checked(place, depth)));
+  }
+}
+
+void UnitSlab::load_run(const Place& place, Value inside, Loaded& loaded) {
+  const auto number = [this](Value v) { return b_.bitcast(v, ir::kS32); };
+  const auto clamped = [this](Value v, Value least, Value most) {
+    return b_.binary(ir::Opcode::max, b_.binary(ir::Opcode::min, v, most), least);
+  };
+  const int axis = static_cast<int>(access_.moves) - 1;
+  Value valid = operand_.is_checked() ? operand_.is_inside_but(place, axis) : Value();
+  if (inside) valid = valid ? valid & inside : inside;
+  const Value none = number(b_.u32(0)), all = number(b_.u32(kChunk));
+  Value first = none, end = all;  // of the elements that are in memory
+  if (axis >= 0) {
+    const Value at = number(place.coordinates[static_cast<size_t>(axis)]);
+    first = clamped(none - at, none, all);
+    end = clamped(number(operand_.end(static_cast<uint32_t>(axis))) - at, none, all);
+    valid = valid ? valid & (first < end) : first < end;
+  }
+  // One that exists stands for those that do not.
+  Value index = number(operand_.index(place)), least = index + first, most = index + end - 1;
+  if (valid) {
+    least = b_.select(valid, least, none);
+    most = b_.select(valid, most, none);
+    const Value count = b_.select(valid, b_.bitcast(end - first, ir::kU32), b_.u32(0));
+    for (uint32_t i = 0; i < kChunk; ++i) {
+      loaded.inside.push_back(b_.u32(i) - b_.bitcast(first, ir::kU32) < count);
+    }
+  }
+  const auto load = [&](Value at, ir::Type type) {
+    return b_.load(operand_.buffer, b_.bitcast(at, ir::kU32), type);
+  };
+  if (is_split()) {
+    for (uint32_t i = 0; i < kChunk; ++i) {
+      loaded.values.push_back(load(clamped(index + static_cast<int>(i), least, most), ir::kF32));
+    }
+    return;
+  }
+  const Value word = index >> 1;
+  AdjacentWords words;
+  for (uint32_t i = 0; i <= kUnitWords; ++i) {
+    words[i] = load(clamped(word + static_cast<int>(i), least >> 1, most >> 1), ir::kU32);
+  }
+  push_halves(words, b_.bitcast(index, ir::kU32), loaded);
 }
 
 Value UnitSlab::load_one(Value index) const {

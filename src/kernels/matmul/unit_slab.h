@@ -7,6 +7,7 @@
 // elements, and what remains of them.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -42,6 +43,7 @@ class UnitSlab {
  private:
   struct Slot {
     ir::Value target, step, at;     // index of its first element at k = 0
+    std::vector<Place> places;      // gathered: at k = 0, of the chunk or of each of its elements
     ir::Value skip;                 // or its distance from start_, which needs no registers
     std::vector<ir::Value> scales;  // one, or one for each element
   };
@@ -62,9 +64,17 @@ class UnitSlab {
   ir::Value spread(ir::Value order) const;
 
   void load_contiguous(ir::Value index, Loaded& loaded);
+  void locate_gathered(Slot& slot, ir::Value batch, ir::Value free);
+  void load_gathered(const Slot& slot, ir::Value step, ir::Value end, Loaded& loaded);
+  // A chunk of neighbours in memory, which may begin before the first element of an axis or end
+  // behind its last one. `inside`: whether it is any of k's; absent: it is.
+  void load_run(const Place& place, ir::Value inside, Loaded& loaded);
   // Eight halves from the words that they lie in, of which the first may begin in the middle. No
   // word is loaded that holds none of them.
   void load_adjacent(const Slot& slot, ir::Value step, ir::Value end, Loaded& loaded);
+  // The eight halves from element `first` on, of the words that they lie in.
+  using AdjacentWords = std::array<ir::Value, kUnitWords + 1>;
+  void push_halves(const AdjacentWords& words, ir::Value first, Loaded& loaded);
   // An f32, or the bits of an f16 or bf16.
   ir::Value load_one(ir::Value index) const;
   // What lies beyond the end of k is 0.
@@ -89,6 +99,9 @@ class UnitSlab {
   ir::Value limit_;
   std::vector<Slot> slots_;
   std::vector<Loaded> loaded_;
+  // Of the steps of a gathered chunk: their parts of places, and whether they are before the end.
+  std::vector<Place> depths_;
+  std::vector<ir::Value> in_depth_;
 };
 
 }  // namespace nxv::kernels

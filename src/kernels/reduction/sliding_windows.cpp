@@ -74,6 +74,7 @@ bool slides_at(const Region& region, Addressing addressing, WordIndex words, int
     case Addressing::mapped:
       return slides_mapped(region, path);
     case Addressing::linear:
+    case Addressing::gathered:
       return false;
   }
   return false;

@@ -98,7 +98,8 @@ void InterpretedDevice::run(const Region& region) {
   std::vector<Bytes> values;
   for (const Root& root : region.roots) values.emplace_back(allocation(*root.node), kGarbage);
   std::vector<uint32_t> faults(region.faults.size(), kNoFault);
-  const kernels::Lowering lowering = kernels::lower(region, target_);
+  const kernels::Lowering lowering =
+      lower_ ? lower_(region, target_) : kernels::lower(region, target_);
   std::vector<Bytes> workspaces;
   for (uint64_t bytes : lowering.workspaces) {
     workspaces.emplace_back((bytes + 15) / 16 * 16, kGarbage);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <span>
@@ -32,6 +33,10 @@ class InterpretedDevice {
   // All by one schedule.
   std::vector<HostTensor> evaluate(std::span<const NodeRef> nodes);
 
+  // How regions are lowered, unless as the runtime does it.
+  using Lower = std::function<kernels::Lowering(const Region&, const kernels::Target&)>;
+  void set_lower(Lower lower) { lower_ = std::move(lower); }
+
   const plan::DevicePlan& plan() const { return plan_; }
   int dispatches() const { return dispatches_; }
   const std::set<std::string>& kernels() const { return kernels_; }  // names of those that ran
@@ -45,6 +50,7 @@ class InterpretedDevice {
   const InterpreterOptions interpreter_;
   const schedule::Options schedule_;
   const kernels::Target target_;
+  Lower lower_;
   int dispatches_ = 0;
   std::string invalid_;
   kernels::KernelLedger ledger_;
