@@ -44,6 +44,13 @@ inline const Node& operation_of(const Node& root) {
   return root.op == Op::result ? *root.inputs[0] : root;
 }
 
+// Whether the node has a `result` for each of several values, and none itself: of operations with
+// kernels of their own.
+inline bool has_results(const Node& node) {
+  if (node.op == Op::attention_gradient) return true;
+  return node.op == Op::attention && node.attribute<AttentionAttr>().has_statistics;
+}
+
 // Operations with kernels of their own that read views of stored values by their strides.
 inline bool reads_strided(Op op) { return op == Op::attention || op == Op::attention_gradient; }
 

@@ -60,7 +60,7 @@ Share share_of_adjacent(const Product& product, const Accumulation& sums, uint32
                                          : 2;
   const uint32_t lines = std::min(wanted, most / vectors);
   // Bytes of an invocation.
-  const uint32_t under_way = vectors == 1 ? 256 : vectors == 2 ? 2048 : vectors < 16 ? 512 : 64;
+  const uint32_t under_way = vectors == 1 ? 128 : vectors == 2 ? 2048 : vectors < 16 ? 512 : 64;
   const uint32_t depth = std::clamp(under_way / (lines * bytes), 4u, 128u);
   return {lines, std::min(depth, sums.block), vectors == 2 || vectors == 16 ? 16u : 32u};
 }

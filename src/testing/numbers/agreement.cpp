@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/attention.h"
 #include "graph/build.h"
 #include "testing/linear/factors.h"
 #include "testing/numbers/vectors.h"
@@ -101,6 +102,13 @@ NodeRef magnitude(const NodeRef& x) {
 // The node over operands of other values, or of other types.
 NodeRef over(const GraveyardRef& owner, const Node& node, DType type, std::vector<NodeRef> inputs) {
   return make_node(owner, node.op, type, node.shape, std::move(inputs), node.attributes);
+}
+
+// The node, or the operation that it is a result of, of other inputs.
+NodeRef copy_over(const GraveyardRef& owner, const Node& node, std::vector<NodeRef> inputs) {
+  if (node.op != Op::result) return over(owner, node, node.dtype, std::move(inputs));
+  const Node& all = operation_of(node);
+  return over(owner, node, node.dtype, {over(owner, all, all.dtype, std::move(inputs))});
 }
 
 // How the elements of a node come from many: as their sums or their products.
@@ -273,12 +281,27 @@ double largest_of(const HostTensor& t) {
 // which grow with them, change weights, matrix units round weights to the type of the values, and
 // sums of weighted values are as large as the values.
 double attention_slack(const Node& node, std::span<const HostTensor> inputs) {
-  const auto& attr = node.attribute<AttentionAttr>();
+  const Node& operation = operation_of(node);
+  const auto& attr = operation.attribute<AttentionAttr>();
   const double score = largest_of(inputs[0]) * largest_of(inputs[1]) * std::fabs(attr.scale) *
                        std::sqrt(static_cast<double>(inputs[0].shape[3]));
   const DType type = inputs[2].dtype;
   const double rounding = type == DType::bf16 ? 0x1p-9 : type == DType::f16 ? 0x1p-12 : 0;
-  return (0x1p-20 * (1 + score) + rounding) * largest_of(inputs[2]);
+  const double of_weights = 0x1p-20 * (1 + score);
+  const int64_t index = node.op == Op::result ? node.attribute<ResultAttr>().index : 0;
+  if (operation.op == Op::attention) {
+    return index == 1 ? of_weights : (of_weights + rounding) * largest_of(inputs[2]);
+  }
+  // Gradients: of queries, weighted sums over keys; else sums over all queries that see a key.
+  const AttentionSizes sizes(operation);
+  const HostTensor& gradient = inputs[static_cast<size_t>(AttentionOperands(attr).count)];
+  const double change = 2 * largest_of(gradient) * largest_of(inputs[2]) *
+                        static_cast<double>(sizes.value_width) * std::fabs(attr.scale);
+  const auto rows = static_cast<double>(sizes.queries * sizes.heads / sizes.kv_heads);
+  const double size = index == 0   ? change * largest_of(inputs[1])
+                      : index == 1 ? change * largest_of(inputs[0]) * rows
+                                   : largest_of(gradient) * rows;
+  return (of_weights + rounding) * size;
 }
 
 }  // namespace
@@ -313,7 +336,7 @@ std::string disagreement(const Node& node, std::span<const HostTensor> inputs,
   const auto owner = host_graveyard();
   std::vector<NodeRef> operands;
   for (const HostTensor& t : inputs) operands.push_back(known(owner, t));
-  const HostTensor want = reference_evaluate(*over(owner, node, node.dtype, operands));
+  const HostTensor want = reference_evaluate(*copy_over(owner, node, operands));
   if (got.dtype != want.dtype || got.shape != want.shape) return "wrong type or shape";
   const bool arithmetic = info(node.op).fusion != Fusion::view;
   if (!options.keeps_subnormals && arithmetic &&
@@ -330,7 +353,8 @@ std::string disagreement(const Node& node, std::span<const HostTensor> inputs,
                                                                                          : 0x1p-23;
   const double slack = terms * step * (is_complex(node.dtype) ? 4 : 1);
   const double ulp = allowed_ulp(node, inputs);
-  const double slack_of_attention = node.op == Op::attention ? attention_slack(node, inputs) : 0;
+  const bool is_attention = node.op == Op::attention || node.op == Op::result;
+  const double slack_of_attention = is_attention ? attention_slack(node, inputs) : 0;
   HostTensor unrounded;
   if (!options.f64_integers && rounds_a_pair(node, inputs)) {
     unrounded = reference_evaluate(*over(owner, node, DType::f64, operands));
@@ -353,7 +377,7 @@ std::string disagreement(const Node& node, std::span<const HostTensor> inputs,
     } else if (is_complex(node.dtype) && !is_exact_by_parts(node)) {
       if (complex_alike(g, w, complex_epsilon(node, inputs, i))) continue;
       why = " (normwise)";
-    } else if (node.op == Op::attention) {
+    } else if (is_attention) {
       const double exact = to_double(w),
                    bound = slack_of_attention + 2.02 * half_ulp(node.dtype, exact);
       if (std::fabs(to_double(g) - exact) <= bound) continue;

@@ -61,8 +61,17 @@ void draw_attention(Caller& c) {
   if (dice.chance(30)) c.real_option("masked", -1e9);
 }
 
+void draw_attention_gradient(Caller& c) {
+  draw_attention(c);
+  const std::vector<NodeRef> results = c.run_another("attention", "statistics");
+  for (const NodeRef& result : results) c.add(result);
+  c.add(c.data(results[0]->dtype, results[0]->shape));
+}
+
 }  // namespace
 
-Draws attention_draws() { return {{"attention", draw_attention}}; }
+Draws attention_draws() {
+  return {{"attention", draw_attention}, {"attention_gradient", draw_attention_gradient}};
+}
 
 }  // namespace nxv

@@ -36,6 +36,12 @@ class Caller {
       : owner_(owner), name_(std::move(name)), dice_(seed) {}
 
   std::vector<NodeRef> run() const { return library::call(name_, tensors_, options_); }
+  // What another call makes of the same operands and options, and one option more.
+  std::vector<NodeRef> run_another(const char* name, const char* flag) const {
+    std::vector<Option> options = options_;
+    options.push_back({flag, {1}, {}});
+    return library::call(name, tensors_, options);
+  }
 
   // ---- Draws ----
 

@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "graph/attention.h"
 #include "graph/function.h"
 #include "testing/reference/attention.h"
 #include "testing/reference/library.h"
@@ -105,12 +106,6 @@ const NodeEvaluator kReference = evaluate_one;
 
 std::vector<HostTensor> evaluate_control(const Node& node, Inputs inputs,
                                          const NodeEvaluator& evaluate);
-
-// Of those with kernels of their own.
-bool has_results(const Node& node) {
-  if (node.op == Op::attention_gradient) return true;
-  return node.op == Op::attention && node.attribute<AttentionAttr>().has_statistics;
-}
 
 void evaluate_node(const Node& node, Inputs inputs, Values& values) {
   if (info(node.op).fusion == Fusion::control) {
