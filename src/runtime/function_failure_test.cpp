@@ -139,7 +139,7 @@ class FailingCalls : public ::testing::Test {
   void expect_right_or(Status status, const std::vector<Answer>& got, const std::string& when) {
     for (size_t i = 0; i < got.size(); ++i) {
       if (status != Status::ok && got[i].failure) {
-        EXPECT_EQ(got[i].failure.status, status) << when;
+        EXPECT_EQ(got[i].failure.status, status) << when << ": " << got[i].failure.message;
       } else {
         EXPECT_EQ(got[i].failure.message, "") << when;
         EXPECT_TRUE(got[i].bytes == expected_[i]) << when << ": other bytes";

@@ -495,7 +495,7 @@ void Bench::repeat(Measurement& m, const std::function<double()>& once) {
   constexpr size_t kFewest = 3, kMost = 30;
   // GPUs slow their clocks while the host checks results, and take a while to be fast again.
   const bool cpu = session.engine().plan().profile == plan::Profile::cpu;
-  const double warm_up = cpu ? 0 : 0.3;
+  const double warm_up = cpu ? 0 : 1;
   auto start = Clock::now();
   const auto spent = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
   for (int i = 0; i < 2 || spent() < warm_up; ++i) once();

@@ -29,7 +29,7 @@ constexpr uint64_t kMinRegisterSteps = uint64_t{1} << 18;
 // whole; blocks, of others; elements that their sums may be.
 constexpr uint64_t kMinPartSteps = 512, kUnitPartUnit = 64;
 constexpr uint64_t kMinParts = 8;
-constexpr uint64_t kMaxPartSums = uint64_t{1} << 25;
+constexpr uint64_t kMaxPartSums = uint64_t{1} << 26;
 // Steps from which the largest tiles in shared memory pay.
 constexpr uint64_t kMinLargeDepth = 128;
 // The plain kernel takes this many steps along k; longer products are added up by blocks.
@@ -125,7 +125,14 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
     best.back().split = true;
     return best;
   }
-  if (unit_factors(product, target) == UnitFactors::split) {
+  const uint32_t chain = unit_factors(product, target) == UnitFactors::split ? kSplitChain : 0;
+  // Wider tiles would be empty beyond the edge.
+  if (product.n <= 64 && enough(128, 64)) {
+    best.push_back(unit_tile(lanes, 128, 64, 32, 32, 32, chain));
+  } else if (product.m <= 64 && enough(64, 128)) {
+    best.push_back(unit_tile(lanes, 64, 128, 32, 32, 32, chain));
+  }
+  if (chain != 0) {
     if (enough(128, 128)) {
       best.push_back(unit_tile(lanes, 128, 128, 32, 64, 32, kSplitChain));
       best.push_back(unit_tile(lanes, 128, 128, 16, 64, 32, kSplitChain));
@@ -171,6 +178,12 @@ uint64_t unit_part_steps(const Product& product, const Target& target) {
 MatmulTile choose_shared(const Product& product, const Target& target) {
   const uint64_t enough = target.plan->tuning.busy_tiles;
   if (const auto tile = split_tile(product, target)) return *tile;
+  if (product.n <= 64 && tile_count(product, 128, 64) >= enough) {
+    return shared_tile(128, 64, 8, 8, 8);
+  }
+  if (product.m <= 64 && tile_count(product, 64, 128) >= enough) {
+    return shared_tile(64, 128, 8, 8, 8);
+  }
   if (tile_count(product, 128, 128) >= enough && product.k >= kMinLargeDepth) {
     const Accumulation sums = accumulation(product, target);
     if (storage_bytes(sums.type) == 8) {
@@ -309,6 +322,7 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
       tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 32, 64, 32, chain));
       tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 16, 64, 32, chain));
       tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 32, 32, 32, chain));
+      tiles.push_back(unit_tile(plan.subgroup_size, 128, 64, 32, 32, 32, chain));
       tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 32, 32, 32, chain));
     }
     tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 64, 32, 64));

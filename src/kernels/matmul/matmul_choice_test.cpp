@@ -152,6 +152,10 @@ TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
   EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_64_64_32_32_32_w_k32");
   EXPECT_EQ(chosen(DType::f16, 512, 768, 3072), "units_64_64_64_32_32_w");
   EXPECT_EQ(chosen(DType::f16, 4096, 768, 3072), "units_128_128_32_64_64");
+  // Nor are tiles wider than the product.
+  EXPECT_EQ(chosen(DType::f32, 131072, 64, 576), "units_128_64_32_32_32_k32");
+  EXPECT_EQ(chosen(DType::f16, 64, 131072, 576), "units_64_128_32_32_32");
+  EXPECT_EQ(chosen(DType::f32, 131072, 64, 27), "shared_128_64_8_8_8");
   // Parts are as long as their number allows, and are whole numbers of slabs.
   const auto steps = [&](uint64_t m, uint64_t n, uint64_t k) {
     return unit_part_steps(product(DType::bf16, m, n, k), make_target(plan));
