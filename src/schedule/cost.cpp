@@ -24,7 +24,7 @@ bool is_cheap(const Node& node) {
          });
 }
 
-bool is_dear(const Node& node) {
+bool is_dear(const Node& node, const std::function<bool(const Node&)>& is_stored) {
   constexpr int kDear = 80;  // by the op table
   constexpr size_t kMost = 32;
   std::vector<const Node*> nodes = {&node};
@@ -35,7 +35,7 @@ bool is_dear(const Node& node) {
     for (const NodeRef& input : nodes[i]->inputs) {
       const Fusion fusion = info(input->op).fusion;
       const bool is_inside =
-          !is_boundary(*input) &&
+          !is_boundary(*input) && !is_stored(*input) &&
           (fusion == Fusion::pointwise || fusion == Fusion::generator || fusion == Fusion::view);
       if (is_inside && nodes.size() < kMost &&
           std::find(nodes.begin(), nodes.end(), input.get()) == nodes.end()) {

@@ -1,6 +1,8 @@
 // What it is worth to store a value rather than to compute it again.
 #pragma once
 
+#include <functional>
+
 #include "graph/node.h"
 
 namespace nxv::schedule {
@@ -15,7 +17,7 @@ bool is_number(const Node& node);
 // Views of what is stored anyway, and one cheap operation on stored values.
 bool is_cheap(const Node& node);
 // Whether the value takes more instructions than a write and a read of it are worth, as far as its
-// inputs have to be computed with it.
-bool is_dear(const Node& node);
+// inputs have to be computed with it: those that are not `is_stored`.
+bool is_dear(const Node& node, const std::function<bool(const Node&)>& is_stored);
 
 }  // namespace nxv::schedule

@@ -113,6 +113,9 @@ class Partitioner {
           } else {
             node->scratch = static_cast<int32_t>(entries().size());
             entries().push_back({node});
+            for (const NodeRef& input : node->inputs) {
+              if (input->scratch >= 0) ++entries()[input->scratch].readers;
+            }
             stack.pop_back();
           }
         }
@@ -240,7 +243,8 @@ class Partitioner {
     // value.
     if (reader.path == kManyViews && !is_cheap(node)) return start_region(i, SplitReason::shared);
     if (info(node.op).fusion != Fusion::view &&
-        ((repeats(reader.path) && !is_cheap(node)) || (is_part(reader.path) && is_dear(node)))) {
+        ((repeats(reader.path) && !is_cheap(node)) ||
+         (is_part(reader.path) && is_dear(node, will_be_stored())))) {
       return start_region(i, SplitReason::repeated);
     }
     if (!fits(reader.cut, node)) {
@@ -248,6 +252,13 @@ class Partitioner {
       return start_region(i, ops ? SplitReason::too_many_ops : SplitReason::too_many_buffers);
     }
     inline_into(i, reader.cut, reader.path);
+  }
+
+  // What several read that is not cheap.
+  std::function<bool(const Node&)> will_be_stored() {
+    return [this](const Node& node) {
+      return node.scratch >= 0 && entries()[node.scratch].readers > 1 && !is_cheap(node);
+    };
   }
 
   // Whether overlapping windows read each element several times.

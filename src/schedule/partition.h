@@ -40,6 +40,7 @@ inline constexpr int kRowBase = -3;
 struct Entry {
   Node* node = nullptr;
   int cut = -1;            // that it belongs to
+  int readers = 0;         // inputs of others that it is
   bool is_root = false;    // somebody asked for it
   bool is_stored = false;  // a root of a region
   bool is_alias = false;   // stored, but shares its input's storage

@@ -413,6 +413,20 @@ TEST_F(Schedules, DearPartsOfAConcatenationAreStored) {
             (std::vector{SplitReason::root}));
 }
 
+// As positions are encoded by rotating halves: the waves are stored anyway, for both parts.
+TEST_F(Schedules, PartsOfAConcatenationThatShareWhatIsDearAreNot) {
+  const NodeRef x = data({8}), y = data({8}), angle = data({8});
+  const NodeRef c = elementwise(Op::cos, {angle}), s = elementwise(Op::sin, {angle});
+  const auto times = [](const NodeRef& a, const NodeRef& b) {
+    return elementwise(Op::multiply, {a, b});
+  };
+  const NodeRef parts[] = {elementwise(Op::subtract, {times(x, c), times(y, s)}),
+                           elementwise(Op::add, {times(x, s), times(y, c)})};
+  const auto list = steps(concatenate(parts, 0));
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0].region.roots.size(), 2u);  // cos and sin of the same angle
+}
+
 TEST_F(Schedules, LongChainsDoNotRecurse) {
   NodeRef x = data({4});
   for (int i = 0; i < 200000; ++i) x = elementwise(Op::negate, {x});
