@@ -52,7 +52,7 @@ Extended Exponential::mantissa() const {
 }
 
 Value apply_exponent(Value v, Value n, const Arithmetic& arithmetic) {
-  return arithmetic.is_pair() ? scale_by_power(v, n) : v * power_of_two(n, kF64);
+  return arithmetic.carrier == Carrier::f64 ? v * power_of_two(n, kF64) : scale_by_power(v, n);
 }
 
 Exponential exp_kernel(const Extended& x) {

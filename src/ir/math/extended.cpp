@@ -16,9 +16,10 @@ Split split(Value a) {
 }  // namespace
 
 Arithmetic::Arithmetic(Type t, const MathOptions& options)
-    : carrier(t == kF64 && !options.f64_leads_to_f32 ? Carrier::pair_f64
-              : options.f64                          ? Carrier::f64
-                                                     : Carrier::pair_f32),
+    : carrier(t == kF32 && options.leads_to_narrow     ? Carrier::f32
+              : t == kF64 && !options.f64_leads_to_f32 ? Carrier::pair_f64
+              : options.f64                            ? Carrier::f64
+                                                       : Carrier::pair_f32),
       fused(carrier == Carrier::pair_f32 && options.fma_fused_f32),
       branches(options.branches) {}
 

@@ -1,18 +1,18 @@
 // Numbers that carry more precision than the result they lead to.
 //
 // An f32 result is computed in one f64 where the device has it, else in an unevaluated sum of two
-// f32; an f64 result in a sum of two f64. The algorithms of this folder are written once, over
-// Extended. Pairs are normalised: lo is at most half a unit in the last place of hi. Pair products
-// split their factors (Dekker), which overflows beyond 2^115 (f32) and 2^996 (f64): callers keep
-// away from there. Infinities and NaN do not survive pair arithmetic as IEEE has them; callers
-// clamp and select.
+// f32; an f64 result in a sum of two f64. A step towards a type narrower than f32 is one f32. The
+// algorithms of this folder are written once, over Extended. Pairs are normalised: lo is at most
+// half a unit in the last place of hi. Pair products split their factors (Dekker), which overflows
+// beyond 2^115 (f32) and 2^996 (f64): callers keep away from there. Infinities and NaN do not
+// survive pair arithmetic as IEEE has them; callers clamp and select.
 #pragma once
 
 #include "ir/math/math.h"
 
 namespace nxv::ir::math {
 
-enum class Carrier : uint8_t { f64, pair_f32, pair_f64 };
+enum class Carrier : uint8_t { f64, pair_f32, pair_f64, f32 };
 
 // How a function of type t is computed.
 struct Arithmetic {
@@ -21,19 +21,20 @@ struct Arithmetic {
   bool branches = false;  // see MathOptions
 
   Arithmetic(Type t, const MathOptions& options);
-  bool is_pair() const { return carrier != Carrier::f64; }
-  Type base() const { return carrier == Carrier::pair_f32 ? kF32 : kF64; }
-  // One of three values, in the order of Carrier.
+  bool is_pair() const { return carrier == Carrier::pair_f32 || carrier == Carrier::pair_f64; }
+  bool is_f32() const { return carrier == Carrier::pair_f32 || carrier == Carrier::f32; }
+  Type base() const { return is_f32() ? kF32 : kF64; }
+  // One of three values, in the order of Carrier; one f32 has that of two.
   template <typename T>
   T pick(T f64, T pair_f32, T pair_f64) const {
-    return carrier == Carrier::f64 ? f64 : carrier == Carrier::pair_f32 ? pair_f32 : pair_f64;
+    return carrier == Carrier::f64 ? f64 : is_f32() ? pair_f32 : pair_f64;
   }
 };
 
 struct Extended {
   Arithmetic arithmetic;
   Value hi;
-  Value lo = {};  // absent: exactly zero, and always for Carrier::f64
+  Value lo = {};  // absent: exactly zero, and always where the carrier is no pair
 
   Builder& builder() const { return hi.builder(); }
   bool has_lo() const { return static_cast<bool>(lo); }

@@ -57,7 +57,13 @@ Value tanh(Value x, const MathOptions& options) {
   const Value magnitude = widen(b.unary(Opcode::abs, x), arithmetic);
   const Value limited = clamp(magnitude, -1, arithmetic.pick(12.0, 12.0, 24.0));
   const Exponential e = exp_kernel({arithmetic, limited + limited});
-  const Extended squared = scale(e.mantissa(), power_of_two(e.n, arithmetic.base()));
+  const Value power = power_of_two(e.n, arithmetic.base());
+  if (arithmetic.carrier == Carrier::f32) {
+    // e^2x - 1, of which nothing cancels.
+    const Value less = (power - 1) + power * e.fraction.hi;
+    return b.select(is_tiny(x, arithmetic), x, copy_sign(less / (less + 2), x));
+  }
+  const Extended squared = scale(e.mantissa(), power);
   const Extended one = constant(b, arithmetic, 1);
   const Value result = narrow(((squared - one) / (squared + one)).value(), x.type());
   return b.select(is_tiny(x, arithmetic), x, copy_sign(result, x));

@@ -56,7 +56,7 @@ Value log(Value x, const MathOptions& options) {
   const Type t = x.type();
   const Arithmetic arithmetic(t, options);
   LogArgument argument{{arithmetic, widen(x, arithmetic)}};
-  if (arithmetic.is_pair()) {
+  if (arithmetic.carrier != Carrier::f64) {
     const Value subnormal = x < (is_f64(t) ? 0x1p-1022 : 0x1p-126);
     argument.a.hi = b.select(subnormal, x * 0x1p60, x);
     argument.k = b.select(subnormal, like(x, -60), b.zero(t));

@@ -53,6 +53,13 @@ class FloatOperation : Operation {
     return b.select(b.unary(Opcode::abs, x) == 1, inside, x);
   }
 
+  // Where the result is rounded to fewer bits than an f32 has, a few units of that do not matter.
+  math::MathOptions steps() const {
+    math::MathOptions options = math();
+    options.leads_to_narrow = is_real_float(out) && bits(out) < 32;
+    return options;
+  }
+
   Value unary_float(Value x) {
     const math::MathOptions& m = math();
     switch (op) {
@@ -80,15 +87,15 @@ class FloatOperation : Operation {
       case Op::cbrt:
         return math::cbrt(x, m);
       case Op::exp:
-        return math::exp(x, m);
+        return math::exp(x, steps());
       case Op::expm1:
         return math::expm1(x, m);
       case Op::log:
-        return math::log(x, m);
+        return math::log(x, steps());
       case Op::log1p:
         return math::log1p(x, m);
       case Op::sigmoid:
-        return math::sigmoid(x, m);
+        return math::sigmoid(x, steps());
       case Op::sin:
         return math::sin(x, m);
       case Op::cos:
@@ -106,7 +113,7 @@ class FloatOperation : Operation {
       case Op::cosh:
         return math::cosh(x, m);
       case Op::tanh:
-        return math::tanh(x, m);
+        return math::tanh(x, steps());
       case Op::asinh:
         return math::asinh(x, m);
       case Op::acosh:
