@@ -41,8 +41,8 @@ class Profiler {
  private:
   using Clock = std::chrono::steady_clock;
   struct Open {
-    Phase phase;
-    double begin;
+    Phase phase{};
+    double begin = 0;
     double inside = 0;     // time of phases inside
     double submitted = 0;  // time of submissions before, and of those in phases inside
   };

@@ -109,8 +109,8 @@ class PlainMatmul {
   void store_unit(Value unit, F&& value_of) {
     const std::vector<Value> elements = elements_of(unit);
     std::vector<std::vector<Number>> values(kernel_.results());  // of each root
-    for (size_t i = 0; i < elements.size(); ++i) {
-      const auto finished = kernel_.finished({kernel_.number(value_of(elements[i]))}, elements[i]);
+    for (const Value& element : elements) {
+      const auto finished = kernel_.finished({kernel_.number(value_of(element))}, element);
       for (size_t r = 0; r < values.size(); ++r) values[r].push_back(finished[r][0]);
     }
     for (size_t r = 0; r < values.size(); ++r) store(r, unit, elements, values[r]);
