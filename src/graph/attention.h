@@ -27,6 +27,7 @@ struct AttentionOperands {
 struct AttentionSizes {
   int64_t batch = 1, heads = 1, kv_heads = 1, queries = 1, keys = 1, width = 1, value_width = 1;
 
+  AttentionSizes() = default;
   explicit AttentionSizes(const Node& attention) {
     const Shape &q = attention.inputs[0]->shape, &v = attention.inputs[2]->shape;
     batch = q[0];

@@ -6,7 +6,9 @@
 
 #include "graph/build.h"
 #include "graph/common_values.h"
+#include "graph/recognised_attention.h"
 #include "graph/substitute.h"
+#include "kernels/attention/attention_choice.h"
 #include "runtime/module.h"
 #include "runtime/temporaries.h"
 #include "schedule/cost.h"
@@ -142,6 +144,14 @@ Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* con
   return program;
 }
 
+std::vector<NodeRef> ProgramMaker::rewritten(std::span<const NodeRef> values) const {
+  const std::vector<NodeRef> common = common_values(values);
+  if (!options_.recognises_attention || !options_.schedule.fuse) return common;
+  return common_values(recognised_attention(common, [&](DType type, const AttentionSizes& sizes) {
+    return kernels::attention_pays(plan_, type, sizes);
+  }));
+}
+
 Program ProgramMaker::make(const Function& function, const Numbers& known) {
   std::vector<NodeRef> parameters = function.parameters, values = function.results;
   for (size_t i = 0; i < known.size(); ++i) {
@@ -149,7 +159,7 @@ Program ProgramMaker::make(const Function& function, const Numbers& known) {
     if (known[i]) parameters[i] = scalar_argument(p.shared_graveyard(), p.dtype, p.shape);
   }
   if (!known.empty()) values = substitute(function, parameters);
-  values = common_values(values);
+  values = rewritten(values);
 
   ScalarProgram scalars;
   std::vector<int> known_results;

@@ -22,6 +22,8 @@ struct ExecutorOptions {
   std::shared_ptr<kernels::KernelLedger> ledger;
   std::shared_ptr<const KernelDump> dump;
   bool plans_temporaries = true;  // else each has a block of its own
+  // In Functions, where fusion is on and it pays (graph/recognised_attention.h).
+  bool recognises_attention = true;
 };
 
 // Which of some values are numbers (DeviceStorage::is_number).
@@ -60,6 +62,8 @@ class ProgramMaker {
  private:
   const Program& ask_for(const Function& function, const Numbers& known);
   Program make(const Function& function, const Numbers& known);
+  // Nodes for what a Function answers, fewer than it was written with.
+  std::vector<NodeRef> rewritten(std::span<const NodeRef> values) const;
   const vulkan::Pipeline& request(const kernels::Launch& dispatch, const Region& region);
 
   vulkan::Device& device_;

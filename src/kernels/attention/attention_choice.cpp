@@ -112,6 +112,14 @@ const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
 
 }  // namespace
 
+bool attention_pays(const plan::DevicePlan& plan, DType type, const AttentionSizes& s) {
+  const auto iterations = divide_up(static_cast<uint64_t>(s.keys), 32) *
+                          (1 + divide_up(static_cast<uint64_t>(s.width), 32));
+  if (!plan.tuning.shares_cheaply || iterations > plan.max_loop_iterations) return false;
+  const bool is_decode = s.queries * (s.heads / s.kv_heads) <= kDecodeRows && s.keys >= kDecodeKeys;
+  return storage_bytes(type) == 2 || is_decode;
+}
+
 const char* unit_factors_obstacle(const AttentionProblem& p, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   const DType type = p.options.type;

@@ -1,0 +1,141 @@
+// Definitions whose attention is one operation answer what they do written out.
+#include <cmath>
+#include <functional>
+
+#include "graph/function.h"
+#include "testing/driver/engine_fixture.h"
+
+namespace nxv::runtime {
+namespace {
+
+using Nodes = std::vector<NodeRef>;
+
+// As on a GPU.
+EngineOptions options(bool recognises) {
+  EngineOptions o = test_options();
+  o.device.plan.profile = plan::Profile::discrete;
+  o.executor.recognises_attention = recognises;
+  return o;
+}
+
+struct Definition {
+  std::vector<std::pair<DType, Shape>> parameters;
+  std::function<NodeRef(const Nodes&)> body;
+  uint64_t dispatches;  // where attention is one operation
+};
+
+NodeRef op(Op o, const NodeRef& a, const NodeRef& b) { return elementwise(o, {a, b}); }
+NodeRef num(const NodeRef& like, double v) {
+  return constant(like->shared_graveyard(), make_scalar(like->dtype, v), {});
+}
+NodeRef softmax(const NodeRef& x) {
+  const Axes last = {static_cast<int64_t>(x->shape.size()) - 1};
+  const NodeRef e =
+      elementwise(Op::exp, {op(Op::subtract, x, reduce(Op::reduce_max, x, last, true))});
+  return op(Op::divide, e, reduce(Op::sum, e, last, true));
+}
+NodeRef counted(const NodeRef& like, int64_t axis) {
+  return iota(like->shared_graveyard(), DType::s32, like->shape, axis);
+}
+
+// Heads of one product, masked causally, as GPT-2 has them; the width of the result is all heads'.
+Definition causal_heads(DType type) {
+  return {{{type, {2, 40, 96}}},
+          [](const Nodes& p) {
+            const NodeRef qkv = transpose(reshape(p[0], {2, 40, 3, 4, 8}), {2, 0, 3, 1, 4});
+            const auto part = [&](int64_t i) {
+              const std::vector<int64_t> starts{i, 0, 0, 0, 0}, lengths{1, 2, 4, 40, 8};
+              return squeeze(slice(qkv, starts, lengths, std::vector<int64_t>(5, 1)), {0});
+            };
+            const NodeRef s =
+                op(Op::divide, dot(part(0), part(1), {{3}, {3}, {0, 1}, {0, 1}}), num(p[0], 2.5));
+            const NodeRef seen = op(Op::greater_equal, counted(s, 2), counted(s, 3));
+            const NodeRef w = softmax(elementwise(Op::select, {seen, s, num(s, -1e9)}));
+            const NodeRef o = dot(w, part(2), {{3}, {2}, {0, 1}, {0, 1}});
+            return reshape(transpose(o, {0, 2, 1, 3}), {2, 40, 32});
+          },
+          1};
+}
+
+// A token's queries in groups over a cache that is filled up to a position: the mask, how many keys
+// are seen, parts and their combination.
+Definition cached(DType type) {
+  return {
+      {{type, {1, 2, 4, 16}}, {type, {1, 2, 200, 16}}, {type, {1, 2, 200, 16}}, {DType::s32, {}}},
+      [type](const Nodes& p) {
+        const NodeRef s = cast(dot(p[0], p[1], {{3}, {3}, {0, 1}, {0, 1}}), DType::f32);
+        const NodeRef seen = op(Op::less_equal, counted(s, 3), p[3]);
+        const NodeRef w =
+            softmax(elementwise(Op::select, {seen, op(Op::divide, s, num(s, 4)), num(s, -1e30)}));
+        return dot(cast(w, type), p[2], {{3}, {2}, {0, 1}, {0, 1}});
+      },
+      4};
+}
+
+NodeRef argument(Engine& engine, DType type, const Shape& shape, int seed, int32_t position) {
+  if (type == DType::s32) return tensor<int32_t>(engine, shape, {position});
+  std::vector<float> numbers(static_cast<size_t>(element_count(shape)));
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    numbers[i] = static_cast<float>(std::sin(static_cast<double>(i * i % 1009 + i) + seed));
+  }
+  return cast(tensor(engine, shape, numbers), type);
+}
+
+struct Run {
+  HostTensor result;
+  uint64_t dispatches = 0;
+};
+Run run(Engine& engine, const Definition& d, int32_t position) {
+  Nodes parameters, arguments;
+  for (const auto& [type, shape] : d.parameters) {
+    parameters.push_back(parameter(engine.graveyard(), type, shape));
+    arguments.push_back(
+        argument(engine, type, shape, static_cast<int>(arguments.size()), position));
+    value(engine, arguments.back());
+  }
+  const auto f = std::make_shared<const Function>(parameters, Nodes{d.body(parameters)});
+  value(engine, engine.invoke(f, arguments)[0]);
+  const auto before = engine.counters().dispatches;
+  Run r;
+  r.result = value(engine, engine.invoke(f, arguments)[0]);
+  r.dispatches = engine.counters().dispatches - before;
+  return r;
+}
+
+void expect_same(const Definition& d, double tolerance, int32_t position = 0) {
+  NXV_OPEN_OR_SKIP(plain, options(false));
+  NXV_OPEN_OR_SKIP(engine, options(true));
+  const Run expected = run(*plain, d, position), got = run(*engine, d, position);
+  EXPECT_EQ(got.dispatches, d.dispatches);
+  for (int64_t i = 0; i < expected.result.count(); ++i) {
+    ASSERT_NEAR(to_double(got.result.at(i)), to_double(expected.result.at(i)), tolerance) << i;
+  }
+}
+
+TEST(RecognisedAttention, CausalHeads) {
+  expect_same(causal_heads(DType::bf16), 2e-2);
+  expect_same(causal_heads(DType::f16), 4e-3);
+}
+
+TEST(RecognisedAttention, CachesFilledUpToAPosition) {
+  for (int32_t position : {0, 130, 199, 500}) {
+    expect_same(cached(DType::bf16), 2e-2, position);
+    expect_same(cached(DType::f32), 1e-6, position);
+  }
+  // Nothing is seen: weights are uniform.
+  expect_same(cached(DType::f32), 1e-6, -1);
+}
+
+TEST(RecognisedAttention, ADeviceThatSharesDearlyKeepsProducts) {
+  EngineOptions cpu = options(true);
+  cpu.device.plan.profile = plan::Profile::cpu;
+  NXV_OPEN_OR_SKIP(engine, cpu);
+  EngineOptions off = options(false);
+  off.device.plan.profile = plan::Profile::cpu;
+  NXV_OPEN_OR_SKIP(plain, off);
+  const Definition d = causal_heads(DType::bf16);
+  EXPECT_EQ(run(*engine, d, 0).result.bytes, run(*plain, d, 0).result.bytes);
+}
+
+}  // namespace
+}  // namespace nxv::runtime
