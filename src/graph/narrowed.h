@@ -8,7 +8,7 @@
 
 namespace nxv {
 
-// For each axis of `x`, its axis of the reshaped shape; -1 for axes of length 1. Nothing where the
+// For each axis of `from`, its axis of `to`; -1 for axes of length 1. Nothing where the
 // reshape does more than to add and to drop such axes.
 std::optional<std::vector<int>> kept_axes(const Shape& from, const Shape& to);
 

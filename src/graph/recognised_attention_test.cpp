@@ -187,6 +187,12 @@ TEST_F(RecognisedAttention, Biases) {
   EXPECT_TRUE(found->has_bias);
   EXPECT_EQ(narrow_shape(3), (Shape{1, 3, 5, 7}));
 
+  const NodeRef scaled = op(Op::multiply, cast(scores(), DType::f32), num(0.25));
+  const auto later = recognised(weighted(softmax(op(Op::add, noise(DType::f32, {5, 7}), scaled))));
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->scale, 0.25);
+  EXPECT_EQ(narrow_shape(3), (Shape{1, 1, 5, 7}));
+
   const NodeRef low = elementwise(Op::select, {causal(5, 7), num(0), num(-1e9)});
   const auto mask = recognised(weighted(softmax(op(Op::add, cast(scores(), DType::f32), low))));
   ASSERT_TRUE(mask);
@@ -247,6 +253,25 @@ TEST_F(RecognisedAttention, WhatIsNoAttentionStays) {
   // A bias that is added after the mask.
   EXPECT_FALSE(recognised(
       weighted(softmax(op(Op::add, masked(causal(5, 7), s, -1e9), noise(DType::bf16, {5, 7}))))));
+}
+
+// Trees of shared values are not walked once for each path.
+TEST_F(RecognisedAttention, DeepScalesAndMasks) {
+  NodeRef scale = num(1), mask = causal(5, 7), position = iota_of({5, 7}, 0);
+  for (int i = 0; i < 100; ++i) {
+    scale = op(Op::divide, scale, scale);
+    position = op(Op::subtract, position, op(Op::subtract, position, position));
+    mask = op(Op::logical_and, mask, mask);
+  }
+  mask = op(Op::logical_and, mask, op(Op::greater_equal, position, iota_of({5, 7}, 1)));
+  NodeRef q = noise(DType::f32, {1, 1, 5, 8});
+  for (int i = 0; i < 20000; ++i) q = op(Op::multiply, q, num(1));
+  const NodeRef k = noise(DType::f32, {1, 1, 7, 8});
+  v_ = noise(DType::f32, {1, 1, 7, 4});
+  const NodeRef s = masked(mask, dot(q, k, {{3}, {3}, {0, 1}, {0, 1}}), -1e9);
+  const auto common = common_values(std::vector{weighted(softmax(s)), scale});
+  const auto made = recognised_attention(common, [](DType, const AttentionSizes&) { return true; });
+  EXPECT_NE(find(made[0].get()), nullptr);
 }
 
 TEST_F(RecognisedAttention, WhereItDoesNotPay) {

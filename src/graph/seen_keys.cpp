@@ -12,7 +12,7 @@ namespace {
 
 // Positions are 32-bit numbers in kernels, and so are their differences.
 constexpr int64_t kFarthest = int64_t{1} << 29;
-constexpr int kDeepest = 32;
+constexpr int kDeepest = 12;  // nodes of a path; each may have two inputs
 
 // What an axis of a value is in the mask.
 enum class Role : uint8_t { other, query, key };

@@ -10,7 +10,8 @@
 namespace nxv {
 namespace {
 
-constexpr int kDeepest = 64;  // nodes of a path
+constexpr int kDeepest = 64;       // nodes of a path
+constexpr int kDeepestNumber = 8;  // of a tree of constants
 
 bool is_factor(DType t) { return t == DType::f16 || t == DType::bf16 || t == DType::f32; }
 
@@ -35,10 +36,10 @@ class Reading {
 
  private:
   // Elements are the same, up to rounding, in the same order.
-  NodeRef same(NodeRef x, bool through_views = true) {
+  NodeRef same(NodeRef x) {
     while (x->is_pending() && is_factor(x->dtype)) {
       const bool is_cast = x->op == Op::cast && is_factor(x->inputs[0]->dtype);
-      if (!is_cast && !(through_views && x->op == Op::reshape)) break;
+      if (!is_cast && x->op != Op::reshape) break;
       w_.inner.insert(x.get());
       x = x->inputs[0];
     }
@@ -214,7 +215,7 @@ class Reading {
   }
   bool scale(double factor) {
     w_.scale *= factor;
-    return std::isfinite(factor) && w_.biases.empty();
+    return std::isfinite(factor);
   }
 
   // Rows of scores by batch and head. The last axis but one is that of queries; where the product
@@ -249,7 +250,7 @@ std::optional<double> number_of(const Node& x, int depth) {
   if (x.op == Op::constant && !is_complex(x.dtype)) {
     return to_double(x.attribute<ConstantAttr>().value);
   }
-  if (depth == kDeepest || !x.is_pending()) return {};
+  if (depth == kDeepestNumber || !x.is_pending()) return {};
   const auto input = [&](size_t i) { return number_of(*x.inputs[i], depth + 1); };
   switch (x.op) {
     case Op::reshape:
@@ -281,8 +282,9 @@ std::optional<WrittenAttention> written_attention(const Node& product) {
 std::optional<double> constant_number(const Node& x) { return number_of(x, 0); }
 
 NodeRef unscaled(const NodeRef& x, double& scale) {
-  std::vector<NodeRef> views;
-  NodeRef at = x;
+  std::vector<NodeRef> views;  // from x on
+  NodeRef at = x, base = x;
+  size_t views_of_base = 0;
   for (int i = 0; i < kDeepest && at->is_pending(); ++i) {
     if (at->op == Op::reshape || at->op == Op::transpose) {
       views.push_back(at);
@@ -300,11 +302,11 @@ NodeRef unscaled(const NodeRef& x, double& scale) {
     const double by = at->op == Op::divide ? 1 / *factor : *factor;
     if (!std::isfinite(by)) break;
     scale *= by;
-    NodeRef inner = unscaled(at->inputs[scaled], scale);
-    for (size_t v = views.size(); v-- > 0;) inner = building::with_inputs(*views[v], {inner});
-    return inner;
+    at = base = at->inputs[scaled];
+    views_of_base = views.size();
   }
-  return x;
+  for (size_t v = views_of_base; v-- > 0;) base = building::with_inputs(*views[v], {base});
+  return base;
 }
 
 }  // namespace nxv

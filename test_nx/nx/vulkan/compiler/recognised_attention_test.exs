@@ -47,6 +47,16 @@ defmodule Nx.Vulkan.Compiler.RecognisedAttentionTest do
     Nx.dot(weights, [3], [0, 1], vc, [2], [0, 1])
   end
 
+  # Positions are numbers that the host counts.
+  defn generate(q, kc, vc, k, count) do
+    {o, _, _, _, _, _, _} =
+      while {o = Nx.reshape(q, {1, 2, 4, 16}), q, kc, vc, k, i = 0, count}, i < count do
+        {llama(q + Nx.reshape(o, Nx.shape(q)), kc, vc, k, i), q, kc, vc, k, i + 1, count}
+      end
+
+    o
+  end
+
   # Bumblebee's: heads within positions, queries scaled, the masks of positions and of padding in a bias.
   defn bumblebee(query, key, value, key_mask) do
     scale = Nx.as_type(Nx.sqrt(Nx.axis_size(query, 3)), Nx.type(query))
@@ -111,6 +121,18 @@ defmodule Nx.Vulkan.Compiler.RecognisedAttentionTest do
 
       assert_attention(&llama/5, args, if(type == :f32, do: 1.0e-6, else: 1.0e-2))
     end
+  end
+
+  test "tokens in a loop" do
+    args = [
+      noise({1, 8, 1, 16}, 1, :f32),
+      noise({1, 2, 160, 16}, 2, :f32),
+      noise({1, 2, 160, 16}, 3, :f32),
+      noise({1, 2, 1, 16}, 4, :f32),
+      Nx.tensor(7, backend: Nx.BinaryBackend)
+    ]
+
+    assert_attention(&generate/5, args, 2.0e-6)
   end
 
   test "heads within positions, padded" do
