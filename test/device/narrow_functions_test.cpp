@@ -32,7 +32,9 @@ TEST(NarrowFunctions, AreTheNearestNumberButForTies) {
           continue;
         }
         // Arithmetic of f32 may flush them.
-        const bool is_subnormal = std::fabs(to_double(want.at(i))) < 0x1p-126;
+        const double x = to_double({type, static_cast<uint64_t>(i), 0});
+        const bool is_subnormal =
+            std::fabs(to_double(want.at(i))) < 0x1p-126 || std::fabs(x) < 0x1p-126;
         if (is_subnormal && !engine->plan().has.f32_subnormals) continue;
         const int64_t distance = std::abs(got[static_cast<size_t>(i)] - bits);
         EXPECT_LE(distance, 1) << name(op) << " of " << name(type) << ' ' << i << ": "

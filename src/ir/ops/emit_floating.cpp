@@ -91,7 +91,8 @@ class FloatOperation : Operation {
       case Op::expm1:
         return math::expm1(x, m);
       case Op::log:
-        return math::log(x, steps());
+        // Where arithmetic flushes subnormal arguments, wider steps do not.
+        return math::log(x, m.subnormals_preserved ? steps() : m);
       case Op::log1p:
         return math::log1p(x, m);
       case Op::sigmoid:
