@@ -59,7 +59,7 @@ Capabilities reported(const Snapshot& d) {
   c.f64 = f.f64;
   // Results depend on this answer, so it must not depend on how busy a CPU is; they all do f64 at
   // half the rate. GPUs lie far from the bound on either side.
-  c.fast_f64 = d.type == DeviceType::cpu || d.probes.f64_rate >= 1.0 / 8;
+  c.fast_f64 = d.type == DeviceType::cpu || d.probes.f64_rate >= kFastF64;
   c.int64 = f.int64;
   c.f16 = f.f16;
   c.bf16 = f.bfloat16;

@@ -14,11 +14,14 @@
 
 namespace nxv::plan {
 
+// Rate of f64, beside that of f32, from which it is worth its use.
+inline constexpr double kFastF64 = 1.0 / 8;
+
 // What kernels and the runtime may rely on. Every flag can be forced off by its name
 // (NXV_DISABLE=f64,coopmat); false is always the safe value.
 struct Capabilities {
   bool f64 = false;
-  bool fast_f64 = false;  // at least 1/8 of the f32 rate: f32 accumulates in f64
+  bool fast_f64 = false;  // at least kFastF64 of the f32 rate: f32 accumulates in f64
   bool int64 = false;
   bool f16 = false;  // these two as types of matrix units only
   bool bf16 = false;

@@ -80,9 +80,7 @@ class Prober {
     plan::Probes probes;
     arithmetic(probes);
     if (device_.plan().has.f64) {
-      const double f32 = seconds("probe_rate_f32", rate_kernel(device_.plan(), ir::kF32));
-      const double f64 = seconds("probe_rate_f64", rate_kernel(device_.plan(), ir::kF64));
-      probes.f64_rate = f64 > 0 ? f32 / f64 : 0;
+      probes.f64_rate = f64_rate();
     }
     probes.matrix_units_exact = matrix_units();
     probes.done = true;
@@ -203,6 +201,19 @@ class Prober {
     Bytes c(check.c_bytes);
     device_.transfers().download(output, 0, c);
     return c;
+  }
+
+  // Bits of results depend on it, so other programs on the device must not: the best of each type
+  // counts, and one that seems slow is looked at again.
+  double f64_rate() {
+    constexpr int kMostRounds = 12;
+    double f32 = 1e9, f64 = 1e9;
+    for (int round = 0; round < kMostRounds; ++round) {
+      f32 = std::min(f32, seconds("probe_rate_f32", rate_kernel(device_.plan(), ir::kF32)));
+      f64 = std::min(f64, seconds("probe_rate_f64", rate_kernel(device_.plan(), ir::kF64)));
+      if (round >= 2 && f32 >= plan::kFastF64 * f64) break;
+    }
+    return f64 > 0 ? f32 / f64 : 0;
   }
 
   double seconds(const char* key, const vulkan::ShaderModule& module) {
