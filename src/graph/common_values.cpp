@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/digest.h"
 #include "graph/attribute_words.h"
 #include "graph/building.h"
 
@@ -11,14 +12,6 @@ namespace nxv {
 namespace {
 
 using Key = std::vector<uint64_t>;
-
-struct KeyHash {
-  size_t operator()(const Key& key) const {
-    uint64_t hash = key.size();
-    for (uint64_t v : key) hash = (std::rotl(hash, 5) ^ v) * 0x9e3779b97f4a7c15u;
-    return static_cast<size_t>(hash ^ hash >> 32);
-  }
-};
 
 // Known by its identity alone.
 bool is_leaf(const Node& node) {
@@ -66,7 +59,7 @@ class CommonValues {
   }
 
   std::unordered_map<const Node*, NodeRef> canonical_;
-  std::unordered_map<Key, NodeRef, KeyHash> numbered_;
+  std::unordered_map<Key, NodeRef, WordsHash> numbered_;
 };
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 
 #include "runtime/speculation.h"
 
@@ -96,12 +95,6 @@ Node& Executor::stored(Node& node) {
   }
   upload(node, *node.host_data);
   return node;
-}
-
-size_t Executor::SignatureHash::operator()(const std::vector<uint64_t>& signature) const {
-  uint64_t hash = signature.size();
-  for (uint64_t v : signature) hash = (std::rotl(hash, 5) ^ v) * 0x9e3779b97f4a7c15u;
-  return static_cast<size_t>(hash ^ hash >> 32);
 }
 
 const Program& Executor::find_or_make_program(std::span<Node* const> roots, Purpose purpose) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/counter.h"
+#include "base/digest.h"
 #include "runtime/frame.h"
 #include "runtime/profiler.h"
 #include "runtime/program_maker.h"
@@ -50,10 +51,6 @@ class Executor {
   vulkan::ShaderModule compile(const ir::Kernel& kernel) const { return maker_.compile(kernel); }
 
  private:
-  struct SignatureHash {
-    size_t operator()(const std::vector<uint64_t>& signature) const;
-  };
-
   const Program& find_or_make_program(std::span<Node* const> roots, Purpose purpose);
   static void drop_inputs(const Program& program, const Frame& frame);
 
@@ -86,7 +83,7 @@ class Executor {
   ProgramMaker maker_;
   Recorder recorder_;
   Speculation* speculation_ = nullptr;  // that what is recorded is part of
-  std::unordered_map<std::vector<uint64_t>, Program, SignatureHash> programs_;
+  std::unordered_map<std::vector<uint64_t>, Program, WordsHash> programs_;
   size_t kept_steps_ = 0;
   // Of the evaluation at hand.
   schedule::Structure graph_;
