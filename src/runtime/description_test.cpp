@@ -4,38 +4,21 @@
 #include "runtime/describe.h"
 #include "runtime/layered_graph.h"
 #include "runtime/picture.h"
-#include "testing/driver/engine_fixture.h"
+#include "testing/driver/function_fixture.h"
 
 namespace nxv::runtime {
 namespace {
 
-using Nodes = std::vector<NodeRef>;
 using Kind = StepDescription::Kind;
 using Source = ValueDescription::Source;
 
-FunctionRef function(Nodes parameters, Nodes results) {
-  return std::make_shared<const Function>(std::move(parameters), std::move(results));
-}
-
-class Descriptions : public testing::Test {
+class Descriptions : public FunctionFixture {
  protected:
-  void SetUp() override {
-    engine_ = open_or_null();
-    if (!engine_) GTEST_SKIP() << "no Vulkan device here";
-  }
-  NodeRef param(DType type, Shape shape = {}) {
-    return parameter(engine_->graveyard(), type, std::move(shape));
-  }
-  NodeRef num(DType type, double v) {
-    return constant(engine_->graveyard(), make_scalar(type, v), {});
-  }
   ProgramDescription described(const FunctionRef& f) {
     ProgramDescription d;
     engine_->call([&](Executor& e, vulkan::Device&) { d = describe(*f, e.programs()); });
     return d;
   }
-
-  std::shared_ptr<Engine> engine_;
 };
 
 // Of one region, as far as its data go: a multiplication and an addition for each element, a sum.

@@ -8,20 +8,14 @@
 #include <string>
 #include <thread>
 
-#include "graph/function.h"
 #include "library/registry.h"
-#include "testing/driver/engine_fixture.h"
 #include "testing/driver/fake_driver.h"
+#include "testing/driver/function_fixture.h"
 
 namespace nxv::runtime {
 namespace {
 
 using nxv::testing::FakeDriver;
-using Nodes = std::vector<NodeRef>;
-
-FunctionRef function(Nodes parameters, Nodes results) {
-  return std::make_shared<const Function>(std::move(parameters), std::move(results));
-}
 
 // Of a vector x and an integer n: x after n rounds that write to it in place; after rounds whose
 // number the device alone knows; what a branch makes of that, whose predicate is read; and x

@@ -5,34 +5,14 @@
 
 #include <cmath>
 
-#include "testing/driver/engine_fixture.h"
+#include "testing/driver/function_fixture.h"
 
 namespace nxv::runtime {
 namespace {
 
-using Nodes = std::vector<NodeRef>;
-
-FunctionRef function(Nodes parameters, Nodes results) {
-  return std::make_shared<const Function>(std::move(parameters), std::move(results));
-}
-
-NodeRef number(Engine& engine, DType type, double v) {
-  return constant(engine.graveyard(), make_scalar(type, v), {});
-}
-
-class Functions : public testing::Test {
+class Functions : public FunctionFixture {
  protected:
-  void SetUp() override {
-    engine_ = open_or_null();
-    if (!engine_) GTEST_SKIP() << "no Vulkan device here";
-  }
-  NodeRef param(DType type, Shape shape = {}) {
-    return parameter(engine_->graveyard(), type, std::move(shape));
-  }
-  NodeRef num(DType type, double v) { return number(*engine_, type, v); }
   Counters counted() { return engine_->counters(); }
-
-  std::shared_ptr<Engine> engine_;
 };
 
 TEST_F(Functions, ResultsOfACallShareTheirWork) {

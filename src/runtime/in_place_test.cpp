@@ -4,32 +4,16 @@
 
 #include "library/registry.h"
 #include "runtime/describe.h"
-#include "testing/driver/engine_fixture.h"
+#include "testing/driver/function_fixture.h"
 
 namespace nxv::runtime {
 namespace {
 
-using Nodes = std::vector<NodeRef>;
-
 constexpr int64_t kRows = 1024, kColumns = 1024;
 constexpr uint64_t kBytes = kRows * kColumns * sizeof(float);
 
-FunctionRef function(Nodes parameters, Nodes results) {
-  return std::make_shared<const Function>(std::move(parameters), std::move(results));
-}
-
-class InPlace : public testing::Test {
+class InPlace : public FunctionFixture {
  protected:
-  void SetUp() override {
-    engine_ = open_or_null();
-    if (!engine_) GTEST_SKIP() << "no Vulkan device here";
-  }
-  NodeRef param(DType type, Shape shape = {}) {
-    return parameter(engine_->graveyard(), type, std::move(shape));
-  }
-  NodeRef num(DType type, double v) {
-    return constant(engine_->graveyard(), make_scalar(type, v), {});
-  }
   NodeRef num1(int32_t v) { return vector<int32_t>(*engine_, {v}); }
   NodeRef plus(const NodeRef& x, double v) { return elementwise(Op::add, {x, num(x->dtype, v)}); }
   static NodeRef put(const NodeRef& x, const NodeRef& part, Nodes starts) {
@@ -60,8 +44,6 @@ class InPlace : public testing::Test {
   NodeRef zeros(const Shape& shape = {kRows * kColumns}) {
     return tensor(*engine_, shape, std::vector<float>(kRows * kColumns));
   }
-
-  std::shared_ptr<Engine> engine_;
 };
 
 TEST_F(InPlace, ALoopCopiesItsStateOnceAtMost) {

@@ -4,29 +4,13 @@
 #include <functional>
 
 #include "library/registry.h"
-#include "testing/driver/engine_fixture.h"
+#include "testing/driver/function_fixture.h"
 
 namespace nxv::runtime {
 namespace {
 
-using Nodes = std::vector<NodeRef>;
-
-FunctionRef function(Nodes parameters, Nodes results) {
-  return std::make_shared<const Function>(std::move(parameters), std::move(results));
-}
-
-class NestedLoops : public testing::Test {
+class NestedLoops : public FunctionFixture {
  protected:
-  void SetUp() override {
-    engine_ = open_or_null();
-    if (!engine_) GTEST_SKIP() << "no Vulkan device here";
-  }
-  NodeRef param(DType type, Shape shape = {}) {
-    return parameter(engine_->graveyard(), type, std::move(shape));
-  }
-  NodeRef num(DType type, double v) {
-    return constant(engine_->graveyard(), make_scalar(type, v), {});
-  }
   NodeRef plus(const NodeRef& x, double v) { return elementwise(Op::add, {x, num(x->dtype, v)}); }
   static NodeRef less(const NodeRef& a, const NodeRef& b) { return elementwise(Op::less, {a, b}); }
   NodeRef scalar(float v) { return tensor<float>(*engine_, {}, {v}); }
@@ -61,8 +45,6 @@ class NestedLoops : public testing::Test {
     return after;
   }
   uint64_t submissions() { return engine_->counters().submissions; }
-
-  std::shared_ptr<Engine> engine_;
 };
 
 // x grows by 1 in each of 10 rounds within each round, until it has reached a limit.

@@ -1,37 +1,19 @@
 // Numbers that the host knows: arguments and counters of loops travel in commands.
 #include <gtest/gtest.h>
 
-#include "graph/function.h"
-#include "testing/driver/engine_fixture.h"
+#include "testing/driver/function_fixture.h"
 
 namespace nxv::runtime {
 namespace {
 
-using Nodes = std::vector<NodeRef>;
-
-class Numbered : public testing::Test {
+class Numbered : public FunctionFixture {
  protected:
-  void SetUp() override {
-    engine_ = open_or_null();
-    if (!engine_) GTEST_SKIP() << "no Vulkan device here";
-  }
-  NodeRef param(DType type, Shape shape = {}) {
-    return parameter(engine_->graveyard(), type, std::move(shape));
-  }
-  NodeRef num(DType type, double v) {
-    return constant(engine_->graveyard(), make_scalar(type, v), {});
-  }
-  static FunctionRef function(Nodes parameters, Nodes results) {
-    return std::make_shared<const Function>(std::move(parameters), std::move(results));
-  }
   template <typename Run>
   uint64_t dispatches(Run run) {
     const uint64_t before = engine_->counters().dispatches;
     run();
     return engine_->counters().dispatches - before;
   }
-
-  std::shared_ptr<Engine> engine_;
 };
 
 TEST_F(Numbered, ArgumentsTakeNoKernel) {

@@ -7,20 +7,13 @@
 #include <map>
 #include <set>
 
-#include "graph/function.h"
 #include "runtime/describe.h"
 #include "runtime/description.h"
-#include "testing/driver/engine_fixture.h"
+#include "testing/driver/function_fixture.h"
 #include "testing/random/random_function.h"
 
 namespace nxv::runtime {
 namespace {
-
-using Nodes = std::vector<NodeRef>;
-
-FunctionRef function(Nodes parameters, Nodes results) {
-  return std::make_shared<const Function>(std::move(parameters), std::move(results));
-}
 
 // Bytes of a block, or a block of its own.
 struct Storage {
@@ -138,12 +131,8 @@ void each_program(ProgramMaker& maker, const Function& f, const Numbers& known,
   }
 }
 
-class Temporaries : public testing::Test {
+class Temporaries : public FunctionFixture {
  protected:
-  void SetUp() override {
-    engine_ = open_or_null();
-    if (!engine_) GTEST_SKIP() << "no Vulkan device here";
-  }
   // Running maxima of x and more and more copies of it, of which one and the one before it are
   // alive at a time.
   static FunctionRef chain(Engine& engine, int64_t n, int64_t steps) {
@@ -171,8 +160,6 @@ class Temporaries : public testing::Test {
     engine_->call([&](Executor& e, vulkan::Device&) { d = describe(*f, e.programs()); });
     return d;
   }
-
-  std::shared_ptr<Engine> engine_;
 };
 
 TEST_F(Temporaries, NeverShareBytesWhileBothAreAlive) {
