@@ -36,11 +36,9 @@ class SharedMatmul {
   ir::Kernel run() {
     const Value group = linear_group(b_);
     b_.if_(group < words_[&Words::groups], [&] {
-      Value tile = group;
-      if (tile_.split) {
-        part_ = words_.divide(group, &Words::tiles);
-        tile = group - part_ * words_[&Words::tiles];
-      }
+      const TilePart place = part_of(words_, group, tile_.split);
+      part_ = place.part;
+      const Value tile = place.tile;
       if (!layout_.rejected) return compute(tile);
       const Value batch =
           words_.divide(words_.divide(tile, &Words::column_tiles), &Words::row_tiles);

@@ -1,6 +1,7 @@
 // Matrix products by tiles of C, in the registers of invocations.
 #pragma once
 
+#include "kernels/common/word_values.h"
 #include "kernels/matmul/matmul_store.h"
 #include "kernels/matmul/matmul_tile.h"
 #include "kernels/matmul/product.h"
@@ -28,6 +29,16 @@ struct TileWords {
   // Elements of C; and the part of the workspace that is the first one's.
   uint32_t count = 0, first_part = 0;
 };
+
+// What a workgroup takes: a tile, of all steps along k or of a part of them.
+struct TilePart {
+  ir::Value tile, part;  // no part: of all
+};
+inline TilePart part_of(const WordValues<TileWords>& words, ir::Value group, bool is_split) {
+  if (!is_split) return {group, {}};
+  const ir::Value part = words.divide(group, &TileWords::tiles);
+  return {group - part * words[&TileWords::tiles], part};
+}
 
 // Workspaces: of `rejected` what lines of factors are like, with LineWords behind those of tiles
 // (split_lines.h); the totals, if they go there.

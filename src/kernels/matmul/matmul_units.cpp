@@ -44,11 +44,9 @@ class UnitMatmul {
   ir::Kernel run() {
     const Value group = linear_group(b_);
     b_.if_(group < words_[&Words::groups], [&] {
-      Value tile = group;
-      if (tile_.split) {
-        part_ = words_.divide(group, &Words::tiles);
-        tile = group - part_ * words_[&Words::tiles];
-      }
+      const TilePart place = part_of(words_, group, tile_.split);
+      part_ = place.part;
+      const Value tile = place.tile;
       find_tile(tile);
       if (!is_split_) return compute();
       const Value verdict = lines().verdict(batch_);
