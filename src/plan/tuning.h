@@ -51,7 +51,7 @@ struct Tuning {
   // each component in a loop over the lanes.
   bool word_pairs = false;
   // Invocations of a workgroup that multiplies lines of a matrix with few vectors, at most.
-  uint32_t line_workgroup = 512;
+  uint32_t line_workgroup = 1024;
   // Rows and columns of the largest matrices that an invocation decomposes alone, in one kernel.
   // Larger ones take a kernel for each column, and their results round less often.
   uint32_t lone_matrix = 16;

@@ -46,6 +46,7 @@ struct ProductsOptions {
   std::string device;
   std::vector<std::string> shapes;  // as f32:1x256x784x512:nt
   bool variants = false;            // every tile that could compute it, not the chosen one alone
+  bool grid = false;                // and many that no choice takes
   bool json = false;
   int runs = 20;
   double within = 1.5;  // of the best: variants that are listed

@@ -82,6 +82,7 @@ int main(int argc, char** argv) {
                    "type:batchxmxnxk:nn, t for a transposed factor")
       ->required();
   products->add_flag("--variants", products_options.variants, "time every tile that could do it");
+  products->add_flag("--grid", products_options.grid, "time many small tiles that none chooses");
   products->add_flag("--json", products_options.json, "print JSON instead of a table");
   products->add_option("--runs", products_options.runs, "of each")
       ->check(CLI::PositiveNumber)

@@ -2,10 +2,10 @@
 //
 // Factors are read from memory, not from caches: runs go round copies of them that no cache holds.
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -79,11 +79,43 @@ struct Timed {
   std::string failure;
 };
 
+// Tiles of lines and small ones in shared memory, of which few are ever chosen.
+std::vector<kernels::MatmulTile> grid_tiles(const kernels::Product& product) {
+  std::vector<kernels::MatmulTile> tiles;
+  for (uint32_t teams : {1u, 2u, 4u, 8u, 16u}) {
+    for (uint32_t depth : {8u, 16u, 32u}) {
+      for (auto [rows, columns] : {std::pair{32u, 32u}, {16u, 32u}, {32u, 64u}, {64u, 64u}}) {
+        for (uint32_t across : {4u, 8u}) {
+          const kernels::MatmulTile tile = kernels::shared_tile(rows, columns, depth, 4, across);
+          tiles.push_back(kernels::with_teams(tile, teams));
+        }
+      }
+    }
+  }
+  const bool are_rows = product.m > product.n;
+  auto vectors = static_cast<uint32_t>(std::bit_ceil(std::min(product.m, product.n)));
+  if (are_rows && vectors == 2) vectors = 4;
+  for (uint32_t lanes : {8u, 16u, 32u, 64u}) {
+    for (uint32_t lines : {1u, 2u, 4u, 8u}) {
+      for (uint32_t depth : {8u, 16u, 32u, 64u}) {
+        for (uint32_t teams : {1u, 2u, 4u, 8u, 16u, 32u, 64u}) {
+          if (lanes * teams > 1024 || lanes * teams < 64 || lines * vectors > 64) continue;
+          const auto tile = kernels::line_tile(are_rows, vectors, lanes, lines, depth);
+          tiles.push_back(kernels::with_teams(tile, teams));
+          tiles.push_back(tiles.back());
+          tiles.back().split = true;
+        }
+      }
+    }
+  }
+  return tiles;
+}
+
 class Products {
  public:
   explicit Products(Session& session) : session_(session) {}
 
-  std::vector<Timed> run(const Shape& shape, bool variants, int runs) {
+  std::vector<Timed> run(const Shape& shape, bool variants, bool grid, int runs) {
     std::vector<Timed> all;
     make(shape);
     const kernels::Target target = kernels::make_target(session_.engine().plan());
@@ -98,23 +130,10 @@ class Products {
         if (is_new && !kernels::matmul_obstacle(product, target, tile)) tiles.push_back(tile);
       }
     }
-    if (const char* g = std::getenv("GRID")) {
-      const bool rows = product.m > product.n;
-      uint32_t v = 1;
-      while (v < std::min(product.m, product.n)) v *= 2;
-      if (rows && v == 2) v = 4;
-      (void)g;
-      for (uint32_t lanes : {16u, 32u, 64u, 128u, 256u})
-        for (uint32_t lines : {1u, 2u, 4u, 8u})
-          for (uint32_t depth : {4u, 8u, 16u, 32u, 64u, 128u})
-            for (uint32_t teams : {1u, 2u, 4u, 8u, 16u})
-              for (bool split : {false, true}) {
-                if (lanes * teams > 512 || lanes * teams < 64 || lines * v > 64) continue;
-                auto t =
-                    kernels::with_teams(kernels::line_tile(rows, v, lanes, lines, depth), teams);
-                t.split = split;
-                if (!kernels::matmul_obstacle(product, target, t)) tiles.push_back(t);
-              }
+    if (grid) {
+      for (const kernels::MatmulTile& tile : grid_tiles(product)) {
+        if (!kernels::matmul_obstacle(product, target, tile)) tiles.push_back(tile);
+      }
     }
     session_.engine().call([&](runtime::Executor& executor, vulkan::Device& device) {
       std::vector<kernels::Lowering> ways;
@@ -236,7 +255,8 @@ int run_products(const ProductsOptions& options) {
   }
   nlohmann::json all = nlohmann::json::array();
   for (const Shape& shape : shapes) {
-    const std::vector<Timed> times = Products(session).run(shape, options.variants, options.runs);
+    const std::vector<Timed> times =
+        Products(session).run(shape, options.variants, options.grid, options.runs);
     double best = 1e9;
     for (const Timed& t : times) {
       if (t.failure.empty()) best = std::min(best, t.seconds);

@@ -19,8 +19,17 @@ constexpr uint64_t kFewLines = 1024, kManyVectors = 8;
 constexpr uint32_t kMinLanes = 8, kLoneLanes = 128;
 // Steps of aligned lines that pass through shared memory together.
 constexpr uint32_t kSlabDepth = 64;
-// Steps of an integer, which may be added up in any order.
-constexpr uint32_t kIntegerBlock = 256;
+// Blocks of an integer, which may be added up in any order.
+constexpr uint64_t kIntegerBlocks = 64;
+// Of blocks this short a workgroup takes many at a time, and none waits for another workgroup.
+constexpr uint32_t kShortBlock = 128;
+constexpr uint64_t kManyShortBlocks = 4;
+// Steps of neighbouring lines that an invocation may have under way.
+constexpr uint32_t kMaxDepth = 64;
+// Neighbouring lines of a workgroup, at least and at most, and invocations for each busy workgroup
+// where lines are contiguous.
+constexpr uint32_t kMinAdjacent = 32, kMaxAdjacent = 64, kBusyInvocations = 512;
+constexpr uint32_t kMinWorkgroup = 64;
 // Sums of blocks that may wait in a workspace.
 constexpr uint64_t kMaxBlockSums = uint64_t{1} << 24;
 
@@ -48,20 +57,25 @@ struct Share {
   uint32_t lines, depth, lanes;
 };
 
-// What was fastest of many on an H200, for 2, 4 and 8 vectors; others lie between. Of one vector an
-// invocation reads a word of each step, or the device would have too few invocations.
+// What was fastest of many on an H200, for 1, 2, 4 and 8 vectors; others lie between. Of one vector
+// an invocation reads a word of each step, or the device would have too few invocations; of one and
+// four it has whole short blocks under way.
 Share share_of_adjacent(const Product& product, const Accumulation& sums, uint32_t vectors) {
   const auto bytes =
       static_cast<uint32_t>(storage_bytes(line_factor(product, lines_are_rows(product)).type));
   const uint32_t most = 64 * 4 / sum_bytes(sums.type);  // sums in registers
   const uint32_t wanted = vectors == 1   ? std::max(1u, 4 / bytes)
                           : vectors == 2 ? std::max(1u, 16 / bytes)
-                          : vectors == 4 ? 4
+                          : vectors < 16 ? 4
                                          : 2;
   const uint32_t lines = std::min(wanted, most / vectors);
   // Bytes of an invocation.
-  const uint32_t under_way = vectors == 1 ? 128 : vectors == 2 ? 2048 : vectors < 16 ? 512 : 64;
-  const uint32_t depth = std::clamp(under_way / (lines * bytes), 4u, 128u);
+  const uint32_t under_way = vectors == 1 && sums.block <= kShortBlock ? 256
+                             : vectors == 1                            ? 128
+                             : vectors == 2                            ? 2048
+                             : vectors < 16                            ? 512
+                                                                       : 64;
+  const uint32_t depth = std::clamp(under_way / (lines * bytes), 4u, kMaxDepth);
   return {lines, std::min(depth, sums.block), vectors == 2 || vectors == 16 ? 16u : 32u};
 }
 
@@ -76,11 +90,90 @@ Share share_of_contiguous(const Product& product, const Accumulation& sums, uint
   return {lines, depth, 16};
 }
 
+class Choosing {
+ public:
+  Choosing(const Product& product, const Target& target, const Share& share, uint32_t vectors,
+           uint64_t blocks, bool adjacent)
+      : product_(product),
+        target_(target),
+        share_(share),
+        vectors_(vectors),
+        blocks_(blocks),
+        adjacent_(adjacent) {}
+
+  // All blocks by one workgroup, many at a time.
+  MatmulTile of_short_blocks() const {
+    const uint32_t most = target_.plan->tuning.line_workgroup;
+    const bool many = vectors_ > 8;
+    uint32_t lanes = kMinLanes;
+    uint64_t teams = std::bit_ceil(blocks_);
+    if (adjacent_) {
+      if (!many) lanes = std::max(lanes, kMinAdjacent / share_.lines);
+      while (lanes * share_.lines < kMaxAdjacent && tiles_of(2 * lanes) >= enough()) lanes *= 2;
+    } else {
+      if (many) lanes *= 2;
+      const uint64_t wanted = enough() * kBusyInvocations / (lanes * tiles_of(lanes));
+      teams = std::min(teams, std::max(std::bit_floor(wanted), kManyShortBlocks));
+      while (lanes * teams < kMinWorkgroup) lanes *= 2;
+    }
+    while (lanes * teams > most && teams > 1) teams /= 2;
+    MatmulTile tile = tile_of(lanes);
+    for (tile.teams = static_cast<uint32_t>(teams); tile.teams > 1; tile.teams /= 2) {
+      if (!line_obstacle(product_, target_, tile)) break;
+    }
+    return tile;
+  }
+
+  MatmulTile of_long_blocks() const {
+    uint32_t lanes = share_.lanes;
+    const uint64_t lines = line_count(product_);
+    while (lanes > kMinLanes && uint64_t{lanes} * share_.lines >= 2 * lines) lanes /= 2;
+    // Of few blocks the lanes alone make whole workgroups.
+    while (lanes * std::min<uint64_t>(blocks_, 8) < kLoneLanes &&
+           tiles_of(2 * lanes) >= 2 * enough()) {
+      lanes *= 2;
+    }
+    const uint64_t tiles = tiles_of(lanes);
+    MatmulTile tile = tile_of(lanes);
+    for (uint32_t threads = target_.plan->tuning.line_workgroup / 2;; threads /= 2) {
+      // Teams that take a block each; where tiles are few, of as many workgroups as keep the device
+      // busy.
+      const bool is_idle = tiles < enough();
+      const uint64_t wanted = is_idle ? std::max<uint64_t>(tiles * blocks_ / enough(), 2) : blocks_;
+      uint32_t teams = 1;
+      while (teams * lanes < threads && 2 * teams <= std::bit_ceil(wanted)) teams *= 2;
+      tile = with_teams(tile, teams);
+      tile.split = is_idle && blocks_ > teams;
+      if (tile.split && line_obstacle(product_, target_, tile)) tile.split = false;
+      if (threads <= lanes || !line_obstacle(product_, target_, tile)) return tile;
+    }
+  }
+
+ private:
+  uint64_t enough() const { return target_.plan->tuning.busy_line_tiles; }
+  uint64_t tiles_of(uint32_t lanes) const {
+    return product_.batch * divide_up(line_count(product_), uint64_t{lanes} * share_.lines);
+  }
+  MatmulTile tile_of(uint32_t lanes) const {
+    return line_tile(lines_are_rows(product_), vectors_, lanes, share_.lines, share_.depth);
+  }
+
+  const Product& product_;
+  const Target& target_;
+  const Share share_;
+  const uint32_t vectors_;
+  const uint64_t blocks_;
+  const bool adjacent_;
+};
+
 }  // namespace
 
 Accumulation line_accumulation(const Product& product, const Target& target) {
   Accumulation sums = accumulation(product, target);
-  if (is_integer(product.type)) sums.block = kIntegerBlock;
+  if (is_integer(product.type)) {
+    const uint64_t wanted = std::bit_ceil(divide_up(product.k, kIntegerBlocks));
+    sums.block = static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 64, 256));
+  }
   return sums;
 }
 
@@ -138,41 +231,17 @@ const char* line_obstacle(const Product& product, const Target& target, const Ma
 }
 
 MatmulTile choose_lines(const Product& product, const Target& target) {
-  const plan::Tuning& tuning = target.plan->tuning;
   const Accumulation sums = line_accumulation(product, target);
   const bool are_rows = lines_are_rows(product);
   auto vectors = static_cast<uint32_t>(std::bit_ceil(std::min(vector_count(product), kMaxVectors)));
   if (are_rows && vectors == 2) vectors = kGroup;  // quads of C
-  const FactorAccess access = line_access(product, are_rows, kGroup);
-  const Share share = access.unit == FactorAccess::Unit::free
-                          ? share_of_adjacent(product, sums, vectors)
-                          : share_of_contiguous(product, sums, vectors);
-  const uint64_t blocks = divide_up(product.k, uint64_t{sums.block}), lines = line_count(product);
-  const uint64_t enough = tuning.busy_line_tiles;
-  const auto tiles_of = [&](uint32_t lanes) {
-    return product.batch * divide_up(lines, uint64_t{lanes} * share.lines);
-  };
-  uint32_t lanes = share.lanes;
-  while (lanes > kMinLanes && uint64_t{lanes} * share.lines >= 2 * lines) lanes /= 2;
-  // Of few blocks the lanes alone make whole workgroups.
-  while (lanes * std::min<uint64_t>(blocks, 8) < kLoneLanes && tiles_of(2 * lanes) >= 2 * enough) {
-    lanes *= 2;
-  }
-  const uint64_t tiles = tiles_of(lanes);
-
-  MatmulTile tile = line_tile(are_rows, vectors, lanes, share.lines, share.depth);
-  for (uint32_t threads = tuning.line_workgroup;; threads /= 2) {
-    // Teams that take a block each; where tiles are few, of as many workgroups as keep the device
-    // busy.
-    const bool is_idle = tiles < enough;
-    const uint64_t wanted = is_idle ? std::max<uint64_t>(tiles * blocks / enough, 2) : blocks;
-    uint32_t teams = 1;
-    while (teams * lanes < threads && 2 * teams <= std::bit_ceil(wanted)) teams *= 2;
-    tile = with_teams(tile, teams);
-    tile.split = is_idle && blocks > teams;
-    if (tile.split && line_obstacle(product, target, tile)) tile.split = false;
-    if (threads <= lanes || !line_obstacle(product, target, tile)) return tile;
-  }
+  const bool adjacent = line_access(product, are_rows, kGroup).unit == FactorAccess::Unit::free;
+  const Share share = adjacent ? share_of_adjacent(product, sums, vectors)
+                               : share_of_contiguous(product, sums, vectors);
+  const uint64_t blocks = divide_up(product.k, uint64_t{sums.block});
+  const Choosing choosing{product, target, share, vectors, blocks, adjacent};
+  const bool is_short = sums.block <= kShortBlock && blocks >= kManyShortBlocks;
+  return is_short ? choosing.of_short_blocks() : choosing.of_long_blocks();
 }
 
 std::vector<MatmulTile> line_tiles() {

@@ -178,22 +178,23 @@ TEST(MatmulChoice, LinesOfDecoding) {
     return p;
   };
   const DType bf16 = DType::bf16, f32 = DType::f32;
-  EXPECT_EQ(chosen(product(bf16, 1, 2048, 2048)), "lines_1_64_32_1_2_w_t2");
-  EXPECT_EQ(chosen(product(bf16, 1, 8192, 2048)), "lines_1_64_32_1_2_t8");
-  EXPECT_EQ(chosen(product(bf16, 1, 128256, 2048)), "lines_1_64_32_1_2_t8");
-  EXPECT_EQ(chosen(product(bf16, 16, 8192, 2048)), "lines_16_32_16_16_2_t8");
-  EXPECT_EQ(chosen(transposed(product(bf16, 1, 8192, 2048))), "lines_1_16_64_1_1_t8");
-  EXPECT_EQ(chosen(transposed(product(bf16, 4, 8192, 2048))), "lines_4_16_64_4_1_t8");
-  EXPECT_EQ(chosen(product(f32, 1, 8192, 2048)), "lines_1_32_32_1_1_t8");
-  EXPECT_EQ(chosen(product(f32, 8192, 2, 2048)), "lines_16_4_64_1_4_t8");
+  EXPECT_EQ(chosen(product(bf16, 1, 2048, 2048)), "lines_1_32_64_1_2_t32");
+  EXPECT_EQ(chosen(product(bf16, 1, 8192, 2048)), "lines_1_64_64_1_2_t32");
+  EXPECT_EQ(chosen(product(bf16, 1, 128256, 2048)), "lines_1_64_64_1_2_t32");
+  EXPECT_EQ(chosen(product(bf16, 16, 8192, 2048)), "lines_16_64_16_16_2_t32");
+  EXPECT_EQ(chosen(transposed(product(bf16, 1, 8192, 2048))), "lines_1_8_64_1_1_t8");
+  EXPECT_EQ(chosen(transposed(product(bf16, 4, 8192, 2048))), "lines_4_8_64_4_1_t8");
+  EXPECT_EQ(chosen(product(f32, 1, 8192, 2048)), "lines_1_64_64_1_1_t16");
+  EXPECT_EQ(chosen(product(f32, 8192, 2, 2048)), "lines_8_4_64_1_4_t8");
+  EXPECT_EQ(chosen(product(bf16, 1, 2048, 8192)), "lines_1_32_64_1_2_t64");
   // Few lines that are long: blocks of the same by several workgroups.
-  EXPECT_EQ(chosen(product(bf16, 1, 2048, 8192)), "lines_1_64_32_1_2_w_t8");
+  EXPECT_EQ(chosen(product(bf16, 1, 4096, 14336)), "lines_1_64_32_1_2_w_t16");
   EXPECT_EQ(chosen(product(bf16, 1, 16384, 16384)), "lines_1_64_32_1_2_t16");
   EXPECT_EQ(chosen(transposed(product(f32, 1, 16384, 16384))), "lines_1_16_64_1_1_t8");
   const auto keys = [&](uint64_t count) { return transposed(product(bf16, 4, count, 64)); };
   EXPECT_EQ(chosen(batched(keys(1000), 8)), "lines_4_32_64_4_1");
   EXPECT_EQ(chosen(batched(keys(32768), 8)), "lines_4_128_64_4_1");
-  EXPECT_EQ(chosen(batched(product(bf16, 4, 64, 1000), 8)), "lines_4_64_64_4_4_w_t2");
+  EXPECT_EQ(chosen(batched(product(bf16, 4, 64, 1000), 8)), "lines_4_32_64_4_4_t16");
   EXPECT_EQ(chosen(batched(product(bf16, 4, 64, 32768), 8)), "lines_4_64_64_4_4_w_t8");
 }
 

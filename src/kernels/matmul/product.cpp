@@ -1,6 +1,7 @@
 #include "kernels/matmul/product.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/error.h"
 #include "kernels/common/divide_up.h"
@@ -9,11 +10,15 @@
 namespace nxv::kernels {
 namespace {
 
-// Products of this many multiplications at most are added up in f64, where the device has it.
+// Products of f32 of this many multiplications at most are added up in f64, where the device has
+// it.
 constexpr uint64_t kWideProducts = uint64_t{1} << 22;
 // Steps along k that are added up in one chain. A chain in f64 is as long as most matrices are, but
 // in small products short, so that several invocations share an element.
 constexpr uint32_t kBlock = 256, kWideBlock = 4096, kSmallBlock = 64;
+// So do those of few rows or columns on a GPU: there an element takes as long as the whole product.
+// More blocks than so many would keep those waiting that add up their sums.
+constexpr uint64_t kFewLines = 16, kManyBlocks = 64;
 
 // Whether groups of `unit` elements may start at every multiple of a stride. A dimension of one
 // element may have any.
@@ -181,8 +186,13 @@ Accumulation accumulation(const Product& p, const Target& target) {
   if (is_integer(p.type)) return {p.type, kWideBlock};
   const bool small = p.m * p.n <= kWideProducts && p.m * p.n * p.k <= kWideProducts;
   const bool is_f64 = to_real(p.type) == DType::f64;
-  const bool wide = is_f64 || (small && target.math.f64);
-  const uint32_t block = is_f64 ? kWideBlock : wide ? kSmallBlock : kBlock;
+  // f32 holds products of 16-bit floats exactly, and their sums far beyond what is kept of them.
+  const bool narrow = storage_bytes(p.a.type) <= 2 && storage_bytes(p.b.type) <= 2;
+  const bool wide = is_f64 || (small && !narrow && target.math.f64);
+  const bool few = std::min(p.m, p.n) <= kFewLines && target.plan->tuning.shares_cheaply;
+  const uint32_t shorter =
+      std::clamp<uint64_t>(std::bit_ceil(divide_up(p.k, kManyBlocks)), kSmallBlock, kBlock);
+  const uint32_t block = is_f64 ? kWideBlock : wide ? kSmallBlock : few ? shorter : kBlock;
   if (is_complex(p.type)) return {wide ? DType::c128 : DType::c64, block};
   return {wide ? DType::f64 : DType::f32, block};
 }
