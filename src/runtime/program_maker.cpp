@@ -101,6 +101,7 @@ std::vector<FunctionCall> calls_of(const Program::Step& step) {
 ProgramMaker::ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
                            const ExecutorOptions& options)
     : device_(device), plan_(plan), target_(kernels::make_target(plan)), options_(options) {
+  options_.schedule.overlaps = plan.tuning.shares_cheaply;
   spirv_options_ = spirv_options(plan);
 }
 

@@ -70,7 +70,7 @@ class ProgramMaker {
   const plan::DevicePlan& plan_;
   Profiler* profiler_ = nullptr;
   kernels::Target target_;
-  const ExecutorOptions options_;
+  ExecutorOptions options_;
   spirv::Options spirv_options_;
   std::unordered_map<std::string, const vulkan::Pipeline*> kernels_;
   Counter schedules_;

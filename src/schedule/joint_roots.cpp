@@ -26,6 +26,10 @@ constexpr int64_t kMostScalars = 4;
 // 128 elements that an invocation stores: with a tanh in it products of bf16 measure slower on an
 // H200 than the tanh takes by itself.
 constexpr int kMostStoreCost = 40;
+// A product that reads so many times as much as it stores takes as long as reading its factors, and
+// a pass over its result takes no time to speak of.
+constexpr int64_t kMemoryBound = 64;
+
 // What a cut reads that others store.
 struct Reads {
   std::vector<int> entries;           // of other cuts
@@ -164,8 +168,28 @@ class Joiner {
     for (size_t i = 0; i < part_of(product).cuts.size(); ++i) {
       const int cut = part_of(product).cuts[i];
       if (cut != product && !is_kept(cuts()[cut].root)) continue;
-      for (int reader : readers_of_[&root_of(cut)]) try_join(product, reader);
+      for (int reader : readers_of_[&root_of(cut)]) {
+        if (!waits_for_another(reader, product)) try_join(product, reader);
+      }
     }
+  }
+
+  // Whether a memory-bound product could run beside another that the reader reads as well. In the
+  // store of one of them the reader would have it wait for the other.
+  bool waits_for_another(int reader, int product) {
+    if (!options_.overlaps || !is_memory_bound(product)) return false;
+    return std::any_of(reads_[reader].entries.begin(), reads_[reader].entries.end(), [&](int e) {
+      const int other = partition_.entries[e].cut;
+      return other != product && is_memory_bound(other) &&
+             graph_.level(graph_.find(other)) >= graph_.level(graph_.find(product));
+    });
+  }
+  bool is_memory_bound(int cut) {
+    if (!cuts()[cut].domain.product) return false;
+    const Node& node = *cuts()[cut].domain.product;
+    int64_t read = 0;
+    for (const NodeRef& factor : node.inputs) read += factor->storage_size();
+    return read >= kMemoryBound * node.storage_size();
   }
   const Part& part_of(int cut) const { return partition_.parts[graph_.find(cut)]; }
 

@@ -13,6 +13,8 @@ class PartGraph {
 
   // The part that it has been joined to, or itself.
   int find(int part) const;
+  // The length of the longest path from it down to a part without inputs.
+  int level(int part) const { return levels_[part]; }
   // Whether no path leads from one of the two to the other through a third: joined, they would
   // depend on themselves. Gives up, with false, where it takes too long to see.
   bool can_join(int a, int b);

@@ -13,6 +13,8 @@ struct Options {
   // Values of at most so many elements are regions by themselves: small kernels that graphs share,
   // wherever they are cut.
   int64_t apart_elements = 0;
+  // The device runs regions that do not depend on each other at the same time.
+  bool overlaps = false;
   bool donate = true;  // results may take over the storage of operands that nobody needs any more
   // Where steps leave at least so many bytes for later ones, values that nobody else refers to give
   // up their storage with their last read. To find those costs time on the host.

@@ -10,19 +10,21 @@ namespace {
 
 class ProductRoots : public Graphs {
  protected:
-  static std::vector<Region> regions(const std::vector<NodeRef>& asked_for) {
+  static std::vector<Region> regions(const std::vector<NodeRef>& asked_for,
+                                     const Options& options = {}) {
     std::vector<Node*> roots;
     for (const NodeRef& n : asked_for) roots.push_back(n.get());
     std::vector<Region> list;
-    for (Item& item : make_schedule(roots, {})) {
+    for (Item& item : make_schedule(roots, options)) {
       if (!item.is_alias) list.push_back(std::move(item.region));
     }
     return list;
   }
   // How many roots each region has, most first.
-  static std::vector<size_t> counts(const std::vector<NodeRef>& asked_for) {
+  static std::vector<size_t> counts(const std::vector<NodeRef>& asked_for,
+                                    const Options& options = {}) {
     std::vector<size_t> all;
-    for (const Region& r : regions(asked_for)) all.push_back(r.roots.size());
+    for (const Region& r : regions(asked_for, options)) all.push_back(r.roots.size());
     std::sort(all.rbegin(), all.rend());
     return all;
   }
@@ -143,6 +145,23 @@ TEST_F(ProductRoots, OneProductARegion) {
   // What is made of a product is the factor of another.
   const NodeRef h = relu(matmul(data({20, 20}), data({20, 20})));
   EXPECT_EQ(counts({add(matmul(h, h), h)}), (Counts{1, 1}));
+}
+
+// The gate of a model's decoder: in the store of one product, it would have that one wait for the
+// other although both could be read at once.
+TEST_F(ProductRoots, MemoryBoundProductsRunBesideEachOther) {
+  Options overlaps;
+  overlaps.overlaps = true;
+  const auto gated = [](int64_t rows) {
+    const NodeRef x = data({rows, 256});
+    return mul(relu(matmul(x, data({256, 256}))), matmul(x, data({256, 256})));
+  };
+  EXPECT_EQ(counts({gated(1)}), (Counts{1, 1}));
+  EXPECT_EQ(counts({gated(1)}, overlaps), (Counts{1, 1, 1}));
+  EXPECT_EQ(counts({gated(64)}, overlaps), (Counts{1, 1}));
+  // One that follows the other loses nothing.
+  const NodeRef h = relu(matmul(data({1, 256}), data({256, 256})));
+  EXPECT_EQ(counts({add(matmul(h, data({256, 256})), h)}, overlaps), (Counts{1, 1}));
 }
 
 TEST_F(ProductRoots, KeepsWithinTheLimitsOfARegion) {

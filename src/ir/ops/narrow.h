@@ -20,7 +20,7 @@ Value encode(Value v, DType type);
 // payload.
 Value exact_bits(Value v, DType type);
 
-// The f32 number that the float type would hold.
-inline Value round_to(Value v, DType type) { return decode(encode(v, type), type); }
+// decode(encode(v, type), type): the f32 number that the float type would hold.
+Value round_to(Value v, DType type);
 
 }  // namespace nxv::ir

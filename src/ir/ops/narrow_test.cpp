@@ -156,6 +156,18 @@ TEST(Narrow, EncodesToTheNearest) {
   }
 }
 
+TEST(Narrow, RoundsToWhatWouldBeDecoded) {
+  for (DType t : kFloats) {
+    const std::vector<double> wide = samples(t);
+    const std::vector<float> single(wide.begin(), wide.end());
+    const auto rounded = [t](Value v) { return round_to(v, t); };
+    const auto decoded = [t](Value v) { return decode(encode(v, t), t); };
+    EXPECT_EQ(run<uint32_t>(kF32, kU32, single, rounded),
+              run<uint32_t>(kF32, kU32, single, decoded));
+    EXPECT_EQ(run<uint32_t>(kF64, kU32, wide, rounded), run<uint32_t>(kF64, kU32, wide, decoded));
+  }
+}
+
 TEST(Narrow, RoundsThroughTheFormat) {
   const std::vector<float> in = {1.97f, 500.0f, -1e-9f};
   const auto got =

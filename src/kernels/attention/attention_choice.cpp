@@ -47,7 +47,7 @@ const char* shared_obstacle(const AttentionProblem& p, const Target& target) {
   return nullptr;
 }
 
-DecodeLayout decode_layout(const AttentionProblem& p) {
+DecodeLayout decode_layout(const AttentionProblem& p, const Target& target) {
   const auto chunks = [&](int64_t width) {
     return static_cast<uint32_t>(
         divide_up(static_cast<uint64_t>(width), chunk_elements(p.options.type)));
@@ -59,7 +59,9 @@ DecodeLayout decode_layout(const AttentionProblem& p) {
   layout.part = part_of_keys(p.sizes.keys);
   layout.width = chunks(p.sizes.width);
   layout.value_width = chunks(p.sizes.value_width);
-  layout.tile = layout.width > 32 ? 16 : 32;
+  layout.tile = layout.width > 32 ? 16 : layout.width > 16 ? 32 : 64;
+  const auto fits = [&] { return decode_shared_bytes(layout) <= target.plan->shared_memory_bytes; };
+  while (layout.tile > 16 && !fits()) layout.tile /= 2;
   return layout;
 }
 
@@ -72,7 +74,7 @@ const char* decode_obstacle(const AttentionProblem& p, const Target& target) {
   if (p.sizes.keys < kDecodeKeys) return "there are few keys";
   if (!p.has_chunks) return "its columns do not come in chunks of 16 bytes";
   if (kCombineInvocations > plan.max_workgroup_invocations) return "the workgroup is too large";
-  if (decode_shared_bytes(decode_layout(p)) > plan.shared_memory_bytes) {
+  if (decode_shared_bytes(decode_layout(p, target)) > plan.shared_memory_bytes) {
     return "the tiles do not fit into shared memory";
   }
   return nullptr;
@@ -217,7 +219,7 @@ AttentionProblem attention_problem(const Region& region) {
 
 std::vector<AttentionCandidate> attention_candidates(const AttentionProblem& problem,
                                                      const Target& target) {
-  return {{"attention_parts", decode_layout(problem), decode_obstacle(problem, target)},
+  return {{"attention_parts", decode_layout(problem, target), decode_obstacle(problem, target)},
           {"attention_units", unit_layout(problem, target), unit_obstacle(problem, target)},
           {"attention_shared", shared_layout(problem, target), shared_obstacle(problem, target)}};
 }

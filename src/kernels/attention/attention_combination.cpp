@@ -17,7 +17,7 @@ using ir::Shared;
 using ir::Value;
 using ir::Var;
 
-constexpr uint32_t kThreads = kCombineInvocations;
+constexpr uint32_t kThreads = kCombineInvocations, kRuns = 16;
 
 class AttentionCombination {
  public:
@@ -29,7 +29,7 @@ class AttentionCombination {
         words_(arguments_.words_as<DecodeWords>()),
         scores_(b_, arguments_, region, layout.options, target.math),
         math_(target.math),
-        folded_(b_.shared("folded", ir::kF32, kThreads)),
+        folded_(b_.shared("folded", ir::kF32, kThreads + kRuns)),
         factors_(b_.shared("factors", ir::kF32, kThreads)),
         totals_(b_.shared("totals", ir::kF32, 2 * kThreads)),
         local_(b_.builtin(ir::Builtin::local_index)) {}
@@ -65,17 +65,21 @@ class AttentionCombination {
     return b_.load(arguments_.workspace(0), at, ir::kF32);
   }
 
-  // Of the invocations' values, by a tree.
+  // Of the invocations' values: of runs of them, then of the runs.
   Value fold(Value v, const std::function<Value(Value, Value)>& combine) {
-    for (uint32_t distance = kThreads / 2; distance > 0; distance /= 2) {
-      b_.barrier();
-      b_.shared_store(folded_, local_, v);
-      b_.barrier();
-      // Both get the same.
-      const Value other = b_.shared_load(folded_, local_ ^ distance);
-      v = combine(v, other);
-    }
-    return v;
+    constexpr uint32_t kRun = kThreads / kRuns;
+    const auto run_from = [&](Value first, uint32_t count) {
+      Value all = b_.shared_load(folded_, first);
+      for (uint32_t i = 1; i < count; ++i) all = combine(all, b_.shared_load(folded_, first + i));
+      return all;
+    };
+    b_.barrier();
+    b_.shared_store(folded_, local_, v);
+    b_.barrier();
+    b_.if_(local_ < kRuns,
+           [&] { b_.shared_store(folded_, local_ + kThreads, run_from(local_ * kRun, kRun)); });
+    b_.barrier();
+    return run_from(b_.u32(kThreads), kRuns);
   }
 
   void combine() {

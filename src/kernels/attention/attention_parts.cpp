@@ -17,7 +17,8 @@ using ir::Value;
 using ir::Var;
 
 constexpr uint32_t kThreads = kDecodeInvocations;
-constexpr uint32_t kRowLanes = 16;  // invocations that fold the scores of a row
+constexpr uint32_t kRowLanes = 16;     // invocations that fold the scores of a row
+constexpr uint32_t kValuesAtOnce = 4;  // chunks that an invocation has under way
 
 class AttentionParts {
  public:
@@ -82,6 +83,7 @@ class AttentionParts {
     b_.if_(
         begin_ < end_,
         [&] {
+          load_values(begin_ + team());
           load_queries();
           score_keys();
           fold_rows();
@@ -224,26 +226,37 @@ class AttentionParts {
     });
   }
 
-  // ---- Weighted values: an invocation has a chunk of columns, of some of the keys
+  // ---- Weighted values: an invocation has a chunk of columns, of some of the keys. Those that it
+  // takes next are on their way, the first ones while keys are scored.
 
-  void add_values() {
-    const uint32_t chunks = layout_.value_width, teams = kThreads / chunks;
-    const Value team = local_ / chunks, chunk = local_ - team * chunks;
+  uint32_t teams() const { return kThreads / layout_.value_width; }
+  Value team() const { return local_ / layout_.value_width; }
+
+  void load_values(Value first) {
+    const Value chunk = local_ - team() * layout_.value_width;
     const Value width = scores_.word(&Words::value_width);
     const Value column = b_.binary(Opcode::min, chunk * elements_, width - elements_);
+    const bool is_first = values_.empty();
+    for (uint32_t i = 0; i < kValuesAtOnce; ++i) {
+      const Value key = b_.binary(Opcode::min, first + i * teams(), end_ - 1u);
+      const Value at = scores_.start(2, block_.kv_head, key) + column;
+      const Value chunk_there = b_.load(arguments_.operand(2), at / elements_, kChunkType);
+      is_first ? values_.push_back(b_.var(chunk_there)) : values_[i].set(chunk_there);
+    }
+  }
+
+  void add_values() {
+    const uint32_t chunks = layout_.value_width, teams = this->teams();
+    const Value width = scores_.word(&Words::value_width);
     std::vector<Var> totals;
     for (uint32_t i = 0; i < layout_.rows * elements_; ++i)
       totals.push_back(b_.var(scores_.zero()));
-    constexpr uint32_t kAtOnce = 4;
-    b_.if_(team < teams, [&] {
-      b_.for_range(begin_ + team, end_, b_.u32(teams * kAtOnce), [&](Value first) {
-        std::array<Value, kAtOnce> loaded;
-        for (uint32_t i = 0; i < kAtOnce; ++i) {
-          const Value key = b_.binary(Opcode::min, first + i * teams, end_ - 1u);
-          const Value at = scores_.start(2, block_.kv_head, key) + column;
-          loaded[i] = b_.load(arguments_.operand(2), at / elements_, kChunkType);
-        }
-        for (uint32_t i = 0; i < kAtOnce; ++i) {
+    b_.if_(team() < teams, [&] {
+      b_.for_range(begin_ + team(), end_, b_.u32(teams * kValuesAtOnce), [&](Value first) {
+        std::array<Value, kValuesAtOnce> loaded;
+        for (uint32_t i = 0; i < kValuesAtOnce; ++i) loaded[i] = values_[i].get();
+        load_values(first + teams * kValuesAtOnce);
+        for (uint32_t i = 0; i < kValuesAtOnce; ++i) {
           const Value key = first + i * teams, inside = key < end_;
           const Value last = b_.binary(Opcode::min, key, end_ - 1u);
           const std::vector<Value> v = elements(loaded[i]);
@@ -286,6 +299,7 @@ class AttentionParts {
   const Value local_;
   AttentionScores::Block block_;
   Value part_, first_row_, first_key_, begin_, end_;
+  std::vector<Var> values_;
 };
 
 }  // namespace
