@@ -152,13 +152,13 @@ TEST_F(ProductRoots, OneProductARegion) {
 TEST_F(ProductRoots, MemoryBoundProductsRunBesideEachOther) {
   Options overlaps;
   overlaps.overlaps = true;
-  const auto gated = [](int64_t rows) {
+  const auto gated = [&](int64_t rows) {
     const NodeRef x = data({rows, 256});
-    return mul(relu(matmul(x, data({256, 256}))), matmul(x, data({256, 256})));
+    return std::vector{mul(relu(matmul(x, data({256, 256}))), matmul(x, data({256, 256})))};
   };
-  EXPECT_EQ(counts({gated(1)}), (Counts{1, 1}));
-  EXPECT_EQ(counts({gated(1)}, overlaps), (Counts{1, 1, 1}));
-  EXPECT_EQ(counts({gated(64)}, overlaps), (Counts{1, 1}));
+  EXPECT_EQ(counts(gated(1)), (Counts{1, 1}));
+  EXPECT_EQ(counts(gated(1), overlaps), (Counts{1, 1, 1}));
+  EXPECT_EQ(counts(gated(64), overlaps), (Counts{1, 1}));
   // One that follows the other loses nothing.
   const NodeRef h = relu(matmul(data({1, 256}), data({256, 256})));
   EXPECT_EQ(counts({add(matmul(h, data({256, 256})), h)}, overlaps), (Counts{1, 1}));
