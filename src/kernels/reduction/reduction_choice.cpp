@@ -95,7 +95,7 @@ class StageChoice {
     layout_.from_partials = !stage_.is_first;
     layout_.from_second_level = stage_.from_second_level;
     layout_.aligned = columns % kGroup == 0 || (layout_.from_partials && rows_ == 1);
-    const bool many_blocks = wants_many_blocks();
+    const bool many_blocks = wants_many_blocks() || shares_columns_of_words();
     layout_.gathers = stage_.is_first ? shares_rows() : many_blocks && can_gather();
     if (layout_.gathers) layout_.workgroup = gathering_workgroup();
     layout_.to_partials = many_blocks && !layout_.gathers;
@@ -130,10 +130,10 @@ class StageChoice {
       layout_.lanes = lanes_of_team();
     }
     if (layout_.lanes > 1) layout_.subgroup_size = plan_.row_subgroup_size;
-    const bool has_columns = tuning_.shares_cheaply && layout_.lanes == 1 && adjacent_rows &&
-                             columns > kShortRow && per_word_ == 1 &&
-                             region_.kind == RegionKind::reduction &&
-                             tuning_.fold_workgroup >= kColumnWorkgroup;
+    const bool has_columns =
+        tuning_.shares_cheaply && layout_.lanes == 1 && adjacent_rows && columns > kShortRow &&
+        (per_word_ == 1 || rows_ < tuning_.busy_lines) && region_.kind == RegionKind::reduction &&
+        tuning_.fold_workgroup >= kColumnWorkgroup;
     layout_.column = has_columns ? kColumn : 1;
     layout_.workgroup = layout_.shares_units() ? fold_workgroup() : tuning_.lone_workgroup;
   }
@@ -158,6 +158,10 @@ class StageChoice {
     return columns > kFoldBlock * most ||
            rows_ < (layout_.column > 1 ? tuning_.busy_lines : tuning_.busy_subgroups);
   }
+
+  // The invocations of a column have a row each: those of results that share a word meet in the
+  // stage after.
+  bool shares_columns_of_words() const { return layout_.column > 1 && per_word_ > 1; }
 
   // Whether a workgroup may share the blocks of a row.
   bool can_share() const {

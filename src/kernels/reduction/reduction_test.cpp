@@ -5,6 +5,7 @@
 #include <random>
 
 #include "graph/build.h"
+#include "kernels/reduction/reduction.h"
 #include "kernels/reduction/row_program.h"
 #include "kernels/reduction/sliding_windows.h"
 #include "schedule/schedule.h"
@@ -144,14 +145,21 @@ TEST(RowPrograms, NarrowResults) {
   }
 }
 
-// Several columns of invocations on adjacent rows, the last of them beyond the end.
+// Several columns of invocations on adjacent rows, the last of them beyond the end; also of results
+// that share words.
 TEST(Reduction, ManyColumns) {
-  for (const DType type : {DType::f32, DType::s64, DType::u16, DType::c64}) {
+  for (const DType type :
+       {DType::f32, DType::s64, DType::u16, DType::c64, DType::bf16, DType::u8}) {
     for (const int64_t length : {70, 1100}) {
       HostTensor x = noise(type, {length, 75}, 9);
       InterpretedDevice device(discrete_plan());
       const auto owner = host_graveyard();
-      const auto node = reduce(Op::sum, host_value(owner, type, x.shape, x.bytes), Axes{0}, false);
+      const Op op = type == DType::u8 ? Op::reduce_max : Op::sum;
+      const auto node = reduce(op, host_value(owner, type, x.shape, x.bytes), Axes{0}, false);
+      const plan::DevicePlan gpu = discrete_plan();
+      const ReductionLayout layout = choose_reduction(region_of(node), make_target(gpu),
+                                                      {.columns = static_cast<uint64_t>(length)});
+      EXPECT_GT(layout.column, 1u) << name(type);
       EXPECT_EQ(disagreement(*node, std::vector{x}, device.evaluate(node)), "");
       EXPECT_EQ(device.invalid(), "");
     }
