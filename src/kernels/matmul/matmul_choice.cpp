@@ -22,7 +22,8 @@ constexpr uint64_t kMaxChain = 32768;
 // that are split first, and steps along k.
 constexpr uint64_t kMinUnitSteps = uint64_t{1} << 22;
 constexpr uint64_t kMinSplitSteps = uint64_t{1} << 30, kMinSplitDepth = 256;
-constexpr uint64_t kMaxMeasured = 4096;
+// Fewer lines than this leave most of a device idle while it measures them.
+constexpr uint64_t kMinMeasured = 1024, kMaxMeasured = 4096;
 // Multiplications from which a CPU gains by the kernel of tiles.
 constexpr uint64_t kMinRegisterSteps = uint64_t{1} << 18;
 // Parts of a product that is split along k: steps, on matrix units at least, of which chains are
@@ -76,7 +77,8 @@ const char* unit_objection(const Product& product, const Target& target, UnitFac
     return steps >= kMinUnitSteps ? nullptr : "it is too small for matrix units";
   }
   // Few lines, of which each takes long to measure.
-  if (product.k > 4 * (product.m + product.n) && product.k > kMaxMeasured) {
+  const uint64_t lines = product.m + product.n;
+  if (lines < kMinMeasured && product.k > 4 * lines && product.k > kMaxMeasured) {
     return "its lines are too few and too long to measure";
   }
   if (product.k < kMinSplitDepth) return "k is too short for splitting f32 to pay";
@@ -178,13 +180,14 @@ uint64_t unit_part_steps(const Product& product, const Target& target) {
 MatmulTile choose_shared(const Product& product, const Target& target) {
   const uint64_t enough = target.plan->tuning.busy_tiles;
   if (const auto tile = split_tile(product, target)) return *tile;
-  if (product.n <= 64 && tile_count(product, 128, 64) >= enough) {
+  if (product.n <= 64 && tile_count(product, 128, 64) >= 4 * enough) {
     return shared_tile(128, 64, 8, 8, 8);
   }
-  if (product.m <= 64 && tile_count(product, 64, 128) >= enough) {
+  if (product.m <= 64 && tile_count(product, 64, 128) >= 4 * enough) {
     return shared_tile(64, 128, 8, 8, 8);
   }
-  if (tile_count(product, 128, 128) >= enough && product.k >= kMinLargeDepth) {
+  // A core hides what it waits for by working at two of these.
+  if (tile_count(product, 128, 128) >= 2 * enough && product.k >= kMinLargeDepth) {
     const Accumulation sums = accumulation(product, target);
     if (storage_bytes(sums.type) == 8) {
       return shared_tile(128, 128, 8, 8, 8, product.holds_totals(sums.type));
@@ -198,7 +201,7 @@ MatmulTile choose_shared(const Product& product, const Target& target) {
   for (auto [teams, depth] : {std::pair{4u, 16u}, {2u, 32u}, {2u, 16u}, {1u, 32u}}) {
     const MatmulTile tile = with_teams(shared_tile(32, 32, depth, 4, 4), teams);
     const bool is_wanted = product.k > (teams / 2) * uint64_t{sums.block} &&
-                           tile_count(product, 32, 32) * teams <= 8 * enough;
+                           tile_count(product, 32, 32) * teams <= 6 * enough;
     if (is_wanted && !matmul_obstacle(product, target, tile)) return tile;
   }
   return shared_tile(32, 32, 16, 4, 4);
