@@ -121,7 +121,7 @@ TEST(MatmulEpilogue, TransposedProductsHaveTheSameBits) {
 // C holds what is made of a sum: no total can wait there.
 TEST(MatmulEpilogue, NoTotalWaitsInTheResult) {
   const Device device(plan::Profile::discrete, false);
-  Problem p(DType::f32, DType::f32, 1, 1280, 1280, 1);
+  Problem p(DType::f32, DType::f32, 1, 2048, 2048, 1);
   ProductWords words = record_at<ProductWords>(p.region.words, 0);
   words.k = 2048;
   p.region.words.clear();
