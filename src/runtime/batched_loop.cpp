@@ -122,13 +122,15 @@ std::vector<StorageRef> Executor::speculate(const Program& round, StorageRef hol
         std::vector<StorageRef> next = run(round, states[recorded]);
         conditions.push_back(take_last(next));
         states.add(std::move(next));
-        if (++recorded % kRoundsASubmission == 0) keep_pace();
+        if (++recorded % kRoundsASubmission == 0) pace_rounds();
       }
     }
     const uint64_t dispatches = (recorder_.stats().dispatches - before) / recorded;
     most = std::clamp<uint64_t>(kMostDispatches / std::max<uint64_t>(dispatches, 1), 1, most);
     const InPhase waiting(profiler_, Phase::wait);
-    const Speculation::Answer answer = speculation.answer();
+    const vulkan::Readback question = speculation.question();
+    wait(question.epoch);
+    const Speculation::Answer answer = speculation.answer(question);
     if (answer.is_around_run) {
       // Conditions of rounds that were not run have not been computed, and report nothing.
       for (const StorageRef& c : conditions) check_faults(*c);

@@ -16,6 +16,7 @@ bool Executor::is_true(DeviceStorage& scalar, DType type) {
   const InPhase waiting(profiler_, Phase::wait);
   const auto bytes = static_cast<uint64_t>(storage_bytes(type));
   const vulkan::Readback value = device_.transfers().read(scalar.block, 0, bytes);
+  wait(value.epoch);
   // Of a round that is not run nothing has been computed, and nothing matters.
   if (speculation_ && !speculation_->is_run()) return false;
   device_.transfers().finish(value);
@@ -85,7 +86,7 @@ bool Executor::follow(const LoopCounter& counter, const Function& body,
     if (!*holds || (speculation_ && !speculation_->may_go_on())) return true;
     counter.advance(known);
     state = run(body, std::move(state));
-    if (round % kRoundsASubmission == 0) keep_pace();
+    if (round % kRoundsASubmission == 0) pace_rounds();
   }
 }
 

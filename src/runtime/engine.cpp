@@ -28,13 +28,6 @@ constexpr size_t kMaxBacklog = 128;
 // Pressure below this is not worth a collection.
 constexpr int64_t kMinThreshold = int64_t{32} << 20;
 
-Failure failure_of(const std::exception& e) {
-  if (const auto* error = dynamic_cast<const Error*>(&e)) return {error->status(), error->what()};
-  if (dynamic_cast<const std::bad_alloc*>(&e))
-    return {Status::alloc_failed, "host memory is exhausted"};
-  return {Status::internal, e.what()};
-}
-
 // Elements in device layout, from the host layout.
 std::vector<std::byte> unpack(DType type, int64_t count, std::span<const std::byte> packed) {
   std::vector<std::byte> stored(static_cast<size_t>(count * storage_bytes(type)));
@@ -43,6 +36,13 @@ std::vector<std::byte> unpack(DType type, int64_t count, std::span<const std::by
 }
 
 }  // namespace
+
+Failure Engine::failure_of(const std::exception& e) {
+  if (const auto* error = dynamic_cast<const Error*>(&e)) return {error->status(), error->what()};
+  if (dynamic_cast<const std::bad_alloc*>(&e))
+    return {Status::alloc_failed, "host memory is exhausted"};
+  return {Status::internal, e.what()};
+}
 
 EngineOptions EngineOptions::from_environment() {
   EngineOptions options;
@@ -117,25 +117,31 @@ void Engine::post(Request request) {
   if (request.evaluated) request.evaluated(failure);
 }
 
+void Engine::take_requests() {
+  std::move(requests_.begin(), requests_.end(), std::back_inserter(due_));
+  requests_.clear();
+  backlog_.store(0, std::memory_order_relaxed);
+}
+
 void Engine::loop() {
-  std::vector<Request> batch;
+  executor_->while_waiting([this](uint64_t epoch) { serve_others(epoch); });
   while (true) {
     bool stopping = false;
     {
       std::unique_lock lock(mutex_);
       // Released nodes do not wake this thread: it looks for them now and then.
       wake_.wait_for(lock, kCleanUp, [&] { return stop_ || !requests_.empty(); });
-      batch.swap(requests_);
-      backlog_.store(0, std::memory_order_relaxed);
+      take_requests();
       stopping = stop_;
     }
-    for (Request& request : batch) {
+    while (!due_.empty()) {
       // What a request was the last to hold makes room for the next one.
       graveyard_->drain();
+      Request request = std::move(due_.front());
+      due_.pop_front();
+      passed_over_ = 0;
       process(request);
-      request = {};
     }
-    batch.clear();
     if (was_asked_to_release_ || std::chrono::steady_clock::now() - cleaned_up_ >= kCleanUp) {
       clean_up();
     } else {
@@ -175,20 +181,28 @@ void Engine::process(Request& request) {
     if (lost_) throw Error(lost_.status, lost_.message);
     invoke_waiting();
     with_room([&] { executor_->evaluate(request.nodes, request.purpose); });
-    if (request.read) return begin_read(request);
-    if (request.evaluated) {
-      // Not the open epoch: when nothing was recorded, nobody submits that.
-      uint64_t epoch = 0;
-      for (const NodeRef& node : request.nodes) {
-        epoch = std::max(epoch, device_storage(*node).block->last_use());
-      }
-      device_->queue().on_complete(epoch, std::move(request.evaluated));
-    }
+    answer(request);
   } catch (const std::exception& e) {
-    const Failure failure = note(failure_of(e));
-    if (request.read) request.read(failure, {});
-    if (request.evaluated) request.evaluated(failure);
+    fail(request, note(failure_of(e)));
   }
+}
+
+// Whose nodes are stored.
+void Engine::answer(Request& request) {
+  if (request.read) return begin_read(request);
+  if (!request.evaluated) return;
+  // Not the open epoch: when nothing was recorded, nobody submits that.
+  uint64_t epoch = 0;
+  for (const NodeRef& node : request.nodes) {
+    epoch = std::max(epoch, device_storage(*node).block->last_use());
+  }
+  device_->queue().on_complete(epoch, std::move(request.evaluated));
+}
+
+void Engine::fail(Request& request, const Failure& failure) {
+  for (const NodeRef& result : request.results) result->set_failed(failure);
+  if (request.read) request.read(failure, {});
+  if (request.evaluated) request.evaluated(failure);
 }
 
 // A lost device answers everything from then on, also if only one call noticed.
@@ -197,12 +211,14 @@ Failure Engine::note(Failure failure) {
   return failure;
 }
 
+bool Engine::are_readable(const std::vector<NodeRef>& nodes) {
+  return std::all_of(nodes.begin(), nodes.end(),
+                     [](const NodeRef& node) { return node->is_readable(); });
+}
+
 bool Engine::invoke(Request& request) {
   // Arguments that nothing else refers to may have been written over.
-  const auto is_intact = [&] {
-    return std::all_of(request.nodes.begin(), request.nodes.end(),
-                       [](const NodeRef& argument) { return argument->is_readable(); });
-  };
+  const auto is_intact = [&] { return are_readable(request.nodes); };
   try {
     if (lost_) throw Error(lost_.status, lost_.message);
     with_room([&] { executor_->call(*request.function, request.nodes, request.results); },
@@ -232,16 +248,17 @@ void Engine::forget_unwanted() {
 void Engine::store(Request& request) {
   try {
     if (lost_) throw Error(lost_.status, lost_.message);
-    std::vector<std::byte> unpacked;
-    if (request.is_packed) {
-      unpacked = unpack(request.nodes[0]->dtype, request.nodes[0]->count, request.bytes);
-      request.bytes = unpacked;
-    }
-    with_room([&] { executor_->upload(*request.nodes[0], request.bytes); });
+    with_room([&] { upload(request); });
   } catch (const std::exception& e) {
     request.nodes[0]->set_failed(note(failure_of(e)));
   }
   std::exchange(request.release, nullptr)();
+}
+
+void Engine::upload(const Request& request) {
+  Node& node = *request.nodes[0];
+  if (!request.is_packed) return executor_->upload(node, request.bytes);
+  executor_->upload(node, unpack(node.dtype, node.count, request.bytes));
 }
 
 template <typename Allocate, typename MayRepeat>

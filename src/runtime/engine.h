@@ -144,8 +144,18 @@ class Engine {
   // Whether its threads are those of the parent of this process.
   bool is_inherited() const { return process_ != vulkan::gate::process(); }
   void loop();
+  // Moves what was asked for to what is due.
+  void take_requests();
   void process(Request& request);
+  void answer(Request& request);
+  void fail(Request& request, const Failure& failure);
+  // What else is due and need not wait for the request at hand, until an epoch has completed.
+  void serve_others(uint64_t epoch);
+  // False when the request has to wait.
+  bool process_aside(Request& request);
+  static bool are_readable(const std::vector<NodeRef>& nodes);
   void store(Request& request);
+  void upload(const Request& request);
   // False when memory was short and the call can be made again.
   bool invoke(Request& request);
   // Calls for which there was no memory, as far as there is now.
@@ -161,6 +171,7 @@ class Engine {
   size_t clean_up(bool is_short_of_memory = false);
   void begin_read(Request& request);
   std::unique_ptr<Profiler> drop_profiler();
+  static Failure failure_of(const std::exception& e);
   Failure note(Failure failure);
   Failure closed_failure() const;
 
@@ -173,6 +184,8 @@ class Engine {
   std::unique_ptr<Executor> executor_;
   PinWatch pins_;
   std::chrono::steady_clock::time_point cleaned_up_;
+  std::deque<Request> due_;            // the engine's thread: taken, in order
+  size_t passed_over_ = 0;             // first ones of those, which wait for the request at hand
   std::deque<Request> waiting_;        // the engine's thread: calls that found no memory, in order
   Failure lost_;                       // the engine's thread: why the device is gone
   bool was_asked_to_release_ = false;  // the engine's thread: since it cleaned up

@@ -55,6 +55,24 @@ class UnderGate {
   const Gated before_;
 };
 
+// Its nodes are under way.
+class Evaluating {
+ public:
+  Evaluating(bool& flag, std::unordered_set<const Node*>& nodes) : flag_(flag), nodes_(nodes) {
+    flag_ = true;
+  }
+  Evaluating(const Evaluating&) = delete;
+  Evaluating& operator=(const Evaluating&) = delete;
+  ~Evaluating() {
+    flag_ = false;
+    nodes_.clear();
+  }
+
+ private:
+  bool& flag_;
+  std::unordered_set<const Node*>& nodes_;
+};
+
 }  // namespace
 
 Executor::Executor(vulkan::Device& device, const plan::DevicePlan& plan,
@@ -74,6 +92,12 @@ void Executor::keep_pace() {
     const InPhase waiting(profiler_, Phase::wait);
     queue.wait(epoch - kMaxInFlight);
   }
+}
+
+void Executor::pace_rounds() {
+  const uint64_t epoch = device_.queue().submit();
+  if (epoch > kMaxInFlight) wait(epoch - kMaxInFlight);
+  keep_pace();
 }
 
 void Executor::upload(Node& node, std::span<const std::byte> stored) {
@@ -97,23 +121,27 @@ Node& Executor::stored(Node& node) {
   return node;
 }
 
-const Program& Executor::find_or_make_program(std::span<Node* const> roots, Purpose purpose) {
+std::shared_ptr<const Program> Executor::find_or_make_program(std::span<Node* const> roots,
+                                                              Purpose purpose) {
   const InPhase scheduling(profiler_, Phase::schedule);
   const bool has_signature = graph_.read(roots);
   graph_.signature.push_back(static_cast<uint64_t>(purpose));
   schedule::Options cuts = options();
   if (purpose == Purpose::depth) cuts.apart_elements = target().plan->tuning.apart_elements;
-  if (!has_signature) return unkept_ = maker_.make(graph_, graph_.roots, cuts);
+  const auto make = [&] {
+    return std::make_shared<const Program>(maker_.make(graph_, graph_.roots, cuts));
+  };
+  if (!has_signature) return make();
   if (const auto known = programs_.find(graph_.signature); known != programs_.end()) {
     return known->second;
   }
-  Program program = maker_.make(graph_, graph_.roots, cuts);
-  kept_steps_ += program.steps.size();
+  const std::shared_ptr<const Program> program = make();
+  kept_steps_ += program->steps.size();
   if (kept_steps_ > kKeptSteps) {
     programs_.clear();
-    kept_steps_ = program.steps.size();
+    kept_steps_ = program->steps.size();
   }
-  return programs_.emplace(graph_.signature, std::move(program)).first->second;
+  return programs_.emplace(graph_.signature, program).first->second;
 }
 
 void Executor::evaluate(std::span<const NodeRef> nodes, Purpose purpose) {
@@ -131,7 +159,8 @@ void Executor::evaluate(std::span<const NodeRef> nodes, Purpose purpose) {
   if (profiler_) profiler_->source({});
 
   // All kernels are asked for before any is waited for, so that they compile in parallel.
-  const Program& program = find_or_make_program(roots, purpose);
+  const std::shared_ptr<const Program> kept = find_or_make_program(roots, purpose);
+  const Program& program = *kept;
   const bool donates = options().donate && program.has_donors;
   std::vector<uint32_t> expiring;
   if (donates || program.is_large) {
@@ -147,6 +176,7 @@ void Executor::evaluate(std::span<const NodeRef> nodes, Purpose purpose) {
     frame.bind(static_cast<Position>(i), *graph_.nodes[i], expiring.empty() ? 0 : expiring[i]);
   }
   // Steps read nodes that only earlier roots may hold: inputs go last.
+  const Evaluating evaluating(is_evaluating_, under_way_);
   try {
     run(program, frame, donates, program.is_large);
   } catch (...) {
@@ -165,17 +195,23 @@ void Executor::drop_inputs(const Program& program, const Frame& frame) {
   for (const Program::Step& step : program.steps) step.each_stored(drop);
 }
 
+// `numbers`: which of the arguments are.
+const Program& Executor::program_of(const Function& function, std::span<const NodeRef> arguments,
+                                    Numbers& numbers) {
+  for (const NodeRef& argument : arguments) numbers.push_back(number_of(*argument).has_value());
+  return maker_.of(function, numbers);
+}
+
 void Executor::call(const Function& function, std::span<const NodeRef> arguments,
                     std::span<const NodeRef> results) {
   ++evaluations_;
-  std::vector<StorageRef> storages;
   Numbers numbers;
+  const Program& program = program_of(function, arguments, numbers);
+  std::vector<StorageRef> storages;
   for (const NodeRef& argument : arguments) {
     const std::optional<Scalar> number = number_of(*argument);
     storages.push_back(number ? make_number(*number) : nullptr);
-    numbers.push_back(number.has_value());
   }
-  const Program& program = maker_.of(function, numbers);
   std::vector<NodeRef> read;
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (program.parameters[i] >= 0 && !numbers[i]) read.push_back(arguments[i]);

@@ -2,8 +2,11 @@
 // the engine's thread only.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/counter.h"
@@ -35,6 +38,17 @@ class Executor {
             std::span<const NodeRef> results);
   // Submits what was recorded. Waits when the device is far behind.
   void keep_pace();
+
+  // Called where a loop or a branch waits for an epoch of the device, before it does: may run other
+  // work meanwhile, aside.
+  using Waiting = std::function<void(uint64_t epoch)>;
+  void while_waiting(Waiting waiting) { waiting_ = std::move(waiting); }
+  // What evaluates and calls in there; it waits for nothing.
+  void aside(const std::function<void()>& work);
+  // Whether these may be evaluated, or called with, aside: nothing of them is being computed, and
+  // no loop or branch is among what is pending of them, or in the Function.
+  bool can_run_aside(std::span<const NodeRef> nodes, const Function* function = nullptr);
+
   // Storage for host bytes in device layout.
   void upload(Node& node, std::span<const std::byte> stored);
 
@@ -51,7 +65,10 @@ class Executor {
   vulkan::ShaderModule compile(const ir::Kernel& kernel) const { return maker_.compile(kernel); }
 
  private:
-  const Program& find_or_make_program(std::span<Node* const> roots, Purpose purpose);
+  std::shared_ptr<const Program> find_or_make_program(std::span<Node* const> roots,
+                                                      Purpose purpose);
+  const Program& program_of(const Function& function, std::span<const NodeRef> arguments,
+                            Numbers& numbers);
   static void drop_inputs(const Program& program, const Frame& frame);
 
   // `drops`: values give up their storage with their last read, unless somebody may ask for them.
@@ -70,6 +87,10 @@ class Executor {
   bool follow(const LoopCounter& counter, const Function& body, std::vector<StorageRef>& state);
   std::vector<StorageRef> speculate(const Program& round, StorageRef holds,
                                     std::vector<StorageRef> state);
+  // Before the device is waited for in a loop or a branch: does other work until the epoch is over.
+  void wait(uint64_t epoch);
+  // keep_pace() between the rounds of a loop.
+  void pace_rounds();
   // Waits for a scalar. Throws the fault that it depends on.
   bool is_true(DeviceStorage& scalar, DType type);
   // Throws the first fault that the value depends on; forgets those that did not happen.
@@ -83,11 +104,13 @@ class Executor {
   ProgramMaker maker_;
   Recorder recorder_;
   Speculation* speculation_ = nullptr;  // that what is recorded is part of
-  std::unordered_map<std::vector<uint64_t>, Program, WordsHash> programs_;
+  std::unordered_map<std::vector<uint64_t>, std::shared_ptr<const Program>, WordsHash> programs_;
   size_t kept_steps_ = 0;
   // Of the evaluation at hand.
   schedule::Structure graph_;
-  Program unkept_;  // when the graph has no signature
+  std::unordered_set<const Node*> under_way_;  // once somebody asks; what it stores, and more
+  bool is_evaluating_ = false;
+  Waiting waiting_;
   Counter evaluations_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "kernels/control/gate.h"
 
@@ -116,9 +117,14 @@ bool Speculation::is_run() {
 
 bool Speculation::may_go_on() { return ++ahead_ <= kMostAhead || is_run(); }
 
-Speculation::Answer Speculation::answer() {
+vulkan::Readback Speculation::question() {
+  return device_.transfers().read(state_, 0, kWords * kWord);
+}
+
+Speculation::Answer Speculation::answer(const vulkan::Readback& question) {
+  device_.transfers().finish(question);
   std::array<uint32_t, kWords> words;
-  device_.transfers().download(state_, 0, std::as_writable_bytes(std::span(words)));
+  std::memcpy(words.data(), question.bytes, sizeof(words));
   if (around_) around_->note(words[kAround] != 0);
   return {words[kAround] != 0, words[kRounds]};
 }

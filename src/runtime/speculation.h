@@ -40,8 +40,9 @@ class Speculation {
     bool is_around_run;  // whether the round that all of this is part of is run
     uint32_t rounds;     // of the batch that were run
   };
-  // Waits for the batch.
-  Answer answer();
+  // What tells, once the batch is done, for which `answer` waits.
+  vulkan::Readback question();
+  Answer answer(const vulkan::Readback& question);
 
  private:
   // Of a program.

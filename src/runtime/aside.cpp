@@ -1,0 +1,79 @@
+// Work that is done while a loop or a branch waits for the device.
+#include <algorithm>
+#include <utility>
+
+#include "runtime/executor.h"
+
+namespace nxv::runtime {
+namespace {
+
+// Puts back what the work changes.
+template <typename T>
+class Restored {
+ public:
+  Restored(T& value, T meanwhile) : value_(value), before_(std::exchange(value, {})) {
+    value_ = std::move(meanwhile);
+  }
+  Restored(const Restored&) = delete;
+  Restored& operator=(const Restored&) = delete;
+  ~Restored() { value_ = std::move(before_); }
+
+ private:
+  T& value_;
+  T before_;
+};
+
+bool has_control(const Program& program) {
+  return std::any_of(program.steps.begin(), program.steps.end(),
+                     [](const Program::Step& step) { return step.control != nullptr; });
+}
+
+// Whether a pending value below the nodes is one that `stops` says.
+template <typename F>
+bool meets(std::span<const NodeRef> nodes, F&& stops) {
+  std::unordered_set<const Node*> seen;
+  std::vector<const Node*> stack;
+  const auto visit = [&](const NodeRef& n) {
+    if (n->is_pending() && seen.insert(n.get()).second) stack.push_back(n.get());
+  };
+  for (const NodeRef& n : nodes) visit(n);
+  while (!stack.empty()) {
+    const Node* node = stack.back();
+    stack.pop_back();
+    if (stops(*node)) return true;
+    for (const NodeRef& input : node->inputs) visit(input);
+  }
+  return false;
+}
+
+}  // namespace
+
+void Executor::wait(uint64_t epoch) {
+  // A profile tells what an evaluation takes, undisturbed.
+  if (waiting_ && !profiler_) waiting_(epoch);
+}
+
+void Executor::aside(const std::function<void()>& work) {
+  const Restored waiting(waiting_, Waiting());
+  const Restored speculation(speculation_, static_cast<Speculation*>(nullptr));
+  const Restored graph(graph_, schedule::Structure());
+  const Restored evaluating(is_evaluating_, false);
+  const Restored under_way(under_way_, {});
+  work();
+}
+
+bool Executor::can_run_aside(std::span<const NodeRef> nodes, const Function* function) {
+  if (is_evaluating_ && under_way_.empty()) {
+    under_way_.insert(graph_.nodes.begin(), graph_.nodes.end());
+  }
+  const bool must_wait = meets(nodes, [&](const Node& n) {
+    // Data that nobody has is the result of a call.
+    const bool is_awaited = n.op == Op::data && !n.host_data;
+    return is_awaited || info(n.op).fusion == Fusion::control || under_way_.contains(&n);
+  });
+  if (must_wait || function == nullptr) return !must_wait;
+  Numbers numbers;
+  return !has_control(program_of(*function, nodes, numbers));
+}
+
+}  // namespace nxv::runtime
