@@ -28,22 +28,20 @@ bool has_control(const Program& program) {
                      [](const Program::Step& step) { return step.control != nullptr; });
 }
 
-// Whether a pending value below the nodes is one that `stops` says.
-template <typename F>
-bool meets(std::span<const NodeRef> nodes, F&& stops) {
-  std::unordered_set<const Node*> seen;
+// What is pending of them.
+std::unordered_set<const Node*> pending_below(std::span<const NodeRef> nodes) {
+  std::unordered_set<const Node*> all;
   std::vector<const Node*> stack;
   const auto visit = [&](const NodeRef& n) {
-    if (n->is_pending() && seen.insert(n.get()).second) stack.push_back(n.get());
+    if (n->is_pending() && all.insert(n.get()).second) stack.push_back(n.get());
   };
   for (const NodeRef& n : nodes) visit(n);
   while (!stack.empty()) {
     const Node* node = stack.back();
     stack.pop_back();
-    if (stops(*node)) return true;
     for (const NodeRef& input : node->inputs) visit(input);
   }
-  return false;
+  return all;
 }
 
 }  // namespace
@@ -58,22 +56,28 @@ void Executor::aside(const std::function<void()>& work) {
   const Restored speculation(speculation_, static_cast<Speculation*>(nullptr));
   const Restored graph(graph_, schedule::Structure());
   const Restored evaluating(is_evaluating_, false);
-  const Restored under_way(under_way_, {});
+  const Restored under_way(under_way_, decltype(under_way_)());
   work();
 }
 
 bool Executor::can_run_aside(std::span<const NodeRef> nodes, const Function* function) {
-  if (is_evaluating_ && under_way_.empty()) {
-    under_way_.insert(graph_.nodes.begin(), graph_.nodes.end());
+  if (!under_way_) {
+    under_way_.emplace();
+    if (is_evaluating_) under_way_->insert(graph_.nodes.begin(), graph_.nodes.end());
   }
-  const bool must_wait = meets(nodes, [&](const Node& n) {
+  const std::unordered_set<const Node*> pending = pending_below(nodes);
+  const auto is_awaited = [&](const Node* n) {
     // Data that nobody has is the result of a call.
-    const bool is_awaited = n.op == Op::data && !n.host_data;
-    return is_awaited || info(n.op).fusion == Fusion::control || under_way_.contains(&n);
-  });
-  if (must_wait || function == nullptr) return !must_wait;
-  Numbers numbers;
-  return !has_control(program_of(*function, nodes, numbers));
+    const bool is_result = n->op == Op::data && !n->host_data;
+    return is_result || info(n->op).fusion == Fusion::control || under_way_->contains(n);
+  };
+  bool can_run = std::none_of(pending.begin(), pending.end(), is_awaited);
+  if (can_run && function != nullptr) {
+    Numbers numbers;
+    can_run = !has_control(program_of(*function, nodes, numbers));
+  }
+  if (!can_run) under_way_->insert(pending.begin(), pending.end());
+  return can_run;
 }
 
 }  // namespace nxv::runtime

@@ -140,6 +140,7 @@ void Engine::loop() {
       Request request = std::move(due_.front());
       due_.pop_front();
       passed_over_ = 0;
+      executor_->forget_what_waits();
       process(request);
     }
     if (was_asked_to_release_ || std::chrono::steady_clock::now() - cleaned_up_ >= kCleanUp) {

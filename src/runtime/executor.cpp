@@ -55,22 +55,16 @@ class UnderGate {
   const Gated before_;
 };
 
-// Its nodes are under way.
+// The graph is that of an evaluation.
 class Evaluating {
  public:
-  Evaluating(bool& flag, std::unordered_set<const Node*>& nodes) : flag_(flag), nodes_(nodes) {
-    flag_ = true;
-  }
+  explicit Evaluating(bool& flag) : flag_(flag) { flag_ = true; }
   Evaluating(const Evaluating&) = delete;
   Evaluating& operator=(const Evaluating&) = delete;
-  ~Evaluating() {
-    flag_ = false;
-    nodes_.clear();
-  }
+  ~Evaluating() { flag_ = false; }
 
  private:
   bool& flag_;
-  std::unordered_set<const Node*>& nodes_;
 };
 
 }  // namespace
@@ -176,7 +170,7 @@ void Executor::evaluate(std::span<const NodeRef> nodes, Purpose purpose) {
     frame.bind(static_cast<Position>(i), *graph_.nodes[i], expiring.empty() ? 0 : expiring[i]);
   }
   // Steps read nodes that only earlier roots may hold: inputs go last.
-  const Evaluating evaluating(is_evaluating_, under_way_);
+  const Evaluating evaluating(is_evaluating_);
   try {
     run(program, frame, donates, program.is_large);
   } catch (...) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
@@ -45,9 +46,12 @@ class Executor {
   void while_waiting(Waiting waiting) { waiting_ = std::move(waiting); }
   // What evaluates and calls in there; it waits for nothing.
   void aside(const std::function<void()>& work);
-  // Whether these may be evaluated, or called with, aside: nothing of them is being computed, and
-  // no loop or branch is among what is pending of them, or in the Function.
+  // Whether these may be evaluated, or called with, aside: no loop or branch is among what is
+  // pending of them, or in the Function, and nothing of them is being computed or waits to be. If
+  // not, they wait as well: what is computed first never depends on timing.
   bool can_run_aside(std::span<const NodeRef> nodes, const Function* function = nullptr);
+  // Nothing is being computed, and nothing waits.
+  void forget_what_waits() { under_way_.reset(); }
 
   // Storage for host bytes in device layout.
   void upload(Node& node, std::span<const std::byte> stored);
@@ -108,8 +112,8 @@ class Executor {
   size_t kept_steps_ = 0;
   // Of the evaluation at hand.
   schedule::Structure graph_;
-  std::unordered_set<const Node*> under_way_;  // once somebody asks; what it stores, and more
   bool is_evaluating_ = false;
+  std::optional<std::unordered_set<const Node*>> under_way_;  // once somebody asks
   Waiting waiting_;
   Counter evaluations_;
 };
