@@ -217,6 +217,7 @@ Value Builder::shared_atomic(Opcode op, Shared s, Value index, Value v) {
 }
 
 void Builder::barrier() { append(Opcode::barrier, kBool, {}); }
+void Builder::subgroup_barrier() { append(Opcode::subgroup_barrier, kBool, {}); }
 
 Value Builder::matrix_fill(Value v) { return append(Opcode::matrix_fill, kAccumulator, {v}); }
 

@@ -113,6 +113,7 @@ class Builder {
   void shared_store(Shared s, Value index, Value v);
   Value shared_atomic(Opcode op, Shared s, Value index, Value v);
   void barrier();
+  void subgroup_barrier();
 
   // Cooperative matrices; see Opcode for indices and strides.
   Value matrix_fill(Value v);

@@ -38,7 +38,7 @@ enum class Effect : uint8_t {
   writes,     // no value
   exchanges,  // a value, read while other invocations write, and perhaps replaced
   joins,      // a value that the invocations of a subgroup make together
-  orders,     // the invocations of a workgroup wait for each other
+  orders,     // the invocations of a workgroup, or of a subgroup, wait for each other
   opens,      // a body, up to the marker that closes it
   parts,      // closes a body and opens another
   closes,
@@ -181,6 +181,8 @@ enum class Operand : uint8_t {
   X(shared_atomic_exchange, atomic, exchanges, shared, one_word, one_u32, same)                  \
   /* Of execution and of shared memory; uniform control flow only. */                            \
   X(barrier, shared, orders, none, none)                                                         \
+  /* The same among the invocations of a subgroup; control flow uniform within it. */            \
+  X(subgroup_barrier, shared, orders, none, none)                                                \
   /* Subgroups; control flow uniform within them. Reductions over all lanes, in any order. */    \
   X(subgroup_add, subgroup_arithmetic, joins, none, number, same)                                \
   X(subgroup_min, subgroup_arithmetic, joins, none, number, same)                                \

@@ -223,7 +223,7 @@ class UnitGradient {
       load(key + kUnitOthers);
       multiply(q, keys, layout_.width, places_.products);
       multiply(g, values, layout_.value_width, places_.differences);
-      b_.barrier();
+      b_.subgroup_barrier();
       const Value all =
           (last < queries_end) & scores_.all_see(first, last, key, key + (kUnitOthers - 1));
       const Value own = key + rows_.part * rows_.count();
@@ -232,7 +232,7 @@ class UnitGradient {
           [&](uint32_t i) {
             return std::array{number, own + i};
           });
-      b_.barrier();
+      b_.subgroup_barrier();
       add(places_.changes, keys, layout_.width, totals);
     });
     store(layout_.first, words_[&GradientWords::first], block_.head, queries_end,
@@ -274,7 +274,7 @@ class UnitGradient {
         load(number + kUnitOthers);
         multiply(k, queries, layout_.width, places_.products);
         multiply(v, gradient, layout_.value_width, places_.differences);
-        b_.barrier();
+        b_.subgroup_barrier();
         const Value last_query = number + (kUnitOthers - 1);
         const Value all =
             (last_query < queries_end) & scores_.all_see(number, last_query, first, last);
@@ -288,7 +288,7 @@ class UnitGradient {
             [&](uint32_t i) {
               return std::array{number + part + i, key};
             });
-        b_.barrier();
+        b_.subgroup_barrier();
         if (layout_.second >= 0) add(places_.weights, gradient, layout_.value_width, of_values);
         if (layout_.first >= 0) add(places_.changes, queries, layout_.width, of_keys);
       });

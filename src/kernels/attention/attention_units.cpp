@@ -118,10 +118,11 @@ class UnitAttention {
       values.store();
       b_.barrier();
       load(key + kUnitOthers);
+      // Scores, weights and factors of rows are their subgroup's own.
       multiply(keys, zeros);
-      b_.barrier();
+      b_.subgroup_barrier();
       weigh(key);
-      b_.barrier();
+      b_.subgroup_barrier();
       add_values(values);
     });
     finish();

@@ -33,16 +33,23 @@ Id shared_store(Translation& t, const Inst& inst) {
   return 0;
 }
 
-Id barrier(Translation& t, const Inst&) {
+namespace {
+
+Id wait_within(Translation& t, spv::Scope scope) {
   auto semantics = word(spv::MemorySemanticsMask::AcquireRelease) |
                    word(spv::MemorySemanticsMask::WorkgroupMemory);
   if (t.module.has_vulkan_memory_model()) {
     semantics |=
         word(spv::MemorySemanticsMask::MakeAvailable) | word(spv::MemorySemanticsMask::MakeVisible);
   }
-  const Id workgroup = t.module.u32(word(spv::Scope::Workgroup));
-  t.statement(Op::OpControlBarrier, {workgroup, workgroup, t.module.u32(semantics)});
+  const Id whole = t.module.u32(word(scope));
+  t.statement(Op::OpControlBarrier, {whole, whole, t.module.u32(semantics)});
   return 0;
 }
+
+}  // namespace
+
+Id barrier(Translation& t, const Inst&) { return wait_within(t, spv::Scope::Workgroup); }
+Id subgroup_barrier(Translation& t, const Inst&) { return wait_within(t, spv::Scope::Subgroup); }
 
 }  // namespace nxv::spirv::emitters

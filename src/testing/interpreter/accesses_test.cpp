@@ -41,6 +41,37 @@ TEST(InterpreterRefuses, AccessesOutOfBounds) {
                   "accesses element 8 of 8");
 }
 
+// Of eight invocations, in subgroups of four.
+TEST(InterpreterRefuses, RacesThatABarrierOfSubgroupsDoesNotPart) {
+  const auto neighbour = [](uint32_t distance) {
+    return [distance](Builder& b, Value, ir::Shared shared) {
+      const Value i = b.builtin(Builtin::local_index);
+      b.shared_store(shared, i, i);
+      b.subgroup_barrier();
+      b.shared_load(shared, i ^ b.u32(distance));
+      b.subgroup_barrier();
+      b.shared_store(shared, i, i);
+    };
+  };
+  EXPECT_EQ(refusal(neighbour(1)), "");
+  EXPECT_EQ(refusal(neighbour(3)), "");
+  EXPECT_CONTAINS(refusal(neighbour(4)), "reads what another invocation wrote without a barrier");
+  // Reads of several subgroups are several, whichever was the last.
+  EXPECT_CONTAINS(refusal([](Builder& b, Value, ir::Shared shared) {
+                    const Value i = b.builtin(Builtin::local_index);
+                    b.shared_store(shared, i, i);
+                    b.barrier();
+                    b.shared_load(shared, b.u32(0));
+                    b.subgroup_barrier();
+                    b.if_(i == 0, [&] { b.shared_store(shared, i, i); });
+                  }),
+                  "overwrites what another invocation read without a barrier");
+  EXPECT_CONTAINS(refusal([](Builder& b, Value, ir::Shared) {
+                    b.if_(b.builtin(Builtin::local_index) < 3, [&] { b.subgroup_barrier(); });
+                  }),
+                  "every invocation of the subgroup");
+}
+
 TEST(InterpreterRefuses, RacesInSharedMemory) {
   EXPECT_CONTAINS(
       refusal([](Builder& b, Value, ir::Shared shared) { b.shared_load(shared, b.u32(0)); }),

@@ -33,7 +33,7 @@ void change(Execution& s, F updated) {
   } else {
     s.m.each_active([&](uint32_t w) {
       const SharedPlace p = shared_place(s, w);
-      s.m.check(p.element.change(w, s.m.epoch), w);
+      s.m.check(p.element.change(s.m.moment(w)), w);
       s.out[w] = *p.lanes;
       *p.lanes = updated(*p.lanes, s.arg(1)[w]);
     });

@@ -126,6 +126,7 @@ void Machine::run_group() {
     shared[i].elements.assign(kernel.shared[i].count, {});
   }
   epoch = 1;
+  steps.assign(subgroup_size > 0 ? (width + subgroup_size - 1) / subgroup_size : 1, 0);
   std::fill(active.begin(), active.end(), uint8_t{1});
   std::fill(iterations.begin(), iterations.end(), 0u);
   bodies.clear();

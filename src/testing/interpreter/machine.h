@@ -63,6 +63,11 @@ class Machine {
       if (active[first]) f(first, end);
     }
   }
+  // Of an access now.
+  Moment moment(uint32_t invocation) const {
+    const uint32_t subgroup = subgroup_size > 0 ? invocation / subgroup_size : 0;
+    return {invocation, subgroup, epoch, steps[subgroup]};
+  }
   uint32_t subgroup_end(uint32_t first) const { return std::min(first + subgroup_size, width); }
 
   // ---- What is wrong: names the instruction, the workgroup and the invocation
@@ -81,6 +86,7 @@ class Machine {
   std::array<uint32_t, 3> group{};
   uint32_t first_invocation = 0;  // of the workgroup, in the dispatch
   uint32_t epoch = 0;             // barriers passed
+  std::vector<uint32_t> steps;    // barriers that each subgroup passed
   uint32_t at = 0;                // instruction, for messages
   std::vector<uint8_t> active;
   std::vector<uint32_t> iterations;

@@ -108,7 +108,7 @@ void matrix_fill(Execution& s) {
 void matrix_load(Execution& s) {
   s.m.each_subgroup([&](uint32_t first, uint32_t) {
     uint64_t* out = matrix_of(s.m, s.id, first);
-    const auto touch = [&](SharedElement& e) { return e.read(first, s.m.epoch); };
+    const auto touch = [&](SharedElement& e) { return e.read(s.m.moment(first)); };
     each_element(s, first, touch, [&](size_t place, uint64_t& word, uint32_t shift) {
       out[place] = word >> shift & element_mask(s.inst.type);
     });
@@ -119,7 +119,7 @@ void matrix_store(Execution& s) {
   s.m.each_subgroup([&](uint32_t first, uint32_t) {
     const uint64_t* in = matrix_of(s.m, s.inst.args[2], first);
     const auto touch = [&](SharedElement& e) {
-      const char* wrong = e.write(first, s.m.epoch);
+      const char* wrong = e.write(s.m.moment(first));
       if (wrong || !e.others_wrote()) return wrong;
       return "overwrites what another invocation wrote without a barrier";
     };
