@@ -27,15 +27,15 @@ TEST(NarrowFunctions, AreTheNearestNumberButForTies) {
       for (int64_t i = 0; i < want.count(); ++i) {
         const auto bits = static_cast<int16_t>(want.at(i).lo);
         const Scalar g{type, static_cast<uint16_t>(got[static_cast<size_t>(i)]), 0};
-        if (std::isnan(to_double(want.at(i)))) {
-          EXPECT_TRUE(std::isnan(to_double(g))) << name(op) << " of " << name(type) << ' ' << i;
-          continue;
-        }
-        // Arithmetic of f32 may flush them.
+        // Arithmetic of f32 may flush them: negative ones, whose logarithm is none, to zero.
         const double x = to_double({type, static_cast<uint64_t>(i), 0});
         const bool is_subnormal =
             std::fabs(to_double(want.at(i))) < 0x1p-126 || std::fabs(x) < 0x1p-126;
         if (is_subnormal && !engine->plan().has.f32_subnormals) continue;
+        if (std::isnan(to_double(want.at(i)))) {
+          EXPECT_TRUE(std::isnan(to_double(g))) << name(op) << " of " << name(type) << ' ' << i;
+          continue;
+        }
         const int64_t distance = std::abs(got[static_cast<size_t>(i)] - bits);
         EXPECT_LE(distance, 1) << name(op) << " of " << name(type) << ' ' << i << ": "
                                << to_double(g) << " and " << to_double(want.at(i));
