@@ -40,6 +40,29 @@ layers() {
 
 conformance() { LP_NUM_THREADS=0 run_conformance "$logs/conformance.log" build/dev; }
 
+# On a driver that shares no code with Mesa, without f64, 64-bit integers and subnormals: as the CPU
+# that it is, and with what GPUs have. Tests ask for what they need, and are skipped without it.
+swiftshader() {
+  local -x VK_DRIVER_FILES=$1 NXV_PROFILE
+  local status=0 passed=0 failed=0 skipped=0 log
+  add() { ((passed += part_passed, failed += part_failed, skipped += part_skipped)) || true; }
+  if [[ -n $vectors ]]; then
+    for NXV_PROFILE in cpu discrete; do
+      log=$logs/swiftshader-$NXV_PROFILE.log
+      run_conformance "$log" build/dev >"$log" || status=1
+      add
+    done
+  fi
+  unset NXV_PROFILE
+  log=$logs/swiftshader-runtime.log
+  build/dev/nxv_runtime_test --gtest_brief=1 >"$log" 2>&1 || status=1
+  count_gtest "$log"
+  add
+  part_passed=$passed part_failed=$failed part_skipped=$skipped
+  ((status == 0)) || tail -n 40 "$logs"/swiftshader-*.log
+  return "$status"
+}
+
 elixir_tests() { LP_NUM_THREADS=0 run_mix_test "$logs/elixir.log"; }
 
 # Whether the VM ends as it is told to while a device is at work. ctest runs the C++ program.
@@ -76,6 +99,12 @@ main() {
       run conformance conformance
     else
       skip conformance "no vectors; name their folder in NXV_VECTORS"
+    fi
+    local manifest
+    if manifest=$(tools/swiftshader.sh 2>"$logs/swiftshader.why"); then
+      run swiftshader swiftshader "$manifest"
+    else
+      skip swiftshader "$(<"$logs/swiftshader.why")"
     fi
   fi
 

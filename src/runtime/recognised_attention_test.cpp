@@ -113,7 +113,9 @@ HostTensor exact(Engine& engine, const Definition& d, const Definition& wide, in
     const NodeRef given =
         argument(engine, d.parameters[i].first, shape, static_cast<int>(i), position);
     parameters.push_back(parameter(engine.graveyard(), type, shape));
-    arguments.push_back(value(engine, cast(given, type)));
+    const HostTensor narrow = value(engine, given);
+    arguments.push_back(reference_evaluate(
+        *cast(host_value(host_graveyard(), given->dtype, shape, narrow.bytes), type)));
   }
   return reference_call(Function(parameters, {wide.body(parameters)}), arguments)[0];
 }
