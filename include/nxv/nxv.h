@@ -82,6 +82,15 @@ typedef enum nxv_dtype {
   NXV_ANY_DTYPE = 0x7fffffff /* no type, likewise */
 } nxv_dtype;
 
+/* How products of f32 are computed: the option "precision" of dot, matmul and conv. Fast ones
+ * multiply factors that are rounded to eleven bits where the device has matrix units and the product
+ * is large enough; docs/accuracy.md has the errors. Of other types there is one precision. */
+typedef enum nxv_precision {
+  NXV_ACCURATE,
+  NXV_FAST,
+  NXV_ANY_PRECISION = 0x7fffffff /* no precision, likewise */
+} nxv_precision;
+
 /* Message of the last failure on this thread; "" if there was none. Valid until the next call. */
 NXV_API const char* nxv_last_error(void) NXV_NOEXCEPT;
 /* "alloc_failed", "device_lost", ... */
@@ -286,12 +295,13 @@ NXV_API nxv_status nxv_dot(nxv_tensor* a, nxv_tensor* b, int contract_count,
                            const int64_t* contract_a, const int64_t* contract_b, int batch_count,
                            const int64_t* batch_a, const int64_t* batch_b,
                            nxv_tensor** out) NXV_NOEXCEPT;
-/* Matrix product of the last two axes; leading axes broadcast. Vectors as in numpy. */
+/* Matrix product of the last two axes; leading axes broadcast. Vectors as in numpy. This and
+ * nxv_dot are accurate; nxv_call takes the precision as an option. */
 NXV_API nxv_status nxv_matmul(nxv_tensor* a, nxv_tensor* b, nxv_tensor** out) NXV_NOEXCEPT;
 
 /* ---- Operations by name: all of them, with their options ---- */
 
-/* Integers (lengths, axes, flags as 0 or 1, an nxv_dtype) or reals; the other is NULL. One that the
+/* Integers (lengths, axes, flags as 0 or 1, an nxv_dtype or nxv_precision) or reals; the other is NULL. One that the
  * operation does not take, or of another kind, is an invalid argument. */
 typedef struct nxv_option {
   const char* name;
@@ -309,8 +319,9 @@ typedef struct nxv_call_row {
 } nxv_call_row;
 typedef struct nxv_call_option {
   const char* name;
-  const char* kind; /* "integer", "integers", "flag", "real", "type" (an nxv_dtype), or "number":
-                     * an integer, a real, or the two parts of a complex number as reals */
+  const char* kind; /* "integer", "integers", "flag", "real", "type" (an nxv_dtype), "precision" (an
+                     * nxv_precision), or "number": an integer, a real, or the two parts of a
+                     * complex number as reals */
 } nxv_call_option;
 
 /* All operations that nxv_call and nxv_create know, with the options they take. */

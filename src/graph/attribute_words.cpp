@@ -14,7 +14,7 @@ class Writer {
 
   bool operator()(const std::monostate&) { return true; }
   // The axes of a product follow from its rank.
-  bool operator()(const DotAxes&) { return true; }
+  bool operator()(const DotAttr& a) { return numbers_of(a.precision); }
   bool operator()(const ConstantAttr& a) {
     if (!with_scalars_) return true;
     return numbers_of(a.value.lo, a.value.hi);

@@ -71,8 +71,8 @@ NodeRef concatenate(std::span<const NodeRef> parts, int64_t axis);
 // No axes: all of them.
 NodeRef reduce(Op op, const NodeRef& x, std::optional<Axes> axes, bool keep_axes);
 
-NodeRef dot(const NodeRef& a, const NodeRef& b, const DotAxes& axes);
+NodeRef dot(const NodeRef& a, const NodeRef& b, const DotAttr& product);
 // numpy's matmul: the last two axes multiply, leading ones broadcast, vectors gain an axis.
-NodeRef matmul(const NodeRef& a, const NodeRef& b);
+NodeRef matmul(const NodeRef& a, const NodeRef& b, Precision precision = Precision::accurate);
 
 }  // namespace nxv

@@ -12,12 +12,15 @@ using namespace building;
 namespace {
 
 // [M, K] by [K, N], or [B, M, K] by [B, K, N].
-NodeRef product(const NodeRef& a, const NodeRef& b) {
+NodeRef product(const NodeRef& a, const NodeRef& b, Precision precision) {
   const bool is_batched = a->shape.size() == 3;
   Shape shape = a->shape;
   shape.back() = b->shape.back();
+  DotAttr attr = is_batched ? DotAttr{{2}, {1}, {0}, {0}} : DotAttr{{1}, {0}, {}, {}};
+  // Of other types there is one precision.
+  if (a->dtype == DType::f32 && b->dtype == DType::f32) attr.precision = precision;
   return make_node(a->shared_graveyard(), Op::dot, merge(a->dtype, b->dtype), std::move(shape),
-                   {a, b}, is_batched ? DotAxes{{2}, {1}, {0}, {0}} : DotAxes{{1}, {0}, {}, {}});
+                   {a, b}, std::move(attr));
 }
 
 }  // namespace
@@ -49,7 +52,7 @@ NodeRef reduce(Op op, const NodeRef& x, std::optional<Axes> given, bool keep_axe
                    ReduceAttr{std::move(axes), keep_axes});
 }
 
-NodeRef dot(const NodeRef& a, const NodeRef& b, const DotAxes& axes) {
+NodeRef dot(const NodeRef& a, const NodeRef& b, const DotAttr& axes) {
   const NodeRef both[] = {a, b};
   check_same_engine("dot", both);
   const Axes ca = check_axes("dot", a, axes.contract_a), cb = check_axes("dot", b, axes.contract_b);
@@ -95,21 +98,23 @@ NodeRef dot(const NodeRef& a, const NodeRef& b, const DotAxes& axes) {
   for (int64_t i : ba) shape.push_back(a->shape[i]);
   for (int64_t i : fa) shape.push_back(a->shape[i]);
   for (int64_t i : fb) shape.push_back(b->shape[i]);
-  return reshape(product(lhs, rhs), std::move(shape));
+  return reshape(product(lhs, rhs, axes.precision), std::move(shape));
 }
 
-NodeRef matmul(const NodeRef& a, const NodeRef& b) {
+NodeRef matmul(const NodeRef& a, const NodeRef& b, Precision precision) {
   if (a->shape.empty() || b->shape.empty()) {
     fail(Status::size_mismatch, "matmul",
          "operands need an axis, got " + describe(a) + " and " + describe(b));
   }
   const int64_t ra = static_cast<int64_t>(a->shape.size());
   const int64_t rb = static_cast<int64_t>(b->shape.size());
-  if (ra == 1 || rb == 1) return dot(a, b, {{ra - 1}, {std::max<int64_t>(rb - 2, 0)}, {}, {}});
+  if (ra == 1 || rb == 1) {
+    return dot(a, b, {{ra - 1}, {std::max<int64_t>(rb - 2, 0)}, {}, {}, precision});
+  }
   if (ra == 2 && rb == 2 && a->shape[1] == b->shape[0]) {
     const NodeRef both[] = {a, b};
     check_same_engine("matmul", both);
-    return product(a, b);
+    return product(a, b, precision);
   }
   // Leading axes broadcast against each other.
   const int64_t lead = std::max(ra, rb) - 2;
@@ -132,7 +137,7 @@ NodeRef matmul(const NodeRef& a, const NodeRef& b) {
   };
   Axes axes(lead);
   std::iota(axes.begin(), axes.end(), 0);
-  return dot(widen(a), widen(b), {{lead + 1}, {lead}, axes, axes});
+  return dot(widen(a), widen(b), {{lead + 1}, {lead}, axes, axes, precision});
 }
 
 }  // namespace nxv

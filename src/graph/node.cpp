@@ -7,6 +7,10 @@
 
 namespace nxv {
 
+std::string_view name(Precision precision) {
+  return precision == Precision::fast ? "fast" : "accurate";
+}
+
 NodeRef NodeRef::share(Node* node) {
   node->references_.fetch_add(1, std::memory_order_relaxed);
   return adopt(node);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -110,8 +111,14 @@ struct ReduceAttr {
   Axes axes;
   bool keep_axes;
 };  // ascending
-struct DotAxes {
+// How products of f32 are computed. accurate: to the accuracy of f32. fast: where it pays and the
+// device has matrix units, of factors rounded to eleven bits; of f32 with f32 alone.
+enum class Precision : uint8_t { accurate, fast };
+inline constexpr int kPrecisionCount = 2;
+std::string_view name(Precision precision);
+struct DotAttr {
   Axes contract_a, contract_b, batch_a, batch_b;
+  Precision precision = Precision::accurate;
 };
 // Views of sliding windows: [d...] becomes [positions..., window...].
 struct WindowsAttr {
@@ -172,7 +179,7 @@ struct ResultAttr {
 };
 using Attributes =
     std::variant<std::monostate, ConstantAttr, IotaAttr, RandomAttr, AxesAttr, SliceAttr, PadAttr,
-                 ConcatenateAttr, ReduceAttr, DotAxes, WindowsAttr, FoldAttr, ScanAttr, SlotsAttr,
+                 ConcatenateAttr, ReduceAttr, DotAttr, WindowsAttr, FoldAttr, ScanAttr, SlotsAttr,
                  SortAttr, FftAttr, TriangularAttr, AttentionAttr, ControlAttr, ResultAttr>;
 
 // pending: to be computed. stored: commands that write its storage are recorded, or it was

@@ -130,6 +130,7 @@ struct Expr {
   // contract: the factors have changed places, those of the transposed product. Its elements have
   // the bits that they have without.
   bool is_transposed = false;
+  Precision precision = Precision::accurate;  // contract
   // generate, inside: when mapped. compute that may fault: when pads and concatenations on the path
   // leave points out.
   int32_t path = -1;

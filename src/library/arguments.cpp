@@ -102,6 +102,14 @@ DType Arguments::type(std::string_view name, DType otherwise) const {
   return has(name) ? type(name) : otherwise;
 }
 
+Precision Arguments::precision() const {
+  const int64_t index = integer("precision", 0);
+  if (index < 0 || index >= kPrecisionCount) {
+    fail("option 'precision' is 0 (accurate) or 1 (fast), not " + std::to_string(index));
+  }
+  return static_cast<Precision>(index);
+}
+
 int64_t Arguments::axis(std::string_view name) const {
   const int64_t given = integer(name);
   const auto rank = static_cast<int64_t>(tensors_[0]->shape.size());

@@ -46,6 +46,7 @@ class Arguments {
   Scalar number(std::string_view name, DType type) const;
   DType type(std::string_view name) const;
   DType type(std::string_view name, DType otherwise) const;
+  Precision precision() const;  // the option of that name; accurate where it is absent
   // An axis of the first tensor; negative ones count from the end. Non-negative in the result.
   int64_t axis(std::string_view name) const;
   int64_t axis(std::string_view name, int64_t otherwise) const;

@@ -62,7 +62,8 @@ class Convolution {
         kernel_(arguments.tensor(1)),
         rank_(static_cast<int64_t>(x_->shape.size()) - 2),
         feature_groups_(arguments.integer("feature_group_size", 1)),
-        batch_groups_(arguments.integer("batch_group_size", 1)) {
+        batch_groups_(arguments.integer("batch_group_size", 1)),
+        precision_(arguments.precision()) {
     arguments.require_rank(3);
     if (kernel_->shape.size() != x_->shape.size()) {
       arguments.fail(describe(x_) + " and kernel " + describe(kernel_) + " differ in rank",
@@ -227,14 +228,14 @@ class Convolution {
             p.tensor, joined({groups_of_patches, batch_and_positions, p.window, {p.channel}}));
         const NodeRef b =
             arranged(f.tensor, joined({groups_of_filters, f.window, {f.channel}, {f.filter}}));
-        return dot(a, b, {range(3 + rank_, folded), range(2, folded), {0, 1}, {0, 1}});
+        return dot(a, b, {range(3 + rank_, folded), range(2, folded), {0, 1}, {0, 1}, precision_});
       }
       case Form::by_filter: {
         const NodeRef a =
             arranged(f.tensor, joined({groups_of_filters, {f.filter}, {f.channel}, f.window}));
         const NodeRef b = arranged(
             p.tensor, joined({groups_of_patches, {p.channel}, p.window, batch_and_positions}));
-        return dot(a, b, {range(3, folded), range(2, folded), {0, 1}, {0, 1}});
+        return dot(a, b, {range(3, folded), range(2, folded), {0, 1}, {0, 1}, precision_});
       }
       default:
         break;
@@ -246,7 +247,7 @@ class Convolution {
     const NodeRef b = arranged(
         p.tensor, joined({{p.batch}, groups_of_patches, {p.channel}, p.window, p.positions}));
     return dot(broadcast(own, std::move(repeated)), b,
-               {range(4, folded), range(3, folded), {0, 1, 2}, {0, 1, 2}});
+               {range(4, folded), range(3, folded), {0, 1, 2}, {0, 1, 2}, precision_});
   }
 
   int64_t window_size(const Labelled& f) const {
@@ -327,6 +328,7 @@ class Convolution {
   NodeRef x_, kernel_;
   const int64_t rank_;  // spatial axes
   const int64_t feature_groups_, batch_groups_;
+  const Precision precision_;
   // Where batch (filters), channels and spatial axes lie in memory.
   Axes input_axes_, kernel_axes_, output_axes_;
   Form form_ = Form::by_filter;

@@ -71,10 +71,12 @@ Results reduction_op(const Arguments& a) {
 Results dot_op(const Arguments& a) {
   return {dot(a.tensor(0), a.tensor(1),
               {a.optional_integers("contract_a"), a.optional_integers("contract_b"),
-               a.optional_integers("batch_a"), a.optional_integers("batch_b")})};
+               a.optional_integers("batch_a"), a.optional_integers("batch_b"), a.precision()})};
 }
 
-Results matmul_op(const Arguments& a) { return {matmul(a.tensor(0), a.tensor(1))}; }
+Results matmul_op(const Arguments& a) {
+  return {matmul(a.tensor(0), a.tensor(1), a.precision())};
+}
 
 // ---- Generators ----
 
@@ -128,7 +130,9 @@ constexpr OptionRow kReduction[] = {{"axes", integers}, {"keep_axes", flag}};
 constexpr OptionRow kDot[] = {{"contract_a", integers},
                               {"contract_b", integers},
                               {"batch_a", integers},
-                              {"batch_b", integers}};
+                              {"batch_b", integers},
+                              {"precision", precision}};
+constexpr OptionRow kMatmul[] = {{"precision", precision}};
 constexpr OptionRow kConstant[] = {{"value", number}, {"type", type}, {"shape", integers}};
 constexpr OptionRow kIota[] = {{"shape", integers}, {"axis", integer}, {"type", type}};
 constexpr OptionRow kEye[] = {{"shape", integers}, {"type", type}};
@@ -150,8 +154,9 @@ constexpr Row kNamed[] = {
     {"pad", 2, kPadding, pad_op, "x, value; low, high, interior (0): an entry for each axis"},
     {"concatenate", -1, kAxis, concatenate_op, "tensors; axis (0)"},
     {"dot", 2, kDot, dot_op,
-     "a, b; contract_a, contract_b, batch_a, batch_b (none): axes in pairs"},
-    {"matmul", 2, {}, matmul_op, "a, b -> products of the last two axes; others broadcast"},
+     "a, b; contract_a, contract_b, batch_a, batch_b (none): axes in pairs; precision (accurate)"},
+    {"matmul", 2, kMatmul, matmul_op,
+     "a, b -> products of the last two axes; others broadcast; precision (accurate)"},
     {"constant", 0, kConstant, constant_op, "value, type, shape (a scalar)"},
     {"iota", 0, kIota, iota_op, "shape, axis (absent: flat), type (s32). Counts from 0"},
     {"eye", 0, kEye, eye_op, "shape, type (s32). Ones on the diagonal of the last two axes"},

@@ -29,7 +29,8 @@ const Row* row_at(size_t index) {
 }
 
 std::string_view name(OptionKind kind) {
-  constexpr std::string_view kNames[] = {"integer", "integers", "flag", "real", "type", "number"};
+  constexpr std::string_view kNames[] = {"integer", "integers", "flag",     "real",
+                                         "type",    "number",   "precision"};
   return kNames[static_cast<size_t>(kind)];
 }
 

@@ -16,8 +16,9 @@ namespace nxv::library {
 using Build = std::vector<NodeRef> (*)(const Arguments&);
 
 // What an option holds: an integer or several (lengths, axes), 0 or 1, a real, the index of a
-// DType, or a number of any kind (an integer, a real, or two reals: a complex one).
-enum class OptionKind : uint8_t { integer, integers, flag, real, type, number };
+// DType, a number of any kind (an integer, a real, or two reals: a complex one), or the index of a
+// Precision.
+enum class OptionKind : uint8_t { integer, integers, flag, real, type, number, precision };
 std::string_view name(OptionKind kind);
 
 struct OptionRow {

@@ -103,7 +103,8 @@ std::span<const Row> windows_rows() {
                                                {"batch_group_size", integer},
                                                {"input_permutation", integers},
                                                {"kernel_permutation", integers},
-                                               {"output_permutation", integers}};
+                                               {"output_permutation", integers},
+                                               {"precision", precision}};
   static constexpr const char* kWindow =
       "x -> one result a window; window, low, high, strides, dilations: an entry for each axis; "
       "negative padding crops";
@@ -113,9 +114,8 @@ std::span<const Row> windows_rows() {
   static constexpr Row kRows[] = {
       {"conv", 2, kConvolution, convolution,
        "x, kernel -> convolution; strides, low, high, input_dilation, kernel_dilation (an entry "
-       "for "
-       "each spatial axis), feature_group_size, batch_group_size, input_permutation, "
-       "kernel_permutation, output_permutation"},
+       "for each spatial axis), feature_group_size, batch_group_size, input_permutation, "
+       "kernel_permutation, output_permutation, precision (accurate)"},
       {"window_scatter_max", 3, kScattered, window_scatter_max, kScatter},
       {"window_scatter_min", 3, kScattered, window_scatter_min, kScatter},
       {"argmax", 1, kExtreme, argmax,

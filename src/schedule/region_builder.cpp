@@ -371,6 +371,7 @@ class RegionBuilder {
   int16_t contract(const Node& node) {
     Expr e = expr_of(node, ExprKind::contract, Level::row);
     e.is_transposed = domain_.is_transposed;  // C^T = B^T A^T
+    e.precision = node.attribute<DotAttr>().precision;
     const Shape& shape = node.shape;
     const Node& a = *node.inputs[e.is_transposed ? 1 : 0];
     const Node& b = *node.inputs[e.is_transposed ? 0 : 1];

@@ -70,7 +70,8 @@ class Key {
     for (int path : mapped) key_of_path(path);
     for (const Expr& e : region_.exprs) {
       number(static_cast<int>(e.kind) | static_cast<int>(e.level) << 4 |
-             static_cast<int>(e.addressing) << 5 | e.is_transposed << 7);
+             static_cast<int>(e.addressing) << 5 | e.is_transposed << 7 |
+             static_cast<int>(e.precision) << 8);
       number(static_cast<int>(e.op));
       number(static_cast<int>(e.dtype));
       if (e.kind == ExprKind::load || e.kind == ExprKind::gather) number(e.operand);

@@ -11,6 +11,7 @@
 #include "kernels/matmul/matmul_plain.h"
 #include "kernels/matmul/matmul_tiled.h"
 #include "kernels/matmul/matmul_units.h"
+#include "kernels/matmul/scaled_lines.h"
 #include "kernels/matmul/split_lines.h"
 
 namespace nxv::kernels {
@@ -57,8 +58,13 @@ class MatmulLowering {
       return std::move(lowering_);
     }
     const bool is_unit = tile.kind == Kind::units;
-    if (is_unit && unit_factors(product_, target_) == UnitFactors::split) {
+    const auto factors = is_unit ? unit_factors(product_, target_) : std::nullopt;
+    if (factors == UnitFactors::split) {
       add_split(tile);
+      return std::move(lowering_);
+    }
+    if (factors == UnitFactors::scaled) {
+      add_scaled(tile);
       return std::move(lowering_);
     }
     StoreLayout store = store_layout();
@@ -66,12 +72,7 @@ class MatmulLowering {
     Launch& d = is_unit
                     ? add(kUnitMatmul, unit_layout(tile, store), tile_words(tile), product_.steps())
                     : add_tiles(tile_layout(tile, store), tile_words(tile));
-    d.groups = fold_groups(group_count(tile), plan_);
-    if (store.to_workspace) {
-      const int totals = add_total_space(parts(tile));
-      write_totals(d, totals);
-      add_totals(totals, -1, false, true, parts(tile));
-    }
+    place(d, tile, store);
     return std::move(lowering_);
   }
 
@@ -210,6 +211,15 @@ class MatmulLowering {
     d.writes_output = false;
   }
 
+  // The one kernel that multiplies: its totals, if they go to a workspace, are added up after it.
+  void place(Launch& d, const MatmulTile& tile, const StoreLayout& store) {
+    d.groups = fold_groups(group_count(tile), plan_);
+    if (!store.to_workspace) return;
+    const int totals = add_total_space(parts(tile));
+    write_totals(d, totals);
+    add_totals(totals, -1, false, true, parts(tile));
+  }
+
   bool is_full(const MatmulTile& tile) const {
     const uint32_t steps = tile.kind == Kind::units ? tile.steps()
                            : tile.teams > 1         ? tile.teams * sums_.block
@@ -235,6 +245,7 @@ class MatmulLowering {
     layout.factors = *unit_factors(product_, target_);
     layout.a = chunk_access(product_, product_.a);
     layout.b = chunk_access(product_, product_.b);
+    if (layout.factors == UnitFactors::scaled) layout.scales = scale_layout(product_);
     layout.store = store;
     layout.is_full = is_full(tile);
     return layout;
@@ -342,6 +353,47 @@ class MatmulLowering {
     Launch& d = add(kLineMeasure, layout, words, groups * together * product_.k);
     d.groups = fold_groups(groups, plan_);
     d.workspaces = {writes(lines)};
+    d.writes_output = false;
+  }
+
+  void add_scaled(const MatmulTile& tile) {
+    const ScaleSpace space(product_);
+    const int scales = lowering_.add_workspace(space.bytes);
+    add_scale_measure(space, scales);
+    StoreLayout store = store_layout();
+    store.to_workspace = store.to_workspace || tile.split;
+    Launch& d = add(kUnitMatmul, unit_layout(tile, store),
+                    ScaledWords{tile_words(tile), space.words}, product_.steps());
+    d.workspaces = {reads(scales)};
+    place(d, tile, store);
+  }
+
+  void add_scale_measure(const ScaleSpace& space, int scales) {
+    ScaleMeasureLayout layout;
+    layout.scales = scale_layout(product_);
+    layout.workgroup = plan_.max_workgroup_invocations >= 1024 ? 1024 : 256;
+    layout.a = access_of(product_, product_.a);
+    layout.b = access_of(product_, product_.b);
+    layout.whole_groups = product_.k % kGroup == 0;
+    const auto groups = [&](bool is_whole, uint64_t lines) -> uint64_t {
+      return is_whole ? kWholeParts : product_.batch * divide_up(lines, layout.together);
+    };
+    const auto all = [&] {
+      return groups(layout.scales.whole_a, product_.m) + groups(layout.scales.whole_b, product_.n);
+    };
+    layout.together = kMeasuredLines;
+    if (all() < 2 * plan_.tuning.busy_tiles) layout.together = kMeasuredLines / 4;
+    ScaleMeasureWords words;
+    words.scales = space.words;
+    words.rows = static_cast<uint32_t>(groups(layout.scales.whole_a, product_.m));
+    words.all = static_cast<uint32_t>(all());
+    words.row_groups = static_cast<uint32_t>(divide_up(product_.m, layout.together));
+    words.column_groups = static_cast<uint32_t>(divide_up(product_.n, layout.together));
+    words.row_count = static_cast<uint32_t>(product_.a.stored);
+    words.column_count = static_cast<uint32_t>(product_.b.stored);
+    Launch& d = add(kScaleMeasure, layout, words, product_.batch * (product_.m + product_.n) * product_.k);
+    d.groups = fold_groups(all(), plan_);
+    d.workspaces = {writes(scales)};
     d.writes_output = false;
   }
 

@@ -16,12 +16,13 @@ using Kind = MatmulTile::Kind;
 constexpr uint64_t kMaxPlainElements = 64 * 64, kMaxPlainSteps = 128;
 constexpr uint32_t kMaxPlainTeams = 16;
 // Steps along k that units may add up of f16 and bf16: the error stays far below that of rounding
-// the sum to them.
+// the sum to them, or f32 to f16.
 constexpr uint64_t kMaxChain = 32768;
 // Multiplications, of all batches, from which matrix units are worth it, of f16 and bf16; of f32
-// that are split first, and steps along k.
+// that are split or scaled first, and steps along k.
 constexpr uint64_t kMinUnitSteps = uint64_t{1} << 22;
 constexpr uint64_t kMinSplitSteps = uint64_t{1} << 30, kMinSplitDepth = 256;
+constexpr uint64_t kMinScaledSteps = uint64_t{1} << 27, kMinScaledDepth = 64;
 // Fewer lines than this leave most of a device idle while it measures them.
 constexpr uint64_t kMinMeasured = 1024, kMaxMeasured = 4096;
 // Multiplications from which a CPU gains by the kernel of tiles.
@@ -51,7 +52,8 @@ const char* unit_obstacle(const Product& product, const Target& target, const Ma
   }
   const uint32_t planes = *factors == UnitFactors::split ? 2 : 1;
   const uint64_t shared = planes * (2 * uint64_t{tile.depth} * (tile.rows + tile.columns) + 512);
-  if (shared > plan.shared_memory_bytes) return "the slabs do not fit into shared memory";
+  const uint64_t care = *factors == UnitFactors::scaled ? 4 : 0;
+  if (shared + care > plan.shared_memory_bytes) return "the slabs do not fit into shared memory";
   if (tile.rows * tile.depth % (kChunk * tile.threads()) != 0 ||
       tile.columns * tile.depth % (kChunk * tile.threads()) != 0) {
     return "invocations do not share the slabs evenly";
@@ -74,6 +76,10 @@ const char* unit_objection(const Product& product, const Target& target, UnitFac
   if (factors != UnitFactors::split) {
     if (unit_part_steps(product, target) > kMaxChain)
       return "k is too long for one chain of additions";
+    if (factors == UnitFactors::scaled) {
+      if (product.k < kMinScaledDepth) return "k is too short for scaling f32 to pay";
+      return steps >= kMinScaledSteps ? nullptr : "it is too small for scaling f32 to pay";
+    }
     return steps >= kMinUnitSteps ? nullptr : "it is too small for matrix units";
   }
   // Few lines, of which each takes long to measure.
@@ -119,27 +125,29 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
   const auto enough = [&](uint64_t rows, uint64_t columns) {
     return tile_count(product, rows, columns) >= target.plan->tuning.busy_tiles;
   };
+  const auto factors = unit_factors(product, target);
+  const bool is_f32 = factors && are_f32(*factors);
+  const uint32_t chain = factors == UnitFactors::split ? kSplitChain : 0;
   std::vector<MatmulTile> best;
   if (unit_part_steps(product, target) < product.k) {
-    const bool is_split = unit_factors(product, target) == UnitFactors::split;
-    best.push_back(is_split ? unit_tile(lanes, 64, 64, 32, 32, 32, kSplitChain)
-                            : unit_tile(lanes, 64, 64, 64, 32, 32));
+    best.push_back(unit_tile(lanes, 64, 64, is_f32 ? 32 : 64, 32, 32, chain));
     best.back().split = true;
     return best;
   }
-  const uint32_t chain = unit_factors(product, target) == UnitFactors::split ? kSplitChain : 0;
   // Wider tiles would be empty beyond the edge.
   if (product.n <= 64 && enough(128, 64)) {
     best.push_back(unit_tile(lanes, 128, 64, 32, 32, 32, chain));
   } else if (product.m <= 64 && enough(64, 128)) {
     best.push_back(unit_tile(lanes, 64, 128, 32, 32, 32, chain));
   }
-  if (chain != 0) {
+  if (is_f32) {
+    // Elements take twice the registers on their way.
     if (enough(128, 128)) {
-      best.push_back(unit_tile(lanes, 128, 128, 32, 64, 32, kSplitChain));
-      best.push_back(unit_tile(lanes, 128, 128, 16, 64, 32, kSplitChain));
+      best.push_back(unit_tile(lanes, 128, 128, 32, 64, 32, chain));
+      best.push_back(unit_tile(lanes, 128, 128, 16, 64, 32, chain));
     }
-    best.push_back(unit_tile(lanes, 64, 64, 32, 32, 32, kSplitChain));
+    if (chain == 0 && enough(64, 128)) best.push_back(unit_tile(lanes, 64, 128, 32, 32, 32));
+    best.push_back(unit_tile(lanes, 64, 64, 32, 32, 32, chain));
     return best;
   }
   if (enough(128, 128)) best.push_back(unit_tile(lanes, 128, 128, 32, 64, 64));

@@ -1,6 +1,7 @@
 #include "kernels/matmul/matmul_units.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/common/grid.h"
 #include "kernels/matmul/split_lines.h"
@@ -25,20 +26,29 @@ class UnitMatmul {
       : layout_(layout),
         tile_(layout_.tile),
         is_split_(layout.factors == UnitFactors::split),
+        is_scaled_(layout.factors == UnitFactors::scaled),
         matrix_rows_(tile_.thread_rows / kUnitSide),
         matrix_columns_(tile_.thread_columns / kUnitSide),
         b_("matmul_units", tile_.threads()),
-        kernel_(b_, region, target, kSums, is_split_ ? kWordsOf<SplitWords> : kWordsOf<TileWords>,
-                is_split_ + layout.store.to_workspace),
+        kernel_(b_, region, target, kSums,
+                is_split_    ? kWordsOf<SplitWords>
+                : is_scaled_ ? kWordsOf<ScaledWords>
+                             : kWordsOf<TileWords>,
+                is_f32() + layout.store.to_workspace),
         words_(kernel_.arguments.words_as<TileWords>()),
         store_(kernel_, layout.store, layout.is_full),
-        slab_a_(kernel_, kernel_.A, layout.a, tile_, tile_.rows, planes(), layout.is_full),
-        slab_b_(kernel_, kernel_.B, layout.b, tile_, tile_.columns, planes(), layout.is_full) {
+        slab_a_(kernel_, kernel_.A, layout.a, tile_, tile_.rows, layout.factors, layout.is_full),
+        slab_b_(kernel_, kernel_.B, layout.b, tile_, tile_.columns, layout.factors,
+                layout.is_full) {
     b_.set_subgroup_size(tile_.lanes);
     const uint32_t pieces = tile_.threads() / tile_.lanes * kUnitSide * kPieceStride;
     shared_ = b_.shared("slabs", kUnitWordType, std::max(slab_a_.size() + slab_b_.size(), pieces));
     slab_a_.place(shared_, 0);
     slab_b_.place(shared_, slab_a_.size());
+    if (is_scaled_) {
+      scaled_.emplace(kernel_, layout.scales, kWordsOf<TileWords>);
+      care_ = b_.shared("care", ir::kU32, 1);
+    }
   }
 
   ir::Kernel run() {
@@ -60,7 +70,7 @@ class UnitMatmul {
   // Matrix units add up in f32, in an order of their own.
   static constexpr Accumulation kSums = {DType::f32, 0};
 
-  uint32_t planes() const { return is_split_ ? 2 : 1; }
+  bool is_f32() const { return is_split_ || is_scaled_; }
 
   void find_tile(Value tile) {
     const Value rows = words_[&Words::row_tiles], columns = words_[&Words::column_tiles];
@@ -83,6 +93,10 @@ class UnitMatmul {
     const Value down = subgroup / across;
     row_ = down * tile_.thread_rows;
     column_ = (subgroup - down * across) * tile_.thread_columns;
+    if (is_scaled_) {
+      scaled_->locate(batch_);
+      find_care(local);
+    }
     slab_a_.locate(local, batch_, first_row_, kernel_.m(),
                    [&](Value row) { return scale(row_shift(row)); });
     slab_b_.locate(local, batch_, first_column_, kernel_.n(),
@@ -125,8 +139,18 @@ class UnitMatmul {
     slab_b_.load(k);
   }
   void store() {
-    slab_a_.store();
-    slab_b_.store();
+    const auto plainly = [&] {
+      slab_a_.store();
+      slab_b_.store();
+    };
+    if (!is_scaled_) return plainly();
+    b_.if_(
+        has_care_,
+        [&] {
+          slab_a_.store_carefully();
+          slab_b_.store_carefully();
+        },
+        plainly);
   }
 
   std::vector<Value> matrices(ir::Matrix use, uint32_t plane, uint32_t step) const {
@@ -169,8 +193,34 @@ class UnitMatmul {
   // ---- Scales of lines
 
   SplitLines lines() const { return SplitLines(kernel_); }
-  Value row_shift(Value row) const { return lines().row_shift(batch_, row); }
-  Value column_shift(Value column) const { return lines().column_shift(batch_, column); }
+  Value row_shift(Value row) const {
+    return is_scaled_ ? ScaledLines::shift(scaled_->word(true, row))
+                      : lines().row_shift(batch_, row);
+  }
+  Value column_shift(Value column) const {
+    return is_scaled_ ? ScaledLines::shift(scaled_->word(false, column))
+                      : lines().column_shift(batch_, column);
+  }
+  // Whether a line of the tile has an element that is not finite.
+  void find_care(Value local) {
+    b_.if_(local == 0u, [&] { b_.shared_store(care_, b_.u32(0), b_.u32(0)); });
+    b_.barrier();
+    for (bool is_row : {true, false}) {
+      const uint32_t lines = scaled_->is_whole(is_row) ? 1
+                             : is_row                  ? tile_.rows
+                                                       : tile_.columns;
+      for (uint32_t done = 0; done < lines; done += tile_.threads()) {
+        const Value line = (is_row ? first_row_ : first_column_) + (local & (lines - 1)) + done;
+        const Value word = scaled_->word(
+            is_row, inside(line, is_row ? &ProductWords::m : &ProductWords::n));
+        b_.if_(!ScaledLines::is_finite(word), [&] {
+          b_.shared_atomic(Opcode::shared_atomic_or, care_, b_.u32(0), b_.u32(1));
+        });
+      }
+    }
+    b_.barrier();
+    has_care_ = b_.shared_load(care_, b_.u32(0)) != 0u;
+  }
   // 2^exponent of a normal number.
   Value scale(Value exponent) { return b_.bitcast((exponent + 127u) << 23, ir::kF32); }
 
@@ -205,7 +255,7 @@ class UnitMatmul {
     const Value group = lane & (kGroups - 1);
     const Value column = first_column_ + column_in_tile + group * uint32_t{kGroup};
     std::array<Value, kGroup> column_shifts;
-    if (is_split_) {
+    if (is_f32()) {
       for (uint32_t i = 0; i < kGroup; ++i)
         column_shifts[i] = column_shift(inside(column + i, &ProductWords::n));
     }
@@ -215,10 +265,10 @@ class UnitMatmul {
       const Value row = first_row_ + row_in_tile + line;
       std::array<Value, kGroup> totals;
       Value shift;
-      if (is_split_) shift = row_shift(inside(row, &ProductWords::m));
+      if (is_f32()) shift = row_shift(inside(row, &ProductWords::m));
       for (int i = 0; i < kGroup; ++i) {
         totals[i] = b_.bitcast(b_.extract(words, i), ir::kF32);
-        if (is_split_) totals[i] = unscaled(totals[i], shift, column_shifts[i]);
+        if (is_f32()) totals[i] = unscaled(totals[i], shift, column_shifts[i]);
       }
       store_.if_row(row, [&] {
         Value start = (batch_ * kernel_.m() + row) * kernel_.n();
@@ -234,7 +284,7 @@ class UnitMatmul {
 
   const UnitLayout layout_;
   const MatmulTile& tile_;
-  const bool is_split_;
+  const bool is_split_, is_scaled_;
   const uint32_t matrix_rows_, matrix_columns_;  // of a subgroup
   Builder b_;
   MatmulKernel kernel_;
@@ -242,6 +292,10 @@ class UnitMatmul {
   const MatmulStore store_;
   UnitSlab slab_a_, slab_b_;
   ir::Shared shared_;
+  // Of scaled f32: whether a line of the tile has an element that is not finite.
+  std::optional<ScaledLines> scaled_;
+  ir::Shared care_;
+  Value has_care_;
   Value part_;  // absent: there is one
   Value batch_, first_row_, first_column_;
   Value row_, column_;  // of the subgroup, in the tile

@@ -127,6 +127,7 @@ Product product_of(const Region& region) {
   for (const Root& root : region.roots) {
     if (storage_bytes(root.node->dtype) < storage_bytes(p.stored)) p.stored = root.node->dtype;
   }
+  p.precision = sum.precision;
   p.has_epilogue = index + 1 < region.exprs.size() || region.roots.size() > 1;
   p.batch = words.batch;
   p.m = words.m;
@@ -149,16 +150,19 @@ Product product_of(const Region& region) {
     if (operand.addressing == Addressing::gathered) {
       *f = gathered_factor(region, operand, f->extent);
     }
+    f->stored = static_cast<uint64_t>(operand.node->count);
   }
   return p;
 }
 
-Region product_region(NodeRef a, NodeRef b, NodeRef root, const ProductWords& words) {
+Region product_region(NodeRef a, NodeRef b, NodeRef root, const ProductWords& words,
+                      Precision precision) {
   Region region;
   region.kind = RegionKind::matmul;
   Expr sum{ExprKind::contract, Level::row};
   sum.op = Op::dot;
   sum.dtype = root->dtype;
+  sum.precision = precision;
   for (NodeRef* node : {&a, &b}) {
     const auto i = static_cast<int16_t>(region.operands.size());
     Expr load{ExprKind::load, Level::element};
@@ -176,6 +180,7 @@ Region product_region(NodeRef a, NodeRef b, NodeRef root, const ProductWords& wo
   }
   region.exprs.push_back(sum);
   region.key += name(sum.dtype);
+  if (precision != Precision::accurate) region.key += name(precision);
   region.row_count = root->count;
   region.add_root(std::move(root), static_cast<int>(region.exprs.size()) - 1);
   append(region.words, words);
@@ -253,9 +258,10 @@ std::optional<UnitFactors> unit_factors(const Product& product, const Target& ta
                s.a == factor && s.b == factor && s.accumulator == plan::MatrixType::f32;
       });
   if (!has_shape) return std::nullopt;
-  return type == DType::f16    ? UnitFactors::f16
-         : type == DType::bf16 ? UnitFactors::bf16
-                               : UnitFactors::split;
+  if (type == DType::f16) return UnitFactors::f16;
+  if (type == DType::bf16) return UnitFactors::bf16;
+  const bool is_fast = product.precision == Precision::fast && plan.has.subgroup_arithmetic;
+  return is_fast ? UnitFactors::scaled : UnitFactors::split;
 }
 
 }  // namespace nxv::kernels

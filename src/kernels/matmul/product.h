@@ -22,6 +22,7 @@ struct Factor {
   uint64_t free_run = 0, depth_run = 0;     // extents of the innermost digits
   int32_t free_axis = -1, depth_axis = -1;  // that they move along
   uint32_t other_strides = 0;  // the bits that any stride but theirs has, or the offset
+  uint64_t stored = 0;         // elements of the tensor that it lies in
 };
 
 // C[b, m, n] = sum over k of A[b, m, k] * B[b, k, n].
@@ -29,6 +30,7 @@ struct Product {
   DType type = DType::f32;    // of the sums
   DType stored = DType::f32;  // of what the region makes of them: the narrowest root's
   bool has_epilogue = false;  // it makes something else of them, or several things
+  Precision precision = Precision::accurate;
   Factor a, b;
   uint64_t batch = 1, m = 1, n = 1, k = 1;
 
@@ -43,7 +45,8 @@ Product product_of(const Region& region);
 // The operand of a factor, 0 or 1.
 const Operand& factor_operand(const Region& region, int factor);
 // A region that computes the product of two stored values: for probes and tests.
-Region product_region(NodeRef a, NodeRef b, NodeRef root, const ProductWords& words);
+Region product_region(NodeRef a, NodeRef b, NodeRef root, const ProductWords& words,
+                      Precision precision = Precision::accurate);
 
 struct Accumulation {
   Choice<DType> type;  // that products are computed and added in
@@ -79,7 +82,11 @@ struct ChunkAccess {
 };
 ChunkAccess chunk_access(const Product& product, const Factor& factor);
 
-enum class UnitFactors : uint8_t { f16, bf16, split };
+// f32: `split` into two f16 (split_lines.h), or `scaled` and rounded to one (scaled_lines.h).
+enum class UnitFactors : uint8_t { f16, bf16, split, scaled };
+inline constexpr bool are_f32(UnitFactors f) {
+  return f == UnitFactors::split || f == UnitFactors::scaled;
+}
 // What the matrix units of the target multiply for the product; nothing where it is computed
 // without them. A function of types, sizes and plan alone, since bits depend on it.
 std::optional<UnitFactors> unit_factors(const Product& product, const Target& target);

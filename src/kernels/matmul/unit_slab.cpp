@@ -8,7 +8,7 @@ namespace nxv::kernels {
 using ir::Value;
 
 UnitSlab::UnitSlab(const MatmulKernel& kernel, const MatmulKernel::Operand& operand,
-                   ChunkAccess access, const MatmulTile& tile, uint32_t extent, uint32_t planes,
+                   ChunkAccess access, const MatmulTile& tile, uint32_t extent, UnitFactors factors,
                    bool is_full)
     : b_(kernel.b),
       kernel_(kernel),
@@ -16,7 +16,8 @@ UnitSlab::UnitSlab(const MatmulKernel& kernel, const MatmulKernel::Operand& oper
       access_(access),
       depth_(tile.depth),
       threads_(tile.threads()),
-      planes_(planes),
+      factors_(factors),
+      planes_(factors == UnitFactors::split ? 2 : 1),
       is_full_(is_full),
       lines_(access.along_k ? extent : depth_),
       line_chunks_((access.along_k ? depth_ : extent) / kChunk),
@@ -57,7 +58,7 @@ void UnitSlab::locate(Value local, Value batch, Value first, Value free_end,
       if (slots_.empty()) start_ = start;
       slot.skip = (access_.along_k ? operand_.free_stride : operand_.depth_stride) * skipped;
     }
-    if (is_split()) {
+    if (is_f32()) {
       const bool shares = !access_.along_k && !slots_.empty();
       if (shares) slot.scales = slots_[0].scales;
       for (uint32_t i = 0; i < several && !shares; ++i) {
@@ -82,7 +83,7 @@ void UnitSlab::load(Value k) {
     } else if (access_.contiguous) {
       loaded.inside.push_back(step < end);
       load_contiguous(slot.at + at_most(step, end - several) * operand_.depth_stride, loaded);
-    } else if (access_.adjacent && !is_split()) {
+    } else if (access_.adjacent && !is_f32()) {
       load_adjacent(slot, step, end, loaded);
     } else {
       for (uint32_t i = 0; i < kChunk; ++i) {
@@ -101,13 +102,27 @@ void UnitSlab::load(Value k) {
 void UnitSlab::store() {
   for (size_t s = 0; s < slots_.size(); ++s) {
     const Value target = slots_[s].target + first_;
-    if (planes_ == 1) {
+    if (!is_f32()) {
       b_.shared_store(shared_, target, halves(loaded_[s]));
-    } else {
-      const auto [high, low] = split(loaded_[s], slots_[s].scales);
-      b_.shared_store(shared_, target, high);
-      b_.shared_store(shared_, target + plane_size(), low);
+      continue;
     }
+    const Chunk all = scaled(loaded_[s], slots_[s].scales);
+    Chunk high, low;
+    for (size_t i = 0; i < kChunk; ++i) high[i] = upper(all[i]);
+    b_.shared_store(shared_, target, packed(high));
+    if (planes_ == 1) continue;
+    for (size_t i = 0; i < kChunk; ++i) low[i] = all[i] - high[i];
+    b_.shared_store(shared_, target + plane_size(), packed(low));
+  }
+}
+
+void UnitSlab::store_carefully() {
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    Chunk all = scaled(loaded_[s], slots_[s].scales);
+    for (size_t i = 0; i < kChunk; ++i) {
+      all[i] = upper_carefully(masked(loaded_[s], i, element(loaded_[s], i), kernel_.zero()), all[i]);
+    }
+    b_.shared_store(shared_, slots_[s].target + first_, packed(all));
   }
 }
 
@@ -127,7 +142,7 @@ Value UnitSlab::spread(Value order) const {
 }
 
 void UnitSlab::load_contiguous(Value index, Loaded& loaded) {
-  if (!is_split()) {
+  if (!is_f32()) {
     loaded.values = {b_.load(operand_.buffer, index >> 3, kUnitWordType)};
     return;
   }
@@ -243,7 +258,7 @@ void UnitSlab::load_run(const Place& place, Value inside, Loaded& loaded) {
   const auto load = [&](Value at, ir::Type type) {
     return b_.load(operand_.buffer, b_.bitcast(at, ir::kU32), type);
   };
-  if (is_split()) {
+  if (is_f32()) {
     for (uint32_t i = 0; i < kChunk; ++i) {
       loaded.values.push_back(load(clamped(index + static_cast<int>(i), least, most), ir::kF32));
     }
@@ -258,7 +273,7 @@ void UnitSlab::load_run(const Place& place, Value inside, Loaded& loaded) {
 }
 
 Value UnitSlab::load_one(Value index) const {
-  if (is_split()) return b_.load(operand_.buffer, index, ir::kF32);
+  if (is_f32()) return b_.load(operand_.buffer, index, ir::kF32);
   const Value word = b_.load(operand_.buffer, index >> 1, ir::kU32);
   return (word >> ((index & 1u) << 4)) & 0xffffu;
 }
@@ -286,24 +301,37 @@ Value UnitSlab::halves(const Loaded& loaded) const {
   return b_.pack(words);
 }
 
-std::pair<Value, Value> UnitSlab::split(const Loaded& loaded,
-                                        const std::vector<Value>& scales) const {
-  std::array<Value, kChunk> high, low;
+Value UnitSlab::element(const Loaded& loaded, size_t i) const {
+  if (loaded.values.size() != 2) return loaded.values[i];
+  return b_.extract(loaded.values[i / 4], static_cast<int>(i % 4));
+}
+
+UnitSlab::Chunk UnitSlab::scaled(const Loaded& loaded, const std::vector<Value>& scales) const {
+  Chunk all;
   for (size_t i = 0; i < kChunk; ++i) {
-    const Value x = loaded.values.size() == 2
-                        ? b_.extract(loaded.values[i / 4], static_cast<int>(i % 4))
-                        : loaded.values[i];
-    const Value scaled =
-        masked(loaded, i, x * scales[std::min(i, scales.size() - 1)], kernel_.zero());
-    const Value bits = b_.bitcast(scaled, ir::kU32);
-    high[i] = b_.bitcast((bits + 0x1000u) & 0xffffe000u, ir::kF32);
-    low[i] = scaled - high[i];
+    const Value x = element(loaded, i) * scales[std::min(i, scales.size() - 1)];
+    all[i] = masked(loaded, i, x, kernel_.zero());
   }
-  const auto packed = [this](const std::array<Value, kChunk>& v) {
-    return b_.pack({b_.pack_half(v[0], v[1]), b_.pack_half(v[2], v[3]), b_.pack_half(v[4], v[5]),
-                    b_.pack_half(v[6], v[7])});
-  };
-  return {packed(high), packed(low)};
+  return all;
+}
+
+Value UnitSlab::upper(Value scaled) const {
+  return b_.bitcast((b_.bitcast(scaled, ir::kU32) + 0x1000u) & 0xffffe000u, ir::kF32);
+}
+
+Value UnitSlab::upper_carefully(Value x, Value scaled) const {
+  constexpr uint32_t kInfinity = 0x7f800000, kLeast = (127 - 24) << 23;  // 2^-24
+  const Value bits = b_.bitcast(x, ir::kU32), sign = bits & 0x80000000u;
+  const Value magnitude = b_.bitcast(scaled, ir::kU32) & 0x7fffffffu;
+  const Value rounded = (magnitude + 0x1000u) & 0xffffe000u;
+  const Value present = b_.binary(ir::Opcode::max, rounded, b_.u32(kLeast));
+  const Value finite = b_.select(bits == sign, b_.u32(0), present);
+  return b_.bitcast(sign | b_.select(magnitude < kInfinity, finite, magnitude), ir::kF32);
+}
+
+Value UnitSlab::packed(const Chunk& v) const {
+  return b_.pack({b_.pack_half(v[0], v[1]), b_.pack_half(v[2], v[3]), b_.pack_half(v[4], v[5]),
+                  b_.pack_half(v[6], v[7])});
 }
 
 }  // namespace nxv::kernels

@@ -4,7 +4,7 @@
 // each step. Sixteen lines are interleaved at an odd distance, so that neither the stores of chunks
 // nor the loads of matrices meet in a bank: chunk c of line l lies at (l % 16) * distance +
 // (l / 16) * chunks of a line + c. Of split f32 there are two planes: the upper bits of all
-// elements, and what remains of them.
+// elements, and what remains of them. Of scaled f32 there are the upper bits alone.
 #pragma once
 
 #include <array>
@@ -25,18 +25,20 @@ class UnitSlab {
  public:
   // `extent`: rows or columns of the tile. `is_full`: nothing lies beyond an end.
   UnitSlab(const MatmulKernel& kernel, const MatmulKernel::Operand& operand, ChunkAccess access,
-           const MatmulTile& tile, uint32_t extent, uint32_t planes, bool is_full);
+           const MatmulTile& tile, uint32_t extent, UnitFactors factors, bool is_full);
 
   uint32_t size() const { return planes_ * plane_size(); }
   // In shared memory, from element `first` on.
   void place(ir::Shared shared, uint32_t first);
 
-  // The chunks that this invocation carries. `scale_of` gives the scale of a line, split only.
+  // The chunks that this invocation carries. `scale_of` gives the scale of a line, of f32.
   void locate(ir::Value local, ir::Value batch, ir::Value first, ir::Value free_end,
               const std::function<ir::Value(ir::Value)>& scale_of);
   // Loads this invocation's chunks of the slab that starts at k.
   void load(ir::Value k);
   void store();
+  // The same of scaled f32, of which some may not be finite.
+  void store_carefully();
   // The matrix at rows (columns) `free` and steps `step`, both multiples of 16.
   ir::Value matrix(ir::Type type, uint32_t plane, ir::Value free, uint32_t step) const;
 
@@ -53,7 +55,7 @@ class UnitSlab {
   };
 
   uint32_t plane_size() const { return kUnitSide * distance_; }
-  bool is_split() const { return planes_ == 2; }
+  bool is_f32() const { return are_f32(factors_); }
   ir::Value at_most(ir::Value v, ir::Value limit) const {
     return b_.binary(ir::Opcode::min, v, limit);
   }
@@ -80,16 +82,24 @@ class UnitSlab {
   // What lies beyond the end of k is 0.
   ir::Value masked(const Loaded& loaded, size_t i, ir::Value v, ir::Value zero) const;
   ir::Value halves(const Loaded& loaded) const;
-  // A scaled element is the sum of an f16, its upper eleven bits, and what remains of it. The upper
-  // bits are cut off in integers: compilers fold x - f16(x) to 0.
-  std::pair<ir::Value, ir::Value> split(const Loaded& loaded,
-                                        const std::vector<ir::Value>& scales) const;
+  // Elements of f32, scaled.
+  using Chunk = std::array<ir::Value, kChunk>;
+  ir::Value element(const Loaded& loaded, size_t i) const;
+  Chunk scaled(const Loaded& loaded, const std::vector<ir::Value>& scales) const;
+  // The upper eleven bits of a scaled element, as f32. They are cut off in integers: compilers fold
+  // x - f16(x) to 0, and pack_half rounds in either direction.
+  ir::Value upper(ir::Value scaled) const;
+  // The same, but keeps what is not finite, and leaves nothing of x as 0 unless x is.
+  ir::Value upper_carefully(ir::Value x, ir::Value scaled) const;
+  ir::Value packed(const Chunk& elements) const;
 
   ir::Builder& b_;
   const MatmulKernel& kernel_;
   const MatmulKernel::Operand& operand_;
   const ChunkAccess access_;
-  const uint32_t depth_, threads_, planes_;
+  const uint32_t depth_, threads_;
+  const UnitFactors factors_;
+  const uint32_t planes_;
   const bool is_full_;
   const uint32_t lines_, line_chunks_, distance_;
   ir::Shared shared_;

@@ -141,7 +141,7 @@ HostTensor evaluate_reduction(const Node& node, const HostTensor& input) {
 }
 
 HostTensor evaluate_dot(const Node& node, const HostTensor& a, const HostTensor& b) {
-  const auto& [contract_a, contract_b, batch_a, batch_b] = node.attribute<DotAxes>();
+  const auto& [contract_a, contract_b, batch_a, batch_b, _] = node.attribute<DotAttr>();
   const Axes free_a = free_axes(a.shape, contract_a, batch_a);
   const Axes free_b = free_axes(b.shape, contract_b, batch_b);
   const Shape contracted = pick(a.shape, contract_a);

@@ -321,7 +321,7 @@ TEST(Dot, BatchesAndOrdersAxes) {
   const NodeRef a = g.data(DType::s32, {2, 2, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
   const NodeRef b = g.data(DType::s32, {2, 3}, {1, 0, 2, 0, 1, 1});
   const HostTensor t =
-      reference_evaluate(*g.node(Op::dot, DType::s32, {2, 2}, {a, b}, DotAxes{{2}, {1}, {0}, {0}}));
+      reference_evaluate(*g.node(Op::dot, DType::s32, {2, 2}, {a, b}, DotAttr{{2}, {1}, {0}, {0}}));
   EXPECT_EQ(values(t), (std::vector<double>{7, 16, 17, 23}));
 }
 

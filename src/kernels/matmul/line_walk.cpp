@@ -1,0 +1,98 @@
+#include "kernels/matmul/line_walk.h"
+
+namespace nxv::kernels {
+
+using ir::Opcode;
+using ir::Value;
+
+LineWalk::LineWalk(const MatmulKernel& kernel, const Share& share)
+    : b_(kernel.b),
+      kernel_(kernel),
+      share_(share),
+      segments_(share.workgroup / share.lines),
+      partial_(b_.shared("partial", share.type, share.workgroup)),
+      result_(b_.shared("result", share.type, share.lines)),
+      local_(b_.builtin(ir::Builtin::local_index)) {}
+
+void LineWalk::locate(const MatmulKernel::Operand& operand, const FactorAccess& access, Value group,
+                      Value groups, Value extent) {
+  operand_ = &operand;
+  by_groups_ = access.by_groups_along(FactorAccess::Unit::depth) && share_.whole_groups;
+  along_k_ = access.unit == FactorAccess::Unit::depth;
+  line_ = along_k_ ? local_ / segments_ : local_ & (share_.lines - 1);
+  segment_ = along_k_ ? local_ & (segments_ - 1) : local_ / share_.lines;
+  batch_ = group / groups;
+  extent_ = extent;
+  const Value first = (group - batch_ * groups) * (share_.lines * share_.times);
+  lines_.clear(), frees_.clear(), at_.clear();
+  for (uint32_t i = 0; i < share_.times; ++i) {
+    lines_.push_back(first + (i == 0 ? line_ : line_ + i * share_.lines));
+    frees_.push_back(b_.binary(Opcode::min, lines_[i], extent - 1u));
+    at_.push_back(operand.of_batch(batch_) + operand.of_free(frees_[i]));
+  }
+}
+
+void LineWalk::each_element(const Visit& visit) const {
+  const uint32_t unroll = at_.size() > 1 ? 2 : share_.loads;
+  const uint32_t width = by_groups_ ? kGroup : 1, stride = segments_ * width;
+  const Value end = kernel_.k();
+  b_.for_range(segment_ * width, end, b_.u32(unroll * stride), [&](Value begin) {
+    std::vector<Value> loaded, inside;
+    for (uint32_t i = 0; i < unroll; ++i) {
+      const Value k = begin + i * stride;
+      inside.push_back(k < end);
+      const Place depth = operand_->of_depth(b_.binary(Opcode::min, k, end - width));
+      for (const Place& line : at_) loaded.push_back(load(line + depth));
+    }
+    for (uint32_t i = 0; i < unroll; ++i) {
+      for (size_t line = 0; line < at_.size(); ++line) {
+        const Value all = loaded[i * at_.size() + line];
+        for (uint32_t j = 0; j < width; ++j) {
+          const Value bits = by_groups_ ? b_.extract(all, static_cast<int>(j)) : all;
+          visit(line, bits & 0x7fffffffu, inside[i]);
+        }
+      }
+    }
+  });
+}
+
+Value LineWalk::load(const Place& place) const {
+  const Value index = operand_->index(place);
+  if (by_groups_) return b_.load(operand_->buffer, index >> 2, ir::vec(ir::kU32, kGroup));
+  if (!operand_->is_checked()) return b_.load(operand_->buffer, index, ir::kU32);
+  const Value inside = operand_->is_inside(place);
+  const Value bits = b_.load(operand_->buffer, b_.select(inside, index, b_.u32(0)), ir::kU32);
+  return b_.select(inside, bits, b_.u32(0));
+}
+
+// To result_, an element for each line.
+void LineWalk::combine(Value part, Opcode op, bool along_k) const {
+  b_.shared_store(partial_, local_, part);
+  b_.barrier();
+  b_.if_(local_ < share_.lines, [&] {
+    Value all;
+    for (uint32_t s = 0; s < segments_; ++s) {
+      const Value next =
+          b_.shared_load(partial_, along_k ? local_ * segments_ + s : local_ + s * share_.lines);
+      all = s == 0 ? next : b_.binary(op, all, next);
+    }
+    b_.shared_store(result_, local_, all);
+  });
+  b_.barrier();
+}
+
+Value LineWalk::combined(Value part, Opcode op) const {
+  combine(part, op, along_k_);
+  return b_.shared_load(result_, line_);
+}
+
+Value LineWalk::combined_of_all(Value part, Opcode op) const {
+  combine(part, op, false);
+  Value all = b_.shared_load(result_, b_.u32(0));
+  for (uint32_t i = 1; i < share_.lines; ++i) {
+    all = b_.binary(op, all, b_.shared_load(result_, b_.u32(i)));
+  }
+  return all;
+}
+
+}  // namespace nxv::kernels

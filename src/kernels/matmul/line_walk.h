@@ -1,0 +1,60 @@
+// The elements of neighbouring lines of a factor (rows of A, columns of B), by a workgroup that
+// measures them: several invocations a line, adjacent ones along k where elements are adjacent along
+// k, else along the lines.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "kernels/matmul/matmul_kernel.h"
+
+namespace nxv::kernels {
+
+class LineWalk {
+ public:
+  // Of a workgroup at a time. All are powers of two.
+  struct Share {
+    uint32_t workgroup;
+    uint32_t lines;           // side by side,
+    uint32_t times = 1;       // and so often again, by the same invocations
+    bool whole_groups;        // K is a multiple of four
+    uint32_t loads = 4;       // under way at once
+    ir::Type type = ir::kU32;  // of what invocations combine
+  };
+  LineWalk(const MatmulKernel& kernel, const Share& share);
+
+  // The lines of one of the `groups` that each batch of a factor has.
+  void locate(const MatmulKernel::Operand& operand, const FactorAccess& access, ir::Value group,
+              ir::Value groups, ir::Value extent);
+  size_t lines() const { return lines_.size(); }  // of this invocation
+  ir::Value batch() const { return batch_; }
+  ir::Value line(size_t i) const { return frees_[i]; }  // the last one stands for those beyond it
+  // Whether this invocation answers for the line, which exists.
+  ir::Value answers(size_t i) const { return (segment_ == 0u) & (lines_[i] < extent_); }
+
+  // The magnitudes, as bits, of this invocation's part of each of its lines; those beyond the end
+  // are elements that others visit too, and not `inside`.
+  using Visit = std::function<void(size_t line, ir::Value bits, ir::Value inside)>;
+  void each_element(const Visit& visit) const;
+  // Of all invocations of a line, for each of them; and of all of the workgroup.
+  ir::Value combined(ir::Value part, ir::Opcode op) const;
+  ir::Value combined_of_all(ir::Value part, ir::Opcode op) const;
+
+ private:
+  void combine(ir::Value part, ir::Opcode op, bool along_k) const;
+  ir::Value load(const Place& place) const;
+
+  ir::Builder& b_;
+  const MatmulKernel& kernel_;
+  const Share share_;
+  const uint32_t segments_;  // invocations of a line
+  const ir::Shared partial_, result_;
+  const ir::Value local_;
+  const MatmulKernel::Operand* operand_ = nullptr;
+  bool by_groups_ = false, along_k_ = false;
+  ir::Value line_, segment_, batch_, extent_;
+  std::vector<ir::Value> lines_, frees_;
+  std::vector<Place> at_;
+};
+
+}  // namespace nxv::kernels
