@@ -11,12 +11,13 @@
 namespace nxv {
 inline namespace cpp {
 
-// An option of `call`: integers (lengths, axes, flags, a DType) or a real.
+// An option of `call`: integers (lengths, axes, flags, a DType or Precision) or a real.
 struct Option {
   Option(const char* name, int64_t value) : name(name), integers{value} {}
   Option(const char* name, int value) : name(name), integers{value} {}
   Option(const char* name, bool value) : name(name), integers{value ? 1 : 0} {}
   Option(const char* name, DType value) : name(name), integers{static_cast<int64_t>(value)} {}
+  Option(const char* name, Precision value) : name(name), integers{static_cast<int64_t>(value)} {}
   Option(const char* name, double value) : name(name), reals{value} {}
   Option(const char* name, std::vector<int64_t> values) : name(name), integers(std::move(values)) {}
   const char* name;
@@ -154,11 +155,13 @@ struct ConvOptions {
   Axes strides, low, high, input_dilation, kernel_dilation;
   int64_t feature_group_size = 1, batch_group_size = 1;
   Axes input_permutation, kernel_permutation, output_permutation;
+  Precision precision = Precision::accurate;
 };
 // Cross-correlation of x [batch, channels, spatial...] with kernel [filters, channels, spatial...].
 inline Tensor conv(const Tensor& x, const Tensor& kernel, const ConvOptions& o = {}) {
   Options options{{"feature_group_size", o.feature_group_size},
-                  {"batch_group_size", o.batch_group_size}};
+                  {"batch_group_size", o.batch_group_size},
+                  {"precision", o.precision}};
   const auto add = [&](const char* name, const Axes& list) {
     if (!list.empty()) options.emplace_back(name, list);
   };

@@ -83,8 +83,9 @@ typedef enum nxv_dtype {
 } nxv_dtype;
 
 /* How products of f32 are computed: the option "precision" of dot, matmul and conv. Fast ones
- * multiply factors that are rounded to eleven bits where the device has matrix units and the product
- * is large enough; docs/accuracy.md has the errors. Of other types there is one precision. */
+ * multiply factors that are rounded to eleven bits where the device has matrix units and the
+ * product is large enough; docs/accuracy.md has the errors. Of other types there is one precision.
+ */
 typedef enum nxv_precision {
   NXV_ACCURATE,
   NXV_FAST,
@@ -301,8 +302,8 @@ NXV_API nxv_status nxv_matmul(nxv_tensor* a, nxv_tensor* b, nxv_tensor** out) NX
 
 /* ---- Operations by name: all of them, with their options ---- */
 
-/* Integers (lengths, axes, flags as 0 or 1, an nxv_dtype or nxv_precision) or reals; the other is NULL. One that the
- * operation does not take, or of another kind, is an invalid argument. */
+/* Integers (lengths, axes, flags as 0 or 1, an nxv_dtype or nxv_precision) or reals; the other is
+ * NULL. One that the operation does not take, or of another kind, is an invalid argument. */
 typedef struct nxv_option {
   const char* name;
   int count;

@@ -271,21 +271,45 @@ inline Tensor mean(const Tensor& x, const Axes& axes, bool keep_axes = false) {
 
 // ---- Products ----
 
+struct ProductOptions {
+  Precision precision = Precision::accurate;
+};
+
+namespace detail {
+
+inline Tensor product(const char* name, const Tensor& a, const Tensor& b, const ProductOptions& o,
+                      std::vector<nxv_option> options = {}) {
+  const auto precision = static_cast<int64_t>(o.precision);
+  options.push_back({"precision", 1, &precision, nullptr});
+  nxv_tensor* const operands[] = {a.get(), b.get()};
+  int count = 0;
+  return Tensor::make(a, [&](nxv_tensor** out) {
+    return nxv_call(name, 2, operands, size_of(options), options.data(), 1, out, &count);
+  });
+}
+
+}  // namespace detail
+
 // Contracts contract_a[i] of a with contract_b[i] of b; batch axes pair up and come first.
 inline Tensor dot(const Tensor& a, const Axes& contract_a, const Tensor& b, const Axes& contract_b,
-                  const Axes& batch_a = {}, const Axes& batch_b = {}) {
+                  const Axes& batch_a = {}, const Axes& batch_b = {},
+                  const ProductOptions& o = {}) {
   if (contract_a.size() != contract_b.size() || batch_a.size() != batch_b.size()) {
     throw Exception(NXV_SIZE_MISMATCH, "dot: as many axes of one operand as of the other");
   }
-  return Tensor::make(a, [&](nxv_tensor** out) {
-    return nxv_dot(a.get(), b.get(), detail::size_of(contract_a), contract_a.data(),
-                   contract_b.data(), detail::size_of(batch_a), batch_a.data(), batch_b.data(),
-                   out);
-  });
+  std::vector<nxv_option> axes;
+  const auto add = [&](const char* name, const Axes& list) {
+    axes.push_back({name, detail::size_of(list), list.data(), nullptr});
+  };
+  add("contract_a", contract_a);
+  add("contract_b", contract_b);
+  add("batch_a", batch_a);
+  add("batch_b", batch_b);
+  return detail::product("dot", a, b, o, std::move(axes));
 }
 // Matrix product of the last two axes; leading ones broadcast, vectors as in numpy.
-inline Tensor matmul(const Tensor& a, const Tensor& b) {
-  return Tensor::make(a, [&](nxv_tensor** out) { return nxv_matmul(a.get(), b.get(), out); });
+inline Tensor matmul(const Tensor& a, const Tensor& b, const ProductOptions& o = {}) {
+  return detail::product("matmul", a, b, o);
 }
 
 // ---- As free functions, the way Nx writes them ----

@@ -56,6 +56,9 @@ enum class DType {
   c128 = NXV_C128
 };
 
+// How products of f32 are computed; see nxv_precision.
+enum class Precision { accurate = NXV_ACCURATE, fast = NXV_FAST };
+
 namespace detail {
 
 inline void check(nxv_status status) {

@@ -74,9 +74,7 @@ Results dot_op(const Arguments& a) {
                a.optional_integers("batch_a"), a.optional_integers("batch_b"), a.precision()})};
 }
 
-Results matmul_op(const Arguments& a) {
-  return {matmul(a.tensor(0), a.tensor(1), a.precision())};
-}
+Results matmul_op(const Arguments& a) { return {matmul(a.tensor(0), a.tensor(1), a.precision())}; }
 
 // ---- Generators ----
 

@@ -32,7 +32,7 @@ TEST_F(Descriptions, CountBytesAndFlops) {
   EXPECT_EQ(d.bytes_read, 2 * 256 * 4U);
   EXPECT_EQ(d.bytes_written, 8 * 4U);
   EXPECT_EQ(d.temporaries, 0U);
-  EXPECT_EQ(names_of(d.steps[0].summary.ops), "multiply, add, sum");
+  EXPECT_EQ(names_of(d.steps[0].summary), "multiply, add, sum");
   EXPECT_EQ(d.results[0].index, 1);
   EXPECT_EQ(type_of(d.results[0]), "f32{8}");
 }
@@ -138,7 +138,7 @@ TEST_F(Descriptions, HaveLoopsAndBranchesInside) {
   ASSERT_NE(at, body.steps.end());
   ASSERT_EQ(at->parts.size(), 2U);
   EXPECT_EQ(at->parts[1].name, "else");
-  EXPECT_EQ(names_of(at->parts[1].program.steps.at(0).summary.ops), "negate");
+  EXPECT_EQ(names_of(at->parts[1].program.steps.at(0).summary), "negate");
   const std::string text = to_text(d);
   EXPECT_NE(text.find("\n    branch -> f32{3}\n"), std::string::npos) << text;
   EXPECT_NE(text.find("\n        pointwise region -> f32{3} (cut: root)\n"), std::string::npos)

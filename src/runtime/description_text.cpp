@@ -72,7 +72,7 @@ void write_steps(std::ostringstream& out, const std::string& indent, const Progr
 void write_step(std::ostringstream& out, const std::string& indent, const StepDescription& s) {
   out << indent << title(s) << '\n' << s.expressions;
   out << indent << "  step " << s.number;
-  if (s.kind == Kind::region) out << ": " << names_of(s.summary.ops);
+  if (s.kind == Kind::region) out << ": " << names_of(s.summary);
   if (!s.operands.empty()) out << "; reads " << joined(s.operands, name_of);
   out << '\n';
   if (s.kind == Kind::region) {

@@ -37,7 +37,7 @@ Bytes random_numbers(DType t, int64_t count, uint32_t state) {
   return bytes;
 }
 
-bool agree(DType t, const Bytes& x, const Bytes& y) {
+bool agree(DType t, Precision precision, const Bytes& x, const Bytes& y) {
   // Sums that differ by little may round to neighbours.
   const double step = t == DType::f16 ? 0x1p-10 : t == DType::bf16 ? 0x1p-7 : 0;
   double difference = 0, norm = 0;
@@ -48,20 +48,23 @@ bool agree(DType t, const Bytes& x, const Bytes& y) {
     difference += (a - b) * (a - b);
     norm += b * b;
   }
-  return step > 0 || (norm > 0 && difference <= 1e-12 * norm);
+  const double error = precision == Precision::fast ? 4e-4 : 1e-6;
+  return step > 0 || (norm > 0 && difference <= error * error * norm);
 }
 
-MatrixCheck product_check(DType t, const kernels::Target& target) {
+MatrixCheck product_check(DType t, Precision precision, const kernels::Target& target) {
   MatrixCheck check;
   check.region = kernels::product_region(node(t, {kM, kK}), node(t, {kK, kN}), node(t, {1, kM, kN}),
-                                         {{0, 0, kK, 1}, {0, 0, kN, 1}, 1, kM, kN, kK});
-  if (!kernels::unit_factors(kernels::product_of(check.region), target)) return check;
+                                         {{0, 0, kK, 1}, {0, 0, kN, 1}, 1, kM, kN, kK}, precision);
+  const auto factors = kernels::unit_factors(kernels::product_of(check.region), target);
+  const bool is_fast = factors == kernels::UnitFactors::scaled;
+  if (!factors || is_fast != (precision == Precision::fast)) return check;
   check.ways = {kernels::lower_small_units(check.region, target),
                 kernels::lower_matmul(check.region, target, kernels::MatmulTile{})};
   check.a = random_numbers(t, kM * kK, 1);
   check.b = random_numbers(t, kK * kN, 2);
   check.c_bytes = storage(t, kM * kN);
-  check.is_right = [t](std::span<const Bytes> c) { return agree(t, c[0], c[1]); };
+  check.is_right = [=](std::span<const Bytes> c) { return agree(t, precision, c[0], c[1]); };
   return check;
 }
 
@@ -111,10 +114,13 @@ MatrixCheck halves_check() {
 std::vector<MatrixCheck> matrix_checks(const kernels::Target& target) {
   std::vector<MatrixCheck> checks;
   for (DType t : {DType::f16, DType::bf16, DType::f32}) {
-    MatrixCheck check = product_check(t, target);
+    MatrixCheck check = product_check(t, Precision::accurate, target);
     if (check.ways.empty()) continue;
     checks.push_back(std::move(check));
-    if (t == DType::f32) checks.push_back(halves_check());
+    if (t != DType::f32) continue;
+    checks.push_back(halves_check());
+    MatrixCheck fast = product_check(t, Precision::fast, target);
+    if (!fast.ways.empty()) checks.push_back(std::move(fast));
   }
   return checks;
 }

@@ -22,7 +22,8 @@ struct MatrixCheck {
   std::function<bool(std::span<const Bytes> answers)> is_right;
 };
 
-// A check for each type whose products would use matrix units on the target, none without.
+// A check for each type and precision whose products would use matrix units on the target, none
+// without.
 // Lowerings refer to the target's plan.
 std::vector<MatrixCheck> matrix_checks(const kernels::Target& target);
 

@@ -11,7 +11,7 @@ namespace {
 plan::DevicePlan make_plan() {
   using plan::MatrixType;
   plan::DevicePlan p;
-  p.has.coopmat = p.has.f16 = p.has.bf16 = true;
+  p.has.coopmat = p.has.f16 = p.has.bf16 = p.has.subgroup_arithmetic = true;
   p.shared_memory_bytes = 49152;
   p.max_workgroup_invocations = 1024;
   p.subgroup_size = 32;
@@ -54,7 +54,7 @@ int failures(const Change& change) {
 
 TEST(MatrixProbe, RightUnitsPass) {
   const plan::DevicePlan plan = make_plan();
-  EXPECT_EQ(matrix_checks(kernels::make_target(plan)).size(), 4u);
+  EXPECT_EQ(matrix_checks(kernels::make_target(plan)).size(), 5u);
   EXPECT_EQ(failures([](ir::Kernel&) {}), 0);
 }
 
@@ -65,7 +65,7 @@ TEST(MatrixProbe, WrongUnitsFail) {
                 if (inst.op == ir::Opcode::matrix_load) inst.imm ^= ir::matrix_place(0, true);
               }
             }),
-            3);
+            4);
   // Products that forget what they are added to.
   EXPECT_EQ(failures([](ir::Kernel& k) {
               uint32_t zeros = ir::kNone;
@@ -75,7 +75,7 @@ TEST(MatrixProbe, WrongUnitsFail) {
                 if (inst.op == ir::Opcode::matrix_multiply_add) inst.args[2] = zeros;
               }
             }),
-            3);
+            4);
 }
 
 TEST(MatrixProbe, NothingToTestWithoutUnits) {

@@ -153,7 +153,7 @@ std::vector<Line> lines_of(const StepDescription& s) {
                        const std::vector<std::string>& words) {
     for (std::string& line : list_lines(label, words)) lines.push_back({style, std::move(line)});
   };
-  if (s.kind == Kind::region) add("name", "", words_of(s.summary.ops));
+  if (s.kind == Kind::region) add("name", "", words_of(s.summary));
   if (!s.operands.empty()) add("quiet", "in  ", names(s.operands));
   add("quiet", "out ", types(s.results));
   if (s.kind == Kind::loop) lines.push_back({"quiet", s.rounds});

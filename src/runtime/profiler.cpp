@@ -10,7 +10,7 @@ constexpr uint64_t kStepsACollection = 4096;
 
 std::string name_of(const StepSummary& summary) {
   std::string text(name(summary.kind));
-  text += ": " + names_of(summary.ops) + " ->";
+  text += ": " + names_of(summary) + " ->";
   for (size_t r = 0; r < summary.shapes.size(); ++r) {
     text += (r == 0 ? " " : ", ") + std::string(name(summary.dtypes[r]));
     text += to_string(summary.shapes[r]);

@@ -39,6 +39,7 @@ std::string expressions_text(const Region& region) {
     for (int16_t arg : e.args) {
       if (arg >= 0) out << " e" << arg;
     }
+    if (e.precision != Precision::accurate) out << " (" << name(e.precision) << ')';
     out << " : " << name(e.dtype) << (e.level == Level::element ? " each element\n" : "\n");
   }
   return out.str();

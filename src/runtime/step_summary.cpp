@@ -79,6 +79,7 @@ StepSummary summary_of(const Region& region) {
         computes(e) || e.kind == ExprKind::gather ||
         (e.kind == ExprKind::generate && e.op != Op::constant && e.op != Op::argument);
     if (is_named) summary.ops.push_back(e.op);
+    if (e.kind == ExprKind::contract) summary.precision = e.precision;
   }
   // A copy: a view or a constant that is stored for its own sake.
   if (summary.ops.empty()) summary.ops.push_back(region.root->op);
@@ -86,9 +87,9 @@ StepSummary summary_of(const Region& region) {
   return summary;
 }
 
-std::vector<std::string> words_of(const std::vector<Op>& ops) {
+std::vector<std::string> words_of(const StepSummary& summary) {
   std::vector<std::pair<Op, int>> counts;  // in the order of the first
-  for (Op op : ops) {
+  for (Op op : summary.ops) {
     const auto known =
         std::find_if(counts.begin(), counts.end(), [&](const auto& c) { return c.first == op; });
     if (known == counts.end()) {
@@ -100,14 +101,17 @@ std::vector<std::string> words_of(const std::vector<Op>& ops) {
   std::vector<std::string> words;
   for (const auto& [op, count] : counts) {
     std::string& word = words.emplace_back(name(op));
+    if (op == Op::dot && summary.precision != Precision::accurate) {
+      word = std::string(name(summary.precision)) + ' ' + word;
+    }
     if (count > 1) word += " x" + std::to_string(count);
   }
   return words;
 }
 
-std::string names_of(const std::vector<Op>& ops) {
+std::string names_of(const StepSummary& summary) {
   std::string text;
-  for (const std::string& word : words_of(ops)) text += (text.empty() ? "" : ", ") + word;
+  for (const std::string& word : words_of(summary)) text += (text.empty() ? "" : ", ") + word;
   return text;
 }
 

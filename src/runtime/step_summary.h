@@ -12,11 +12,12 @@ namespace nxv::runtime {
 struct StepSummary {
   RegionKind kind = RegionKind::pointwise;
   SplitReason reason = SplitReason::root;
-  std::vector<Op> ops;         // what is computed, in the order of its expressions; views are none
-  std::vector<DType> dtypes;   // of the roots
-  std::vector<Shape> shapes;   // of the roots
-  uint64_t flops = 0;          // see flops_of
-  bool is_flops_known = true;  // not of operations with kernels of their own
+  std::vector<Op> ops;  // what is computed, in the order of its expressions; views are none
+  Precision precision = Precision::accurate;  // of its product
+  std::vector<DType> dtypes;                  // of the roots
+  std::vector<Shape> shapes;                  // of the roots
+  uint64_t flops = 0;                         // see flops_of
+  bool is_flops_known = true;                 // not of operations with kernels of their own
 };
 
 StepSummary summary_of(const Region& region);
@@ -28,9 +29,9 @@ StepSummary summary_of(const Region& region);
 // and generators count nothing.
 uint64_t flops_of(const Region& region);
 
-// The operations in short, each with how often it comes: "multiply x3", "add", "exp".
-std::vector<std::string> words_of(const std::vector<Op>& ops);
-// The same in one text: "multiply x3, add, exp".
-std::string names_of(const std::vector<Op>& ops);
+// The operations in short, each with how often it comes: "multiply x3", "fast dot", "exp".
+std::vector<std::string> words_of(const StepSummary& summary);
+// The same in one text: "multiply x3, fast dot, exp".
+std::string names_of(const StepSummary& summary);
 
 }  // namespace nxv::runtime

@@ -1,6 +1,6 @@
 // The elements of neighbouring lines of a factor (rows of A, columns of B), by a workgroup that
-// measures them: several invocations a line, adjacent ones along k where elements are adjacent along
-// k, else along the lines.
+// measures them: several invocations a line, adjacent ones along k where elements are adjacent
+// along k, else along the lines.
 #pragma once
 
 #include <functional>
@@ -15,10 +15,10 @@ class LineWalk {
   // Of a workgroup at a time. All are powers of two.
   struct Share {
     uint32_t workgroup;
-    uint32_t lines;           // side by side,
-    uint32_t times = 1;       // and so often again, by the same invocations
-    bool whole_groups;        // K is a multiple of four
-    uint32_t loads = 4;       // under way at once
+    uint32_t lines;            // side by side,
+    uint32_t times = 1;        // and so often again, by the same invocations
+    bool whole_groups;         // K is a multiple of four
+    uint32_t loads = 4;        // under way at once
     ir::Type type = ir::kU32;  // of what invocations combine
   };
   LineWalk(const MatmulKernel& kernel, const Share& share);

@@ -391,7 +391,8 @@ class MatmulLowering {
     words.column_groups = static_cast<uint32_t>(divide_up(product_.n, layout.together));
     words.row_count = static_cast<uint32_t>(product_.a.stored);
     words.column_count = static_cast<uint32_t>(product_.b.stored);
-    Launch& d = add(kScaleMeasure, layout, words, product_.batch * (product_.m + product_.n) * product_.k);
+    Launch& d =
+        add(kScaleMeasure, layout, words, product_.batch * (product_.m + product_.n) * product_.k);
     d.groups = fold_groups(all(), plan_);
     d.workspaces = {writes(scales)};
     d.writes_output = false;

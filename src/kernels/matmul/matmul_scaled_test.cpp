@@ -96,11 +96,13 @@ TEST(MatmulScaled, ElevenBitsOfAnyNumbers) {
   };
   const auto wide = [](DType t, std::mt19937& random) {
     const int exponent = static_cast<int>(random() % 41) - 20;
-    return make_scalar(t, std::ldexp(std::uniform_real_distribution<double>(-1, 1)(random), exponent));
+    return make_scalar(t,
+                       std::ldexp(std::uniform_real_distribution<double>(-1, 1)(random), exponent));
   };
   const auto widest = [](DType t, std::mt19937& random) {
     const int exponent = static_cast<int>(random() % 120) - 60;
-    return make_scalar(t, std::ldexp(std::uniform_real_distribution<double>(1, 2)(random), exponent));
+    return make_scalar(t,
+                       std::ldexp(std::uniform_real_distribution<double>(1, 2)(random), exponent));
   };
   const std::function<Scalar(DType, std::mt19937&)> kinds[] = {any_real, positive, normal, wide,
                                                                widest};
@@ -124,8 +126,7 @@ TEST(MatmulScaled, LinesOfAnyScale) {
     const auto scale = [&](const Matrix& m, Bytes& bytes, bool is_row, int exponent) {
       for (int64_t batch = 0; batch < 2; ++batch) {
         for (int64_t k = 0; k < p.k; ++k) {
-          const double v =
-              to_double(is_row ? p.x(batch, line, k) : p.y(batch, k, line));
+          const double v = to_double(is_row ? p.x(batch, line, k) : p.y(batch, k, line));
           set(m, bytes, batch, is_row ? line : k, is_row ? k : line,
               line == 7 ? 0 : std::ldexp(v, exponent));
         }
@@ -249,9 +250,12 @@ TEST(MatmulScaled, ChosenByShapeAndPrecisionAlone) {
     Problem p(t, t, 1, 1, 1, 1);
     const auto word = [](int64_t v) { return static_cast<uint32_t>(v); };
     p.region.words.clear();
-    append(p.region.words,
-           ProductWords{{0, word(m * k), word(k), 1}, {0, word(k * n), word(n), 1}, word(batch),
-                        word(m), word(n), word(k)});
+    append(p.region.words, ProductWords{{0, word(m * k), word(k), 1},
+                                        {0, word(k * n), word(n), 1},
+                                        word(batch),
+                                        word(m),
+                                        word(n),
+                                        word(k)});
     const Problem q = fast(p);
     return names(q, lower_matmul(q.region, device.target));
   };

@@ -206,16 +206,13 @@ class UnitMatmul {
     b_.if_(local == 0u, [&] { b_.shared_store(care_, b_.u32(0), b_.u32(0)); });
     b_.barrier();
     for (bool is_row : {true, false}) {
-      const uint32_t lines = scaled_->is_whole(is_row) ? 1
-                             : is_row                  ? tile_.rows
-                                                       : tile_.columns;
+      const uint32_t lines = scaled_->is_whole(is_row) ? 1 : is_row ? tile_.rows : tile_.columns;
       for (uint32_t done = 0; done < lines; done += tile_.threads()) {
         const Value line = (is_row ? first_row_ : first_column_) + (local & (lines - 1)) + done;
-        const Value word = scaled_->word(
-            is_row, inside(line, is_row ? &ProductWords::m : &ProductWords::n));
-        b_.if_(!ScaledLines::is_finite(word), [&] {
-          b_.shared_atomic(Opcode::shared_atomic_or, care_, b_.u32(0), b_.u32(1));
-        });
+        const Value word =
+            scaled_->word(is_row, inside(line, is_row ? &ProductWords::m : &ProductWords::n));
+        b_.if_(!ScaledLines::is_finite(word),
+               [&] { b_.shared_atomic(Opcode::shared_atomic_or, care_, b_.u32(0), b_.u32(1)); });
       }
     }
     b_.barrier();

@@ -67,8 +67,7 @@ class ScaleMeasure {
   };
   Value word(Value extremes) {
     const Value exponent = b_.extract(extremes, 1) >> 23;
-    return exponent |
-           b_.select(b_.extract(extremes, 0) < kInfinity, b_.u32(0), b_.u32(kNotFinite));
+    return exponent | b_.select(b_.extract(extremes, 0) < kInfinity, b_.u32(0), b_.u32(kNotFinite));
   }
 
   void measure_lines(Value batch_stride, Value first_word) {
@@ -82,7 +81,8 @@ class ScaleMeasure {
   }
 
   // Of kWholeParts workgroups, every one takes groups of four elements that are as far apart.
-  void measure_tensor(const MatmulKernel::Operand& operand, Value count, Value part, Value first_word) {
+  void measure_tensor(const MatmulKernel::Operand& operand, Value count, Value part,
+                      Value first_word) {
     constexpr uint32_t kLoads = 8;
     const Extremes extremes(b_);
     const uint32_t stride = kWholeParts * layout_.workgroup;

@@ -35,8 +35,8 @@ ScaleSpace::ScaleSpace(const Product& product) {
 void ScaledLines::locate(Value batch) {
   const Value zero = kernel_.b.u32(0), columns = words_[&ScaleWords::columns];
   rows_ = layout_.whole_a ? whole(zero) : batch * words_[&ScaleWords::row_stride];
-  columns_ = layout_.whole_b ? whole(columns)
-                             : columns + batch * words_[&ScaleWords::column_stride];
+  columns_ =
+      layout_.whole_b ? whole(columns) : columns + batch * words_[&ScaleWords::column_stride];
 }
 
 Value ScaledLines::word(bool is_row, Value line) const {

@@ -39,7 +39,9 @@ inline std::string name_of(const Problem& p) {
          "x" + std::to_string(p.n) + "x" + std::to_string(p.k);
 }
 
-inline double number(const Bytes& c, DType t, int64_t i) { return to_double(load_scalar(t, c.data(), i)); }
+inline double number(const Bytes& c, DType t, int64_t i) {
+  return to_double(load_scalar(t, c.data(), i));
+}
 
 // ||c - product|| / ||product|| and the same of a chain of fma, for f32.
 struct Errors {

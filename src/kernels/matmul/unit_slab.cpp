@@ -120,7 +120,8 @@ void UnitSlab::store_carefully() {
   for (size_t s = 0; s < slots_.size(); ++s) {
     Chunk all = scaled(loaded_[s], slots_[s].scales);
     for (size_t i = 0; i < kChunk; ++i) {
-      all[i] = upper_carefully(masked(loaded_[s], i, element(loaded_[s], i), kernel_.zero()), all[i]);
+      all[i] =
+          upper_carefully(masked(loaded_[s], i, element(loaded_[s], i), kernel_.zero()), all[i]);
     }
     b_.shared_store(shared_, slots_[s].target + first_, packed(all));
   }
