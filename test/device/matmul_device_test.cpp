@@ -8,6 +8,7 @@
 #include <random>
 
 #include "base/scalar.h"
+#include "library/registry.h"
 #include "runtime/engine.h"
 
 namespace nxv::runtime {
@@ -85,6 +86,7 @@ class MatmulOnDevice : public ::testing::Test {
     bool transpose_a = false, transpose_b = false;
     // Elements are multiplied by 2^-spread .. 2^spread.
     int spread = 0;
+    Precision precision = Precision::accurate;
   };
   double sampled_error(const Product& p) {
     std::mt19937 bits(3);
@@ -108,7 +110,7 @@ class MatmulOnDevice : public ::testing::Test {
       return transposed ? transpose(stored, {0, 2, 1}) : stored;
     };
     const NodeRef product = dot(node(a, p.m, p.k, p.transpose_a), node(b, p.k, p.n, p.transpose_b),
-                                {{2}, {1}, {0}, {0}});
+                                {{2}, {1}, {0}, {0}, p.precision});
     const auto c = read(p.type == DType::f32 ? product : cast(product, DType::f32));
     const auto at = [&](const std::vector<std::byte>& bytes, int64_t batch, int64_t row,
                         int64_t column, int64_t rows, int64_t columns, bool transposed) {
@@ -173,6 +175,76 @@ TEST_F(MatmulOnDevice, LargeProductsOfAnyRange) {
   }
   EXPECT_LE(sampled_error({DType::f32, 1, 1024, 1024, 1024, false, false, 3}), 5e-7);
   EXPECT_LE(sampled_error({DType::f32, 1, 1024, 1024, 1024, false, false, 30}), 5e-7);
+}
+
+TEST_F(MatmulOnDevice, FastProductsOfAnyShapeAndRange) {
+  const auto fast = [](int64_t batch, int64_t m, int64_t n, int64_t k, bool ta = false,
+                       bool tb = false, int spread = 0) {
+    return Product{DType::f32, batch, m, n, k, ta, tb, spread, Precision::fast};
+  };
+  EXPECT_LE(sampled_error(fast(2, 201, 133, 267, true, false)), 5e-7);
+  if (!engine_->plan().has.coopmat) return;
+  for (auto [ta, tb] : {std::pair{false, false}, {false, true}, {true, false}, {true, true}}) {
+    EXPECT_LE(sampled_error(fast(1, 1024, 1024, 1024, ta, tb)), 3e-4);
+    EXPECT_LE(sampled_error(fast(2, 901, 803, 1001, ta, tb)), 3e-4);
+    EXPECT_LE(sampled_error(fast(12, 512, 520, 64, ta, tb)), 3e-4);
+    EXPECT_LE(sampled_error(fast(1, 512, 768, 3072, ta, tb)), 3e-4);
+    EXPECT_LE(sampled_error(fast(1, 64, 72, 40001, ta, tb)), 3e-4);
+    EXPECT_LE(sampled_error(fast(1, 1024, 1024, 1024, ta, tb, 3)), 3e-4);
+    EXPECT_LE(sampled_error(fast(1, 1024, 1024, 1024, ta, tb, 30)), 4e-4);
+  }
+}
+
+// Products and convolutions, whose windows have one scale.
+TEST_F(MatmulOnDevice, FastProductsKeepWhatIsNotFinite) {
+  const auto infinity = std::numeric_limits<float>::infinity();
+  const auto expect_alike = [&](const std::vector<float>& accurate,
+                                const std::vector<float>& fast) {
+    int special = 0;
+    double error = 0, norm = 0;
+    for (size_t i = 0; i < accurate.size(); ++i) {
+      if (std::isfinite(accurate[i])) {
+        error += std::pow(fast[i] - accurate[i], 2);
+        norm += std::pow(accurate[i], 2);
+        continue;
+      }
+      ++special;
+      ASSERT_EQ(std::isnan(fast[i]), std::isnan(accurate[i])) << i;
+      if (!std::isnan(accurate[i])) {
+        ASSERT_EQ(fast[i], accurate[i]) << i;
+      }
+    }
+    EXPECT_GT(special, 100);
+    EXPECT_LE(std::sqrt(error / norm), 3e-4);
+  };
+  const int64_t side = engine_->plan().has.coopmat ? 640 : 64;
+  std::vector<float> a = random(side * side, 4), b = random(side * side, 5);
+  a[3 * side + 5] = a[3 * side + 9] = infinity;
+  a[60 * side] = -infinity;
+  b[7 * side + 50] = std::nanf("");
+  b[5 * side + 20] = 0;
+  b[5 * side + 21] = 0x1p-60F;
+  b[5 * side + 22] = -0x1p-100F;
+  const NodeRef x = upload({side, side}, a), y = upload({side, side}, b);
+  expect_alike(read(matmul(x, y)), read(matmul(x, y, Precision::fast)));
+
+  const int64_t images = engine_->plan().has.coopmat ? 128 : 1;
+  std::vector<float> image = random(images * 32 * 32 * 32, 6), kernel = random(9 * 32 * 32, 7);
+  image[12345] = infinity;
+  image[23456] = std::nanf("");
+  kernel[100] = 0x1p-60F;
+  const std::vector operands = {upload({images, 32, 32, 32}, image),
+                                upload({3, 3, 32, 32}, kernel)};
+  const auto convolution = [&](int64_t precision) {
+    const std::vector<library::Option> options = {{"low", {1, 1}, {}},
+                                                  {"high", {1, 1}, {}},
+                                                  {"input_permutation", {0, 3, 1, 2}, {}},
+                                                  {"kernel_permutation", {3, 2, 0, 1}, {}},
+                                                  {"output_permutation", {0, 3, 1, 2}, {}},
+                                                  {"precision", {precision}, {}}};
+    return read(library::call("conv", operands, options)[0]);
+  };
+  expect_alike(convolution(0), convolution(1));
 }
 
 // Lines of the larger factor, neighbours or contiguous, aligned or not.

@@ -210,7 +210,8 @@ std::vector<float> as_floats(Bench& bench, const NodeRef& x) {
   return bench.session.floats(x->dtype == DType::f32 ? x : cast(x, DType::f32));
 }
 
-std::vector<Measurement> products(Bench& bench, const char* name, DType type, double bound) {
+std::vector<Measurement> products(Bench& bench, const char* name, DType type, double bound,
+                                  Precision precision = Precision::accurate) {
   std::vector<Measurement> all;
   for (int64_t n : bench.options.matmul) {
     const NodeRef a = bench.session.uniform({n, n}, -0.5, 0.5, type);
@@ -218,7 +219,7 @@ std::vector<Measurement> products(Bench& bench, const char* name, DType type, do
     Measurement m{name, matrix(n, n)};
     m.unit = Unit::flops;
     m.amount = 2 * std::pow(static_cast<double>(n), 3);
-    bench.time(m, [&] { return matmul(a, b); });
+    bench.time(m, [&] { return matmul(a, b, precision); });
     const auto x = as_floats(bench, a), y = as_floats(bench, b),
                got = as_floats(bench, bench.value);
     // ||error|| / ||expected|| over outputs spread over the matrix.
@@ -290,6 +291,9 @@ std::vector<Measurement> fourier(Bench& bench) {
 
 std::vector<Measurement> matrix_product(Bench& bench) {
   return products(bench, "matmul", DType::f32, 1e-6);
+}
+std::vector<Measurement> fast_product(Bench& bench) {
+  return products(bench, "matmul fast", DType::f32, 0x1p-11, Precision::fast);
 }
 std::vector<Measurement> f16_product(Bench& bench) {
   return products(bench, "matmul f16", DType::f16, 0x1p-11);
@@ -452,6 +456,7 @@ constexpr std::array kBenchmarks = {
     Benchmark{"sort", sort_benchmark},
     Benchmark{"argsort", argsort_benchmark},
     Benchmark{"scan", scan_benchmark},
+    Benchmark{"fast_product", fast_product},
     Benchmark{"f16_product", f16_product},
     Benchmark{"bf16_product", bf16_product},
     Benchmark{"dependent_matmuls", dependent_products},

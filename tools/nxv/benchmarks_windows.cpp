@@ -74,6 +74,7 @@ struct Convolution {
   bool channels_last = false;
   DType type = DType::f32;
   int64_t groups = 1;  // of channels; forward
+  Precision precision = Precision::accurate;
 };
 
 // The same margin on each side of a square window, strides of 1.
@@ -104,10 +105,13 @@ Measurement convolution(Bench& bench, const std::string& name, const Convolution
                                                            : filters;
   const Axes output = is_kernel ? swapped(filters) : images;
   const int64_t margin = c.window / 2;
-  const std::vector<Option> options = {
-      {"low", {margin, margin}, {}},      {"high", {margin, margin}, {}},
-      {"input_permutation", input, {}},   {"kernel_permutation", multiplied, {}},
-      {"output_permutation", output, {}}, {"feature_group_size", {c.groups}, {}}};
+  const std::vector<Option> options = {{"low", {margin, margin}, {}},
+                                       {"high", {margin, margin}, {}},
+                                       {"input_permutation", input, {}},
+                                       {"kernel_permutation", multiplied, {}},
+                                       {"output_permutation", output, {}},
+                                       {"feature_group_size", {c.groups}, {}},
+                                       {"precision", {static_cast<int64_t>(c.precision)}, {}}};
   Measurement m{name,
                 named({c.batch, c.channels, c.side, c.side}) + "*" + std::to_string(c.filters)};
   m.unit = Unit::flops;
@@ -143,7 +147,7 @@ Measurement convolution(Bench& bench, const std::string& name, const Convolution
     norm += sum * sum;
   }
   m.error = std::sqrt(errors / norm);
-  m.bound = c.type == DType::f32 ? 1e-6 : 1e-3;
+  m.bound = c.type == DType::f32 && c.precision == Precision::accurate ? 1e-6 : 1e-3;
   return m;
 }
 
@@ -166,14 +170,20 @@ std::vector<Measurement> convolutions(Bench& bench) {
   const auto add = [&](const std::string& name, const Convolution& c) {
     all.push_back(convolution(bench, name, c));
   };
-  for (const DType type : {DType::f32, DType::f16}) {
+  const struct {
+    DType type;
+    Precision precision;
+    std::string name;
+  } kinds[] = {{DType::f32, Precision::accurate, ""},
+               {DType::f32, Precision::fast, " fast"},
+               {DType::f16, Precision::accurate, " f16"}};
+  for (const auto& [type, precision, suffix] : kinds) {
     for (const bool last : {false, true}) {
-      const std::string kind =
-          (type == DType::f16 ? " f16" : "") + std::string(last ? " NHWC" : "");
+      const std::string kind = suffix + (last ? " NHWC" : "");
       for (const auto& [part, what] : {std::pair{Part::forward, "conv 3x3"},
                                        {Part::input_gradient, "conv 3x3 dx"},
                                        {Part::kernel_gradient, "conv 3x3 dk"}}) {
-        add(what + kind, {part, batch, channels, 56, channels, 3, last, type});
+        add(what + kind, {part, batch, channels, 56, channels, 3, last, type, 1, precision});
       }
     }
   }

@@ -45,6 +45,7 @@ int run_bench(const BenchOptions& options);
 struct ProductsOptions {
   std::string device;
   std::vector<std::string> shapes;  // as f32:1x256x784x512:nt
+  bool fast = false;                // of f32, at that precision
   bool variants = false;            // every tile that could compute it, not the chosen one alone
   bool grid = false;                // and many that no choice takes
   bool json = false;

@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
       ->add_option("shapes", products_options.shapes,
                    "type:batchxmxnxk:nn, t for a transposed factor")
       ->required();
+  products->add_flag("--fast", products_options.fast, "products of f32 at the fast precision");
   products->add_flag("--variants", products_options.variants, "time every tile that could do it");
   products->add_flag("--grid", products_options.grid, "time many small tiles that none chooses");
   products->add_flag("--json", products_options.json, "print JSON instead of a table");

@@ -113,7 +113,7 @@ std::vector<kernels::MatmulTile> grid_tiles(const kernels::Product& product) {
 
 class Products {
  public:
-  explicit Products(Session& session) : session_(session) {}
+  Products(Session& session, Precision precision) : session_(session), precision_(precision) {}
 
   std::vector<Timed> run(const Shape& shape, bool variants, bool grid, int runs) {
     std::vector<Timed> all;
@@ -180,7 +180,8 @@ class Products {
         kernels::product_region(a_[0], b_[0], c_,
                                 {words(s.m, s.k, s.transposed_a), words(s.k, s.n, s.transposed_b),
                                  static_cast<uint32_t>(s.batch), static_cast<uint32_t>(s.m),
-                                 static_cast<uint32_t>(s.n), static_cast<uint32_t>(s.k)});
+                                 static_cast<uint32_t>(s.n), static_cast<uint32_t>(s.k)},
+                                s.type == DType::f32 ? precision_ : Precision::accurate);
   }
 
   const vulkan::Pipeline& request(runtime::Executor& executor, vulkan::Device& device,
@@ -238,6 +239,7 @@ class Products {
   }
 
   Session& session_;
+  const Precision precision_;
   std::vector<NodeRef> a_, b_;
   NodeRef c_;
   Region region_;
@@ -255,8 +257,9 @@ int run_products(const ProductsOptions& options) {
   }
   nlohmann::json all = nlohmann::json::array();
   for (const Shape& shape : shapes) {
+    const Precision precision = options.fast ? Precision::fast : Precision::accurate;
     const std::vector<Timed> times =
-        Products(session).run(shape, options.variants, options.grid, options.runs);
+        Products(session, precision).run(shape, options.variants, options.grid, options.runs);
     double best = 1e9;
     for (const Timed& t : times) {
       if (t.failure.empty()) best = std::min(best, t.seconds);
