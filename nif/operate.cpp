@@ -124,11 +124,33 @@ Term reduce(ErlNifEnv* env, Operation op, TensorArg tensor, std::optional<Dims> 
   });
 }
 
+// A product of another precision than nxv_dot and nxv_matmul have is an operation by name.
+Term product(ErlNifEnv* env, const char* name, const TensorArg& a, const TensorArg& b,
+             std::vector<nxv_option> options, int64_t precision) {
+  options.push_back({"precision", 1, &precision, nullptr});
+  nxv_tensor* const operands[] = {a->get(), b->get()};
+  int count = 0;
+  return operate(env, engine_of(std::array{a, b}), [&](nxv_tensor** out) {
+    return nxv_call(name, 2, operands, static_cast<int>(options.size()), options.data(), 1, out,
+                    &count);
+  });
+}
+
+nxv_option option(const char* name, const Dims& list) {
+  return {name, size(list), list.data(), nullptr};
+}
+
 Term dot(ErlNifEnv* env, TensorArg a, TensorArg b, Dims contract_a, Dims contract_b, Dims batch_a,
-         Dims batch_b) {
+         Dims batch_b, int64_t precision) {
   if (contract_a.size() != contract_b.size() || batch_a.size() != batch_b.size()) {
     throw Refusal{NXV_INVALID_ARGUMENT,
                   "dot: both operands need the same number of contracted and of batch axes"};
+  }
+  if (precision != NXV_ACCURATE) {
+    return product(env, "dot", a, b,
+                   {option("contract_a", contract_a), option("contract_b", contract_b),
+                    option("batch_a", batch_a), option("batch_b", batch_b)},
+                   precision);
   }
   return operate(env, engine_of(std::array{a, b}), [&](auto out) {
     return nxv_dot(a->get(), b->get(), size(contract_a), contract_a.data(), contract_b.data(),
@@ -136,7 +158,8 @@ Term dot(ErlNifEnv* env, TensorArg a, TensorArg b, Dims contract_a, Dims contrac
   });
 }
 
-Term matmul(ErlNifEnv* env, TensorArg a, TensorArg b) {
+Term matmul(ErlNifEnv* env, TensorArg a, TensorArg b, int64_t precision) {
+  if (precision != NXV_ACCURATE) return product(env, "matmul", a, b, {}, precision);
   return operate(env, engine_of(std::array{a, b}),
                  [&](auto out) { return nxv_matmul(a->get(), b->get(), out); });
 }

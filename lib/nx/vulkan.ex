@@ -294,7 +294,7 @@ defmodule Nx.Vulkan do
   Options:
 
     * `:format` - `:text`, or `:svg` for a picture: an SVG document of its own
-    * `:device`, `:memory_budget`, `:hooks` - those of `Nx.Vulkan.Compiler`
+    * `:device`, `:memory_budget`, `:precision`, `:hooks` - those of `Nx.Vulkan.Compiler`
 
   A definition that needs the host in its midst is no program: the text says so, and there is no picture
   of it (`{:error, :unsupported}`). Raises what the definition raises when it is traced.
@@ -336,8 +336,8 @@ defmodule Nx.Vulkan do
   documentation: Nx's expressions know no lines. Regions of a call have the name of the definition that
   was called, and the numbers of `explain/3`.
 
-  Options: those of `profile/2`, `:runs` (how often it is called, 1), and `:memory_budget` and `:hooks` of
-  `Nx.Vulkan.Compiler`.
+  Options: those of `profile/2`, `:runs` (how often it is called, 1), and `:memory_budget`, `:precision` and
+  `:hooks` of `Nx.Vulkan.Compiler`.
   """
   @spec profile(fun, list, keyword) :: result(String.t())
   defapi(profile(definition, arguments, options), to: Inspection)
@@ -457,9 +457,15 @@ defmodule Nx.Vulkan do
       iex> a = Nx.Vulkan.tensor!([[1.0, 2.0], [3.0, 4.0]])
       iex> Nx.Vulkan.matmul!(a, a) |> Nx.Vulkan.to_list!()
       [[7.0, 10.0], [15.0, 22.0]]
+
+  Options:
+
+    * `:precision` - of `f32`: `:accurate`, or `:fast`, which multiplies factors that are rounded to
+      eleven bits where the device has matrix units and the product is large enough. By default what
+      `config :nx_vulkan, precision:` says, which is `:accurate`
   """
-  @spec matmul(operand, operand) :: result
-  defapi(matmul(a, b), to: Contraction)
+  @spec matmul(operand, operand, keyword) :: result
+  defapi(matmul(a, b, options \\ []), to: Contraction)
 
   @doc """
   Sums the products along pairs of axes. By default the last axis of `a` with the last but one of `b`,
@@ -469,6 +475,7 @@ defmodule Nx.Vulkan do
 
     * `:contract` - `{axes of a, axes of b}` to sum along
     * `:batch` - `{axes of a, axes of b}` that pair up and come first in the result
+    * `:precision` - as for `matmul/3`
 
   The result has the batch axes, then what is left of `a`, then what is left of `b`.
   """

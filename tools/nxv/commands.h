@@ -66,8 +66,10 @@ struct AccuracyOptions {
   std::vector<std::string> names;
   bool markdown = false;
   size_t points = 20000;
+  bool products = false;  // of matrices, instead of functions
 };
 int run_accuracy(const AccuracyOptions& options);
+int run_product_accuracy(const AccuracyOptions& options);
 
 struct KernelsOptions {
   std::string corpus;  // folder to write the kernels of the corpus to

@@ -71,6 +71,8 @@ int main(int argc, char** argv) {
   add_device(accuracy);
   accuracy->add_option("functions", accuracy_options.names, "default: all");
   accuracy->add_flag("--markdown", accuracy_options.markdown, "print a table for the docs");
+  accuracy->add_flag("--products", accuracy_options.products,
+                     "errors of matrix products by precision, instead");
   accuracy->add_option("--points", accuracy_options.points, "arguments of each function");
 
   nxv::tools::ProductsOptions products_options;
@@ -117,7 +119,8 @@ int main(int argc, char** argv) {
     }
     if (*accuracy) {
       accuracy_options.device = device;
-      return nxv::tools::run_accuracy(accuracy_options);
+      return accuracy_options.products ? nxv::tools::run_product_accuracy(accuracy_options)
+                                       : nxv::tools::run_accuracy(accuracy_options);
     }
     if (*products) {
       products_options.device = device;

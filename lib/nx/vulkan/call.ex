@@ -3,7 +3,7 @@ defmodule Nx.Vulkan.Call do
   # Operations by name. Their names and options are those of the library's tables.
 
   import Nx.Vulkan.Number, only: [is_real: 1]
-  alias Nx.Vulkan.{Error, Native, Number, Operand, Operations, Shape, Type, Value}
+  alias Nx.Vulkan.{Error, Native, Number, Operand, Operations, Precision, Shape, Type, Value}
 
   @type row :: %{
           name: atom,
@@ -12,7 +12,7 @@ defmodule Nx.Vulkan.Call do
           primitive?: boolean,
           summary: String.t()
         }
-  @type kind :: :integer | :integers | :flag | :real | :type | :number
+  @type kind :: :integer | :integers | :flag | :real | :type | :number | :precision
 
   # Numbers among the operands of these take the type of the tensor beside them, as the elementwise
   # operations have it; elsewhere they may be indices.
@@ -123,12 +123,19 @@ defmodule Nx.Vulkan.Call do
   defp native_options(row, options) do
     options
     |> Enum.reject(fn {_, value} -> value == nil end)
+    |> with_precision(row.options)
     |> Operand.map(fn {name, value} ->
       case native(row.options[name], value, "#{row.name}: option #{name}") do
         {:ok, value} -> {:ok, {name, value}}
         error -> error
       end
     end)
+  end
+
+  defp with_precision(options, known) do
+    if Keyword.has_key?(known, :precision),
+      do: Keyword.put_new_lazy(options, :precision, &Precision.configured/0),
+      else: options
   end
 
   defp native(:integer, n, _what) when is_integer(n), do: Number.to_native(n)
@@ -141,6 +148,9 @@ defmodule Nx.Vulkan.Call do
   defp native(:number, {re, im}, _what) when is_real(re) and is_real(im) do
     with {:ok, re} <- real(re), {:ok, im} <- real(im), do: {:ok, [re, im]}
   end
+
+  defp native(:precision, p, _what) when p in [:accurate, :fast],
+    do: {:ok, Precision.to_native(p)}
 
   defp native(kind, other, what),
     do: Error.new(:invalid_argument, "#{what}: expected #{expected(kind)}, got #{inspect(other)}")
@@ -155,5 +165,6 @@ defmodule Nx.Vulkan.Call do
 
   defp expected(:integer), do: "an integer"
   defp expected(:flag), do: "true or false"
+  defp expected(:precision), do: ":accurate or :fast"
   defp expected(_), do: "a number"
 end

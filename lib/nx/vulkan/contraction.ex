@@ -2,7 +2,7 @@ defmodule Nx.Vulkan.Contraction do
   @moduledoc false
   # Operations that fold axes: reductions and products.
 
-  alias Nx.Vulkan.{Api, Error, Native, Operand, Shape, Value}
+  alias Nx.Vulkan.{Api, Error, Native, Operand, Precision, Shape, Value}
 
   def reduce(op, tensor, options) do
     with {:ok, options} <- Api.options(options, axes: nil, keep_axes: false),
@@ -13,18 +13,27 @@ defmodule Nx.Vulkan.Contraction do
     end
   end
 
-  def matmul(a, b) do
-    with {:ok, [a, b]} <- Operand.combined([a, b]),
-         do: Value.make(fn -> Native.matmul(a.ref, b.ref) end)
+  def matmul(a, b, options) do
+    with {:ok, options} <- Api.options(options, precision: nil),
+         {:ok, precision} <- precision(options),
+         {:ok, [a, b]} <- Operand.combined([a, b]),
+         do: Value.make(fn -> Native.matmul(a.ref, b.ref, precision) end)
   end
 
   def dot(a, b, options) do
-    with {:ok, options} <- Api.options(options, contract: nil, batch: {[], []}),
+    with {:ok, options} <- Api.options(options, contract: nil, batch: {[], []}, precision: nil),
+         {:ok, precision} <- precision(options),
          {:ok, [a, b]} <- Operand.combined([a, b]),
          {:ok, contract_a, contract_b} <- axis_pair(options[:contract] || default_axes(a, b)),
          {:ok, batch_a, batch_b} <- axis_pair(options[:batch]) do
-      Value.make(fn -> Native.dot(a.ref, b.ref, contract_a, contract_b, batch_a, batch_b) end)
+      axes = [contract_a, contract_b, batch_a, batch_b]
+      Value.make(fn -> apply(Native, :dot, [a.ref, b.ref] ++ axes ++ [precision]) end)
     end
+  end
+
+  defp precision(options) do
+    with {:ok, precision} <- Precision.validate(options[:precision]),
+         do: {:ok, Precision.to_native(precision || Precision.configured())}
   end
 
   defp boolean(value) when is_boolean(value), do: {:ok, value}

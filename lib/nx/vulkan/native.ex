@@ -84,8 +84,10 @@ defmodule Nx.Vulkan.Native do
   def pad(_tensor, _value, _low, _high, _interior), do: missing()
   def concatenate(_tensors, _axis), do: missing()
   def reduce(_op, _tensor, _axes, _keep_axes), do: missing()
-  def dot(_a, _b, _contract_a, _contract_b, _batch_a, _batch_b), do: missing()
-  def matmul(_a, _b), do: missing()
+
+  # The precision of a product is a number: Nx.Vulkan.Precision.to_native/1.
+  def dot(_a, _b, _contract_a, _contract_b, _batch_a, _batch_b, _precision), do: missing()
+  def matmul(_a, _b, _precision), do: missing()
 
   # An operation by its name (an atom): see docs/operations.md. Options are {name, value}, a value being
   # an integer, a boolean, a float, the atom of one that is not finite, a type, or a list of these. It

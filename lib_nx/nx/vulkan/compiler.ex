@@ -55,6 +55,8 @@ defmodule Nx.Vulkan.Compiler do
     * `:device`, `:memory_budget` - those of `Nx.Vulkan.Backend`. With `:device`, arguments on other
       devices are copied there; without it a definition runs where its arguments are, and on the
       default backend's device if they are on none
+    * `:precision` - of products of `f32`: `:accurate` or `:fast`, by default that of the default
+      backend (`Nx.Vulkan.Backend`, "Precision")
     * `:hooks` - functions by the names of hooks, as with `Nx.Defn.Evaluator`
     * `:max_concurrency` - the number of partitions
 
@@ -95,7 +97,7 @@ defmodule Nx.Vulkan.Compiler do
   alias Nx.Vulkan.Backend.{Block, Node}
   alias Nx.Vulkan.Compiler.{Mesh, Program, Source, Split}
 
-  @backend_options [:device, :memory_budget]
+  @backend_options [:device, :memory_budget, :precision]
   @donates Map.has_key?(T.__struct__(), :donatable?)
 
   @impl true
@@ -186,7 +188,8 @@ defmodule Nx.Vulkan.Compiler do
   # What Nx hands over, with the backend's options and the others apart.
   defp definition(key, vars, fun, opts) do
     {place, opts} = Keyword.split(opts, @backend_options)
-    {key, vars, fun, Backend.init(place), opts}
+    {precision, place} = place |> Backend.init() |> Keyword.pop(:precision)
+    {key, vars, fun, place, Keyword.put(opts, :precision, precision || Node.precision())}
   end
 
   # ---- Where ----
@@ -211,8 +214,18 @@ defmodule Nx.Vulkan.Compiler do
   defp program({key, vars, fun, _place, opts}, engine) do
     hooks = Keyword.get(opts, :hooks, %{})
     written = written(key)
-    key = {key, version(written), Enum.map(vars, &like/1), hooks, Block.linear_algebra(), engine}
-    make = fn -> vars |> fun.() |> Program.make(engine, hooks, Source.name(written)) end
+    configuration = {Block.linear_algebra(), opts[:precision]}
+    key = {key, version(written), Enum.map(vars, &like/1), hooks, configuration, engine}
+
+    make = fn ->
+      expr = fun.(vars)
+      backend = {Backend, precision: opts[:precision]}
+
+      Nx.with_default_backend(backend, fn ->
+        Program.make(expr, engine, hooks, Source.name(written))
+      end)
+    end
+
     Programs.fetch(key, engine, make)
   end
 

@@ -1,10 +1,10 @@
 // Fast products of f32 on matrix units: of one f16 for each element (Precision::fast).
 //
 // An element is scaled by a power of two that brings the largest one it shares the scale with below
-// 2^15, and rounded to f16: eleven bits, of which none are lost down to 2^-29 of that largest, and
-// nothing is left below 2^-40. A line of a factor (a row of A, a column of B) has a scale of its
-// own. A factor of windows, whose lines overlap, and one of few long lines are scaled whole: by the
-// largest element of the tensor that they lie in, which is read once.
+// 2^15, and rounded to f16: to eleven bits, and not more closely than to 2^-38 of that largest. A
+// line of a factor (a row of A, a column of B) has a scale of its own. A factor of windows, whose
+// lines overlap, and one of few long lines are scaled whole: by the largest element of the tensor
+// that they lie in, which is read once.
 //
 // What is not finite has no part in scales and stays what it is. Beside it, no element but zero is
 // rounded to zero: infinity times a small number is infinity, as it is in f32.

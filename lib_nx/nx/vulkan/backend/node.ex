@@ -4,7 +4,7 @@ defmodule Nx.Vulkan.Backend.Node do
   # that Nx declares, and values become tensors with the type that Nx wants.
 
   alias Nx.Tensor, as: T
-  alias Nx.Vulkan.{Codec, Device, Error, Native, Number, Reader, Tensor, Type, Value}
+  alias Nx.Vulkan.{Codec, Device, Error, Native, Number, Precision, Reader, Tensor, Type, Value}
   alias Nx.Vulkan.Backend, as: B
 
   # Values of at most this many bits are remembered where they are made from bytes.
@@ -171,12 +171,28 @@ defmodule Nx.Vulkan.Backend.Node do
 
   def bring(t, engine), do: Nx.backend_copy(t, {B, device: Native.device(engine)})
 
-  @doc "This backend, with options for the device that the first tensor of ours is on."
+  @doc """
+  This backend, with options for the device that the first tensor of ours is on and the precision of
+  this process.
+  """
   @spec backend([Nx.Tensor.t() | term]) :: {module, keyword}
   def backend(operands) do
     case Enum.find(operands, &match?(%T{data: %B{}}, &1)) do
-      nil -> {B, []}
-      t -> {B, device: Native.device(stored(t).ref)}
+      nil -> {B, precision: precision()}
+      t -> on(stored(t).engine)
+    end
+  end
+
+  @doc "This backend, with options for the engine's device and the precision of this process."
+  @spec on(reference) :: {module, keyword}
+  def on(engine), do: {B, device: Native.device(engine), precision: precision()}
+
+  @doc "Of products that this process builds: the default backend's, else what is configured."
+  @spec precision() :: Precision.t()
+  def precision do
+    case Nx.default_backend() do
+      {B, options} -> options[:precision] || Precision.configured()
+      _ -> Precision.configured()
     end
   end
 
@@ -312,7 +328,7 @@ defmodule Nx.Vulkan.Backend.Node do
   @doc "The engine of the device that `options` of the backend name."
   @spec engine(keyword) :: reference
   def engine(options) do
-    case Device.engine(options) do
+    case Device.engine(Keyword.delete(options, :precision)) do
       {:ok, engine} -> engine
       {:error, error} -> raise error
     end

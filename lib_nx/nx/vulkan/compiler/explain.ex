@@ -5,10 +5,10 @@ defmodule Nx.Vulkan.Compiler.Explain do
 
   @behaviour Nx.Defn.Compiler
 
-  alias Nx.Vulkan.{Api, Compiler, Device, Error, Native}
+  alias Nx.Vulkan.{Api, Compiler, Device, Error, Native, Precision}
   alias Nx.Vulkan.Compiler.{Program, Script, Source}
 
-  @defaults [format: :text, device: nil, memory_budget: nil, hooks: %{}]
+  @defaults [format: :text, device: nil, memory_budget: nil, precision: nil, hooks: %{}]
 
   @doc "`{:ok, text}` or an error."
   @spec explain(fun, [term], keyword) :: {:ok, String.t()} | {:error, Error.t()}
@@ -16,7 +16,10 @@ defmodule Nx.Vulkan.Compiler.Explain do
     with {:ok, options} <- Api.options(options, @defaults),
          {:ok, svg?} <- svg?(options[:format]),
          {:ok, place} <- Device.validate(Keyword.take(options, [:device, :memory_budget])),
-         do: fun |> program(args, place ++ [hooks: options[:hooks]]) |> text(Source.of(fun), svg?)
+         {:ok, precision} <- Precision.validate(options[:precision]) do
+      place = place ++ [hooks: options[:hooks], precision: precision]
+      fun |> program(args, place) |> text(Source.of(fun), svg?)
+    end
   end
 
   defp svg?(:text), do: {:ok, false}

@@ -2,19 +2,20 @@ defmodule Nx.Vulkan.Compiler.Profile do
   @moduledoc false
   # Calls of a definition, measured.
 
-  alias Nx.Vulkan.{Api, Compiler, Device, Error, Inspection}
+  alias Nx.Vulkan.{Api, Compiler, Device, Error, Inspection, Precision}
   alias Nx.Vulkan.Compiler.Source
 
-  @defaults [trace: nil, runs: 1, device: nil, memory_budget: nil, hooks: %{}]
+  @defaults [trace: nil, runs: 1, device: nil, memory_budget: nil, precision: nil, hooks: %{}]
 
   @doc "`{:ok, text}` or an error."
   @spec profile(fun, [term], keyword) :: {:ok, String.t()} | {:error, Error.t()}
   def profile(fun, args, options) do
     with {:ok, options} <- Api.options(options, @defaults),
          :ok <- runs(options[:runs]),
-         {:ok, place} <- Device.validate(Keyword.take(options, [:device, :memory_budget])) do
+         {:ok, place} <- Device.validate(Keyword.take(options, [:device, :memory_budget])),
+         {:ok, precision} <- Precision.validate(options[:precision]) do
       engine = Compiler.engine(place)
-      compiler = [compiler: Nx.Vulkan, hooks: options[:hooks]] ++ place
+      compiler = [compiler: Nx.Vulkan, hooks: options[:hooks], precision: precision] ++ place
 
       Inspection.measure(engine, Source.of(fun) <> "\n", options[:trace], fn phase ->
         phase.("build")

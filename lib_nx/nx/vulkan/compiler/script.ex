@@ -242,7 +242,7 @@ defmodule Nx.Vulkan.Compiler.Script do
     {backend, copy} =
       if Calls.operation?(op),
         do: {Nx.BinaryBackend, &Nx.backend_copy/1},
-        else: {{Backend, device: Native.device(state.engine)}, & &1}
+        else: {Node.on(state.engine), & &1}
 
     fun = fn args ->
       Nx.with_default_backend(backend, fn ->

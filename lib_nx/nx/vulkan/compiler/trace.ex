@@ -59,8 +59,7 @@ defmodule Nx.Vulkan.Compiler.Trace do
   end
 
   defp on_device(expr, trace) do
-    backend = {Backend, device: Native.device(trace.engine)}
-    Nx.with_default_backend(backend, fn -> composite(expr, trace) end)
+    Nx.with_default_backend(Node.on(trace.engine), fn -> composite(expr, trace) end)
   end
 
   defp composite(expr, trace), do: Composite.traverse(expr, trace, &value/2)
