@@ -124,6 +124,16 @@ void add_products(Cases& c) {
       return std::vector{matmul(x[0], transpose(x[1], {1, 0}))};
     });
   }
+  const auto fast = [](std::vector<NodeRef> x) {
+    return std::vector{matmul(x[0], x[1], Precision::fast)};
+  };
+  for (const auto& [m, k, n] : std::vector<std::array<int64_t, 3>>{
+           {512, 512, 512}, {4096, 4096, 4096}, {1000, 999, 1001}, {64, 100000, 64}}) {
+    c.add("fast product", {DType::f32}, {{m, k}, {k, n}}, fast);
+  }
+  c.add("fast batched product", {DType::f32}, {{12, 512, 64}, {12, 64, 512}}, fast);
+  c.call("conv", {DType::f32}, {{32, 128, 56, 56}, {128, 128, 3, 3}},
+         {{"low", {1, 1}, {}}, {"high", {1, 1}, {}}, {"precision", {1}, {}}});
   c.add("batched product", {DType::f32, DType::f16}, {{12, 512, 64}, {12, 64, 512}}, product);
   c.add("small batched product", {DType::f32}, {{1000, 32, 32}, {1000, 32, 32}}, product);
   c.call("conv", {DType::f32, DType::f16}, {{32, 128, 56, 56}, {128, 128, 3, 3}},

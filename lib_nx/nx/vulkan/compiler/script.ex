@@ -6,7 +6,7 @@ defmodule Nx.Vulkan.Compiler.Script do
 
   alias Nx.Tensor, as: T
   alias Nx.Defn.{Composite, Evaluator, Expr, Tree}
-  alias Nx.Vulkan.{Backend, Native}
+  alias Nx.Vulkan.Native
   alias Nx.Vulkan.Backend.Node
   alias Nx.Vulkan.Compiler.{Calls, Cut, Trace}
 
