@@ -41,8 +41,8 @@ defmodule Nx.Vulkan.Compiler do
 
   ## Programs
 
-  Programs are kept by the function, the options that it closes over and the types, shapes, names and
-  vectorized axes of its arguments, for each device: at most 512, of which the one used longest ago
+  Programs are kept by the function, the options that it closes over, the precision and the types, shapes,
+  names and vectorized axes of its arguments, for each device: at most 512, of which the one used longest ago
   goes first. Functions that differ in what they close over never share a program. What else a
   definition looks at while it is traced, such as the process dictionary or the application's
   environment, is looked at once.

@@ -194,6 +194,57 @@ TEST(GatheredProduct, MatrixUnitsGatherWhatTheyMultiply) {
   EXPECT_TRUE(gathered.kernels().count("matmul_measure"));
 }
 
+// Windows have one scale, which is no number's business that is not finite.
+TEST(GatheredProduct, FastOnesKeepWhatIsNotFinite) {
+  InterpretedDevice units(plan_with_units()), plain(cpu_plan());
+  units.set_lower([](const Region& region, const Target& target) {
+    return region.kind == RegionKind::matmul ? lower_small_units(region, target)
+                                             : kernels::lower(region, target);
+  });
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (bool channels_last : {false, true}) {
+    const GraphBuilder build = [=](const GraveyardRef& owner) {
+      Dice dice(1);
+      const Axes images = channels_last ? Axes{0, 3, 1, 2} : Axes{0, 1, 2, 3};
+      const Axes filters = channels_last ? Axes{3, 2, 0, 1} : Axes{0, 1, 2, 3};
+      HostTensor x = noise(DType::f32, channels_last ? Shape{2, 9, 9, 8} : Shape{2, 8, 9, 9}, dice);
+      HostTensor kernel =
+          noise(DType::f32, channels_last ? Shape{3, 3, 8, 8} : Shape{8, 8, 3, 3}, dice);
+      x.set(40, make_scalar(DType::f32, infinity));
+      x.set(1000, make_scalar(DType::f32, std::nan("")));
+      kernel.set(17, make_scalar(DType::f32, 0x1p-70));
+      kernel.set(18, make_scalar(DType::f32, 0.0));
+      const std::vector<NodeRef> operands = {
+          host_value(owner, x.dtype, x.shape, x.bytes),
+          host_value(owner, x.dtype, kernel.shape, kernel.bytes)};
+      const std::vector<library::Option> options = {{"low", {1, 1}, {}},
+                                                    {"high", {1, 1}, {}},
+                                                    {"input_permutation", images, {}},
+                                                    {"kernel_permutation", filters, {}},
+                                                    {"output_permutation", images, {}},
+                                                    {"precision", {1}, {}}};
+      return library::call("conv", operands, options);
+    };
+    const HostTensor fast = evaluator(units).evaluate(build(host_graveyard()))[0];
+    const HostTensor wanted = evaluator(plain).evaluate(build(host_graveyard()))[0];
+    int special = 0;
+    for (int64_t i = 0; i < wanted.count(); ++i) {
+      const double x = to_double(fast.at(i)), y = to_double(wanted.at(i));
+      special += !std::isfinite(y);
+      if (std::isnan(y)) {
+        EXPECT_TRUE(std::isnan(x)) << i;
+      } else if (std::isinf(y)) {
+        EXPECT_EQ(x, y) << i;
+      } else {
+        EXPECT_NEAR(x, y, 1e-6) << i;
+      }
+    }
+    EXPECT_GT(special, 90);
+    EXPECT_LT(special, wanted.count() / 2);
+  }
+  EXPECT_TRUE(units.kernels().count("matmul_scales"));
+}
+
 // Of a batch with several strides, by every kind of tile.
 TEST(GatheredProduct, MatricesOfSeveralBatchAxes) {
   InterpretedDevice gpu(discrete_plan()), apart(discrete_plan(), {}, with_patches());

@@ -146,7 +146,8 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
       best.push_back(unit_tile(lanes, 128, 128, 32, 64, 32, chain));
       best.push_back(unit_tile(lanes, 128, 128, 16, 64, 32, chain));
     }
-    if (chain == 0 && enough(64, 128)) best.push_back(unit_tile(lanes, 64, 128, 32, 32, 32));
+    if (chain == 0 && product.n > 64 && enough(64, 128))
+      best.push_back(unit_tile(lanes, 64, 128, 32, 32, 32));
     best.push_back(unit_tile(lanes, 64, 64, 32, 32, 32, chain));
     return best;
   }
