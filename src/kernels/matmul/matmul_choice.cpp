@@ -126,34 +126,41 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
     return tile_count(product, rows, columns) >= target.plan->tuning.busy_tiles;
   };
   const auto factors = unit_factors(product, target);
-  const bool is_f32 = factors && are_f32(*factors);
+  const bool is_scaled = factors == UnitFactors::scaled;
   const uint32_t chain = factors == UnitFactors::split ? kSplitChain : 0;
   std::vector<MatmulTile> best;
+  const auto add = [&](uint32_t rows, uint32_t columns, uint32_t depth, uint32_t subgroup_rows,
+                       uint32_t subgroup_columns) {
+    best.push_back(unit_tile(lanes, rows, columns, depth, subgroup_rows, subgroup_columns, chain));
+  };
   if (unit_part_steps(product, target) < product.k) {
-    best.push_back(unit_tile(lanes, 64, 64, is_f32 ? 32 : 64, 32, 32, chain));
-    best.back().split = true;
+    if (chain == 0) add(64, 64, 64, 32, 32);
+    if (chain != 0 || is_scaled) add(64, 64, 32, 32, 32);
+    for (MatmulTile& tile : best) tile.split = true;
     return best;
   }
   // Wider tiles would be empty beyond the edge.
   if (product.n <= 64 && enough(128, 64)) {
-    best.push_back(unit_tile(lanes, 128, 64, 32, 32, 32, chain));
+    add(128, 64, 32, 32, 32);
   } else if (product.m <= 64 && enough(64, 128)) {
-    best.push_back(unit_tile(lanes, 64, 128, 32, 32, 32, chain));
+    add(64, 128, 32, 32, 32);
   }
-  if (is_f32) {
-    // Elements take twice the registers on their way.
+  if (chain != 0 || is_scaled) {
+    // Elements of f32 take twice the registers on their way.
     if (enough(128, 128)) {
-      best.push_back(unit_tile(lanes, 128, 128, 32, 64, 32, chain));
-      best.push_back(unit_tile(lanes, 128, 128, 16, 64, 32, chain));
+      add(128, 128, 32, 64, 32);
+      add(128, 128, 16, 64, 32);
     }
-    if (chain == 0 && product.n > 64 && enough(64, 128))
-      best.push_back(unit_tile(lanes, 64, 128, 32, 32, 32));
-    best.push_back(unit_tile(lanes, 64, 64, 32, 32, 32, chain));
+    // Nobody hides what a core's only workgroup waits for: few long slabs are waited for less
+    // often.
+    if (is_scaled && product.n > 64 && enough(64, 128)) add(64, 128, 64, 32, 32);
+    if (is_scaled) add(64, 64, 64, 32, 32);
+    add(64, 64, 32, 32, 32);
     return best;
   }
-  if (enough(128, 128)) best.push_back(unit_tile(lanes, 128, 128, 32, 64, 64));
-  if (enough(64, 128)) best.push_back(unit_tile(lanes, 64, 128, 64, 32, 64));
-  best.push_back(unit_tile(lanes, 64, 64, 64, 32, 32));
+  if (enough(128, 128)) add(128, 128, 32, 64, 64);
+  if (enough(64, 128)) add(64, 128, 64, 32, 64);
+  add(64, 64, 64, 32, 32);
   return best;
 }
 
@@ -338,7 +345,10 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
       tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 32, 32, 32, chain));
     }
     tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 64, 32, 64));
+    tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 64, 32, 32));
     tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 64, 32, 32));
+    tiles.push_back(tiles.back());
+    tiles.back().split = true;
     for (uint32_t chain : {0u, kSplitChain}) {
       tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 32, 32, 32, chain));
       tiles.back().split = true;

@@ -152,15 +152,15 @@ TEST(MatmulChoice, FastProductsOfModels) {
   };
   const auto chosen = [&](const Product& p) { return choose_matmul(p, make_target(plan)).name(); };
   // Layers of transformers, scores and what they weigh.
-  EXPECT_EQ(chosen(fast(1, 512, 2304, 768)), "units_64_128_32_32_32");
-  EXPECT_EQ(chosen(fast(1, 512, 768, 768)), "units_64_64_32_32_32");
-  EXPECT_EQ(chosen(fast(1, 512, 768, 3072)), "units_64_64_32_32_32_w");
+  EXPECT_EQ(chosen(fast(1, 512, 2304, 768)), "units_64_128_64_32_32");
+  EXPECT_EQ(chosen(fast(1, 512, 768, 768)), "units_64_64_64_32_32");
+  EXPECT_EQ(chosen(fast(1, 512, 768, 3072)), "units_64_64_64_32_32_w");
   EXPECT_EQ(chosen(fast(1, 512, 50304, 768)), "units_128_128_32_64_32");
   EXPECT_EQ(chosen(fast(12, 512, 512, 64)), "units_128_128_32_64_32");
-  EXPECT_EQ(chosen(fast(12, 512, 64, 512)), "units_64_64_32_32_32");
+  EXPECT_EQ(chosen(fast(12, 512, 64, 512)), "units_64_64_64_32_32");
   // Convolutions and the gradients of their kernels.
   EXPECT_EQ(chosen(fast(1, 131072, 64, 576)), "units_128_64_32_32_32");
-  EXPECT_EQ(chosen(fast(1, 64, 576, 131072)), "units_64_64_32_32_32_w");
+  EXPECT_EQ(chosen(fast(1, 64, 576, 131072)), "units_64_64_64_32_32_w");
   const auto why = [&](uint64_t m, uint64_t n, uint64_t k) {
     return refusal(fast(1, m, n, k), plan, Kind::units);
   };

@@ -144,6 +144,7 @@ TEST(MatmulScaled, FewLongLinesAreScaledWhole) {
     const UnitDevice device(subgroup);
     for (bool is_split : {false, true}) {
       for (Pattern pattern : {Pattern::rows, Pattern::columns, Pattern::every_second}) {
+        if (subgroup != 32 && pattern != Pattern::rows) continue;
         Problem p = fast_problem(1, 33, 34, 4101, pattern, pattern);
         const ScaleLayout layout = scale_layout(product_of(p.region));
         ASSERT_TRUE(layout.whole_a && layout.whole_b);
@@ -174,6 +175,7 @@ TEST(MatmulScaled, KeepsWhatIsNotFinite) {
   for (uint32_t subgroup : {16, 32, 64}) {
     const UnitDevice device(subgroup);
     for (int64_t k : {72, 4100}) {  // of lines, and of tensors
+      if (subgroup != 32 && k != 72) continue;
       Problem p = fast_problem(2, 70, 72, k);
       p.fill(9, any_real);
       set(p.a, p.a_bytes, 0, 3, 5, infinity);
