@@ -59,7 +59,7 @@ DecodeLayout decode_layout(const AttentionProblem& p, const Target& target) {
   layout.part = part_of_keys(p.sizes.keys);
   layout.width = chunks(p.sizes.width);
   layout.value_width = chunks(p.sizes.value_width);
-  layout.tile = layout.width > 32 ? 16 : layout.width > 16 ? 32 : 64;
+  layout.tile = layout.width > 32 ? 16 : layout.width > 8 ? 32 : 64;
   const auto fits = [&] { return decode_shared_bytes(layout) <= target.plan->shared_memory_bytes; };
   while (layout.tile > 16 && !fits()) layout.tile /= 2;
   return layout;
