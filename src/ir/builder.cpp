@@ -219,7 +219,9 @@ Value Builder::shared_atomic(Opcode op, Shared s, Value index, Value v) {
 void Builder::barrier() { append(Opcode::barrier, kBool, {}); }
 void Builder::subgroup_barrier() { append(Opcode::subgroup_barrier, kBool, {}); }
 
-Value Builder::matrix_fill(Value v) { return append(Opcode::matrix_fill, kAccumulator, {v}); }
+Value Builder::matrix_fill(Value v) {
+  return append(Opcode::matrix_fill, accumulator(v.type().scalar), {v});
+}
 
 Value Builder::matrix_load(Shared s, Value index, uint32_t stride, Type type, bool by_columns) {
   return append(Opcode::matrix_load, type, {index, u32(stride)}, matrix_place(s.index, by_columns));
@@ -231,15 +233,13 @@ void Builder::matrix_store(Shared s, Value index, uint32_t stride, Value matrix,
 }
 
 Value Builder::matrix_multiply_add(Value a, Value b, Value sum) {
-  return append(Opcode::matrix_multiply_add, kAccumulator, {a, b, sum});
+  return append(Opcode::matrix_multiply_add, sum.type(), {a, b, sum});
 }
 
-Value Builder::matrix_add(Value x, Value y) {
-  return append(Opcode::matrix_add, kAccumulator, {x, y});
-}
+Value Builder::matrix_add(Value x, Value y) { return append(Opcode::matrix_add, x.type(), {x, y}); }
 
 Value Builder::matrix_multiply(Value x, Value y) {
-  return append(Opcode::matrix_multiply, kAccumulator, {x, y});
+  return append(Opcode::matrix_multiply, x.type(), {x, y});
 }
 
 namespace {

@@ -59,6 +59,7 @@ Requirements requirements(const Kernel& kernel) {
     r.f64 |= t.scalar == Scalar::f64;
     r.f16 |= t.scalar == Scalar::f16;
     r.bf16 |= t.scalar == Scalar::bf16;
+    r.int8 |= t.scalar == Scalar::s8 || t.scalar == Scalar::u8;
     r.matrices |= is_matrix(t);
   };
   for (const Param& p : kernel.params) {
@@ -71,6 +72,7 @@ Requirements requirements(const Kernel& kernel) {
     r.subgroup_arithmetic |= family == Family::subgroup_arithmetic;
     r.subgroup_shuffle |= family == Family::subgroup_shuffle;
     r.subgroup_ballot |= family == Family::subgroup_ballot;
+    r.packed_dot |= family == Family::packed_dot;
     add_type(inst.type);
   }
   return r;

@@ -103,9 +103,9 @@ struct Kernel {
 
 // Capabilities of a device that the kernel needs beyond the floor.
 struct Requirements {
-  bool int64 = false, f64 = false, f16 = false, bf16 = false;
+  bool int64 = false, f64 = false, f16 = false, bf16 = false, int8 = false;
   bool subgroup_arithmetic = false, subgroup_shuffle = false, subgroup_ballot = false;
-  bool matrices = false;
+  bool matrices = false, packed_dot = false;
 };
 Requirements requirements(const Kernel& kernel);
 

@@ -27,6 +27,7 @@ enum class Family : uint8_t {
   subgroup_shuffle,
   subgroup_ballot,
   matrix,
+  packed_dot,
   control,
 };
 
@@ -91,7 +92,7 @@ enum class Operand : uint8_t {
   choice,
   condition,
   one_u32,
-  one_f32,
+  one_element,
   pair_f32,
   index,
   variable,
@@ -102,112 +103,118 @@ enum class Operand : uint8_t {
 
 //  X(name, family, effect, immediate, result, operands...)
 //  pack has as many operands as its result has lanes.
-#define NXV_OPCODES(X)                                                                           \
-  /* Values without operands. The param of a buffer is its address. */                           \
-  X(constant, value, none, literal, any)                                                         \
-  X(param, value, none, param, number)                                                           \
-  X(builtin, value, none, builtin, one_u32)                                                      \
-  /* Numbers. Of NaN, float min and max give anything. */                                        \
-  X(neg, arithmetic, none, none, number, same)                                                   \
-  X(abs, arithmetic, none, none, number, same)                                                   \
-  X(sqrt, arithmetic, none, none, floating, same)                                                \
-  X(floor, arithmetic, none, none, f32, same)                                                    \
-  X(ceil, arithmetic, none, none, f32, same)                                                     \
-  X(trunc, arithmetic, none, none, f32, same)                                                    \
-  X(round_even, arithmetic, none, none, f32, same)                                               \
-  X(add, arithmetic, none, none, number, same, same)                                             \
-  X(sub, arithmetic, none, none, number, same, same)                                             \
-  X(mul, arithmetic, none, none, number, same, same)                                             \
-  X(div, arithmetic, none, none, number, same, same)                                             \
-  X(rem, arithmetic, none, none, number, same, same)                                             \
-  X(min, arithmetic, none, none, number, same, same)                                             \
-  X(max, arithmetic, none, none, number, same, same)                                             \
-  X(mul_hi, arithmetic, none, none, integer32, same, same)   /* upper half of the product */     \
-  X(fma, arithmetic, none, none, floating, same, same, same) /* a * b + c, fused or not */       \
-  /* Bits. Shift amounts are below the width. */                                                 \
-  X(bit_and, bits, none, none, integer, same, same)                                              \
-  X(bit_or, bits, none, none, integer, same, same)                                               \
-  X(bit_xor, bits, none, none, integer, same, same)                                              \
-  X(bit_not, bits, none, none, integer, same)                                                    \
-  X(shl, bits, none, none, integer, same, amount)                                                \
-  X(shr, bits, none, none, integer, same, amount)                                                \
-  X(clz, bits, none, none, u32, alike_unsigned)                                                  \
-  X(popcount, bits, none, none, u32, alike_unsigned)                                             \
-  /* Comparisons. False when an operand is NaN, but ne is true. */                               \
-  X(eq, comparison, none, none, boolean, alike, like_first)                                      \
-  X(ne, comparison, none, none, boolean, alike, like_first)                                      \
-  X(lt, comparison, none, none, boolean, alike_number, like_first)                               \
-  X(le, comparison, none, none, boolean, alike_number, like_first)                               \
-  X(gt, comparison, none, none, boolean, alike_number, like_first)                               \
-  X(ge, comparison, none, none, boolean, alike_number, like_first)                               \
-  X(logical_and, comparison, none, none, boolean, same, same)                                    \
-  X(logical_or, comparison, none, none, boolean, same, same)                                     \
-  X(logical_not, comparison, none, none, boolean, same)                                          \
-  X(select, comparison, none, none, any, choice, same, same) /* condition, true, false */        \
-  /* Float to integer truncates and is defined only where the value fits; emitters clamp         \
-     before. f64 to f32 rounds to nearest even. A boolean becomes 0 or 1. */                     \
-  X(convert, conversion, none, none, any, alike)                                                 \
-  X(bitcast, conversion, none, none, number, same_bits) /* low half first */                     \
-  /* To two f16, the first in the low half, rounded in either direction. */                      \
-  X(pack_half, conversion, none, none, one_u32, pair_f32)                                        \
-  X(pack, conversion, none, none, vector, one_lane, one_lane, one_lane, one_lane)                \
-  X(extract, conversion, none, lane, scalar, vector)                                             \
-  /* Local variables, one a declaration. */                                                      \
-  X(var_decl, variable, declares, none, any)                                                     \
-  X(var_load, variable, reads, none, any, variable)                                              \
-  X(var_store, variable, writes, none, any, variable, same)                                      \
-  /* Buffers. Accesses are aligned to the size of their type, of which the index counts          \
-     elements. */                                                                                \
-  X(load, buffer, reads, none, number, buffer, index)                                            \
-  X(store, buffer, writes, none, number, buffer, index, same)                                    \
-  /* Atomics of a buffer: relaxed, seen by the whole device. They order nothing but each other,  \
-     at one place. Those of two operands more give the old value. */                             \
-  X(atomic_load, atomic, exchanges, none, one_word, buffer, index)                               \
-  X(atomic_store, atomic, writes, none, one_word, buffer, index, same)                           \
-  X(atomic_add, atomic, exchanges, none, one_word, buffer, index, same)                          \
-  X(atomic_min, atomic, exchanges, none, one_word, buffer, index, same)                          \
-  X(atomic_max, atomic, exchanges, none, one_word, buffer, index, same)                          \
-  X(atomic_or, atomic, exchanges, none, one_word, buffer, index, same)                           \
-  X(atomic_exchange, atomic, exchanges, none, one_word, buffer, index, same)                     \
-  /* Shared arrays. The first operand is the index. */                                           \
-  X(shared_load, shared, reads, shared, number, one_u32)                                         \
-  X(shared_store, shared, writes, shared, number, one_u32, same)                                 \
-  /* Atomics of a shared array: relaxed, seen by the workgroup. A barrier parts them from loads  \
-     and stores of the same element. */                                                          \
-  X(shared_atomic_add, atomic, exchanges, shared, one_word, one_u32, same)                       \
-  X(shared_atomic_min, atomic, exchanges, shared, one_word, one_u32, same)                       \
-  X(shared_atomic_max, atomic, exchanges, shared, one_word, one_u32, same)                       \
-  X(shared_atomic_or, atomic, exchanges, shared, one_word, one_u32, same)                        \
-  X(shared_atomic_exchange, atomic, exchanges, shared, one_word, one_u32, same)                  \
-  /* Of execution and of shared memory; uniform control flow only. */                            \
-  X(barrier, shared, orders, none, none)                                                         \
-  /* The same among the invocations of a subgroup; control flow uniform within it. */            \
-  X(subgroup_barrier, shared, orders, none, none)                                                \
-  /* Subgroups; control flow uniform within them. Reductions over all lanes, in any order. */    \
-  X(subgroup_add, subgroup_arithmetic, joins, none, number, same)                                \
-  X(subgroup_min, subgroup_arithmetic, joins, none, number, same)                                \
-  X(subgroup_max, subgroup_arithmetic, joins, none, number, same)                                \
-  X(subgroup_shuffle_xor, subgroup_shuffle, joins, mask, number, same)                           \
-  X(subgroup_shuffle, subgroup_shuffle, joins, none, number, same, one_u32) /* value, lane */    \
-  X(subgroup_broadcast_first, subgroup_ballot, joins, none, number, same)                        \
-  X(subgroup_ballot, subgroup_ballot, joins, none, ballot, condition)                            \
-  /* Cooperative matrices; control flow uniform within the subgroup. Loads and stores have index \
-     and stride, which count elements of the shared array, whose bytes are read as elements of   \
-     the matrix; the stride is the distance between rows (columns, if the matrix lies by         \
-     columns). Each row (column) is contiguous and starts an element of the array. */            \
-  X(matrix_fill, matrix, joins, none, accumulator, one_f32)                                      \
-  X(matrix_load, matrix, joins, place, matrix, one_u32, one_u32)                                 \
-  X(matrix_store, matrix, writes, place, matrix, one_u32, one_u32, same)                         \
-  /* a * b + sum; order and rounding are the device's. */                                        \
-  X(matrix_multiply_add, matrix, joins, none, accumulator, factor_a, factor_b, same)             \
-  X(matrix_add, matrix, joins, none, accumulator, same, same)                                    \
-  X(matrix_multiply, matrix, joins, none, accumulator, same, same) /* element by element */      \
-  /* Markers. */                                                                                 \
-  X(if_begin, control, opens, none, none, condition)                                             \
-  X(if_else, control, parts, none, none)                                                         \
-  X(if_end, control, closes, none, none)                                                         \
-  X(loop_begin, control, opens, unrolling, none)      /* repeats until a break_if is taken */    \
-  X(break_if, control, leaves, none, none, condition) /* of the loop directly around it */       \
+#define NXV_OPCODES(X)                                                                            \
+  /* Values without operands. The param of a buffer is its address. */                            \
+  X(constant, value, none, literal, any)                                                          \
+  X(param, value, none, param, number)                                                            \
+  X(builtin, value, none, builtin, one_u32)                                                       \
+  /* Numbers. Of NaN, float min and max give anything. */                                         \
+  X(neg, arithmetic, none, none, number, same)                                                    \
+  X(abs, arithmetic, none, none, number, same)                                                    \
+  X(sqrt, arithmetic, none, none, floating, same)                                                 \
+  X(floor, arithmetic, none, none, f32, same)                                                     \
+  X(ceil, arithmetic, none, none, f32, same)                                                      \
+  X(trunc, arithmetic, none, none, f32, same)                                                     \
+  X(round_even, arithmetic, none, none, f32, same)                                                \
+  X(add, arithmetic, none, none, number, same, same)                                              \
+  X(sub, arithmetic, none, none, number, same, same)                                              \
+  X(mul, arithmetic, none, none, number, same, same)                                              \
+  X(div, arithmetic, none, none, number, same, same)                                              \
+  X(rem, arithmetic, none, none, number, same, same)                                              \
+  X(min, arithmetic, none, none, number, same, same)                                              \
+  X(max, arithmetic, none, none, number, same, same)                                              \
+  X(mul_hi, arithmetic, none, none, integer32, same, same)   /* upper half of the product */      \
+  X(fma, arithmetic, none, none, floating, same, same, same) /* a * b + c, fused or not */        \
+  /* Sums of the products of four 8-bit integers in a word: of both operands signed, unsigned, or \
+     of the first signed and of the second unsigned. */                                           \
+  X(dot_signed, packed_dot, none, none, one_word, one_u32, one_u32)                               \
+  X(dot_unsigned, packed_dot, none, none, one_word, one_u32, one_u32)                             \
+  X(dot_mixed, packed_dot, none, none, one_word, one_u32, one_u32)                                \
+  /* Bits. Shift amounts are below the width. */                                                  \
+  X(bit_and, bits, none, none, integer, same, same)                                               \
+  X(bit_or, bits, none, none, integer, same, same)                                                \
+  X(bit_xor, bits, none, none, integer, same, same)                                               \
+  X(bit_not, bits, none, none, integer, same)                                                     \
+  X(shl, bits, none, none, integer, same, amount)                                                 \
+  X(shr, bits, none, none, integer, same, amount)                                                 \
+  X(clz, bits, none, none, u32, alike_unsigned)                                                   \
+  X(popcount, bits, none, none, u32, alike_unsigned)                                              \
+  /* Comparisons. False when an operand is NaN, but ne is true. */                                \
+  X(eq, comparison, none, none, boolean, alike, like_first)                                       \
+  X(ne, comparison, none, none, boolean, alike, like_first)                                       \
+  X(lt, comparison, none, none, boolean, alike_number, like_first)                                \
+  X(le, comparison, none, none, boolean, alike_number, like_first)                                \
+  X(gt, comparison, none, none, boolean, alike_number, like_first)                                \
+  X(ge, comparison, none, none, boolean, alike_number, like_first)                                \
+  X(logical_and, comparison, none, none, boolean, same, same)                                     \
+  X(logical_or, comparison, none, none, boolean, same, same)                                      \
+  X(logical_not, comparison, none, none, boolean, same)                                           \
+  X(select, comparison, none, none, any, choice, same, same) /* condition, true, false */         \
+  /* Float to integer truncates and is defined only where the value fits; emitters clamp          \
+     before. f64 to f32 rounds to nearest even. A boolean becomes 0 or 1. */                      \
+  X(convert, conversion, none, none, any, alike)                                                  \
+  X(bitcast, conversion, none, none, number, same_bits) /* low half first */                      \
+  /* To two f16, the first in the low half, rounded in either direction. */                       \
+  X(pack_half, conversion, none, none, one_u32, pair_f32)                                         \
+  X(pack, conversion, none, none, vector, one_lane, one_lane, one_lane, one_lane)                 \
+  X(extract, conversion, none, lane, scalar, vector)                                              \
+  /* Local variables, one a declaration. */                                                       \
+  X(var_decl, variable, declares, none, any)                                                      \
+  X(var_load, variable, reads, none, any, variable)                                               \
+  X(var_store, variable, writes, none, any, variable, same)                                       \
+  /* Buffers. Accesses are aligned to the size of their type, of which the index counts           \
+     elements. */                                                                                 \
+  X(load, buffer, reads, none, number, buffer, index)                                             \
+  X(store, buffer, writes, none, number, buffer, index, same)                                     \
+  /* Atomics of a buffer: relaxed, seen by the whole device. They order nothing but each other,   \
+     at one place. Those of two operands more give the old value. */                              \
+  X(atomic_load, atomic, exchanges, none, one_word, buffer, index)                                \
+  X(atomic_store, atomic, writes, none, one_word, buffer, index, same)                            \
+  X(atomic_add, atomic, exchanges, none, one_word, buffer, index, same)                           \
+  X(atomic_min, atomic, exchanges, none, one_word, buffer, index, same)                           \
+  X(atomic_max, atomic, exchanges, none, one_word, buffer, index, same)                           \
+  X(atomic_or, atomic, exchanges, none, one_word, buffer, index, same)                            \
+  X(atomic_exchange, atomic, exchanges, none, one_word, buffer, index, same)                      \
+  /* Shared arrays. The first operand is the index. */                                            \
+  X(shared_load, shared, reads, shared, number, one_u32)                                          \
+  X(shared_store, shared, writes, shared, number, one_u32, same)                                  \
+  /* Atomics of a shared array: relaxed, seen by the workgroup. A barrier parts them from loads   \
+     and stores of the same element. */                                                           \
+  X(shared_atomic_add, atomic, exchanges, shared, one_word, one_u32, same)                        \
+  X(shared_atomic_min, atomic, exchanges, shared, one_word, one_u32, same)                        \
+  X(shared_atomic_max, atomic, exchanges, shared, one_word, one_u32, same)                        \
+  X(shared_atomic_or, atomic, exchanges, shared, one_word, one_u32, same)                         \
+  X(shared_atomic_exchange, atomic, exchanges, shared, one_word, one_u32, same)                   \
+  /* Of execution and of shared memory; uniform control flow only. */                             \
+  X(barrier, shared, orders, none, none)                                                          \
+  /* The same among the invocations of a subgroup; control flow uniform within it. */             \
+  X(subgroup_barrier, shared, orders, none, none)                                                 \
+  /* Subgroups; control flow uniform within them. Reductions over all lanes, in any order. */     \
+  X(subgroup_add, subgroup_arithmetic, joins, none, number, same)                                 \
+  X(subgroup_min, subgroup_arithmetic, joins, none, number, same)                                 \
+  X(subgroup_max, subgroup_arithmetic, joins, none, number, same)                                 \
+  X(subgroup_shuffle_xor, subgroup_shuffle, joins, mask, number, same)                            \
+  X(subgroup_shuffle, subgroup_shuffle, joins, none, number, same, one_u32) /* value, lane */     \
+  X(subgroup_broadcast_first, subgroup_ballot, joins, none, number, same)                         \
+  X(subgroup_ballot, subgroup_ballot, joins, none, ballot, condition)                             \
+  /* Cooperative matrices; control flow uniform within the subgroup. Loads and stores have index  \
+     and stride, which count elements of the shared array, whose bytes are read as elements of    \
+     the matrix; the stride is the distance between rows (columns, if the matrix lies by          \
+     columns). Each row (column) is contiguous and starts an element of the array. */             \
+  X(matrix_fill, matrix, joins, none, accumulator, one_element)                                   \
+  X(matrix_load, matrix, joins, place, matrix, one_u32, one_u32)                                  \
+  X(matrix_store, matrix, writes, place, matrix, one_u32, one_u32, same)                          \
+  /* a * b + sum; of floats order and rounding are the device's, of integers it is exact modulo   \
+     2^32. */                                                                                     \
+  X(matrix_multiply_add, matrix, joins, none, accumulator, factor_a, factor_b, same)              \
+  X(matrix_add, matrix, joins, none, accumulator, same, same)                                     \
+  X(matrix_multiply, matrix, joins, none, accumulator, same, same) /* element by element */       \
+  /* Markers. */                                                                                  \
+  X(if_begin, control, opens, none, none, condition)                                              \
+  X(if_else, control, parts, none, none)                                                          \
+  X(if_end, control, closes, none, none)                                                          \
+  X(loop_begin, control, opens, unrolling, none)      /* repeats until a break_if is taken */     \
+  X(break_if, control, leaves, none, none, condition) /* of the loop directly around it */        \
   X(loop_end, control, closes, none, none)
 
 enum class Opcode : uint8_t {

@@ -1,6 +1,7 @@
 // Types of KernelIR's values.
 //
-// f16 and bf16 are element types of cooperative matrices alone. Cooperative matrices are 16 x 16.
+// f16, bf16, s8 and u8 are element types of cooperative matrices alone. Sums are 16 x 16, factors
+// have 16 lines of 16 steps, of 8-bit integers of 16 or 32.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +9,17 @@
 
 namespace nxv::ir {
 
-enum class Scalar : uint8_t { boolean, u32, s32, u64, s64, f16, bf16, f32, f64 };
+enum class Scalar : uint8_t { boolean, u32, s32, u64, s64, f16, bf16, f32, f64, s8, u8 };
 
-// What a cooperative matrix is used as: a factor (of f16 or bf16) or a sum of products (of f32).
+// What a cooperative matrix is used as: a factor (of f16, bf16, s8 or u8) or a sum of products (of
+// f32, s32 or u32).
 enum class Matrix : uint8_t { none, a, b, accumulator };
 
 struct Type {
   Scalar scalar = Scalar::u32;
   uint8_t lanes = 1;  // 1, 2 or 4
   Matrix matrix = Matrix::none;
+  uint8_t steps = 0;  // of a factor: its extent along k
   bool operator==(const Type&) const = default;
 };
 
@@ -34,12 +37,15 @@ inline constexpr Type element(Type t) { return {t.scalar, 1}; }
 inline constexpr Type with_scalar(Type t, Scalar s) { return {s, t.lanes}; }
 
 inline constexpr uint32_t kMatrixSide = 16;
-inline constexpr Type matrix(Scalar scalar, Matrix use) { return {scalar, 1, use}; }
-inline constexpr Type kAccumulator = matrix(Scalar::f32, Matrix::accumulator);
+inline constexpr Type factor(Scalar scalar, Matrix use, uint32_t steps = kMatrixSide) {
+  return {scalar, 1, use, static_cast<uint8_t>(steps)};
+}
+inline constexpr Type accumulator(Scalar scalar) { return {scalar, 1, Matrix::accumulator}; }
+inline constexpr Type kAccumulator = accumulator(Scalar::f32);
 inline constexpr bool is_matrix(Type t) { return t.matrix != Matrix::none; }
 // Of a matrix. All that depends on a matrix's shape asks these.
-inline constexpr uint32_t rows(Type) { return kMatrixSide; }
-inline constexpr uint32_t columns(Type) { return kMatrixSide; }
+inline constexpr uint32_t rows(Type t) { return t.matrix == Matrix::b ? t.steps : kMatrixSide; }
+inline constexpr uint32_t columns(Type t) { return t.matrix == Matrix::a ? t.steps : kMatrixSide; }
 inline constexpr uint32_t elements(Type t) { return rows(t) * columns(t); }
 
 inline constexpr bool is_bool(Type t) { return t.scalar == Scalar::boolean; }
@@ -48,12 +54,13 @@ bool is_integer(Type t);
 bool is_number(Type t);  // float or integer
 bool is_signed(Type t);  // floats are
 bool is_64_bit(Type t);  // each lane
+bool is_narrow(Type t);  // each lane or element has less than 32 bits
 int bytes(Type t);       // of one value (or element of a matrix) in memory; boolean has none
 
 // Another code for each type: for tables and fingerprints.
 inline constexpr uint64_t code(Type t) {
   return static_cast<uint64_t>(t.scalar) | static_cast<uint64_t>(t.lanes) << 8 |
-         static_cast<uint64_t>(t.matrix) << 16;
+         static_cast<uint64_t>(t.matrix) << 16 | static_cast<uint64_t>(t.steps) << 24;
 }
 std::string to_string(Type t);
 

@@ -74,8 +74,8 @@ RuleCheck check(Operand rule, Type t, Type result, Type first) {
       return {t == kBool, "boolean of one lane"};
     case Operand::one_u32:
       return {t == kU32, "u32 of one lane"};
-    case Operand::one_f32:
-      return {t == kF32, "f32 of one lane"};
+    case Operand::one_element:
+      return {t == Type{result.scalar}, "an element of the matrix"};
     case Operand::pair_f32:
       return {t == vec(kF32, 2), "f32x2"};
     case Operand::index:
@@ -83,11 +83,11 @@ RuleCheck check(Operand rule, Type t, Type result, Type first) {
     case Operand::buffer:
       return {t == kU64, "an address"};
     case Operand::factor_a:
-      return {t.matrix == Matrix::a && rows(t) == rows(result), "a factor a of that sum"};
+      return {t.matrix == Matrix::a && is_float(t) == is_float(result), "a factor a of that sum"};
     case Operand::factor_b:
-      return {t.matrix == Matrix::b && t.scalar == first.scalar && rows(t) == columns(first) &&
-                  columns(t) == columns(result),
-              "a factor b of that sum, of the first factor's elements"};
+      return {t.matrix == Matrix::b && t.steps == first.steps &&
+                  (t.scalar == first.scalar || (is_integer(t) && is_integer(first))),
+              "a factor b of that sum, of the first factor's elements and steps"};
   }
   return {false, "named by a rule of the table"};
 }

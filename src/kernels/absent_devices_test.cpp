@@ -13,6 +13,7 @@
 #include "testing/driver/plans.h"
 #include "testing/random/graph_check.h"
 #include "testing/random/random_call.h"
+#include "testing/random/random_products.h"
 #include "testing/random/random_rows.h"
 
 namespace nxv::kernels {
@@ -60,6 +61,11 @@ class Interpreted {
   std::string check_rows(uint64_t seed) {
     return checked("rows " + std::to_string(seed), [&] {
       return check_random_rows(seed, evaluator(fused), evaluator(apart), agreement);
+    });
+  }
+  std::string check_products(uint64_t seed) {
+    return checked("products " + std::to_string(seed), [&] {
+      return check_random_products(seed, evaluator(fused), evaluator(apart), agreement);
     });
   }
   std::vector<HostTensor> values(const GraphBuilder& build) {
@@ -175,6 +181,23 @@ TEST(AbsentDevices, RootsOfOneKernel) {
   EXPECT_GT(std::min({pointwise, rows, programs, mixed}), 10)
       << pointwise << " pointwise, " << rows << " reductions, " << programs << " row programs, "
       << mixed << " of them of both levels";
+}
+
+// Bytes among their factors are multiplied by dot products on one of the devices.
+TEST(AbsentDevices, RandomProducts) {
+  const auto devices = open_all();
+  for (const auto& device : devices) {
+    const bool has_dots = device->device.plan.has.packed_dot;
+    for (uint64_t seed = 0; seed < (has_dots ? 150 : 10); ++seed) {
+      EXPECT_EQ(device->check_products(seed), "");
+      if (!device->device.is_alike) continue;
+      const GraphBuilder build = [&](const GraveyardRef& owner) {
+        return random_products(owner, seed);
+      };
+      EXPECT_EQ(same_bits(*devices[0], *device, build), "") << "seed " << seed;
+    }
+    EXPECT_EQ(device->fused.invalid() + device->apart.invalid(), "") << device->device.name;
+  }
 }
 
 TEST(AbsentDevices, RandomCallsAndGraphs) { check_random(0, 64); }

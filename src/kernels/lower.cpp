@@ -79,6 +79,8 @@ ir::Kernel legalised(ir::Kernel kernel, const plan::Capabilities& has) {
   require(needs.matrices, has.coopmat, "coopmat");
   require(needs.f16, has.f16, "f16");
   require(needs.bf16, has.bf16, "bf16");
+  require(needs.int8, has.int8, "int8");
+  require(needs.packed_dot, has.packed_dot, "packed_dot");
   require(needs.subgroup_arithmetic, has.subgroup_arithmetic, "subgroup_arithmetic");
   require(needs.subgroup_shuffle, has.subgroup_shuffle, "subgroup_shuffle");
   require(needs.subgroup_ballot, has.subgroup_ballot, "subgroup_ballot");

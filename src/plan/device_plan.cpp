@@ -21,6 +21,9 @@ constexpr CapabilityInfo kTable[] = {
     {"int64", &Capabilities::int64},
     {"f16", &Capabilities::f16},
     {"bf16", &Capabilities::bf16},
+    {"int8", &Capabilities::int8},
+    {"packed_dot", &Capabilities::packed_dot},
+    {"mixed_dot", &Capabilities::mixed_dot},
     {"memory_model", &Capabilities::memory_model},
     {"subgroup_size_control", &Capabilities::subgroup_size_control},
     {"subgroup_arithmetic", &Capabilities::subgroup_arithmetic},
@@ -53,6 +56,13 @@ bool gains_from_texels(const Snapshot& d) {
              std::min(l.max_allocation_bytes, l.max_buffer_bytes);
 }
 
+// Cooperative matrices of 8-bit integers.
+bool has_integer_units(const Snapshot& d) {
+  return std::any_of(d.matrix_shapes.begin(), d.matrix_shapes.end(), [](const MatrixShape& s) {
+    return s.a == MatrixType::s8 || s.a == MatrixType::u8;
+  });
+}
+
 Capabilities reported(const Snapshot& d) {
   const Features& f = d.features;
   Capabilities c;
@@ -63,6 +73,10 @@ Capabilities reported(const Snapshot& d) {
   c.int64 = f.int64;
   c.f16 = f.f16;
   c.bf16 = f.bfloat16;
+  c.int8 = f.int8 && has_integer_units(d) && (!d.probes.done || d.probes.integer_units_exact);
+  c.packed_dot = f.integer_dot_product && d.fast_dots.of_signed && d.fast_dots.of_unsigned &&
+                 (!d.probes.done || d.probes.packed_dot_exact);
+  c.mixed_dot = d.fast_dots.mixed;
   c.memory_model = f.vulkan_memory_model;
   c.subgroup_size_control = f.subgroup_size_control && f.full_subgroups && d.subgroup.required_size;
   c.subgroup_arithmetic = d.subgroup.arithmetic;
@@ -105,6 +119,8 @@ void disable(Capabilities& c, const std::vector<std::string>& names) {
   // Cooperative matrices need the Vulkan memory model; they are of f16, or of bf16 as well.
   c.coopmat &= c.memory_model && c.f16;
   c.bf16 &= c.coopmat;
+  c.int8 &= c.coopmat;
+  c.mixed_dot &= c.packed_dot;
   // Nothing else uses these.
   c.f16 &= c.coopmat;
   c.memory_model &= c.coopmat;

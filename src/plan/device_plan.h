@@ -23,8 +23,11 @@ struct Capabilities {
   bool f64 = false;
   bool fast_f64 = false;  // at least kFastF64 of the f32 rate: f32 accumulates in f64
   bool int64 = false;
-  bool f16 = false;  // these two as types of matrix units only
+  bool f16 = false;  // these three as types of matrix units only
   bool bf16 = false;
+  bool int8 = false;
+  bool packed_dot = false;    // fast dot products of four 8-bit integers in a word
+  bool mixed_dot = false;     // also of signed and unsigned ones
   bool memory_model = false;  // Vulkan memory model
   bool subgroup_size_control = false;
   bool subgroup_arithmetic = false;

@@ -61,6 +61,8 @@ Snapshot discrete_device() {
   Features& f = s.features;
   f.vulkan_memory_model = f.subgroup_size_control = f.full_subgroups = true;
   f.cooperative_matrix = f.bfloat16 = f.memory_budget = true;
+  f.int8 = f.integer_dot_product = true;
+  s.fast_dots = {true, true, true};
   s.subgroup.required_size = true;
   s.heaps = {{80 * kGiB, 70 * kGiB, true}, {200 * kGiB, 200 * kGiB, false}};
   s.memory_types = {{0, true, false, false, false},
@@ -69,6 +71,7 @@ Snapshot discrete_device() {
                     {1, false, true, true, true}};
   s.matrix_shapes = {
       {16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
+      {16, 16, 32, MatrixType::s8, MatrixType::s8, MatrixType::s32},
   };
   return s;
 }
@@ -144,7 +147,7 @@ TEST(DevicePlan, EveryCapabilityCanBeForcedOff) {
   Snapshot s = discrete_device();
   s.float32 = s.float64 = {true, true};
   s.subgroup.shuffle = true;
-  s.probes = {true, true, true, true, true, 0.5, true};
+  s.probes = {true, true, true, true, true, 0.5, true, true, true};
   make_old_lavapipe(s);
   const Capabilities all = make_plan(s).has;
   for (const CapabilityInfo& c : capability_table()) {
@@ -180,7 +183,7 @@ TEST(DevicePlan, WhatBuildsOnADisabledCapabilityGoesWithIt) {
   const DevicePlan p = make_plan(s, o);
   EXPECT_FALSE(p.has.fast_f64);
   EXPECT_FALSE(p.has.coopmat);
-  EXPECT_FALSE(p.has.bf16);
+  EXPECT_FALSE(p.has.bf16 || p.has.int8);
   EXPECT_TRUE(p.matrix_shapes.empty());
 }
 
@@ -206,6 +209,14 @@ TEST(DevicePlan, NothingIsAssumedBeforeTheProbes) {
   EXPECT_TRUE(after.native_div);
   EXPECT_TRUE(after.fast_f64);
   EXPECT_FALSE(after.coopmat) << "a failed self-test switches matrix units off";
+  EXPECT_FALSE(after.int8 || after.packed_dot || after.mixed_dot);
+  s.probes.matrix_units_exact = true;
+  EXPECT_TRUE(make_plan(s).has.coopmat);
+  EXPECT_FALSE(make_plan(s).has.int8) << "that of integers failed";
+  s.probes.integer_units_exact = s.probes.packed_dot_exact = true;
+  EXPECT_TRUE(make_plan(s).has.int8 && make_plan(s).has.mixed_dot);
+  s.fast_dots.of_signed = false;
+  EXPECT_FALSE(make_plan(s).has.packed_dot) << "slow where one is";
 }
 
 TEST(DevicePlan, BudgetFollowsTheDriverUnlessItIsGiven) {

@@ -59,9 +59,18 @@ struct Features {
   bool full_subgroups = false;
   bool cooperative_matrix = false;  // VK_KHR_cooperative_matrix
   bool bfloat16 = false;            // VK_KHR_shader_bfloat16
+  bool int8 = false;                // as an element type of matrices
+  bool integer_dot_product = false;
   bool memory_budget = false;
   bool pipeline_creation_feedback = false;
   bool push_descriptor = false;  // VK_KHR_push_descriptor
+};
+
+// Dot products of four 8-bit integers in a word that take no longer than other instructions: the
+// integerDotProduct4x8BitPacked...Accelerated that the driver reports.
+struct FastDots {
+  bool of_signed = false, of_unsigned = false;
+  bool mixed = false;  // of a signed and an unsigned one
 };
 
 struct MemoryHeap {
@@ -91,12 +100,14 @@ struct MatrixShape {
 // safe to assume on a device that was not probed.
 struct Probes {
   bool done = false;
-  bool f32_div_exact = false;       // native f32 division is correctly rounded
-  bool f32_sqrt_exact = false;      // so is the square root
-  bool f32_subnormals = false;      // arithmetic keeps subnormals
-  bool f32_fma_fused = false;       // fma rounds once
-  double f64_rate = 0;              // f64 throughput divided by f32 throughput
-  bool matrix_units_exact = false;  // cooperative matrices passed their self-test
+  bool f32_div_exact = false;        // native f32 division is correctly rounded
+  bool f32_sqrt_exact = false;       // so is the square root
+  bool f32_subnormals = false;       // arithmetic keeps subnormals
+  bool f32_fma_fused = false;        // fma rounds once
+  double f64_rate = 0;               // f64 throughput divided by f32 throughput
+  bool matrix_units_exact = false;   // cooperative matrices passed their self-test
+  bool integer_units_exact = false;  // those of 8-bit integers did
+  bool packed_dot_exact = false;     // dot products of packed integers did
   bool operator==(const Probes&) const = default;
 };
 
@@ -112,6 +123,7 @@ struct Snapshot {
 
   Limits limits;
   SubgroupOps subgroup;
+  FastDots fast_dots;
   Features features;
   FloatControls float32, float64;
   std::vector<MemoryHeap> heaps;

@@ -15,7 +15,7 @@ using ir::Value;
 
 // Edges in all directions, and long enough for several rounds of the pipeline.
 constexpr int64_t kM = 72, kN = 88, kK = 296;
-constexpr uint32_t kHalves = 512;
+constexpr uint32_t kHalves = 512, kWords = 256;
 
 size_t storage(DType t, int64_t count) {
   return static_cast<size_t>(count * storage_bytes(t) + 15) / 16 * 16;
@@ -33,6 +33,16 @@ Bytes random_numbers(DType t, int64_t count, uint32_t state) {
   for (int64_t i = 0; i < count; ++i) {
     state = state * 1664525u + 1013904223u;
     store_scalar(make_scalar(t, static_cast<double>(state) * 0x1p-31 - 1), bytes.data(), i);
+  }
+  return bytes;
+}
+
+// Of all values.
+Bytes random_bytes(int64_t count, uint32_t state) {
+  Bytes bytes(storage(DType::u8, count));
+  for (std::byte& b : bytes) {
+    state = state * 1664525u + 1013904223u;
+    b = static_cast<std::byte>(state >> 24);
   }
   return bytes;
 }
@@ -65,6 +75,92 @@ MatrixCheck product_check(DType t, Precision precision, const kernels::Target& t
   check.b = random_numbers(t, kK * kN, 2);
   check.c_bytes = storage(t, kM * kN);
   check.is_right = [=](std::span<const Bytes> c) { return agree(t, precision, c[0], c[1]); };
+  return check;
+}
+
+// An element of bytes that are of the type, as a number modulo 2^32.
+uint32_t byte_at(DType t, const Bytes& bytes, int64_t i) {
+  const auto bits = static_cast<uint8_t>(bytes[static_cast<size_t>(i)]);
+  return t == DType::s8 ? static_cast<uint32_t>(static_cast<int8_t>(bits)) : bits;
+}
+
+// Products of 8-bit integers have the bits that the host computes. B lies by rows once, and once by
+// columns.
+MatrixCheck integer_check(DType a, DType b, const kernels::Target& target) {
+  MatrixCheck check;
+  check.verdict = &plan::Probes::integer_units_exact;
+  const uint32_t row = a == b ? kN : 1, column = a == b ? 1 : kK;
+  check.region =
+      kernels::product_region(node(a, {kM, kK}), node(b, {kK, kN}), node(DType::s32, {1, kM, kN}),
+                              {{0, 0, kK, 1}, {0, 0, row, column}, 1, kM, kN, kK});
+  if (!kernels::integer_shape(kernels::product_of(check.region), target)) return check;
+  check.ways = {kernels::lower_small_units(check.region, target)};
+  check.a = random_bytes(kM * kK, 1);
+  check.b = random_bytes(kK * kN, 2);
+  check.c_bytes = storage(DType::s32, kM * kN);
+  check.is_right = [=, x = check.a, y = check.b](std::span<const Bytes> c) {
+    for (int64_t i = 0; i < kM * kN; ++i) {
+      uint32_t sum = 0, answer = 0;
+      for (int64_t k = 0; k < kK; ++k) {
+        sum += byte_at(a, x, i / kN * kK + k) * byte_at(b, y, k * row + i % kN * column);
+      }
+      std::memcpy(&answer, &c[0][static_cast<size_t>(4 * i)], 4);
+      if (answer != sum) return false;
+    }
+    return true;
+  };
+  return check;
+}
+
+// Dot products of packed integers, of each pair of signs.
+struct DotCase {
+  ir::Opcode op;
+  DType a, b;
+};
+constexpr DotCase kDots[] = {{ir::Opcode::dot_signed, DType::s8, DType::s8},
+                             {ir::Opcode::dot_unsigned, DType::u8, DType::u8},
+                             {ir::Opcode::dot_mixed, DType::s8, DType::u8}};
+
+ir::Kernel dot_kernel(size_t cases) {
+  ir::Builder b("probe_dot", kWords);
+  const Value x = b.buffer("a", ir::Access::read), y = b.buffer("b", ir::Access::read);
+  const Value out = b.buffer("c", ir::Access::write);
+  const Value i = b.builtin(ir::Builtin::local_index);
+  const Value a = b.load(x, i, ir::kU32), c = b.load(y, i, ir::kU32);
+  for (uint32_t n = 0; n < cases; ++n) {
+    b.store(out, i + n * kWords, b.binary(kDots[n].op, a, c));
+  }
+  return b.finish();
+}
+
+MatrixCheck dot_check(const plan::Capabilities& has) {
+  MatrixCheck check;
+  check.verdict = &plan::Probes::packed_dot_exact;
+  const size_t cases = has.mixed_dot ? std::size(kDots) : std::size(kDots) - 1;
+  check.region.add_root(node(DType::u32, {static_cast<int64_t>(cases) * kWords}), -1);
+  check.region.operands.resize(2);
+  for (Operand& operand : check.region.operands) operand.node = node(DType::u32, {kWords});
+  check.a = random_bytes(4 * kWords, 3);
+  check.b = random_bytes(4 * kWords, 4);
+  kernels::Launch d;
+  d.key = "dot" + std::to_string(cases);
+  d.generate = [cases](const Region&) { return dot_kernel(cases); };
+  check.ways.resize(1);
+  check.ways[0].launches.push_back(std::move(d));
+  check.c_bytes = storage(DType::u32, static_cast<int64_t>(cases) * kWords);
+  check.is_right = [=, x = check.a, y = check.b](std::span<const Bytes> c) {
+    for (uint32_t i = 0; i < cases * kWords; ++i) {
+      const DotCase& dot = kDots[i / kWords];
+      uint32_t sum = 0, answer = 0;
+      for (uint32_t k = 0; k < 4; ++k) {
+        const int64_t at = i % kWords * 4 + k;
+        sum += byte_at(dot.a, x, at) * byte_at(dot.b, y, at);
+      }
+      std::memcpy(&answer, &c[0][4 * i], 4);
+      if (answer != sum) return false;
+    }
+    return true;
+  };
   return check;
 }
 
@@ -122,6 +218,13 @@ std::vector<MatrixCheck> matrix_checks(const kernels::Target& target) {
     MatrixCheck fast = product_check(t, Precision::fast, target);
     if (!fast.ways.empty()) checks.push_back(std::move(fast));
   }
+  for (DType a : {DType::s8, DType::u8}) {
+    for (DType b : {DType::s8, DType::u8}) {
+      MatrixCheck check = integer_check(a, b, target);
+      if (!check.ways.empty()) checks.push_back(std::move(check));
+    }
+  }
+  if (target.plan->has.packed_dot) checks.push_back(dot_check(target.plan->has));
   return checks;
 }
 

@@ -12,12 +12,16 @@ plan::DevicePlan make_plan() {
   using plan::MatrixType;
   plan::DevicePlan p;
   p.has.coopmat = p.has.f16 = p.has.bf16 = p.has.subgroup_arithmetic = true;
+  p.has.int8 = p.has.packed_dot = p.has.mixed_dot = true;
   p.shared_memory_bytes = 49152;
   p.max_workgroup_invocations = 1024;
   p.subgroup_size = 32;
   p.fixed_subgroup_size = true;
   p.matrix_shapes = {{16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
-                     {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32}};
+                     {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32},
+                     {16, 16, 32, MatrixType::s8, MatrixType::s8, MatrixType::s32},
+                     {16, 16, 32, MatrixType::u8, MatrixType::u8, MatrixType::u32},
+                     {16, 16, 32, MatrixType::s8, MatrixType::u8, MatrixType::s32}};
   return p;
 }
 
@@ -54,7 +58,7 @@ int failures(const Change& change) {
 
 TEST(MatrixProbe, RightUnitsPass) {
   const plan::DevicePlan plan = make_plan();
-  EXPECT_EQ(matrix_checks(kernels::make_target(plan)).size(), 5u);
+  EXPECT_EQ(matrix_checks(kernels::make_target(plan)).size(), 5u + 3 + 1);
   EXPECT_EQ(failures([](ir::Kernel&) {}), 0);
 }
 
@@ -62,7 +66,10 @@ TEST(MatrixProbe, WrongUnitsFail) {
   // Factors by rows where they lie by columns, and the other way round.
   EXPECT_EQ(failures([](ir::Kernel& k) {
               for (ir::Inst& inst : k.body) {
-                if (inst.op == ir::Opcode::matrix_load) inst.imm ^= ir::matrix_place(0, true);
+                const bool is_half = ir::is_float(inst.type);
+                if (inst.op == ir::Opcode::matrix_load && is_half) {
+                  inst.imm ^= ir::matrix_place(0, true);
+                }
               }
             }),
             4);
@@ -75,12 +82,21 @@ TEST(MatrixProbe, WrongUnitsFail) {
                 if (inst.op == ir::Opcode::matrix_multiply_add) inst.args[2] = zeros;
               }
             }),
-            4);
+            7);
+  // Bytes of the wrong sign.
+  EXPECT_EQ(failures([](ir::Kernel& k) {
+              for (ir::Inst& inst : k.body) {
+                if (inst.op == ir::Opcode::dot_mixed) inst.op = ir::Opcode::dot_signed;
+                if (inst.op != ir::Opcode::matrix_load) continue;
+                if (inst.type.scalar == ir::Scalar::s8) inst.type.scalar = ir::Scalar::u8;
+              }
+            }),
+            3);
 }
 
 TEST(MatrixProbe, NothingToTestWithoutUnits) {
   plan::DevicePlan plan = make_plan();
-  plan.has.coopmat = false;
+  plan.has.coopmat = plan.has.int8 = plan.has.packed_dot = false;
   EXPECT_TRUE(matrix_checks(kernels::make_target(plan)).empty());
 }
 

@@ -82,7 +82,7 @@ class Prober {
     if (device_.plan().has.f64) {
       probes.f64_rate = f64_rate();
     }
-    probes.matrix_units_exact = matrix_units();
+    matrix_units(probes);
     probes.done = true;
     return probes;
   }
@@ -134,32 +134,6 @@ class Prober {
     probes.f32_subnormals = std::bit_cast<uint32_t>(out[4 * (kSamples - 1) + 2]) == 0x123u;
   }
 
-  // Small products with and without matrix units. All kernels are asked for before any is waited
-  // for.
-  bool matrix_units() {
-    // Other threads may still compile when a check has failed: they share what they look at.
-    const auto shared = std::make_shared<MatrixChecks>(device_.plan());
-    const std::vector<MatrixCheck>& checks = shared->checks;
-    for (const MatrixCheck& check : checks) {
-      for (const kernels::Lowering& way : check.ways) {
-        for (const kernels::Launch& d : way.launches) request(shared, check, d);
-      }
-    }
-    // A unit that cannot be tested counts as wrong.
-    try {
-      for (const MatrixCheck& check : checks) {
-        std::vector<Bytes> answers;
-        for (const kernels::Lowering& way : check.ways)
-          answers.push_back(answer(shared, check, way));
-        if (!check.is_right(answers)) return false;
-      }
-    } catch (const Error& e) {
-      if (e.status() == Status::device_lost) throw;
-      return false;
-    }
-    return !checks.empty();
-  }
-
   struct MatrixChecks {
     explicit MatrixChecks(const plan::DevicePlan& device) : plan(device) {
       plan.has.f64 = plan.has.fast_f64 = false;  // small products would add up in f64
@@ -168,6 +142,37 @@ class Prober {
     plan::DevicePlan plan;
     std::vector<MatrixCheck> checks;
   };
+
+  // Small products with and without matrix units, or dot products of packed integers. All kernels
+  // are asked for before any is waited for.
+  void matrix_units(plan::Probes& probes) {
+    // Other threads may still compile when a check has failed: they share what they look at.
+    const auto shared = std::make_shared<MatrixChecks>(device_.plan());
+    const std::vector<MatrixCheck>& checks = shared->checks;
+    for (const MatrixCheck& check : checks) {
+      for (const kernels::Lowering& way : check.ways) {
+        for (const kernels::Launch& d : way.launches) request(shared, check, d);
+      }
+    }
+    for (const MatrixCheck& check : checks) probes.*check.verdict = true;
+    for (const MatrixCheck& check : checks) {
+      probes.*check.verdict = probes.*check.verdict && passes(shared, check);
+    }
+  }
+
+  // A unit that cannot be tested counts as wrong.
+  bool passes(const std::shared_ptr<MatrixChecks>& shared, const MatrixCheck& check) {
+    try {
+      std::vector<Bytes> answers;
+      for (const kernels::Lowering& way : check.ways) {
+        answers.push_back(answer(shared, check, way));
+      }
+      return check.is_right(answers);
+    } catch (const Error& e) {
+      if (e.status() == Status::device_lost) throw;
+      return false;
+    }
+  }
 
   const vulkan::Pipeline& request(const std::shared_ptr<MatrixChecks>& shared,
                                   const MatrixCheck& check, const kernels::Launch& d) {

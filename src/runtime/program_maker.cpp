@@ -102,6 +102,7 @@ ProgramMaker::ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
                            const ExecutorOptions& options)
     : device_(device), plan_(plan), target_(kernels::make_target(plan)), options_(options) {
   options_.schedule.overlaps = plan.tuning.shares_cheaply;
+  options_.schedule.narrow_factors = plan.has.int8 || plan.has.packed_dot;
   spirv_options_ = spirv_options(plan);
 }
 

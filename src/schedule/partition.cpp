@@ -4,6 +4,8 @@
 #include <optional>
 
 #include "graph/attention.h"
+#include "graph/word_sums.h"
+#include "schedule/byte_factors.h"
 #include "schedule/cost.h"
 #include "schedule/gathered_factor.h"
 #include "schedule/joint_roots.h"
@@ -222,10 +224,11 @@ class Partitioner {
     if (fusion == Fusion::overwrite) return start_region(i, SplitReason::overwrite);
     if (stays_apart(node, options_)) return start_region(i, SplitReason::no_fusion);
     if (reader.needs_storage) {
-      // A matmul reads views by their strides; an alias has no kernel to inline into.
+      // A matmul reads views by their strides, and casts of bytes; an alias has no kernel to inline into.
       const Entry& root = entries()[result_.cuts[reader.cut].root];
       if (!root.is_alias && !reader.several && !reader.needs_dense && !is_many(reader.path) &&
-          (composes(node, reader.path) || (is_product(root) && gathers(node, reader.path)))) {
+          (composes(node, reader.path) || (is_product(root) && gathers(node, reader.path)) ||
+           narrows(root, node))) {
         return inline_into(i, reader.cut, reader.path);
       }
       return start_region(i, root.is_alias ? root_reason(root) : SplitReason::materialized);
@@ -301,6 +304,12 @@ class Partitioner {
 
   static bool is_product(const Entry& root) {
     return info(root.node->op).fusion == Fusion::contraction;
+  }
+
+  // Whether a product reads what the node casts instead.
+  bool narrows(const Entry& root, const Node& node) const {
+    return options_.narrow_factors && is_product(root) && widens_bytes(node) &&
+           reads_bytes(result_.entries, *root.node);
   }
 
   // Whether the kernel of a product finds the view's elements itself, seen through the path.

@@ -15,6 +15,9 @@ struct Options {
   int64_t apart_elements = 0;
   // The device runs regions that do not depend on each other at the same time.
   bool overlaps = false;
+  // Products read 8-bit integers as they are, where casts have widened them for a product of the
+  // same bits.
+  bool narrow_factors = false;
   bool donate = true;  // results may take over the storage of operands that nobody needs any more
   // Where steps leave at least so many bytes for later ones, values that nobody else refers to give
   // up their storage with their last read. To find those costs time on the host.

@@ -420,6 +420,7 @@ class RegionBuilder {
     std::vector<PathStep> views;  // from the product to the stored value
     const Node* node = &input;
     for (; is_inside(*node); node = node->inputs[0].get()) {
+      if (node->op == Op::cast) continue;  // what it widens is loaded as it is
       views.push_back({node, 0, static_cast<int>(views.size()) - 1, 0});
     }
     const int path = static_cast<int>(views.size()) - 1;

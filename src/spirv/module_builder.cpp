@@ -32,6 +32,7 @@ void append_instruction(Words& out, spv::Op op, const Words& operands) {
 }  // namespace
 
 ir::Type storage_type(ir::Type t) {
+  if (ir::is_matrix(t)) return t;  // whose elements have a sign
   if (t.scalar == ir::Scalar::s32) t.scalar = ir::Scalar::u32;
   if (t.scalar == ir::Scalar::s64) t.scalar = ir::Scalar::u64;
   return t;
@@ -145,6 +146,11 @@ Id ModuleBuilder::type(ir::Type t) {
       capability(spv::Capability::Int64);
       append(declarations, spv::Op::OpTypeInt, {id, 64, 0});
       break;
+    case ir::Scalar::s8:
+    case ir::Scalar::u8:
+      capability(spv::Capability::Int8);
+      append(declarations, spv::Op::OpTypeInt, {id, 8, 0});
+      break;
     case ir::Scalar::f16:
       capability(spv::Capability::Float16);
       append(declarations, spv::Op::OpTypeFloat, {id, 16});
@@ -172,7 +178,7 @@ Id ModuleBuilder::matrix_type(ir::Type t) {
   const auto use = t.matrix == ir::Matrix::a   ? recent::MatrixUse::a
                    : t.matrix == ir::Matrix::b ? recent::MatrixUse::b
                                                : recent::MatrixUse::accumulator;
-  const Id component = type({t.scalar});
+  const Id component = element_type(t);
   const Id scope = u32(word(spv::Scope::Subgroup));
   const Id rows = u32(ir::rows(t));
   const Id columns = u32(ir::columns(t));
@@ -180,6 +186,16 @@ Id ModuleBuilder::matrix_type(ir::Type t) {
   const Id id = new_id();
   append(declarations, recent::kOpTypeCooperativeMatrix,
          {id, component, scope, rows, columns, use_id});
+  return id;
+}
+
+Id ModuleBuilder::element_type(ir::Type matrix) {
+  if (ir::is_float(matrix) || !ir::is_signed(matrix)) return type({matrix.scalar});
+  Id& id = signed_types_[matrix.scalar == ir::Scalar::s8];
+  if (id) return id;
+  if (matrix.scalar == ir::Scalar::s8) capability(spv::Capability::Int8);
+  id = new_id();
+  append(declarations, spv::Op::OpTypeInt, {id, static_cast<uint32_t>(8 * ir::bytes(matrix)), 1});
   return id;
 }
 

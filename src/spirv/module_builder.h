@@ -49,6 +49,7 @@ class ModuleBuilder {
   Id instruction(Words& out, Id type, spv::Op op, std::initializer_list<uint32_t> operands);
 
   Id type(ir::Type t);
+  Id element_type(ir::Type matrix);
   Id struct_type(const std::vector<Id>& members);  // one declaration a call
   Id void_type();
   Id pointer(spv::StorageClass storage, Id pointee);           // one declaration a call
@@ -80,8 +81,8 @@ class ModuleBuilder {
     Id& operator[](ir::Type t);
 
    private:
-    std::array<std::array<Id, 5>, 9> numbers_{};  // by scalar and lanes
-    std::map<uint64_t, Id> matrices_;             // by code
+    std::array<std::array<Id, 5>, 11> numbers_{};  // by scalar and lanes
+    std::map<uint64_t, Id> matrices_;              // by code
   };
 
   Id matrix_type(ir::Type t);
@@ -94,6 +95,7 @@ class ModuleBuilder {
   Id void_ = 0;
   bool vulkan_memory_model_ = false;
   TypeTable types_;
+  std::array<Id, 2> signed_types_{};  // of elements of matrices: s32, s8
   TypeTable pairs_;
   TypeTable function_pointers_;
   TypeTable workgroup_pointers_;

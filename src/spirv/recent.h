@@ -14,6 +14,8 @@ inline constexpr auto kOpCooperativeMatrixStore = static_cast<spv::Op>(4458);
 inline constexpr auto kOpCooperativeMatrixMulAdd = static_cast<spv::Op>(4459);
 enum class MatrixLayout : uint32_t { row_major, column_major };
 enum class MatrixUse : uint32_t { a, b, accumulator };
+// Cooperative matrix operands: elements are signed. Of what is added to and of the result alike.
+inline constexpr uint32_t kMatrixASigned = 1, kMatrixBSigned = 2, kMatrixSumSigned = 4 | 8;
 
 // SPV_KHR_bfloat16
 inline constexpr auto kBFloat16Type = static_cast<spv::Capability>(5116);

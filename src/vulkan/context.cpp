@@ -88,6 +88,7 @@ VkDevice create_device(const Context& c, uint32_t family) {
   v12.bufferDeviceAddress = VK_TRUE;
   v12.timelineSemaphore = VK_TRUE;
   v12.shaderFloat16 = has.f16;
+  v12.shaderInt8 = has.int8;
   v12.vulkanMemoryModel = has.memory_model;
   v12.vulkanMemoryModelDeviceScope = has.memory_model;
   VkPhysicalDeviceSubgroupSizeControlFeaturesEXT sizes{};
@@ -101,6 +102,9 @@ VkDevice create_device(const Context& c, uint32_t family) {
   bf16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR;
   bf16.shaderBFloat16Type = VK_TRUE;
   bf16.shaderBFloat16CooperativeMatrix = VK_TRUE;
+  VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR dots{};
+  dots.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES_KHR;
+  dots.shaderIntegerDotProduct = VK_TRUE;
 
   all.pNext = &v12;
   void** tail = &v12.pNext;
@@ -115,6 +119,10 @@ VkDevice create_device(const Context& c, uint32_t family) {
   }
   if (has.coopmat && enable(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)) chain(matrix);
   if (has.bf16 && enable(VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME)) chain(bf16);
+  if (has.packed_dot) {
+    if (!has_13) enable(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
+    chain(dots);
+  }
   if (has.texel_loads) enable(VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME);
   if (f.pipeline_creation_feedback && !has_13) {
     enable(VK_EXT_PIPELINE_CREATION_FEEDBACK_EXTENSION_NAME);

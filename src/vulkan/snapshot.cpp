@@ -53,6 +53,11 @@ plan::DeviceType type_of(VkPhysicalDeviceType t) {
   }
 }
 
+bool has_dots(const Snapshot& s, const std::vector<std::string>& extensions) {
+  return s.api_version >= VK_API_VERSION_1_3 ||
+         contains(extensions, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
+}
+
 void read_properties(const Instance& instance, VkPhysicalDevice device,
                      const std::vector<std::string>& extensions, Snapshot& s) {
   const bool has_12 = s.api_version >= VK_API_VERSION_1_2;
@@ -70,11 +75,14 @@ void read_properties(const Instance& instance, VkPhysicalDevice device,
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES_EXT);
   auto m4 = structure<VkPhysicalDeviceMaintenance4PropertiesKHR>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES_KHR);
+  auto dots = structure<VkPhysicalDeviceShaderIntegerDotProductPropertiesKHR>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES_KHR);
   Chain chain(&all);
   if (has_12) chain.add(&v11);
   if (has_12) chain.add(&v12);
   if (size_control) chain.add(&sizes);
   if (maintenance4) chain.add(&m4);
+  if (has_dots(s, extensions)) chain.add(&dots);
   instance.vk.GetPhysicalDeviceProperties2(device, &all);
 
   const VkPhysicalDeviceLimits& l = all.properties.limits;
@@ -105,6 +113,9 @@ void read_properties(const Instance& instance, VkPhysicalDevice device,
     s.subgroup.ballot = (ops & VK_SUBGROUP_FEATURE_BALLOT_BIT) != 0;
     s.subgroup.shuffle = (ops & VK_SUBGROUP_FEATURE_SHUFFLE_BIT) != 0;
   }
+  s.fast_dots = {dots.integerDotProduct4x8BitPackedSignedAccelerated != 0,
+                 dots.integerDotProduct4x8BitPackedUnsignedAccelerated != 0,
+                 dots.integerDotProduct4x8BitPackedMixedSignednessAccelerated != 0};
   s.float32 = {v12.shaderSignedZeroInfNanPreserveFloat32 != 0,
                v12.shaderDenormPreserveFloat32 != 0};
   s.float64 = {v12.shaderSignedZeroInfNanPreserveFloat64 != 0,
@@ -131,10 +142,13 @@ void read_features(const Instance& instance, VkPhysicalDevice device,
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR);
   auto bf16 = structure<VkPhysicalDeviceShaderBfloat16FeaturesKHR>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR);
+  auto dots = structure<VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES_KHR);
   Chain chain(&all);
   if (has_12) chain.add(&v11);
   if (has_12) chain.add(&v12);
   if (size_control) chain.add(&sizes);
+  if (has_dots(s, extensions)) chain.add(&dots);
   if (coopmat) chain.add(&matrix);
   if (bfloat16) chain.add(&bf16);
   instance.vk.GetPhysicalDeviceFeatures2(device, &all);
@@ -145,6 +159,8 @@ void read_features(const Instance& instance, VkPhysicalDevice device,
   f.f64 = all.features.shaderFloat64 != 0;
   f.int64 = all.features.shaderInt64 != 0;
   f.f16 = v12.shaderFloat16 != 0;
+  f.int8 = v12.shaderInt8 != 0;
+  f.integer_dot_product = dots.shaderIntegerDotProduct != 0;
   f.vulkan_memory_model = v12.vulkanMemoryModel && v12.vulkanMemoryModelDeviceScope;
   f.subgroup_size_control = sizes.subgroupSizeControl != 0;
   f.full_subgroups = sizes.computeFullSubgroups != 0;

@@ -289,6 +289,39 @@ std::vector<Measurement> fourier(Bench& bench) {
   return all;
 }
 
+// Of s8, summed up in s32: exact.
+std::vector<Measurement> integer_products(Bench& bench) {
+  std::vector<Measurement> all;
+  for (int64_t n : bench.options.matmul) {
+    const NodeRef a = bench.session.uniform({n, n}, -128, 128, DType::s8);
+    const NodeRef b = bench.session.uniform({n, n}, -128, 128, DType::s8);
+    Measurement m{"matmul s8", matrix(n, n)};
+    m.unit = Unit::flops;
+    m.amount = 2 * std::pow(static_cast<double>(n), 3);
+    bench.time(m, [&] { return matmul(cast(a, DType::s32), cast(b, DType::s32)); });
+    const auto x = as_floats(bench, a), y = as_floats(bench, b);
+    // Parts that f32 holds.
+    const NodeRef low = elementwise(
+        Op::remainder,
+        {bench.value, constant(bench.session.owner(), make_scalar(DType::s32, int64_t{4096}), {})});
+    const auto got = as_floats(bench, low);
+    const auto size = static_cast<size_t>(n);
+    ErrorBound error;
+    for (size_t s = 0; s < 64; ++s) {
+      const size_t row = s * 0x9e3779b1 % size, column = (s * 0x85ebca6b + size - 1) % size;
+      double sum = 0;
+      for (size_t k = 0; k < size; ++k) {
+        sum += static_cast<double>(x[row * size + k]) * y[k * size + column];
+      }
+      error.add(got[row * size + column], std::fmod(sum, 4096));
+    }
+    m.error = error.largest();
+    all.push_back(m);
+    bench.value = {};
+  }
+  return all;
+}
+
 std::vector<Measurement> matrix_product(Bench& bench) {
   return products(bench, "matmul", DType::f32, 1e-6);
 }
@@ -300,6 +333,11 @@ std::vector<Measurement> f16_product(Bench& bench) {
 }
 std::vector<Measurement> bf16_product(Bench& bench) {
   return products(bench, "matmul bf16", DType::bf16, 0x1p-8);
+}
+// Its check sees no more than f32 of the factors.
+std::vector<Measurement> f64_product(Bench& bench) {
+  if (!bench.session.engine().plan().has.f64) return {};
+  return products(bench, "matmul f64", DType::f64, 1e-6);
 }
 
 std::vector<Measurement> random_numbers(Bench& bench, const char* name, Op op) {
@@ -459,6 +497,8 @@ constexpr std::array kBenchmarks = {
     Benchmark{"fast_product", fast_product},
     Benchmark{"f16_product", f16_product},
     Benchmark{"bf16_product", bf16_product},
+    Benchmark{"f64_product", f64_product},
+    Benchmark{"s8_product", integer_products},
     Benchmark{"dependent_matmuls", dependent_products},
     Benchmark{"attention", attention_benchmark},
     Benchmark{"attention_gradient", attention_gradient_benchmark},

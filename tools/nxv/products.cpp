@@ -28,10 +28,10 @@ constexpr int kMaxCopies = 64;
 constexpr std::chrono::milliseconds kWarming{1500}, kWarmingEach{5};
 
 // "bf16:1x16x8192x2048:nt": type, batch x m x n x k, and of A and of B whether it lies as it is
-// written (n) or transposed (t).
+// written (n) or transposed (t). "s8>s32:...": with a result of another type.
 struct Shape {
   std::string text;
-  DType type = DType::f32;
+  DType type = DType::f32, result = DType::f32;
   int64_t batch = 1, m = 1, n = 1, k = 1;
   bool transposed_a = false, transposed_b = false;
 
@@ -39,7 +39,8 @@ struct Shape {
     return 2.0 * static_cast<double>(batch * m) * static_cast<double>(n) * static_cast<double>(k);
   }
   double bytes() const {
-    return static_cast<double>(batch * (m * k + k * n + m * n) * storage_bytes(type));
+    return static_cast<double>(
+        batch * ((m * k + k * n) * storage_bytes(type) + m * n * storage_bytes(result)));
   }
 };
 
@@ -54,9 +55,13 @@ Shape parse(const std::string& text) {
   shape.text = text;
   const size_t first = text.find(':'), second = text.find(':', first + 1);
   if (first == std::string::npos) refuse(text);
-  const auto type = dtype_from_name(text.substr(0, first));
-  if (!type) refuse(text);
+  const std::string types = text.substr(0, first);
+  const size_t arrow = types.find('>');
+  const auto type = dtype_from_name(types.substr(0, arrow));
+  const auto result = arrow == std::string::npos ? type : dtype_from_name(types.substr(arrow + 1));
+  if (!type || !result) refuse(text);
   shape.type = *type;
+  shape.result = *result;
   const std::string sizes = text.substr(first + 1, second - first - 1);
   const char *at = sizes.data(), *const end = at + sizes.size();
   for (int64_t* size : {&shape.batch, &shape.m, &shape.n, &shape.k}) {
@@ -167,10 +172,11 @@ class Products {
     const int copies =
         static_cast<int>(std::clamp<uint64_t>(kColdBytes / bytes + 1, 1, kMaxCopies));
     for (int i = 0; i < copies; ++i) {
-      a_.push_back(session_.uniform({s.batch, s.m, s.k}, -0.5, 0.5, s.type));
-      b_.push_back(session_.uniform({s.batch, s.k, s.n}, -0.5, 0.5, s.type));
+      const double most = is_integer(s.type) ? 100 : 0.5, least = is_unsigned(s.type) ? 0 : -most;
+      a_.push_back(session_.uniform({s.batch, s.m, s.k}, least, most, s.type));
+      b_.push_back(session_.uniform({s.batch, s.k, s.n}, least, most, s.type));
     }
-    c_ = session_.uniform({s.batch, s.m, s.n}, 0, 1, s.type);
+    c_ = session_.uniform({s.batch, s.m, s.n}, 0, 1, s.result);
     const auto words = [](int64_t rows, int64_t columns, bool transposed) {
       MatrixWords w{0, static_cast<uint32_t>(rows * columns), static_cast<uint32_t>(columns), 1};
       if (transposed) w.row_stride = 1, w.column_stride = static_cast<uint32_t>(rows);

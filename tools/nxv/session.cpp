@@ -47,8 +47,10 @@ std::vector<float> Session::floats(const NodeRef& node) {
 }
 
 NodeRef Session::uniform(Shape shape, double low, double high, DType type) {
-  NodeRef node = random(owner(), Op::random_uniform, type, std::move(shape),
+  const bool rounds = is_integer(type);
+  NodeRef node = random(owner(), Op::random_uniform, rounds ? DType::f32 : type, std::move(shape),
                         RandomAttr{++seed_, 0, low, high});
+  if (rounds) node = cast(node, type);
   evaluate(node);
   return node;
 }

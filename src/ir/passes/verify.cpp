@@ -9,7 +9,15 @@
 namespace nxv::ir {
 namespace {
 
-bool is_f16_or_bf16(Type t) { return t.scalar == Scalar::f16 || t.scalar == Scalar::bf16; }
+// Whether cooperative matrices have such elements and shapes.
+bool is_possible(Type t) {
+  if (t.lanes != 1) return false;
+  if (t.matrix == Matrix::accumulator) {
+    return t.steps == 0 && (t.scalar == Scalar::f32 || (is_integer(t) && bytes(t) == 4));
+  }
+  const bool is_deep = t.steps == 2 * kMatrixSide && bytes(t) == 1;
+  return is_narrow(t) && (t.steps == kMatrixSide || is_deep);
+}
 
 // What a driver's compiler may fold wrongly.
 bool is_dangerous_literal(Type t, uint64_t bits) {
@@ -70,12 +78,12 @@ class Verifier {
   void check_kernel() const {
     if (k_.local_size == 0) fail_kernel("the workgroup is empty");
     for (const Param& p : k_.params) {
-      if (p.is_buffer ? p.type != kU64 : !is_number(p.type) || is_f16_or_bf16(p.type)) {
+      if (p.is_buffer ? p.type != kU64 : !is_number(p.type) || is_narrow(p.type)) {
         fail_kernel("param " + p.name + " is of type " + to_string(p.type));
       }
     }
     for (const SharedArray& s : k_.shared) {
-      if (!is_number(s.type) || is_f16_or_bf16(s.type) || s.count == 0) {
+      if (!is_number(s.type) || is_narrow(s.type) || s.count == 0) {
         fail_kernel("shared array " + s.name + " is empty or of type " + to_string(s.type));
       }
     }
@@ -86,11 +94,9 @@ class Verifier {
     require(t.lanes == 1 || t.lanes == 2 || t.lanes == 4, "has a type that is not 1, 2 or 4 lanes");
     if (is_matrix(t)) {
       require(takes_matrices(inst().op), "cannot be a cooperative matrix");
-      const bool sums = t.matrix == Matrix::accumulator;
-      require(t.lanes == 1 && (sums ? t.scalar == Scalar::f32 : is_f16_or_bf16(t)),
-              "is a cooperative matrix of the wrong elements");
+      require(is_possible(t), "is a cooperative matrix of the wrong elements");
     } else {
-      require(!is_f16_or_bf16(t), "is of a type that only cooperative matrices have");
+      require(!is_narrow(t), "is of a type that only cooperative matrices have");
     }
     if (const RuleCheck c = check(info(inst().op).result, t); !c.is_kept) {
       fail("is of type " + to_string(t) + ", which must be " + c.must_be);

@@ -282,7 +282,7 @@ TEST(Verify, SpecialLiteralsMayBeComparedSelectedAndStored) {
 }
 
 TEST(Verify, MatricesAreNoNumbers) {
-  constexpr Type kA = matrix(Scalar::f16, Matrix::a), kB = matrix(Scalar::f16, Matrix::b);
+  constexpr Type kA = factor(Scalar::f16, Matrix::a), kB = factor(Scalar::f16, Matrix::b);
   Draft d;
   d.kernel.shared.push_back({"slab", vec(kU32, 4), 64});
   const uint32_t sum = d.add(Opcode::matrix_fill, kAccumulator, {kTwo});
@@ -303,7 +303,11 @@ TEST(Verify, MatricesAreNoNumbers) {
   refused(Opcode::matrix_multiply_add, kAccumulator, {b, a, sum}, 0, "must be a factor a");
   refused(Opcode::matrix_multiply_add, kAccumulator, {a, a, sum}, 0, "must be a factor b");
   refused(Opcode::matrix_fill, kA, {kTwo}, 0, "must be an accumulator");
-  refused(Opcode::matrix_load, matrix(Scalar::f32, Matrix::a), {kOne, kOne}, 2, "wrong elements");
+  refused(Opcode::matrix_load, factor(Scalar::f32, Matrix::a), {kOne, kOne}, 2, "wrong elements");
+  refused(Opcode::matrix_load, factor(Scalar::f16, Matrix::a, 32), {kOne, kOne}, 2,
+          "wrong elements");
+  refused(Opcode::matrix_multiply_add, accumulator(Scalar::s32), {a, b, sum}, 0,
+          "must be a factor a");
   refused(Opcode::matrix_load, kA, {kOne, kOne}, 3, "names no shared array");
 }
 

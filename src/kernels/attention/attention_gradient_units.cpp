@@ -74,7 +74,7 @@ class UnitGradient {
   Value word(uint32_t Words::*member) const { return scores_.word(member); }
   ir::Type factor(ir::Matrix use) const {
     const bool is_f16 = layout_.options.type == DType::f16;
-    return ir::matrix(is_f16 ? ir::Scalar::f16 : ir::Scalar::bf16, use);
+    return ir::factor(is_f16 ? ir::Scalar::f16 : ir::Scalar::bf16, use);
   }
 
   // ---- Factors: those of width, queries and keys, and those of value_width, gradient and values

@@ -74,7 +74,7 @@ class UnitAttention {
   uint32_t block_rows() const { return layout_.rows * layout_.subgroups; }
   ir::Type factor(ir::Matrix use) const {
     const bool is_f16 = layout_.options.type == DType::f16;
-    return ir::matrix(is_f16 ? ir::Scalar::f16 : ir::Scalar::bf16, use);
+    return ir::factor(is_f16 ? ir::Scalar::f16 : ir::Scalar::bf16, use);
   }
 
   AttentionChunks tile(int operand, uint32_t rows, uint32_t matrices,

@@ -245,6 +245,58 @@ TEST(GatheredProduct, FastOnesKeepWhatIsNotFinite) {
   EXPECT_TRUE(units.kernels().count("matmul_scales"));
 }
 
+// Windows of 8-bit integers that are cast to f32, on units of integers and by dot products of packed
+// words: the bits of a device that has neither.
+TEST(GatheredProduct, BytesAreMultipliedAsTheyAre) {
+  using plan::MatrixType;
+  const auto with_dots = [](plan::Snapshot& s) {
+    s.features.integer_dot_product = s.probes.packed_dot_exact = true;
+    s.fast_dots = {true, true, true};
+  };
+  const auto with_units = [](plan::Snapshot& s) {
+    s.features.cooperative_matrix = s.features.int8 = true;
+    s.matrix_shapes = {{16, 16, 32, MatrixType::s8, MatrixType::s8, MatrixType::s32},
+                       {16, 16, 32, MatrixType::s8, MatrixType::u8, MatrixType::s32}};
+    s.probes.matrix_units_exact = s.probes.integer_units_exact = true;
+  };
+  InterpretedDevice plain(discrete_plan()), dots(plan_with(with_dots)), units(plan_with(with_units));
+  units.set_lower([](const Region& region, const Target& target) {
+    const bool is_product = region.kind == RegionKind::matmul;
+    return is_product && integer_shape(product_of(region), target)
+               ? lower_small_units(region, target)
+               : kernels::lower(region, target);
+  });
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    Dice dice(seed);
+    const Geometry g(dice, 24);
+    SCOPED_TRACE(text(g));
+    const GraphBuilder build = [&](const GraveyardRef& owner) {
+      std::vector<NodeRef> operands;
+      for (const Shape& shape : {g.x, g.kernel}) {
+        const DType type = operands.empty() || seed % 2 == 0 ? DType::s8 : DType::u8;
+        HostTensor t(type, shape);
+        for (int64_t i = 0; i < t.count(); ++i) {
+          t.set(i, make_scalar(type, type == DType::u8 ? dice.between(0, 255)
+                                                       : dice.between(-128, 127)));
+        }
+        operands.push_back(host_value(owner, type, t.shape, t.bytes));
+      }
+      return library::call("conv", operands, g.options);
+    };
+    // In the same order each time.
+    const auto computed = [&](InterpretedDevice& device) {
+      dice = Dice(seed);
+      return evaluator(device).evaluate(build(host_graveyard()))[0];
+    };
+    const HostTensor wanted = computed(plain);
+    EXPECT_EQ(difference(computed(dots), wanted), "");
+    EXPECT_EQ(difference(computed(units), wanted), "");
+  }
+  EXPECT_EQ(dots.invalid() + units.invalid(), "");
+  EXPECT_LT(dots.dispatches(), plain.dispatches());
+  EXPECT_TRUE(units.kernels().count("matmul_units"));
+}
+
 // Of a batch with several strides, by every kind of tile.
 TEST(GatheredProduct, MatricesOfSeveralBatchAxes) {
   InterpretedDevice gpu(discrete_plan()), apart(discrete_plan(), {}, with_patches());

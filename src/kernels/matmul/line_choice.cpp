@@ -170,7 +170,7 @@ class Choosing {
 
 Accumulation line_accumulation(const Product& product, const Target& target) {
   Accumulation sums = accumulation(product, target);
-  if (is_integer(product.type)) {
+  if (is_integer(product.type) || has_word_sums(product)) {
     const uint64_t wanted = std::bit_ceil(divide_up(product.k, kIntegerBlocks));
     sums.block = static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 64, 256));
   }

@@ -233,6 +233,10 @@ class MatmulLowering {
     layout.sums = sums_;
     layout.a = access_of(product_, product_.a);
     layout.b = access_of(product_, product_.b);
+    if (tile.is_packed) {
+      layout.packed_a = packed_access(product_, product_.a);
+      layout.packed_b = packed_access(product_, product_.b);
+    }
     layout.several_blocks = product_.k > sums_.block;
     layout.store = store;
     layout.is_full = tile.kind == Kind::shared && is_full(tile);
@@ -243,8 +247,17 @@ class MatmulLowering {
     UnitLayout layout;
     layout.tile = tile;
     layout.factors = *unit_factors(product_, target_);
-    layout.a = chunk_access(product_, product_.a);
-    layout.b = chunk_access(product_, product_.b);
+    layout.sums = {DType::f32, 0};  // in an order of their own
+    if (const auto shape = integer_shape(product_, target_)) {
+      layout.sums.type = sums_.type;
+      layout.matrix_steps = shape->k;
+      layout.signed_sums = shape->accumulator == plan::MatrixType::s32;
+      layout.packed_a = packed_access(product_, product_.a);
+      layout.packed_b = packed_access(product_, product_.b);
+    } else {
+      layout.a = chunk_access(product_, product_.a);
+      layout.b = chunk_access(product_, product_.b);
+    }
     if (layout.factors == UnitFactors::scaled) layout.scales = scale_layout(product_);
     layout.store = store;
     layout.is_full = is_full(tile);

@@ -6,6 +6,8 @@
 #include "kernels/common/divide_up.h"
 #include "kernels/common/memory_format.h"
 #include "kernels/matmul/line_choice.h"
+#include "kernels/matmul/matmul_units.h"
+#include "kernels/matmul/packed_factor.h"
 
 namespace nxv::kernels {
 namespace {
@@ -43,7 +45,11 @@ bool shares_cheaply(const Target& target) { return target.plan->tuning.shares_ch
 const char* unit_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {
   const plan::DevicePlan& plan = *target.plan;
   const auto factors = unit_factors(product, target);
-  if (!factors) return "the device has no matrix units for its types";
+  if (!factors) {
+    const bool are_bytes = is_byte(product.a.type) && is_byte(product.b.type);
+    return are_bytes && !has_word_sums(product) ? "k is too long for sums of 32 bits"
+                                                : "the device has no matrix units for its types";
+  }
   if (tile.threads() > plan.max_workgroup_invocations) return "the workgroup is too large";
   if (tile.lanes != plan.subgroup_size) return "subgroups are of another size";
   const uint64_t steps = tile.split ? unit_part_steps(product, target) : product.k;
@@ -51,9 +57,17 @@ const char* unit_obstacle(const Product& product, const Target& target, const Ma
     return "the loop along k is too long";
   }
   const uint32_t planes = *factors == UnitFactors::split ? 2 : 1;
-  const uint64_t shared = planes * (2 * uint64_t{tile.depth} * (tile.rows + tile.columns) + 512);
+  const bool are_integers = *factors == UnitFactors::integers;
+  const uint64_t bytes = are_integers ? 1 : 2;
+  const uint64_t slabs = planes * (bytes * tile.depth * (tile.rows + tile.columns) + 512);
   const uint64_t care = *factors == UnitFactors::scaled ? 4 : 0;
-  if (shared + care > plan.shared_memory_bytes) return "the slabs do not fit into shared memory";
+  if (std::max(slabs + care, 16 * uint64_t{piece_chunks(tile)}) > plan.shared_memory_bytes) {
+    return "the slabs do not fit into shared memory";
+  }
+  if (are_integers) {
+    const bool is_whole = tile.depth % integer_shape(product, target)->k == 0;
+    return is_whole ? nullptr : "the slabs are no whole number of matrices";
+  }
   if (tile.rows * tile.depth % (kChunk * tile.threads()) != 0 ||
       tile.columns * tile.depth % (kChunk * tile.threads()) != 0) {
     return "invocations do not share the slabs evenly";
@@ -74,7 +88,8 @@ const char* unit_objection(const Product& product, const Target& target, UnitFac
     return "it has fewer than 32 rows, columns or steps";
   }
   if (factors != UnitFactors::split) {
-    if (unit_part_steps(product, target) > kMaxChain)
+    const bool may_round = factors != UnitFactors::integers;
+    if (may_round && unit_part_steps(product, target) > kMaxChain)
       return "k is too long for one chain of additions";
     if (factors == UnitFactors::scaled) {
       if (product.k < kMinScaledDepth) return "k is too short for scaling f32 to pay";
@@ -119,8 +134,27 @@ uint64_t tile_count(const Product& product, uint64_t rows, uint64_t columns) {
   return product.batch * divide_up(product.m, rows) * divide_up(product.n, columns);
 }
 
+// Those of 8-bit integers are twice as deep, since an element takes half the bytes.
+std::vector<MatmulTile> integer_unit_tiles(const Product& product, const Target& target) {
+  const uint32_t lanes = target.plan->subgroup_size;
+  const auto enough = [&](uint64_t rows, uint64_t columns) {
+    return tile_count(product, rows, columns) >= target.plan->tuning.busy_tiles;
+  };
+  std::vector<MatmulTile> best;
+  if (unit_part_steps(product, target) < product.k) {
+    best.push_back(unit_tile(lanes, 64, 64, 64, 32, 32));
+    best.back().split = true;
+    return best;
+  }
+  if (enough(128, 128)) best.push_back(unit_tile(lanes, 128, 128, 64, 64, 64));
+  if (enough(64, 128)) best.push_back(unit_tile(lanes, 64, 128, 64, 32, 64));
+  best.push_back(unit_tile(lanes, 64, 64, 64, 32, 32));
+  return best;
+}
+
 // The largest tiles that still give every core work, best first.
 std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target) {
+  if (integer_shape(product, target)) return integer_unit_tiles(product, target);
   const uint32_t lanes = target.plan->subgroup_size;
   const auto enough = [&](uint64_t rows, uint64_t columns) {
     return tile_count(product, rows, columns) >= target.plan->tuning.busy_tiles;
@@ -178,8 +212,34 @@ std::optional<MatmulTile> split_tile(const Product& product, const Target& targe
   MatmulTile tile = product.m <= 32 || product.n <= 32 ? shared_tile(32, 32, 32, 4, 4)
                                                        : shared_tile(64, 64, 16, 8, 4);
   tile.split = true;
+  if (has_dots(product, target)) tile = packed(tile);
   if (matmul_obstacle(product, target, tile)) return {};
   return tile;
+}
+
+// The largest tile that still gives every core work, without packing.
+MatmulTile whole_tile(const Product& product, const Target& target) {
+  const uint64_t enough = target.plan->tuning.busy_tiles;
+  if (product.n <= 64 && tile_count(product, 128, 64) >= 4 * enough) {
+    return shared_tile(128, 64, 8, 8, 8);
+  }
+  if (product.m <= 64 && tile_count(product, 64, 128) >= 4 * enough) {
+    return shared_tile(64, 128, 8, 8, 8);
+  }
+  const Accumulation sums = accumulation(product, target);
+  const bool are_large = storage_bytes(sums.type) == 8 && !has_dots(product, target);
+  // A core hides what it waits for by working at two of these.
+  if (tile_count(product, 128, 128) >= 2 * enough && product.k >= kMinLargeDepth) {
+    if (are_large) return shared_tile(128, 128, 8, 8, 8, product.holds_totals(sums.type));
+    // Twice as many elements an invocation, if their totals need no registers.
+    const bool one_set = product.k <= sums.block || product.holds_totals(sums.type);
+    return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
+  }
+  if (are_large && tile_count(product, 128, 64) >= enough && product.k >= kMinLargeDepth) {
+    return shared_tile(128, 64, 8, 8, 4);
+  }
+  return tile_count(product, 64, 64) >= 2 * enough ? shared_tile(64, 64, 16, 8, 4)
+                                                   : shared_tile(32, 32, 16, 4, 4);
 }
 
 }  // namespace
@@ -192,27 +252,14 @@ uint64_t unit_part_steps(const Product& product, const Target& target) {
   return divide_up(divide_up(product.k, parts), kUnitPartUnit) * kUnitPartUnit;
 }
 
-// The largest tile that still gives every core work.
+// Several teams where the tiles are the smallest and still few.
 MatmulTile choose_shared(const Product& product, const Target& target) {
   const uint64_t enough = target.plan->tuning.busy_tiles;
   if (const auto tile = split_tile(product, target)) return *tile;
-  if (product.n <= 64 && tile_count(product, 128, 64) >= 4 * enough) {
-    return shared_tile(128, 64, 8, 8, 8);
-  }
-  if (product.m <= 64 && tile_count(product, 64, 128) >= 4 * enough) {
-    return shared_tile(64, 128, 8, 8, 8);
-  }
-  // A core hides what it waits for by working at two of these.
-  if (tile_count(product, 128, 128) >= 2 * enough && product.k >= kMinLargeDepth) {
-    const Accumulation sums = accumulation(product, target);
-    if (storage_bytes(sums.type) == 8) {
-      return shared_tile(128, 128, 8, 8, 8, product.holds_totals(sums.type));
-    }
-    // Twice as many elements an invocation, if their totals need no registers.
-    const bool one_set = product.k <= sums.block || product.holds_totals(sums.type);
-    return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
-  }
-  if (tile_count(product, 64, 64) >= 2 * enough) return shared_tile(64, 64, 16, 8, 4);
+  const bool is_packed = has_dots(product, target);
+  const MatmulTile tile = whole_tile(product, target);
+  if (is_packed && !matmul_obstacle(product, target, packed(tile))) return packed(tile);
+  if (tile.rows > 32) return tile;
   const Accumulation sums = accumulation(product, target);
   for (auto [teams, depth] : {std::pair{4u, 16u}, {2u, 32u}, {2u, 16u}, {1u, 32u}}) {
     const MatmulTile tile = with_teams(shared_tile(32, 32, depth, 4, 4), teams);
@@ -220,7 +267,7 @@ MatmulTile choose_shared(const Product& product, const Target& target) {
                            tile_count(product, 32, 32) * teams <= 6 * enough;
     if (is_wanted && !matmul_obstacle(product, target, tile)) return tile;
   }
-  return shared_tile(32, 32, 16, 4, 4);
+  return tile;
 }
 
 const char* matmul_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {
@@ -248,13 +295,21 @@ const char* matmul_obstacle(const Product& product, const Target& target, const 
   if (tile.split && divide_up(product.k, uint64_t{sums.block}) * product.count() > kMaxPartSums) {
     return "the sums of its parts are too many";
   }
-  const uint64_t slabs = 2 * uint64_t{tile.depth} * (tile.rows + tile.columns + 2 * kGroup);
+  if (tile.is_packed && !has_dots(product, target)) {
+    return "the device has no dot products of packed integers of its types";
+  }
+  const uint32_t steps = tile.is_packed ? tile.depth / kPacked : tile.depth;  // or words of four
+  const uint64_t slabs = 2 * uint64_t{steps} * (tile.rows + tile.columns + 2 * kGroup);
   const uint64_t exchanged = tile.teams > 1 ? uint64_t{tile.rows} * tile.columns : 0;
-  const uint64_t shared = (tile.teams * slabs + exchanged) *
-                          static_cast<uint64_t>(std::max(4, storage_bytes(sums.type)));
+  const uint64_t bytes =
+      tile.is_packed ? 4 : static_cast<uint64_t>(std::max(4, storage_bytes(sums.type)));
+  const uint64_t shared = (tile.teams * slabs + exchanged) * bytes;
   if (shared > plan.shared_memory_bytes) return "the slabs do not fit into shared memory";
-  if (tile.rows * tile.depth % (kGroup * tile.team_threads()) != 0 ||
-      tile.columns * tile.depth % (kGroup * tile.team_threads()) != 0) {
+  const auto are_shared = [&](uint32_t quads) {
+    return quads % tile.team_threads() == 0 ||
+           (std::has_single_bit(quads) && quads < tile.team_threads());
+  };
+  if (!are_shared(tile.rows * steps / kGroup) || !are_shared(tile.columns * steps / kGroup)) {
     return "invocations do not share the slabs evenly";
   }
   if (sums.block % (2 * tile.depth) != 0) return "blocks are no whole number of slabs";
@@ -324,6 +379,7 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
     tiles.push_back(shared_tile(64, 64, 16, 8, 8, in_output));
     tiles.push_back(shared_tile(64, 64, 16, 8, 4, in_output));
   }
+  tiles.push_back(shared_tile(128, 64, 8, 8, 4));
   tiles.push_back(shared_tile(64, 64, 16, 4, 4));
   tiles.push_back(shared_tile(32, 32, 16, 4, 4));
   for (uint32_t teams : {2u, 4u}) tiles.push_back(with_teams(shared_tile(32, 32, 16, 4, 4), teams));
@@ -332,6 +388,9 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
                                   shared_tile(128, 128, 8, 8, 8)}) {
     tiles.push_back(whole);
     tiles.back().split = true;
+  }
+  if (plan.has.packed_dot) {
+    for (size_t i = tiles.size(); i-- > 1;) tiles.push_back(packed(tiles[i]));
   }
   for (const MatmulTile& tile : line_tiles()) tiles.push_back(tile);
   if (plan.has.coopmat) {
@@ -349,6 +408,14 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
     tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 64, 32, 32));
     tiles.push_back(tiles.back());
     tiles.back().split = true;
+    if (plan.has.int8) {
+      tiles.push_back(unit_tile(plan.subgroup_size, 128, 256, 64, 64, 64));
+      tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 64, 64, 64));
+      tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 64, 64, 32));
+      tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 128, 64, 64));
+      tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 128, 64, 32));
+      tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 128, 32, 32));
+    }
     for (uint32_t chain : {0u, kSplitChain}) {
       tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 32, 32, 32, chain));
       tiles.back().split = true;

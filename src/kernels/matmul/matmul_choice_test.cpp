@@ -198,6 +198,73 @@ TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
   EXPECT_EQ(steps(64, 64, 512), 512u);
 }
 
+// With units of 8-bit integers of one sign, and dot products of both.
+plan::DevicePlan integer_plan() {
+  plan::DevicePlan plan = unit_plan();
+  plan.has.int8 = plan.has.packed_dot = plan.has.mixed_dot = true;
+  const auto s8 = plan::MatrixType::s8;
+  plan.matrix_shapes.push_back({16, 16, 32, s8, s8, plan::MatrixType::s32});
+  return plan;
+}
+
+// Of bytes behind casts.
+Product byte_product(DType type, DType bytes, uint64_t m, uint64_t n, uint64_t k) {
+  Product p = product(type, m, n, k);
+  p.a.type = p.b.type = bytes;
+  return p;
+}
+
+TEST(MatmulChoice, ProductsOfBytes) {
+  const auto chosen = [](const Product& p, const plan::DevicePlan& plan) {
+    return choose_matmul(p, make_target(plan)).name();
+  };
+  const DType s8 = DType::s8, u8 = DType::u8, s32 = DType::s32;
+  struct {
+    Product product;
+    const char *units, *dots, *neither;
+  } const kCases[] = {
+      {byte_product(s32, s8, 4096, 4096, 4096), "units_128_128_64_64_64",
+       "shared_128_128_32_8_16_c_p", "shared_128_128_8_8_16_c"},
+      {byte_product(s32, s8, 1024, 1024, 1024), "units_64_128_64_32_64", "shared_64_64_64_8_4_p",
+       "shared_64_64_16_8_4"},
+      {product(s8, 512, 512, 512), "units_64_64_64_32_32", "shared_32_32_64_4_4_p",
+       "shared_32_32_32_4_4"},
+      {byte_product(s32, s8, 512, 512, 4096), "units_64_64_64_32_32_w", "shared_32_32_64_4_4_p",
+       "shared_32_32_32_4_4"},
+      {byte_product(DType::f32, s8, 512, 512, 1024), "units_64_64_64_32_32_w",
+       "shared_32_32_64_4_4_p", "shared_32_32_32_4_4"},
+      {product(u8, 1024, 1024, 1024), "shared_64_64_64_8_4_p", "shared_64_64_64_8_4_p",
+       "shared_64_64_16_8_4"},
+      {product(s8, 100, 100, 100), "shared_32_32_64_4_4_p", "shared_32_32_64_4_4_p",
+       "shared_32_32_32_4_4"},
+  };
+  plan::DevicePlan dots = integer_plan(), neither = gpu_plan();
+  dots.has.int8 = false;
+  for (const auto& c : kCases) {
+    EXPECT_EQ(chosen(c.product, integer_plan()), c.units);
+    EXPECT_EQ(chosen(c.product, dots), c.dots);
+    EXPECT_EQ(chosen(c.product, neither), c.neither);
+  }
+  const auto why = [&](const Product& p) { return refusal(p, integer_plan(), Kind::units); };
+  EXPECT_STREQ(why(product(u8, 512, 512, 512)), "the device has no matrix units for its types");
+  EXPECT_STREQ(why(byte_product(DType::s64, s8, 512, 512, 131072)),
+               "k is too long for sums of 32 bits");
+  EXPECT_EQ(why(byte_product(s32, s8, 512, 512, 131072)), nullptr);
+  EXPECT_STREQ(why(product(s8, 64, 64, 64)), "it is too small for matrix units");
+  EXPECT_STREQ(why(product(s8, 1, 4096, 4096)), "it has fewer than 32 rows, columns or steps");
+}
+
+// As large as still gives every core a tile: half as wide where those are few.
+TEST(MatmulChoice, ProductsOfF64) {
+  const auto chosen = [](uint64_t n) {
+    return choose_matmul(product(DType::f64, n, n, n), make_target(integer_plan())).name();
+  };
+  EXPECT_EQ(chosen(512), "shared_32_32_32_4_4");
+  EXPECT_EQ(chosen(1024), "shared_128_64_8_8_4");
+  EXPECT_EQ(chosen(2048), "shared_128_128_8_8_8");
+  EXPECT_EQ(chosen(8192), "shared_128_128_8_8_8");
+}
+
 // Of one token: weights as they are, and transposed; keys and values of eight heads.
 TEST(MatmulChoice, LinesOfDecoding) {
   const auto chosen = [](const Product& p) {

@@ -89,6 +89,21 @@ Sum MatmulKernel::multiply_add(const Sum& left, const Sum& right, const Sum& sum
   return result;
 }
 
+Value MatmulKernel::add_dot(Value x, Value y, Value sum) const {
+  using ir::Opcode;
+  const bool x_signed = !is_unsigned(A.dtype), y_signed = !is_unsigned(B.dtype);
+  if (x_signed != y_signed) {
+    return sum + b.binary(Opcode::dot_mixed, x_signed ? x : y, x_signed ? y : x);
+  }
+  return sum + b.binary(x_signed ? Opcode::dot_signed : Opcode::dot_unsigned, x, y);
+}
+
+Value MatmulKernel::sum_of_word(Value bits) const {
+  if (is_integer(sums.type) && ir::bytes(type) == 4) return b.bitcast(bits, type);
+  const bool is_positive = is_unsigned(A.dtype) && is_unsigned(B.dtype);
+  return b.convert(is_positive ? bits : b.bitcast(bits, ir::kS32), type);
+}
+
 Sum MatmulKernel::add(const Sum& x, const Sum& y) {
   Sum result;
   for (size_t i = 0; i < x.size(); ++i) result.push_back(x[i] + y[i]);

@@ -72,6 +72,10 @@ class MatmulKernel {
   // A is what the graph calls B^T, and the other way round. Sums of several products for each step
   // along k add those in the order of the graph's product.
   bool is_transposed() const { return region_.exprs[static_cast<size_t>(sum_)].is_transposed; }
+  // Of 8-bit integers: x * y of four steps in a word each, added to the bits of a sum.
+  ir::Value add_dot(ir::Value x, ir::Value y, ir::Value sum) const;
+  // The sum of products of 8-bit integers whose 32 bits these are (has_word_sums), of type `type`.
+  ir::Value sum_of_word(ir::Value bits) const;
   static Sum add(const Sum& x, const Sum& y);
   ir::Number number(const Sum& total) const;
   // What each root makes of the sums of one element of the product, or of four that start a group;

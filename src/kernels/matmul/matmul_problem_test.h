@@ -115,14 +115,14 @@ struct Problem {
   std::vector<Bytes> others;  // what expressions behind the sum read
 
   Problem(DType ta, DType tb, int64_t batches, int64_t rows, int64_t columns, int64_t depth,
-          Pattern pa = Pattern::rows, Pattern pb = Pattern::rows)
+          Pattern pa = Pattern::rows, Pattern pb = Pattern::rows, std::optional<DType> result = {})
       : batch(batches),
         m(rows),
         n(columns),
         k(depth),
         a(ta, batch, m, k, pa),
         b(tb, batch, k, n, pb),
-        out(merge(ta, tb)) {
+        out(result.value_or(merge(ta, tb))) {
     const auto yard = host_graveyard();
     const auto node = [&](DType t, Shape shape) {
       return NodeRef::adopt(new Node(yard, Op::data, t, std::move(shape), {}));

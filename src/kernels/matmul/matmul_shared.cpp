@@ -30,8 +30,10 @@ class SharedMatmul {
                 layout.rejected + layout.store.to_workspace),
         words_(kernel_.arguments.words_as<TileWords>()),
         store_(kernel_, layout.store, layout.is_full),
-        slab_a_(kernel_, kernel_.A, layout.a, "a_slab", tile_, tile_.rows, layout.is_full),
-        slab_b_(kernel_, kernel_.B, layout.b, "b_slab", tile_, tile_.columns, layout.is_full) {}
+        slab_a_(kernel_, kernel_.A, layout.a, layout.packed_a, "a_slab", tile_, tile_.rows,
+                layout.is_full),
+        slab_b_(kernel_, kernel_.B, layout.b, layout.packed_b, "b_slab", tile_, tile_.columns,
+                layout.is_full) {}
 
   ir::Kernel run() {
     const Value group = linear_group(b_);
@@ -68,7 +70,8 @@ class SharedMatmul {
     slab_a_.locate(team_, local, batch_, first_row, kernel_.m());
     slab_b_.locate(team_, local, batch_, first_column, kernel_.n());
 
-    const Sum zeros(size_t{tile_.thread_rows} * tile_.thread_columns, kernel_.zero());
+    const Sum zeros(size_t{tile_.thread_rows} * tile_.thread_columns,
+                    tile_.is_packed ? b_.u32(0) : kernel_.zero());
     sums_ = kernel_.variables(zeros);
     Value start = b_.u32(0);
     if (has_teams()) start = team_ * kernel_.sums.block;
@@ -110,8 +113,8 @@ class SharedMatmul {
   // All teams take as many steps. Blocks beyond the end of k add up zeros.
   void add_by_teams(const Sum& zeros, Value start, Value local) {
     const uint32_t block = kernel_.sums.block, round = block * tile_.teams;
-    const ir::Shared exchanged =
-        b_.shared("team_sums", ir::vec(kernel_.type, kGroup), tile_.rows * tile_.columns / kGroup);
+    const ir::Shared exchanged = b_.shared("team_sums", ir::vec(zeros[0].type(), kGroup),
+                                           tile_.rows * tile_.columns / kGroup);
     const std::vector<ir::Var> totals = kernel_.variables(zeros);
     b_.for_range(b_.u32(0), kernel_.k(), b_.u32(round), [&](Value first) {
       const Value begin = first + start;
@@ -183,7 +186,8 @@ class SharedMatmul {
     slab_b_.load(next);
     Sum sums = MatmulKernel::read(sums_);
     const uint32_t rows = tile_.thread_rows / kGroup, columns = tile_.thread_columns / kGroup;
-    for (uint32_t step = 0; step < tile_.depth; ++step) {
+    const uint32_t steps = tile_.is_packed ? tile_.depth / kPacked : tile_.depth;
+    for (uint32_t step = 0; step < steps; ++step) {
       std::vector<std::array<Value, kGroup>> a, b;
       for (uint32_t i = 0; i < rows; ++i) {
         a.push_back(slab_a_.read(stage, step, quad_row_, i * row_distance() / kGroup));
@@ -194,7 +198,8 @@ class SharedMatmul {
       for (uint32_t r = 0; r < tile_.thread_rows; ++r) {
         for (uint32_t c = 0; c < tile_.thread_columns; ++c) {
           Value& sum = sums[r * tile_.thread_columns + c];
-          sum = kernel_.multiply_add(a[r / kGroup][r % kGroup], b[c / kGroup][c % kGroup], sum);
+          const Value x = a[r / kGroup][r % kGroup], y = b[c / kGroup][c % kGroup];
+          sum = tile_.is_packed ? kernel_.add_dot(x, y, sum) : kernel_.multiply_add(x, y, sum);
         }
       }
     }
@@ -209,7 +214,10 @@ class SharedMatmul {
   uint32_t column_distance() const { return kGroup * tile_.columns / tile_.thread_columns; }
 
   // Stores the values, or adds them to what is there.
-  void store(const Sum& values, bool adds = false) {
+  void store(Sum values, bool adds = false) {
+    if (tile_.is_packed) {
+      for (Value& v : values) v = kernel_.sum_of_word(v);
+    }
     const Value space = layout_.store.to_workspace ? (part_ ? words_[&Words::first_part] + part_
                                                             : words_[&Words::first_part]) *
                                                          words_[&Words::count]

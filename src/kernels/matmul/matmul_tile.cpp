@@ -10,6 +10,7 @@ std::string MatmulTile::name() const {
   }
   if (total_in_output) s += "_c";
   if (split) s += "_w";
+  if (is_packed) s += "_p";
   if (shuffle) s += "_s";
   if (chain) s += "_k" + std::to_string(chain);
   if (teams > 1) s += "_t" + std::to_string(teams);
@@ -49,6 +50,12 @@ MatmulTile line_tile(bool lines_are_rows, uint32_t vectors, uint32_t lanes, uint
   (lines_are_rows ? t.thread_rows : t.thread_columns) = thread_lines;
   t.depth = depth;
   return t;
+}
+
+MatmulTile packed(MatmulTile tile) {
+  tile.depth *= 4;
+  tile.is_packed = true;
+  return tile;
 }
 
 MatmulTile with_teams(MatmulTile tile, uint32_t teams) {

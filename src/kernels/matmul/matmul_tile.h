@@ -35,6 +35,8 @@ struct MatmulTile {
   // all parts are then added up, in order. A part is: of lines, one block for each team; of shared
   // tiles, one block; of units, `part_steps` of the product.
   Choice<bool> split = false;
+  // shared: a word has four steps along k of 8-bit integers, whose products an instruction adds up.
+  Choice<bool> is_packed = false;
   // registers: the lanes of a subgroup load different rows of A and pass them around.
   Choice<bool> shuffle = false;
 
@@ -61,6 +63,8 @@ MatmulTile shared_tile(uint32_t rows, uint32_t columns, uint32_t depth, uint32_t
 // `lanes` invocations a team, of `thread_lines` lines each.
 MatmulTile line_tile(bool lines_are_rows, uint32_t vectors, uint32_t lanes, uint32_t thread_lines,
                      uint32_t depth);
+// The tile of four times as many steps, packed.
+MatmulTile packed(MatmulTile tile);
 MatmulTile with_teams(MatmulTile tile, uint32_t teams);
 MatmulTile unit_tile(uint32_t subgroup, uint32_t rows, uint32_t columns, uint32_t depth,
                      uint32_t subgroup_rows, uint32_t subgroup_columns, uint32_t chain = 0);

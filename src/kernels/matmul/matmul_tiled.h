@@ -12,6 +12,7 @@ struct TileLayout {
   MatmulTile tile;
   Accumulation sums;
   FactorAccess a, b;
+  PackedAccess packed_a, packed_b;      // of packed tiles
   Choice<bool> several_blocks = false;  // K is longer than one
   StoreLayout store;
   // Of shared tiles: no step lies beyond the end of k, and no row or column beyond an edge.

@@ -1,9 +1,11 @@
 #include "kernels/matmul/matmul_units.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "kernels/common/grid.h"
+#include "kernels/matmul/byte_slab.h"
 #include "kernels/matmul/split_lines.h"
 #include "kernels/matmul/unit_slab.h"
 
@@ -14,9 +16,6 @@ using ir::Builder;
 using ir::Opcode;
 using ir::Value;
 
-// Columns of the part of C that a subgroup hands to memory at once, sixteen rows each.
-constexpr uint32_t kPieceColumns = 32;
-constexpr uint32_t kPieceStride = kPieceColumns / kUnitWords + 1;  // odd: no bank conflicts
 // Tiles that share their columns of B run together, in groups of so many rows of tiles.
 constexpr uint32_t kRowGroup = 8;
 
@@ -27,24 +26,25 @@ class UnitMatmul {
         tile_(layout_.tile),
         is_split_(layout.factors == UnitFactors::split),
         is_scaled_(layout.factors == UnitFactors::scaled),
+        is_integer_(layout.factors == UnitFactors::integers),
+        matrix_steps_(is_integer_ ? layout.matrix_steps : kUnitSide),
         matrix_rows_(tile_.thread_rows / kUnitSide),
         matrix_columns_(tile_.thread_columns / kUnitSide),
         b_("matmul_units", tile_.threads()),
-        kernel_(b_, region, target, kSums,
+        kernel_(b_, region, target, layout.sums,
                 is_split_    ? kWordsOf<SplitWords>
                 : is_scaled_ ? kWordsOf<ScaledWords>
                              : kWordsOf<TileWords>,
                 is_f32() + layout.store.to_workspace),
         words_(kernel_.arguments.words_as<TileWords>()),
         store_(kernel_, layout.store, layout.is_full),
-        slab_a_(kernel_, kernel_.A, layout.a, tile_, tile_.rows, layout.factors, layout.is_full),
-        slab_b_(kernel_, kernel_.B, layout.b, tile_, tile_.columns, layout.factors,
-                layout.is_full) {
+        slab_a_(slab(kernel_.A, layout.a, layout.packed_a, tile_.rows)),
+        slab_b_(slab(kernel_.B, layout.b, layout.packed_b, tile_.columns)) {
     b_.set_subgroup_size(tile_.lanes);
-    const uint32_t pieces = tile_.threads() / tile_.lanes * kUnitSide * kPieceStride;
-    shared_ = b_.shared("slabs", kUnitWordType, std::max(slab_a_.size() + slab_b_.size(), pieces));
-    slab_a_.place(shared_, 0);
-    slab_b_.place(shared_, slab_a_.size());
+    shared_ = b_.shared("slabs", kUnitWordType,
+                        std::max(slab_a_->size() + slab_b_->size(), piece_chunks(tile_)));
+    slab_a_->place(shared_, 0);
+    slab_b_->place(shared_, slab_a_->size());
     if (is_scaled_) {
       scaled_.emplace(kernel_, layout.scales, kWordsOf<TileWords>);
       care_ = b_.shared("care", ir::kU32, 1);
@@ -67,10 +67,18 @@ class UnitMatmul {
 
  private:
   using Words = TileWords;
-  // Matrix units add up in f32, in an order of their own.
-  static constexpr Accumulation kSums = {DType::f32, 0};
 
   bool is_f32() const { return is_split_ || is_scaled_; }
+
+  std::unique_ptr<FactorSlab> slab(const MatmulKernel::Operand& operand, ChunkAccess access,
+                                   PackedAccess packed_access, uint32_t extent) const {
+    const bool is_full = layout_.is_full;
+    if (is_integer_) {
+      return std::make_unique<ByteSlab>(kernel_, operand, packed_access, tile_, extent, is_full);
+    }
+    return std::make_unique<UnitSlab>(kernel_, operand, access, tile_, extent, layout_.factors,
+                                      is_full);
+  }
 
   void find_tile(Value tile) {
     const Value rows = words_[&Words::row_tiles], columns = words_[&Words::column_tiles];
@@ -97,12 +105,12 @@ class UnitMatmul {
       scaled_->locate(batch_);
       find_care(local);
     }
-    slab_a_.locate(local, batch_, first_row_, kernel_.m(),
-                   [&](Value row) { return scale(row_shift(row)); });
-    slab_b_.locate(local, batch_, first_column_, kernel_.n(),
-                   [&](Value column) { return scale(column_shift(column)); });
+    slab_a_->locate(local, batch_, first_row_, kernel_.m(),
+                    [&](Value row) { return scale(row_shift(row)); });
+    slab_b_->locate(local, batch_, first_column_, kernel_.n(),
+                    [&](Value column) { return scale(column_shift(column)); });
 
-    const Value zeros = b_.matrix_fill(kernel_.zero());
+    const Value zeros = b_.matrix_fill(zero());
     std::vector<ir::Var> totals;
     for (uint32_t i = 0; i < matrix_rows_ * matrix_columns_; ++i) totals.push_back(b_.var(zeros));
 
@@ -120,7 +128,7 @@ class UnitMatmul {
         Value next = k + (done + tile_.depth);
         if (layout_.is_full) next = b_.binary(Opcode::min, next, end - tile_.depth);
         load(next);
-        for (uint32_t step = 0; step < tile_.depth; step += kUnitSide) multiply(step, sums);
+        for (uint32_t step = 0; step < tile_.depth; step += matrix_steps_) multiply(step, sums);
         b_.barrier();
         store();
         b_.barrier();
@@ -135,32 +143,44 @@ class UnitMatmul {
   }
 
   void load(Value k) {
-    slab_a_.load(k);
-    slab_b_.load(k);
+    slab_a_->load(k);
+    slab_b_->load(k);
   }
   void store() {
     const auto plainly = [&] {
-      slab_a_.store();
-      slab_b_.store();
+      slab_a_->store();
+      slab_b_->store();
     };
     if (!is_scaled_) return plainly();
     b_.if_(
         has_care_,
         [&] {
-          slab_a_.store_carefully();
-          slab_b_.store_carefully();
+          slab_a_->store_carefully();
+          slab_b_->store_carefully();
         },
         plainly);
   }
 
+  Value zero() {
+    if (!is_integer_) return kernel_.zero();
+    return b_.number(layout_.signed_sums ? ir::kS32 : ir::kU32, 0);
+  }
+
+  ir::Scalar element(bool is_a) const {
+    if (is_integer_) {
+      const DType type = (is_a ? kernel_.A : kernel_.B).dtype;
+      return is_unsigned(type) ? ir::Scalar::u8 : ir::Scalar::s8;
+    }
+    return layout_.factors == UnitFactors::bf16 ? ir::Scalar::bf16 : ir::Scalar::f16;
+  }
+
   std::vector<Value> matrices(ir::Matrix use, uint32_t plane, uint32_t step) const {
     const bool is_a = use == ir::Matrix::a;
-    const ir::Type type =
-        ir::matrix(layout_.factors == UnitFactors::bf16 ? ir::Scalar::bf16 : ir::Scalar::f16, use);
+    const ir::Type type = ir::factor(element(is_a), use, matrix_steps_);
     std::vector<Value> all;
     for (uint32_t i = 0; i < (is_a ? matrix_rows_ : matrix_columns_); ++i) {
       const Value at = (is_a ? row_ : column_) + i * kUnitSide;
-      all.push_back((is_a ? slab_a_ : slab_b_).matrix(type, plane, at, step));
+      all.push_back((is_a ? slab_a_ : slab_b_)->matrix(type, plane, at, step));
     }
     return all;
   }
@@ -264,7 +284,8 @@ class UnitMatmul {
       Value shift;
       if (is_f32()) shift = row_shift(inside(row, &ProductWords::m));
       for (int i = 0; i < kGroup; ++i) {
-        totals[i] = b_.bitcast(b_.extract(words, i), ir::kF32);
+        const Value bits = b_.extract(words, i);
+        totals[i] = is_integer_ ? kernel_.sum_of_word(bits) : b_.bitcast(bits, ir::kF32);
         if (is_f32()) totals[i] = unscaled(totals[i], shift, column_shifts[i]);
       }
       store_.if_row(row, [&] {
@@ -281,13 +302,14 @@ class UnitMatmul {
 
   const UnitLayout layout_;
   const MatmulTile& tile_;
-  const bool is_split_, is_scaled_;
+  const bool is_split_, is_scaled_, is_integer_;
+  const uint32_t matrix_steps_;                  // along k
   const uint32_t matrix_rows_, matrix_columns_;  // of a subgroup
   Builder b_;
   MatmulKernel kernel_;
   const WordValues<TileWords> words_;
   const MatmulStore store_;
-  UnitSlab slab_a_, slab_b_;
+  const std::unique_ptr<FactorSlab> slab_a_, slab_b_;
   ir::Shared shared_;
   // Of scaled f32: whether a line of the tile has an element that is not finite.
   std::optional<ScaledLines> scaled_;

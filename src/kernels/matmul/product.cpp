@@ -189,6 +189,7 @@ Region product_region(NodeRef a, NodeRef b, NodeRef root, const ProductWords& wo
 
 Accumulation accumulation(const Product& p, const Target& target) {
   if (is_integer(p.type)) return {p.type, kWideBlock};
+  if (has_word_sums(p)) return {p.type == DType::f64 ? DType::f64 : DType::f32, kWideBlock};
   const bool small = p.m * p.n <= kWideProducts && p.m * p.n * p.k <= kWideProducts;
   const bool is_f64 = to_real(p.type) == DType::f64;
   // f32 holds products of 16-bit floats exactly, and their sums far beyond what is kept of them.
@@ -243,8 +244,55 @@ ChunkAccess chunk_access(const Product& product, const Factor& factor) {
   return {};
 }
 
+bool has_word_sums(const Product& product) {
+  return has_word_sums(product.type, product.a.type, product.b.type, product.k);
+}
+
+bool has_dots(const Product& product, const Target& target) {
+  const plan::Capabilities& has = target.plan->has;
+  const bool is_mixed = is_unsigned(product.a.type) != is_unsigned(product.b.type);
+  return has_word_sums(product) && (is_mixed ? has.mixed_dot : has.packed_dot);
+}
+
+std::optional<plan::MatrixShape> integer_shape(const Product& product, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  if (!plan.has.int8 || !plan.fixed_subgroup_size || !has_word_sums(product)) return {};
+  const auto type_of = [](DType t) {
+    return is_unsigned(t) ? plan::MatrixType::u8 : plan::MatrixType::s8;
+  };
+  for (const plan::MatrixShape& s : plan.matrix_shapes) {
+    const bool fits = s.m == ir::kMatrixSide && s.n == ir::kMatrixSide &&
+                      (s.k == ir::kMatrixSide || s.k == 2 * ir::kMatrixSide);
+    const bool has_sums =
+        s.accumulator == plan::MatrixType::s32 || s.accumulator == plan::MatrixType::u32;
+    if (fits && has_sums && s.a == type_of(product.a.type) && s.b == type_of(product.b.type)) {
+      return s;
+    }
+  }
+  return {};
+}
+
+PackedAccess packed_access(const Product& product, const Factor& factor) {
+  using Unit = PackedAccess::Unit;
+  if (factor.is_gathered) {
+    // Runs along k that move along no checked axis.
+    const bool runs = factor.depth_stride == 1 && factor.depth_axis < 0;
+    const auto in_units = [&](uint32_t unit) {
+      return runs && factor.depth_run % unit == 0 && factor.other_strides % unit == 0 &&
+             fits(factor.free_stride, factor.free_run, unit);
+    };
+    return in_units(kGroup) ? PackedAccess{Unit::steps, in_units(16)} : PackedAccess{};
+  }
+  if (starts_lines(product, factor, kGroup)) {
+    return {Unit::steps, starts_lines(product, factor, 16)};
+  }
+  if (starts_steps(product, factor, kGroup)) return {Unit::lines, false};
+  return {};
+}
+
 std::optional<UnitFactors> unit_factors(const Product& product, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
+  if (integer_shape(product, target)) return UnitFactors::integers;
   const DType type = product.type;
   if (product.a.type != type || product.b.type != type) return std::nullopt;
   if (!plan.has.coopmat || !plan.fixed_subgroup_size) return std::nullopt;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "graph/region_words.h"
+#include "graph/word_sums.h"
 #include "kernels/common/family.h"
 #include "kernels/lowering.h"
 
@@ -82,8 +83,30 @@ struct ChunkAccess {
 };
 ChunkAccess chunk_access(const Product& product, const Factor& factor);
 
+// ---- Factors of 8-bit integers (graph/word_sums.h)
+
+bool has_word_sums(const Product& product);
+// Whether dot products of packed integers compute it on the target.
+bool has_dots(const Product& product, const Target& target);
+// The shape of matrices that the target's units multiply for it.
+std::optional<plan::MatrixShape> integer_shape(const Product& product, const Target& target);
+
+// How the bytes of a factor lie in memory, seen in words.
+struct PackedAccess {
+  enum class Unit : uint8_t {
+    elements,  // in no order that words know
+    steps,     // a word has four steps along k of a line
+    lines,     // four lines of a step
+  };
+  Choice<Unit> unit = Unit::elements;
+  Choice<bool> is_wide = false;  // sixteen steps begin at a multiple of 16 bytes
+};
+PackedAccess packed_access(const Product& product, const Factor& factor);
+
+// ---- Matrix units
+
 // f32: `split` into two f16 (split_lines.h), or `scaled` and rounded to one (scaled_lines.h).
-enum class UnitFactors : uint8_t { f16, bf16, split, scaled };
+enum class UnitFactors : uint8_t { f16, bf16, split, scaled, integers };
 inline constexpr bool are_f32(UnitFactors f) {
   return f == UnitFactors::split || f == UnitFactors::scaled;
 }

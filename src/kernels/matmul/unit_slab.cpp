@@ -23,17 +23,12 @@ UnitSlab::UnitSlab(const MatmulKernel& kernel, const MatmulKernel::Operand& oper
       line_chunks_((access.along_k ? depth_ : extent) / kChunk),
       distance_(lines_ / kUnitSide * line_chunks_ + 1) {}
 
-void UnitSlab::place(ir::Shared shared, uint32_t first) {
-  shared_ = shared;
-  first_ = first;
-}
-
 void UnitSlab::locate(Value local, Value batch, Value first, Value free_end,
                       const std::function<Value(Value)>& scale_of) {
   const Value base = operand_.is_gathered() ? Value() : operand_.at(batch);
   const Value order = local / line_chunks_;
   const Value chunk = local - order * line_chunks_;
-  const Value first_line = spread(order);
+  const Value first_line = spread_lines(order, line_chunks_);
   const Value target =
       (first_line & (kUnitSide - 1)) * distance_ + (first_line >> 4) * line_chunks_ + chunk;
   // Sizes are powers of two: what this invocation carries lies at constant distances.
@@ -134,12 +129,6 @@ Value UnitSlab::matrix(ir::Type type, uint32_t plane, Value free, uint32_t step)
       access_.along_k ? down * line_chunks_ + across * 2 : down * 2u + across * line_chunks_;
   const bool by_columns = access_.along_k == (type.matrix == ir::Matrix::b);
   return b_.matrix_load(shared_, at + (first_ + plane * plane_size()), distance_, type, by_columns);
-}
-
-Value UnitSlab::spread(Value order) const {
-  if (line_chunks_ >= kChunk) return order;
-  const uint32_t together = kChunk / line_chunks_;
-  return (order & ~7u) | ((order & (together - 1)) * line_chunks_) | ((order & 7u) / together);
 }
 
 void UnitSlab::load_contiguous(Value index, Loaded& loaded) {

@@ -1,46 +1,30 @@
-// One factor of a product on its way through shared memory to matrix units.
-//
-// A slab has lines of chunks: along k, a line for each row of A (column of B); otherwise a line for
-// each step. Sixteen lines are interleaved at an odd distance, so that neither the stores of chunks
-// nor the loads of matrices meet in a bank: chunk c of line l lies at (l % 16) * distance +
-// (l / 16) * chunks of a line + c. Of split f32 there are two planes: the upper bits of all
-// elements, and what remains of them. Of scaled f32 there are the upper bits alone.
+// A slab of f16, bf16 or f32: lines along k, one for each row of A (column of B), or a line for
+// each step. Of split f32 there are two planes: the upper bits of all elements, and what remains of
+// them. Of scaled f32 there are the upper bits alone.
 #pragma once
 
 #include <array>
-#include <functional>
 #include <utility>
 #include <vector>
 
-#include "kernels/matmul/matmul_kernel.h"
+#include "kernels/matmul/factor_slab.h"
 #include "kernels/matmul/matmul_tile.h"
 
 namespace nxv::kernels {
 
-inline constexpr uint32_t kUnitSide = ir::kMatrixSide;
-inline constexpr uint32_t kUnitWords = 4;  // of a 16-byte element of shared memory
-inline constexpr ir::Type kUnitWordType = ir::vec(ir::kU32, kUnitWords);
-
-class UnitSlab {
+class UnitSlab : public FactorSlab {
  public:
   // `extent`: rows or columns of the tile. `is_full`: nothing lies beyond an end.
   UnitSlab(const MatmulKernel& kernel, const MatmulKernel::Operand& operand, ChunkAccess access,
            const MatmulTile& tile, uint32_t extent, UnitFactors factors, bool is_full);
 
-  uint32_t size() const { return planes_ * plane_size(); }
-  // In shared memory, from element `first` on.
-  void place(ir::Shared shared, uint32_t first);
-
-  // The chunks that this invocation carries. `scale_of` gives the scale of a line, of f32.
+  uint32_t size() const override { return planes_ * plane_size(); }
   void locate(ir::Value local, ir::Value batch, ir::Value first, ir::Value free_end,
-              const std::function<ir::Value(ir::Value)>& scale_of);
-  // Loads this invocation's chunks of the slab that starts at k.
-  void load(ir::Value k);
-  void store();
-  // The same of scaled f32, of which some may not be finite.
-  void store_carefully();
-  // The matrix at rows (columns) `free` and steps `step`, both multiples of 16.
-  ir::Value matrix(ir::Type type, uint32_t plane, ir::Value free, uint32_t step) const;
+              const std::function<ir::Value(ir::Value)>& scale_of) override;
+  void load(ir::Value k) override;
+  void store() override;
+  void store_carefully() override;
+  ir::Value matrix(ir::Type type, uint32_t plane, ir::Value free, uint32_t step) const override;
 
  private:
   struct Slot {
@@ -62,8 +46,6 @@ class UnitSlab {
   // The distance of element i of a chunk along the free dimension; the last one before the edge
   // stands for those beyond it.
   ir::Value beside(uint32_t i) const { return is_full_ ? b_.u32(i) : at_most(b_.u32(i), limit_); }
-  // A permutation of eight lines that keeps eight lanes' stores in different banks.
-  ir::Value spread(ir::Value order) const;
 
   void load_contiguous(ir::Value index, Loaded& loaded);
   void locate_gathered(Slot& slot, ir::Value batch, ir::Value free);
@@ -102,8 +84,6 @@ class UnitSlab {
   const uint32_t planes_;
   const bool is_full_;
   const uint32_t lines_, line_chunks_, distance_;
-  ir::Shared shared_;
-  uint32_t first_ = 0;
   ir::Value start_;  // index of the first element of the first slot
   // Elements between the first of every chunk along the free dimension and the edge.
   ir::Value limit_;

@@ -25,7 +25,11 @@ Place place(Translation& t, const Inst& inst) {
 
 }  // namespace
 
-Id matrix_fill(Translation& t, const Inst& inst) { return t.unary(inst, Op::OpCompositeConstruct); }
+Id matrix_fill(Translation& t, const Inst& inst) {
+  if (inst.type.scalar != ir::Scalar::s32) return t.unary(inst, Op::OpCompositeConstruct);
+  const Id element = t.result_of(t.module.element_type(inst.type), Op::OpBitcast, {t.arg(inst, 0)});
+  return t.result(inst.type, Op::OpCompositeConstruct, {element});
+}
 
 Id matrix_load(Translation& t, const Inst& inst) {
   const Place p = place(t, inst);
@@ -41,16 +45,23 @@ Id matrix_store(Translation& t, const Inst& inst) {
 }
 
 Id matrix_multiply_add(Translation& t, const Inst& inst) {
-  return t.result(inst.type, recent::kOpCooperativeMatrixMulAdd,
-                  {t.arg(inst, 0), t.arg(inst, 1), t.arg(inst, 2)});
+  const Id a = t.arg(inst, 0), b = t.arg(inst, 1), sum = t.arg(inst, 2);
+  if (ir::is_float(inst.type)) {
+    return t.result(inst.type, recent::kOpCooperativeMatrixMulAdd, {a, b, sum});
+  }
+  const auto signs = [](ir::Type type, uint32_t mask) { return ir::is_signed(type) ? mask : 0; };
+  const uint32_t operands = signs(t.arg_type(inst, 0), recent::kMatrixASigned) |
+                            signs(t.arg_type(inst, 1), recent::kMatrixBSigned) |
+                            signs(inst.type, recent::kMatrixSumSigned);
+  return t.result(inst.type, recent::kOpCooperativeMatrixMulAdd, {a, b, sum, operands});
 }
 
 Id matrix_add(Translation& t, const Inst& inst) {
-  return t.exact(inst.type, t.binary(inst, Op::OpFAdd));
+  return t.exact(inst.type, t.binary(inst, by_type(inst.type, Op::OpFAdd, Op::OpIAdd, Op::OpIAdd)));
 }
 
 Id matrix_multiply(Translation& t, const Inst& inst) {
-  return t.exact(inst.type, t.binary(inst, Op::OpFMul));
+  return t.exact(inst.type, t.binary(inst, by_type(inst.type, Op::OpFMul, Op::OpIMul, Op::OpIMul)));
 }
 
 }  // namespace nxv::spirv::emitters

@@ -192,6 +192,12 @@ const std::vector<KernelCase>& kernel_cases() {
          return std::vector{matmul(d.make(DType::f16, {170, 160}), d.make(DType::f16, {160, 161}))};
        },
        false, true},
+      {"products of bytes",
+       [](Data d) {
+         return std::vector{
+             matmul(d.make(DType::s8, {170, 160}), d.make(DType::s8, {160, 161})),
+             matmul(d.make(DType::s8, {66, 152}), transpose(d.make(DType::u8, {70, 152}), {1, 0}))};
+       }},
       {"folds of a function",
        [](Data d) {
          const NodeRef x = parameter(d.owner, DType::f32), acc = parameter(d.owner, DType::f32);

@@ -102,16 +102,19 @@ class SampleBuilder {
 
   // A value of any type.
   Value input(Type t) {
-    if (t == ir::kAccumulator) return b_.matrix_fill(b_.f32(2.5f));
+    if (t.matrix == ir::Matrix::accumulator) return b_.matrix_fill(element_of(t));
     if (is_matrix(t))
       return b_.matrix_load(filled_array(words_of(t), kSlab), b_.u32(0), stride(t), t);
     if (is_bool(t)) return (input(ir::with_scalar(t, Scalar::u32)) & 1) != 0;
     return b_.load(buffer(t, Access::read), i_, t);
   }
 
+  Value element_of(Type t) { return is_float(t) ? b_.f32(2.5f) : b_.number(Type{t.scalar}, 5); }
+
   // Words of shared memory that are elements of a matrix, between 1/16 and 256.
   Value words_of(Type t) {
     if (t == ir::kAccumulator) return b_.bitcast(input(ir::kF32), ir::kU32);
+    if (is_integer(t)) return input(ir::kU32) * (ir::is_narrow(t) ? 0xfe7f8102u : 0x10007u);
     const Value eighths = input(ir::kU32);
     const Value half = t.scalar == Scalar::f16 ? eighths << 7 | 0x3c00 : eighths << 4 | 0x3f80;
     return half * 0x10001;
@@ -154,8 +157,8 @@ class SampleBuilder {
         return index(case_.operands[n]);
       case Operand::one_u32:
         return one_u32(n);
-      case Operand::one_f32:  // alike in a subgroup
-        return b_.f32(2.5f);
+      case Operand::one_element:  // alike in a subgroup
+        return element_of(case_.type);
       case Operand::variable: {
         const Value set = input(case_.type);
         variable_ = b_.append(Opcode::var_decl, case_.type, {});
@@ -298,9 +301,14 @@ std::vector<Type> all_types() {
     for (const int lanes : {1, 2, 4}) types.push_back(vec(t, lanes));
   }
   for (const Scalar s : {Scalar::f16, Scalar::bf16}) {
-    for (const ir::Matrix use : {ir::Matrix::a, ir::Matrix::b}) types.push_back(matrix(s, use));
+    for (const ir::Matrix use : {ir::Matrix::a, ir::Matrix::b}) types.push_back(factor(s, use));
   }
-  types.push_back(ir::kAccumulator);
+  for (const Scalar s : {Scalar::s8, Scalar::u8}) {
+    for (const ir::Matrix use : {ir::Matrix::a, ir::Matrix::b}) {
+      for (const uint32_t steps : {16u, 32u}) types.push_back(factor(s, use, steps));
+    }
+  }
+  for (const Scalar s : {Scalar::f32, Scalar::s32, Scalar::u32}) types.push_back(accumulator(s));
   return types;
 }
 

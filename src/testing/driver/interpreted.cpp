@@ -67,7 +67,9 @@ InterpretedDevice::InterpretedDevice(const plan::DevicePlan& plan,
     : plan_(plan),
       interpreter_(interpreter_of(plan, interpreter)),
       schedule_(schedule),
-      target_(kernels::make_target(plan_)) {}
+      target_(kernels::make_target(plan_)) {
+  schedule_.narrow_factors = plan.has.int8 || plan.has.packed_dot;
+}
 
 std::vector<HostTensor> InterpretedDevice::evaluate(std::span<const NodeRef> nodes) {
   std::vector<Node*> roots;

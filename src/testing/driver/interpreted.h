@@ -48,7 +48,7 @@ class InterpretedDevice {
 
   const plan::DevicePlan plan_;
   const InterpreterOptions interpreter_;
-  const schedule::Options schedule_;
+  schedule::Options schedule_;
   const kernels::Target target_;
   Lower lower_;
   int dispatches_ = 0;

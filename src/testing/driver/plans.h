@@ -64,10 +64,12 @@ inline std::vector<AbsentDevice> absent_devices() {
   };
   const auto with_matrix_units = [](Snapshot& s) {
     using plan::MatrixType;
-    s.features.cooperative_matrix = s.features.bfloat16 = true;
+    s.features.cooperative_matrix = s.features.bfloat16 = s.features.int8 = true;
     s.matrix_shapes = {{16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
-                       {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32}};
-    s.probes.matrix_units_exact = true;
+                       {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32},
+                       {16, 16, 32, MatrixType::s8, MatrixType::s8, MatrixType::s32},
+                       {16, 16, 32, MatrixType::u8, MatrixType::u8, MatrixType::u32}};
+    s.probes.matrix_units_exact = s.probes.integer_units_exact = true;
   };
   add("discrete", true, [](Snapshot&) {});
   add("subgroups of 64", true, subgroups_of(64));
@@ -92,6 +94,10 @@ inline std::vector<AbsentDevice> absent_devices() {
   add("no division", true,
       [](Snapshot& s) { s.probes.f32_div_exact = s.probes.f32_sqrt_exact = false; });
   add("no fused fma", false, [](Snapshot& s) { s.probes.f32_fma_fused = false; });
+  add("packed dot products", true, [](Snapshot& s) {
+    s.features.integer_dot_product = s.probes.packed_dot_exact = true;
+    s.fast_dots = {true, true, true};
+  });
   add("matrix units", false, with_matrix_units);
   add("matrix units, subgroups of 64", false, [&](Snapshot& s) {
     with_matrix_units(s);

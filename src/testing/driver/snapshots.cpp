@@ -96,14 +96,33 @@ void add_f64(Snapshot& s, double rate) {
 }
 
 void add_matrix_units(Snapshot& s, std::vector<MatrixShape> shapes) {
-  s.features.cooperative_matrix = s.features.bfloat16 = true;
+  s.features.cooperative_matrix = s.features.bfloat16 = s.features.int8 = true;
   s.matrix_shapes = std::move(shapes);
-  s.probes.matrix_units_exact = true;
+  s.probes.matrix_units_exact = s.probes.integer_units_exact = true;
+}
+
+// Fast dot products of packed integers.
+void add_dots(Snapshot& s, bool mixed) {
+  s.features.integer_dot_product = true;
+  s.fast_dots = {true, true, mixed};
+  s.probes.packed_dot_exact = true;
 }
 
 std::vector<MatrixShape> shapes_of(uint32_t m, uint32_t n, uint32_t k) {
   return {{m, n, k, MatrixType::f16, MatrixType::f16, MatrixType::f32},
           {m, n, k, MatrixType::bf16, MatrixType::bf16, MatrixType::f32}};
+}
+
+// Those of 8-bit integers of one sign.
+void add_integer_shapes(std::vector<MatrixShape>& shapes, uint32_t m, uint32_t n, uint32_t k) {
+  shapes.push_back({m, n, k, MatrixType::u8, MatrixType::u8, MatrixType::u32});
+  shapes.push_back({m, n, k, MatrixType::s8, MatrixType::s8, MatrixType::s32});
+}
+
+// And of two.
+void add_mixed_shapes(std::vector<MatrixShape>& shapes, uint32_t m, uint32_t n, uint32_t k) {
+  shapes.push_back({m, n, k, MatrixType::u8, MatrixType::s8, MatrixType::s32});
+  shapes.push_back({m, n, k, MatrixType::s8, MatrixType::u8, MatrixType::s32});
 }
 
 Snapshot hopper(const char* name, uint64_t memory) {
@@ -117,6 +136,8 @@ Snapshot hopper(const char* name, uint64_t memory) {
   set_subgroups(s, 32, 32, 32);
   add_f64(s, 0.48);
   add_matrix_units(s, shapes_of(16, 16, 16));
+  add_integer_shapes(s.matrix_shapes, 16, 16, 32);
+  add_dots(s, true);
   s.probes.f32_fma_fused = true;  // its division and square root are not exact
   return s;
 }
@@ -244,15 +265,25 @@ Snapshot polaris() {
 }
 Snapshot vega() { return radeon("AMD Radeon RX Vega (RADV VEGA10)", 8 * kGiB); }
 Snapshot rdna1() { return rdna("AMD Radeon RX 5700 XT (RADV NAVI10)", 8 * kGiB); }
-Snapshot rdna2() { return rdna("AMD Radeon RX 6800 XT (RADV NAVI21)", 16 * kGiB); }
+Snapshot rdna2() {
+  Snapshot s = rdna("AMD Radeon RX 6800 XT (RADV NAVI21)", 16 * kGiB);
+  add_dots(s, false);
+  return s;
+}
 Snapshot rdna3() {
   Snapshot s = rdna("AMD Radeon RX 7900 XTX (RADV NAVI31)", 24 * kGiB);
   add_matrix_units(s, shapes_of(16, 16, 16));
+  add_integer_shapes(s.matrix_shapes, 16, 16, 16);
+  add_mixed_shapes(s.matrix_shapes, 16, 16, 16);
+  add_dots(s, true);
   return s;
 }
 Snapshot rdna4() {
   Snapshot s = rdna("AMD Radeon RX 9070 XT (RADV GFX1201)", 16 * kGiB);
   add_matrix_units(s, shapes_of(16, 16, 16));
+  add_integer_shapes(s.matrix_shapes, 16, 16, 16);
+  add_mixed_shapes(s.matrix_shapes, 16, 16, 16);
+  add_dots(s, true);
   return s;
 }
 
@@ -267,12 +298,16 @@ Snapshot dg2() {
   Snapshot s = intel("Intel(R) Arc(tm) A770 Graphics (DG2)", 8);
   set_own_memory(s, 16 * kGiB);
   add_matrix_units(s, shapes_of(8, 8, 16));
+  add_integer_shapes(s.matrix_shapes, 8, 8, 32);
+  add_dots(s, true);
   return s;
 }
 Snapshot lunar_lake() {
   Snapshot s = intel("Intel(R) Arc(tm) 140V Graphics (LNL)", 16);
   add_f64(s, 1.0 / 16);
   add_matrix_units(s, shapes_of(8, 16, 16));
+  add_integer_shapes(s.matrix_shapes, 8, 16, 32);
+  add_dots(s, true);
   return s;
 }
 Snapshot battlemage() {
@@ -280,6 +315,8 @@ Snapshot battlemage() {
   set_own_memory(s, 12 * kGiB);
   add_f64(s, 1.0 / 16);
   add_matrix_units(s, shapes_of(8, 16, 16));
+  add_integer_shapes(s.matrix_shapes, 8, 16, 32);
+  add_dots(s, true);
   return s;
 }
 

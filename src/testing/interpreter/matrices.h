@@ -5,7 +5,7 @@
 
 namespace nxv::testing {
 
-inline uint64_t element_mask(ir::Type t) { return ir::bytes(t) == 2 ? 0xffff : 0xffffffff; }
+inline uint64_t element_mask(ir::Type t) { return (uint64_t{1} << (8 * ir::bytes(t))) - 1; }
 
 // Of the subgroup whose first invocation is given.
 inline uint64_t* matrix_of(Machine& m, uint32_t id, uint32_t first) {

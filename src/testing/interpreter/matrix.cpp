@@ -85,6 +85,38 @@ std::vector<double> numbers(ir::Scalar scalar, const uint64_t* elements, uint32_
   return result;
 }
 
+// Elements as integers modulo 2^32.
+std::vector<uint32_t> integers(ir::Scalar scalar, const uint64_t* elements, uint32_t count) {
+  std::vector<uint32_t> result(count);
+  std::transform(elements, elements + count, result.begin(), [scalar](uint64_t bits) {
+    return scalar == ir::Scalar::s8 ? static_cast<uint32_t>(static_cast<int8_t>(bits))
+                                    : static_cast<uint32_t>(bits);
+  });
+  return result;
+}
+
+// out = x * y + sum of a subgroup's matrices; `total` of the sum's bits is what products are added
+// to.
+template <typename Elements, typename Total, typename Result>
+void multiply_add(Execution& s, uint32_t first, Elements elements_of, Total total_of,
+                  Result result_of) {
+  const Type a = s.arg_type(0), b = s.arg_type(1);
+  const auto x = elements_of(a.scalar, matrix_of(s.m, s.inst.args[0], first), elements(a));
+  const auto y = elements_of(b.scalar, matrix_of(s.m, s.inst.args[1], first), elements(b));
+  const uint64_t* sum = matrix_of(s.m, s.inst.args[2], first);
+  uint64_t* out = matrix_of(s.m, s.id, first);
+  for (uint32_t row = 0; row < rows(a); ++row) {
+    for (uint32_t column = 0; column < columns(b); ++column) {
+      const uint32_t at = row * columns(b) + column;
+      auto total = total_of(sum[at]);
+      for (uint32_t k = 0; k < columns(a); ++k) {
+        total += x[row * columns(a) + k] * y[k * columns(b) + column];
+      }
+      out[at] = result_of(total);
+    }
+  }
+}
+
 void element_by_element(Execution& s, ir::Opcode op) {
   const Type scalar{s.inst.type.scalar};
   s.m.each_subgroup([&](uint32_t first, uint32_t) {
@@ -130,24 +162,16 @@ void matrix_store(Execution& s) {
   });
 }
 
-// The products of an element and its accumulator are added up exactly, nearly, and rounded once.
+// Products of floats and their accumulator are added up exactly, nearly, and rounded once.
 void matrix_multiply_add(Execution& s) {
-  const Type a = s.arg_type(0), b = s.arg_type(1);
   s.m.each_subgroup([&](uint32_t first, uint32_t) {
-    const auto x = numbers(a.scalar, matrix_of(s.m, s.inst.args[0], first), elements(a));
-    const auto y = numbers(b.scalar, matrix_of(s.m, s.inst.args[1], first), elements(b));
-    const uint64_t* sum = matrix_of(s.m, s.inst.args[2], first);
-    uint64_t* out = matrix_of(s.m, s.id, first);
-    for (uint32_t row = 0; row < rows(a); ++row) {
-      for (uint32_t column = 0; column < columns(b); ++column) {
-        const uint32_t at = row * columns(b) + column;
-        double total = from_bits<float>(sum[at]);
-        for (uint32_t k = 0; k < columns(a); ++k) {
-          total += x[row * columns(a) + k] * y[k * columns(b) + column];
-        }
-        out[at] = to_bits(static_cast<float>(total));
-      }
+    if (ir::is_integer(s.inst.type)) {
+      const auto same = [](uint64_t bits) { return static_cast<uint32_t>(bits); };
+      return multiply_add(s, first, integers, same, [](uint32_t v) { return uint64_t{v}; });
     }
+    const auto number = [](uint64_t bits) { return double{from_bits<float>(bits)}; };
+    multiply_add(s, first, numbers, number,
+                 [](double v) { return to_bits(static_cast<float>(v)); });
   });
 }
 

@@ -33,7 +33,7 @@ ir::Kernel matrix_kernel(bool forgets_barrier = false, bool diverges = false) {
   if (!forgets_barrier) b.barrier();
   const auto product = [&] {
     const auto load = [&](ir::Shared s, ir::Matrix use, bool by_columns) {
-      return b.matrix_load(s, b.u32(0), 8, ir::matrix(ir::Scalar::f16, use), by_columns);
+      return b.matrix_load(s, b.u32(0), 8, ir::factor(ir::Scalar::f16, use), by_columns);
     };
     const Value sum =
         b.matrix_multiply_add(load(x, ir::Matrix::a, true), load(identity, ir::Matrix::b, false),
@@ -70,6 +70,46 @@ TEST(Interpreter, CooperativeMatrices) {
     const uint32_t row = i % 256 / 16, column = i % 16;  // read by columns: transposed
     const float sum = static_cast<float>(column * 16 + row) + 0.5f;
     EXPECT_EQ(to[i], 2 * sum * sum) << i;
+  }
+}
+
+// 16 rows of 32 steps by 16 columns of 32 steps.
+TEST(Interpreter, MatricesOfIntegers) {
+  const auto multiplied = [](ir::Scalar x, ir::Scalar y, const std::vector<uint32_t>& bytes) {
+    Builder b("integers", 32);
+    const Value from = b.buffer("from", Access::read), to = b.buffer("to", Access::write);
+    const ir::Shared slab = b.shared("slab", ir::kU32, 128), sums = b.shared("sums", ir::kS32, 256);
+    const Value i = b.builtin(Builtin::local_index);
+    for (uint32_t at = 0; at < 128; at += 32) {
+      b.shared_store(slab, i + at, b.load(from, i + at, ir::kU32));
+    }
+    b.barrier();
+    const Value a = b.matrix_load(slab, b.u32(0), 8, ir::factor(x, ir::Matrix::a, 32));
+    const Value c = b.matrix_load(slab, b.u32(0), 8, ir::factor(y, ir::Matrix::b, 32), true);
+    b.matrix_store(sums, b.u32(0), 16,
+                   b.matrix_multiply_add(a, c, b.matrix_fill(b.number(ir::kS32, -7))));
+    b.barrier();
+    for (uint32_t at = 0; at < 256; at += 32) b.store(to, i + at, b.shared_load(sums, i + at));
+    std::vector<int32_t> result(256);
+    run(b.finish(), {}, std::vector{Argument::buffer(bytes), Argument::buffer(result)});
+    return result;
+  };
+  std::vector<uint32_t> words(128);
+  for (uint32_t i = 0; i < 128; ++i) words[i] = (i + 1) * 2654435761u;
+  const auto number = [&](ir::Scalar t, int line, int k) {
+    const uint32_t byte = words[static_cast<size_t>(line * 8 + k / 4)] >> (k % 4 * 8) & 0xff;
+    return t == ir::Scalar::s8 ? static_cast<int>(static_cast<int8_t>(byte))
+                               : static_cast<int>(byte);
+  };
+  for (const ir::Scalar x : {ir::Scalar::s8, ir::Scalar::u8}) {
+    for (const ir::Scalar y : {ir::Scalar::s8, ir::Scalar::u8}) {
+      const std::vector<int32_t> c = multiplied(x, y, words);
+      for (int i = 0; i < 256; ++i) {
+        int sum = -7;
+        for (int k = 0; k < 32; ++k) sum += number(x, i / 16, k) * number(y, i % 16, k);
+        EXPECT_EQ(c[static_cast<size_t>(i)], sum) << i;
+      }
+    }
   }
 }
 

@@ -26,9 +26,9 @@ class Products {
 
  private:
   DType type() {
-    static const std::vector<DType> kTypes = {DType::f32, DType::f32,  DType::f32,
-                                              DType::f16, DType::bf16, DType::f64,
-                                              DType::s32, DType::u8,   DType::c64};
+    static const std::vector<DType> kTypes = {DType::f32,  DType::f32, DType::f32, DType::f16,
+                                              DType::bf16, DType::f64, DType::s32, DType::u8,
+                                              DType::c64,  DType::s8,  DType::s8};
     return dice_.pick(kTypes);
   }
 
@@ -40,7 +40,7 @@ class Products {
         t.set(i, make_scalar(type, std::complex<double>(static_cast<double>(n) / 64 - 0.75,
                                                         static_cast<double>(imaginary) / 4 - 1)));
       } else if (is_integer(type)) {
-        t.set(i, make_scalar(type, n));
+        t.set(i, make_scalar(type, is_unsigned(type) ? 2 * n : n - 50));
       } else {
         t.set(i, make_scalar(type, static_cast<double>(n) / 64 - 0.75));
       }
@@ -48,9 +48,16 @@ class Products {
     return host_value(owner_, t.dtype, t.shape, t.bytes);
   }
 
-  // Of matrices of which some are stored transposed, and of batches of them.
+  // Of matrices of which some are stored transposed, and of batches of them. Of 8-bit integers some
+  // are cast first.
   NodeRef product() {
     const DType of_all = type();
+    static const std::vector<DType> kBytes = {DType::s8, DType::u8, DType::s4};
+    static const std::vector<DType> kWide = {DType::s32, DType::s32, DType::f32,
+                                             DType::s16, DType::s64, DType::f16};
+    const bool of_bytes = of_all == DType::s8;
+    const bool is_cast = of_bytes && dice_.chance(70);
+    const DType wide = dice_.pick(kWide);
     static const std::vector<int64_t> kSides = {1, 3, 4, 8, 17, 20, 36, 64}, kDepths = {1, 5, 32};
     const int64_t m = dice_.pick(kSides), n = dice_.pick(kSides);
     const bool is_large = m >= 36 && n >= 36;
@@ -60,8 +67,11 @@ class Products {
       const bool turned = dice_.chance(40);
       Shape shape = turned ? Shape{columns, rows} : Shape{rows, columns};
       if (batch) shape.insert(shape.begin(), batch);
-      const NodeRef stored = leaf(of_all, shape);
-      return turned ? swapped(stored) : stored;
+      const NodeRef stored = leaf(of_bytes ? dice_.pick(kBytes) : of_all, shape);
+      const bool is_late = dice_.chance(50);
+      const auto widened = [&](const NodeRef& x) { return is_cast ? cast(x, wide) : x; };
+      if (is_late) return turned ? swapped(widened(stored)) : widened(stored);
+      return widened(turned ? swapped(stored) : stored);
     };
     const NodeRef a = factor(m, k), b = factor(k, n);
     return matmul(a, b, dice_.chance(25) ? Precision::fast : Precision::accurate);
