@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/checked.h"
+
 namespace nxv {
 
 int64_t element_count(std::span<const int64_t> shape) {
@@ -61,7 +63,7 @@ Layout Layout::slice(std::span<const int64_t> starts, std::span<const int64_t> l
   for (size_t i = 0; i < shape.size(); ++i) {
     l.offset += starts[i] * strides[i];
     l.shape[i] = lengths[i];
-    l.strides[i] = strides[i] * steps[i];
+    if (lengths[i] > 1) l.strides[i] = strides[i] * steps[i];
   }
   return l;
 }
@@ -76,8 +78,8 @@ Layout Layout::reverse(std::span<const int64_t> axes) const {
 }
 
 int64_t window_count(int64_t length, int64_t window, int64_t step, int64_t dilation) {
-  const int64_t span = (window - 1) * dilation + 1;
-  return length < span ? 0 : (length - span) / step + 1;
+  const Checked span = (Checked(window) - 1) * dilation + 1;
+  return !span.fits() || length < span.value() ? 0 : (length - span.value()) / step + 1;
 }
 
 Layout Layout::windows(std::span<const int64_t> window, std::span<const int64_t> steps,
@@ -86,9 +88,9 @@ Layout Layout::windows(std::span<const int64_t> window, std::span<const int64_t>
   Layout l{Shape(2 * rank), std::vector<int64_t>(2 * rank), offset};
   for (size_t i = 0; i < rank; ++i) {
     l.shape[i] = window_count(shape[i], window[i], steps[i], dilations[i]);
-    l.strides[i] = strides[i] * steps[i];
+    l.strides[i] = l.shape[i] > 1 ? strides[i] * steps[i] : strides[i];
     l.shape[rank + i] = window[i];
-    l.strides[rank + i] = strides[i] * dilations[i];
+    l.strides[rank + i] = window[i] > 1 ? strides[i] * dilations[i] : strides[i];
   }
   return l;
 }

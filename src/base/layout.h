@@ -14,6 +14,11 @@ namespace nxv {
 using Shape = std::vector<int64_t>;
 using Axes = std::vector<int64_t>;
 
+// Of a tensor, stored or not: products of two such counts and a few bytes an element fit in 64 bits
+// wherever they are taken of what a kernel can index.
+constexpr int64_t kMaxElements = int64_t{1} << 48;
+
+// Of a shape that was counted before (graph/node.h).
 int64_t element_count(std::span<const int64_t> shape);
 // "{2, 3}", as Nx prints shapes.
 std::string to_string(std::span<const int64_t> shape);
@@ -49,7 +54,8 @@ struct Layout {
   std::optional<Layout> reshape(std::span<const int64_t> to) const;
 };
 
-// How many windows fit along an axis; below 1 when not even one does.
+// How many windows fit along an axis; 0 when not even one does. Window, step and dilation are at
+// least 1, and may be as large as they like.
 int64_t window_count(int64_t length, int64_t window, int64_t step, int64_t dilation);
 
 // For each axis of two shapes of as many elements, which run of axes it belongs to: a reshape maps

@@ -1,6 +1,7 @@
 #include "graph/build.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 #include "graph/building.h"
@@ -32,20 +33,6 @@ Shape broadcast_shape(Op op, std::span<const NodeRef> operands) {
 }
 
 }  // namespace
-
-void check_shape(std::string_view what, std::span<const int64_t> shape) {
-  int64_t count = 1;
-  for (int64_t d : shape) {
-    if (d < 1) {
-      fail(Status::empty_tensor, what,
-           "shape " + to_string(shape) + " has a dimension below 1; tensors are never empty");
-    }
-    if (count > (int64_t{1} << 48) / d) {
-      fail(Status::alloc_failed, what, "shape " + to_string(shape) + " has too many elements");
-    }
-    count *= d;
-  }
-}
 
 NodeRef constant(const GraveyardRef& owner, const Scalar& value, Shape shape) {
   check_shape("constant", shape);
@@ -138,8 +125,26 @@ NodeRef bitcast(const NodeRef& x, DType type) {
   return make_node(x->shared_graveyard(), Op::bitcast, type, x->shape, {x});
 }
 
+int64_t checked_position(std::string_view what, int64_t position) {
+  if (position < std::numeric_limits<int32_t>::min() ||
+      position > std::numeric_limits<int32_t>::max()) {
+    fail(Status::unsupported, what,
+         std::to_string(position) + " is no 32-bit position in a tensor: one of 2^31 elements or " +
+             "more cannot be indexed");
+  }
+  return position;
+}
+
+void check_indexable(std::string_view what, const NodeRef& x) {
+  if (x->count - 1 > std::numeric_limits<int32_t>::max()) {
+    fail(Status::unsupported, what,
+         describe(x) + " has more than 2^31 elements, which is more than can be indexed");
+  }
+}
+
 NodeRef bounded_index(const NodeRef& index, int64_t size) {
   check_accepts(Op::bounded_index, {&index, 1});
+  checked_position("bounded_index", size);
   const NodeRef bound =
       constant(index->shared_graveyard(), make_scalar(DType::s32, size), index->shape);
   return make_node(index->shared_graveyard(), Op::bounded_index, DType::s32, index->shape,
@@ -149,6 +154,7 @@ NodeRef bounded_index(const NodeRef& index, int64_t size) {
 NodeRef gather(const NodeRef& x, const NodeRef& index) {
   const NodeRef both[] = {x, index};
   check_same_engine("gather", both);
+  check_indexable("gather", x);
   if (index->dtype != DType::s32) {
     fail(Status::invalid_argument, "gather", "needs s32 indices, got " + describe(index));
   }
@@ -168,6 +174,7 @@ NodeRef gather(const NodeRef& x, const NodeRef& index) {
 NodeRef overwrite(const NodeRef& x, const NodeRef& index, const NodeRef& elements) {
   const NodeRef all[] = {x, index, elements};
   check_same_engine("overwrite", all);
+  check_indexable("overwrite", x);
   if (index->dtype != DType::s32 || index->shape != elements->shape ||
       elements->dtype != x->dtype) {
     fail(Status::invalid_argument, "overwrite",

@@ -12,9 +12,6 @@ namespace nxv {
 
 using GraveyardRef = std::shared_ptr<Graveyard>;
 
-// Throws Error(empty_tensor) for a dimension below 1.
-void check_shape(std::string_view what, std::span<const int64_t> shape);
-
 NodeRef constant(const GraveyardRef& owner, const Scalar& value, Shape shape);
 // axis -1: the flat index.
 NodeRef iota(const GraveyardRef& owner, DType type, Shape shape, int64_t axis);
@@ -41,6 +38,11 @@ NodeRef cast(const NodeRef& x, DType type);
 // The same bits as a number of another type of the same width. Not of complex numbers.
 NodeRef bitcast(const NodeRef& x, DType type);
 
+// Positions in tensors are 32-bit integers. Throws Error(unsupported) for a tensor that has more
+// elements, or for a size or an offset that is no s32, naming `what`.
+void check_indexable(std::string_view what, const NodeRef& x);
+int64_t checked_position(std::string_view what, int64_t position);
+
 // The integers as s32 in [0, size); an element outside is a fault (out_of_bounds).
 NodeRef bounded_index(const NodeRef& index, int64_t size);
 // Element i of the result is element index[i] of x, counted in row-major order; s32 indices, which
@@ -65,7 +67,7 @@ NodeRef reverse(const NodeRef& x, Axes axes);
 NodeRef squeeze(const NodeRef& x, Axes axes);  // empty: every axis of length 1
 NodeRef pad(const NodeRef& x, const NodeRef& value, PadAttr amounts);
 // Sliding windows: [positions..., window...]. Elements of a window lie `dilations` apart.
-NodeRef windows(const NodeRef& x, const WindowsAttr& geometry);
+NodeRef windows(const NodeRef& x, WindowsAttr geometry);
 NodeRef concatenate(std::span<const NodeRef> parts, int64_t axis);
 
 // No axes: all of them.

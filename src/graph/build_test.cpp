@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 
 namespace nxv {
 namespace {
@@ -99,6 +100,78 @@ TEST_F(Build, TensorsAreNeverEmptyNorTooLarge) {
   });
   refusal(Status::size_mismatch,
           [&] { host_value(owner_, DType::f32, {2}, std::vector<std::byte>(7)); });
+}
+
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+
+TEST_F(Build, SlicesWithHugeStrides) {
+  const int64_t starts[] = {0}, lengths[] = {2}, strides[] = {kMost};
+  const NodeRef first = slice(parameter(owner_, DType::f32, {5}), starts, lengths, strides);
+  EXPECT_EQ(first->shape, (Shape{1}));
+  EXPECT_EQ(first->attribute<SliceAttr>().strides, (std::vector<int64_t>{5}));
+}
+
+TEST_F(Build, PaddingBesideTheInputIsAllThatShows) {
+  const NodeRef x = f32({3}), seven = constant(owner_, make_scalar(DType::f32, 7.0), {});
+  const int64_t far = int64_t{1} << 32;
+  for (const PadAttr& amounts : {PadAttr{{far}, {-far}, {0}}, PadAttr{{-far}, {far}, {0}},
+                                 PadAttr{{3}, {-3}, {0}}, PadAttr{{-3}, {3}, {0}}}) {
+    const NodeRef padded = pad(x, seven, amounts);
+    EXPECT_EQ(padded->shape, (Shape{3}));
+    EXPECT_EQ(padded->op, Op::broadcast);
+    EXPECT_EQ(padded->inputs[0].get(), seven.get());
+  }
+  EXPECT_EQ(pad(x, seven, {{2}, {-2}, {0}})->op, Op::pad) << "one element still shows";
+  EXPECT_EQ(refusal(Status::alloc_failed,
+                    [&] {
+                      pad(x, seven, {{kMost}, {kMost}, {0}});
+                    }),
+            "pad: padding of 9223372036854775807, 9223372036854775807 and 0 inside at axis 0 of "
+            "f32{3} makes too many elements, more than 2^48");
+  refusal(Status::alloc_failed, [&] { pad(x, seven, {{0}, {0}, {kMost}}); });
+  EXPECT_EQ(pad(f32({1}), seven, {{1}, {0}, {kMost}})->shape, (Shape{2}));
+}
+
+TEST_F(Build, ProductsAndConcatenationsThatNoCountHolds) {
+  const auto ones = [&](Shape shape) {
+    return constant(owner_, make_scalar(DType::f32, 1.0), std::move(shape));
+  };
+  const int64_t long_side = int64_t{1} << 32;
+  EXPECT_EQ(refusal(Status::alloc_failed,
+                    [&] {
+                      matmul(ones({long_side, 1}), ones({1, long_side}));
+                    }),
+            "dot: shape {4294967296, 4294967296} has too many elements, more than 2^48");
+  const NodeRef largest = ones({int64_t{1} << 48});
+  EXPECT_EQ(largest->count, kMaxElements);
+  const NodeRef parts[] = {largest, largest};
+  EXPECT_EQ(refusal(Status::alloc_failed, [&] { concatenate(parts, 0); }),
+            "concatenate: shape {562949953421312} has too many elements, more than 2^48");
+  const std::vector<NodeRef> many(40000, largest);
+  refusal(Status::alloc_failed, [&] { concatenate(many, 0); });
+  refusal(Status::alloc_failed, [&] {
+    elementwise(Op::add, {ones({long_side, 1}), ones({1, long_side})});
+  });
+  // Nothing hides what is huge beside it.
+  refusal(Status::empty_tensor, [&] { ones({0, int64_t{1} << 40, int64_t{1} << 40}); });
+  refusal(Status::empty_tensor, [&] { ones({-1, kMost, kMost}); });
+}
+
+TEST_F(Build, WindowsThatDoNotFitHoweverLarge) {
+  const NodeRef x = f32({5});
+  refusal(Status::size_mismatch, [&] { windows(x, {{kMost}, {1}, {kMost}}); });
+  refusal(Status::size_mismatch, [&] { windows(x, {{(int64_t{1} << 62) + 1}, {1}, {4}}); });
+  refusal(Status::size_mismatch, [&] { windows(x, {{3}, {1}, {int64_t{1} << 62}}); });
+  EXPECT_EQ(windows(x, {{1}, {kMost}, {kMost}})->shape, (Shape{1, 1}));
+  EXPECT_EQ(windows(x, {{2}, {kMost}, {3}})->shape, (Shape{1, 2}));
+}
+
+TEST_F(Build, LargeTensorsAreNotIndexed) {
+  const NodeRef large = constant(owner_, make_scalar(DType::f32, 1.0), {(int64_t{1} << 31) + 1});
+  const NodeRef index = constant(owner_, make_scalar(DType::s32, int64_t{3}), {2});
+  refusal(Status::unsupported, [&] { gather(large, index); });
+  refusal(Status::unsupported, [&] { overwrite(large, index, f32({2})); });
+  refusal(Status::unsupported, [&] { bounded_index(index, int64_t{1} << 31); });
 }
 
 TEST_F(Build, ViewsThatChangeNothingAreTheirInput) {

@@ -1,8 +1,10 @@
 // Views: what moves elements.
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <string>
 
+#include "base/checked.h"
 #include "graph/building.h"
 
 namespace nxv {
@@ -13,11 +15,33 @@ namespace {
 
 constexpr size_t kMaxParts = 8;  // of one concatenate node
 
+struct PaddedExtent {
+  int64_t length;
+  bool shows_input;  // whether the input is there, and not cropped away or beside what is left
+};
+
+// Of axis i of a padded tensor. What it returns and what it has checked fit in 50 bits.
+PaddedExtent padded_extent(const NodeRef& x, const PadAttr& amounts, size_t i) {
+  const int64_t low = amounts.low[i], high = amounts.high[i], interior = amounts.interior[i];
+  const auto describe_axis = [&] {
+    return "padding of " + std::to_string(low) + ", " + std::to_string(high) + " and " +
+           std::to_string(interior) + " inside at axis " + std::to_string(i) + " of " + describe(x);
+  };
+  if (interior < 0) {
+    fail(Status::invalid_argument, "pad", "negative interior padding at axis " + std::to_string(i));
+  }
+  const Checked spread = Checked(x->shape[i]) + (Checked(x->shape[i]) - 1) * interior;
+  const Checked length = spread + (Checked(low) + high);
+  if (spread.value_or(kMaxElements + 1) > kMaxElements || !length.fits()) {
+    fail(Status::alloc_failed, "pad", describe_axis() + " makes too many elements, more than 2^48");
+  }
+  return {length.value(), low < length.value() && (Checked(low) + spread).value_or(1) > 0};
+}
+
 }  // namespace
 
 NodeRef reshape(const NodeRef& x, Shape shape) {
-  check_shape("reshape", shape);
-  if (element_count(shape) != x->count) {
+  if (check_shape("reshape", shape) != x->count) {
     fail(Status::size_mismatch, "reshape", describe(x) + " does not fit in " + to_string(shape));
   }
   if (shape == x->shape) return x;
@@ -75,8 +99,8 @@ NodeRef slice(const NodeRef& x, std::span<const int64_t> starts, std::span<const
                " at axis " + std::to_string(i) + " of " + describe(x));
     }
     attr.starts.push_back(std::clamp<int64_t>(starts[i], 0, x->shape[i] - lengths[i]));
-    attr.strides.push_back(strides[i]);
-    shape[i] = (lengths[i] + strides[i] - 1) / strides[i];
+    shape[i] = (lengths[i] - 1) / strides[i] + 1;
+    attr.strides.push_back(std::min(strides[i], x->shape[i]));
   }
   if (shape == x->shape) return x;
   return make_view(x, Op::slice, std::move(shape), std::move(attr));
@@ -116,25 +140,25 @@ NodeRef pad(const NodeRef& x, const NodeRef& value, PadAttr amounts) {
     fail(Status::size_mismatch, "pad", "the value must have one element, got " + describe(value));
   }
   Shape shape(x->shape.size());
-  bool changes = false;
+  bool changes = false, shows_input = true;
   for (size_t i = 0; i < shape.size(); ++i) {
-    const int64_t interior = amounts.interior[i];
-    if (interior < 0) {
-      fail(Status::invalid_argument, "pad",
-           "negative interior padding at axis " + std::to_string(i));
-    }
-    shape[i] = x->shape[i] + (x->shape[i] - 1) * interior + amounts.low[i] + amounts.high[i];
-    changes |= interior != 0 || amounts.low[i] != 0 || amounts.high[i] != 0;
+    const PaddedExtent axis = padded_extent(x, amounts, i);
+    shape[i] = axis.length;
+    shows_input &= axis.shows_input;
+    changes |= amounts.interior[i] != 0 || amounts.low[i] != 0 || amounts.high[i] != 0;
+    if (x->shape[i] == 1) amounts.interior[i] = 0;
   }
   check_shape("pad", shape);
   const DType type = merge(x->dtype, value->dtype);
   const NodeRef from = cast(x, type);
   if (!changes) return from;
-  return make_node(x->shared_graveyard(), Op::pad, type, std::move(shape),
-                   {from, reshape(cast(value, type), {})}, std::move(amounts));
+  const NodeRef padding = reshape(cast(value, type), {});
+  if (!shows_input) return broadcast(padding, std::move(shape));
+  return make_node(x->shared_graveyard(), Op::pad, type, std::move(shape), {from, padding},
+                   std::move(amounts));
 }
 
-NodeRef windows(const NodeRef& x, const WindowsAttr& geometry) {
+NodeRef windows(const NodeRef& x, WindowsAttr geometry) {
   check_length("windows", x, geometry.window.size(), "window lengths");
   check_length("windows", x, geometry.strides.size(), "strides");
   check_length("windows", x, geometry.dilations.size(), "dilations");
@@ -156,10 +180,13 @@ NodeRef windows(const NodeRef& x, const WindowsAttr& geometry) {
     if (shape[i] < 1) {
       fail(Status::size_mismatch, "windows", describe_window() + " does not fit");
     }
+    // Beyond the axis all strides are alike.
+    geometry.strides[i] = std::min(stride, x->shape[i]);
+    geometry.dilations[i] = std::min(dilation, x->shape[i]);
   }
   if (rank == 0) return x;
   check_shape("windows", shape);
-  return make_view(x, Op::windows, std::move(shape), geometry);
+  return make_view(x, Op::windows, std::move(shape), std::move(geometry));
 }
 
 NodeRef concatenate(std::span<const NodeRef> parts, int64_t axis) {
@@ -168,6 +195,7 @@ NodeRef concatenate(std::span<const NodeRef> parts, int64_t axis) {
   axis = check_axes("concatenate", parts[0], {axis})[0];
   DType type = parts[0]->dtype;
   Shape shape = parts[0]->shape;
+  Checked length = shape[axis];
   for (const NodeRef& part : parts.subspan(1)) {
     bool fits = part->shape.size() == shape.size();
     for (size_t i = 0; fits && i < shape.size(); ++i) {
@@ -178,9 +206,11 @@ NodeRef concatenate(std::span<const NodeRef> parts, int64_t axis) {
            describe(parts[0]) + " and " + describe(part) + " differ outside axis " +
                std::to_string(axis));
     }
-    shape[axis] += part->shape[axis];
+    length = length + part->shape[axis];
     type = merge(type, part->dtype);
   }
+  shape[axis] = length.value_or(std::numeric_limits<int64_t>::max());
+  check_shape("concatenate", shape);
   std::vector<NodeRef> inputs;
   for (const NodeRef& part : parts) inputs.push_back(cast(part, type));
   if (inputs.size() == 1) return inputs[0];

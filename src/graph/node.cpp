@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "base/checked.h"
+
 namespace nxv {
 
 std::string_view name(Precision precision) {
@@ -34,7 +36,7 @@ Node::Node(std::shared_ptr<Graveyard> graveyard, Op op, DType dtype, Shape shape
     : op(op),
       dtype(dtype),
       shape(std::move(shape)),
-      count(element_count(this->shape)),
+      count(check_shape(name(op), this->shape)),
       attributes(std::move(attributes)),
       is_function(op == Op::parameter || op == Op::argument ||
                   std::any_of(inputs.begin(), inputs.end(),
@@ -47,6 +49,22 @@ Node::Node(std::shared_ptr<Graveyard> graveyard, Op op, DType dtype, Shape shape
     longest = std::max(longest, input->depth.load(std::memory_order_relaxed));
   }
   if (!this->inputs.empty()) depth.store(longest + 1, std::memory_order_relaxed);
+}
+
+int64_t check_shape(std::string_view what, std::span<const int64_t> shape) {
+  Checked count = 1;
+  for (int64_t d : shape) {
+    if (d < 1) {
+      throw Error(Status::empty_tensor, std::string(what) + ": shape " + to_string(shape) +
+                                            " has a dimension below 1; tensors are never empty");
+    }
+    count = count * d;
+  }
+  if (!count.fits() || count.value() > kMaxElements) {
+    throw Error(Status::alloc_failed, std::string(what) + ": shape " + to_string(shape) +
+                                          " has too many elements, more than 2^48");
+  }
+  return count.value();
 }
 
 Node::~Node() { graveyard_->live_.fetch_sub(1, std::memory_order_relaxed); }

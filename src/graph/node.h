@@ -257,7 +257,12 @@ class Node {
   std::shared_ptr<Graveyard> graveyard_;
 };
 
-// A new node, checked by nobody: see graph/build.h.
+// The number of elements. Throws Error(empty_tensor) for a dimension below 1 and
+// Error(alloc_failed) for more than kMaxElements, naming `what` and the shape. Every node's shape
+// is counted so.
+int64_t check_shape(std::string_view what, std::span<const int64_t> shape);
+
+// A new node, of which only the shape is checked: see graph/build.h.
 NodeRef make_node(std::shared_ptr<Graveyard> owner, Op op, DType dtype, Shape shape,
                   std::vector<NodeRef> inputs = {}, Attributes attributes = {});
 

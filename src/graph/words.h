@@ -12,13 +12,26 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <vector>
+
+#include "base/error.h"
 
 namespace nxv {
 
 // Index of the first of a run of words.
 using WordIndex = uint32_t;
+
+// A size, stride or offset as a word, negative ones as they wrap. Throws Error(unsupported) where a
+// kernel has no such number.
+[[noreturn]] inline void throw_too_large(const std::string& number) {
+  throw Error(Status::unsupported, number + " is more than one kernel can index (2^31)");
+}
+inline uint32_t word(int64_t v) {
+  if (v < -(int64_t{1} << 31) || v >= int64_t{1} << 31) throw_too_large(std::to_string(v));
+  return static_cast<uint32_t>(v);
+}
 
 // What divides by a run-time number without a division: n / d = (mul_hi(n, multiplier) + n) >>
 // shift for n < 2^31 (Granlund & Montgomery, "Division by invariant integers using
@@ -26,9 +39,10 @@ using WordIndex = uint32_t;
 struct Divisor {
   uint32_t divisor = 1, multiplier = 0, shift = 0;
   Divisor() = default;
-  // 1 <= d < 2^31
+  // 1 <= d < 2^31, else throws as `word` does.
   explicit Divisor(uint64_t d)
       : divisor(static_cast<uint32_t>(d)), shift(static_cast<uint32_t>(std::bit_width(d - 1))) {
+    if (d < 1 || d >= uint64_t{1} << 31) throw_too_large(std::to_string(d));
     multiplier =
         static_cast<uint32_t>(((uint64_t{1} << 32) * ((uint64_t{1} << shift) - d)) / d + 1);
   }

@@ -133,7 +133,7 @@ class Attention {
     attr_.masked = a_.real("masked", -std::numeric_limits<double>::infinity());
     const int64_t otherwise = a_.flag("offsets") ? 0 : size(1, 2) - size(0, 2);
     attr_.offset = a_.integer("offset", otherwise);
-    if (std::abs(attr_.offset) > kFarthest) a_.fail("offset is out of range");
+    if (attr_.offset < -kFarthest || attr_.offset > kFarthest) a_.fail("offset is out of range");
     const bool is_causal = a_.flag("causal");
     if (is_causal) attr_.after = 0;
     if (!a_.has("window")) return;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/checked.h"
 #include "graph/build.h"
 #include "library/windows.h"
 
@@ -135,7 +136,7 @@ class Convolution {
     if (feature_groups_ < 1 || batch_groups_ < 1 || (feature_groups_ > 1 && batch_groups_ > 1)) {
       arguments_.fail("groups must be at least 1, and of one kind only");
     }
-    if (x_->shape[input_axes_[1]] != channels_of_group() * feature_groups_ ||
+    if (!(Checked(channels_of_group()) * feature_groups_ == x_->shape[input_axes_[1]]) ||
         filters() % (feature_groups_ * batch_groups_) != 0 || batch() % batch_groups_ != 0) {
       arguments_.fail("batch and channels of " + describe(x_) + " do not go with the kernel " +
                           describe(kernel_) + " in " + std::to_string(feature_groups_) +

@@ -211,7 +211,7 @@ std::vector<NodeRef> slice_at_op(const Arguments& a) {
   Strides factors = strides;
   NodeRef origin;
   for (size_t d = 0; d < starts.size(); ++d) {
-    factors[d] *= steps[d];
+    if (first->shape[d] > 1) factors[d] *= steps[d];
     if (x->shape[d] == lengths[d]) continue;
     origin = plus(origin, times(clamped_start(starts[d], x->shape[d], lengths[d]), strides[d]));
   }

@@ -25,7 +25,7 @@ int64_t saturated(const Scalar& s) {
 }  // namespace
 
 NodeRef s32(const std::shared_ptr<Graveyard>& owner, int64_t value) {
-  return constant(owner, make_scalar(DType::s32, value), {});
+  return constant(owner, make_scalar(DType::s32, checked_position("index", value)), {});
 }
 
 NodeRef plus(const NodeRef& a, const NodeRef& b) {
@@ -70,7 +70,7 @@ std::optional<int64_t> known_integer(const Node& node, int64_t i) {
 
 NodeRef clamped_start(const NodeRef& start, int64_t size, int64_t length) {
   const std::shared_ptr<Graveyard>& owner = start->shared_graveyard();
-  const int64_t last = size - length;
+  const int64_t last = checked_position("start", size - length);
   if (const std::optional<int64_t> known = known_integer(*start, 0)) {
     return s32(owner, std::clamp<int64_t>(*known, 0, last));
   }

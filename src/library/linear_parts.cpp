@@ -147,6 +147,7 @@ NodeRef solve(const Lu& lu, const NodeRef& b) {
 
 Qr decompose_qr(const NodeRef& x, DType computed, bool complete) {
   const int64_t m = axis_size(x, 2), n = axis_size(x, 1), k = complete ? m : std::min(m, n);
+  check_shape("qr", appended(batch_shape(x), {m, k}));
   const NodeRef packed =
       make_node(Op::qr, computed, appended(batch_shape(x), {m * k + k * n}), {cast(x, computed)});
   return {unpack(packed, 0, {m, k}), unpack(packed, m * k, {k, n})};
@@ -162,6 +163,8 @@ Eigen decompose_eigh(const NodeRef& x, DType computed) {
 Svd decompose_svd(const NodeRef& x, DType computed, bool full_matrices) {
   const int64_t m = axis_size(x, 2), n = axis_size(x, 1), k = std::min(m, n);
   const int64_t columns = full_matrices ? m : k, rows = full_matrices ? n : k;
+  check_shape("svd", appended(batch_shape(x), {m, columns}));
+  check_shape("svd", appended(batch_shape(x), {rows, n}));
   const NodeRef packed =
       make_node(Op::svd, computed, appended(batch_shape(x), {m * columns + k + rows * n}),
                 {cast(x, computed)});

@@ -3,6 +3,7 @@
 // Without a scatter: each window finds the position of its extreme, then each element looks at the
 // windows that it lies in and adds up the sources of those that chose it. The order of additions is
 // fixed, and both steps fuse.
+#include "base/checked.h"
 #include "graph/build.h"
 #include "library/windows.h"
 
@@ -74,11 +75,12 @@ std::vector<NodeRef> scatter(const Arguments& arguments, Op extreme) {
   // window - 1 - j.
   PadAttr spread{{}, {}, {}};
   for (size_t d = 0; d < rank; ++d) {
-    const int64_t window = geometry.window[d], stride = geometry.strides[d];
-    const int64_t span = (positions[d] - 1) * stride + 1;
-    const int64_t low = window - 1 - geometry.low[d];
-    spread.low.push_back(low);
-    spread.high.push_back(x->shape[d] + window - 1 - low - span);
+    const Checked window = geometry.window[d];
+    const int64_t stride = positions[d] == 1 ? 1 : geometry.strides[d];
+    const Checked span = (Checked(positions[d]) - 1) * stride + 1;
+    const Checked low = window - 1 - geometry.low[d];
+    spread.low.push_back(low.value());
+    spread.high.push_back((Checked(x->shape[d]) + (window - 1) - low - span).value());
     spread.interior.push_back(stride - 1);
   }
   const std::vector<int64_t> ones(rank, 1);

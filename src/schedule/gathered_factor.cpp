@@ -9,8 +9,6 @@
 namespace nxv::schedule {
 namespace {
 
-uint32_t word(int64_t v) { return static_cast<uint32_t>(v); }
-
 class Gathering {
  public:
   // `views`: from the stored value outwards; the digits are the axes of the last one's shape.
@@ -70,6 +68,8 @@ class Gathering {
   // `padded` is the layout of the pad's input, view `at`.
   bool find_padded(const Layout& padded, size_t at) {
     const Node& pad = *views_[at];
+    // Coordinates are 32-bit numbers in kernels.
+    if (pad.count >> 31 != 0 || pad.inputs[0]->count >> 31 != 0) return false;
     const auto& attr = pad.attribute<PadAttr>();
     for (size_t axis = 0; axis < pad.shape.size(); ++axis) {
       std::optional<Layout> coordinate = Layout{pad.shape, {}, 0};

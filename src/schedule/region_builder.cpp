@@ -366,8 +366,6 @@ class RegionBuilder {
 
   // ---- Matrix products ----
 
-  static uint32_t word(int64_t v) { return RegionDraft::word(v); }
-
   int16_t contract(const Node& node) {
     Expr e = expr_of(node, ExprKind::contract, Level::row);
     e.is_transposed = domain_.is_transposed;  // C^T = B^T A^T

@@ -48,7 +48,6 @@ struct RegionDraft {
   void push(const R& record) {
     append(region.words, record);
   }
-  static uint32_t word(int64_t v) { return static_cast<uint32_t>(v); }
 };
 
 // Where elements of a node of this shape lie, seen through a path.

@@ -47,7 +47,6 @@ class WordWriter {
   }
 
  private:
-  static uint32_t word(int64_t v) { return RegionDraft::word(v); }
   static Divisor divisor(int64_t d) { return Divisor(static_cast<uint64_t>(d)); }
 
   void push_space(Space& space, const Shape& dims) {
@@ -160,6 +159,10 @@ class WordWriter {
     step.words = draft_.next_word();
     const Node& view = *step.view;
     const Shape& input = view.inputs[step.input]->shape;
+    // Coordinates on both sides are words, too.
+    for (const Shape* shape : {&view.shape, &input}) {
+      for (int64_t extent : *shape) word(extent);
+    }
     switch (view.op) {
       case Op::slice: {
         const auto& attr = view.attribute<SliceAttr>();
@@ -190,6 +193,7 @@ class WordWriter {
         if (step.input == 1) break;
         const auto& attr = view.attribute<PadAttr>();
         for (size_t d = 0; d < input.size(); ++d) {
+          word(view.shape[d] - attr.low[d]);  // the farthest from the input's first element
           draft_.push(PaddedAxis{word(attr.low[d]), divisor(attr.interior[d] + 1), word(input[d])});
         }
         break;
