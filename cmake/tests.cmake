@@ -51,6 +51,8 @@ set(milliseconds 1)
 if(NXV_SANITIZE)
   set(milliseconds 20)
 endif()
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/capi/every_function_test.cpp PROPERTIES
+  COMPILE_DEFINITIONS NXV_HEADER="${PROJECT_SOURCE_DIR}/include/nxv/nxv.h")
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/capi/latency_test.cpp PROPERTIES
   COMPILE_DEFINITIONS
     "NXV_NIF_FOLDER=\"${PROJECT_SOURCE_DIR}/nif\";NXV_LATENCY_MS=${milliseconds}")

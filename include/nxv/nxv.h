@@ -7,8 +7,24 @@
  * unless stated.
  *
  * A tensor is a reference to a lazy value: operations build a graph and return at once; reading
- * computes what the value needs. Shapes are arrays of `rank` dimensions, each at least 1. Axes
- * count from 0; negative axes count from the end.
+ * computes what the value needs. Shapes are arrays of `rank` dimensions, each at least 1, of at
+ * most 2^48 elements; what is read, and what kernels read for it, has fewer than 2^31. Axes count
+ * from 0; negative axes count from the end.
+ *
+ * Bad arguments are answered NXV_INVALID_ARGUMENT: NULL where nothing says that it may be, numbers
+ * that are none of an enumeration, counts below 0 that mean nothing, tensors of different engines.
+ * What a pointer that is not NULL points to is not checked.
+ *
+ * A function that fails sets the handles and texts that it should have written to NULL, where it is
+ * known how many, and their number to 0. nxv_release, nxv_function_release, nxv_free_text and
+ * nxv_engine_close take NULL and do nothing.
+ *
+ * Callbacks (nxv_read_fn, nxv_release_fn) must return, and wait for nothing that needs another
+ * callback to run first: all of what waits, except nxv_device_* and nxv_engine_open, answers
+ * NXV_INVALID_ARGUMENT in them.
+ *
+ * In a child that was forked, engines of the parent and their tensors and functions answer
+ * NXV_DEVICE_LOST. They may be released.
  */
 #ifndef NXV_NXV_H_
 #define NXV_NXV_H_
@@ -99,7 +115,8 @@ NXV_API const char* nxv_status_name(nxv_status status) NXV_NOEXCEPT;
 NXV_API const char* nxv_dtype_name(nxv_dtype type) NXV_NOEXCEPT;
 NXV_API nxv_status nxv_dtype_from_name(const char* name, nxv_dtype* out) NXV_NOEXCEPT;
 /* Bytes of `count` elements in the host layout: little endian, complex as re, im; u2, u4, s2, s4
- * bit-packed with the most significant bits first. */
+ * bit-packed with the most significant bits first. 0 where no tensor has so many: below 0, above
+ * 2^48, or of no type. */
 NXV_API size_t nxv_host_bytes(nxv_dtype type, int64_t count) NXV_NOEXCEPT;
 
 /* ---- Operations as data: the op table ---- */
@@ -144,11 +161,12 @@ typedef struct nxv_engine_options {
 
 NXV_API nxv_status nxv_engine_open(const nxv_engine_options* options,
                                    nxv_engine** out) NXV_NOEXCEPT;
-/* Finishes what was asked for and closes the device. Tensors stay valid handles: they answer
+/* Finishes what was asked for and closes the device; the handle is gone, but in a callback, where
+ * nothing is closed. Tensors stay valid handles: they answer
  * NXV_DEVICE_LOST to reads and must still be released. A process may end without this: reads that
  * have not been answered by then are answered NXV_DEVICE_LOST, or not at all when it ends before.
  */
-NXV_API void nxv_engine_close(nxv_engine* engine) NXV_NOEXCEPT;
+NXV_API nxv_status nxv_engine_close(nxv_engine* engine) NXV_NOEXCEPT;
 NXV_API nxv_status nxv_engine_device(nxv_engine* engine, nxv_device_info* out) NXV_NOEXCEPT;
 
 typedef struct nxv_memory_stats {
@@ -198,6 +216,7 @@ NXV_API int nxv_is_behind(nxv_engine* engine) NXV_NOEXCEPT;
 NXV_API void nxv_retain(nxv_tensor* tensor) NXV_NOEXCEPT;
 /* Never blocks, from any thread. NULL is allowed. */
 NXV_API void nxv_release(nxv_tensor* tensor) NXV_NOEXCEPT;
+/* Of NULL: NXV_ANY_DTYPE, 0, NULL and 0. */
 NXV_API nxv_dtype nxv_tensor_dtype(const nxv_tensor* tensor) NXV_NOEXCEPT;
 NXV_API int nxv_tensor_rank(const nxv_tensor* tensor) NXV_NOEXCEPT;
 /* rank dimensions; valid while the tensor lives. */

@@ -8,6 +8,7 @@ using nxv::Error;
 using nxv::Status;
 using nxv::capi::copy_text;
 using nxv::capi::guarded;
+using nxv::capi::InCallback;
 using nxv::capi::require;
 using nxv::runtime::Engine;
 
@@ -31,9 +32,9 @@ void fill(const nxv::plan::Snapshot& s, nxv_device_info* out) {
 
 nxv_status explain(nxv_tensor* tensor, const nxv::runtime::ExplainOptions& options,
                    char** out) noexcept {
-  return guarded([&] {
+  return guarded(out, 1, [&] {
+    InCallback::refuse("nxv_explain");
     require(tensor, "tensor");
-    require(out, "out");
     *out = copy_text(nxv::runtime::explain(*tensor->engine, tensor->node(), options));
   });
 }
@@ -69,13 +70,15 @@ nxv_status nxv_device_find(const char* select, int* out) noexcept {
 }
 
 nxv_status nxv_engine_open(const nxv_engine_options* options, nxv_engine** out) noexcept {
-  return guarded([&] {
-    require(out, "out");
+  return guarded(out, 1, [&] {
     nxv::runtime::EngineOptions o = nxv::runtime::EngineOptions::from_environment();
     if (options != nullptr) {
       if (options->struct_size != sizeof *options) {
         throw Error(Status::invalid_argument,
                     "nxv_engine_options: struct_size is not sizeof(nxv_engine_options)");
+      }
+      if (options->device_index < -1) {
+        throw Error(Status::invalid_argument, "nxv_engine_options: device_index is negative");
       }
       if (options->device_index >= 0) o.device.select = std::to_string(options->device_index);
       if (options->memory_budget > 0) o.device.plan.memory_budget = options->memory_budget;
@@ -89,10 +92,13 @@ nxv_status nxv_engine_open(const nxv_engine_options* options, nxv_engine** out) 
   });
 }
 
-void nxv_engine_close(nxv_engine* engine) noexcept {
-  if (engine == nullptr) return;
-  const std::unique_ptr<nxv_engine> owned(engine);
-  guarded([&] { owned->engine->close(); });
+nxv_status nxv_engine_close(nxv_engine* engine) noexcept {
+  return guarded([&] {
+    if (engine == nullptr) return;
+    InCallback::refuse("nxv_engine_close");
+    const std::unique_ptr<nxv_engine> owned(engine);
+    owned->engine->close();
+  });
 }
 
 nxv_status nxv_engine_device(nxv_engine* engine, nxv_device_info* out) noexcept {
@@ -107,7 +113,7 @@ nxv_status nxv_memory_stats_get(nxv_engine* engine, nxv_memory_stats* out) noexc
   return guarded([&] {
     require(engine, "engine");
     require(out, "out");
-    const nxv::vulkan::MemoryStats m = engine->engine->memory();
+    const nxv::vulkan::MemoryStats m = engine->own()->memory();
     *out = {m.in_use, m.cached, m.peak,
             m.budget, m.blocks, engine->engine->graveyard()->live_nodes()};
   });
@@ -115,8 +121,9 @@ nxv_status nxv_memory_stats_get(nxv_engine* engine, nxv_memory_stats* out) noexc
 
 nxv_status nxv_trim(nxv_engine* engine) noexcept {
   return guarded([&] {
+    InCallback::refuse("nxv_trim");
     require(engine, "engine");
-    engine->engine->trim();
+    engine->own()->trim();
   });
 }
 
@@ -124,7 +131,7 @@ nxv_status nxv_counters_get(nxv_engine* engine, nxv_counters* out) noexcept {
   return guarded([&] {
     require(engine, "engine");
     require(out, "out");
-    const nxv::runtime::Counters c = engine->engine->counters();
+    const nxv::runtime::Counters c = engine->own()->counters();
     out->dispatches = c.dispatches;
     out->submissions = c.submissions;
     out->barriers = c.barriers;
@@ -158,9 +165,9 @@ nxv_status nxv_explain_ir(nxv_tensor* tensor, char** out) noexcept {
 }
 
 nxv_status nxv_engine_describe(nxv_engine* engine, char** out) noexcept {
-  return guarded([&] {
+  return guarded(out, 1, [&] {
+    InCallback::refuse("nxv_engine_describe");
     require(engine, "engine");
-    require(out, "out");
-    *out = copy_text(nxv::runtime::describe(*engine->engine));
+    *out = copy_text(nxv::runtime::describe(*engine->own()));
   });
 }

@@ -14,6 +14,7 @@ using nxv::capi::create;
 using nxv::capi::dtype;
 using nxv::capi::guarded;
 using nxv::capi::hand_over;
+using nxv::capi::InCallback;
 using nxv::capi::nodes_of;
 using nxv::capi::require;
 using nxv::capi::shape;
@@ -55,10 +56,13 @@ nxv_status nxv_parameter(nxv_engine* engine, nxv_dtype type, int rank, const int
 
 nxv_status nxv_function_create(int parameter_count, nxv_tensor* const* parameters, int result_count,
                                nxv_tensor* const* results, nxv_function** out) noexcept {
-  return guarded([&] {
-    require(out, "out");
-    FunctionRef function = std::make_shared<const nxv::Function>(
-        nodes_or_none(parameter_count, parameters), nodes_of(result_count, results));
+  return guarded(out, 1, [&] {
+    const std::vector<NodeRef> inputs = nodes_or_none(parameter_count, parameters);
+    const std::vector<NodeRef> outputs = nodes_of(result_count, results);
+    if (!inputs.empty() && parameters[0]->engine != results[0]->engine) {
+      throw Error(Status::invalid_argument, "parameters and results belong to different engines");
+    }
+    FunctionRef function = std::make_shared<const nxv::Function>(inputs, outputs);
     *out = std::make_unique<nxv_function>(results[0]->engine, std::move(function)).release();
   });
 }
@@ -91,9 +95,9 @@ int nxv_function_result_count(const nxv_function* function) noexcept {
 
 nxv_status nxv_function_call(nxv_function* function, int count, nxv_tensor* const* arguments,
                              nxv_tensor** results) noexcept {
-  return guarded([&] {
-    require(results, "results");
+  return guarded(results, nxv_function_result_count(function), [&] {
     const FunctionRef& f = function_of(function);
+    function->engine->require_own_process();
     hand_over(function->engine, function->engine->invoke(f, nodes_or_none(count, arguments)),
               results);
   });
@@ -101,8 +105,7 @@ nxv_status nxv_function_call(nxv_function* function, int count, nxv_tensor* cons
 
 nxv_status nxv_while(int count, nxv_tensor* const* state, nxv_function* condition,
                      nxv_function* body, nxv_tensor** results) noexcept {
-  return guarded([&] {
-    require(results, "results");
+  return guarded(results, count, [&] {
     hand_over_control(condition == nullptr ? nullptr : condition->engine,
                       nxv::loop(nodes_of(count, state), function_of(condition), function_of(body)),
                       results);
@@ -112,9 +115,9 @@ nxv_status nxv_while(int count, nxv_tensor* const* state, nxv_function* conditio
 nxv_status nxv_cond(int predicate_count, nxv_tensor* const* predicates,
                     nxv_function* const* functions, int count, nxv_tensor* const* arguments,
                     nxv_tensor** results) noexcept {
-  return guarded([&] {
+  const int result_count = functions == nullptr ? 0 : nxv_function_result_count(functions[0]);
+  return guarded(results, result_count, [&] {
     require(functions, "functions");
-    require(results, "results");
     if (predicate_count < 1) throw Error(Status::invalid_argument, "needs at least one predicate");
     std::vector<FunctionRef> list;
     for (int i = 0; i <= predicate_count; ++i) list.push_back(function_of(functions[i]));
@@ -127,9 +130,10 @@ nxv_status nxv_cond(int predicate_count, nxv_tensor* const* predicates,
 
 nxv_status nxv_function_explain(nxv_function* function, const nxv_explain_options* options,
                                 char** out) noexcept {
-  return guarded([&] {
-    require(out, "out");
+  return guarded(out, 1, [&] {
+    InCallback::refuse("nxv_function_explain");
     const FunctionRef& f = function_of(function);
+    function->engine->require_own_process();
     nxv::runtime::FunctionExplainOptions o;
     if (options != nullptr) {
       if (options->format != NXV_EXPLAIN_TEXT && options->format != NXV_EXPLAIN_SVG) {

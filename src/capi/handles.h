@@ -1,6 +1,7 @@
 // What the opaque handles of the C interface hold, and how exceptions become status codes.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -12,6 +13,11 @@
 #include "runtime/engine.h"
 
 struct nxv_engine {
+  // Throws Error(device_lost) in a child of the process that opened it.
+  const std::shared_ptr<nxv::runtime::Engine>& own() const {
+    engine->require_own_process();
+    return engine;
+  }
   std::shared_ptr<nxv::runtime::Engine> engine;
 };
 
@@ -23,7 +29,8 @@ struct nxv_tensor {
   nxv_tensor(const nxv_tensor&) = delete;
   nxv_tensor& operator=(const nxv_tensor&) = delete;
 
-  // Throws Error(deallocated) once that was given up.
+  // Throws Error(deallocated) once that was given up, Error(device_lost) in a child of the process
+  // that opened the engine.
   nxv::NodeRef node() const;
   // Gives the value up. Throws Error(deallocated) when that was done before, Error(device_lost)
   // when the engine was closed.
@@ -67,6 +74,36 @@ nxv_status guarded(Body&& body) noexcept {
   }
 }
 
+inline void require(const void* pointer, const char* what) {
+  if (pointer == nullptr) throw Error(Status::invalid_argument, std::string(what) + " is NULL");
+}
+
+// The same for a function that writes handles or text: `count` of them, NULL when it fails.
+template <typename Handle, typename Body>
+nxv_status guarded(Handle** out, int count, Body&& body) noexcept {
+  const nxv_status status = guarded([&] {
+    require(out, "out");
+    body();
+  });
+  if (status != NXV_OK && out != nullptr) std::fill_n(out, std::max(count, 0), nullptr);
+  return status;
+}
+
+// While it lives, this thread runs a callback of the caller's, which must not wait: answers come
+// from the thread that it is on, or are waited for there.
+class InCallback {
+ public:
+  InCallback() noexcept { ++depth_; }
+  ~InCallback() { --depth_; }
+  InCallback(const InCallback&) = delete;
+  InCallback& operator=(const InCallback&) = delete;
+  // Throws Error(invalid_argument) in a callback.
+  static void refuse(const char* function);
+
+ private:
+  static thread_local int depth_;
+};
+
 // A new handle on a node that was just built; the engine learns of it.
 inline nxv_tensor* wrap(const std::shared_ptr<runtime::Engine>& engine, NodeRef node) {
   engine->admit(node);
@@ -78,17 +115,12 @@ struct ReleaseTensor {
 };
 using TensorHandle = std::unique_ptr<nxv_tensor, ReleaseTensor>;
 
-inline void require(const void* pointer, const char* what) {
-  if (pointer == nullptr) throw Error(Status::invalid_argument, std::string(what) + " is NULL");
-}
-
 // Builds a node of an engine and wraps it.
 template <typename Build>
 nxv_status create(nxv_engine* engine, nxv_tensor** out, Build make) noexcept {
-  return guarded([&] {
+  return guarded(out, 1, [&] {
     require(engine, "engine");
-    require(out, "out");
-    *out = wrap(engine->engine, make(engine->engine->graveyard()));
+    *out = wrap(engine->own(), make(engine->engine->graveyard()));
   });
 }
 
@@ -102,7 +134,7 @@ inline void hand_over(const std::shared_ptr<runtime::Engine>& engine,
   for (size_t i = 0; i < made.size(); ++i) out[i] = made[i].release();
 }
 
-// At least one.
+// At least one, all of one engine.
 inline std::vector<NodeRef> nodes_of(int count, nxv_tensor* const* tensors) {
   if (count < 1) throw Error(Status::invalid_argument, "needs at least one tensor");
   require(tensors, "tensors");
@@ -110,6 +142,9 @@ inline std::vector<NodeRef> nodes_of(int count, nxv_tensor* const* tensors) {
   nodes.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) {
     require(tensors[i], "a tensor");
+    if (tensors[i]->engine != tensors[0]->engine) {
+      throw Error(Status::invalid_argument, "the tensors belong to different engines");
+    }
     nodes.push_back(tensors[i]->node());
   }
   return nodes;

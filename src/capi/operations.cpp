@@ -23,14 +23,18 @@ namespace {
 // Builds a node from tensors of one engine and wraps it.
 template <typename Build>
 nxv_status build(nxv_tensor* first, nxv_tensor** out, Build make) noexcept {
-  return guarded([&] {
+  return guarded(out, 1, [&] {
     require(first, "tensor");
-    require(out, "out");
     *out = wrap(first->engine, make());
   });
 }
 
+void require_count(int count, const char* what) {
+  if (count < 0) throw Error(Status::invalid_argument, std::string(what) + ": a negative count");
+}
+
 Axes axes_of(int count, const int64_t* axes) {
+  require_count(count, "axes");
   if (count > 0) require(axes, "axes");
   return count > 0 ? Axes(axes, axes + count) : Axes();
 }
@@ -38,11 +42,13 @@ Axes axes_of(int count, const int64_t* axes) {
 int rank_of(const nxv_tensor* t) { return static_cast<int>(t->shape.size()); }
 
 std::vector<nxv::library::Option> options_of(int count, const nxv_option* options) {
+  require_count(count, "options");
   if (count > 0) require(options, "options");
   std::vector<nxv::library::Option> list;
   for (int i = 0; i < count; ++i) {
     const nxv_option& o = options[i];
     require(o.name, "option name");
+    require_count(o.count, o.name);
     if (o.count > 0 && o.integers == nullptr) require(o.reals, o.name);
     nxv::library::Option& option = list.emplace_back();
     option.name = o.name;
@@ -116,8 +122,7 @@ nxv_status nxv_random_normal(nxv_engine* engine, nxv_dtype type, int rank, const
 }
 
 nxv_status nxv_apply(int op, int count, nxv_tensor* const* operands, nxv_tensor** out) noexcept {
-  return guarded([&] {
-    require(out, "out");
+  return guarded(out, 1, [&] {
     const std::vector<NodeRef> nodes = nodes_of(count, operands);
     *out = wrap(operands[0]->engine, nxv::elementwise(op_of(op), nodes));
   });
@@ -169,7 +174,7 @@ nxv_status nxv_squeeze(nxv_tensor* tensor, int count, const int64_t* axes,
                        nxv_tensor** out) noexcept {
   return build(tensor, out, [&] {
     if (count == 0) return tensor->node();
-    return nxv::squeeze(tensor->node(), axes_of(count, axes));
+    return nxv::squeeze(tensor->node(), count < 0 ? Axes() : axes_of(count, axes));
   });
 }
 
@@ -185,8 +190,7 @@ nxv_status nxv_pad(nxv_tensor* tensor, nxv_tensor* value, const int64_t* low, co
 
 nxv_status nxv_concatenate(int count, nxv_tensor* const* tensors, int axis,
                            nxv_tensor** out) noexcept {
-  return guarded([&] {
-    require(out, "out");
+  return guarded(out, 1, [&] {
     const std::vector<NodeRef> nodes = nodes_of(count, tensors);
     *out = wrap(tensors[0]->engine, nxv::concatenate(nodes, axis));
   });
@@ -222,9 +226,8 @@ nxv_status nxv_matmul(nxv_tensor* a, nxv_tensor* b, nxv_tensor** out) noexcept {
 nxv_status nxv_call(const char* name, int count, nxv_tensor* const* operands, int option_count,
                     const nxv_option* options, int capacity, nxv_tensor** outs,
                     int* out_count) noexcept {
-  return guarded([&] {
+  const nxv_status status = guarded(outs, capacity, [&] {
     require(name, "name");
-    require(outs, "outs");
     require(out_count, "out_count");
     const std::vector<NodeRef> results =
         nxv::library::call(name, nodes_of(count, operands), options_of(option_count, options));
@@ -236,6 +239,8 @@ nxv_status nxv_call(const char* name, int count, nxv_tensor* const* operands, in
     hand_over(operands[0]->engine, results, outs);
     *out_count = static_cast<int>(results.size());
   });
+  if (status != NXV_OK && out_count != nullptr) *out_count = 0;
+  return status;
 }
 
 nxv_status nxv_create(nxv_engine* engine, const char* name, int option_count,

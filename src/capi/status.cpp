@@ -14,6 +14,15 @@ static_assert(static_cast<int>(Status::deallocated) == NXV_DEALLOCATED);
 static_assert(static_cast<int>(DType::c128) == NXV_C128);
 static_assert(static_cast<int>(DType::f8_e4m3fn) == NXV_F8_E4M3FN);
 
+thread_local int InCallback::depth_ = 0;
+
+void InCallback::refuse(const char* function) {
+  if (depth_ > 0) {
+    throw Error(Status::invalid_argument,
+                std::string(function) + " waits, which a callback must not do; call it elsewhere");
+  }
+}
+
 std::string& last_error() {
   thread_local std::string message;
   return message;
@@ -84,6 +93,7 @@ const char* nxv_dtype_name(nxv_dtype type) noexcept {
 nxv_status nxv_dtype_from_name(const char* name, nxv_dtype* out) noexcept {
   return nxv::capi::guarded([&] {
     nxv::capi::require(name, "name");
+    nxv::capi::require(out, "out");
     const auto type = nxv::dtype_from_name(name);
     if (!type)
       throw nxv::Error(nxv::Status::invalid_argument, std::string("no type is named ") + name);
@@ -92,7 +102,8 @@ nxv_status nxv_dtype_from_name(const char* name, nxv_dtype* out) noexcept {
 }
 
 size_t nxv_host_bytes(nxv_dtype type, int64_t count) noexcept {
-  if (static_cast<unsigned>(type) >= static_cast<unsigned>(nxv::kDTypeCount) || count < 0) return 0;
+  if (static_cast<unsigned>(type) >= static_cast<unsigned>(nxv::kDTypeCount)) return 0;
+  if (count < 0 || count > nxv::kMaxElements) return 0;
   return static_cast<size_t>(nxv::packed_bytes(static_cast<nxv::DType>(type), count));
 }
 
@@ -114,6 +125,7 @@ int nxv_op_count(void) noexcept { return nxv::kOpCount; }
 
 nxv_status nxv_op_info(int op, nxv_op_row* out) noexcept {
   return nxv::capi::guarded([&] {
+    nxv::capi::require(out, "out");
     if (op < 0 || op >= nxv::kOpCount) {
       throw nxv::Error(nxv::Status::invalid_argument,
                        "no operation has index " + std::to_string(op));

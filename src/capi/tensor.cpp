@@ -32,11 +32,15 @@ class ReleaseOnce {
   ReleaseOnce(const ReleaseOnce&) = delete;
   ReleaseOnce& operator=(const ReleaseOnce&) = delete;
   ~ReleaseOnce() {
+    const nxv::capi::InCallback scope;
     if (release_ != nullptr) release_(context_);
   }
   nxv::runtime::Release give() {
     const nxv_release_fn release = std::exchange(release_, nullptr);
-    return [release, context = context_] { release(context); };
+    return [release, context = context_] {
+      const nxv::capi::InCallback scope;
+      release(context);
+    };
   }
   explicit operator bool() const { return release_ != nullptr; }
 
@@ -61,6 +65,7 @@ nxv_tensor::~nxv_tensor() {
 }
 
 NodeRef nxv_tensor::node() const {
+  engine->require_own_process();
   {
     const std::lock_guard lock(mutex_);
     if (node_) return node_;
@@ -69,6 +74,7 @@ NodeRef nxv_tensor::node() const {
 }
 
 void nxv_tensor::deallocate() {
+  engine->require_own_process();
   NodeRef taken;
   {
     const std::lock_guard lock(mutex_);
@@ -89,24 +95,28 @@ void nxv_release(nxv_tensor* tensor) noexcept {
 }
 
 nxv_dtype nxv_tensor_dtype(const nxv_tensor* tensor) noexcept {
-  return static_cast<nxv_dtype>(tensor->dtype);
+  return tensor == nullptr ? NXV_ANY_DTYPE : static_cast<nxv_dtype>(tensor->dtype);
 }
 
 int nxv_tensor_rank(const nxv_tensor* tensor) noexcept {
-  return static_cast<int>(tensor->shape.size());
+  return tensor == nullptr ? 0 : static_cast<int>(tensor->shape.size());
 }
 
-const int64_t* nxv_tensor_shape(const nxv_tensor* tensor) noexcept { return tensor->shape.data(); }
+const int64_t* nxv_tensor_shape(const nxv_tensor* tensor) noexcept {
+  return tensor == nullptr ? nullptr : tensor->shape.data();
+}
 
-int64_t nxv_tensor_count(const nxv_tensor* tensor) noexcept { return tensor->count; }
+int64_t nxv_tensor_count(const nxv_tensor* tensor) noexcept {
+  return tensor == nullptr ? 0 : tensor->count;
+}
 
 nxv_status nxv_from_host(nxv_engine* engine, nxv_dtype type, int rank, const int64_t* dims,
                          const void* data, size_t size, nxv_release_fn release, void* context,
                          nxv_tensor** out) noexcept {
-  return guarded([&] {
-    ReleaseOnce owner(release, context);
+  ReleaseOnce owner(release, context);
+  return guarded(out, 1, [&] {
     require(engine, "engine");
-    require(out, "out");
+    const auto& of = engine->own();
     const DType t = nxv::capi::dtype(type);
     Shape shape = nxv::capi::shape(rank, dims);
     nxv::check_shape("tensor", shape);
@@ -119,10 +129,9 @@ nxv_status nxv_from_host(nxv_engine* engine, nxv_dtype type, int rank, const int
     }
     require(data, "data");
     const std::span bytes(static_cast<const std::byte*>(data), size);
-    NodeRef node =
-        engine->engine->upload(t, std::move(shape), bytes,
-                               owner ? owner.give() : nxv::runtime::Release(), nxv::bits(t) < 8);
-    *out = wrap(engine->engine, std::move(node));
+    NodeRef node = of->upload(t, std::move(shape), bytes,
+                              owner ? owner.give() : nxv::runtime::Release(), nxv::bits(t) < 8);
+    *out = wrap(of, std::move(node));
   });
 }
 
@@ -134,6 +143,7 @@ nxv_status nxv_read_async(nxv_tensor* tensor, int64_t limit, nxv_read_fn done,
     const DType type = tensor->dtype;
     tensor->engine->read(tensor->node(), limit,
                          [=](const Failure& failure, std::span<const std::byte> stored) {
+                           const nxv::capi::InCallback scope;
                            if (failure) {
                              done(context, static_cast<nxv_status>(failure.status), nullptr, 0,
                                   failure.message.c_str());
@@ -148,6 +158,7 @@ nxv_status nxv_read_async(nxv_tensor* tensor, int64_t limit, nxv_read_fn done,
 
 nxv_status nxv_read(nxv_tensor* tensor, void* data, size_t size) noexcept {
   return guarded([&] {
+    nxv::capi::InCallback::refuse("nxv_read");
     require(tensor, "tensor");
     require(data, "data");
     const DType type = tensor->dtype;
@@ -187,6 +198,7 @@ nxv_status nxv_evaluate_all(int count, nxv_tensor* const* tensors) noexcept {
 
 nxv_status nxv_wait(nxv_tensor* tensor) noexcept {
   return guarded([&] {
+    nxv::capi::InCallback::refuse("nxv_wait");
     require(tensor, "tensor");
     std::promise<Failure> finished;
     tensor->engine->evaluate(tensor->node(),

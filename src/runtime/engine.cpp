@@ -94,6 +94,13 @@ void Engine::close() {
   if (!vulkan::gate::is_closed()) thread_.join();
 }
 
+void Engine::require_own_process() const {
+  if (is_inherited()) {
+    throw Error(Status::device_lost,
+                "the engine was opened by the process that this one was forked from");
+  }
+}
+
 Failure Engine::closed_failure() const {
   return {Status::device_lost, "the engine was closed; open another one"};
 }

@@ -59,6 +59,9 @@ class Engine {
   const plan::Snapshot& snapshot() const { return snapshot_; }
   const plan::DevicePlan& plan() const { return plan_; }
 
+  // Throws Error(device_lost) in a child that was forked: threads and locks are its parent's.
+  void require_own_process() const;
+
   // A value of host bytes in device layout or, when `is_packed`, in the host layout, where elements
   // of 2 and 4 bits share bytes. Up to kSmall bytes are copied, more are read on the engine's
   // thread, which then calls `release`.
