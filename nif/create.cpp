@@ -67,6 +67,9 @@ Term constant(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape, Numb
 
 Term iota(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape,
           std::optional<int64_t> axis) {
+  if (axis && static_cast<int>(*axis) != *axis) {
+    throw Refusal{NXV_INVALID_ARGUMENT, "iota: axis " + std::to_string(*axis) + " is out of range"};
+  }
   return create(env, *engine, [&](nxv_engine* handle, nxv_tensor** out) {
     return nxv_iota(handle, type, rank_of(shape), shape.data(), axis.has_value(),
                     static_cast<int>(axis.value_or(0)), out);

@@ -441,8 +441,9 @@ void Engine::release(NodeRef node) {
 }
 
 void Engine::trim() {
-  call([&](Executor&, vulkan::Device& device) {
+  call([&](Executor& executor, vulkan::Device& device) {
     clean_up();
+    executor.trim();
     const uint64_t epoch = device.queue().submit();
     device.queue().wait(epoch);
     // Answers hold what they read until their callbacks have returned, and run in order. Bounded:

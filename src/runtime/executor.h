@@ -39,6 +39,8 @@ class Executor {
             std::span<const NodeRef> results);
   // Submits what was recorded. Waits when the device is far behind.
   void keep_pace();
+  // Gives up memory that only saves work.
+  void trim() { recorder_.trim(); }
 
   // Called where a loop or a branch waits for an epoch of the device, before it does: may run other
   // work meanwhile, aside.

@@ -42,6 +42,8 @@ class FaultSets {
   // What is in either and not known to be clear.
   Faults unite(const Faults& a, const Faults& b);
   Faults add(const Faults& set, const FaultSlotRef& slot);
+  // The unions that are remembered, whose slots take memory.
+  void forget() { united_.clear(); }
 
  private:
   struct Pair {

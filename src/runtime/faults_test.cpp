@@ -52,6 +52,16 @@ TEST_F(FaultSetsTest, StaySmallAlongChains) {
   EXPECT_EQ(elements<int32_t>(*engine_, x), (std::vector<int32_t>{1, 2, 3, 4}));
 }
 
+TEST_F(FaultSetsTest, NothingIsLeftOfThemOnceAllIsGone) {
+  for (int i = 0; i < 20; ++i) {
+    const NodeRef a = step(vector<int32_t>(*engine_, {1, 2, 3, 4}), {3, 2, 1, 0});
+    const NodeRef b = step(vector<int32_t>(*engine_, {5, 6, 7, 8}), {0, 0, 0, 0});
+    const NodeRef sum = elementwise(Op::add, {a, b});
+    engine_->evaluate(sum);
+  }
+  EXPECT_EQ(settled(*engine_), 0u);
+}
+
 TEST_F(FaultSetsTest, FaultsOfLongAgoAreTold) {
   NodeRef x = vector<int32_t>(*engine_, {1, 2, 3, 4});
   for (int i = 0; i < 600; ++i) x = step(x, {3, 2, 1, i == 5 ? 4 : 0});

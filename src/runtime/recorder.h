@@ -45,6 +45,7 @@ class Recorder {
   // What follows is recorded so; answers how it was before.
   Gated gate(const Gated& gated) { return std::exchange(gated_, gated); }
   void profile(Profiler* profiler) { profiler_ = profiler; }
+  void trim() { fault_sets_.forget(); }
   // One dispatch of a kernel that is no step's.
   void dispatch(const vulkan::Dispatch& d);
 

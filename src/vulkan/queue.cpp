@@ -520,8 +520,12 @@ uint64_t Queue::fill(Block& to, uint64_t offset, uint64_t bytes, uint32_t value)
 
 void Queue::trim() {
   for (const auto& slot : impl_->slots) {
-    if (slot.get() == impl_->slot || slot->epoch > impl_->timeline.completed()) continue;
-    slot->parameter_blocks.clear();
+    const bool is_open = slot.get() == impl_->slot;
+    if (!is_open && slot->epoch > impl_->timeline.completed()) continue;
+    // Of the one that is being recorded those behind the block at hand.
+    const bool is_filled = is_open && (slot->parameter_block > 0 || slot->parameter_used > 0);
+    const size_t kept = is_filled ? slot->parameter_block + 1 : 0;
+    if (kept < slot->parameter_blocks.size()) slot->parameter_blocks.resize(kept);
   }
 }
 

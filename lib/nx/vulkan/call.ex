@@ -3,6 +3,7 @@ defmodule Nx.Vulkan.Call do
   # Operations by name. Their names and options are those of the library's tables.
 
   import Nx.Vulkan.Number, only: [is_real: 1]
+  import Nx.Vulkan.Shape, only: [is_proper: 1]
   alias Nx.Vulkan.{Error, Native, Number, Operand, Operations, Precision, Shape, Type, Value}
 
   @type row :: %{
@@ -17,6 +18,10 @@ defmodule Nx.Vulkan.Call do
   # Numbers among the operands of these take the type of the tensor beside them, as the elementwise
   # operations have it; elsewhere they may be indices.
   @combining [:pad, :dot, :matmul]
+
+  # Options that have all numbers of u64.
+  @counters [:seed, :offset]
+  @signed -0x8000000000000000..0x7FFFFFFFFFFFFFFF
 
   @doc "All operations. `operands` is how many one takes; at least `-operands` when negative."
   @spec table() :: %{atom => row}
@@ -49,7 +54,8 @@ defmodule Nx.Vulkan.Call do
          do: Value.create(device, &Native.create(&1, name, options))
   end
 
-  defp run(%{name: name} = row, operands, options) when is_list(operands) and operands != [] do
+  defp run(%{name: name} = row, operands, options)
+       when is_proper(operands) and operands != [] do
     with {:ok, operands} <- tensors(row, operands),
          {:ok, options} <- native_options(row, options),
          {:ok, results} <- Value.make(fn -> Native.call(name, refs(operands), options) end) do
@@ -125,7 +131,10 @@ defmodule Nx.Vulkan.Call do
     |> Enum.reject(fn {_, value} -> value == nil end)
     |> with_precision(row.options)
     |> Operand.map(fn {name, value} ->
-      case native(row.options[name], value, "#{row.name}: option #{name}") do
+      counts? = name in @counters and Keyword.has_key?(row.options, :seed)
+      kind = if counts?, do: :counter, else: row.options[name]
+
+      case native(kind, value, "#{row.name}: option #{name}") do
         {:ok, value} -> {:ok, {name, value}}
         error -> error
       end
@@ -138,15 +147,17 @@ defmodule Nx.Vulkan.Call do
       else: options
   end
 
-  defp native(:integer, n, _what) when is_integer(n), do: Number.to_native(n)
+  defp native(:counter, n, _what) when is_integer(n), do: Number.to_native(n)
+
+  defp native(:integer, n, _what) when is_integer(n) and n in @signed, do: {:ok, n}
   defp native(:integers, value, what), do: Shape.integers(value, what)
   defp native(:flag, flag, _what) when is_boolean(flag), do: {:ok, flag}
   defp native(:type, type, _what), do: Type.parse(type)
-  defp native(:real, x, _what) when is_real(x), do: real(x)
+  defp native(:real, x, _what) when is_real(x), do: Number.to_real(x)
   defp native(:number, x, _what) when is_real(x), do: Number.to_native(x)
 
   defp native(:number, {re, im}, _what) when is_real(re) and is_real(im) do
-    with {:ok, re} <- real(re), {:ok, im} <- real(im), do: {:ok, [re, im]}
+    with {:ok, {re, im}} <- Number.to_native({re, im}), do: {:ok, [re, im]}
   end
 
   defp native(:precision, p, _what) when p in [:accurate, :fast],
@@ -155,15 +166,7 @@ defmodule Nx.Vulkan.Call do
   defp native(kind, other, what),
     do: Error.new(:invalid_argument, "#{what}: expected #{expected(kind)}, got #{inspect(other)}")
 
-  defp real(x) when is_integer(x) do
-    {:ok, x * 1.0}
-  rescue
-    ArithmeticError -> Error.new(:invalid_argument, "#{x} is too large for a float")
-  end
-
-  defp real(x), do: {:ok, x}
-
-  defp expected(:integer), do: "an integer"
+  defp expected(kind) when kind in [:integer, :counter], do: "an integer of 64 bits"
   defp expected(:flag), do: "true or false"
   defp expected(:precision), do: ":accurate or :fast"
   defp expected(_), do: "a number"

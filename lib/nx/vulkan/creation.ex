@@ -3,7 +3,7 @@ defmodule Nx.Vulkan.Creation do
   # Tensors from the host's data, and tensors from nothing.
 
   import Nx.Vulkan.Number, only: [is_real: 1, is_value: 1]
-  alias Nx.Vulkan.{Api, Codec, Error, Native, Number, Shape, Type, Value}
+  alias Nx.Vulkan.{Api, Codec, Error, Native, Number, Operand, Shape, Type, Value}
 
   def tensor(data, options) do
     with {:ok, options} <- Api.options(options, [:type, :shape, :device]),
@@ -42,10 +42,13 @@ defmodule Nx.Vulkan.Creation do
     with {:ok, options} <- Api.options(options, axis: nil, type: :s32, device: nil),
          {:ok, shape} <- Shape.parse(shape),
          {:ok, type} <- Type.parse(options[:type]),
-         {:ok, axis} <- Shape.integers(options[:axis], "axis") do
-      Value.create(options[:device], &Native.iota(&1, type, shape, axis && hd(axis)))
+         {:ok, axis} <- optional_axis(options[:axis]) do
+      Value.create(options[:device], &Native.iota(&1, type, shape, axis))
     end
   end
+
+  defp optional_axis(nil), do: {:ok, nil}
+  defp optional_axis(axis), do: Shape.axis(axis, "axis")
 
   def eye(shape, options) do
     shape = if is_integer(shape), do: {shape, shape}, else: shape
@@ -73,8 +76,8 @@ defmodule Nx.Vulkan.Creation do
          {:ok, type} <- Type.parse(options[:type]),
          :ok <- check_counter(seed, "seed"),
          :ok <- check_counter(options[:offset], "offset"),
-         [a, b] = Enum.map(parameters, &options[&1]),
-         :ok <- check_parameters([a, b]) do
+         :ok <- check_parameters(Enum.map(parameters, &options[&1])),
+         {:ok, [a, b]} <- Operand.map(parameters, &Number.to_real(options[&1])) do
       Value.create(options[:device], &generate.(&1, type, shape, seed, options[:offset], a, b))
     end
   end
@@ -99,7 +102,7 @@ defmodule Nx.Vulkan.Creation do
           do: Error.new(:invalid_argument, "a complex number is no element of type #{type}"),
           else: :ok
 
-      other = Enum.find(elements, &(not is_integer(&1))) ->
+      other = Enum.find(elements, &(not Number.fits?(&1))) ->
         Error.new(:invalid_argument, "#{inspect(other)} is no element of type #{type}")
 
       true ->

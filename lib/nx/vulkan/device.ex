@@ -63,7 +63,7 @@ defmodule Nx.Vulkan.Device do
   end
 
   defp known(options) do
-    case is_list(options) and Keyword.validate(options, [:device, :memory_budget]) do
+    case Keyword.keyword?(options) and Keyword.validate(options, [:device, :memory_budget]) do
       {:ok, options} ->
         {:ok, options}
 
@@ -99,12 +99,20 @@ defmodule Nx.Vulkan.Device do
   defp key(device), do: {__MODULE__, device}
 
   # ---- The process. Its state: the index of the default device, once that is in use, and by the index
-  # of its device each open engine, with its budget and the names in persistent terms. ----
+  # of its device each open engine, with its budget and the names in persistent terms. A persistent term
+  # holds it, too: engines outlive a process that dies, and the next one takes them over. ----
+
+  @state {__MODULE__, :state}
 
   @impl true
   def init(_) do
     Process.flag(:trap_exit, true)
-    {:ok, %{default: nil, open: %{}}}
+    {:ok, :persistent_term.get(@state, %{default: nil, open: %{}})}
+  end
+
+  defp remember(state) do
+    :persistent_term.put(@state, state)
+    state
   end
 
   @impl true
@@ -162,10 +170,11 @@ defmodule Nx.Vulkan.Device do
 
   defp open(state, index, name, budget) do
     with {:ok, entry} <- entry(state.open[index], index, budget) do
-      :persistent_term.put(key(name), {entry.engine, entry.budget})
       entry = %{entry | names: [name | entry.names]}
       state = if name == nil, do: %{state | default: index}, else: state
-      {:ok, entry.engine, put_in(state.open[index], entry)}
+      state = remember(put_in(state.open[index], entry))
+      :persistent_term.put(key(name), {entry.engine, entry.budget})
+      {:ok, entry.engine, state}
     end
   end
 
@@ -197,7 +206,7 @@ defmodule Nx.Vulkan.Device do
         Enum.each(entry.names, &:persistent_term.erase(key(&1)))
         Programs.forget(entry.engine)
         Native.engine_close(entry.engine)
-        if state.default == index, do: %{state | default: nil}, else: state
+        remember(if state.default == index, do: %{state | default: nil}, else: state)
     end
   end
 end

@@ -22,11 +22,30 @@ defmodule Nx.Vulkan.Number do
   @spec to_native(term) :: {:ok, term} | {:error, Error.t()}
   def to_native(x) when is_integer(x) and x in @signed, do: {:ok, x}
   def to_native(x) when is_integer(x) and x in @unsigned, do: {:ok, wrap(x)}
+
+  def to_native({re, im}) when is_real(re) and is_real(im) do
+    with {:ok, re} <- to_real(re), {:ok, im} <- to_real(im), do: {:ok, {re, im}}
+  end
+
   def to_native(x) when not is_integer(x) and is_value(x), do: {:ok, x}
 
   def to_native(x) do
     Error.new(:invalid_argument, "expected a number of at most 64 bits, got #{inspect(x)}")
   end
+
+  @doc "A real number as a float, or the atom of one that is not finite."
+  @spec to_real(number | atom) :: {:ok, float | atom} | {:error, Error.t()}
+  def to_real(x) when is_integer(x) do
+    {:ok, x * 1.0}
+  rescue
+    ArithmeticError -> Error.new(:invalid_argument, "#{inspect(x)} is too large for a float")
+  end
+
+  def to_real(x), do: {:ok, x}
+
+  @doc "Whether it is an integer of 64 bits, of either sign."
+  @spec fits?(term) :: boolean
+  def fits?(x), do: is_integer(x) and (x in @signed or x in @unsigned)
 
   @doc """
   A number of any size for the NIF, as an element of `type`: modulo 2^64 for integer types, as a float

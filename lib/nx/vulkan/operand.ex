@@ -3,6 +3,7 @@ defmodule Nx.Vulkan.Operand do
   # What callers pass where a tensor is expected: a tensor, or a number, which becomes a scalar.
 
   import Nx.Vulkan.Number, only: [is_value: 1]
+  import Nx.Vulkan.Shape, only: [is_proper: 1]
   alias Nx.Vulkan.{Device, Error, Native, Number, Tensor, Type, Value}
 
   @type t :: Tensor.t() | term
@@ -54,10 +55,12 @@ defmodule Nx.Vulkan.Operand do
   @spec first_tensor([t]) :: Tensor.t() | nil
   def first_tensor(operands), do: Enum.find(operands, &is_struct(&1, Tensor))
 
-  @doc "Maps until the first error."
+  @doc "Maps until the first error. What is no list is one, too."
   @spec map([a], (a -> {:ok, b} | {:error, Error.t()})) :: {:ok, [b]} | {:error, Error.t()}
         when a: term, b: term
-  def map(list, fun) do
+  def map(list, fun)
+
+  def map(list, fun) when is_proper(list) do
     list
     |> Enum.reduce_while([], fn item, done ->
       case fun.(item) do
@@ -70,6 +73,9 @@ defmodule Nx.Vulkan.Operand do
       done -> {:ok, Enum.reverse(done)}
     end
   end
+
+  def map(other, _fun),
+    do: Error.new(:invalid_argument, "expected a list, got #{inspect(other)}")
 
   defp scalar(number, type, home) do
     with {:ok, value} <- Number.to_native(number),

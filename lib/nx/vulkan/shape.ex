@@ -1,13 +1,18 @@
 defmodule Nx.Vulkan.Shape do
   @moduledoc false
-  # Shapes and axes as callers write them; the NIF takes lists.
+  # Shapes and axes as callers write them; the NIF takes lists of 64-bit integers.
 
   alias Nx.Vulkan.Error
+
+  @signed -0x8000000000000000..0x7FFFFFFFFFFFFFFF
+
+  @doc "Whether it is a list that ends with an empty one. For guards: of others `length/1` raises."
+  defguard is_proper(list) when is_list(list) and length(list) >= 0
 
   @doc "A shape from a tuple, a list of dimensions, or one dimension."
   @spec parse(term) :: {:ok, [pos_integer]} | {:error, Error.t()}
   def parse(shape) when is_tuple(shape), do: shape |> Tuple.to_list() |> parse(shape)
-  def parse(shape) when is_list(shape), do: parse(shape, shape)
+  def parse(shape) when is_proper(shape), do: parse(shape, shape)
   def parse(shape), do: parse([shape], shape)
 
   defp parse(dims, given) do
@@ -26,14 +31,26 @@ defmodule Nx.Vulkan.Shape do
   @doc "A list of integers, from a list, a tuple or one integer; nil stays."
   @spec integers(term, String.t()) :: {:ok, [integer] | nil} | {:error, Error.t()}
   def integers(nil, _name), do: {:ok, nil}
-  def integers(axis, _name) when is_integer(axis), do: {:ok, [axis]}
+  def integers(axis, name) when is_integer(axis), do: integers([axis], name)
   def integers(tuple, name) when is_tuple(tuple), do: tuple |> Tuple.to_list() |> integers(name)
 
-  def integers(list, name) do
-    if is_list(list) and Enum.all?(list, &(is_integer(&1) and &1 in -(2 ** 63)..(2 ** 63 - 1))),
+  def integers(list, name) when is_proper(list) do
+    if Enum.all?(list, &(is_integer(&1) and &1 in @signed)),
       do: {:ok, list},
-      else: Error.new(:invalid_argument, "#{name}: expected integers, got #{inspect(list)}")
+      else: not_integers(list, name)
   end
+
+  def integers(other, name), do: not_integers(other, name)
+
+  defp not_integers(other, name),
+    do: Error.new(:invalid_argument, "#{name}: expected integers, got #{inspect(other)}")
+
+  @doc "One axis."
+  @spec axis(term, String.t()) :: {:ok, integer} | {:error, Error.t()}
+  def axis(axis, _name) when is_integer(axis) and axis in -0x80000000..0x7FFFFFFF, do: {:ok, axis}
+
+  def axis(other, name),
+    do: Error.new(:invalid_argument, "#{name}: expected an axis, got #{inspect(other)}")
 
   @doc "Whether so many elements fill a shape."
   @spec check_count(non_neg_integer, [pos_integer]) :: :ok | {:error, Error.t()}
@@ -64,17 +81,20 @@ defmodule Nx.Vulkan.Shape do
   end
 
   # Along the first elements; flatten/2 checks that the others agree.
-  defp dims([first | _] = list), do: [length(list) | dims(first)]
+  defp dims([first | _] = list) when is_proper(list), do: [length(list) | dims(first)]
   defp dims([]), do: [0]
   defp dims(_element), do: []
 
   defp flatten(element, []), do: if(is_list(element), do: nil, else: [element])
 
   defp flatten(list, [n | dims]) do
-    if is_list(list) and length(list) == n do
+    if long?(list, n) do
       if dims == [], do: flat(list), else: concatenate(list, dims)
     end
   end
+
+  defp long?(list, n) when is_proper(list) and length(list) == n, do: true
+  defp long?(_other, _n), do: false
 
   defp flat(list), do: if(Enum.any?(list, &is_list/1), do: nil, else: list)
 

@@ -53,7 +53,7 @@ defmodule Nx.Vulkan.Views do
 
   def concatenate(tensors, options) do
     with {:ok, options} <- Api.options(options, axis: 0),
-         {:ok, [axis]} <- Shape.integers(options[:axis], "axis"),
+         {:ok, axis} <- Shape.axis(options[:axis], "axis"),
          {:ok, tensors} <- tensors |> List.wrap() |> Operand.map(&Operand.one/1) do
       Value.make(fn -> Native.concatenate(Enum.map(tensors, & &1.ref), axis) end)
     end
@@ -67,21 +67,15 @@ defmodule Nx.Vulkan.Views do
   end
 
   defp padding(list) do
-    with true <- is_list(list),
-         {:ok, triples} <- Operand.map(list, &triple/1) do
-      [low, high, interior] = for i <- 0..2, do: Enum.map(triples, &elem(&1, i))
+    with {:ok, triples} <- Operand.map(list, &triple/1) do
+      [low, high, interior] = for i <- 0..2, do: Enum.map(triples, &Enum.at(&1, i))
       {:ok, {low, high, interior}}
-    else
-      false -> Error.new(:invalid_argument, "padding: expected a list, got #{inspect(list)}")
-      error -> error
     end
   end
 
   defp triple({low, high}), do: triple({low, high, 0})
 
-  defp triple({low, high, interior} = triple)
-       when is_integer(low) and is_integer(high) and is_integer(interior),
-       do: {:ok, triple}
+  defp triple({_low, _high, _interior} = triple), do: Shape.integers(triple, "padding")
 
   defp triple(other) do
     Error.new(:invalid_argument, "padding: expected {low, high, interior}, got #{inspect(other)}")

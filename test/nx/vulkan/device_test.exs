@@ -55,6 +55,32 @@ defmodule Nx.Vulkan.DeviceTest do
     |> then(&assert match?([{:ok, _}], &1))
   end
 
+  test "engines outlive the process that opened them" do
+    kept = V.tensor!([1.0, 2.0])
+    {:ok, engine} = Device.engine()
+    dying = Process.whereis(Device)
+    monitor = Process.monitor(dying)
+    Process.exit(dying, :kill)
+    assert_receive {:DOWN, ^monitor, :process, ^dying, :killed}
+    engines = Enum.find_value(1..500, fn _ -> engines_if_there() end)
+    assert engine in engines
+    assert {:ok, ^engine} = Device.engine(device: V.device!().index)
+    assert V.to_list!(V.add!(kept, 1)) == [2.0, 3.0]
+
+    :ok = V.close()
+    refute engine in Device.engines()
+    assert V.to_list(kept) == {:error, :device_lost}
+    assert {:ok, other} = Device.engine()
+    assert other != engine
+  end
+
+  # Nil while the next process is not there yet.
+  defp engines_if_there do
+    Device.engines()
+  rescue
+    RuntimeError -> Process.sleep(2) && nil
+  end
+
   @tag :two_devices
   test "tensors live on the device they were made on", %{default: default, other: other} do
     for make <- [
