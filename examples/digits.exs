@@ -72,7 +72,7 @@ accuracy = Digits.Model.accuracy(state, test_images, test_labels) |> Nx.to_numbe
 steps = length(losses)
 IO.puts("#{steps} steps, #{Float.round(time / steps / 1000, 2)} ms each")
 
-plot = options[:plot] || Path.join(System.tmp_dir!(), "nx_vulkan_digits_loss.png")
+plot = options[:plot] || Path.join(Digits.Data.folder(), "loss.png")
 losses |> Enum.reverse() |> Digits.Plot.write(plot)
 IO.puts("Loss curve: #{plot}")
 

@@ -21,7 +21,7 @@ defmodule Digits.Data do
   defp number(text), do: text |> Float.parse() |> elem(0) |> trunc()
 
   defp find do
-    unpacked = Path.join(System.tmp_dir!(), "nx_vulkan_digits")
+    unpacked = folder()
     downloaded = Path.join(unpacked, @installed)
 
     cond do
@@ -32,9 +32,15 @@ defmodule Digits.Data do
     end
   end
 
+  @doc "A folder of the user's own, for what is downloaded and written; made where it is missing."
+  def folder do
+    folder = :filename.basedir(:user_cache, "nx_vulkan/digits")
+    File.mkdir_p!(folder)
+    folder
+  end
+
   defp download(folder, file) do
     IO.puts("Downloading the Debian package python3-sklearn for its data (2 MB)")
-    File.mkdir_p!(folder)
 
     command = "apt-get download -q python3-sklearn && dpkg-deb -x python3-sklearn_*.deb ."
     {output, status} = System.cmd("sh", ["-c", command], cd: folder, stderr_to_stdout: true)

@@ -102,7 +102,9 @@ defmodule Demo do
         {inside, V.to_binary!(colours(V.divide!(count, steps * 1.0), shape))}
       end)
 
-    path = Path.join(System.tmp_dir!(), "nx_vulkan_mandelbrot.png")
+    # A folder of the user's own: in one that all may write, somebody could have put a link there.
+    path = Path.join(:filename.basedir(:user_cache, "nx_vulkan"), "mandelbrot.png")
+    File.mkdir_p!(Path.dirname(path))
     PNG.write!(path, pixels, width, height)
     IO.puts("Written to #{path} (#{File.stat!(path).size} bytes)")
     # The set covers 1.5066; after 60 steps a few points near its edge have not left yet.

@@ -12,11 +12,21 @@ namespace nxv::vulkan {
 // The bytes as lower-case hexadecimal digits.
 std::string hex(std::span<const uint8_t> bytes);
 
-// The bytes of a file; empty when there is none, or when others could have written it: it is not
-// the user's own, or its permissions let others write.
-std::string read_private_file(const std::string& path);
-// Makes the folder where it is missing. False when the file could not be written; what was there
-// before then stays.
+// Larger ones are neither read nor written.
+inline constexpr uint64_t kMaxCacheFileBytes = uint64_t{256} << 20;
+
+struct CacheBytes {
+  std::string bytes;
+  const char* refusal = nullptr;  // why a file that is there is not read
+};
+// The bytes of a file; none when there is no file, and when it is refused: it is no regular file, a
+// link, too large, not the user's own, or others may write it. Never waits for what is behind a
+// name.
+CacheBytes read_private_file(const std::string& path);
+// The same; a refusal is printed to stderr.
+std::string read_or_warn(const std::string& path);
+// Makes the folders that are missing, for the user alone, and a new file that takes the place of
+// what was there. False when it could not be written; what was there before then stays.
 bool write_private_file(const std::string& path, std::string_view bytes);
 
 }  // namespace nxv::vulkan

@@ -110,15 +110,13 @@ std::string path_in(const std::string& folder, const std::string& identity) {
 
 ModuleCache::ModuleCache(const std::string& folder, const std::string& identity, size_t max_bytes)
     : path_(path_in(folder, identity)), identity_(identity), max_bytes_(max_bytes) {
-  entries_ = load();
+  if (!path_.empty()) entries_ = parse(read_or_warn(path_));
   for (const auto& [key, entry] : entries_) run_ = std::max(run_, entry.used + 1);
 }
 
 // Magic, identity, then key, run, module and checksum of each entry.
-ModuleCache::Entries ModuleCache::load() const {
+ModuleCache::Entries ModuleCache::parse(std::string_view all) const {
   Entries entries;
-  if (path_.empty()) return entries;
-  const std::string all = read_private_file(path_);
   Reader r(all);
   if (r.text() != kMagic || r.text() != identity_) return entries;
   while (!r.is_at_end()) {
@@ -181,7 +179,7 @@ bool ModuleCache::save() {
     const std::lock_guard lock(mutex_);
     if (news_ == 0) return true;
   }
-  Entries all = load();
+  Entries all = parse(read_private_file(path_).bytes);
   size_t saved = 0;
   {
     const std::lock_guard lock(mutex_);

@@ -43,7 +43,7 @@ class ModuleCache {
     uint64_t used = 0;  // the run that last used it
   };
   using Entries = std::unordered_map<std::string, Entry>;
-  Entries load() const;
+  Entries parse(std::string_view all) const;
   std::string serialise(const Entries& entries) const;
 
   const std::string path_, identity_;

@@ -73,7 +73,7 @@ TEST_F(Modules, DamageIsNoticed) {
     for (uint32_t i = 0; i < 4; ++i) cache.add("key" + std::to_string(i), module(i));
     ASSERT_TRUE(cache.save());
   }
-  std::string whole = read_private_file(file().string());
+  std::string whole = read_private_file(file().string()).bytes;
   ASSERT_FALSE(whole.empty());
   std::mt19937 random(3);
   for (int round = 0; round < 500; ++round) {
