@@ -35,10 +35,10 @@ Term share(ErlNifEnv* env, TensorArg tensor, AnyTerm bytes, int permissions) {
 // Copies the first `size` bytes of shared memory.
 Term from_shared(ErlNifEnv* env, EngineArg engine, nxv_dtype type, Dims shape, AnyTerm name,
                  uint64_t size) {
-  const MappedSegment segment(decode_text(env, name.term), static_cast<size_t>(size));
+  const auto bytes = read_segment(decode_text(env, name.term), static_cast<size_t>(size));
   nxv_tensor* raw = nullptr;
   check(nxv_from_host(Engine::Use(*engine), type, static_cast<int>(shape.size()), shape.data(),
-                      segment.data(), static_cast<size_t>(size), nullptr, nullptr, &raw));
+                      bytes.data(), bytes.size(), nullptr, nullptr, &raw));
   return make_tensor(env, *engine, TensorHandle(raw));
 }
 

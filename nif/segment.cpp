@@ -83,6 +83,71 @@ class Names {
   std::set<std::string> names_;
 };
 
+#if defined(__APPLE__)
+
+// Its shared memory can only be mapped. It is no file, and takes no space of any file system.
+constexpr int kNeverWaits = 0;
+
+bool is_memory(const struct stat&) { return true; }
+
+bool write_all(int file, const void* bytes, size_t size) {
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (memory == MAP_FAILED) return false;
+  std::memcpy(memory, bytes, size);
+  ::munmap(memory, size);
+  return true;
+}
+
+// Whoever shortens the segment meanwhile breaks the reader: the memory is gone.
+bool read_all(int file, std::vector<unsigned char>& bytes) {
+  void* memory = ::mmap(nullptr, bytes.size(), PROT_READ, MAP_SHARED, file, 0);
+  if (memory == MAP_FAILED) return false;
+  std::memcpy(bytes.data(), memory, bytes.size());
+  ::munmap(memory, bytes.size());
+  return true;
+}
+
+#else
+
+// Memory that is written or read through a mapping and is not there, since the file system is full
+// or somebody has shortened the segment, ends the process. Calls answer an error.
+
+#if defined(__linux__)
+// A name may be that of any kind of file: one that is opened must not wait for a writer.
+constexpr int kNeverWaits = O_NONBLOCK;
+#else
+constexpr int kNeverWaits = 0;
+#endif
+
+bool is_memory(const struct stat& status) { return S_ISREG(status.st_mode); }
+
+bool write_all(int file, const void* bytes, size_t size) {
+  const auto* from = static_cast<const unsigned char*>(bytes);
+  for (size_t done = 0; done < size;) {
+    const ssize_t n = ::pwrite(file, from + done, size - done, static_cast<off_t>(done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0) errno = ENOSPC;
+    if (n <= 0) return false;
+    done += static_cast<size_t>(n);
+  }
+  return true;
+}
+
+bool read_all(int file, std::vector<unsigned char>& bytes) {
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t n =
+        ::pread(file, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    done += static_cast<size_t>(n);
+  }
+  return true;
+}
+
+#endif
+
+constexpr int kPermissions = 0777;
+
 // macOS takes at most 31 characters.
 std::string random_name() {
   std::random_device random;
@@ -95,8 +160,8 @@ std::string random_name() {
 }  // namespace
 
 Segment::Segment(const void* bytes, size_t size, int permissions) : name_(random_name()) {
-  const File file(
-      ::shm_open(name_.c_str(), O_CREAT | O_EXCL | O_RDWR, static_cast<mode_t>(permissions)));
+  const File file(::shm_open(name_.c_str(), O_CREAT | O_EXCL | O_RDWR,
+                             static_cast<mode_t>(permissions & kPermissions)));
   if (file < 0) fail_with_errno(name_);
   try {
     Names::all().add(name_);
@@ -104,35 +169,28 @@ Segment::Segment(const void* bytes, size_t size, int permissions) : name_(random
     ::shm_unlink(name_.c_str());
     throw;
   }
-  void* memory = MAP_FAILED;
-  if (::ftruncate(file, static_cast<off_t>(size)) == 0) {
-    memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  }
-  if (memory == MAP_FAILED) {
-    const int error = errno;
-    Names::all().unlink(name_);
-    errno = error;
-    fail_with_errno(name_);
-  }
-  std::memcpy(memory, bytes, size);
-  ::munmap(memory, size);
+  if (::ftruncate(file, static_cast<off_t>(size)) == 0 && write_all(file, bytes, size)) return;
+  const int error = errno;
+  Names::all().unlink(name_);
+  errno = error;
+  fail_with_errno(name_);
 }
 
 Segment::~Segment() { Names::all().unlink(name_); }
 
-MappedSegment::MappedSegment(const std::string& name, size_t size) : size_(size) {
-  const File file(::shm_open(name.c_str(), O_RDONLY, 0));
+std::vector<unsigned char> read_segment(const std::string& name, size_t size) {
+  const File file(::shm_open(name.c_str(), O_RDONLY | kNeverWaits, 0));
   if (file < 0) fail_with_errno(name);
   struct stat status = {};
   if (::fstat(file, &status) != 0) fail_with_errno(name);
+  if (!is_memory(status)) fail(NXV_INVALID_ARGUMENT, name, "it is no shared memory");
   if (status.st_size < 0 || static_cast<uint64_t>(status.st_size) < size) {
     fail(NXV_SIZE_MISMATCH, name, "it is smaller than the tensor");
   }
-  data_ = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
-  if (data_ == MAP_FAILED) fail_with_errno(name);
+  std::vector<unsigned char> bytes(size);
+  if (!read_all(file, bytes)) fail(NXV_SIZE_MISMATCH, name, "it was shortened, or cannot be read");
+  return bytes;
 }
-
-MappedSegment::~MappedSegment() { ::munmap(data_, size_); }
 
 }  // namespace nxv::nif
 
@@ -151,8 +209,7 @@ namespace {
 
 Segment::Segment(const void*, size_t, int) { refuse(); }
 Segment::~Segment() = default;
-MappedSegment::MappedSegment(const std::string&, size_t) : data_(nullptr), size_(0) { refuse(); }
-MappedSegment::~MappedSegment() = default;
+std::vector<unsigned char> read_segment(const std::string&, size_t) { refuse(); }
 
 }  // namespace nxv::nif
 

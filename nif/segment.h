@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace nxv::nif {
 
@@ -10,7 +11,8 @@ namespace nxv::nif {
 // when that exits; who has opened it by then keeps the memory.
 class Segment {
  public:
-  // `permissions` as for a file, less the umask. Throws Refusal.
+  // `permissions` as for a file, less the umask and all beyond 0777. Throws Refusal, alloc_failed
+  // where the system has no room for it.
   Segment(const void* bytes, size_t size, int permissions);
   Segment(const Segment&) = delete;
   ~Segment();
@@ -20,19 +22,9 @@ class Segment {
   std::string name_;
 };
 
-// The bytes of a segment, whoever made it, mapped to be read. Whoever shortens the segment
-// meanwhile breaks the reader: the memory is gone.
-class MappedSegment {
- public:
-  // Throws Refusal when there is none of that name, or when it has fewer than `size` bytes.
-  MappedSegment(const std::string& name, size_t size);
-  MappedSegment(const MappedSegment&) = delete;
-  ~MappedSegment();
-  const void* data() const noexcept { return data_; }
-
- private:
-  void* data_;
-  size_t size_;
-};
+// The first `size` bytes of a segment, whoever made it. Throws Refusal when there is none of that
+// name, when it is something else, and when it has fewer bytes, also if somebody shortens it
+// meanwhile.
+std::vector<unsigned char> read_segment(const std::string& name, size_t size);
 
 }  // namespace nxv::nif

@@ -49,7 +49,7 @@ defmodule Nx.Vulkan.Backend do
   (`shm_open`), whose name is the pointer's `handle`: another program of this machine opens it, or
   another VM with `Nx.from_pointer/5`, which copies the elements to its device. The name disappears with
   the tensor, and when the VM exits; a VM that is killed leaves it behind. `:permissions` (0o400) are
-  those of the segment, less the umask. Windows has local pointers only.
+  those of the segment, less the umask and all beyond 0o777. Windows has local pointers only.
 
   ## Configuration
 
