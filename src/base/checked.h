@@ -52,6 +52,8 @@ class Checked {
     return c;
   }
   static constexpr bool product_fits(int64_t a, int64_t b) {
+    const auto is_short = [](int64_t v) { return v == static_cast<int32_t>(v); };
+    if (is_short(a) && is_short(b)) return true;  // without a division
     if (a == 0 || b == 0) return true;
     if (a == -1) return b != kLeast;
     if (b == -1) return a != kLeast;
