@@ -24,7 +24,7 @@ constexpr uint64_t kMaxChain = 32768;
 // that are split or scaled first, and steps along k.
 constexpr uint64_t kMinUnitSteps = uint64_t{1} << 22;
 constexpr uint64_t kMinSplitSteps = uint64_t{1} << 30, kMinSplitDepth = 256;
-constexpr uint64_t kMinScaledSteps = uint64_t{1} << 27, kMinScaledDepth = 64;
+constexpr uint64_t kMinScaledSteps = uint64_t{1} << 29, kMinScaledDepth = 256;
 // Fewer lines than this leave most of a device idle while it measures them.
 constexpr uint64_t kMinMeasured = 1024, kMaxMeasured = 4096;
 // Multiplications from which a CPU gains by the kernel of tiles.
@@ -168,9 +168,8 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
     best.push_back(unit_tile(lanes, rows, columns, depth, subgroup_rows, subgroup_columns, chain));
   };
   if (unit_part_steps(product, target) < product.k) {
-    if (chain == 0) add(64, 64, 64, 32, 32);
-    if (chain != 0 || is_scaled) add(64, 64, 32, 32, 32);
-    for (MatmulTile& tile : best) tile.split = true;
+    add(64, 64, chain != 0 || is_scaled ? 32 : 64, 32, 32);
+    best.back().split = true;
     return best;
   }
   // Wider tiles would be empty beyond the edge.
@@ -181,14 +180,14 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
   }
   if (chain != 0 || is_scaled) {
     // Elements of f32 take twice the registers on their way.
+    if (is_scaled && tile_count(product, 128, 128) >= 2 * target.plan->tuning.busy_tiles) {
+      add(128, 128, 32, 64, 64);
+    }
     if (enough(128, 128)) {
       add(128, 128, 32, 64, 32);
       add(128, 128, 16, 64, 32);
     }
-    // Nobody hides what a core's only workgroup waits for: few long slabs are waited for less
-    // often.
-    if (is_scaled && product.n > 64 && enough(64, 128)) add(64, 128, 64, 32, 32);
-    if (is_scaled) add(64, 64, 64, 32, 32);
+    if (is_scaled && product.n > 64 && enough(64, 128)) add(64, 128, 32, 32, 32);
     add(64, 64, 32, 32, 32);
     return best;
   }
