@@ -155,7 +155,7 @@ TEST(MatmulChoice, FastProductsOfModels) {
   EXPECT_EQ(chosen(fast(1, 512, 2304, 768)), "units_64_128_32_32_32");
   EXPECT_EQ(chosen(fast(1, 512, 768, 3072)), "units_64_64_32_32_32_w");
   EXPECT_EQ(chosen(fast(1, 4096, 4096, 4096)), "units_128_128_32_64_64");
-  EXPECT_EQ(chosen(fast(1, 512, 50304, 768)), "units_128_128_32_64_32");
+  EXPECT_EQ(chosen(fast(1, 512, 50304, 768)), "units_128_128_32_64_64");
   // Convolutions and the gradients of their kernels.
   EXPECT_EQ(chosen(fast(1, 131072, 64, 576)), "units_128_64_32_32_32");
   EXPECT_EQ(chosen(fast(1, 64, 576, 131072)), "units_64_64_32_32_32_w");

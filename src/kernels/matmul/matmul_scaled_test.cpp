@@ -263,12 +263,12 @@ TEST(MatmulScaled, ChosenByShapeAndPrecisionAlone) {
   };
   const DType f32 = DType::f32;
   EXPECT_EQ(kernels(f32, 1, 4096, 4096, 4096), "matmul_scales matmul_units ");
-  EXPECT_EQ(kernels(f32, 1, 512, 512, 512), "matmul_scales matmul_units ");
-  EXPECT_EQ(kernels(f32, 12, 512, 512, 64), "matmul_scales matmul_units ");
+  EXPECT_EQ(kernels(f32, 1, 1024, 1024, 512), "matmul_scales matmul_units ");
+  EXPECT_EQ(kernels(f32, 12, 512, 512, 256), "matmul_scales matmul_units ");
   EXPECT_EQ(kernels(f32, 1, 512, 768, 3072), "matmul_scales matmul_units matmul_totals ");
   EXPECT_EQ(kernels(f32, 1, 64, 576, 131072), "matmul_scales matmul_units matmul_totals ");
   EXPECT_EQ(kernels(f32, 1, 4096, 4096, 32), "matmul_shared ");
-  EXPECT_EQ(kernels(f32, 1, 256, 256, 256), "matmul_shared ");
+  EXPECT_EQ(kernels(f32, 1, 512, 768, 768), "matmul_shared ");
   // Other types have one precision.
   EXPECT_EQ(kernels(DType::f16, 1, 512, 512, 512), "matmul_units ");
   // Without what scales need, products are accurate.
@@ -283,7 +283,7 @@ TEST(MatmulScaled, ChosenByShapeAndPrecisionAlone) {
 TEST(MatmulScaled, SixteenKilobytes) {
   UnitDevice device;
   device.plan.shared_memory_bytes = 16384;
-  Problem p = fast_problem(1, 2048, 2048, 64);
+  Problem p = fast_problem(1, 2048, 2048, 256);
   const MatmulTile tile = choose_matmul(product_of(p.region), device.target);
   EXPECT_EQ(tile.kind, MatmulTile::Kind::units);
   EXPECT_LT(tile.rows * tile.depth, 128u * 32u);
