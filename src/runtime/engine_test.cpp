@@ -92,6 +92,7 @@ TEST(Engine, ChainIsOneDispatchThoughAllIsReferenced) {
 TEST(Engine, OneAnswerForEachReadOfManyThreads) {
   NXV_OPEN_OR_SKIP(engine);
   const NodeRef shared = filled(*engine, 1000, 1);
+  const uint64_t made = engine->counters().kernels_compiled;  // most of them by probes
   constexpr int kThreads = 100, kEach = 10;
   std::atomic<int> answers{0}, wrong{0};
   std::vector<std::thread> threads;
@@ -115,7 +116,7 @@ TEST(Engine, OneAnswerForEachReadOfManyThreads) {
   EXPECT_EQ(answers, kThreads * kEach);
   EXPECT_EQ(wrong, 0);
   const Counters c = engine->counters();
-  EXPECT_LT(c.kernels_compiled, 20u) << "scalars and threads make no kernels";
+  EXPECT_LT(c.kernels_compiled, made + 10) << "scalars and threads make no kernels";
 }
 
 // Requests in flight together give each other neither other cuts nor other kernels.

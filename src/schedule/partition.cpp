@@ -224,7 +224,8 @@ class Partitioner {
     if (fusion == Fusion::overwrite) return start_region(i, SplitReason::overwrite);
     if (stays_apart(node, options_)) return start_region(i, SplitReason::no_fusion);
     if (reader.needs_storage) {
-      // A matmul reads views by their strides, and casts of bytes; an alias has no kernel to inline into.
+      // A matmul reads views by their strides, and casts of bytes; an alias has no kernel to inline
+      // into.
       const Entry& root = entries()[result_.cuts[reader.cut].root];
       if (!root.is_alias && !reader.several && !reader.needs_dense && !is_many(reader.path) &&
           (composes(node, reader.path) || (is_product(root) && gathers(node, reader.path)) ||

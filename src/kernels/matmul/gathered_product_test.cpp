@@ -245,8 +245,8 @@ TEST(GatheredProduct, FastOnesKeepWhatIsNotFinite) {
   EXPECT_TRUE(units.kernels().count("matmul_scales"));
 }
 
-// Windows of 8-bit integers that are cast to f32, on units of integers and by dot products of packed
-// words: the bits of a device that has neither.
+// Windows of 8-bit integers that are cast to f32, on units of integers and by dot products of
+// packed words: the bits of a device that has neither.
 TEST(GatheredProduct, BytesAreMultipliedAsTheyAre) {
   using plan::MatrixType;
   const auto with_dots = [](plan::Snapshot& s) {
@@ -259,7 +259,8 @@ TEST(GatheredProduct, BytesAreMultipliedAsTheyAre) {
                        {16, 16, 32, MatrixType::s8, MatrixType::u8, MatrixType::s32}};
     s.probes.matrix_units_exact = s.probes.integer_units_exact = true;
   };
-  InterpretedDevice plain(discrete_plan()), dots(plan_with(with_dots)), units(plan_with(with_units));
+  InterpretedDevice plain(discrete_plan()), dots(plan_with(with_dots)),
+      units(plan_with(with_units));
   units.set_lower([](const Region& region, const Target& target) {
     const bool is_product = region.kind == RegionKind::matmul;
     return is_product && integer_shape(product_of(region), target)
@@ -276,8 +277,8 @@ TEST(GatheredProduct, BytesAreMultipliedAsTheyAre) {
         const DType type = operands.empty() || seed % 2 == 0 ? DType::s8 : DType::u8;
         HostTensor t(type, shape);
         for (int64_t i = 0; i < t.count(); ++i) {
-          t.set(i, make_scalar(type, type == DType::u8 ? dice.between(0, 255)
-                                                       : dice.between(-128, 127)));
+          t.set(i, make_scalar(type,
+                               type == DType::u8 ? dice.between(0, 255) : dice.between(-128, 127)));
         }
         operands.push_back(host_value(owner, type, t.shape, t.bytes));
       }

@@ -178,7 +178,8 @@ TEST(IntegerProducts, ChosenKernels) {
     for (bool has_units : {true, false}) {
       IntegerDevice device(32, true, subgroup, subgroup == 32 ? 49152 : 16384);
       device.plan.has.int8 = has_units;
-      for (auto [m, n, k] : {std::array<int64_t, 3>{256, 160, 112}, {100, 65, 1100}, {5, 300, 64}}) {
+      for (auto [m, n, k] :
+           {std::array<int64_t, 3>{256, 160, 112}, {100, 65, 1100}, {5, 300, 64}}) {
         Problem p(DType::s8, DType::s8, 1, m, n, k);
         p.fill(5, any_byte);
         const Lowering lowering = lower_matmul(p.region, device.target);

@@ -135,8 +135,10 @@ class SampleBuilder {
     return input(row_.immediate == Immediate::shared ? case_.type : ir::kU32);
   }
   uint32_t array_elements() const { return row_.immediate == Immediate::place ? kSlab : kWidth; }
-  // Of a matrix in an array of words.
-  static uint32_t stride(Type t) { return columns(t) * static_cast<uint32_t>(ir::bytes(t)) / 4; }
+  // Words from one row of a matrix in an array to the next, or from one column.
+  static uint32_t stride(Type t, bool by_columns = false) {
+    return (by_columns ? rows(t) : columns(t)) * static_cast<uint32_t>(ir::bytes(t)) / 4;
+  }
 
   Value index(Type t) {
     if (t.lanes == 2) return b_.pack({i_, b_.u32(0)});
@@ -144,7 +146,9 @@ class SampleBuilder {
   }
 
   Value one_u32(size_t n) {
-    if (row_.immediate == Immediate::place) return b_.u32(n == 0 ? 0 : stride(case_.type));
+    if (row_.immediate == Immediate::place) {
+      return b_.u32(n == 0 ? 0 : stride(case_.type, case_.variant != 0));
+    }
     if (row_.immediate == Immediate::shared) return i_;
     return b_.builtin(ir::Builtin::subgroup_lane) ^ 1;
   }
