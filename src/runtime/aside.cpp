@@ -2,26 +2,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/restored.h"
 #include "runtime/executor.h"
 
 namespace nxv::runtime {
 namespace {
-
-// Puts back what the work changes.
-template <typename T>
-class Restored {
- public:
-  Restored(T& value, T meanwhile) : value_(value), before_(std::exchange(value, {})) {
-    value_ = std::move(meanwhile);
-  }
-  Restored(const Restored&) = delete;
-  Restored& operator=(const Restored&) = delete;
-  ~Restored() { value_ = std::move(before_); }
-
- private:
-  T& value_;
-  T before_;
-};
 
 bool has_control(const Program& program) {
   return std::any_of(program.steps.begin(), program.steps.end(),

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/restored.h"
 #include "graph/fault.h"
 #include "runtime/executor.h"
 #include "runtime/speculation.h"
@@ -57,20 +58,6 @@ class States {
   std::vector<std::vector<StorageRef>> states_;
 };
 
-// What is recorded is of its rounds.
-class Within {
- public:
-  Within(Speculation*& current, Speculation& s)
-      : current_(current), around_(std::exchange(current, &s)) {}
-  Within(const Within&) = delete;
-  Within& operator=(const Within&) = delete;
-  ~Within() { current_ = around_; }
-
- private:
-  Speculation*& current_;
-  Speculation* const around_;
-};
-
 // Bytes that a round adds to what its batch keeps.
 uint64_t kept_bytes(const Program& round) {
   uint64_t bytes = 1;
@@ -116,7 +103,7 @@ std::vector<StorageRef> Executor::speculate(const Program& round, StorageRef hol
     const uint64_t before = recorder_.stats().dispatches;
     uint64_t recorded = 0;
     {
-      const Within within(speculation_, speculation);
+      const Restored within(speculation_, &speculation);
       while (recorded < batch && !speculation.is_over()) {
         speculation.begin_round(*conditions.back(), round);
         std::vector<StorageRef> next = run(round, states[recorded]);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/restored.h"
 #include "runtime/speculation.h"
 
 namespace nxv::runtime {
@@ -53,18 +54,6 @@ class UnderGate {
  private:
   Recorder& recorder_;
   const Gated before_;
-};
-
-// The graph is that of an evaluation.
-class Evaluating {
- public:
-  explicit Evaluating(bool& flag) : flag_(flag) { flag_ = true; }
-  Evaluating(const Evaluating&) = delete;
-  Evaluating& operator=(const Evaluating&) = delete;
-  ~Evaluating() { flag_ = false; }
-
- private:
-  bool& flag_;
 };
 
 }  // namespace
@@ -170,7 +159,7 @@ void Executor::evaluate(std::span<const NodeRef> nodes, Purpose purpose) {
     frame.bind(static_cast<Position>(i), *graph_.nodes[i], expiring.empty() ? 0 : expiring[i]);
   }
   // Steps read nodes that only earlier roots may hold: inputs go last.
-  const Evaluating evaluating(is_evaluating_);
+  const Restored evaluating(is_evaluating_, true);
   try {
     run(program, frame, donates, program.is_large);
   } catch (...) {

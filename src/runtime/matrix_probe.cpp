@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "base/scalar.h"
 #include "ir/builder.h"
@@ -133,21 +135,37 @@ ir::Kernel dot_kernel(size_t cases) {
   return b.finish();
 }
 
-MatrixCheck dot_check(const plan::Capabilities& has) {
+struct Elements {
+  DType type;
+  int64_t count;
+};
+
+// Of a kernel of its own, from two operands.
+MatrixCheck kernel_check(Elements result, Elements operands, std::string key,
+                         std::function<ir::Kernel(const Region&)> generate) {
   MatrixCheck check;
-  check.verdict = &plan::Probes::packed_dot_exact;
-  const size_t cases = has.mixed_dot ? std::size(kDots) : std::size(kDots) - 1;
-  check.region.add_root(node(DType::u32, {static_cast<int64_t>(cases) * kWords}), -1);
+  check.region.add_root(node(result.type, {result.count}), -1);
   check.region.operands.resize(2);
-  for (Operand& operand : check.region.operands) operand.node = node(DType::u32, {kWords});
+  for (Operand& operand : check.region.operands) {
+    operand.node = node(operands.type, {operands.count});
+  }
+  kernels::Launch launch;
+  launch.key = std::move(key);
+  launch.generate = std::move(generate);
+  check.ways.resize(1);
+  check.ways[0].launches.push_back(std::move(launch));
+  check.c_bytes = storage(result.type, result.count);
+  return check;
+}
+
+MatrixCheck dot_check(const plan::Capabilities& has) {
+  const size_t cases = has.mixed_dot ? std::size(kDots) : std::size(kDots) - 1;
+  MatrixCheck check = kernel_check({DType::u32, static_cast<int64_t>(cases) * kWords},
+                                   {DType::u32, kWords}, "dot" + std::to_string(cases),
+                                   [cases](const Region&) { return dot_kernel(cases); });
+  check.verdict = &plan::Probes::packed_dot_exact;
   check.a = random_bytes(4 * kWords, 3);
   check.b = random_bytes(4 * kWords, 4);
-  kernels::Launch d;
-  d.key = "dot" + std::to_string(cases);
-  d.generate = [cases](const Region&) { return dot_kernel(cases); };
-  check.ways.resize(1);
-  check.ways[0].launches.push_back(std::move(d));
-  check.c_bytes = storage(DType::u32, static_cast<int64_t>(cases) * kWords);
   check.is_right = [=, x = check.a, y = check.b](std::span<const Bytes> c) {
     for (uint32_t i = 0; i < cases * kWords; ++i) {
       const DotCase& dot = kDots[i / kWords];
@@ -177,10 +195,8 @@ ir::Kernel halves_kernel() {
 }
 
 MatrixCheck halves_check() {
-  MatrixCheck check;
-  check.region.add_root(node(DType::f16, {kHalves}), -1);
-  check.region.operands.resize(2);
-  for (Operand& operand : check.region.operands) operand.node = node(DType::f32, {kHalves});
+  MatrixCheck check = kernel_check({DType::f16, kHalves}, {DType::f32, kHalves}, "halves",
+                                   [](const Region&) { return halves_kernel(); });
   // 1 to 2 times 2^-24 .. 2^15, of both signs.
   check.a.resize(storage(DType::f32, kHalves));
   check.b = check.a;
@@ -188,12 +204,6 @@ MatrixCheck halves_check() {
     const double v = std::ldexp(1 + i * (1.0 / kHalves), static_cast<int>(i * 39 / kHalves) - 24);
     store_scalar(make_scalar(DType::f32, i % 2 ? -v : v), check.a.data(), i);
   }
-  kernels::Launch d;
-  d.key = "halves";
-  d.generate = [](const Region&) { return halves_kernel(); };
-  check.ways.resize(1);
-  check.ways[0].launches.push_back(std::move(d));
-  check.c_bytes = storage(DType::f16, kHalves);
   check.is_right = [in = check.a](std::span<const Bytes> c) {
     for (uint32_t i = 0; i < kHalves; ++i) {
       const double x = to_double(load_scalar(DType::f32, in.data(), i));

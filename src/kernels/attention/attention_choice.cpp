@@ -40,10 +40,16 @@ SharedAttentionLayout shared_layout(const AttentionProblem& p, const Target& tar
   return layout;
 }
 
+// Of the kernel that shares tiles, over the slabs of all tiles of keys.
+uint64_t shared_iterations(const AttentionSizes& s) {
+  const uint64_t slabs = divide_up(static_cast<uint64_t>(s.width), 32);
+  return divide_up(static_cast<uint64_t>(s.keys), 32) * (1 + slabs);
+}
+
 const char* shared_obstacle(const AttentionProblem& p, const Target& target) {
-  const auto slabs = divide_up(static_cast<uint64_t>(p.sizes.width), 32);
-  const uint64_t iterations = divide_up(static_cast<uint64_t>(p.sizes.keys), 32) * (1 + slabs);
-  if (iterations > target.plan->max_loop_iterations) return "the loop over keys is too long";
+  if (shared_iterations(p.sizes) > target.plan->max_loop_iterations) {
+    return "the loop over keys is too long";
+  }
   return nullptr;
 }
 
@@ -115,9 +121,7 @@ const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
 }  // namespace
 
 bool attention_pays(const plan::DevicePlan& plan, DType type, const AttentionSizes& s) {
-  const auto iterations = divide_up(static_cast<uint64_t>(s.keys), 32) *
-                          (1 + divide_up(static_cast<uint64_t>(s.width), 32));
-  if (!plan.tuning.shares_cheaply || iterations > plan.max_loop_iterations) return false;
+  if (!plan.tuning.shares_cheaply || shared_iterations(s) > plan.max_loop_iterations) return false;
   const bool is_decode = s.queries * (s.heads / s.kv_heads) <= kDecodeRows && s.keys >= kDecodeKeys;
   return storage_bytes(type) == 2 || is_decode;
 }

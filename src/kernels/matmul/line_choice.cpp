@@ -19,8 +19,6 @@ constexpr uint64_t kFewLines = 1024, kManyVectors = 8;
 constexpr uint32_t kMinLanes = 8, kLoneLanes = 128;
 // Steps of aligned lines that pass through shared memory together.
 constexpr uint32_t kSlabDepth = 64;
-// Blocks of an integer, which may be added up in any order.
-constexpr uint64_t kIntegerBlocks = 64;
 // Of blocks this short a workgroup takes many at a time, and none waits for another workgroup.
 constexpr uint32_t kShortBlock = 128;
 constexpr uint64_t kManyShortBlocks = 4;
@@ -171,8 +169,8 @@ class Choosing {
 Accumulation line_accumulation(const Product& product, const Target& target) {
   Accumulation sums = accumulation(product, target);
   if (is_integer(product.type) || has_word_sums(product)) {
-    const uint64_t wanted = std::bit_ceil(divide_up(product.k, kIntegerBlocks));
-    sums.block = static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 64, 256));
+    // They may be added up in any order.
+    sums.block = short_block(product);
   }
   return sums;
 }

@@ -10,6 +10,10 @@
 
 namespace nxv::kernels {
 
+// Lines, fewer of which leave most of a device idle while it measures them, and steps along k, more
+// of which take one workgroup long.
+inline constexpr uint64_t kFewMeasured = 1024, kLongMeasured = 4096;
+
 class LineWalk {
  public:
   // Of a workgroup at a time. All are powers of two.

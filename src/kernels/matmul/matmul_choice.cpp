@@ -6,6 +6,7 @@
 #include "kernels/common/divide_up.h"
 #include "kernels/common/memory_format.h"
 #include "kernels/matmul/line_choice.h"
+#include "kernels/matmul/line_walk.h"
 #include "kernels/matmul/matmul_units.h"
 #include "kernels/matmul/packed_factor.h"
 
@@ -25,8 +26,6 @@ constexpr uint64_t kMaxChain = 32768;
 constexpr uint64_t kMinUnitSteps = uint64_t{1} << 22;
 constexpr uint64_t kMinSplitSteps = uint64_t{1} << 30, kMinSplitDepth = 256;
 constexpr uint64_t kMinScaledSteps = uint64_t{1} << 29, kMinScaledDepth = 256;
-// Fewer lines than this leave most of a device idle while it measures them.
-constexpr uint64_t kMinMeasured = 1024, kMaxMeasured = 4096;
 // Multiplications from which a CPU gains by the kernel of tiles.
 constexpr uint64_t kMinRegisterSteps = uint64_t{1} << 18;
 // Parts of a product that is split along k: steps, on matrix units at least, of which chains are
@@ -99,7 +98,7 @@ const char* unit_objection(const Product& product, const Target& target, UnitFac
   }
   // Few lines, of which each takes long to measure.
   const uint64_t lines = product.m + product.n;
-  if (lines < kMinMeasured && product.k > 4 * lines && product.k > kMaxMeasured) {
+  if (lines < kFewMeasured && product.k > 4 * lines && product.k > kLongMeasured) {
     return "its lines are too few and too long to measure";
   }
   if (product.k < kMinSplitDepth) return "k is too short for splitting f32 to pay";
@@ -134,33 +133,16 @@ uint64_t tile_count(const Product& product, uint64_t rows, uint64_t columns) {
   return product.batch * divide_up(product.m, rows) * divide_up(product.n, columns);
 }
 
-// Those of 8-bit integers are twice as deep, since an element takes half the bytes.
-std::vector<MatmulTile> integer_unit_tiles(const Product& product, const Target& target) {
-  const uint32_t lanes = target.plan->subgroup_size;
-  const auto enough = [&](uint64_t rows, uint64_t columns) {
-    return tile_count(product, rows, columns) >= target.plan->tuning.busy_tiles;
-  };
-  std::vector<MatmulTile> best;
-  if (unit_part_steps(product, target) < product.k) {
-    best.push_back(unit_tile(lanes, 64, 64, 64, 32, 32));
-    best.back().split = true;
-    return best;
-  }
-  if (enough(128, 128)) best.push_back(unit_tile(lanes, 128, 128, 64, 64, 64));
-  if (enough(64, 128)) best.push_back(unit_tile(lanes, 64, 128, 64, 32, 64));
-  best.push_back(unit_tile(lanes, 64, 64, 64, 32, 32));
-  return best;
-}
-
 // The largest tiles that still give every core work, best first.
 std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target) {
-  if (integer_shape(product, target)) return integer_unit_tiles(product, target);
   const uint32_t lanes = target.plan->subgroup_size;
   const auto enough = [&](uint64_t rows, uint64_t columns) {
     return tile_count(product, rows, columns) >= target.plan->tuning.busy_tiles;
   };
   const auto factors = unit_factors(product, target);
+  const bool is_f32 = factors && are_f32(*factors);
   const bool is_scaled = factors == UnitFactors::scaled;
+  const bool are_integers = integer_shape(product, target).has_value();
   const uint32_t chain = factors == UnitFactors::split ? kSplitChain : 0;
   std::vector<MatmulTile> best;
   const auto add = [&](uint32_t rows, uint32_t columns, uint32_t depth, uint32_t subgroup_rows,
@@ -168,17 +150,17 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
     best.push_back(unit_tile(lanes, rows, columns, depth, subgroup_rows, subgroup_columns, chain));
   };
   if (unit_part_steps(product, target) < product.k) {
-    add(64, 64, chain != 0 || is_scaled ? 32 : 64, 32, 32);
+    add(64, 64, is_f32 ? 32 : 64, 32, 32);
     best.back().split = true;
     return best;
   }
   // Wider tiles would be empty beyond the edge.
-  if (product.n <= 64 && enough(128, 64)) {
+  if (!are_integers && product.n <= 64 && enough(128, 64)) {
     add(128, 64, 32, 32, 32);
-  } else if (product.m <= 64 && enough(64, 128)) {
+  } else if (!are_integers && product.m <= 64 && enough(64, 128)) {
     add(64, 128, 32, 32, 32);
   }
-  if (chain != 0 || is_scaled) {
+  if (is_f32) {
     // Elements of f32 take twice the registers on their way.
     if (is_scaled && tile_count(product, 128, 128) >= 2 * target.plan->tuning.busy_tiles) {
       add(128, 128, 32, 64, 64);
@@ -191,7 +173,8 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
     add(64, 64, 32, 32, 32);
     return best;
   }
-  if (enough(128, 128)) add(128, 128, 32, 64, 64);
+  // Elements of 8 bits take half the bytes.
+  if (enough(128, 128)) add(128, 128, are_integers ? 64 : 32, 64, 64);
   if (enough(64, 128)) add(64, 128, 64, 32, 64);
   add(64, 64, 64, 32, 32);
   return best;

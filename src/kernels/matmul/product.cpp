@@ -187,6 +187,11 @@ Region product_region(NodeRef a, NodeRef b, NodeRef root, const ProductWords& wo
   return region;
 }
 
+uint32_t short_block(const Product& p) {
+  const uint64_t wanted = std::bit_ceil(divide_up(p.k, kManyBlocks));
+  return static_cast<uint32_t>(std::clamp<uint64_t>(wanted, kSmallBlock, kBlock));
+}
+
 Accumulation accumulation(const Product& p, const Target& target) {
   if (is_integer(p.type)) return {p.type, kWideBlock};
   if (has_word_sums(p)) return {p.type == DType::f64 ? DType::f64 : DType::f32, kWideBlock};
@@ -196,9 +201,7 @@ Accumulation accumulation(const Product& p, const Target& target) {
   const bool narrow = storage_bytes(p.a.type) <= 2 && storage_bytes(p.b.type) <= 2;
   const bool wide = is_f64 || (small && !narrow && target.math.f64);
   const bool few = std::min(p.m, p.n) <= kFewLines && target.plan->tuning.shares_cheaply;
-  const uint32_t shorter =
-      std::clamp<uint64_t>(std::bit_ceil(divide_up(p.k, kManyBlocks)), kSmallBlock, kBlock);
-  const uint32_t block = is_f64 ? kWideBlock : wide ? kSmallBlock : few ? shorter : kBlock;
+  const uint32_t block = is_f64 ? kWideBlock : wide ? kSmallBlock : few ? short_block(p) : kBlock;
   if (is_complex(p.type)) return {wide ? DType::c128 : DType::c64, block};
   return {wide ? DType::f64 : DType::f32, block};
 }

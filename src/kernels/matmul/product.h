@@ -55,6 +55,8 @@ struct Accumulation {
 };
 // A function of element types, M, N, K and plan alone.
 Accumulation accumulation(const Product& product, const Target& target);
+// Steps along k of a block where invocations share an element: as few as leave few sums to add up.
+uint32_t short_block(const Product& product);
 
 // How the elements of a factor lie in memory along its free dimension (m or n) and along k.
 struct FactorAccess {

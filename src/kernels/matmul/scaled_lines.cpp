@@ -1,5 +1,7 @@
 #include "kernels/matmul/scaled_lines.h"
 
+#include "kernels/matmul/line_walk.h"
+
 namespace nxv::kernels {
 
 using ir::Opcode;
@@ -7,11 +9,10 @@ using ir::Value;
 
 namespace {
 
-// Lines that take longer to measure one by one than all together: few workgroups would read them.
-constexpr uint64_t kLongLine = 4096, kFewLines = 1024;
-
 bool is_whole(const Product& product, const Factor& factor) {
-  const bool is_slow = factor.is_gathered || (product.k > kLongLine && factor.extent < kFewLines);
+  // Such lines take longer one by one than all together.
+  const bool is_slow =
+      factor.is_gathered || (product.k > kLongMeasured && factor.extent < kFewMeasured);
   // A tensor of which the factor is a small part is not read for it.
   return is_slow && factor.stored <= 4 * product.batch * factor.extent * product.k;
 }
