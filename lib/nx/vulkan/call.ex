@@ -2,7 +2,7 @@ defmodule Nx.Vulkan.Call do
   @moduledoc false
   # Operations by name. Their names and options are those of the library's tables.
 
-  import Nx.Vulkan.Number, only: [is_real: 1]
+  import Nx.Vulkan.Number, only: [is_real: 1, is_signed: 1]
   import Nx.Vulkan.Shape, only: [is_proper: 1]
   alias Nx.Vulkan.{Error, Native, Number, Operand, Operations, Precision, Shape, Type, Value}
 
@@ -21,7 +21,6 @@ defmodule Nx.Vulkan.Call do
 
   # Options that have all numbers of u64.
   @counters [:seed, :offset]
-  @signed -0x8000000000000000..0x7FFFFFFFFFFFFFFF
 
   @doc "All operations. `operands` is how many one takes; at least `-operands` when negative."
   @spec table() :: %{atom => row}
@@ -149,7 +148,7 @@ defmodule Nx.Vulkan.Call do
 
   defp native(:counter, n, _what) when is_integer(n), do: Number.to_native(n)
 
-  defp native(:integer, n, _what) when is_integer(n) and n in @signed, do: {:ok, n}
+  defp native(:integer, n, _what) when is_signed(n), do: {:ok, n}
   defp native(:integers, value, what), do: Shape.integers(value, what)
   defp native(:flag, flag, _what) when is_boolean(flag), do: {:ok, flag}
   defp native(:type, type, _what), do: Type.parse(type)

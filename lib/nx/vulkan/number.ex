@@ -9,6 +9,9 @@ defmodule Nx.Vulkan.Number do
   @signed -0x8000000000000000..0x7FFFFFFFFFFFFFFF
   @unsigned 0..0xFFFFFFFFFFFFFFFF
 
+  @doc "An integer of 64 bits with a sign."
+  defguard is_signed(n) when is_integer(n) and n in @signed
+
   @doc "A real number, or the atom of one that is not finite."
   defguard is_real(x) when is_number(x) or x in @non_finite
 
@@ -20,7 +23,7 @@ defmodule Nx.Vulkan.Number do
 
   @doc "A number for the NIF. The upper half of u64 travels in two's complement."
   @spec to_native(term) :: {:ok, term} | {:error, Error.t()}
-  def to_native(x) when is_integer(x) and x in @signed, do: {:ok, x}
+  def to_native(x) when is_signed(x), do: {:ok, x}
   def to_native(x) when is_integer(x) and x in @unsigned, do: {:ok, wrap(x)}
 
   def to_native({re, im}) when is_real(re) and is_real(im) do
@@ -45,7 +48,7 @@ defmodule Nx.Vulkan.Number do
 
   @doc "Whether it is an integer of 64 bits, of either sign."
   @spec fits?(term) :: boolean
-  def fits?(x), do: is_integer(x) and (x in @signed or x in @unsigned)
+  def fits?(x), do: is_signed(x) or (is_integer(x) and x in @unsigned)
 
   @doc """
   A number of any size for the NIF, as an element of `type`: modulo 2^64 for integer types, as a float
@@ -54,7 +57,7 @@ defmodule Nx.Vulkan.Number do
   @spec to_native(term, Nx.Vulkan.Type.t()) :: term
   def to_native(%{__struct__: Complex, re: re, im: im}, _type), do: {re, im}
 
-  def to_native(n, type) when is_integer(n) and n not in @signed,
+  def to_native(n, type) when is_integer(n) and not is_signed(n),
     do: if(Nx.Vulkan.Type.float?(type), do: n * 1.0, else: wrap(n))
 
   def to_native(n, _type), do: n

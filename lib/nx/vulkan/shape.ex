@@ -2,9 +2,8 @@ defmodule Nx.Vulkan.Shape do
   @moduledoc false
   # Shapes and axes as callers write them; the NIF takes lists of 64-bit integers.
 
+  import Nx.Vulkan.Number, only: [is_signed: 1]
   alias Nx.Vulkan.Error
-
-  @signed -0x8000000000000000..0x7FFFFFFFFFFFFFFF
 
   @doc "Whether it is a list that ends with an empty one. For guards: of others `length/1` raises."
   defguard is_proper(list) when is_list(list) and length(list) >= 0
@@ -35,7 +34,7 @@ defmodule Nx.Vulkan.Shape do
   def integers(tuple, name) when is_tuple(tuple), do: tuple |> Tuple.to_list() |> integers(name)
 
   def integers(list, name) when is_proper(list) do
-    if Enum.all?(list, &(is_integer(&1) and &1 in @signed)),
+    if Enum.all?(list, &is_signed/1),
       do: {:ok, list},
       else: not_integers(list, name)
   end
