@@ -5,6 +5,14 @@ namespace nxv::kernels {
 using ir::Opcode;
 using ir::Value;
 
+Value group_bits(const MatmulKernel& kernel, const MatmulKernel::Operand& operand, Value group) {
+  ir::Builder& b = kernel.b;
+  if (operand.dtype == DType::f32) return b.load(operand.buffer, group, ir::vec(ir::kU32, kGroup));
+  std::vector<Value> bits;
+  for (Value x : kernel.group(operand, group << 2)) bits.push_back(b.bitcast(x, ir::kU32));
+  return b.pack(bits);
+}
+
 LineWalk::LineWalk(const MatmulKernel& kernel, const Share& share)
     : b_(kernel.b),
       kernel_(kernel),
@@ -58,7 +66,10 @@ void LineWalk::each_element(const Visit& visit) const {
 
 Value LineWalk::load(const Place& place) const {
   const Value index = operand_->index(place);
-  if (by_groups_) return b_.load(operand_->buffer, index >> 2, ir::vec(ir::kU32, kGroup));
+  if (by_groups_) return group_bits(kernel_, *operand_, index >> 2);
+  if (operand_->dtype != DType::f32) {
+    return b_.bitcast(kernel_.element(*operand_, place)[0], ir::kU32);
+  }
   if (!operand_->is_checked()) return b_.load(operand_->buffer, index, ir::kU32);
   const Value inside = operand_->is_inside(place);
   const Value bits = b_.load(operand_->buffer, b_.select(inside, index, b_.u32(0)), ir::kU32);

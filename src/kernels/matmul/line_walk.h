@@ -14,6 +14,10 @@ namespace nxv::kernels {
 // of which take one workgroup long.
 inline constexpr uint64_t kFewMeasured = 1024, kLongMeasured = 4096;
 
+// The bits of a group of elements, as f32.
+ir::Value group_bits(const MatmulKernel& kernel, const MatmulKernel::Operand& operand,
+                     ir::Value group);
+
 class LineWalk {
  public:
   // Of a workgroup at a time. All are powers of two.

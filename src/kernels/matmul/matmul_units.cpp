@@ -195,19 +195,21 @@ class UnitMatmul {
   }
 
   void multiply(uint32_t step, Sum& sums) {
-    if (is_split_ && kernel_.is_transposed()) {
-      const auto b = matrices(ir::Matrix::b, 0, step);
-      add_products(matrices(ir::Matrix::a, 1, step), b, sums);
-      const auto a = matrices(ir::Matrix::a, 0, step);
-      add_products(a, b, sums);
-      return add_products(a, matrices(ir::Matrix::b, 1, step), sums);
-    }
-    const auto a = matrices(ir::Matrix::a, 0, step);
-    if (!is_split_) return add_products(a, matrices(ir::Matrix::b, 0, step), sums);
-    add_products(a, matrices(ir::Matrix::b, 1, step), sums);
-    const auto b = matrices(ir::Matrix::b, 0, step);
-    add_products(a, b, sums);
-    add_products(matrices(ir::Matrix::a, 1, step), b, sums);
+    const bool swaps = kernel_.is_transposed();
+    const ir::Matrix x = swaps ? ir::Matrix::b : ir::Matrix::a;
+    const ir::Matrix y = swaps ? ir::Matrix::a : ir::Matrix::b;
+    const auto add = [&](const std::vector<Value>& xs, const std::vector<Value>& ys) {
+      swaps ? add_products(ys, xs, sums) : add_products(xs, ys, sums);
+    };
+    const auto upper_x = matrices(x, 0, step);
+    if (planes(y) > 1) add(upper_x, matrices(y, 1, step));
+    const auto upper_y = matrices(y, 0, step);
+    add(upper_x, upper_y);
+    if (planes(x) > 1) add(matrices(x, 1, step), upper_y);
+  }
+
+  uint32_t planes(ir::Matrix use) const {
+    return planes_of((use == ir::Matrix::a ? kernel_.A : kernel_.B).dtype, layout_.factors);
   }
 
   // ---- Scales of lines

@@ -297,7 +297,10 @@ std::optional<UnitFactors> unit_factors(const Product& product, const Target& ta
   const plan::DevicePlan& plan = *target.plan;
   if (integer_shape(product, target)) return UnitFactors::integers;
   const DType type = product.type;
-  if (product.a.type != type || product.b.type != type) return std::nullopt;
+  const auto is_fit = [&](DType t) {
+    return t == type || (type == DType::f32 && (t == DType::f16 || t == DType::bf16));
+  };
+  if (!is_fit(product.a.type) || !is_fit(product.b.type)) return std::nullopt;
   if (!plan.has.coopmat || !plan.fixed_subgroup_size) return std::nullopt;
   if (accumulation(product, target).type != DType::f32) return std::nullopt;
   if (type == DType::bf16 && !plan.has.bf16) return std::nullopt;

@@ -107,7 +107,8 @@ PackedAccess packed_access(const Product& product, const Factor& factor);
 
 // ---- Matrix units
 
-// f32: `split` into two f16 (split_lines.h), or `scaled` and rounded to one (scaled_lines.h).
+// f32: `split` into two f16 (split_lines.h), or `scaled` and rounded to one (scaled_lines.h); a
+// factor may then be of f16 or bf16, of whose elements one f16 holds all.
 enum class UnitFactors : uint8_t { f16, bf16, split, scaled, integers };
 inline constexpr bool are_f32(UnitFactors f) {
   return f == UnitFactors::split || f == UnitFactors::scaled;

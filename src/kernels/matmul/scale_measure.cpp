@@ -93,7 +93,7 @@ class ScaleMeasure {
       std::vector<Value> groups, loaded;
       for (uint32_t i = 0; i < kLoads; ++i) {
         groups.push_back(b_.binary(Opcode::min, first + i * stride, end - 1u));
-        loaded.push_back(b_.load(operand.buffer, groups[i], ir::vec(ir::kU32, kGroup)));
+        loaded.push_back(group_bits(kernel_, operand, groups[i]));
       }
       for (uint32_t i = 0; i < kLoads; ++i) {
         for (uint32_t j = 0; j < kGroup; ++j) {

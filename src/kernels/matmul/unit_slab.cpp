@@ -17,7 +17,7 @@ UnitSlab::UnitSlab(const MatmulKernel& kernel, const MatmulKernel::Operand& oper
       depth_(tile.depth),
       threads_(tile.threads()),
       factors_(factors),
-      planes_(factors == UnitFactors::split ? 2 : 1),
+      planes_(planes_of(operand.dtype, factors)),
       is_full_(is_full),
       lines_(access.along_k ? extent : depth_),
       line_chunks_((access.along_k ? depth_ : extent) / kChunk),
@@ -53,7 +53,7 @@ void UnitSlab::locate(Value local, Value batch, Value first, Value free_end,
       if (slots_.empty()) start_ = start;
       slot.skip = (access_.along_k ? operand_.free_stride : operand_.depth_stride) * skipped;
     }
-    if (is_f32()) {
+    if (are_scaled()) {
       const bool shares = !access_.along_k && !slots_.empty();
       if (shares) slot.scales = slots_[0].scales;
       for (uint32_t i = 0; i < several && !shares; ++i) {
@@ -78,7 +78,7 @@ void UnitSlab::load(Value k) {
     } else if (access_.contiguous) {
       loaded.inside.push_back(step < end);
       load_contiguous(slot.at + at_most(step, end - several) * operand_.depth_stride, loaded);
-    } else if (access_.adjacent && !is_f32()) {
+    } else if (access_.adjacent && are_halves()) {
       load_adjacent(slot, step, end, loaded);
     } else {
       for (uint32_t i = 0; i < kChunk; ++i) {
@@ -97,11 +97,11 @@ void UnitSlab::load(Value k) {
 void UnitSlab::store() {
   for (size_t s = 0; s < slots_.size(); ++s) {
     const Value target = slots_[s].target + first_;
-    if (!is_f32()) {
+    if (!are_scaled()) {
       b_.shared_store(shared_, target, halves(loaded_[s]));
       continue;
     }
-    const Chunk all = scaled(loaded_[s], slots_[s].scales);
+    const Chunk all = scaled(elements(loaded_[s]), slots_[s].scales);
     Chunk high, low;
     for (size_t i = 0; i < kChunk; ++i) high[i] = upper(all[i]);
     b_.shared_store(shared_, target, packed(high));
@@ -113,11 +113,9 @@ void UnitSlab::store() {
 
 void UnitSlab::store_carefully() {
   for (size_t s = 0; s < slots_.size(); ++s) {
-    Chunk all = scaled(loaded_[s], slots_[s].scales);
-    for (size_t i = 0; i < kChunk; ++i) {
-      all[i] =
-          upper_carefully(masked(loaded_[s], i, element(loaded_[s], i), kernel_.zero()), all[i]);
-    }
+    const Chunk present = elements(loaded_[s]);
+    Chunk all = scaled(present, slots_[s].scales);
+    for (size_t i = 0; i < kChunk; ++i) all[i] = upper_carefully(present[i], all[i]);
     b_.shared_store(shared_, slots_[s].target + first_, packed(all));
   }
 }
@@ -132,7 +130,7 @@ Value UnitSlab::matrix(ir::Type type, uint32_t plane, Value free, uint32_t step)
 }
 
 void UnitSlab::load_contiguous(Value index, Loaded& loaded) {
-  if (!is_f32()) {
+  if (are_halves()) {
     loaded.values = {b_.load(operand_.buffer, index >> 3, kUnitWordType)};
     return;
   }
@@ -248,7 +246,7 @@ void UnitSlab::load_run(const Place& place, Value inside, Loaded& loaded) {
   const auto load = [&](Value at, ir::Type type) {
     return b_.load(operand_.buffer, b_.bitcast(at, ir::kU32), type);
   };
-  if (is_f32()) {
+  if (!are_halves()) {
     for (uint32_t i = 0; i < kChunk; ++i) {
       loaded.values.push_back(load(clamped(index + static_cast<int>(i), least, most), ir::kF32));
     }
@@ -263,7 +261,7 @@ void UnitSlab::load_run(const Place& place, Value inside, Loaded& loaded) {
 }
 
 Value UnitSlab::load_one(Value index) const {
-  if (is_f32()) return b_.load(operand_.buffer, index, ir::kF32);
+  if (!are_halves()) return b_.load(operand_.buffer, index, ir::kF32);
   const Value word = b_.load(operand_.buffer, index >> 1, ir::kU32);
   return (word >> ((index & 1u) << 4)) & 0xffffu;
 }
@@ -291,16 +289,29 @@ Value UnitSlab::halves(const Loaded& loaded) const {
   return b_.pack(words);
 }
 
-Value UnitSlab::element(const Loaded& loaded, size_t i) const {
-  if (loaded.values.size() != 2) return loaded.values[i];
-  return b_.extract(loaded.values[i / 4], static_cast<int>(i % 4));
+UnitSlab::Chunk UnitSlab::elements(const Loaded& loaded) const {
+  Chunk all;
+  if (are_halves()) {
+    const Value packed = halves(loaded);
+    std::array<Value, kUnitWords> words;
+    for (uint32_t i = 0; i < kUnitWords; ++i) words[i] = b_.extract(packed, static_cast<int>(i));
+    const std::vector<ir::Number> numbers = elements_in(words, operand_.dtype);
+    for (size_t i = 0; i < kChunk; ++i) all[i] = kernel_.number(numbers[i]);
+    return all;
+  }
+  for (size_t i = 0; i < kChunk; ++i) {
+    const Value x = loaded.values.size() == 2
+                        ? b_.extract(loaded.values[i / 4], static_cast<int>(i % 4))
+                        : loaded.values[i];
+    all[i] = masked(loaded, i, x, kernel_.zero());
+  }
+  return all;
 }
 
-UnitSlab::Chunk UnitSlab::scaled(const Loaded& loaded, const std::vector<Value>& scales) const {
+UnitSlab::Chunk UnitSlab::scaled(const Chunk& elements, const std::vector<Value>& scales) const {
   Chunk all;
   for (size_t i = 0; i < kChunk; ++i) {
-    const Value x = element(loaded, i) * scales[std::min(i, scales.size() - 1)];
-    all[i] = masked(loaded, i, x, kernel_.zero());
+    all[i] = elements[i] * scales[std::min(i, scales.size() - 1)];
   }
   return all;
 }

@@ -1,6 +1,6 @@
 // A slab of f16, bf16 or f32: lines along k, one for each row of A (column of B), or a line for
-// each step. Of split f32 there are two planes: the upper bits of all elements, and what remains of
-// them. Of scaled f32 there are the upper bits alone.
+// each step. Of f32 that is split there are two planes: the upper bits of all elements, and what
+// remains of them; of f32 that is scaled, and of narrower factors, there are the upper bits alone.
 #pragma once
 
 #include <array>
@@ -11,6 +11,11 @@
 #include "kernels/matmul/matmul_tile.h"
 
 namespace nxv::kernels {
+
+// Planes of a factor of `type`.
+inline uint32_t planes_of(DType type, UnitFactors factors) {
+  return factors == UnitFactors::split && type == DType::f32 ? 2 : 1;
+}
 
 class UnitSlab : public FactorSlab {
  public:
@@ -39,7 +44,8 @@ class UnitSlab : public FactorSlab {
   };
 
   uint32_t plane_size() const { return kUnitSide * distance_; }
-  bool is_f32() const { return are_f32(factors_); }
+  bool are_scaled() const { return are_f32(factors_); }
+  bool are_halves() const { return operand_.dtype != DType::f32; }  // in memory
   ir::Value at_most(ir::Value v, ir::Value limit) const {
     return b_.binary(ir::Opcode::min, v, limit);
   }
@@ -64,10 +70,10 @@ class UnitSlab : public FactorSlab {
   // What lies beyond the end of k is 0.
   ir::Value masked(const Loaded& loaded, size_t i, ir::Value v, ir::Value zero) const;
   ir::Value halves(const Loaded& loaded) const;
-  // Elements of f32, scaled.
+  // Elements as f32, those beyond the end 0; and on the scale of their lines.
   using Chunk = std::array<ir::Value, kChunk>;
-  ir::Value element(const Loaded& loaded, size_t i) const;
-  Chunk scaled(const Loaded& loaded, const std::vector<ir::Value>& scales) const;
+  Chunk elements(const Loaded& loaded) const;
+  Chunk scaled(const Chunk& elements, const std::vector<ir::Value>& scales) const;
   // The upper eleven bits of a scaled element, as f32. They are cut off in integers: compilers fold
   // x - f16(x) to 0, and pack_half rounds in either direction.
   ir::Value upper(ir::Value scaled) const;
