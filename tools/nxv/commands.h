@@ -48,6 +48,8 @@ struct ProductsOptions {
   bool fast = false;                // of f32, at that precision
   bool variants = false;            // every tile that could compute it, not the chosen one alone
   bool grid = false;                // and many that no choice takes
+  bool kernels = false;             // of each, where there are several
+  std::string only;                 // part of the names of variants
   bool json = false;
   int runs = 20;
   double within = 1.5;  // of the best: variants that are listed

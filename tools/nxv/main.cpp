@@ -85,7 +85,10 @@ int main(int argc, char** argv) {
       ->required();
   products->add_flag("--fast", products_options.fast, "products of f32 at the fast precision");
   products->add_flag("--variants", products_options.variants, "time every tile that could do it");
-  products->add_flag("--grid", products_options.grid, "time many small tiles that none chooses");
+  products->add_flag("--grid", products_options.grid,
+                     "time many tiles that are hardly ever chosen");
+  products->add_option("--only", products_options.only, "part of the names of variants");
+  products->add_flag("--kernels", products_options.kernels, "print the time of each kernel");
   products->add_flag("--json", products_options.json, "print JSON instead of a table");
   products->add_option("--runs", products_options.runs, "of each")
       ->check(CLI::PositiveNumber)

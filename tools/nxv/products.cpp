@@ -80,13 +80,22 @@ Shape parse(const std::string& text) {
 struct Timed {
   std::string variant;
   bool is_chosen = false;
-  double seconds = 0;  // median
+  double seconds = 0;                                   // median
+  std::vector<std::pair<std::string, double>> kernels;  // one after the other, likewise
   std::string failure;
 };
 
-// Tiles of lines and small ones in shared memory, of which few are ever chosen.
-std::vector<kernels::MatmulTile> grid_tiles(const kernels::Product& product) {
+// Parts of tiles on matrix units, tiles of lines, and small ones in shared memory, of which few are
+// ever chosen.
+std::vector<kernels::MatmulTile> grid_tiles(const kernels::Product& product,
+                                            const kernels::Target& target) {
   std::vector<kernels::MatmulTile> tiles;
+  for (const kernels::MatmulTile& tile : kernels::candidate_tiles(target)) {
+    if (tile.kind != kernels::MatmulTile::Kind::units || tile.split) continue;
+    for (uint32_t parts : {2u, 3u, 4u, 6u, 8u, 12u}) {
+      if (product.k >= uint64_t{128} * parts) tiles.push_back(with_parts(tile, parts));
+    }
+  }
   for (uint32_t teams : {1u, 2u, 4u, 8u, 16u}) {
     for (uint32_t depth : {8u, 16u, 32u}) {
       for (auto [rows, columns] : {std::pair{32u, 32u}, {16u, 32u}, {32u, 64u}, {64u, 64u}}) {
@@ -120,26 +129,24 @@ class Products {
  public:
   Products(Session& session, Precision precision) : session_(session), precision_(precision) {}
 
-  std::vector<Timed> run(const Shape& shape, bool variants, bool grid, int runs) {
+  std::vector<Timed> run(const Shape& shape, const ProductsOptions& options) {
     std::vector<Timed> all;
     make(shape);
     const kernels::Target target = kernels::make_target(session_.engine().plan());
     const kernels::Product product = kernels::product_of(region_);
     const kernels::MatmulTile chosen = kernels::choose_matmul(product, target);
     std::vector<kernels::MatmulTile> tiles{chosen};
-    if (variants) {
-      for (const kernels::MatmulTile& tile : kernels::candidate_tiles(target)) {
-        const bool is_new = std::none_of(tiles.begin(), tiles.end(), [&](const auto& other) {
-          return other.name() == tile.name();
-        });
-        if (is_new && !kernels::matmul_obstacle(product, target, tile)) tiles.push_back(tile);
+    const auto add = [&](const std::vector<kernels::MatmulTile>& more) {
+      for (const kernels::MatmulTile& tile : more) {
+        const std::string name = tile.name();
+        const bool is_known = std::any_of(tiles.begin(), tiles.end(),
+                                          [&](const auto& other) { return other.name() == name; });
+        const bool is_wanted = !is_known && name.find(options.only) != std::string::npos;
+        if (is_wanted && !kernels::matmul_obstacle(product, target, tile)) tiles.push_back(tile);
       }
-    }
-    if (grid) {
-      for (const kernels::MatmulTile& tile : grid_tiles(product)) {
-        if (!kernels::matmul_obstacle(product, target, tile)) tiles.push_back(tile);
-      }
-    }
+    };
+    if (options.variants) add(kernels::candidate_tiles(target));
+    if (options.grid) add(grid_tiles(product, target));
     session_.engine().call([&](runtime::Executor& executor, vulkan::Device& device) {
       std::vector<kernels::Lowering> ways;
       for (const kernels::MatmulTile& tile : tiles) {
@@ -151,9 +158,9 @@ class Products {
         for (const kernels::Launch& d : way.launches) request(executor, device, d).get();
       }
       for (size_t i = 0; i < ways.size(); ++i) {
-        Timed timed{tiles[i].name(), i == 0, 0, {}};
+        Timed timed{tiles[i].name(), i == 0, 0, {}, {}};
         try {
-          timed.seconds = time(executor, device, ways[i], runs);
+          time(executor, device, ways[i], options.runs, timed);
         } catch (const Error& e) {
           if (e.status() == Status::device_lost) throw;
           timed.failure = e.what();
@@ -196,9 +203,15 @@ class Products {
                                     [&] { return executor.compile(d.generate(region_)); });
   }
 
+  static double median(std::vector<double>& values) {
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+  }
+
   // Median device time of `runs` runs, one after the other, once the device's clocks are up.
-  double time(runtime::Executor& executor, vulkan::Device& device, const kernels::Lowering& way,
-              int runs) {
+  void time(runtime::Executor& executor, vulkan::Device& device, const kernels::Lowering& way,
+            int runs, Timed& timed) {
     vulkan::Queue& queue = device.queue();
     std::vector<vulkan::BlockRef> kept;
     std::vector<vulkan::Block*> workspaces;
@@ -208,6 +221,7 @@ class Products {
     }
     vulkan::Block* const outputs[] = {runtime::device_storage(*c_).block.get()};
     std::vector<double> seconds;
+    std::vector<std::vector<double>> of_kernels;
     const auto start = std::chrono::steady_clock::now();
     const auto is_cold = [&] {
       const auto passed = std::chrono::steady_clock::now() - start;
@@ -217,6 +231,7 @@ class Products {
     size_t copy = 0;
     while (is_cold() || seconds.empty()) {
       seconds.clear();
+      of_kernels.assign(way.launches.size(), {});
       queue.take_profile();
       for (int run = 0; run < runs; ++run) {
         copy = (copy + 1) % a_.size();
@@ -234,14 +249,19 @@ class Products {
       const std::vector<vulkan::KernelTime> times = queue.take_profile();
       for (size_t i = 0; i < times.size(); i += way.launches.size()) {
         double sum = 0;
-        for (size_t j = 0; j < way.launches.size(); ++j) sum += times[i + j].nanoseconds * 1e-9;
+        for (size_t j = 0; j < way.launches.size(); ++j) {
+          of_kernels[j].push_back(times[i + j].nanoseconds * 1e-9);
+          sum += of_kernels[j].back();
+        }
         seconds.push_back(sum);
       }
     }
     warm_ = true;
     queue.set_profiling(false);
-    std::nth_element(seconds.begin(), seconds.begin() + seconds.size() / 2, seconds.end());
-    return seconds[seconds.size() / 2];
+    timed.seconds = median(seconds);
+    for (size_t j = 0; j < way.launches.size(); ++j) {
+      timed.kernels.emplace_back(way.launches[j].generate(region_).name, median(of_kernels[j]));
+    }
   }
 
   Session& session_;
@@ -264,8 +284,7 @@ int run_products(const ProductsOptions& options) {
   nlohmann::json all = nlohmann::json::array();
   for (const Shape& shape : shapes) {
     const Precision precision = options.fast ? Precision::fast : Precision::accurate;
-    const std::vector<Timed> times =
-        Products(session, precision).run(shape, options.variants, options.grid, options.runs);
+    const std::vector<Timed> times = Products(session, precision).run(shape, options);
     double best = 1e9;
     for (const Timed& t : times) {
       if (t.failure.empty()) best = std::min(best, t.seconds);
@@ -285,6 +304,10 @@ int run_products(const ProductsOptions& options) {
         std::printf("%-28s %c %-36s %9.1f us %8.1f GFLOP/s %7.0f GB/s %6.2f\n", shape.text.c_str(),
                     t.is_chosen ? '*' : ' ', t.variant.c_str(), t.seconds * 1e6,
                     shape.flops() / t.seconds * 1e-9, shape.bytes() / t.seconds * 1e-9, ratio);
+        if (!options.kernels || t.kernels.size() < 2) continue;
+        for (const auto& [name, seconds] : t.kernels) {
+          std::printf("%-30s %-36s %9.1f us\n", "", name.c_str(), seconds * 1e6);
+        }
       }
     }
     std::fflush(stdout);

@@ -55,7 +55,7 @@ void ByteSlab::load(Value k) {
   for (const Slot& slot : slots_) loaded_.push_back(factor_.chunks(slot.lines, k + slot.step));
 }
 
-void ByteSlab::store() {
+void ByteSlab::store(uint32_t) {
   const auto store = [&] {
     for (size_t s = 0; s < slots_.size(); ++s) {
       for (uint32_t i = 0; i < loaded_[s].size(); ++i) {

@@ -20,7 +20,7 @@ class ByteSlab : public FactorSlab {
   void locate(ir::Value local, ir::Value batch, ir::Value first, ir::Value free_end,
               const std::function<ir::Value(ir::Value)>& scale_of) override;
   void load(ir::Value k) override;
-  void store() override;
+  void store(uint32_t lower_scale) override;
   ir::Value matrix(ir::Type type, uint32_t plane, ir::Value free, uint32_t step) const override;
 
  private:

@@ -33,9 +33,10 @@ class FactorSlab {
                       const std::function<ir::Value(ir::Value)>& scale_of) = 0;
   // Loads this invocation's chunks of the slab that starts at k.
   virtual void load(ir::Value k) = 0;
-  virtual void store() = 0;
+  // `lower_scale`: the binary logarithm of that of lower pieces, of split f32.
+  virtual void store(uint32_t lower_scale) = 0;
   // The same of scaled f32, of which some may not be finite.
-  virtual void store_carefully() { store(); }
+  virtual void store_carefully() { store(0); }
   // The matrix at rows (columns) `free` and steps `step`, multiples of its sides.
   virtual ir::Value matrix(ir::Type type, uint32_t plane, ir::Value free, uint32_t step) const = 0;
 

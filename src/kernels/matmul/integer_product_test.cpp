@@ -30,7 +30,7 @@ struct IntegerDevice : Device {
   std::vector<MatmulTile> tiles() const {
     std::vector<MatmulTile> all;
     for (const MatmulTile& t : candidate_tiles(target)) {
-      if (t.kind == MatmulTile::Kind::units ? t.chain == 0 : bool(t.is_packed)) all.push_back(t);
+      if (t.kind == MatmulTile::Kind::units || t.is_packed) all.push_back(t);
     }
     return all;
   }

@@ -31,10 +31,10 @@ void LineWalk::locate(const MatmulKernel::Operand& operand, const FactorAccess& 
   segment_ = along_k_ ? local_ & (segments_ - 1) : local_ / share_.lines;
   batch_ = group / groups;
   extent_ = extent;
-  const Value first = (group - batch_ * groups) * (share_.lines * share_.times);
+  first_ = (group - batch_ * groups) * (share_.lines * share_.times);
   lines_.clear(), frees_.clear(), at_.clear();
   for (uint32_t i = 0; i < share_.times; ++i) {
-    lines_.push_back(first + (i == 0 ? line_ : line_ + i * share_.lines));
+    lines_.push_back(first_ + (i == 0 ? line_ : line_ + i * share_.lines));
     frees_.push_back(b_.binary(Opcode::min, lines_[i], extent - 1u));
     at_.push_back(operand.of_batch(batch_) + operand.of_free(frees_[i]));
   }

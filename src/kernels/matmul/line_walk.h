@@ -14,6 +14,10 @@ namespace nxv::kernels {
 // of which take one workgroup long.
 inline constexpr uint64_t kFewMeasured = 1024, kLongMeasured = 4096;
 
+// Of a workgroup, at a time. Each of its invocations has several such lines of gathered factors,
+// for which it finds a step's place once.
+inline constexpr uint32_t kMeasuredLines = 32, kGatheredLines = 4;
+
 // The bits of a group of elements, as f32.
 ir::Value group_bits(const MatmulKernel& kernel, const MatmulKernel::Operand& operand,
                      ir::Value group);
@@ -37,8 +41,12 @@ class LineWalk {
   size_t lines() const { return lines_.size(); }  // of this invocation
   ir::Value batch() const { return batch_; }
   ir::Value line(size_t i) const { return frees_[i]; }  // the last one stands for those beyond it
-  // Whether this invocation answers for the line, which exists.
-  ir::Value answers(size_t i) const { return (segment_ == 0u) & (lines_[i] < extent_); }
+  ir::Value first() const { return first_; }            // line of the workgroup,
+  ir::Value place(size_t i) const { return lines_[i] - first_; }
+  ir::Value exists(size_t i) const { return lines_[i] < extent_; }
+  // Whether this invocation speaks for its lines; and for one that exists.
+  ir::Value speaks() const { return segment_ == 0u; }
+  ir::Value answers(size_t i) const { return speaks() & exists(i); }
 
   // The magnitudes, as bits, of this invocation's part of each of its lines; those beyond the end
   // are elements that others visit too, and not `inside`.
@@ -60,7 +68,7 @@ class LineWalk {
   const ir::Value local_;
   const MatmulKernel::Operand* operand_ = nullptr;
   bool by_groups_ = false, along_k_ = false;
-  ir::Value line_, segment_, batch_, extent_;
+  ir::Value first_, line_, segment_, batch_, extent_;
   std::vector<ir::Value> lines_, frees_;
   std::vector<Place> at_;
 };

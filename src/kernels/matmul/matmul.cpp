@@ -7,6 +7,7 @@
 #include "kernels/common/divide_up.h"
 #include "kernels/common/memory_format.h"
 #include "kernels/matmul/line_choice.h"
+#include "kernels/matmul/line_walk.h"
 #include "kernels/matmul/matmul_lines.h"
 #include "kernels/matmul/matmul_plain.h"
 #include "kernels/matmul/matmul_tiled.h"
@@ -221,9 +222,10 @@ class MatmulLowering {
   }
 
   bool is_full(const MatmulTile& tile) const {
-    const uint32_t steps = tile.kind == Kind::units ? tile.steps()
-                           : tile.teams > 1         ? tile.teams * sums_.block
-                                                    : 2 * tile.depth;
+    const uint32_t steps = tile.kind == Kind::units
+                               ? unit_steps(tile, *unit_factors(product_, target_))
+                           : tile.teams > 1 ? tile.teams * sums_.block
+                                            : 2 * tile.depth;
     return product_.m % tile.rows == 0 && product_.n % tile.columns == 0 && product_.k % steps == 0;
   }
 
@@ -246,6 +248,7 @@ class MatmulLowering {
   UnitLayout unit_layout(const MatmulTile& tile, const StoreLayout& store) const {
     UnitLayout layout;
     layout.tile = tile;
+    layout.tile.parts = 1;  // a word
     layout.factors = *unit_factors(product_, target_);
     layout.sums = {DType::f32, 0};  // in an order of their own
     if (const auto shape = integer_shape(product_, target_)) {
@@ -274,7 +277,7 @@ class MatmulLowering {
 
   uint64_t part_steps(const MatmulTile& tile) const {
     if (!tile.split) return product_.k;
-    return tile.kind == Kind::units ? unit_part_steps(product_, target_) : sums_.block;
+    return tile.kind == Kind::units ? steps_of_part(product_.k, tile.parts) : sums_.block;
   }
   uint64_t parts(const MatmulTile& tile) const { return divide_up(product_.k, part_steps(tile)); }
   uint64_t group_count(const MatmulTile& tile) const { return tile_count(tile) * parts(tile); }
@@ -298,18 +301,12 @@ class MatmulLowering {
 
   // ---- f32 on matrix units
 
-  // Measures the lines, judges, and dispatches both the kernel for matrix units and the one that
-  // computes what they may not.
+  // Measures the lines, and dispatches both the kernel for matrix units and the one that computes
+  // what they may not.
   void add_split(const MatmulTile& tile) {
     const LineSpace space(product_);
     const int lines = lowering_.add_workspace(space.bytes);
     add_measure(space, lines);
-
-    Launch& judged = add(kVerdicts, VerdictLayout{256}, SplitWords{{}, space.words},
-                         product_.batch * (product_.m + product_.n));
-    judged.groups = fold_groups(product_.batch, plan_);
-    judged.workspaces = {updates(lines)};
-    judged.reads_operands = judged.writes_output = false;
 
     const MatmulTile other = choose_shared(product_, target_);
     StoreLayout store = store_layout();
@@ -348,14 +345,20 @@ class MatmulLowering {
 
   void add_measure(const LineSpace& space, int lines) {
     MeasureLayout layout;
-    if (product_.a.is_gathered || product_.b.is_gathered) layout.lines = kGatheredLines;
-    const uint64_t together = uint64_t{kMeasuredLines} * layout.lines;
-    const uint64_t row_groups = divide_up(product_.m, together);
-    const uint64_t column_groups = divide_up(product_.n, together);
-    const uint64_t groups = product_.batch * (row_groups + column_groups);
-    layout.workgroup = plan_.max_workgroup_invocations >= 1024 ? 1024 : 256;
     layout.a = access_of(product_, product_.a);
     layout.b = access_of(product_, product_.b);
+    const auto is_along_k = [](const FactorAccess& f) {
+      return f.unit == FactorAccess::Unit::depth;
+    };
+    if (product_.a.is_gathered || product_.b.is_gathered) layout.times = kGatheredLines;
+    const bool are_along_k = is_along_k(layout.a) && is_along_k(layout.b) && layout.times == 1;
+    layout.lines = are_along_k ? kMeasuredLines / 4 : kMeasuredLines;
+    layout.workgroup = are_along_k || plan_.max_workgroup_invocations < 1024 ? 256 : 1024;
+    // Lines up to the end of the last block that is judged.
+    const uint64_t together = uint64_t{layout.lines} * layout.times;
+    const uint64_t row_groups = space.words.row_stride / together;
+    const uint64_t column_groups = space.words.column_stride / together;
+    const uint64_t groups = product_.batch * (row_groups + column_groups);
     layout.whole_groups = product_.k % kGroup == 0;
     MeasureWords words;
     words.split.lines = space.words;
@@ -421,29 +424,13 @@ class MatmulLowering {
 
 }  // namespace
 
-LineSpace::LineSpace(const Product& product) {
-  const auto whole = [](uint64_t n) { return (n + 3) / 4 * 4; };
-  const uint64_t row_stride = whole(product.m), column_stride = whole(product.n);
-  const uint64_t columns = product.batch * row_stride;
-  const uint64_t lines = columns + product.batch * column_stride;
-  words.row_stride = static_cast<uint32_t>(row_stride);
-  words.column_stride = static_cast<uint32_t>(column_stride);
-  words.columns = static_cast<uint32_t>(columns);
-  words.substances = static_cast<uint32_t>(lines);
-  words.verdicts = static_cast<uint32_t>(2 * lines);
-  bytes = (2 * lines + product.batch) * 4;
-}
-
 Lowering lower_matmul(const Region& region, const Target& target, const MatmulTile& tile) {
   MatmulLowering lowering(region, target);
   return tile.kind == Kind::plain ? lowering.plain() : lowering.tiled(tile);
 }
 
 Lowering lower_small_units(const Region& region, const Target& target) {
-  const bool is_split = unit_factors(product_of(region), target) == UnitFactors::split;
-  return lower_matmul(
-      region, target,
-      unit_tile(target.plan->subgroup_size, 64, 64, 32, 32, 32, is_split ? kSplitChain : 0));
+  return lower_matmul(region, target, unit_tile(target.plan->subgroup_size, 64, 64, 32, 32, 32));
 }
 
 std::vector<Candidate> candidates_of_product(const Region& region, const Target& target) {

@@ -9,6 +9,7 @@
 #include "kernels/matmul/line_walk.h"
 #include "kernels/matmul/matmul_units.h"
 #include "kernels/matmul/packed_factor.h"
+#include "kernels/matmul/split_lines.h"
 
 namespace nxv::kernels {
 namespace {
@@ -28,15 +29,28 @@ constexpr uint64_t kMinSplitSteps = uint64_t{1} << 30, kMinSplitDepth = 256;
 constexpr uint64_t kMinScaledSteps = uint64_t{1} << 29, kMinScaledDepth = 256;
 // Multiplications from which a CPU gains by the kernel of tiles.
 constexpr uint64_t kMinRegisterSteps = uint64_t{1} << 18;
-// Parts of a product that is split along k: steps, on matrix units at least, of which chains are
-// whole; blocks, of others; elements that their sums may be.
-constexpr uint64_t kMinPartSteps = 512, kUnitPartUnit = 64;
+// Parts of a product that is split along k: steps, on matrix units at least; blocks, of others;
+// elements that their sums may be.
+constexpr uint64_t kMinPartSteps = 512;
 constexpr uint64_t kMinParts = 8;
 constexpr uint64_t kMaxPartSums = uint64_t{1} << 26;
 // Steps from which the largest tiles in shared memory pay.
 constexpr uint64_t kMinLargeDepth = 128;
 // The plain kernel takes this many steps along k; longer products are added up by blocks.
 constexpr uint64_t kMaxPlainDepth = 32768;
+
+uint64_t tile_count(const Product& product, uint64_t rows, uint64_t columns) {
+  return product.batch * divide_up(product.m, rows) * divide_up(product.n, columns);
+}
+
+// Parts along k of a product on matrix units. A function of sizes and plan alone, since bits depend
+// on it.
+uint32_t unit_parts(const Product& product, const Target& target) {
+  const uint64_t enough = target.plan->tuning.busy_tiles, tiles = tile_count(product, 64, 64);
+  const uint64_t most = std::min(product.k / kMinPartSteps, kMaxPartSums / product.count());
+  const uint64_t parts = std::min(divide_up(3 * enough, tiles), most);
+  return tiles > enough || parts < 2 ? 1 : static_cast<uint32_t>(parts);
+}
 
 bool shares_cheaply(const Target& target) { return target.plan->tuning.shares_cheaply; }
 
@@ -51,8 +65,10 @@ const char* unit_obstacle(const Product& product, const Target& target, const Ma
   }
   if (tile.threads() > plan.max_workgroup_invocations) return "the workgroup is too large";
   if (tile.lanes != plan.subgroup_size) return "subgroups are of another size";
-  const uint64_t steps = tile.split ? unit_part_steps(product, target) : product.k;
-  if (steps / tile.steps() + 2 > plan.max_loop_iterations) {
+  if (product.count() * tile.parts > kMaxPartSums && tile.split) {
+    return "the sums of its parts are too many";
+  }
+  if (steps_of_part(product.k, tile.parts) / tile.depth + 2 > plan.max_loop_iterations) {
     return "the loop along k is too long";
   }
   const uint32_t planes = *factors == UnitFactors::split ? 2 : 1;
@@ -72,6 +88,7 @@ const char* unit_obstacle(const Product& product, const Target& target, const Ma
     return "invocations do not share the slabs evenly";
   }
   if (*factors != UnitFactors::split) return nullptr;
+  if (std::max(tile.rows, tile.columns) > kJudged) return "it is larger than what is judged";
   return matmul_obstacle(product, target, choose_shared(product, target));
 }
 
@@ -88,7 +105,7 @@ const char* unit_objection(const Product& product, const Target& target, UnitFac
   }
   if (factors != UnitFactors::split) {
     const bool may_round = factors != UnitFactors::integers;
-    if (may_round && unit_part_steps(product, target) > kMaxChain)
+    if (may_round && steps_of_part(product.k, unit_parts(product, target)) > kMaxChain)
       return "k is too long for one chain of additions";
     if (factors == UnitFactors::scaled) {
       if (product.k < kMinScaledDepth) return "k is too short for scaling f32 to pay";
@@ -129,10 +146,6 @@ const char* shared_objection(const Product& product, const Target& target) {
   return is_short ? "its tiles are too few to keep the device busy" : nullptr;
 }
 
-uint64_t tile_count(const Product& product, uint64_t rows, uint64_t columns) {
-  return product.batch * divide_up(product.m, rows) * divide_up(product.n, columns);
-}
-
 // The largest tiles that still give every core work, best first.
 std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target) {
   const uint32_t lanes = target.plan->subgroup_size;
@@ -143,15 +156,14 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
   const bool is_f32 = factors && are_f32(*factors);
   const bool is_scaled = factors == UnitFactors::scaled;
   const bool are_integers = integer_shape(product, target).has_value();
-  const uint32_t chain = factors == UnitFactors::split ? kSplitChain : 0;
   std::vector<MatmulTile> best;
   const auto add = [&](uint32_t rows, uint32_t columns, uint32_t depth, uint32_t subgroup_rows,
                        uint32_t subgroup_columns) {
-    best.push_back(unit_tile(lanes, rows, columns, depth, subgroup_rows, subgroup_columns, chain));
+    best.push_back(unit_tile(lanes, rows, columns, depth, subgroup_rows, subgroup_columns));
   };
-  if (unit_part_steps(product, target) < product.k) {
+  if (const uint32_t parts = unit_parts(product, target); parts > 1) {
     add(64, 64, is_f32 ? 32 : 64, 32, 32);
-    best.back().split = true;
+    best.back() = with_parts(best.back(), parts);
     return best;
   }
   // Wider tiles would be empty beyond the edge.
@@ -225,14 +237,6 @@ MatmulTile whole_tile(const Product& product, const Target& target) {
 }
 
 }  // namespace
-
-uint64_t unit_part_steps(const Product& product, const Target& target) {
-  const uint64_t enough = target.plan->tuning.busy_tiles, tiles = tile_count(product, 64, 64);
-  const uint64_t most = std::min(product.k / kMinPartSteps, kMaxPartSums / product.count());
-  const uint64_t parts = std::min(divide_up(3 * enough, tiles), most);
-  if (tiles > enough || parts < 2) return product.k;
-  return divide_up(divide_up(product.k, parts), kUnitPartUnit) * kUnitPartUnit;
-}
 
 // Several teams where the tiles are the smallest and still few.
 MatmulTile choose_shared(const Product& product, const Target& target) {
@@ -378,18 +382,16 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
   if (plan.has.coopmat) {
     tiles.push_back(unit_tile(plan.subgroup_size, 128, 256, 32, 64, 64));
     tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 32, 64, 64));
-    for (uint32_t chain : {0u, kSplitChain}) {
-      tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 32, 64, 32, chain));
-      tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 16, 64, 32, chain));
-      tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 32, 32, 32, chain));
-      tiles.push_back(unit_tile(plan.subgroup_size, 128, 64, 32, 32, 32, chain));
-      tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 32, 32, 32, chain));
-    }
+    tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 32, 64, 32));
+    tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 16, 64, 32));
+    tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 32, 32, 32));
+    tiles.push_back(unit_tile(plan.subgroup_size, 128, 64, 32, 32, 32));
+    tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 32, 32, 32));
+    tiles.push_back(with_parts(tiles.back(), 2));
     tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 64, 32, 64));
     tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 64, 32, 32));
     tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 64, 32, 32));
-    tiles.push_back(tiles.back());
-    tiles.back().split = true;
+    tiles.push_back(with_parts(tiles.back(), 2));
     if (plan.has.int8) {
       tiles.push_back(unit_tile(plan.subgroup_size, 128, 256, 64, 64, 64));
       tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 64, 64, 64));
@@ -397,10 +399,6 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
       tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 128, 64, 64));
       tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 128, 64, 32));
       tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 128, 32, 32));
-    }
-    for (uint32_t chain : {0u, kSplitChain}) {
-      tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 32, 32, 32, chain));
-      tiles.back().split = true;
     }
   }
   return tiles;

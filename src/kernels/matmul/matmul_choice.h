@@ -23,9 +23,6 @@ MatmulTile choose_matmul(const Product& product, const Target& target);
 const char* matmul_obstacle(const Product& product, const Target& target, const MatmulTile& tile);
 // The tile for shared memory: of devices that have it, and beside matrix units.
 MatmulTile choose_shared(const Product& product, const Target& target);
-// Steps along k of a part of a product on matrix units that is split. A function of sizes and plan
-// alone, since bits depend on it.
-uint64_t unit_part_steps(const Product& product, const Target& target);
 // Whether the plain kernel adds up the blocks of an element by different invocations, which keeps a
 // device busy where the result alone would not.
 bool adds_by_blocks(const Product& product, const Target& target);

@@ -153,12 +153,12 @@ TEST(MatmulChoice, FastProductsOfModels) {
   const auto chosen = [&](const Product& p) { return choose_matmul(p, make_target(plan)).name(); };
   // Layers of transformers, scores and what they weigh.
   EXPECT_EQ(chosen(fast(1, 512, 2304, 768)), "units_64_128_32_32_32");
-  EXPECT_EQ(chosen(fast(1, 512, 768, 3072)), "units_64_64_32_32_32_w");
+  EXPECT_EQ(chosen(fast(1, 512, 768, 3072)), "units_64_64_32_32_32_w3");
   EXPECT_EQ(chosen(fast(1, 4096, 4096, 4096)), "units_128_128_32_64_64");
   EXPECT_EQ(chosen(fast(1, 512, 50304, 768)), "units_128_128_32_64_64");
   // Convolutions and the gradients of their kernels.
   EXPECT_EQ(chosen(fast(1, 131072, 64, 576)), "units_128_64_32_32_32");
-  EXPECT_EQ(chosen(fast(1, 64, 576, 131072)), "units_64_64_32_32_32_w");
+  EXPECT_EQ(chosen(fast(1, 64, 576, 131072)), "units_64_64_32_32_32_w32");
   const auto why = [&](uint64_t m, uint64_t n, uint64_t k) {
     return refusal(fast(1, m, n, k), plan, Kind::units);
   };
@@ -180,21 +180,17 @@ TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
   };
   EXPECT_EQ(chosen(DType::f32, 64, 288, 131072), "shared_64_64_16_8_4_w");
   EXPECT_EQ(chosen(DType::f32, 64, 27, 131072), "shared_32_32_32_4_4_w");
-  EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_64_64_32_32_32_w_k32");
-  EXPECT_EQ(chosen(DType::f16, 512, 768, 3072), "units_64_64_64_32_32_w");
+  EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_64_64_32_32_32_w3");
+  EXPECT_EQ(chosen(DType::f16, 512, 768, 3072), "units_64_64_64_32_32_w3");
   EXPECT_EQ(chosen(DType::f16, 4096, 768, 3072), "units_128_128_32_64_64");
   // Nor are tiles wider than the product.
-  EXPECT_EQ(chosen(DType::f32, 131072, 64, 576), "units_128_64_32_32_32_k32");
+  EXPECT_EQ(chosen(DType::f32, 131072, 64, 576), "units_128_64_32_32_32");
   EXPECT_EQ(chosen(DType::f16, 64, 131072, 576), "units_64_128_32_32_32");
   EXPECT_EQ(chosen(DType::f32, 131072, 64, 27), "shared_128_64_8_8_8");
-  // Parts are as long as their number allows, and are whole numbers of slabs.
-  const auto steps = [&](uint64_t m, uint64_t n, uint64_t k) {
-    return unit_part_steps(product(DType::bf16, m, n, k), make_target(plan));
-  };
-  EXPECT_EQ(steps(512, 768, 3072), 1024u);
-  EXPECT_EQ(steps(64, 64, 100000), 576u);
-  EXPECT_EQ(steps(4096, 4096, 4096), 4096u);
-  EXPECT_EQ(steps(64, 64, 512), 512u);
+  // Parts are whole numbers of slabs.
+  EXPECT_EQ(steps_of_part(3072, 3), 1024u);
+  EXPECT_EQ(steps_of_part(100000, 195), 576u);
+  EXPECT_EQ(steps_of_part(4096, 1), 4096u);
 }
 
 // With units of 8-bit integers of one sign, and dot products of both.
@@ -228,9 +224,9 @@ TEST(MatmulChoice, ProductsOfBytes) {
        "shared_64_64_16_8_4"},
       {product(s8, 512, 512, 512), "units_64_64_64_32_32", "shared_32_32_64_4_4_p",
        "shared_32_32_32_4_4"},
-      {byte_product(s32, s8, 512, 512, 4096), "units_64_64_64_32_32_w", "shared_32_32_64_4_4_p",
+      {byte_product(s32, s8, 512, 512, 4096), "units_64_64_64_32_32_w5", "shared_32_32_64_4_4_p",
        "shared_32_32_32_4_4"},
-      {byte_product(DType::f32, s8, 512, 512, 1024), "units_64_64_64_32_32_w",
+      {byte_product(DType::f32, s8, 512, 512, 1024), "units_64_64_64_32_32_w2",
        "shared_32_32_64_4_4_p", "shared_32_32_32_4_4"},
       {product(u8, 1024, 1024, 1024), "shared_64_64_64_8_4_p", "shared_64_64_64_8_4_p",
        "shared_64_64_16_8_4"},

@@ -216,7 +216,10 @@ class PlainMatmul {
       const auto judged = kernel_.arguments.words_as<JudgedWords>();
       const Value row = words_.divide(element, &Words::columns);
       const SplitLines lines(kernel_, kWordsOf<PlainWords>);
-      const Value by_units = lines.verdict(words_.divide(row, &Words::rows)) != 0u;
+      const Value column = element - row * words_[&Words::columns];
+      const Value batch = words_.divide(row, &Words::rows);
+      const Value verdict = lines.verdict(batch, row - batch * words_[&Words::rows], column);
+      const Value by_units = verdict != static_cast<uint32_t>(Verdict::rejected);
       const Value unit_parts = judged[&JudgedWords::unit_parts];
       first = b_.select(by_units, b_.u32(0), unit_parts);
       end = b_.select(by_units, unit_parts, unit_parts + end);

@@ -55,14 +55,14 @@ TEST(MatmulScaled, EveryTile) {
   for (uint32_t subgroup : {16, 32, 64}) {
     const UnitDevice device(subgroup);
     int tiles = 0;
-    for (const MatmulTile& tile : device.tiles(0)) {
-      Problem inside = fast_problem(1, tile.rows, tile.columns, 2 * tile.steps());
+    for (const MatmulTile& tile : device.tiles()) {
+      Problem inside = fast_problem(1, tile.rows, tile.columns, 2 * tile.depth);
       if (matmul_obstacle(product_of(inside.region), device.target, tile)) continue;
       ++tiles;
       inside.fill(1, small_number);
       EXPECT_EQ(run(inside, lower_matmul(inside.region, device.target, tile)), exact(inside))
           << tile.name() << " " << name_of(inside);
-      Problem edges = fast_problem(1, tile.rows + 8, tile.columns - 24, tile.steps() + 24);
+      Problem edges = fast_problem(1, tile.rows + 8, tile.columns - 24, tile.depth + 24);
       edges.fill(2, small_number);
       EXPECT_EQ(run(edges, lower_matmul(edges.region, device.target, tile)), exact(edges))
           << tile.name() << " " << name_of(edges);
@@ -79,7 +79,7 @@ TEST(MatmulScaled, EveryPatternOfStrides) {
       for (int64_t odd : {0, 1}) {
         Problem p = fast_problem(2, 40 + odd, 24 - odd, 72 + odd, pa, pb);
         p.fill(3, small_number);
-        EXPECT_EQ(run(p, lower_matmul(p.region, device.target, device.tile(0))), exact(p))
+        EXPECT_EQ(run(p, lower_matmul(p.region, device.target, device.tile())), exact(p))
             << name_of(p) << " " << static_cast<int>(pa) << " " << static_cast<int>(pb);
       }
     }
@@ -111,7 +111,7 @@ TEST(MatmulScaled, ElevenBitsOfAnyNumbers) {
     for (const auto& kind : kinds) {
       Problem p = fast_problem(1, 64, 64, 512);
       p.fill(5 + subgroup, kind);
-      const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile(0)));
+      const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile()));
       EXPECT_LT(errors(p, c).units, 3.5e-4);
       expect_bounded(p, c);
     }
@@ -135,7 +135,7 @@ TEST(MatmulScaled, LinesOfAnyScale) {
     scale(p.a, p.a_bytes, true, static_cast<int>(line * 5) - 100);
     scale(p.b, p.b_bytes, false, static_cast<int>(line * 5) - 105);
   }
-  expect_bounded(p, run(p, lower_matmul(p.region, device.target, device.tile(0))));
+  expect_bounded(p, run(p, lower_matmul(p.region, device.target, device.tile())));
 }
 
 // One scale for all: nothing of a line is rounded further than by the largest of the tensor.
@@ -149,12 +149,11 @@ TEST(MatmulScaled, FewLongLinesAreScaledWhole) {
         const ScaleLayout layout = scale_layout(product_of(p.region));
         ASSERT_TRUE(layout.whole_a && layout.whole_b);
         p.fill(7, any_real);
-        const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile(0, is_split)));
+        const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile(is_split)));
         EXPECT_LT(errors(p, c).units, 3e-4);
         expect_bounded(p, c);
         p.fill(8, small_number);
-        EXPECT_EQ(run(p, lower_matmul(p.region, device.target, device.tile(0, is_split))),
-                  exact(p));
+        EXPECT_EQ(run(p, lower_matmul(p.region, device.target, device.tile(is_split))), exact(p));
       }
     }
   }
@@ -197,7 +196,7 @@ TEST(MatmulScaled, KeepsWhatIsNotFinite) {
       const uint32_t all_bits = 0x7fffffff;
       std::memcpy(p.a_bytes.data() + p.a.at(1, 5, 4) * 4, &all_bits, 4);
 
-      const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile(0)));
+      const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile()));
       const Bytes wanted = run(p, lower_matmul(p.region, device.target, MatmulTile{}));
       int special = 0;
       for (int64_t i = 0; i < 2 * p.m * p.n; ++i) {
@@ -223,7 +222,7 @@ TEST(MatmulScaled, TransposedProductsHaveTheSameBits) {
   Problem p = fast_problem(2, 70, 72, 96, Pattern::rows, Pattern::columns);
   p.fill(5, any_real);
   const Problem q = fast(transposed(p));
-  const MatmulTile tile = device.tile(0);
+  const MatmulTile tile = device.tile();
   EXPECT_EQ(run(q, lower_matmul(q.region, device.target, tile)),
             transposed(p, run(p, lower_matmul(p.region, device.target, tile))));
 }
@@ -234,7 +233,7 @@ TEST(MatmulScaled, ExpressionsBehindTheSum) {
     for (int64_t n : {72, 74}) {
       Problem p = fast_problem(1, 70, n, is_split ? 1100 : 96);
       p.fill(5, any_real);
-      const MatmulTile tile = device.tile(0, is_split);
+      const MatmulTile tile = device.tile(is_split);
       const Bytes product = run(p, lower_matmul(p.region, device.target, tile));
       for (DType out : {DType::f16, DType::f32}) {
         Problem q = p;
@@ -273,8 +272,7 @@ TEST(MatmulScaled, ChosenByShapeAndPrecisionAlone) {
   EXPECT_EQ(kernels(DType::f16, 1, 512, 512, 512), "matmul_units ");
   // Without what scales need, products are accurate.
   device.plan.has.subgroup_arithmetic = false;
-  EXPECT_EQ(kernels(f32, 1, 4096, 4096, 4096),
-            "matmul_measure matmul_verdicts matmul_units matmul_shared ");
+  EXPECT_EQ(kernels(f32, 1, 4096, 4096, 4096), "matmul_measure matmul_units matmul_shared ");
   device.plan.has.coopmat = false;
   EXPECT_EQ(kernels(f32, 1, 4096, 4096, 4096), "matmul_shared ");
 }

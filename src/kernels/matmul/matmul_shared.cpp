@@ -40,12 +40,10 @@ class SharedMatmul {
     b_.if_(group < words_[&Words::groups], [&] {
       const TilePart place = part_of(words_, group, tile_.split);
       part_ = place.part;
-      const Value tile = place.tile;
-      if (!layout_.rejected) return compute(tile);
-      const Value batch =
-          words_.divide(words_.divide(tile, &Words::column_tiles), &Words::row_tiles);
-      const Value verdict = SplitLines(kernel_).verdict(batch);
-      b_.if_(verdict == 0u, [&] { compute(tile); });
+      find(place.tile);
+      if (!layout_.rejected) return compute();
+      const Value verdict = SplitLines(kernel_).verdict(batch_, first_row_, first_column_);
+      b_.if_(verdict == static_cast<uint32_t>(Verdict::rejected), [&] { compute(); });
     });
     return b_.finish();
   }
@@ -53,22 +51,25 @@ class SharedMatmul {
  private:
   using Words = TileWords;
 
-  void compute(Value tile) {
+  void find(Value tile) {
     const Value row_tile = words_.divide(tile, &Words::column_tiles);
     const Value column_tile = tile - row_tile * words_[&Words::column_tiles];
     batch_ = words_.divide(row_tile, &Words::row_tiles);
-    const Value first_row = (row_tile - batch_ * words_[&Words::row_tiles]) * tile_.rows;
-    const Value first_column = column_tile * tile_.columns;
+    first_row_ = (row_tile - batch_ * words_[&Words::row_tiles]) * tile_.rows;
+    first_column_ = column_tile * tile_.columns;
+  }
+
+  void compute() {
     Value local = b_.builtin(ir::Builtin::local_index);
     if (has_teams()) {
       team_ = local / tile_.team_threads();
       local = local - team_ * tile_.team_threads();
     }
     place(local);
-    row_ = first_row + quad_row_ * kGroup;
-    column_ = first_column + quad_column_ * kGroup;
-    slab_a_.locate(team_, local, batch_, first_row, kernel_.m());
-    slab_b_.locate(team_, local, batch_, first_column, kernel_.n());
+    row_ = first_row_ + quad_row_ * kGroup;
+    column_ = first_column_ + quad_column_ * kGroup;
+    slab_a_.locate(team_, local, batch_, first_row_, kernel_.m());
+    slab_b_.locate(team_, local, batch_, first_column_, kernel_.n());
 
     const Sum zeros(size_t{tile_.thread_rows} * tile_.thread_columns,
                     tile_.is_packed ? b_.u32(0) : kernel_.zero());
@@ -243,7 +244,7 @@ class SharedMatmul {
   const MatmulStore store_;
   SharedSlab slab_a_, slab_b_;
   Value team_, part_;  // absent: there is one
-  Value batch_, row_, column_, quad_row_, quad_column_;
+  Value batch_, first_row_, first_column_, row_, column_, quad_row_, quad_column_;
   std::vector<ir::Var> sums_;
 };
 

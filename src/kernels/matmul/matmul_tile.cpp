@@ -1,5 +1,7 @@
 #include "kernels/matmul/matmul_tile.h"
 
+#include "kernels/common/divide_up.h"
+
 namespace nxv::kernels {
 
 std::string MatmulTile::name() const {
@@ -10,9 +12,9 @@ std::string MatmulTile::name() const {
   }
   if (total_in_output) s += "_c";
   if (split) s += "_w";
+  if (parts > 1) s += std::to_string(parts);
   if (is_packed) s += "_p";
   if (shuffle) s += "_s";
-  if (chain) s += "_k" + std::to_string(chain);
   if (teams > 1) s += "_t" + std::to_string(teams);
   return s;
 }
@@ -63,8 +65,19 @@ MatmulTile with_teams(MatmulTile tile, uint32_t teams) {
   return tile;
 }
 
+MatmulTile with_parts(MatmulTile tile, uint32_t parts) {
+  tile.parts = parts;
+  tile.split = parts > 1;
+  return tile;
+}
+
+uint64_t steps_of_part(uint64_t k, uint32_t parts) {
+  constexpr uint64_t kUnit = 64;  // the longest slab
+  return parts == 1 ? k : divide_up(divide_up(k, uint64_t{parts}), kUnit) * kUnit;
+}
+
 MatmulTile unit_tile(uint32_t subgroup, uint32_t rows, uint32_t columns, uint32_t depth,
-                     uint32_t subgroup_rows, uint32_t subgroup_columns, uint32_t chain) {
+                     uint32_t subgroup_rows, uint32_t subgroup_columns) {
   MatmulTile t;
   t.kind = MatmulTile::Kind::units;
   t.rows = rows;
@@ -73,7 +86,6 @@ MatmulTile unit_tile(uint32_t subgroup, uint32_t rows, uint32_t columns, uint32_
   t.thread_rows = subgroup_rows;
   t.thread_columns = subgroup_columns;
   t.lanes = subgroup;
-  t.chain = chain;
   return t;
 }
 

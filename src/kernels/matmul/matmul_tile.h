@@ -26,15 +26,14 @@ struct MatmulTile {
   // shared, lines: parts of the workgroup, each of which adds up other blocks of the tile's
   // elements.
   uint32_t teams = 1;
-  // units: steps along k that they add up before the sum goes to a total; 0: all of them.
-  uint32_t chain = 0;
   // Where the sum of the finished blocks waits while the next block is added up: in registers, or
   // in C itself.
   Choice<bool> total_in_output = false;
   // A workgroup takes a part of the steps along k, and its sums go to a workspace, where those of
   // all parts are then added up, in order. A part is: of lines, one block for each team; of shared
-  // tiles, one block; of units, `part_steps` of the product.
+  // tiles, one block; of units, one of `parts`.
   Choice<bool> split = false;
+  uint32_t parts = 1;
   // shared: a word has four steps along k of 8-bit integers, whose products an instruction adds up.
   Choice<bool> is_packed = false;
   // registers: the lanes of a subgroup load different rows of A and pass them around.
@@ -44,8 +43,6 @@ struct MatmulTile {
   uint32_t team_threads() const {
     return kind == Kind::plain ? 1 : (rows / thread_rows) * (columns / thread_columns) * lanes;
   }
-  // units: steps along k of an iteration.
-  uint32_t steps() const { return std::max(depth, chain); }
   // lines: of C, for each workgroup; they are its rows or its columns. An invocation has some of
   // them, and all of the few vectors that the lines are multiplied with.
   bool lines_are_rows() const { return rows > thread_rows; }
@@ -66,11 +63,10 @@ MatmulTile line_tile(bool lines_are_rows, uint32_t vectors, uint32_t lanes, uint
 // The tile of four times as many steps, packed.
 MatmulTile packed(MatmulTile tile);
 MatmulTile with_teams(MatmulTile tile, uint32_t teams);
+// Of units. Parts are whole numbers of slabs, and so may be fewer.
+MatmulTile with_parts(MatmulTile tile, uint32_t parts);
+uint64_t steps_of_part(uint64_t k, uint32_t parts);
 MatmulTile unit_tile(uint32_t subgroup, uint32_t rows, uint32_t columns, uint32_t depth,
-                     uint32_t subgroup_rows, uint32_t subgroup_columns, uint32_t chain = 0);
-
-// Steps along k that matrix units may add up in one accumulator, which they truncate, of f32 that
-// were split: the error stays below that of a chain of fma.
-inline constexpr uint32_t kSplitChain = 32;
+                     uint32_t subgroup_rows, uint32_t subgroup_columns);
 
 }  // namespace nxv::kernels

@@ -59,8 +59,8 @@ class UnitMatmul {
       const Value tile = place.tile;
       find_tile(tile);
       if (!is_split_) return compute();
-      const Value verdict = lines().verdict(batch_);
-      b_.if_(verdict != 0u, [&] { compute(); });
+      verdict_ = lines().verdict(batch_, first_row_, first_column_);
+      b_.if_(verdict_ != static_cast<uint32_t>(Verdict::rejected), [&] { compute(); });
     });
     return b_.finish();
   }
@@ -110,46 +110,59 @@ class UnitMatmul {
     slab_b_->locate(local, batch_, first_column_, kernel_.n(),
                     [&](Value column) { return scale(column_shift(column)); });
 
-    const Value zeros = b_.matrix_fill(zero());
-    std::vector<ir::Var> totals;
-    for (uint32_t i = 0; i < matrix_rows_ * matrix_columns_; ++i) totals.push_back(b_.var(zeros));
+    zeros_ = b_.matrix_fill(zero());
+    for (uint32_t i = 0; i < matrix_rows_ * matrix_columns_; ++i) totals_.push_back(b_.var(zeros_));
+    if (is_split_) {
+      b_.if_(
+          verdict_ == static_cast<uint32_t>(Verdict::two_scales), [&] { add_up(kLowerScale); },
+          [&] { add_up(0); });
+    } else {
+      add_up(0);
+    }
+    finish(MatmulKernel::read(totals_));
+  }
 
+  // All steps of the part. `lower_scale`: of lower pieces.
+  void add_up(uint32_t lower_scale) {
     Value begin = b_.u32(0), end = kernel_.k();
     if (tile_.split) {
       begin = part_ * words_[&Words::part_steps];
       end = b_.binary(Opcode::min, begin + words_[&Words::part_steps], end);
     }
+    const bool has_chains = is_split_ && lower_scale == 0;
+    const uint32_t steps = unit_steps(tile_, layout_.factors);
     load(begin);
-    store();
+    store(lower_scale);
     b_.barrier();
-    b_.for_range(begin, end, b_.u32(tile_.steps()), [&](Value k) {
-      Sum sums = tile_.chain ? Sum(totals.size(), zeros) : MatmulKernel::read(totals);
-      for (uint32_t done = 0; done < tile_.steps(); done += tile_.depth) {
+    b_.for_range(begin, end, b_.u32(steps), [&](Value k) {
+      Sum sums = has_chains ? Sum(totals_.size(), zeros_) : MatmulKernel::read(totals_);
+      for (uint32_t done = 0; done < steps; done += tile_.depth) {
         Value next = k + (done + tile_.depth);
         if (layout_.is_full) next = b_.binary(Opcode::min, next, end - tile_.depth);
         load(next);
-        for (uint32_t step = 0; step < tile_.depth; step += matrix_steps_) multiply(step, sums);
+        for (uint32_t step = 0; step < tile_.depth; step += matrix_steps_) {
+          if (is_split_) {
+            lower_scale == 0 ? add_pieces(step, sums) : add_scaled_pieces(step, sums);
+          } else {
+            add_products(matrices(ir::Matrix::a, 0, step), matrices(ir::Matrix::b, 0, step), sums);
+          }
+        }
         b_.barrier();
-        store();
+        store(lower_scale);
         b_.barrier();
       }
-      if (tile_.chain) {
-        const Sum before = MatmulKernel::read(totals);
-        for (size_t i = 0; i < sums.size(); ++i) sums[i] = b_.matrix_add(before[i], sums[i]);
-      }
-      MatmulKernel::write(totals, sums);
+      MatmulKernel::write(totals_, has_chains ? added(MatmulKernel::read(totals_), sums) : sums);
     });
-    finish(MatmulKernel::read(totals));
   }
 
   void load(Value k) {
     slab_a_->load(k);
     slab_b_->load(k);
   }
-  void store() {
+  void store(uint32_t lower_scale) {
     const auto plainly = [&] {
-      slab_a_->store();
-      slab_b_->store();
+      slab_a_->store(lower_scale);
+      slab_b_->store(lower_scale);
     };
     if (!is_scaled_) return plainly();
     b_.if_(
@@ -194,18 +207,46 @@ class UnitMatmul {
     }
   }
 
-  void multiply(uint32_t step, Sum& sums) {
+  // Calls add(matrices of one factor, those of the other), of the upper pieces of both and of a
+  // lower piece and an upper one, in an order that does not depend on which factor is the first.
+  template <typename F>
+  void each_pieces(uint32_t step, bool lower_first, F&& add) {
     const bool swaps = kernel_.is_transposed();
     const ir::Matrix x = swaps ? ir::Matrix::b : ir::Matrix::a;
     const ir::Matrix y = swaps ? ir::Matrix::a : ir::Matrix::b;
-    const auto add = [&](const std::vector<Value>& xs, const std::vector<Value>& ys) {
-      swaps ? add_products(ys, xs, sums) : add_products(xs, ys, sums);
+    const auto in_order = [&](const std::vector<Value>& xs, const std::vector<Value>& ys,
+                              bool is_lower) {
+      swaps ? add(ys, xs, is_lower) : add(xs, ys, is_lower);
     };
     const auto upper_x = matrices(x, 0, step);
-    if (planes(y) > 1) add(upper_x, matrices(y, 1, step));
+    if (planes(y) > 1) in_order(upper_x, matrices(y, 1, step), true);
     const auto upper_y = matrices(y, 0, step);
-    add(upper_x, upper_y);
-    if (planes(x) > 1) add(matrices(x, 1, step), upper_y);
+    if (!lower_first) in_order(upper_x, upper_y, false);
+    if (planes(x) > 1) in_order(matrices(x, 1, step), upper_y, true);
+    if (lower_first) in_order(upper_x, upper_y, false);
+  }
+
+  void add_pieces(uint32_t step, Sum& sums) {
+    each_pieces(step, false, [&](const auto& a, const auto& b, bool) { add_products(a, b, sums); });
+  }
+
+  // The sums of a step, before they go to the totals, are those on the scale of lower pieces first.
+  void add_scaled_pieces(uint32_t step, Sum& totals) {
+    Sum sums(totals.size(), zeros_);
+    const bool has_lower = planes(ir::Matrix::a) + planes(ir::Matrix::b) > 2;
+    each_pieces(step, true, [&](const auto& a, const auto& b, bool is_lower) {
+      if (!is_lower && has_lower) {
+        const Value unit = b_.matrix_fill(b_.bitcast(b_.u32((127 - kLowerScale) << 23), ir::kF32));
+        for (Value& sum : sums) sum = b_.matrix_multiply(sum, unit);
+      }
+      add_products(a, b, sums);
+    });
+    totals = added(totals, sums);
+  }
+
+  Sum added(Sum totals, const Sum& sums) {
+    for (size_t i = 0; i < sums.size(); ++i) totals[i] = b_.matrix_add(totals[i], sums[i]);
+    return totals;
   }
 
   uint32_t planes(ir::Matrix use) const {
@@ -318,6 +359,8 @@ class UnitMatmul {
   ir::Shared care_;
   Value has_care_;
   Value part_;  // absent: there is one
+  Value verdict_, zeros_;
+  std::vector<ir::Var> totals_;
   Value batch_, first_row_, first_column_;
   Value row_, column_;  // of the subgroup, in the tile
 };

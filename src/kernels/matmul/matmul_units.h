@@ -30,6 +30,11 @@ struct UnitLayout {
   Choice<bool> is_full = false;  // no step lies beyond the end of k, nor a row or column outside
 };
 
+// Steps along k of an iteration.
+inline uint32_t unit_steps(const MatmulTile& tile, UnitFactors factors) {
+  return factors == UnitFactors::split ? std::max(tile.depth, kSplitChain) : tile.depth;
+}
+
 // Words: TileWords; SplitWords where f32 is split, ScaledWords where it is scaled. Workspaces: the
 // lines, of f32; the totals, if they go there.
 struct ScaledWords {

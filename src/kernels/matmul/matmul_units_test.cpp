@@ -1,4 +1,5 @@
 // Matrix units in the interpreter: lavapipe has none.
+#include "kernels/matmul/split_lines.h"
 #include "kernels/matmul/unit_device_test.h"
 
 namespace nxv::kernels {
@@ -7,12 +8,13 @@ namespace {
 TEST(MatmulUnits, EveryTile) {
   const UnitDevice device;
   for (DType t : kTypes) {
-    for (const MatmulTile& tile : device.tiles(chain_of(t))) {
-      Problem inside(t, t, 1, tile.rows, tile.columns, 2 * tile.steps());
+    for (const MatmulTile& tile : device.tiles()) {
+      Problem inside(t, t, 1, tile.rows, tile.columns, 2 * tile.depth);
+      if (matmul_obstacle(product_of(inside.region), device.target, tile)) continue;
       inside.fill(1, small_number);
       EXPECT_EQ(run(inside, lower_matmul(inside.region, device.target, tile)), exact(inside))
           << tile.name() << " " << name_of(inside);
-      Problem edges(t, t, 1, tile.rows + 8, tile.columns - 24, tile.steps() + 24);
+      Problem edges(t, t, 1, tile.rows + 8, tile.columns - 24, tile.depth + 24);
       edges.fill(2, small_number);
       EXPECT_EQ(run(edges, lower_matmul(edges.region, device.target, tile)), exact(edges))
           << tile.name() << " " << name_of(edges);
@@ -31,7 +33,7 @@ TEST(MatmulUnits, EveryPatternOfStrides) {
           Problem p(t, t, 2, 40 + odd, 24 - odd, 72 + odd, pa, pb);
           p.fill(3, small_number);
           // Of one element nobody can tell the substance: it may be 0.
-          const MatmulTile tile = device.tile(chain_of(t));
+          const MatmulTile tile = device.tile();
           EXPECT_EQ(run(p, lower_matmul(p.region, device.target, tile)), exact(p))
               << name_of(p) << " " << static_cast<int>(pa) << " " << static_cast<int>(pb);
         }
@@ -46,7 +48,7 @@ TEST(MatmulUnits, RoundsToNearestEven) {
     Problem p(t, t, 1, 33, 34, 64);
     p.fill(4, any_real);
     // Sums of so few products are exact in the interpreter before they are rounded to f32.
-    const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile(0)));
+    const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile()));
     const double half_ulp = t == DType::f16 ? 0x1p-11 : 0x1p-8;
     for (int64_t i = 0; i < p.m * p.n; ++i) {
       double wanted = 0;
@@ -82,7 +84,7 @@ void scale_line(Problem& p, const Matrix& m, Bytes& bytes, int64_t batch, int64_
 
 TEST(MatmulUnits, SplitProductsBeatAChainOfFma) {
   const UnitDevice device;
-  const MatmulTile tile = device.tile(kSplitChain);
+  const MatmulTile tile = device.tile();
   const auto positive = [](DType t, std::mt19937& random) {
     return make_scalar(t, std::uniform_real_distribution<double>(0, 1)(random));
   };
@@ -102,7 +104,7 @@ TEST(MatmulUnits, SplitProductsBeatAChainOfFma) {
 
 TEST(MatmulUnits, LinesOfAnyScale) {
   const UnitDevice device;
-  const MatmulTile tile = device.tile(kSplitChain);
+  const MatmulTile tile = device.tile();
   Problem p(DType::f32, DType::f32, 1, 40, 40, 256);
   p.fill(6, any_real);
   for (int64_t line = 0; line < 40; ++line) {
@@ -133,7 +135,7 @@ TEST(MatmulUnits, LinesOfAnyScale) {
 // for another.
 TEST(MatmulUnits, VerdictsAgainstMatrixUnits) {
   const UnitDevice device;
-  const MatmulTile tile = device.tile(kSplitChain);
+  const MatmulTile tile = device.tile();
   const double infinity = std::numeric_limits<double>::infinity();
   Problem p(DType::f32, DType::f32, 7, 40, 36, 264);
   p.fill(7, any_real);
@@ -166,15 +168,112 @@ TEST(MatmulUnits, VerdictsAgainstMatrixUnits) {
   EXPECT_NE(std::memcmp(c.data(), wanted.data(), batch), 0);
 }
 
+// A block of rows and columns does not decide for another.
+TEST(MatmulUnits, BlocksAreJudgedApart) {
+  const UnitDevice device;
+  for (const MatmulTile& tile : device.tiles()) {
+    Problem p(DType::f32, DType::f32, 2, 150, 140, 64 * tile.parts);
+    if (matmul_obstacle(product_of(p.region), device.target, tile)) continue;
+    p.fill(7, any_real);
+    store_scalar(make_scalar(DType::f32, 0x1p60), p.a_bytes.data(), p.a.at(1, 20, 5));
+    const Bytes c = run(p, lower_matmul(p.region, device.target, tile));
+    const Bytes plain = run(p, lower_matmul(p.region, device.target, MatmulTile{}));
+    int accepted[2][2] = {}, rejected[2][2] = {};  // elements, by batch and block of rows
+    for (int64_t i = 0; i < 2 * 150 * 140; ++i) {
+      const bool is_same = number(c, DType::f32, i) == number(plain, DType::f32, i);
+      ++(is_same ? rejected : accepted)[i / (150 * 140)][i / 140 % 150 / kJudged];
+    }
+    EXPECT_EQ(accepted[1][0], 0) << tile.name();
+    EXPECT_GT(accepted[0][0], rejected[0][0]) << tile.name();
+    EXPECT_GT(accepted[0][1], rejected[0][1]) << tile.name();
+    EXPECT_GT(accepted[1][1], rejected[1][1]) << tile.name();
+  }
+}
+
+// Numbers that one scale of the pieces does not hold, but two do: the gradient of a softmax, rows
+// that are mostly 0, and all magnitudes down to 2^-28 of the largest.
+TEST(MatmulUnits, WideLinesHavePiecesOfTwoScales) {
+  const auto gradient = [](DType t, std::mt19937& random) {
+    const bool is_target = random() % 64 == 0;
+    const double small = std::uniform_real_distribution<double>(0.5, 2)(random) * 2e-5;
+    return make_scalar(t, is_target ? small - 1 : small);
+  };
+  const auto sparse = [](DType t, std::mt19937& random) {
+    const double x = std::normal_distribution<double>()(random);
+    return make_scalar(t, random() % 4 < 3 ? 0 : x);
+  };
+  const auto wide = [](DType t, std::mt19937& random) {
+    const int exponent = -static_cast<int>(random() % 28);
+    const double x = std::uniform_real_distribution<double>(1, 2)(random);
+    return make_scalar(t, std::ldexp(random() % 2 ? x : -x, exponent));
+  };
+  const std::function<Scalar(DType, std::mt19937&)> kinds[] = {gradient, sparse, wide};
+  for (uint32_t subgroup : {16, 32, 64}) {
+    const UnitDevice device(subgroup);
+    for (const auto& kind : kinds) {
+      Problem p(DType::f32, DType::f32, 1, 64, 64, 544), q = p;
+      p.fill(5, any_real);
+      q.fill(6, kind);
+      p.a_bytes = q.a_bytes;
+      const MatmulTile tile = device.tile(subgroup == 32);
+      EXPECT_TRUE(verdicts(p, device.target, tile)[0]);
+      const Bytes c = run(p, lower_matmul(p.region, device.target, tile));
+      const Errors e = errors(p, c);
+      EXPECT_LT(e.units, e.chain);
+      for (int64_t i = 0; i < p.m * p.n; ++i) {
+        double exact = 0, size = 0;
+        for (int64_t k = 0; k < p.k; ++k) {
+          const double product = to_double(p.x(0, i / p.n, k)) * to_double(p.y(0, k, i % p.n));
+          exact += product;
+          size += std::fabs(product);
+        }
+        ASSERT_NEAR(number(c, p.out, i), exact, 0x1p-20 * size);
+      }
+      const Problem t = transposed(p);
+      EXPECT_EQ(run(t, lower_matmul(t.region, device.target, tile)), transposed(p, c));
+    }
+  }
+}
+
+// f32 with narrower floats, of which a piece holds all bits.
+TEST(MatmulUnits, FactorsOfTwoTypes) {
+  const std::pair<DType, DType> kPairs[] = {
+      {DType::f32, DType::bf16}, {DType::bf16, DType::f32}, {DType::f16, DType::f32}};
+  for (uint32_t subgroup : {16, 32}) {
+    const UnitDevice device(subgroup);
+    for (auto [ta, tb] : kPairs) {
+      for (bool is_fast : {false, true}) {
+        for (Pattern pa : kPatterns) {
+          for (int64_t odd : {0, 1}) {
+            Problem p(ta, tb, 2, 40 + odd, 24 - odd, 72 + odd, pa,
+                      pa == Pattern::columns ? Pattern::rows : Pattern::columns);
+            auto& sum = p.region.exprs[static_cast<size_t>(p.region.contraction())];
+            if (is_fast) sum.precision = Precision::fast, p.region.key += "fast";
+            p.fill(3, small_number);
+            EXPECT_EQ(run(p, lower_matmul(p.region, device.target, device.tile())), exact(p))
+                << name(ta) << " " << name(tb) << " " << static_cast<int>(pa);
+          }
+        }
+      }
+      Problem p(ta, tb, 1, 64, 64, 512);
+      p.fill(5, any_real);
+      EXPECT_TRUE(verdicts(p, device.target, device.tile())[0]);
+      const Errors e = errors(p, run(p, lower_matmul(p.region, device.target, device.tile())));
+      EXPECT_LT(e.units, e.chain);
+      EXPECT_LT(e.units, 3e-7);
+    }
+  }
+}
+
 // Each batch has the parts of the kernel that computed it.
 TEST(MatmulUnits, PartsOfBatchesAreJudged) {
   const UnitDevice device;
-  const MatmulTile tile = device.tile(kSplitChain, true);
+  const MatmulTile tile = device.tile(true);
   for (int64_t n : {36, 37}) {
     Problem p(DType::f32, DType::f32, 2, 40, n, 1100);
     p.fill(9, any_real);
     store_scalar(make_scalar(DType::f32, 0x1p60), p.a_bytes.data(), p.a.at(1, 3, 1099));
-    ASSERT_LT(unit_part_steps(product_of(p.region), device.target), 1100u);
+    ASSERT_LT(steps_of_part(p.k, tile.parts), 1100u);
     const Bytes c = run(p, lower_matmul(p.region, device.target, tile));
     const Bytes wanted = run(p, lower_matmul(p.region, device.target, MatmulTile{}));
     const auto batch = static_cast<size_t>(p.m * p.n * 4);
@@ -200,7 +299,7 @@ TEST(MatmulUnits, HalvesKeepInfinityAndNan) {
     store_scalar(make_scalar(t, std::numeric_limits<double>::infinity()), p.a_bytes.data(),
                  p.a.at(0, 39, 36));
     store_scalar(make_scalar(t, std::nan("")), p.b_bytes.data(), p.b.at(0, 36, 43));
-    const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile(0)));
+    const Bytes c = run(p, lower_matmul(p.region, device.target, device.tile()));
     for (int64_t i = 0; i < p.m * p.n; ++i) {
       EXPECT_EQ(std::isnan(number(c, t, i)), i % 44 == 43);
       EXPECT_EQ(std::isinf(number(c, t, i)), i / 44 == 39 && i % 44 != 43);
@@ -215,7 +314,7 @@ TEST(MatmulUnits, TransposedProductsHaveTheSameBits) {
     Problem p(t, t, 2, 70, 72, 96, Pattern::rows, Pattern::columns);
     p.fill(5, any_real);
     const Problem q = transposed(p);
-    const MatmulTile tile = device.tile(chain_of(t));
+    const MatmulTile tile = device.tile();
     EXPECT_EQ(run(q, lower_matmul(q.region, device.target, tile)),
               transposed(p, run(p, lower_matmul(p.region, device.target, tile))))
         << name_of(p);
@@ -250,7 +349,7 @@ TEST(MatmulUnits, ExpressionsBehindTheSum) {
           const double infinity = std::numeric_limits<double>::infinity();
           store_scalar(make_scalar(t, infinity), p.a_bytes.data(), p.a.at(0, 9, 20));
         }
-        const MatmulTile tile = device.tile(chain_of(t));
+        const MatmulTile tile = device.tile();
         const Bytes product = run(p, lower_matmul(p.region, device.target, tile));
         for (DType out : {DType::f16, DType::f32}) {
           Problem q = p;
@@ -286,7 +385,7 @@ TEST(MatmulUnits, ChosenByShapeAndTypeAlone) {
       EXPECT_EQ(kernels(t, 96, 96, 64, pattern), "matmul_shared ");
     }
     EXPECT_EQ(kernels(DType::f32, 4096, 4096, 4096, pattern),
-              "matmul_measure matmul_verdicts matmul_units matmul_shared ");
+              "matmul_measure matmul_units matmul_shared ");
     EXPECT_EQ(kernels(DType::f32, 512, 512, 512, pattern), "matmul_shared ");
   }
 }

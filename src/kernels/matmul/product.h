@@ -110,6 +110,9 @@ PackedAccess packed_access(const Product& product, const Factor& factor);
 // f32: `split` into two f16 (split_lines.h), or `scaled` and rounded to one (scaled_lines.h); a
 // factor may then be of f16 or bf16, of whose elements one f16 holds all.
 enum class UnitFactors : uint8_t { f16, bf16, split, scaled, integers };
+// Steps along k that matrix units may add up in one accumulator, which they truncate, of f32 that
+// is split: the error stays below that of a chain of fma.
+inline constexpr uint32_t kSplitChain = 32;
 inline constexpr bool are_f32(UnitFactors f) {
   return f == UnitFactors::split || f == UnitFactors::scaled;
 }

@@ -5,13 +5,20 @@
 // are kept (Markidis et al., IPDPSW 2018; Ootomo and Yokota, IJHPCA 2022). Sums of 32 steps go to a
 // total in f32, since matrix units truncate what they add up.
 //
-// Two f16 hold 22 bits of an element, but nothing below 2^-40 of the largest one in its line. So
-// data decides whether a product of f32 may be split. A line's substance is the number of its
-// elements that are at least 2^-7 of the largest. When no row of A and column of B have substance
-// below K + K / 8 together, at least K / 8 products of each element of C are above 2^-14 of the
-// largest that is possible, and what was dropped is far below what a chain of K multiplications and
-// additions may round away. Otherwise (and where an element is not finite) the kernels for f32
-// compute the product: both are dispatched, and look at the verdict of each batch.
+// Two f16 on one scale hold 22 bits of an element, but nothing below 2^-40 of the largest one in
+// its line. With the lower one on a scale of its own (`kLowerScale`) they hold 22 bits down to
+// 2^-29 of the largest, which takes a third more time. So data decides, for blocks of `kJudged`
+// rows and columns, who computes the product:
+//
+// - One scale. A line's substance is the number of its elements that are at least 2^-7 of the
+//   largest. When no row and column have substance below K + K / 8 together, at least K / 8
+//   products of each element of C are above 2^-14 of the largest that is possible, and what was
+//   dropped is far below what a chain of K multiplications and additions may round away.
+// - Two scales: when no element but 0 is below 2^-29 of the largest in its line, every product has
+//   22 bits. A chain keeps 24 of each, but rounds with every addition: it is no better where it
+//   adds up `kFewProducts` or more, as elements other than 0 tell that meet for certain.
+// - Otherwise, and where an element is not finite, the kernels for f32: both are dispatched, and
+//   look at the verdict.
 #pragma once
 
 #include "kernels/matmul/matmul_kernel.h"
@@ -20,13 +27,20 @@
 
 namespace nxv::kernels {
 
+// Rows and columns that a verdict is about, and that are judged by one invocation first.
+inline constexpr uint32_t kJudged = 128, kJudgedTogether = 8;
+inline constexpr uint32_t kFewProducts = 32;
+// The binary logarithm of the scale of lower pieces, where they have one of their own.
+inline constexpr uint32_t kLowerScale = 11;
+enum class Verdict : uint8_t { rejected, one_scale, two_scales };
+
 // The workspace: for each row of A, then for each column of B, the binary logarithm of its scale;
-// their substances in the same order; a verdict for each batch.
+// for every kJudgedTogether of them, in the same order, the least substance; likewise the least
+// number of elements that are not 0, or 0 where there is one below 2^-29 of the largest.
 struct LineWords {
-  uint32_t row_stride = 0,
-           column_stride = 0;             // lines of a batch; batches begin at multiples of four
-  uint32_t columns = 0;                   // where those of columns begin
-  uint32_t substances = 0, verdicts = 0;  // where these begin
+  uint32_t row_stride = 0, column_stride = 0;  // lines of a batch, multiples of kJudged
+  uint32_t columns = 0;                        // where those of columns begin
+  uint32_t substances = 0, counts = 0;         // where these begin
 };
 struct LineSpace {
   explicit LineSpace(const Product& product);
@@ -53,48 +67,42 @@ class SplitLines {
   explicit SplitLines(const MatmulKernel& kernel, uint32_t first_word = kWordsOf<TileWords>)
       : kernel_(kernel), words_(kernel.arguments.words_as<LineWords>(first_word)) {}
 
-  // 1 where matrix units may compute the batch.
-  ir::Value verdict(ir::Value batch) const { return load(words_[&LineWords::verdicts] + batch); }
-  ir::Value row_shift(ir::Value batch, ir::Value row) const {
-    return load(batch * words_[&LineWords::row_stride] + row);
-  }
+  // A Verdict, as u32, on the block that the element lies in.
+  ir::Value verdict(ir::Value batch, ir::Value row, ir::Value column) const;
+  ir::Value row_shift(ir::Value batch, ir::Value row) const { return load(first_row(batch) + row); }
   ir::Value column_shift(ir::Value batch, ir::Value column) const {
-    return load(words_[&LineWords::columns] + batch * words_[&LineWords::column_stride] + column);
+    return load(first_column(batch) + column);
   }
 
  private:
+  ir::Value first_row(ir::Value batch) const { return batch * words_[&LineWords::row_stride]; }
+  ir::Value first_column(ir::Value batch) const {
+    return words_[&LineWords::columns] + batch * words_[&LineWords::column_stride];
+  }
   ir::Value load(ir::Value index) const {
     return kernel_.b.load(kernel_.workspace(0), index, ir::kU32);
   }
+  // Of the kJudged lines from `line` on: of words that begin at `first`.
+  ir::Value least(ir::Value first, ir::Value line) const;
 
   const MatmulKernel& kernel_;
   const WordValues<LineWords> words_;
 };
 
-// Of a workgroup, at a time. Each of its invocations has several such lines of gathered factors,
-// for which it finds a step's place once.
-inline constexpr uint32_t kMeasuredLines = 32, kGatheredLines = 4;
-
 struct MeasureLayout {
   uint32_t workgroup = 0;
+  uint32_t lines = 0;  // of a workgroup,
+  uint32_t times = 1;  // so many times; multiples of kJudgedTogether
   FactorAccess a, b;
   Choice<bool> whole_groups = false;  // K is a multiple of four
-  uint32_t lines = 1;                 // of an invocation
 };
 struct MeasureWords {
   SplitWords split;
   uint32_t rows = 0, all = 0;                  // groups of lines of A, and of both factors
   uint32_t row_groups = 0, column_groups = 0;  // of a batch
 };
-// Finds scales and substances.
+// Finds scales, and what verdicts are found from.
 ir::Kernel generate_line_measure(const Region&, const Target&, const MeasureLayout&);
 inline constexpr Family<MeasureLayout> kLineMeasure = {"matmul_measure", generate_line_measure};
-
-struct VerdictLayout {
-  uint32_t workgroup = 0;
-};
-// Judges each batch.
-ir::Kernel generate_verdicts(const Region&, const Target&, const VerdictLayout&);
-inline constexpr Family<VerdictLayout> kVerdicts = {"matmul_verdicts", generate_verdicts};
 
 }  // namespace nxv::kernels

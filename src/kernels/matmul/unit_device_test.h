@@ -13,18 +13,17 @@ struct UnitDevice : Device {
     plan.matrix_shapes = {{16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
                           {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32}};
   }
-  // The tiles whose subgroups add up `chain` steps.
-  std::vector<MatmulTile> tiles(uint32_t chain) const {
+  std::vector<MatmulTile> tiles() const {
     std::vector<MatmulTile> all;
     for (const MatmulTile& t : candidate_tiles(target)) {
-      if (t.kind == MatmulTile::Kind::units && t.chain == chain) all.push_back(t);
+      if (t.kind == MatmulTile::Kind::units) all.push_back(t);
     }
     return all;
   }
   // The smallest, of all steps along k or of a part of them.
-  MatmulTile tile(uint32_t chain, bool split = false) const {
+  MatmulTile tile(bool split = false) const {
     MatmulTile tile;
-    for (const MatmulTile& t : tiles(chain)) {
+    for (const MatmulTile& t : tiles()) {
       if (t.split == split) tile = t;
     }
     return tile;
@@ -32,7 +31,6 @@ struct UnitDevice : Device {
 };
 
 inline constexpr DType kTypes[] = {DType::f16, DType::bf16, DType::f32};
-inline uint32_t chain_of(DType t) { return t == DType::f32 ? kSplitChain : 0; }
 
 inline std::string name_of(const Problem& p) {
   return std::string(name(p.out)) + " " + std::to_string(p.batch) + "x" + std::to_string(p.m) +

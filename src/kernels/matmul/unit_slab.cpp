@@ -94,7 +94,7 @@ void UnitSlab::load(Value k) {
   }
 }
 
-void UnitSlab::store() {
+void UnitSlab::store(uint32_t lower_scale) {
   for (size_t s = 0; s < slots_.size(); ++s) {
     const Value target = slots_[s].target + first_;
     if (!are_scaled()) {
@@ -106,7 +106,10 @@ void UnitSlab::store() {
     for (size_t i = 0; i < kChunk; ++i) high[i] = upper(all[i]);
     b_.shared_store(shared_, target, packed(high));
     if (planes_ == 1) continue;
-    for (size_t i = 0; i < kChunk; ++i) low[i] = all[i] - high[i];
+    for (size_t i = 0; i < kChunk; ++i) {
+      low[i] = all[i] - high[i];
+      if (lower_scale > 0) low[i] = low[i] * static_cast<double>(uint32_t{1} << lower_scale);
+    }
     b_.shared_store(shared_, target + plane_size(), packed(low));
   }
 }
