@@ -20,6 +20,8 @@ class ByteSlab : public FactorSlab {
   void locate(ir::Value local, ir::Value batch, ir::Value first, ir::Value free_end,
               const std::function<ir::Value(ir::Value)>& scale_of) override;
   void load(ir::Value k) override;
+  void keep() override { kept_ = loaded_; }
+  void recall() override { loaded_ = kept_; }
   void store(uint32_t lower_scale) override;
   ir::Value matrix(ir::Type type, uint32_t plane, ir::Value free, uint32_t step) const override;
 
@@ -37,8 +39,8 @@ class ByteSlab : public FactorSlab {
   const uint32_t line_chunks_, distance_;
   const uint32_t slots_of_all_;
   std::vector<Slot> slots_;
-  ir::Value has_slot_;                          // absent: every invocation has
-  std::vector<std::vector<ir::Value>> loaded_;  // by slot
+  ir::Value has_slot_;                                 // absent: every invocation has
+  std::vector<std::vector<ir::Value>> loaded_, kept_;  // by slot
 };
 
 }  // namespace nxv::kernels

@@ -33,6 +33,10 @@ class FactorSlab {
                       const std::function<ir::Value(ir::Value)>& scale_of) = 0;
   // Loads this invocation's chunks of the slab that starts at k.
   virtual void load(ir::Value k) = 0;
+  // What was loaded last is what the next store takes, then and whenever it is recalled, on another
+  // way through the kernel.
+  virtual void keep() = 0;
+  virtual void recall() = 0;
   // `lower_scale`: the binary logarithm of that of lower pieces, of split f32.
   virtual void store(uint32_t lower_scale) = 0;
   // The same of scaled f32, of which some may not be finite.

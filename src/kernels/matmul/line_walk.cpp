@@ -19,6 +19,7 @@ LineWalk::LineWalk(const MatmulKernel& kernel, const Share& share)
       share_(share),
       segments_(share.workgroup / share.lines),
       partial_(b_.shared("partial", share.type, share.workgroup)),
+      folded_(b_.shared("folded", share.type, share.lines * folded_segments())),
       result_(b_.shared("result", share.type, share.lines)),
       local_(b_.builtin(ir::Builtin::local_index)) {}
 
@@ -80,14 +81,22 @@ Value LineWalk::load(const Place& place) const {
 void LineWalk::combine(Value part, Opcode op, bool along_k) const {
   b_.shared_store(partial_, local_, part);
   b_.barrier();
-  b_.if_(local_ < share_.lines, [&] {
+  if (folded_segments() == 1) return fold(partial_, segments_, result_, 1, op, along_k);
+  fold(partial_, segments_, folded_, folded_segments(), op, along_k);
+  fold(folded_, folded_segments(), result_, 1, op, along_k);
+}
+
+// What `segments` invocations of a line left there becomes what `fewer` of them leave.
+void LineWalk::fold(ir::Shared from, uint32_t segments, ir::Shared to, uint32_t fewer, Opcode op,
+                    bool along_k) const {
+  b_.if_(local_ < share_.lines * fewer, [&] {
+    const Value first = along_k ? local_ / fewer * segments + (local_ & (fewer - 1)) : local_;
     Value all;
-    for (uint32_t s = 0; s < segments_; ++s) {
-      const Value next =
-          b_.shared_load(partial_, along_k ? local_ * segments_ + s : local_ + s * share_.lines);
+    for (uint32_t s = 0; s < segments; s += fewer) {
+      const Value next = b_.shared_load(from, first + (along_k ? s : s * share_.lines));
       all = s == 0 ? next : b_.binary(op, all, next);
     }
-    b_.shared_store(result_, local_, all);
+    b_.shared_store(to, local_, all);
   });
   b_.barrier();
 }

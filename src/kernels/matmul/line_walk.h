@@ -13,6 +13,8 @@ namespace nxv::kernels {
 // Lines, fewer of which leave most of a device idle while it measures them, and steps along k, more
 // of which take one workgroup long.
 inline constexpr uint64_t kFewMeasured = 1024, kLongMeasured = 4096;
+// Steps along k, fewer of which few invocations share.
+inline constexpr uint64_t kShortMeasured = 1024;
 
 // Of a workgroup, at a time. Each of its invocations has several such lines of gathered factors,
 // for which it finds a step's place once.
@@ -57,14 +59,17 @@ class LineWalk {
   ir::Value combined_of_all(ir::Value part, ir::Opcode op) const;
 
  private:
+  uint32_t folded_segments() const { return segments_ > 8 ? 8 : 1; }
   void combine(ir::Value part, ir::Opcode op, bool along_k) const;
+  void fold(ir::Shared from, uint32_t segments, ir::Shared to, uint32_t fewer, ir::Opcode op,
+            bool along_k) const;
   ir::Value load(const Place& place) const;
 
   ir::Builder& b_;
   const MatmulKernel& kernel_;
   const Share share_;
   const uint32_t segments_;  // invocations of a line
-  const ir::Shared partial_, result_;
+  const ir::Shared partial_, folded_, result_;
   const ir::Value local_;
   const MatmulKernel::Operand* operand_ = nullptr;
   bool by_groups_ = false, along_k_ = false;

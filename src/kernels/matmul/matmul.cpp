@@ -353,7 +353,8 @@ class MatmulLowering {
     if (product_.a.is_gathered || product_.b.is_gathered) layout.times = kGatheredLines;
     const bool are_along_k = is_along_k(layout.a) && is_along_k(layout.b) && layout.times == 1;
     layout.lines = are_along_k ? kMeasuredLines / 4 : kMeasuredLines;
-    layout.workgroup = are_along_k || plan_.max_workgroup_invocations < 1024 ? 256 : 1024;
+    const bool is_short = are_along_k && product_.k <= kShortMeasured;
+    layout.workgroup = is_short || plan_.max_workgroup_invocations < 1024 ? 256 : 1024;
     // Lines up to the end of the last block that is judged.
     const uint64_t together = uint64_t{layout.lines} * layout.times;
     const uint64_t row_groups = space.words.row_stride / together;

@@ -58,6 +58,7 @@ class UnitMatmul {
       part_ = place.part;
       const Value tile = place.tile;
       find_tile(tile);
+      begin();
       if (!is_split_) return compute();
       verdict_ = lines().verdict(batch_, first_row_, first_column_);
       b_.if_(verdict_ != static_cast<uint32_t>(Verdict::rejected), [&] { compute(); });
@@ -94,7 +95,8 @@ class UnitMatmul {
     first_column_ = column * tile_.columns;
   }
 
-  void compute() {
+  // Loads that need not wait for each other, the verdict among them.
+  void begin() {
     const Value local = b_.builtin(ir::Builtin::local_index);
     const Value subgroup = b_.builtin(ir::Builtin::subgroup_index);
     const uint32_t across = tile_.columns / tile_.thread_columns;
@@ -110,6 +112,17 @@ class UnitMatmul {
     slab_b_->locate(local, batch_, first_column_, kernel_.n(),
                     [&](Value column) { return scale(column_shift(column)); });
 
+    first_ = b_.u32(0), end_ = kernel_.k();
+    if (tile_.split) {
+      first_ = part_ * words_[&Words::part_steps];
+      end_ = b_.binary(Opcode::min, first_ + words_[&Words::part_steps], end_);
+    }
+    load(first_);
+    slab_a_->keep();
+    slab_b_->keep();
+  }
+
+  void compute() {
     zeros_ = b_.matrix_fill(zero());
     for (uint32_t i = 0; i < matrix_rows_ * matrix_columns_; ++i) totals_.push_back(b_.var(zeros_));
     if (is_split_) {
@@ -124,21 +137,17 @@ class UnitMatmul {
 
   // All steps of the part. `lower_scale`: of lower pieces.
   void add_up(uint32_t lower_scale) {
-    Value begin = b_.u32(0), end = kernel_.k();
-    if (tile_.split) {
-      begin = part_ * words_[&Words::part_steps];
-      end = b_.binary(Opcode::min, begin + words_[&Words::part_steps], end);
-    }
     const bool has_chains = is_split_ && lower_scale == 0;
     const uint32_t steps = unit_steps(tile_, layout_.factors);
-    load(begin);
+    slab_a_->recall();
+    slab_b_->recall();
     store(lower_scale);
     b_.barrier();
-    b_.for_range(begin, end, b_.u32(steps), [&](Value k) {
+    b_.for_range(first_, end_, b_.u32(steps), [&](Value k) {
       Sum sums = has_chains ? Sum(totals_.size(), zeros_) : MatmulKernel::read(totals_);
       for (uint32_t done = 0; done < steps; done += tile_.depth) {
         Value next = k + (done + tile_.depth);
-        if (layout_.is_full) next = b_.binary(Opcode::min, next, end - tile_.depth);
+        if (layout_.is_full) next = b_.binary(Opcode::min, next, end_ - tile_.depth);
         load(next);
         for (uint32_t step = 0; step < tile_.depth; step += matrix_steps_) {
           if (is_split_) {
@@ -358,7 +367,8 @@ class UnitMatmul {
   std::optional<ScaledLines> scaled_;
   ir::Shared care_;
   Value has_care_;
-  Value part_;  // absent: there is one
+  Value part_;         // absent: there is one
+  Value first_, end_;  // steps of the part
   Value verdict_, zeros_;
   std::vector<ir::Var> totals_;
   Value batch_, first_row_, first_column_;

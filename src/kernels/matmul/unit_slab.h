@@ -27,6 +27,8 @@ class UnitSlab : public FactorSlab {
   void locate(ir::Value local, ir::Value batch, ir::Value first, ir::Value free_end,
               const std::function<ir::Value(ir::Value)>& scale_of) override;
   void load(ir::Value k) override;
+  void keep() override { kept_ = loaded_; }
+  void recall() override { loaded_ = kept_; }
   void store(uint32_t lower_scale) override;
   void store_carefully() override;
   ir::Value matrix(ir::Type type, uint32_t plane, ir::Value free, uint32_t step) const override;
@@ -94,7 +96,7 @@ class UnitSlab : public FactorSlab {
   // Elements between the first of every chunk along the free dimension and the edge.
   ir::Value limit_;
   std::vector<Slot> slots_;
-  std::vector<Loaded> loaded_;
+  std::vector<Loaded> loaded_, kept_;
   // Of the steps of a gathered chunk: their parts of places, and whether they are before the end.
   std::vector<Place> depths_;
   std::vector<ir::Value> in_depth_;
