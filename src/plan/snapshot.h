@@ -23,6 +23,7 @@ struct Limits {
   uint32_t min_subgroup_size = 0;  // all sizes that there are; equal to subgroup_size where the
   uint32_t max_subgroup_size = 0;  // driver says no more
   uint32_t max_workgroup_subgroups = 0;  // of kernels that demand a size; 0: no such limit
+  uint32_t cores = 0;                    // that run a workgroup each; 0: the driver does not say
   uint32_t max_texel_buffer_elements = 0;
   uint64_t texel_buffer_alignment = 0;  // of a view's offset in its buffer
   double timestamp_period_ns = 0;       // nanoseconds a tick; 0: the queue has no timestamps

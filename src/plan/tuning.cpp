@@ -54,6 +54,7 @@ Tuning tuning_of(Profile profile, const Snapshot& device) {
   t.linear_workgroup = std::min(t.linear_workgroup, most);
   t.line_workgroup = std::min(t.line_workgroup, most);
   t.team_workgroup = std::min(t.team_workgroup, most);
+  if (device.limits.cores != 0) t.cores = device.limits.cores;
   if (profile == Profile::integrated) {
     t.submit_work = uint64_t{1} << 30;
     t.submit_dispatches = 256;

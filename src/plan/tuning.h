@@ -75,6 +75,8 @@ struct Tuning {
   uint32_t busy_lines = 32768;
   // Invocations at work on elements of a matrix product, without splitting its sums.
   uint32_t busy_products = 16384;
+  // That run a workgroup each: those of a large GPU where the driver does not say.
+  uint32_t cores = 96;
   // Tiles of a matrix product on matrix units, of a workgroup each: the cores of a large GPU.
   uint32_t busy_tiles = 96;
   // Workgroups of a product of few rows or columns: the cores of a large GPU, once.

@@ -6,6 +6,7 @@
 
 #include "graph/build.h"
 #include "graph/common_values.h"
+#include "graph/narrow_factors.h"
 #include "graph/recognised_attention.h"
 #include "graph/substitute.h"
 #include "kernels/attention/attention_choice.h"
@@ -147,11 +148,15 @@ Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* con
 }
 
 std::vector<NodeRef> ProgramMaker::rewritten(std::span<const NodeRef> values) const {
-  const std::vector<NodeRef> common = common_values(values);
-  if (!options_.recognises_attention || !options_.schedule.fuse) return common;
-  return common_values(recognised_attention(common, [&](DType type, const AttentionSizes& sizes) {
-    return kernels::attention_pays(plan_, type, sizes);
-  }));
+  std::vector<NodeRef> common = common_values(values);
+  if (!options_.schedule.fuse) return common;
+  if (options_.recognises_attention) {
+    const auto pays = [&](DType type, const AttentionSizes& sizes) {
+      return kernels::attention_pays(plan_, type, sizes);
+    };
+    common = common_values(recognised_attention(common, pays));
+  }
+  return with_narrow_factors(common);
 }
 
 Program ProgramMaker::make(const Function& function, const Numbers& known) {

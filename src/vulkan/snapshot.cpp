@@ -77,11 +77,17 @@ void read_properties(const Instance& instance, VkPhysicalDevice device,
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES_KHR);
   auto dots = structure<VkPhysicalDeviceShaderIntegerDotProductPropertiesKHR>(
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES_KHR);
+  auto sms = structure<VkPhysicalDeviceShaderSMBuiltinsPropertiesNV>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV);
+  auto units = structure<VkPhysicalDeviceShaderCoreProperties2AMD>(
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_PROPERTIES_2_AMD);
   Chain chain(&all);
   if (has_12) chain.add(&v11);
   if (has_12) chain.add(&v12);
   if (size_control) chain.add(&sizes);
   if (maintenance4) chain.add(&m4);
+  if (contains(extensions, VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME)) chain.add(&sms);
+  if (contains(extensions, VK_AMD_SHADER_CORE_PROPERTIES_2_EXTENSION_NAME)) chain.add(&units);
   if (has_dots(s, extensions)) chain.add(&dots);
   instance.vk.GetPhysicalDeviceProperties2(device, &all);
 
@@ -103,6 +109,7 @@ void read_properties(const Instance& instance, VkPhysicalDevice device,
   // 1 GiB is the least that Vulkan 1.1 lets a driver report.
   s.limits.max_allocation_bytes = has_12 ? v11.maxMemoryAllocationSize : uint64_t{1} << 30;
   s.limits.max_buffer_bytes = maintenance4 ? m4.maxBufferSize : s.limits.max_allocation_bytes;
+  s.limits.cores = std::max(sms.shaderSMCount, units.activeComputeUnitCount);
   s.limits.max_texel_buffer_elements = l.maxTexelBufferElements;
   s.limits.texel_buffer_alignment = l.minTexelBufferOffsetAlignment;
   s.limits.timestamp_period_ns = l.timestampPeriod;

@@ -352,7 +352,9 @@ class MatmulLowering {
     };
     if (product_.a.is_gathered || product_.b.is_gathered) layout.times = kGatheredLines;
     const bool are_along_k = is_along_k(layout.a) && is_along_k(layout.b) && layout.times == 1;
-    layout.lines = are_along_k ? kMeasuredLines / 4 : kMeasuredLines;
+    const uint64_t all = product_.batch * (space.words.row_stride + space.words.column_stride);
+    const bool are_few = all < 2 * kMeasuredLines * uint64_t{plan_.tuning.busy_tiles};
+    layout.lines = are_along_k || are_few ? kMeasuredLines / 4 : kMeasuredLines;
     const bool is_short = are_along_k && product_.k <= kShortMeasured;
     layout.workgroup = is_short || plan_.max_workgroup_invocations < 1024 ? 256 : 1024;
     // Lines up to the end of the last block that is judged.

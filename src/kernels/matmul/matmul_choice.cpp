@@ -1,5 +1,6 @@
 #include "kernels/matmul/matmul_choice.h"
 
+#include <algorithm>
 #include <bit>
 #include <optional>
 
@@ -25,7 +26,7 @@ constexpr uint64_t kMaxChain = 32768;
 // Multiplications, of all batches, from which matrix units are worth it, of f16 and bf16; of f32
 // that are split or scaled first, and steps along k.
 constexpr uint64_t kMinUnitSteps = uint64_t{1} << 22;
-constexpr uint64_t kMinSplitSteps = uint64_t{1} << 30, kMinSplitDepth = 256;
+constexpr uint64_t kMinSplitSteps = uint64_t{3} << 28, kMinSplitDepth = 256;
 constexpr uint64_t kMinScaledSteps = uint64_t{1} << 29, kMinScaledDepth = 256;
 // Multiplications from which a CPU gains by the kernel of tiles.
 constexpr uint64_t kMinRegisterSteps = uint64_t{1} << 18;
@@ -48,7 +49,8 @@ uint64_t tile_count(const Product& product, uint64_t rows, uint64_t columns) {
 uint32_t unit_parts(const Product& product, const Target& target) {
   const uint64_t enough = target.plan->tuning.busy_tiles, tiles = tile_count(product, 64, 64);
   const uint64_t most = std::min(product.k / kMinPartSteps, kMaxPartSums / product.count());
-  const uint64_t parts = std::min(divide_up(3 * enough, tiles), most);
+  // Three are under way on a core.
+  const uint64_t parts = std::min(3 * uint64_t{target.plan->tuning.cores} / tiles, most);
   return tiles > enough || parts < 2 ? 1 : static_cast<uint32_t>(parts);
 }
 
@@ -146,7 +148,28 @@ const char* shared_objection(const Product& product, const Target& target) {
   return is_short ? "its tiles are too few to keep the device busy" : nullptr;
 }
 
-// The largest tiles that still give every core work, best first.
+// How fast a core computes tiles of f32 on matrix units: a workgroup has so many registers that few
+// are under way on a core, and the last round of them takes as long as a full one.
+struct UnitSpeed {
+  uint32_t rows, columns, subgroup_rows, subgroup_columns;
+  uint32_t resident;  // workgroups of a core; 0: many, whose ends level out
+  double rate;        // of a full core, relative; as measured on an H200
+  double time(const Product& product, const Target& target) const {
+    const uint64_t cores = target.plan->tuning.cores, tiles = tile_count(product, rows, columns);
+    const double rounds = resident == 0
+                              ? static_cast<double>(tiles) / static_cast<double>(cores) + 0.5
+                              : static_cast<double>(divide_up(tiles, cores * resident) * resident);
+    return rounds * rows * columns / rate;
+  }
+};
+constexpr UnitSpeed kSplitSpeeds[] = {{128, 128, 64, 32, 1, 1}, {64, 64, 32, 32, 0, 0.72}};
+constexpr UnitSpeed kScaledSpeeds[] = {{128, 256, 64, 64, 1, 1.35},
+                                       {128, 128, 64, 64, 2, 1.25},
+                                       {128, 128, 64, 32, 1, 1},
+                                       {64, 64, 32, 32, 0, 0.825}};
+
+// Tiles for matrix units, best first: of f32 the fastest, else the largest that still give every
+// core work.
 std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target) {
   const uint32_t lanes = target.plan->subgroup_size;
   const auto enough = [&](uint64_t rows, uint64_t columns) {
@@ -173,16 +196,15 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
     add(64, 128, 32, 32, 32);
   }
   if (is_f32) {
-    // Elements of f32 take twice the registers on their way.
-    if (is_scaled && tile_count(product, 128, 128) >= 2 * target.plan->tuning.busy_tiles) {
-      add(128, 128, 32, 64, 64);
-    }
-    if (enough(128, 128)) {
-      add(128, 128, 32, 64, 32);
-      add(128, 128, 16, 64, 32);
-    }
-    if (is_scaled && product.n > 64 && enough(64, 128)) add(64, 128, 32, 32, 32);
-    add(64, 64, 32, 32, 32);
+    std::vector<UnitSpeed> speeds =
+        is_scaled ? std::vector(std::begin(kScaledSpeeds), std::end(kScaledSpeeds))
+                  : std::vector(std::begin(kSplitSpeeds), std::end(kSplitSpeeds));
+    std::stable_sort(speeds.begin(), speeds.end(), [&](const UnitSpeed& x, const UnitSpeed& y) {
+      return x.time(product, target) < y.time(product, target);
+    });
+    for (const UnitSpeed& s : speeds)
+      add(s.rows, s.columns, 32, s.subgroup_rows, s.subgroup_columns);
+    add(128, 128, 16, 64, 32);
     return best;
   }
   // Elements of 8 bits take half the bytes.

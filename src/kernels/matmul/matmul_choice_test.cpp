@@ -135,7 +135,7 @@ TEST(MatmulChoice, RefusalsOfMatrixUnits) {
   EXPECT_STREQ(why(DType::f16, 1024, 1024, 32769), "k is too long for one chain of additions");
   EXPECT_EQ(why(DType::f16, 64, 64, 32769), nullptr);  // in parts
   EXPECT_EQ(why(DType::f32, 1024, 1024, 1024), nullptr);
-  EXPECT_STREQ(why(DType::f32, 1024, 1024, 1023), "it is too small for splitting f32 to pay");
+  EXPECT_STREQ(why(DType::f32, 1024, 1024, 767), "it is too small for splitting f32 to pay");
   EXPECT_STREQ(why(DType::f32, 4096, 4096, 255), "k is too short for splitting f32 to pay");
   EXPECT_STREQ(why(DType::f32, 64, 288, 131072), "its lines are too few and too long to measure");
   EXPECT_STREQ(why(DType::f64, 1024, 1024, 1024), "the device has no matrix units for its types");
@@ -152,10 +152,10 @@ TEST(MatmulChoice, FastProductsOfModels) {
   };
   const auto chosen = [&](const Product& p) { return choose_matmul(p, make_target(plan)).name(); };
   // Layers of transformers, scores and what they weigh.
-  EXPECT_EQ(chosen(fast(1, 512, 2304, 768)), "units_64_128_32_32_32");
+  EXPECT_EQ(chosen(fast(1, 512, 2304, 768)), "units_128_128_32_64_32");
   EXPECT_EQ(chosen(fast(1, 512, 768, 3072)), "units_64_64_32_32_32_w3");
-  EXPECT_EQ(chosen(fast(1, 4096, 4096, 4096)), "units_128_128_32_64_64");
-  EXPECT_EQ(chosen(fast(1, 512, 50304, 768)), "units_128_128_32_64_64");
+  EXPECT_EQ(chosen(fast(1, 4096, 4096, 4096)), "units_128_256_32_64_64");
+  EXPECT_EQ(chosen(fast(1, 512, 50304, 768)), "units_128_256_32_64_64");
   // Convolutions and the gradients of their kernels.
   EXPECT_EQ(chosen(fast(1, 131072, 64, 576)), "units_128_64_32_32_32");
   EXPECT_EQ(chosen(fast(1, 64, 576, 131072)), "units_64_64_32_32_32_w32");
@@ -174,7 +174,7 @@ TEST(MatmulChoice, FastProductsOfModels) {
 
 // As gradients of convolutions and of layers ask for.
 TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
-  const plan::DevicePlan plan = unit_plan();
+  plan::DevicePlan plan = unit_plan();
   const auto chosen = [&](DType t, uint64_t m, uint64_t n, uint64_t k) {
     return choose_matmul(product(t, m, n, k), make_target(plan)).name();
   };
@@ -187,6 +187,11 @@ TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
   EXPECT_EQ(chosen(DType::f32, 131072, 64, 576), "units_128_64_32_32_32");
   EXPECT_EQ(chosen(DType::f16, 64, 131072, 576), "units_64_128_32_32_32");
   EXPECT_EQ(chosen(DType::f32, 131072, 64, 27), "shared_128_64_8_8_8");
+  // The last round of tiles is as long as a full one: 144 of them on 132 cores take two.
+  plan.tuning.cores = 132;
+  EXPECT_EQ(chosen(DType::f32, 768, 3072, 2048), "units_64_64_32_32_32");
+  EXPECT_EQ(chosen(DType::f32, 2048, 768, 2048), "units_128_128_32_64_32");
+  EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_64_64_32_32_32_w4");
   // Parts are whole numbers of slabs.
   EXPECT_EQ(steps_of_part(3072, 3), 1024u);
   EXPECT_EQ(steps_of_part(100000, 195), 576u);
@@ -224,7 +229,7 @@ TEST(MatmulChoice, ProductsOfBytes) {
        "shared_64_64_16_8_4"},
       {product(s8, 512, 512, 512), "units_64_64_64_32_32", "shared_32_32_64_4_4_p",
        "shared_32_32_32_4_4"},
-      {byte_product(s32, s8, 512, 512, 4096), "units_64_64_64_32_32_w5", "shared_32_32_64_4_4_p",
+      {byte_product(s32, s8, 512, 512, 4096), "units_64_64_64_32_32_w4", "shared_32_32_64_4_4_p",
        "shared_32_32_32_4_4"},
       {byte_product(DType::f32, s8, 512, 512, 1024), "units_64_64_64_32_32_w2",
        "shared_32_32_64_4_4_p", "shared_32_32_32_4_4"},

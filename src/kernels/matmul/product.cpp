@@ -197,8 +197,8 @@ Accumulation accumulation(const Product& p, const Target& target) {
   if (has_word_sums(p)) return {p.type == DType::f64 ? DType::f64 : DType::f32, kWideBlock};
   const bool small = p.m * p.n <= kWideProducts && p.m * p.n * p.k <= kWideProducts;
   const bool is_f64 = to_real(p.type) == DType::f64;
-  // f32 holds products of 16-bit floats exactly, and their sums far beyond what is kept of them.
-  const bool narrow = storage_bytes(p.a.type) <= 2 && storage_bytes(p.b.type) <= 2;
+  // f32 holds the sums of 16-bit floats far beyond what is kept of them.
+  const bool narrow = storage_bytes(p.type) <= 2;
   const bool wide = is_f64 || (small && !narrow && target.math.f64);
   const bool few = std::min(p.m, p.n) <= kFewLines && target.plan->tuning.shares_cheaply;
   const uint32_t block = is_f64 ? kWideBlock : wide ? kSmallBlock : few ? short_block(p) : kBlock;
