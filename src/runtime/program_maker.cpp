@@ -9,6 +9,7 @@
 #include "graph/recognised_attention.h"
 #include "graph/substitute.h"
 #include "kernels/attention/attention_choice.h"
+#include "kernels/attention/attention_gradient.h"
 #include "runtime/module.h"
 #include "runtime/temporaries.h"
 #include "schedule/cost.h"
@@ -149,9 +150,11 @@ Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* con
 std::vector<NodeRef> ProgramMaker::rewritten(std::span<const NodeRef> values) const {
   const std::vector<NodeRef> common = common_values(values);
   if (!options_.recognises_attention || !options_.schedule.fuse) return common;
-  return common_values(recognised_attention(common, [&](DType type, const AttentionSizes& sizes) {
-    return kernels::attention_pays(plan_, type, sizes);
-  }));
+  const auto pays = [&](DType type, const AttentionSizes& sizes, bool with_gradients) {
+    return with_gradients ? kernels::attention_gradients_pay(plan_, type, sizes)
+                          : kernels::attention_pays(plan_, type, sizes);
+  };
+  return common_values(recognised_attention(common, pays));
 }
 
 Program ProgramMaker::make(const Function& function, const Numbers& known) {
