@@ -6,6 +6,7 @@
 
 #include "graph/build.h"
 #include "graph/common_values.h"
+#include "graph/own_views.h"
 #include "graph/recognised_attention.h"
 #include "graph/substitute.h"
 #include "kernels/attention/attention_choice.h"
@@ -154,7 +155,7 @@ std::vector<NodeRef> ProgramMaker::rewritten(std::span<const NodeRef> values) co
     return with_gradients ? kernels::attention_gradients_pay(plan_, type, sizes)
                           : kernels::attention_pays(plan_, type, sizes);
   };
-  return common_values(recognised_attention(common, pays));
+  return with_own_views(common_values(recognised_attention(common, pays)));
 }
 
 Program ProgramMaker::make(const Function& function, const Numbers& known) {
