@@ -236,7 +236,8 @@ TEST_F(RecognisedAttention, WhatElseReadsWeightsKeepsThem) {
   EXPECT_FALSE(recognised(op(Op::add, o, reduce(Op::sum, w, Axes{3}, true))));
   EXPECT_TRUE(recognised(o));
   const auto common = common_values(std::vector{o, w});
-  const auto made = recognised_attention(common, [](DType, const AttentionSizes&, bool) { return true; });
+  const auto made =
+      recognised_attention(common, [](DType, const AttentionSizes&, bool) { return true; });
   EXPECT_EQ(made[0].get(), common[0].get());
 }
 
@@ -281,7 +282,8 @@ TEST_F(RecognisedAttention, DeepScalesAndMasks) {
   v_ = noise(DType::f32, {1, 1, 7, 4});
   const NodeRef s = masked(mask, dot(q, k, {{3}, {3}, {0, 1}, {0, 1}}), -1e9);
   const auto common = common_values(std::vector{weighted(softmax(s)), scale});
-  const auto made = recognised_attention(common, [](DType, const AttentionSizes&, bool) { return true; });
+  const auto made =
+      recognised_attention(common, [](DType, const AttentionSizes&, bool) { return true; });
   EXPECT_NE(find(made[0].get()), nullptr);
 }
 
