@@ -45,13 +45,38 @@ NodeRef sliced_first(const NodeRef& x, int depth = 0) {
   return transpose(sliced_first(slice, depth + 1), axes);
 }
 
-// Casts come before views, where they are part of what computes the value.
-NodeRef cast_first(const NodeRef& x, DType type, int depth = 0) {
+// Views are built anew of what is made of the value that they are of.
+template <typename Make>
+NodeRef before_views(const NodeRef& x, const Make& make, int depth = 0) {
   const bool is_view = x->op == Op::reshape || x->op == Op::transpose;
-  if (!is_view || !x->is_pending() || depth == kDeepestView) return cast(x, type);
-  NodeRef input = cast_first(x->inputs[0], type, depth + 1);
+  if (!is_view || !x->is_pending() || depth == kDeepestView) return make(x);
+  NodeRef input = before_views(x->inputs[0], make, depth + 1);
   return x->op == Op::reshape ? reshape(input, x->shape)
                               : transpose(input, x->attribute<AxesAttr>().axes);
+}
+
+// A gradient in the type of factors.
+struct Narrowed {
+  NodeRef value;
+  NodeRef unit;  // of what it is in: a number of f32; null: 1
+};
+
+// f16 holds what is f32 in units of eight times the largest, which are let down to no less than
+// 1e-30: sums of products have room above, numbers of a millionth of the largest below.
+Narrowed narrowed_gradient(const NodeRef& x, DType type) {
+  if (type != DType::f16 || x->dtype == DType::f16) {
+    return {before_views(x, [&](const NodeRef& v) { return cast(v, type); }), {}};
+  }
+  const auto number = [&](double v) {
+    return constant(x->shared_graveyard(), make_scalar(DType::f32, v), {});
+  };
+  NodeRef unit;
+  const NodeRef value = before_views(x, [&](const NodeRef& v) {
+    const NodeRef largest = reduce(Op::reduce_max, elementwise(Op::abs, {v}), {}, false);
+    unit = elementwise(Op::multiply, {elementwise(Op::max, {largest, number(1e-30)}), number(8)});
+    return cast(elementwise(Op::divide, {v, unit}), type);
+  });
+  return {value, unit};
 }
 
 Shape last_axes(const Shape& shape) {
@@ -247,8 +272,9 @@ std::array<NodeRef, 3> BuiltAttention::gradients(const NodeRef& of_result) const
   const AttentionSizes& s = inputs_.sizes;
   const bool heads_inside = inputs_.attributes.heads_inside;
   const DType type = result_->dtype, stored = stored_type(type, {s.width, s.value_width});
-  const NodeRef gradient = sliced_first(
-      shaped(cast_first(of_result, type), {s.batch, s.heads, s.queries, s.value_width}));
+  const Narrowed narrowed = narrowed_gradient(of_result, type);
+  const NodeRef gradient =
+      sliced_first(shaped(narrowed.value, {s.batch, s.heads, s.queries, s.value_width}));
   const NodeRef products = elementwise(
       Op::multiply, {cast(ordered(result_, heads_inside), DType::f32), cast(gradient, DType::f32)});
   std::vector<NodeRef> operands = inputs_.operands;
@@ -261,6 +287,9 @@ std::array<NodeRef, 3> BuiltAttention::gradients(const NodeRef& of_result) const
     const Shape shape = ordered(inputs_.operands[i]->shape, heads_inside);
     // That of what a factor is a multiple of is greater.
     made[i] = multiple(result_of(all, stored, shape, static_cast<int64_t>(i)), 1 / scales[i]);
+    if (narrowed.unit) {
+      made[i] = elementwise(Op::multiply, {cast(made[i], DType::f32), narrowed.unit});
+    }
   }
   return made;
 }

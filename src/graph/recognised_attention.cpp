@@ -17,13 +17,12 @@ namespace nxv {
 namespace {
 
 // Whether gradients are as accurate as they are written: the operation has weights, and the
-// gradient of the result, in the type of its factors. What is f32 may be too small for f16; of rows
-// that are hidden weights of f32 would not be.
+// gradient of the result, in the type of its factors. In f32 weights of rows that are hidden would
+// not be.
 bool is_accurate(const WrittenAttention& w, const WrittenGradient& gradient) {
   const DType type = w.values->dtype;
   if (type == DType::f32) return !may_hide_rows(w);
-  const bool is_wide = gradient.result->dtype != type;
-  return !is_wide || (type == DType::bf16 && w.powers->dtype != DType::f32);
+  return gradient.result->dtype == type || w.powers->dtype == type;
 }
 
 // Attention, and what of its gradients is written out beside it.

