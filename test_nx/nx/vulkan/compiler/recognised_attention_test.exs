@@ -172,10 +172,10 @@ defmodule Nx.Vulkan.Compiler.RecognisedAttentionTest do
     refute recognised?(&with_weights/3, factors)
   end
 
-  test "causal heads of one product and their gradients" do
-    for {type, tolerance} <- [f16: 2.0e-4, bf16: 2.0e-3] do
-      args = [noise({2, 24, 32}, 1, type), noise({32, 96}, 2, type)]
-      assert_attention(&gpt_step/2, args, tolerance)
+  for {type, tolerance} <- [f16: 2.0e-4, bf16: 2.0e-3] do
+    test "causal heads of one product and their gradients, #{type}" do
+      args = [noise({2, 24, 32}, 1, unquote(type)), noise({32, 96}, 2, unquote(type))]
+      assert_attention(&gpt_step/2, args, unquote(tolerance))
       assert gradients?(&gpt_step/2, args) == gpu?()
     end
   end
