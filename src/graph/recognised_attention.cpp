@@ -16,6 +16,8 @@
 namespace nxv {
 namespace {
 
+const Axes kTurned = {0, 2, 1, 3};  // from heads before positions to heads inside, and back
+
 // Whether gradients are as accurate as they are written: the operation has weights, and the
 // gradient of the result, in the type of its factors. In f32 weights of rows that are hidden would
 // not be.
@@ -181,7 +183,7 @@ class Recognition {
     return readers != readers_.end() &&
            std::all_of(readers->second.begin(), readers->second.end(), [&](const Node* reader) {
              if (reader->op == Op::transpose) {
-               return reader->attribute<AxesAttr>().axes == Axes{0, 2, 1, 3} &&
+               return reader->attribute<AxesAttr>().axes == kTurned &&
                       reader->inputs[0]->shape == shape;
              }
              return reader->op == Op::reshape && is_turned(reader, shape);
@@ -226,7 +228,7 @@ class Recognition {
   // With heads before positions, as it is written.
   NodeRef outside(const NodeRef& x, bool heads_inside) {
     if (!heads_inside) return x;
-    const NodeRef turned = transpose(x, {0, 2, 1, 3});
+    const NodeRef turned = transpose(x, kTurned);
     inside_.emplace(turned.get(), x);
     return turned;
   }
@@ -240,9 +242,9 @@ class Recognition {
     }
     if (is_same) return node;
     if (node->op == Op::reshape) return shaped(built[0], node->shape);
-    if (node->op == Op::transpose) {
+    if (node->op == Op::transpose && node->attribute<AxesAttr>().axes == kTurned) {
       const auto inside = inside_.find(built[0].get());
-      if (inside != inside_.end() && inside->second->shape == node->shape) return inside->second;
+      if (inside != inside_.end()) return inside->second;
     }
     return building::with_inputs(*node, std::move(built));
   }

@@ -251,6 +251,24 @@ TEST_F(RecognisedGradient, OfOneProduct) {
   EXPECT_TRUE(recognised(with_gradients(transpose(w, {0, 2, 1, 3}))));
 }
 
+// As many heads as positions and columns: no view is taken for another.
+TEST_F(RecognisedGradient, OfCubes) {
+  for (const Axes& order : {Axes{0, 2, 1, 3}, Axes{0, 1, 3, 2}, Axes{0, 3, 2, 1}}) {
+    const auto cube = [&] { return noise(DType::f32, {1, 4, 4, 4}); };
+    q_ = cube();
+    k_ = cube();
+    v_ = cube();
+    const auto turned = [&](const NodeRef& f) { return transpose(f, order); };
+    const NodeRef s = dot(turned(q_), turned(k_), {{3}, {3}, {0, 1}, {0, 1}});
+    const NodeRef o = dot(softmax(s), turned(v_), {{3}, {2}, {0, 1}, {0, 1}});
+    EXPECT_TRUE(recognised(with_gradients(transpose(o, {0, 2, 1, 3}))));
+    EXPECT_TRUE(recognised(with_gradients(transpose(o, order))));
+    // Of square scores, changes that go with the keys in place of the queries.
+    const NodeRef mixed = dot(softmax(s), turned(v_), {{2}, {2}, {0, 1}, {0, 1}});
+    EXPECT_FALSE(recognised(with_gradients(mixed)));
+  }
+}
+
 TEST_F(RecognisedGradient, OfGroupedHeads) {
   q_ = noise(DType::f32, {2, 3, 4, 5, 8});
   k_ = noise(DType::f32, {2, 3, 5, 8});
@@ -320,6 +338,13 @@ TEST_F(RecognisedGradient, WhatIsNoGradientStays) {
   const NodeRef others = noise(DType::f32, {2, 3, 7, 8});
   EXPECT_FALSE(recognised({o, dot(change, others, {{3}, {2}, {0, 1}, {0, 1}})}));
   EXPECT_FALSE(recognised(with(masked(causal(5, 7), change, 0))));
+  // What is nothing times how often it is found among the largest, or times anything else.
+  const NodeRef nothing = broadcast(op(Op::subtract, kept, kept), s->shape);
+  const auto found = [&](const NodeRef& x) {
+    return op(Op::add, change, op(Op::multiply, nothing, op(Op::equal, s, x)));
+  };
+  EXPECT_TRUE(recognised(with(found(rows(Op::reduce_max, s)))));
+  EXPECT_FALSE(recognised(with(found(num(0.5)))));
   // Twice the gradient is.
   EXPECT_TRUE(recognised(with(op(Op::multiply, change, num(2)))));
 }

@@ -76,6 +76,7 @@ class Reading {
       const NodeRef scores = same(shifted->inputs[0]);
       const NodeRef maxima = of_rows(shifted->inputs[1]);
       if (!enter(shifted, Op::subtract)) return {};
+      w_.maxima = maxima.get();
       if (reduced(maxima, Op::reduce_max).get() != scores.get()) return {};
       return scores;
     }

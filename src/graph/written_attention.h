@@ -27,6 +27,7 @@ struct WrittenAttention {
   double masked = 0;
   std::vector<NodeRef> biases;                    // as conditions
   const Node *powers = nullptr, *sums = nullptr;  // weights are the former over the latter
+  const Node* maxima = nullptr;                   // that were subtracted; null: none
   // What nothing else may read.
   std::unordered_set<const Node*> inner;
 };

@@ -75,7 +75,7 @@ class GradientReading {
   }
 
  private:
-  // Of a node: terms, or numbers that comparisons are counted to.
+  // Of a node: terms, or numbers of the largest scores of a row.
   struct Value {
     SoftmaxTerms terms;
     bool counts = false;
@@ -213,10 +213,25 @@ class GradientReading {
   MaybeValue value_inside(const Node& x) {
     if (&x == w_.powers) return of_terms(SoftmaxTerms({1, 0, SoftmaxTerms::Of::one, 0, 1}));
     if (&x == w_.sums) return of_terms(SoftmaxTerms({0, 1, SoftmaxTerms::Of::one, 0, 1}));
-    if (x.op == Op::equal) return Value{{}, true};
+    if (x.op == Op::equal) return finds_maxima(x) ? MaybeValue(Value{{}, true}) : MaybeValue();
     if (!is_read_through(x.op) || x.op == Op::transpose) return {};
     MaybeValue made = x.op == Op::select ? selected(x) : computed(x);
     return made && (made->counts || is_factor_type(x.dtype)) ? made : MaybeValue();
+  }
+
+  // Whether it compares scores with the largest of their rows, of which there is one at least.
+  bool finds_maxima(const Node& x) const {
+    if (!w_.maxima) return false;
+    const auto stripped = [](const NodeRef& from, bool spreads) {
+      const Node* at = from.get();
+      while (at->is_pending() && (at->op == Op::reshape || at->op == Op::cast ||
+                                  (spreads && at->op == Op::broadcast))) {
+        at = at->inputs[0].get();
+      }
+      return at;
+    };
+    const Node* scores = stripped(w_.maxima->inputs[0], false);
+    return stripped(x.inputs[1], true) == w_.maxima && stripped(x.inputs[0], false) == scores;
   }
 
   MaybeValue computed(const Node& x) {
