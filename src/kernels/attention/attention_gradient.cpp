@@ -62,7 +62,10 @@ bool loops_fit(const AttentionSizes& s, const plan::DevicePlan& plan) {
 }  // namespace
 
 bool attention_gradients_pay(const plan::DevicePlan& plan, DType type, const AttentionSizes& s) {
-  return attention_pays(plan, type, s) && storage_bytes(type) == 2 && loops_fit(s, plan);
+  if (!attention_pays(plan, type, s) || !loops_fit(s, plan)) return false;
+  if (!scores_fit(plan, type, s)) return true;
+  const bool has_chunks = s.width % 8 == 0 && s.value_width % 8 == 0;  // of 16 bytes
+  return storage_bytes(type) == 2 && (!plan.has.coopmat || has_chunks);
 }
 
 Lowering lower_attention_gradient(const Region& region, const Target& target) {
