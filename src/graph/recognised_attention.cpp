@@ -1,178 +1,40 @@
 #include "graph/recognised_attention.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <list>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "graph/build.h"
 #include "graph/building.h"
-#include "graph/narrowed.h"
-#include "graph/seen_keys.h"
-#include "graph/written_attention.h"
+#include "graph/built_attention.h"
+#include "graph/written_gradient.h"
 
 namespace nxv {
 namespace {
 
-// Masked scores are replaced with no less, if not with -infinity: kernels compute with them.
-constexpr double kLowest = -1e30;
+const Axes kTurned = {0, 2, 1, 3};  // from heads before positions to heads inside, and back
 
-// The first of views that only number elements otherwise, as such a shape.
-NodeRef shaped(NodeRef x, const Shape& shape) {
-  while (x->op == Op::reshape && x->is_pending()) x = x->inputs[0];
-  return reshape(x, shape);
+// Whether gradients are as accurate as they are written: the operation has weights, and the
+// gradient of the result, in the type of its factors. In f32 weights of rows that are hidden would
+// not be.
+bool is_accurate(const WrittenAttention& w, const WrittenGradient& gradient) {
+  const DType type = w.values->dtype;
+  if (type == DType::f32) return !may_hide_rows(w);
+  return gradient.result->dtype == type || w.powers->dtype == type;
 }
 
-constexpr int kDeepestView = 16;
-
-// A view whose slices come before transposes: parts of a transposed value, as queries, keys and
-// values of one product are, have views of their own then, which kernels read by strides.
-NodeRef sliced_first(const NodeRef& x, int depth = 0) {
-  if (!x->is_pending() || depth == kDeepestView) return x;
-  if (x->op == Op::reshape || x->op == Op::transpose) {
-    NodeRef input = sliced_first(x->inputs[0], depth + 1);
-    return input.get() == x->inputs[0].get() ? x : building::with_inputs(*x, {std::move(input)});
-  }
-  if (x->op != Op::slice) return x;
-  const NodeRef& transposed = x->inputs[0];
-  if (transposed->op != Op::transpose || !transposed->is_pending()) return x;
-  const Axes& axes = transposed->attribute<AxesAttr>().axes;
-  const auto& part = x->attribute<SliceAttr>();
-  SliceAttr before = part;
-  Shape shape = x->shape;
-  for (size_t d = 0; d < axes.size(); ++d) {
-    const auto from = static_cast<size_t>(axes[d]);
-    before.starts[from] = part.starts[d];
-    before.strides[from] = part.strides[d];
-    shape[from] = x->shape[d];
-  }
-  const NodeRef slice =
-      building::make_view(transposed->inputs[0], Op::slice, std::move(shape), std::move(before));
-  return transpose(sliced_first(slice, depth + 1), axes);
-}
-
-class Building {
- public:
-  explicit Building(WrittenAttention written) : w_(std::move(written)), s_(w_.sizes) {}
-
-  // {batch, heads, queries, width}, or {batch, queries, heads, width}.
-  NodeRef build(bool heads_inside) {
-    AttentionAttr attr;
-    attr.heads_inside = heads_inside;
-    attr.scale = w_.scale;
-    const NodeRef q = sliced_first(unscaled(w_.queries, attr.scale));
-    const NodeRef k = sliced_first(unscaled(w_.keys, attr.scale));
-    const NodeRef v = sliced_first(w_.values);
-    std::vector<NodeRef> inputs = {
-        shaped(q, {s_.batch, s_.heads, s_.queries, s_.width}),
-        transpose(shaped(k, {s_.batch, s_.kv_heads, s_.width, s_.keys}), {0, 1, 3, 2}),
-        shaped(v, {s_.batch, s_.kv_heads, s_.keys, s_.value_width})};
-    NodeRef lengths;
-    if (!w_.masks.empty() && !set_bounds(attr, lengths)) {
-      attr.has_mask = true;
-      attr.masked = w_.masked < kLowest && std::isfinite(w_.masked) ? kLowest : w_.masked;
-      inputs.push_back(spread(mask()));
-    }
-    if (!w_.biases.empty()) {
-      attr.has_bias = true;
-      inputs.push_back(spread(bias()));
-    }
-    if (lengths) {
-      attr.has_lengths = true;
-      inputs.push_back(broadcast(lengths, {s_.batch}));
-    }
-    Shape shape = {s_.batch, s_.heads, s_.queries, s_.value_width};
-    if (heads_inside) std::swap(shape[1], shape[2]);
-    // Kernels write whole words.
-    const DType type = w_.values->dtype;
-    const DType stored = s_.value_width * storage_bytes(type) % 4 == 0 ? type : DType::f32;
-    const GraveyardRef& owner = q->shared_graveyard();
-    return cast(make_node(owner, Op::attention, stored, shape, std::move(inputs), attr), type);
-  }
-
- private:
-  // Whether the mask is a bound. One that depends on data leaves keys out that no query sees, and
-  // stays a mask for what a row is that sees none.
-  bool set_bounds(AttentionAttr& attr, NodeRef& lengths) {
-    if (w_.masks.size() != 1 || !w_.masks[0].is_seen || w_.masked > kMasked) return false;
-    const NodeRef& mask = w_.masks[0].condition;
-    if (last_axes(mask->shape) != last_axes(w_.scores)) return false;
-    const auto seen = seen_keys(mask);
-    if (!seen) return false;
-    if (seen->last && !seen->after && !seen->before) lengths = lengths_of(*seen);
-    if (!seen->always_some(s_.queries, s_.keys)) return false;
-    attr.offset = seen->after ? *seen->after : -*seen->before;
-    if (seen->after) attr.after = 0;
-    if (seen->before) attr.before = *seen->before + attr.offset;
-    return true;
-  }
-  static Shape last_axes(const Shape& shape) {
-    return Shape(shape.end() - std::min<std::ptrdiff_t>(2, std::ssize(shape)), shape.end());
-  }
-
-  // How many keys are seen; all of them where none is.
-  NodeRef lengths_of(const SeenKeys& seen) const {
-    const NodeRef last = reshape(seen.last, {1});
-    const auto number = [&](int64_t v) {
-      return constant(last->shared_graveyard(), make_scalar(last->dtype, v), {1});
-    };
-    const NodeRef none = elementwise(Op::less, {last, number(-seen.last_offset)});
-    const NodeRef end = elementwise(Op::min, {last, number(s_.keys - 1 - seen.last_offset)});
-    const NodeRef length = elementwise(Op::add, {end, number(seen.last_offset + 1)});
-    return cast(elementwise(Op::select, {none, number(s_.keys), length}), DType::s32);
-  }
-
-  NodeRef mask() const {
-    NodeRef all;
-    for (const WrittenAttention::Mask& m : w_.masks) {
-      const NodeRef x = narrow(m.condition);
-      const NodeRef zero = constant(x->shared_graveyard(), make_scalar(x->dtype, int64_t{0}), {});
-      const bool is_seen_as_is = m.is_seen && x->dtype == DType::u8;
-      const NodeRef seen =
-          is_seen_as_is ? x : elementwise(m.is_seen ? Op::not_equal : Op::equal, {x, zero});
-      all = all ? elementwise(Op::logical_and, {all, seen}) : seen;
-    }
-    return all;
-  }
-  NodeRef bias() const {
-    NodeRef sum;
-    for (const NodeRef& b : w_.biases) {
-      const NodeRef x = narrow(b);
-      sum = sum ? elementwise(Op::add, {cast(sum, DType::f32), cast(x, DType::f32)}) : x;
-    }
-    return sum;
-  }
-
-  // What has as many elements as scores, with four axes of theirs or of length 1.
-  NodeRef narrow(const NodeRef& x) const {
-    NodeRef at = narrowed(x);
-    const Shape& given = x->shape;
-    const Shape four = {s_.batch, s_.heads, s_.queries, s_.keys};
-    if (given.size() == 4 && given == four) return at;
-    const size_t rank = given.size();
-    const auto is_last = [&] { return rank >= 2 && last_axes(given) == last_axes(four); };
-    const bool is_batched = is_last() && rank >= 3 && given[0] == s_.batch;
-    if (is_last() && (rank == 2 || is_batched)) {
-      // Axes between the first and the last two are heads, all of them or none.
-      Shape full = at->shape;
-      int64_t heads = 1;
-      for (size_t d = 1; d + 2 < rank; ++d) heads *= at->shape[d];
-      if (heads != 1) {
-        for (size_t d = 1; d + 2 < rank; ++d) full[d] = given[d];
-        heads = s_.heads;
-      }
-      at = broadcast(at, full);
-      return reshape(at, {rank == 2 ? 1 : full[0], heads, full[rank - 2], full[rank - 1]});
-    }
-    return reshape(x, four);
-  }
-  NodeRef spread(const NodeRef& x) const {
-    return broadcast(x, {s_.batch, s_.heads, s_.queries, s_.keys});
-  }
-
-  const WrittenAttention w_;
-  const AttentionSizes& s_;
+// Attention, and what of its gradients is written out beside it.
+struct Found {
+  const Node* product;  // of weights and values
+  WrittenAttention attention;
+  std::optional<WrittenGradient> gradient = {};
+  // Once they are.
+  std::optional<BuiltAttention> built = {};
+  std::optional<std::array<NodeRef, 3>> gradients = {};
 };
 
 class Recognition {
@@ -182,11 +44,18 @@ class Recognition {
     for (const NodeRef& v : values) roots_.insert(v.get());
     for (const Node* node : order_) {
       if (node->op != Op::dot) continue;
-      auto written = written_attention(*node);
-      if (!written || !is_alone(*written, node)) continue;
-      if (pays(written->values->dtype, written->sizes)) {
-        found_.emplace(node, std::move(*written));
-      }
+      if (auto written = written_attention(*node)) all_.push_back({node, std::move(*written)});
+    }
+    for (Found& found : all_) find_gradient(found);
+    const auto has_gradient = [](const Found& found) { return found.gradient.has_value(); };
+    if (std::any_of(all_.begin(), all_.end(), has_gradient)) number(values);
+    for (Found& found : all_) {
+      const WrittenAttention& w = found.attention;
+      if (!is_alone(found) || !is_acyclic(found)) continue;
+      if (!pays(w.values->dtype, w.sizes, found.gradient.has_value())) continue;
+      found_.emplace(found.product, &found);
+      if (!found.gradient) continue;
+      for (const auto& product : found.gradient->products) found_.emplace(product.node, &found);
     }
   }
   bool is_empty() const { return found_.empty(); }
@@ -202,7 +71,7 @@ class Recognition {
       const NodeRef at = node;
       const auto found = found_.find(at.get());
       const std::vector<NodeRef> inputs =
-          found == found_.end() ? inputs_of(*at) : operands_of(found->second);
+          found == found_.end() ? inputs_of(*at) : operands_of(*found->second, *at);
       if (next < inputs.size()) {
         visit(inputs[next++]);
         continue;
@@ -210,7 +79,7 @@ class Recognition {
       stack.pop_back();
       if (built_.contains(at.get())) continue;
       built_.emplace(at.get(),
-                     found == found_.end() ? with_built(at, inputs) : attention(at, found->second));
+                     found == found_.end() ? with_built(at, inputs) : made(*at, *found->second));
     }
     return built_.at(value.get());
   }
@@ -219,10 +88,15 @@ class Recognition {
   static std::vector<NodeRef> inputs_of(const Node& x) {
     return x.is_pending() ? x.inputs : std::vector<NodeRef>();
   }
-  static std::vector<NodeRef> operands_of(const WrittenAttention& w) {
+  static std::vector<NodeRef> operands_of(const Found& found, const Node& product) {
+    const WrittenAttention& w = found.attention;
     std::vector<NodeRef> all = {w.queries, w.keys, w.values};
-    for (const auto& mask : w.masks) all.push_back(mask.condition);
+    for (const auto& mask : w.masks) {
+      all.push_back(mask.condition);
+      if (mask.added) all.push_back(mask.added);
+    }
     all.insert(all.end(), w.biases.begin(), w.biases.end());
+    if (&product != found.product) all.push_back(found.gradient->result);
     return all;
   }
 
@@ -244,14 +118,61 @@ class Recognition {
     }
   }
 
-  // Whether nothing else reads what the product is made of.
-  bool is_alone(const WrittenAttention& w, const Node* product) const {
-    return std::all_of(w.inner.begin(), w.inner.end(), [&](const Node* x) {
-      const auto readers = readers_.find(x);
-      return !roots_.contains(x) && readers != readers_.end() &&
-             std::all_of(readers->second.begin(), readers->second.end(), [&](const Node* reader) {
-               return reader == product || w.inner.contains(reader);
-             });
+  std::span<const Node* const> readers_of(const Node& x) const {
+    const auto readers = readers_.find(&x);
+    return readers == readers_.end() ? std::span<const Node* const>() : readers->second;
+  }
+
+  void find_gradient(Found& found) const {
+    found.gradient = written_gradient(*found.product, found.attention,
+                                      [&](const Node& x) { return readers_of(x); });
+    if (found.gradient && !is_accurate(found.attention, *found.gradient)) found.gradient.reset();
+  }
+
+  // Whether nothing else reads what the products are made of.
+  bool is_alone(const Found& found) const {
+    std::unordered_set<const Node*> inner = found.attention.inner, own = {found.product};
+    if (found.gradient) {
+      inner.insert(found.gradient->inner.begin(), found.gradient->inner.end());
+      for (const auto& product : found.gradient->products) own.insert(product.node);
+    }
+    return std::all_of(inner.begin(), inner.end(), [&](const Node* x) {
+      const auto readers = readers_of(*x);
+      return !roots_.contains(x) && std::all_of(readers.begin(), readers.end(), [&](const Node* r) {
+        return own.contains(r) || inner.contains(r);
+      });
+    });
+  }
+
+  // Numbers nodes behind those that they read; what attention is made of comes early.
+  void number(std::span<const NodeRef> values) {
+    std::vector<std::pair<const Node*, size_t>> stack;
+    const auto visit = [&](const Node* x) {
+      if (numbers_.emplace(x, -1).second) stack.emplace_back(x, 0);
+    };
+    const auto number_all = [&](const Node* x) {
+      visit(x);
+      while (!stack.empty()) {
+        auto& [node, next] = stack.back();
+        if (node->is_pending() && next < node->inputs.size()) {
+          visit(node->inputs[next++].get());
+          continue;
+        }
+        numbers_[node] = next_number_++;
+        stack.pop_back();
+      }
+    };
+    for (const Found& found : all_) number_all(found.product);
+    for (const NodeRef& value : values) number_all(value.get());
+  }
+
+  // The gradient of values, which does not depend on values as it is written, does as a result of
+  // the operation. Each such edge follows the numbers, so that there are no cycles.
+  bool is_acyclic(const Found& found) const {
+    if (!found.gradient) return true;
+    const auto& products = found.gradient->products;
+    return std::all_of(products.begin(), products.end(), [&](const auto& product) {
+      return numbers_.at(found.attention.values.get()) < numbers_.at(product.node);
     });
   }
 
@@ -262,30 +183,54 @@ class Recognition {
     return readers != readers_.end() &&
            std::all_of(readers->second.begin(), readers->second.end(), [&](const Node* reader) {
              if (reader->op == Op::transpose) {
-               return reader->attribute<AxesAttr>().axes == Axes{0, 2, 1, 3} &&
+               return reader->attribute<AxesAttr>().axes == kTurned &&
                       reader->inputs[0]->shape == shape;
              }
              return reader->op == Op::reshape && is_turned(reader, shape);
            });
   }
 
-  NodeRef attention(const NodeRef& product, WrittenAttention w) {
-    const AttentionSizes s = w.sizes;
-    const auto now = [&](NodeRef& x) { x = built_.at(x.get()); };
-    now(w.queries);
-    now(w.keys);
-    now(w.values);
-    for (auto& mask : w.masks) now(mask.condition);
-    for (NodeRef& bias : w.biases) now(bias);
+  NodeRef made(const Node& product, Found& found) {
+    const AttentionSizes& s = found.attention.sizes;
     const bool heads_inside =
-        is_turned(product.get(), {s.batch, s.heads, s.queries, s.value_width});
-    NodeRef result = Building(std::move(w)).build(heads_inside);
-    if (heads_inside) {
-      const NodeRef inside = result;
-      result = transpose(inside, {0, 2, 1, 3});
-      inside_.emplace(result.get(), inside);
+        is_turned(found.product, {s.batch, s.heads, s.queries, s.value_width});
+    if (!found.built) {
+      found.built.emplace(now(found.attention), heads_inside, found.gradient.has_value());
     }
-    return reshape(result, product->shape);
+    if (&product == found.product) {
+      return reshape(outside(found.built->result(), heads_inside), product.shape);
+    }
+    if (!found.gradients) {
+      found.gradients = found.built->gradients(built_.at(found.gradient->result.get()));
+    }
+    const auto& products = found.gradient->products;
+    const auto of = std::find_if(products.begin(), products.end(),
+                                 [&](const auto& p) { return p.node == &product; });
+    const NodeRef gradient = multiple((*found.gradients)[static_cast<size_t>(of->of)], of->factor);
+    const NodeRef x = outside(cast(gradient, product.dtype), heads_inside);
+    return reshape(of->is_transposed ? transpose(x, {0, 1, 3, 2}) : x, product.shape);
+  }
+
+  // Of rebuilt operands.
+  WrittenAttention now(WrittenAttention w) const {
+    const auto rebuild = [&](NodeRef& x) { x = built_.at(x.get()); };
+    rebuild(w.queries);
+    rebuild(w.keys);
+    rebuild(w.values);
+    for (auto& mask : w.masks) {
+      rebuild(mask.condition);
+      if (mask.added) rebuild(mask.added);
+    }
+    for (NodeRef& bias : w.biases) rebuild(bias);
+    return w;
+  }
+
+  // With heads before positions, as it is written.
+  NodeRef outside(const NodeRef& x, bool heads_inside) {
+    if (!heads_inside) return x;
+    const NodeRef turned = transpose(x, kTurned);
+    inside_.emplace(turned.get(), x);
+    return turned;
   }
 
   NodeRef with_built(const NodeRef& node, const std::vector<NodeRef>& inputs) {
@@ -297,9 +242,9 @@ class Recognition {
     }
     if (is_same) return node;
     if (node->op == Op::reshape) return shaped(built[0], node->shape);
-    if (node->op == Op::transpose) {
+    if (node->op == Op::transpose && node->attribute<AxesAttr>().axes == kTurned) {
       const auto inside = inside_.find(built[0].get());
-      if (inside != inside_.end() && inside->second->shape == node->shape) return inside->second;
+      if (inside != inside_.end()) return inside->second;
     }
     return building::with_inputs(*node, std::move(built));
   }
@@ -307,7 +252,10 @@ class Recognition {
   std::vector<const Node*> order_;
   std::unordered_set<const Node*> roots_;
   std::unordered_map<const Node*, std::vector<const Node*>> readers_;
-  std::unordered_map<const Node*, WrittenAttention> found_;
+  std::list<Found> all_;
+  std::unordered_map<const Node*, Found*> found_;  // by the products that are replaced
+  std::unordered_map<const Node*, int64_t> numbers_;
+  int64_t next_number_ = 0;
   std::unordered_map<const Node*, NodeRef> built_;
   std::unordered_map<const Node*, NodeRef> inside_;  // by their transposes
 };

@@ -3,8 +3,10 @@
 // Scores are a product of queries and keys, scaled by constants, with biases added and then masks
 // selected, in any of f16, bf16 and f32; the softmax is the exponential of the scores, of which
 // their rows' maxima may be subtracted, divided by its sums or multiplied by their reciprocals.
-// Nothing else reads what lies between. Weights are of the type of queries, keys and values, so
-// that the operation rounds nowhere where what was written does not.
+// Nothing else reads what lies between, but for the gradients of queries, keys and values by that
+// of the result, in whatever order they are written (graph/written_gradient.h). Weights are of the
+// type of queries, keys and values, so that the operation rounds nowhere where what was written
+// does not.
 #pragma once
 
 #include <functional>
@@ -15,8 +17,9 @@
 
 namespace nxv {
 
-// Whether the operation is faster than what it stands for, of matrices of such a type.
-using AttentionPays = std::function<bool(DType, const AttentionSizes&)>;
+// Whether the operation is faster than what it stands for, of matrices of such a type, with or
+// without gradients.
+using AttentionPays = std::function<bool(DType, const AttentionSizes&, bool with_gradients)>;
 
 // Values in which attention of such sizes is one operation: the values themselves where there is
 // none. Values are canonical (graph/common_values.h), which the result need not be any more.

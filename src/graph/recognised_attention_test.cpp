@@ -80,7 +80,7 @@ class RecognisedAttention : public testing::Test {
   std::optional<AttentionAttr> recognised(const NodeRef& value, double tolerance = 0.1) {
     const auto common = common_values(std::vector{value});
     const auto made =
-        recognised_attention(common, [](DType, const AttentionSizes&) { return true; });
+        recognised_attention(common, [](DType, const AttentionSizes&, bool) { return true; });
     const Node* attention = find(made[0].get());
     EXPECT_EQ(made[0]->shape, value->shape);
     EXPECT_EQ(made[0]->dtype, value->dtype);
@@ -236,7 +236,8 @@ TEST_F(RecognisedAttention, WhatElseReadsWeightsKeepsThem) {
   EXPECT_FALSE(recognised(op(Op::add, o, reduce(Op::sum, w, Axes{3}, true))));
   EXPECT_TRUE(recognised(o));
   const auto common = common_values(std::vector{o, w});
-  const auto made = recognised_attention(common, [](DType, const AttentionSizes&) { return true; });
+  const auto made =
+      recognised_attention(common, [](DType, const AttentionSizes&, bool) { return true; });
   EXPECT_EQ(made[0].get(), common[0].get());
 }
 
@@ -255,6 +256,17 @@ TEST_F(RecognisedAttention, WhatIsNoAttentionStays) {
       weighted(softmax(op(Op::add, masked(causal(5, 7), s, -1e9), noise(DType::bf16, {5, 7}))))));
 }
 
+// Of as many queries as keys, sums of rows that are broadcast along columns.
+TEST_F(RecognisedAttention, SumsOfOtherRowsStay) {
+  const NodeRef q = noise(DType::f32, {5, 8}), k = noise(DType::f32, {5, 8});
+  const NodeRef e = elementwise(Op::exp, {dot(q, k, {{1}, {1}, {}, {}})});
+  const NodeRef v = noise(DType::f32, {5, 4});
+  for (bool keeps_axes : {true, false}) {
+    const NodeRef w = op(Op::divide, e, reduce(Op::sum, e, Axes{1}, keeps_axes));
+    EXPECT_EQ(recognised(dot(w, v, {{1}, {0}, {}, {}}), 1e-4).has_value(), keeps_axes);
+  }
+}
+
 // Trees of shared values are not walked once for each path.
 TEST_F(RecognisedAttention, DeepScalesAndMasks) {
   NodeRef scale = num(1), mask = causal(5, 7), position = iota_of({5, 7}, 0);
@@ -270,14 +282,15 @@ TEST_F(RecognisedAttention, DeepScalesAndMasks) {
   v_ = noise(DType::f32, {1, 1, 7, 4});
   const NodeRef s = masked(mask, dot(q, k, {{3}, {3}, {0, 1}, {0, 1}}), -1e9);
   const auto common = common_values(std::vector{weighted(softmax(s)), scale});
-  const auto made = recognised_attention(common, [](DType, const AttentionSizes&) { return true; });
+  const auto made =
+      recognised_attention(common, [](DType, const AttentionSizes&, bool) { return true; });
   EXPECT_NE(find(made[0].get()), nullptr);
 }
 
 TEST_F(RecognisedAttention, WhereItDoesNotPay) {
   const auto common = common_values(std::vector{weighted(softmax(scores()))});
   AttentionSizes sizes;
-  const auto made = recognised_attention(common, [&](DType type, const AttentionSizes& s) {
+  const auto made = recognised_attention(common, [&](DType type, const AttentionSizes& s, bool) {
     EXPECT_EQ(type, DType::bf16);
     sizes = s;
     return false;

@@ -13,8 +13,6 @@ namespace {
 constexpr int kDeepest = 64;       // nodes of a path
 constexpr int kDeepestNumber = 8;  // of a tree of constants
 
-bool is_factor(DType t) { return t == DType::f16 || t == DType::bf16 || t == DType::f32; }
-
 int64_t last_of(const Shape& shape) { return shape.empty() ? 1 : shape.back(); }
 
 // Reads the nodes between a product of weights and values and that of queries and keys, from the
@@ -22,7 +20,7 @@ int64_t last_of(const Shape& shape) { return shape.empty() ? 1 : shape.back(); }
 class Reading {
  public:
   std::optional<WrittenAttention> read(const Node& product) {
-    if (product.op != Op::dot || !product.is_pending() || !is_factor(product.dtype)) return {};
+    if (product.op != Op::dot || !product.is_pending() || !is_factor_type(product.dtype)) return {};
     const NodeRef &weights = product.inputs[0], &values = product.inputs[1];
     w_.values = values;
     if (weights->dtype != values->dtype || product.dtype != values->dtype) return {};
@@ -37,8 +35,8 @@ class Reading {
  private:
   // Elements are the same, up to rounding, in the same order.
   NodeRef same(NodeRef x) {
-    while (x->is_pending() && is_factor(x->dtype)) {
-      const bool is_cast = x->op == Op::cast && is_factor(x->inputs[0]->dtype);
+    while (x->is_pending() && is_factor_type(x->dtype)) {
+      const bool is_cast = x->op == Op::cast && is_factor_type(x->inputs[0]->dtype);
       if (!is_cast && x->op != Op::reshape) break;
       w_.inner.insert(x.get());
       x = x->inputs[0];
@@ -46,24 +44,25 @@ class Reading {
     return x;
   }
   bool enter(const NodeRef& x, Op op) {
-    if (x->op != op || !x->is_pending() || !is_factor(x->dtype)) return false;
+    if (x->op != op || !x->is_pending() || !is_factor_type(x->dtype)) return false;
     w_.inner.insert(x.get());
     return true;
   }
 
   // What is broadcast along rows of such a shape.
   NodeRef of_rows(const NodeRef& x) {
-    if (last_of(x->shape) != keys_ || !enter(x, Op::broadcast)) return {};
-    const NodeRef& number = x->inputs[0];
-    return number->count * keys_ == x->count ? same(number) : NodeRef();
+    if (!enter(x, Op::broadcast)) return {};
+    return spreads_rows(*x, keys_) ? same(x->inputs[0]) : NodeRef();
   }
   // What is reduced along rows.
   NodeRef reduced(const NodeRef& x, Op op) {
     if (!x || !enter(x, op)) return {};
-    const NodeRef& rows = x->inputs[0];
-    const auto last = static_cast<int64_t>(rows->shape.size()) - 1;
-    const bool fits = x->attribute<ReduceAttr>().axes == Axes{last} && rows->shape.back() == keys_;
-    return fits ? same(rows) : NodeRef();
+    return reduces_rows(*x, keys_) ? same(x->inputs[0]) : NodeRef();
+  }
+  bool sums_powers(const NodeRef& sums, const NodeRef& powers) {
+    w_.powers = powers.get();
+    w_.sums = sums.get();
+    return reduced(sums, Op::sum).get() == powers.get();
   }
 
   // The scores of weights.
@@ -77,6 +76,7 @@ class Reading {
       const NodeRef scores = same(shifted->inputs[0]);
       const NodeRef maxima = of_rows(shifted->inputs[1]);
       if (!enter(shifted, Op::subtract)) return {};
+      w_.maxima = maxima.get();
       if (reduced(maxima, Op::reduce_max).get() != scores.get()) return {};
       return scores;
     }
@@ -86,7 +86,7 @@ class Reading {
   NodeRef divided_by_sums(const NodeRef& ratio) {
     if (enter(ratio, Op::divide)) {
       const NodeRef powers = same(ratio->inputs[0]);
-      return reduced(of_rows(ratio->inputs[1]), Op::sum).get() == powers.get() ? powers : NodeRef();
+      return sums_powers(of_rows(ratio->inputs[1]), powers) ? powers : NodeRef();
     }
     if (!enter(ratio, Op::multiply)) return {};
     for (size_t i : {size_t{0}, size_t{1}}) {
@@ -96,7 +96,7 @@ class Reading {
       const NodeRef powers = same(ratio->inputs[1 - i]);
       const bool is_one = constant_number(*reciprocal->inputs[0]) == 1.0;
       const NodeRef sums = same(reciprocal->inputs[1]);
-      return is_one && reduced(sums, Op::sum).get() == powers.get() ? powers : NodeRef();
+      return is_one && sums_powers(sums, powers) ? powers : NodeRef();
     }
     return {};
   }
@@ -105,7 +105,7 @@ class Reading {
   bool read_scores(NodeRef x, const Shape& product) {
     for (int i = 0; i < kDeepest; ++i) {
       x = same(x);
-      if (!x->is_pending() || !is_factor(x->dtype) || last_of(x->shape) != keys_) return false;
+      if (!x->is_pending() || !is_factor_type(x->dtype) || last_of(x->shape) != keys_) return false;
       if (x->op == Op::dot) {
         w_.inner.insert(x.get());
         w_.queries = x->inputs[0];
@@ -150,7 +150,7 @@ class Reading {
     // Scores are what leads to a product.
     const size_t scores = leads_to_product(x->inputs[0]) ? 0 : 1;
     const NodeRef& bias = x->inputs[1 - scores];
-    if (!is_factor(bias->dtype) || leads_to_product(bias)) return {};
+    if (!is_factor_type(bias->dtype) || leads_to_product(bias)) return {};
     w_.biases.push_back(bias);
     return x->inputs[scores];
   }
@@ -167,7 +167,7 @@ class Reading {
       const auto zero = constant_number(*select->inputs[seen]);
       const auto low = constant_number(*select->inputs[3 - seen]);
       if (!zero || !low || *zero != 0 || !(*low <= kLowBias)) continue;
-      add_mask({spread_as(bias, select, select->inputs[0]), seen == 1}, *low);
+      add_mask({spread_as(bias, select, select->inputs[0]), seen == 1, bias}, *low);
       return true;
     }
     return false;
@@ -257,7 +257,7 @@ std::optional<double> number_of(const Node& x, int depth) {
     case Op::broadcast:
       return input(0);
     case Op::cast:
-      return is_factor(x.dtype) ? input(0) : std::nullopt;
+      return is_factor_type(x.dtype) ? input(0) : std::nullopt;
     case Op::sqrt:
     case Op::rsqrt: {
       const auto v = input(0);
@@ -277,6 +277,25 @@ std::optional<double> number_of(const Node& x, int depth) {
 
 std::optional<WrittenAttention> written_attention(const Node& product) {
   return Reading().read(product);
+}
+
+bool is_factor_type(DType t) { return t == DType::f16 || t == DType::bf16 || t == DType::f32; }
+
+bool spreads_rows(const Node& broadcast, int64_t columns) {
+  const NodeRef& number = broadcast.inputs[0];
+  if (last_of(broadcast.shape) != columns || number->count * columns != broadcast.count) {
+    return false;
+  }
+  // All axes but the last then step through the rows.
+  const Axes& axes = broadcast.attribute<AxesAttr>().axes;
+  const auto last = static_cast<int64_t>(broadcast.shape.size()) - 1;
+  return axes.empty() || axes.back() != last || number->shape.back() == 1;
+}
+
+bool reduces_rows(const Node& reduction, int64_t columns) {
+  const Shape& shape = reduction.inputs[0]->shape;
+  const auto last = static_cast<int64_t>(shape.size()) - 1;
+  return reduction.attribute<ReduceAttr>().axes == Axes{last} && shape.back() == columns;
 }
 
 std::optional<double> constant_number(const Node& x) { return number_of(x, 0); }

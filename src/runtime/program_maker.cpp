@@ -7,9 +7,11 @@
 #include "graph/build.h"
 #include "graph/common_values.h"
 #include "graph/narrow_factors.h"
+#include "graph/own_views.h"
 #include "graph/recognised_attention.h"
 #include "graph/substitute.h"
 #include "kernels/attention/attention_choice.h"
+#include "kernels/attention/attention_gradient.h"
 #include "runtime/module.h"
 #include "runtime/temporaries.h"
 #include "schedule/cost.h"
@@ -151,10 +153,11 @@ std::vector<NodeRef> ProgramMaker::rewritten(std::span<const NodeRef> values) co
   std::vector<NodeRef> common = common_values(values);
   if (!options_.schedule.fuse) return common;
   if (options_.recognises_attention) {
-    const auto pays = [&](DType type, const AttentionSizes& sizes) {
-      return kernels::attention_pays(plan_, type, sizes);
+    const auto pays = [&](DType type, const AttentionSizes& sizes, bool with_gradients) {
+      return with_gradients ? kernels::attention_gradients_pay(plan_, type, sizes)
+                            : kernels::attention_pays(plan_, type, sizes);
     };
-    common = common_values(recognised_attention(common, pays));
+    common = with_own_views(common_values(recognised_attention(common, pays)));
   }
   return with_narrow_factors(common);
 }

@@ -120,10 +120,15 @@ const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
 
 }  // namespace
 
+bool scores_fit(const plan::DevicePlan& plan, DType type, const AttentionSizes& s) {
+  const int64_t bytes = s.batch * s.heads * s.queries * s.keys * storage_bytes(type);
+  return static_cast<uint64_t>(bytes) <= plan.max_allocation_bytes;
+}
+
 bool attention_pays(const plan::DevicePlan& plan, DType type, const AttentionSizes& s) {
   if (!plan.tuning.shares_cheaply || shared_iterations(s) > plan.max_loop_iterations) return false;
   const bool is_decode = s.queries * (s.heads / s.kv_heads) <= kDecodeRows && s.keys >= kDecodeKeys;
-  return storage_bytes(type) == 2 || is_decode;
+  return storage_bytes(type) == 2 || is_decode || !scores_fit(plan, type, s);
 }
 
 const char* unit_factors_obstacle(const AttentionProblem& p, const Target& target) {

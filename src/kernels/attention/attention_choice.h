@@ -25,8 +25,11 @@ bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32
 // for, and few enough that each core has a workgroup.
 uint32_t fewer_subgroups(uint32_t subgroups, uint32_t rows, int64_t all_rows, int64_t heads,
                          const Target& target);
+// Whether memory can hold scores as one value.
+bool scores_fit(const plan::DevicePlan& plan, DType type, const AttentionSizes& sizes);
 // Whether attention is faster in one piece than as products and a softmax: on GPUs, of halves, and
-// of any type where few rows share many keys. Long products of f32 take other kernels.
+// of any type where few rows share many keys, or nothing holds the scores. Other products of f32
+// take other kernels.
 bool attention_pays(const plan::DevicePlan& plan, DType type, const AttentionSizes& sizes);
 // Whether products are added up in f64.
 bool adds_up_wide(const AttentionSizes& sizes, DType type, const Target& target);

@@ -48,18 +48,25 @@ AttentionResultWords result_words(const AttentionSizes& s, bool heads_inside, in
 // Rows of an invocation: totals of more slabs would not stay in registers.
 uint32_t rows_of(uint32_t slabs, bool wide) { return slabs * (wide ? 2 : 1) > 4 ? 1 : 2; }
 
+// Rows that a kernel goes over.
+int64_t others_of(const AttentionSizes& s) {
+  return std::max(s.keys, s.queries * (s.heads / s.kv_heads));
+}
+
 // Products and what they are added up to are loops within those over blocks of 32.
-void check_loops(const AttentionProblem& p, const GradientAttentionLayout& layout,
-                 const Target& target) {
-  const AttentionSizes& s = p.sizes;
-  const auto others = static_cast<uint64_t>(std::max(s.keys, s.queries * (s.heads / s.kv_heads)));
-  const uint64_t each = 1 + layout.slabs + layout.value_slabs;
-  if (divide_up(others, 32) * each <= target.plan->max_loop_iterations) return;
-  throw Error(Status::unsupported, "attention_gradient: a loop over " + std::to_string(others) +
-                                       " rows is longer than one kernel may go over");
+bool loops_fit(const AttentionSizes& s, const plan::DevicePlan& plan) {
+  const uint64_t each = 1 + slabs(s.width) + slabs(s.value_width);
+  return divide_up(static_cast<uint64_t>(others_of(s)), 32) * each <= plan.max_loop_iterations;
 }
 
 }  // namespace
+
+bool attention_gradients_pay(const plan::DevicePlan& plan, DType type, const AttentionSizes& s) {
+  if (!attention_pays(plan, type, s) || !loops_fit(s, plan)) return false;
+  if (!scores_fit(plan, type, s)) return true;
+  const bool has_chunks = s.width % 8 == 0 && s.value_width % 8 == 0;  // of 16 bytes
+  return storage_bytes(type) == 2 && (!plan.has.coopmat || has_chunks);
+}
 
 Lowering lower_attention_gradient(const Region& region, const Target& target) {
   const Node& node = operation_of(*region.root);
@@ -87,7 +94,11 @@ Lowering lower_attention_gradient(const Region& region, const Target& target) {
     lowering.add(std::move(d));
   };
   const bool on_units = !gradient_unit_obstacle(region, p, target);
-  if (!on_units) check_loops(p, all, target);
+  if (!on_units && !loops_fit(s, *target.plan)) {
+    throw Error(Status::unsupported, "attention_gradient: a loop over " +
+                                         std::to_string(others_of(s)) +
+                                         " rows is longer than one kernel may go over");
+  }
   const auto add_kernel = [&](bool of_queries, int first, int second) {
     const int64_t heads = of_queries ? s.heads : s.kv_heads;
     const int64_t rows = of_queries ? s.queries : s.keys;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "graph/build.h"
+#include "kernels/attention/attention_gradient.h"
 #include "library/registry.h"
 #include "testing/driver/interpreted.h"
 #include "testing/driver/plans.h"
@@ -187,6 +188,29 @@ TEST(AttentionGradient, OfQueriesAlone) {
   }
   EXPECT_TRUE(device.kernels().contains("attention_gradient_queries"));
   EXPECT_FALSE(device.kernels().contains("attention_gradient_keys"));
+}
+
+TEST(AttentionGradient, WhereItPays) {
+  const auto pays = [](const plan::DevicePlan& plan, DType type, int64_t length, int64_t width) {
+    AttentionSizes s;
+    s.batch = 4;
+    s.heads = s.kv_heads = 12;
+    s.queries = s.keys = length;
+    s.width = s.value_width = width;
+    return attention_gradients_pay(plan, type, s);
+  };
+  const plan::DevicePlan gpu = discrete_plan(), cpu = cpu_plan();
+  plan::DevicePlan units = gpu;
+  units.has.coopmat = true;
+  EXPECT_TRUE(pays(gpu, DType::bf16, 512, 64));
+  EXPECT_TRUE(pays(units, DType::bf16, 512, 64));
+  EXPECT_FALSE(pays(cpu, DType::bf16, 512, 64));
+  // Columns that matrix units do not read.
+  EXPECT_FALSE(pays(units, DType::bf16, 512, 20));
+  EXPECT_TRUE(pays(gpu, DType::bf16, 512, 20));
+  // Products of f32 are on matrix units, but for scores that no memory holds.
+  EXPECT_FALSE(pays(gpu, DType::f32, 512, 64));
+  EXPECT_TRUE(pays(gpu, DType::f32, 65536, 64));
 }
 
 }  // namespace

@@ -75,6 +75,26 @@ defmodule Nx.Vulkan.Compiler.RecognisedAttentionTest do
     Nx.dot(weights, [3], [0, 1], value, [2], [0, 1]) |> Nx.transpose(axes: [0, 2, 1, 3])
   end
 
+  # Losses and their gradients, as steps of training compute them.
+  defn(gpt_step(x, wqkv),
+    do: value_and_grad({x, wqkv}, fn {x, wqkv} -> gpt(x, wqkv) |> Nx.sin() |> Nx.mean() end)
+  )
+
+  defn bumblebee_step(q, k, v, mask) do
+    value_and_grad({q, k, v}, fn {q, k, v} ->
+      bumblebee(q, k, v, mask) |> Nx.as_type(:f32) |> Nx.sin() |> Nx.mean()
+    end)
+  end
+
+  # Weights of which some are dropped.
+  defn dropout_step(q, k, v, kept) do
+    value_and_grad({q, k, v}, fn {q, k, v} ->
+      weights = softmax(Nx.dot(q, [3], [0, 1], k, [3], [0, 1]))
+      dropped = Nx.select(kept, weights / 0.5, Nx.as_type(0, Nx.type(weights)))
+      Nx.dot(dropped, [3], [0, 1], v, [2], [0, 1]) |> Nx.sin() |> Nx.mean()
+    end)
+  end
+
   defn with_weights(q, k, v) do
     weights = softmax(Nx.dot(q, [3], [0, 1], k, [3], [0, 1]))
     {Nx.dot(weights, [3], [0, 1], v, [2], [0, 1]), weights}
@@ -91,11 +111,17 @@ defmodule Nx.Vulkan.Compiler.RecognisedAttentionTest do
     host = Nx.Defn.jit_apply(definition, args, compiler: Nx.Defn.Evaluator)
     args = Enum.map(args, &Nx.backend_copy(&1, Nx.Vulkan.Backend))
     device = Nx.Defn.jit_apply(definition, args, compiler: V)
-    assert Nx.type(device) == Nx.type(host)
-    distance = Nx.subtract(Nx.backend_copy(device, Nx.BinaryBackend), host)
-    assert distance |> Nx.abs() |> Nx.reduce_max() |> Nx.to_number() <= tolerance
+
+    for {device, host} <- Enum.zip(flat(device), flat(host)) do
+      assert Nx.type(device) == Nx.type(host)
+      distance = Nx.subtract(Nx.backend_copy(device, Nx.BinaryBackend), host)
+      assert distance |> Nx.abs() |> Nx.reduce_max() |> Nx.to_number() <= tolerance
+    end
+
     assert recognised?(definition, args) == gpu?()
   end
+
+  defp flat(tensors), do: Nx.Defn.Composite.flatten_list([tensors])
 
   defp recognised?(definition, args),
     do: V.explain!(definition, args) =~ ~r/step \d+: attention;/
@@ -146,8 +172,36 @@ defmodule Nx.Vulkan.Compiler.RecognisedAttentionTest do
     refute recognised?(&with_weights/3, factors)
   end
 
-  test "gradients read weights" do
+  for {type, tolerance} <- [f16: 2.0e-4, bf16: 2.0e-3] do
+    test "causal heads of one product and their gradients, #{type}" do
+      args = [noise({2, 24, 32}, 1, unquote(type)), noise({32, 96}, 2, unquote(type))]
+      assert_attention(&gpt_step/2, args, unquote(tolerance))
+      assert gradients?(&gpt_step/2, args) == gpu?()
+    end
+  end
+
+  test "padded heads within positions and their gradients" do
+    mask = Nx.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]], backend: Nx.BinaryBackend)
+    factor = &noise({2, 6, 4, 8}, &1, :bf16)
+    args = [factor.(1), factor.(2), factor.(3), mask]
+    assert_attention(&bumblebee_step/4, args, 1.0e-3)
+    assert gradients?(&bumblebee_step/4, args) == gpu?()
+  end
+
+  test "f32, and weights of which some are dropped, stay" do
+    args = [noise({2, 24, 32}, 1, :f32), noise({32, 96}, 2, :f32)]
+    refute recognised?(&gpt_step/2, args)
+    factors = for seed <- 1..3, do: noise({2, 2, 8, 8}, seed, :bf16)
+    kept = Nx.greater(noise({2, 2, 8, 8}, 4, :f32), 0)
+    refute recognised?(&dropout_step/4, factors ++ [kept])
+  end
+
+  # Of a sum the gradient does not need the result.
+  test "gradients without the result read weights" do
     args = [noise({2, 24, 32}, 1, :f16), noise({32, 96}, 2, :f16)]
     refute recognised?(&grad(&1, fn x -> Nx.sum(gpt(x, &2)) end), args)
   end
+
+  defp gradients?(definition, args),
+    do: V.explain!(definition, args) =~ ~r/step \d+: attention_gradient;/
 end
