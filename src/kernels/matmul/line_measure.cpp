@@ -76,6 +76,7 @@ class LineMeasure {
     };
     walk_.each_element([&](size_t i, Value bits, Value inside) {
       add(substance[i], inside & (bits >= least[i]));
+      if (!layout_.two_scales) return;
       add(count[i], inside & (bits != 0u));
       add(weak[i], inside & (bits != 0u) & (bits < least_held[i]));
     });
@@ -87,8 +88,9 @@ class LineMeasure {
         return b_.select(empty[i], kernel_.k(), b_.select(exists, sum, b_.u32(0)));
       };
       const Value is_held = finite[i] & (b_.extract(counted, 2) == 0u);
+      const Value held = or_none(b_.extract(counted, 1), is_held);
       const Value judged = b_.pack(
-          {or_none(b_.extract(counted, 0), finite[i]), or_none(b_.extract(counted, 1), is_held)});
+          {or_none(b_.extract(counted, 0), finite[i]), layout_.two_scales ? held : b_.u32(0)});
       b_.if_(walk_.speaks(), [&] {
         b_.shared_store(judged_, walk_.place(i), judged);
         b_.if_(walk_.exists(i),

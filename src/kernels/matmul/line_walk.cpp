@@ -42,7 +42,7 @@ void LineWalk::locate(const MatmulKernel::Operand& operand, const FactorAccess& 
 }
 
 void LineWalk::each_element(const Visit& visit) const {
-  const uint32_t unroll = at_.size() > 1 ? 2 : share_.loads;
+  const uint32_t unroll = at_.size() > 1 ? 2 : by_groups_ ? share_.loads : 2 * share_.loads;
   const uint32_t width = by_groups_ ? kGroup : 1, stride = segments_ * width;
   const Value end = kernel_.k();
   b_.for_range(segment_ * width, end, b_.u32(unroll * stride), [&](Value begin) {

@@ -262,6 +262,7 @@ class MatmulLowering {
       layout.b = chunk_access(product_, product_.b);
     }
     if (layout.factors == UnitFactors::scaled) layout.scales = scale_layout(product_);
+    layout.two_scales = layout.factors == UnitFactors::split && has_two_scales(product_);
     layout.store = store;
     layout.is_full = is_full(tile);
     return layout;
@@ -352,9 +353,8 @@ class MatmulLowering {
     };
     if (product_.a.is_gathered || product_.b.is_gathered) layout.times = kGatheredLines;
     const bool are_along_k = is_along_k(layout.a) && is_along_k(layout.b) && layout.times == 1;
-    const uint64_t all = product_.batch * (space.words.row_stride + space.words.column_stride);
-    const bool are_few = all < 2 * kMeasuredLines * uint64_t{plan_.tuning.busy_tiles};
-    layout.lines = are_along_k || are_few ? kMeasuredLines / 4 : kMeasuredLines;
+    layout.lines = are_along_k ? kMeasuredLines / 4 : kMeasuredLines;
+    layout.two_scales = has_two_scales(product_);
     const bool is_short = are_along_k && product_.k <= kShortMeasured;
     layout.workgroup = is_short || plan_.max_workgroup_invocations < 1024 ? 256 : 1024;
     // Lines up to the end of the last block that is judged.

@@ -125,7 +125,7 @@ class UnitMatmul {
   void compute() {
     zeros_ = b_.matrix_fill(zero());
     for (uint32_t i = 0; i < matrix_rows_ * matrix_columns_; ++i) totals_.push_back(b_.var(zeros_));
-    if (is_split_) {
+    if (layout_.two_scales) {
       b_.if_(
           verdict_ == static_cast<uint32_t>(Verdict::two_scales), [&] { add_up(kLowerScale); },
           [&] { add_up(0); });

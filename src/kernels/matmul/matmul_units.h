@@ -25,7 +25,8 @@ struct UnitLayout {
   uint32_t matrix_steps = 0;
   Choice<bool> signed_sums = false;
   PackedAccess packed_a, packed_b;
-  ScaleLayout scales;  // scaled
+  ScaleLayout scales;               // scaled
+  Choice<bool> two_scales = false;  // split: has_two_scales
   StoreLayout store;
   Choice<bool> is_full = false;  // no step lies beyond the end of k, nor a row or column outside
 };

@@ -7,14 +7,14 @@
 //
 // Two f16 on one scale hold 22 bits of an element, but nothing below 2^-40 of the largest one in
 // its line. With the lower one on a scale of its own (`kLowerScale`) they hold 22 bits down to
-// 2^-29 of the largest, which takes a third more time. So data decides, for blocks of `kJudged`
+// 2^-28 of the largest, which takes a third more time. So data decides, for blocks of `kJudged`
 // rows and columns, who computes the product:
 //
 // - One scale. A line's substance is the number of its elements that are at least 2^-7 of the
 //   largest. When no row and column have substance below K + K / 8 together, at least K / 8
 //   products of each element of C are above 2^-14 of the largest that is possible, and what was
 //   dropped is far below what a chain of K multiplications and additions may round away.
-// - Two scales: when no element but 0 is below 2^-29 of the largest in its line, every product has
+// - Two scales: when no element but 0 is below 2^-28 of the largest in its line, every product has
 //   22 bits. A chain keeps 24 of each, but rounds with every addition: it is no better where it
 //   adds up `kFewProducts` or more, as elements other than 0 tell that meet for certain.
 // - Otherwise, and where an element is not finite, the kernels for f32: both are dispatched, and
@@ -33,10 +33,15 @@ inline constexpr uint32_t kFewProducts = 32;
 // The binary logarithm of the scale of lower pieces, where they have one of their own.
 inline constexpr uint32_t kLowerScale = 11;
 enum class Verdict : uint8_t { rejected, one_scale, two_scales };
+// Whether there are kernels for two scales: of gathered factors they would have too few registers.
+inline bool has_two_scales(const Product& product) {
+  return !product.a.is_gathered && !product.b.is_gathered;
+}
 
 // The workspace: for each row of A, then for each column of B, the binary logarithm of its scale;
 // for every kJudgedTogether of them, in the same order, the least substance; likewise the least
-// number of elements that are not 0, or 0 where there is one below 2^-29 of the largest.
+// number of elements that are not 0, or 0 where there is one below 2^-28 of the largest, and where
+// there are no kernels for two scales.
 struct LineWords {
   uint32_t row_stride = 0, column_stride = 0;  // lines of a batch, multiples of kJudged
   uint32_t columns = 0;                        // where those of columns begin
@@ -95,6 +100,7 @@ struct MeasureLayout {
   uint32_t times = 1;  // so many times; multiples of kJudgedTogether
   FactorAccess a, b;
   Choice<bool> whole_groups = false;  // K is a multiple of four
+  Choice<bool> two_scales = false;    // has_two_scales
 };
 struct MeasureWords {
   SplitWords split;
