@@ -117,7 +117,9 @@ const char* unit_objection(const Product& product, const Target& target, UnitFac
   }
   // Few lines, of which each takes long to measure.
   const uint64_t lines = product.m + product.n;
-  if (lines < kFewMeasured && product.k > 4 * lines && product.k > kLongMeasured) {
+  const bool is_gathered = product.a.is_gathered || product.b.is_gathered;
+  const uint64_t few = is_gathered ? kGatheredLines * kFewMeasured : kFewMeasured;
+  if (lines < few && product.k > 4 * lines && product.k > kLongMeasured) {
     return "its lines are too few and too long to measure";
   }
   if (product.k < kMinSplitDepth) return "k is too short for splitting f32 to pay";

@@ -138,6 +138,11 @@ TEST(MatmulChoice, RefusalsOfMatrixUnits) {
   EXPECT_STREQ(why(DType::f32, 1024, 1024, 767), "it is too small for splitting f32 to pay");
   EXPECT_STREQ(why(DType::f32, 4096, 4096, 255), "k is too short for splitting f32 to pay");
   EXPECT_STREQ(why(DType::f32, 64, 288, 131072), "its lines are too few and too long to measure");
+  Product gradient = product(DType::f32, 128, 1152, 32768);
+  EXPECT_EQ(refusal(gradient, unit_plan(), Kind::units), nullptr);
+  gradient.b.is_gathered = true;
+  EXPECT_STREQ(refusal(gradient, unit_plan(), Kind::units),
+               "its lines are too few and too long to measure");
   EXPECT_STREQ(why(DType::f64, 1024, 1024, 1024), "the device has no matrix units for its types");
 }
 
