@@ -12,6 +12,8 @@ defmodule Nx.Vulkan.MixProject do
       elixirc_paths: ["lib"] ++ if_nx(["lib_nx"]),
       test_paths: ["test"] ++ if_nx(["test_nx"]),
       start_permanent: Mix.env() == :prod,
+      # Tests have containers of their own.
+      consolidate_protocols: Mix.env() != :test,
       deps: deps(),
       name: "Nx.Vulkan",
       description: "Lazy, fused tensor operations on any GPU with a Vulkan driver",

@@ -9,9 +9,9 @@ defmodule Nx.Vulkan.Compiler do
   it is one request to the device however many operations, loops and branches the definition has. Its
   results have the bits of the same operations run one by one.
 
-  Arguments of other backends are copied to the device whatever the default backend is. Those that
-  no result needs are not even asked for: lazy containers stay lazy. Those that Nx marks as donatable
-  are deallocated by the call.
+  Arguments of other backends are copied to the device whatever the default backend is; where a backend
+  has no copies, its tensors are transferred. Those that no result needs are not even asked for: lazy
+  containers stay lazy. Those that Nx marks as donatable are deallocated by the call.
 
   ## Loops and branches
 
@@ -45,7 +45,8 @@ defmodule Nx.Vulkan.Compiler do
   names and vectorized axes of its arguments, for each device: at most 512, of which the one used longest ago
   goes first. Functions that differ in what they close over never share a program. What else a
   definition looks at while it is traced, such as the process dictionary or the application's
-  environment, is looked at once.
+  environment, is looked at once. A definition that prints while it is traced, as `print_expr/2` does,
+  is traced at each call of `Nx.Defn.jit/2`.
 
   A function that closes over large tensors of `Nx.BinaryBackend` is compared by their elements at each
   call of `Nx.Defn.jit/2`; with `Nx.Defn.compile/3` it is not, nor where tensors are arguments.
@@ -95,7 +96,7 @@ defmodule Nx.Vulkan.Compiler do
   alias Nx.Defn.{Composite, Evaluator}
   alias Nx.Vulkan.{Backend, Native, Programs}
   alias Nx.Vulkan.Backend.{Block, Node}
-  alias Nx.Vulkan.Compiler.{Mesh, Program, Source, Split}
+  alias Nx.Vulkan.Compiler.{Mesh, Printing, Program, Source, Split}
 
   @backend_options [:device, :memory_budget, :precision]
   @donates Map.has_key?(T.__struct__(), :donatable?)
@@ -218,15 +219,20 @@ defmodule Nx.Vulkan.Compiler do
     key = {key, version(written), Enum.map(vars, &like/1), hooks, configuration, engine}
 
     make = fn ->
-      expr = fun.(vars)
+      {expr, printed?} = Printing.watch(fn -> fun.(vars) end)
       backend = {Backend, precision: opts[:precision]}
 
-      Nx.with_default_backend(backend, fn ->
-        Program.make(expr, engine, hooks, Source.name(written))
-      end)
+      program =
+        Nx.with_default_backend(backend, fn ->
+          Program.make(expr, engine, hooks, Source.name(written))
+        end)
+
+      if printed?, do: throw({__MODULE__, program}), else: program
     end
 
     Programs.fetch(key, engine, make)
+  catch
+    {__MODULE__, program} -> program
   end
 
   # The function of a key; that of a sharded definition says how, too.

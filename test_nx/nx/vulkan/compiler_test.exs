@@ -79,6 +79,39 @@ defmodule Nx.Vulkan.CompilerTest do
       assert %{names: [:x]} = fun.(Nx.tensor([1, 2], names: [:x]), 2, 0)
     end
 
+    # All that a backend needs for Nx.Defn.Evaluator to compute on it.
+    defmodule Transfers do
+      defstruct [:bits]
+
+      def from_binary(out, bits, _opts), do: %{out | data: %__MODULE__{bits: bits}}
+
+      def backend_transfer(t, backend, opts) do
+        send(self(), {:transferred, t.shape})
+        backend.from_binary(t, t.data.bits, opts)
+      end
+    end
+
+    test "take tensors of backends that have no copies" do
+      elsewhere = fn t ->
+        t = Nx.backend_copy(t, Nx.BinaryBackend)
+        %{t | data: %Transfers{bits: Nx.to_binary(t)}}
+      end
+
+      [n, x] = Enum.map([Nx.tensor(3), Nx.tensor([1.5, 2.5], names: [:x])], elsewhere)
+      host = fn t -> Nx.runtime_call(t, t, [], fn t, [] -> elsewhere.(t) end) end
+
+      for fun <- [&Nx.multiply/2, &Nx.multiply(host.(&1), &2)] do
+        assert %{names: [:x]} = t = jit(fun).(n, x)
+        assert Nx.to_flat_list(t) == [4.5, 7.5]
+        assert_received {:transferred, {}}
+        assert_received {:transferred, {2}}
+      end
+
+      jit(fn n, _ -> Nx.add(n, 1) end).(n, x)
+      assert_received {:transferred, {}}
+      refute_received {:transferred, {2}}
+    end
+
     test "refuse expressions, and templates" do
       assert_raise ArgumentError, ~r/expression/, fn ->
         jit(fn x -> jit(&Nx.add(&1, 1), on_conflict: :force).(x) end).(2)
@@ -192,6 +225,47 @@ defmodule Nx.Vulkan.CompilerTest do
         expected = Enum.map(numbers, &(&1 + 1))
         assert jit(closure.(numbers)).(Nx.tensor([1, 1])) |> Nx.to_flat_list() == expected
       end
+    end
+
+    defn(printed(x), do: print_expr(x + 1))
+
+    # The process prints once more, when the call is over.
+    defp output(fun) do
+      ExUnit.CaptureIO.capture_io(fn ->
+        fun.()
+        IO.write("end")
+      end)
+    end
+
+    test "of definitions that print while they are traced are made at each call" do
+      fun = jit(&printed/1, on_conflict: :force)
+      silent = jit(&Nx.add(&1, 1))
+      kept = Programs.size()
+      two = Nx.tensor(2, backend: Backend)
+      call = fn -> assert Nx.to_number(fun.(two)) == 3 end
+      for _ <- 1..3, do: assert(output(call) =~ ~r/\A#Nx.Tensor<.*add.*>\nend\z/s)
+      assert Programs.size() == kept
+
+      for _ <- 1..2, do: assert(output(fn -> assert Nx.to_number(silent.(2)) == 3 end) == "end")
+      assert Programs.size() == kept + 1
+
+      once = fn ->
+        compiled = Nx.Defn.compile(&printed/1, [1], compiler: Nx.Vulkan)
+        for n <- 1..2, do: assert(Nx.to_number(compiled.(n)) == n + 1)
+      end
+
+      assert [_, _] = String.split(output(once), " = add ")
+
+      # A definition within one that is being traced, and a process that lives on.
+      me = self()
+      start = fn -> spawn(fn -> send(me, IO.write("later")) end) end
+
+      nested = fn ->
+        jit(fn x -> call.() && start.() && x end).(1)
+        assert_receive :ok
+      end
+
+      for _ <- 1..2, do: assert(output(nested) =~ ~r/\A#Nx.Tensor<.*>\nlaterend\z/s)
     end
 
     test "are bounded: those used longest ago go" do

@@ -118,7 +118,8 @@ defmodule Nx.Vulkan.PointerTest do
 
     # Another operating system process with a VM of its own.
     test "two VMs share memory, which disappears with the one that made it" do
-      {:ok, peer, _} = :peer.start_link(%{connection: :standard_io, args: code_paths()})
+      options = %{connection: :standard_io, args: code_paths(), wait_boot: 60_000}
+      {:ok, peer, _} = :peer.start_link(options)
       {:ok, _} = :peer.call(peer, :application, :ensure_all_started, [:nx_vulkan], 60_000)
 
       t = Nx.iota({1000}, type: :s64, backend: Backend)

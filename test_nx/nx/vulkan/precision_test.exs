@@ -6,8 +6,11 @@ defmodule Nx.Vulkan.BackendPrecisionTest do
   import Nx.Defn
   alias Nx.Vulkan.{Backend, Programs}
 
+  # There is room for a program more.
   setup do
     Nx.default_backend(Backend)
+    {:ok, engine} = Nx.Vulkan.Device.engine()
+    Programs.forget(engine)
     %{x: Nx.tensor([[1.0, 2.0], [3.0, 4.0]])}
   end
 

@@ -169,7 +169,12 @@ defmodule Nx.Vulkan.Backend.Node do
     end
   end
 
-  def bring(t, engine), do: Nx.backend_copy(t, {B, device: Native.device(engine)})
+  # A backend that has no copies gives its tensor away.
+  def bring(%T{data: %other{}} = t, engine) do
+    if Code.ensure_loaded?(other) and not function_exported?(other, :backend_copy, 3),
+      do: t |> Nx.backend_transfer(Nx.BinaryBackend) |> from_host(engine),
+      else: Nx.backend_copy(t, {B, device: Native.device(engine)})
+  end
 
   @doc """
   This backend, with options for the device that the first tensor of ours is on and the precision of

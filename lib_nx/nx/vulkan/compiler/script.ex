@@ -8,7 +8,7 @@ defmodule Nx.Vulkan.Compiler.Script do
   alias Nx.Defn.{Composite, Evaluator, Expr, Tree}
   alias Nx.Vulkan.Native
   alias Nx.Vulkan.Backend.Node
-  alias Nx.Vulkan.Compiler.{Calls, Cut, Trace}
+  alias Nx.Vulkan.Compiler.{Calls, Cut, Program, Trace}
 
   # Values have keys: an argument its index, an expression {id, i}, where i counts the elements of a
   # tuple. A key that is an id says that the call was made. Tensors are hollow: they have no reference.
@@ -224,19 +224,19 @@ defmodule Nx.Vulkan.Compiler.Script do
     end
   end
 
-  # ---- What only Nx.Defn.Evaluator can do ----
+  # ---- Compositions, and what only Nx.Defn.Evaluator can do ----
 
-  # An operation whose function calls the host runs where elements are numbers of the host: on
-  # Nx.BinaryBackend. A composition that does so, and what is not known, runs on the device.
+  # What a block stands for is a program of its own. An operation whose function calls the host runs where
+  # elements are numbers of the host: on Nx.BinaryBackend. What is not known runs on the device.
+  defp evaluate(%T{data: %Expr{op: :block, args: [_, args, default, _]}}, state) do
+    %{used: used} = program = Program.make(default, state.engine, state.hooks, state.name)
+    fun = fn args -> Program.call(program, Enum.map(used, &Node.ref(elem(args, &1)))) end
+    {args |> Enum.filter(&is_struct(&1, T)) |> List.to_tuple(), fun}
+  end
+
   defp evaluate(%T{data: %Expr{op: op}} = expr, state) do
     {args, {given, _}} = Tree.apply_args(expr, :scope, {[], 0}, &parameter/2)
     node = Tree.put_args(expr, args)
-
-    node =
-      if match?({:tuple, _}, expr.type),
-        do: Expr.tuple(node, Tuple.to_list(default(expr))),
-        else: node
-
     run = Evaluator.__compile__(nil, [], fn _ -> node end, hooks: state.hooks)
 
     {backend, copy} =

@@ -214,6 +214,43 @@ defmodule Nx.Vulkan.Compiler.CallsTest do
     for type <- [:f32, :f64], do: same(&loop_gradient/1, [Nx.tensor([0.5, 0.25], type: type)])
   end
 
+  defmodule Block do
+    defstruct []
+  end
+
+  deftransformp composed(x, y, fun) do
+    templates = {Nx.to_template(x), Nx.to_template(y)}
+    Nx.block(%Block{}, [x, y], templates, fn _, x, y -> fun.(x, y) end)
+  end
+
+  defn in_blocks(x, y) do
+    {_, x, y} =
+      while {i = 0, x, y}, i < 2 do
+        {x, y} =
+          composed(x, y, fn x, y ->
+            {x, _} = composed(hook(x + y, :outer), y, fn x, y -> {hook(x * 2, :inner), y} end)
+            {if(Nx.sum(x) > 20, do: seen(x, :branch), else: x), y + 1}
+          end)
+
+        {i + 1, x, y}
+      end
+
+    {x, y}
+  end
+
+  # Nx.Defn.Evaluator calls the functions of blocks with tensors, and does not know names there.
+  test "in blocks of users, in order" do
+    named = Map.new([:outer, :inner], &{&1, fn value -> tell(&1, value) end})
+    [x, y] = Enum.map([[1, 2], [3, 4]], &Nx.tensor/1)
+
+    for hooks <- [named, %{}], _ <- 1..2 do
+      {x, y} = Nx.Defn.jit_apply(&in_blocks/2, [x, y], compiler: Nx.Vulkan, hooks: hooks)
+      assert {Nx.to_flat_list(x), Nx.to_flat_list(y)} == {[24, 34], [5, 6]}
+      tags = if hooks == named, do: [:outer, :inner, :outer, :inner, :branch], else: [:branch]
+      assert Enum.map(called(), &elem(&1, 0)) == tags
+    end
+  end
+
   test "in the functions of reductions, of elements" do
     x = Nx.tensor([[1, 2], [3, 4]])
 
