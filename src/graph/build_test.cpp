@@ -118,8 +118,8 @@ TEST_F(Build, PaddingBesideTheInputIsAllThatShows) {
                                  PadAttr{{3}, {-3}, {0}}, PadAttr{{-3}, {3}, {0}}}) {
     const NodeRef padded = pad(x, seven, amounts);
     EXPECT_EQ(padded->shape, (Shape{3}));
-    EXPECT_EQ(padded->op, Op::broadcast);
-    EXPECT_EQ(padded->inputs[0].get(), seven.get());
+    ASSERT_EQ(padded->op, Op::constant);
+    EXPECT_EQ(to_double(padded->attribute<ConstantAttr>().value), 7.0);
   }
   EXPECT_EQ(pad(x, seven, {{2}, {-2}, {0}})->op, Op::pad) << "one element still shows";
   EXPECT_EQ(refusal(Status::alloc_failed,
@@ -183,6 +183,34 @@ TEST_F(Build, ViewsThatChangeNothingAreTheirInput) {
   EXPECT_EQ(broadcast(x, {2, 1, 3}).get(), x.get());
   const int64_t starts[] = {0, 0, 0}, lengths[] = {2, 1, 3}, strides[] = {1, 1, 1};
   EXPECT_EQ(slice(x, starts, lengths, strides).get(), x.get());
+}
+
+TEST_F(Build, ViewsThatMoveUnitAxesAreReshapes) {
+  const NodeRef x = f32({2, 1, 3});
+  EXPECT_EQ(broadcast(x, {1, 2, 1, 3})->op, Op::reshape);
+  EXPECT_EQ(broadcast(f32({}), {1, 1})->op, Op::reshape);
+  EXPECT_EQ(transpose(x, {1, 0, 2})->op, Op::reshape);
+  EXPECT_EQ(transpose(x, {0, 2, 1})->shape, (Shape{2, 3, 1}));
+  EXPECT_EQ(transpose(x, {2, 1, 0})->op, Op::transpose);
+  EXPECT_EQ(broadcast(x, {2, 2, 3})->op, Op::broadcast);
+}
+
+TEST_F(Build, ViewsOfConstantsAreConstants) {
+  const NodeRef two = constant(owner_, make_scalar(DType::s32, int64_t{2}), {4, 6});
+  const int64_t starts[] = {1, 2}, lengths[] = {2, 3}, ones[] = {1, 1};
+  for (const NodeRef& view : {slice(two, starts, lengths, ones), transpose(two, {1, 0}),
+                              broadcast(two, {3, 4, 6}), reshape(two, {24})}) {
+    ASSERT_EQ(view->op, Op::constant);
+    EXPECT_EQ(to_int64(view->attribute<ConstantAttr>().value), 2);
+  }
+  const NodeRef five =
+      elementwise(Op::add, {two, constant(owner_, make_scalar(DType::s32, int64_t{3}), {6})});
+  ASSERT_EQ(five->op, Op::constant);
+  EXPECT_EQ(five->shape, (Shape{4, 6}));
+  EXPECT_EQ(to_int64(five->attribute<ConstantAttr>().value), 5);
+  // Matrix products read one element for all where it is a view.
+  EXPECT_EQ(broadcast(constant(owner_, make_scalar(DType::f32, 2.0), {}), {100, 100})->op,
+            Op::broadcast);
 }
 
 TEST_F(Build, Views) {

@@ -62,7 +62,7 @@ NodeRef broadcast(const NodeRef& x, Shape shape, Axes axes) {
          describe(x) + " does not broadcast to " + to_string(shape) + " along axes " +
              to_string(axes));
   }
-  if (shape == x->shape) return x;
+  if (element_count(shape) == x->count) return reshape(x, std::move(shape));  // unit axes more
   return make_view(x, Op::broadcast, std::move(shape), AxesAttr{std::move(axes)});
 }
 
@@ -82,6 +82,9 @@ NodeRef transpose(const NodeRef& x, Axes axes) {
   if (std::is_sorted(axes.begin(), axes.end())) return x;
   Shape shape(axes.size());
   for (size_t i = 0; i < axes.size(); ++i) shape[i] = x->shape[axes[i]];
+  Axes longer = axes;
+  std::erase_if(longer, [&](int64_t a) { return x->shape[a] == 1; });
+  if (std::is_sorted(longer.begin(), longer.end())) return reshape(x, std::move(shape));
   return make_view(x, Op::transpose, std::move(shape), AxesAttr{std::move(axes)});
 }
 

@@ -7,6 +7,13 @@
 #include "graph/integer_arithmetic.h"
 
 namespace nxv::building {
+namespace {
+
+// Constants do not become larger than this by views: who needs one in memory, as a matrix product
+// does, has all of its elements there, and of a view of one element that alone.
+constexpr int64_t kFewElements = 4096;
+
+}  // namespace
 
 [[noreturn]] void fail(Status status, std::string_view op, const std::string& what) {
   throw Error(status, std::string(op) + ": " + what);
@@ -101,9 +108,8 @@ DType result_type(Op op, std::span<const NodeRef> operands) {
 NodeRef make_pointwise(Op op, DType type, Shape shape, std::vector<NodeRef> inputs,
                        Attributes attributes) {
   const GraveyardRef& owner = inputs[0]->shared_graveyard();
-  const bool is_known = std::all_of(inputs.begin(), inputs.end(), [](const NodeRef& n) {
-    return n->op == Op::constant && n->count == 1;
-  });
+  const bool is_known = std::all_of(inputs.begin(), inputs.end(),
+                                    [](const NodeRef& n) { return n->op == Op::constant; });
   if (is_known) {
     std::vector<Scalar> values;
     for (const NodeRef& n : inputs) values.push_back(n->attribute<ConstantAttr>().value);
@@ -119,15 +125,16 @@ NodeRef make_view(const NodeRef& x, Op op, Shape shape, Attributes attributes) {
     return make_node(x->shared_graveyard(), Op::constant, x->dtype, std::move(shape), {},
                      ConstantAttr{element});
   };
-  if (element_count(shape) == 1) {
-    if (x->op == Op::constant) return known(x->attribute<ConstantAttr>().value);
-    if (x->host_data && op == Op::slice) {
-      const std::vector<int64_t> strides = row_major_strides(x->shape);
-      const std::vector<int64_t>& starts = std::get<SliceAttr>(attributes).starts;
-      const int64_t at =
-          std::inner_product(starts.begin(), starts.end(), strides.begin(), int64_t{0});
-      return known(load_scalar(x->dtype, x->host_data->data(), at));
-    }
+  const int64_t count = element_count(shape);
+  if (x->op == Op::constant && count <= std::max(x->count, kFewElements)) {
+    return known(x->attribute<ConstantAttr>().value);
+  }
+  if (count == 1 && x->host_data && op == Op::slice) {
+    const std::vector<int64_t> strides = row_major_strides(x->shape);
+    const std::vector<int64_t>& starts = std::get<SliceAttr>(attributes).starts;
+    const int64_t at =
+        std::inner_product(starts.begin(), starts.end(), strides.begin(), int64_t{0});
+    return known(load_scalar(x->dtype, x->host_data->data(), at));
   }
   return make_node(x->shared_graveyard(), op, x->dtype, std::move(shape), {x},
                    std::move(attributes));

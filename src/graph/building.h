@@ -21,9 +21,9 @@ void check_length(std::string_view op, const NodeRef& x, size_t got, const char*
 
 DType result_type(Op op, std::span<const NodeRef> operands);
 
-// Nodes of operands that fit. Where all operands of a pointwise one are constants of one element,
-// integer arithmetic is done here, and a view that picks one element of what the host knows is a
-// constant: so a scalar that the host knows stays known.
+// Nodes of operands that fit. Where all operands of a pointwise one are constants, integer
+// arithmetic is done here, and a view of a constant, or of one element that the host knows, is a
+// constant: so what the host knows stays known.
 NodeRef make_pointwise(Op op, DType type, Shape shape, std::vector<NodeRef> inputs,
                        Attributes attributes = {});
 NodeRef make_view(const NodeRef& x, Op op, Shape shape, Attributes attributes);

@@ -10,10 +10,11 @@ namespace {
 // Longest chain of operations that is followed.
 constexpr size_t kMaxSteps = 256;
 
-// A view of one element is that element.
+// A view of one element is that element. Only what depends on parameters is sure to keep its
+// inputs: of other nodes constants alone are known.
 const Node* without_views(const Node* node) {
-  while (node->count == 1 && info(node->op).fusion == Fusion::view && node->inputs.size() == 1 &&
-         node->inputs[0]->count == 1) {
+  while (node->is_function && node->count == 1 && info(node->op).fusion == Fusion::view &&
+         node->inputs.size() == 1 && node->inputs[0]->count == 1) {
     node = node->inputs[0].get();
   }
   return node;
@@ -30,7 +31,8 @@ std::optional<int> ScalarProgram::add(const Node& start, std::span<const NodeRef
   std::vector<std::pair<const Node*, size_t>> stack{{without_views(&start), 0}};
   while (!stack.empty()) {
     auto& [node, next] = stack.back();
-    const bool is_arithmetic = node->count == 1 && info(node->op).fusion == Fusion::pointwise;
+    const bool is_arithmetic =
+        node->is_function && node->count == 1 && info(node->op).fusion == Fusion::pointwise;
     if (known_.contains(node)) {
       stack.pop_back();
     } else if (is_arithmetic && next < node->inputs.size() && known_.size() < kMaxSteps) {
@@ -58,7 +60,7 @@ std::optional<int> ScalarProgram::add_step(const Node& node, std::span<const Nod
     step.parameter = static_cast<int>(found - parameters.begin());
     parameters_.push_back(step.parameter);
   } else {
-    if (info(node.op).fusion != Fusion::pointwise) return std::nullopt;
+    if (!node.is_function || info(node.op).fusion != Fusion::pointwise) return std::nullopt;
     std::vector<DType> types;
     for (const NodeRef& input : node.inputs) {
       const auto operand = known_.find(without_views(input.get()));

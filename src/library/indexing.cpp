@@ -226,12 +226,13 @@ constexpr int64_t kSmallPart = 4;
 // a small part of it are stored in place: where x goes with the call or with the round, nothing
 // else is touched.
 bool is_updated_in_place(const NodeRef& x, int64_t elements) {
+  if (!x->is_function) return false;  // and the engine may be dropping its inputs
   const Node* node = x.get();
   while (node->op == Op::reshape) node = node->inputs[0].get();
   const Fusion fusion = info(node->op).fusion;
   const bool is_stored = node->op == Op::parameter || fusion == Fusion::result ||
                          fusion == Fusion::overwrite || fusion == Fusion::library;
-  return x->is_function && is_stored && elements <= x->count / kSmallPart;
+  return is_stored && elements <= x->count / kSmallPart;
 }
 
 // What stores the update at the starts, which are clamped.

@@ -52,6 +52,15 @@ class Indexing : public ::testing::Test {
 
 using List = std::vector<int64_t>;
 
+// The engine drops the inputs of what is no part of a function, at any time.
+TEST_F(Indexing, OperandsThatAreNoFunctionsAreNotLookedInto) {
+  const NodeRef x = reshape(computed(s32({8})), {2, 4});
+  std::vector<NodeRef>().swap(x->inputs);
+  EXPECT_EQ(call("put_slice", {x, s32({1, 2}), s32({}), s32({})})->shape, (Shape{2, 4}));
+  EXPECT_EQ(call("indexed_put", {x, s32({1, 2}), s32({1})})->shape, (Shape{2, 4}));
+  EXPECT_EQ(call("indexed_add", {x, s32({1, 2}), s32({1})})->shape, (Shape{2, 4}));
+}
+
 TEST_F(Indexing, IndicesOutOfBoundsAreNamedAsNxDoes) {
   const Option first{"axes", {0}, {}}, second{"axes", {1}, {}};
   EXPECT_EQ(refusal(Status::out_of_bounds, "gather", {s32({2, 2}), s32({1, 1}, {3})}, {first}),

@@ -116,5 +116,21 @@ TEST_F(Numbered, ResultsOfEveryTypeAreStored) {
   }
 }
 
+// What is captured belongs to the engine's thread, which drops its inputs while loops are built.
+TEST_F(Numbered, AreNotFollowedIntoWhatIsBeingComputed) {
+  for (int i = 0; i < 50; ++i) {
+    NodeRef limit = vector<int32_t>(*engine_, {i});
+    for (int k = 0; k < 16; ++k) {
+      limit = reshape(elementwise(Op::bitwise_or, {limit, limit}), k % 2 == 0 ? Shape{} : Shape{1});
+    }
+    engine_->evaluate(limit);
+    const NodeRef c = param(DType::s32), s = param(DType::s32);
+    const Nodes end = loop(Nodes{num(DType::s32, 0)},
+                           function({c}, {elementwise(Op::less, {c, reshape(limit, {})})}),
+                           function({s}, {elementwise(Op::add, {s, num(DType::s32, 1)})}));
+    EXPECT_EQ(elements<int32_t>(*engine_, end[0]), std::vector<int32_t>{i});
+  }
+}
+
 }  // namespace
 }  // namespace nxv::runtime

@@ -18,7 +18,9 @@ class Graphs : public ::testing::Test {
     const auto bytes = static_cast<size_t>(element_count(shape) * storage_bytes(type));
     return host_value(owner_, type, std::move(shape), std::vector<std::byte>(bytes));
   }
-  NodeRef number(double v) { return constant(owner_, make_scalar(DType::f32, v), {}); }
+  NodeRef number(double v, DType type = DType::f32) {
+    return constant(owner_, make_scalar(type, v), {});
+  }
   static NodeRef add(const NodeRef& a, const NodeRef& b) { return elementwise(Op::add, {a, b}); }
 
   const GraveyardRef owner_ = host_graveyard();

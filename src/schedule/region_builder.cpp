@@ -9,6 +9,7 @@
 #include "graph/region_words.h"
 #include "schedule/cost.h"
 #include "schedule/gathered_factor.h"
+#include "schedule/mirrored.h"
 #include "schedule/paths.h"
 #include "schedule/region_draft.h"
 
@@ -248,10 +249,28 @@ class RegionBuilder {
     return static_cast<int16_t>(region_.exprs.size() - 1);
   }
 
+  // Whether it has no operation, which may fault, in this region.
+  bool is_leaf(const Node& n) const {
+    return info(n.op).fusion == Fusion::generator || !is_inside(n);
+  }
+
+  // Whether its two operands change places: less, and constants last. Of two that may fault the
+  // first goes first.
+  bool is_turned(const Node& node, std::optional<Op> mirror) const {
+    if (!mirror) return false;
+    const Node &a = *node.inputs[0], &b = *node.inputs[1];
+    if (!is_leaf(a) && !is_leaf(b)) return false;
+    if (*mirror != node.op) return *mirror == Op::less || *mirror == Op::less_equal;
+    return a.op == Op::constant && b.op != Op::constant;
+  }
+
   int16_t compute(const Node& node, int path) {
     Expr e = expr_of(node, ExprKind::compute, Level::row);
+    const std::optional<Op> mirror = mirrored(node.op, node.dtype);
+    const bool turned = is_turned(node, mirror);
+    if (turned) e.op = *mirror;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
-      e.args[k] = expr(*node.inputs[k], path);
+      e.args[k] = expr(*node.inputs[turned ? 1 - k : k], path);
       if (region_.exprs[e.args[k]].level == Level::element) e.level = Level::element;
     }
     add_faulting(node, region_.faults);

@@ -117,6 +117,27 @@ TEST_F(RegionKeys, AreSharedByWhatDiffersOnlyInHowItCameAbout) {
        }},
       {"one element and many, of one operation", [&] { return add(x({24}), number(1)); },
        [&] { return add(stored(negated(x({}))), number(1)); }},
+      {"comparisons from either side",
+       [&] {
+         return elementwise(Op::less, {x({24}), x({24})});
+       },
+       [&] {
+         return elementwise(Op::greater, {x({24}), x({24})});
+       }},
+      {"constants before and behind",
+       [&] {
+         return elementwise(Op::multiply, {of(DType::s32), number(2, DType::s32)});
+       },
+       [&] {
+         return elementwise(Op::multiply, {number(2, DType::s32), of(DType::s32)});
+       }},
+      {"constants compared from either side",
+       [&] {
+         return elementwise(Op::greater_equal, {number(2), negated(x({24}))});
+       },
+       [&] {
+         return elementwise(Op::less_equal, {negated(x({24})), number(2)});
+       }},
       {"an axis that counts all elements",
        [&] { return negated(iota(owner_, DType::f32, {24}, -1)); },
        [&] {
@@ -134,6 +155,7 @@ TEST_F(RegionKeys, DifferWhereTheCodeDoes) {
       elementwise(Op::subtract, {x, y}),
       add(x, x),
       add(x, number(1)),
+      add(number(1), x),  // of two NaN the first may be the result
       add(x, transpose(data({4, 6}), {1, 0})),
       add(x, broadcast(data({}), {6, 4})),
       pad(x, number(1), ends),
@@ -160,6 +182,18 @@ TEST_F(RegionKeys, DifferWhereTheCodeDoes) {
   for (const NodeRef& root : roots) keys.push_back(key(root));
   for (size_t i = 0; i < keys.size(); ++i) {
     for (size_t j = 0; j < i; ++j) EXPECT_NE(keys[i], keys[j]) << i << " and " << j;
+  }
+}
+
+// Of two operands that may fault, the first one's fault comes first, whatever is made of them.
+TEST_F(RegionKeys, KeepTheOrderOfFaults) {
+  const NodeRef x = data({6}, DType::s32), y = data({6}, DType::s32);
+  const NodeRef a = elementwise(Op::quotient, {x, y}), b = elementwise(Op::left_shift, {x, y});
+  for (const Op op : {Op::less, Op::greater, Op::add}) {
+    EXPECT_EQ(make_schedule(elementwise(op, {a, b}), {}).back().region.faults,
+              (std::vector<Op>{Op::quotient, Op::left_shift}));
+    EXPECT_EQ(make_schedule(elementwise(op, {b, a}), {}).back().region.faults,
+              (std::vector<Op>{Op::left_shift, Op::quotient}));
   }
 }
 

@@ -87,9 +87,9 @@ TEST(RandomGraph, KeepsToTheOptions) {
     for (const NodeRef& root : roots) collect(root, nodes);
     for (const Node* n : nodes) {
       EXPECT_EQ(n->dtype, DType::f32);
-      // Broadcasts come with operands of different shapes.
+      // Broadcasts come with operands of different shapes; of unit axes they are reshapes.
       const bool expected =
-          n->op == Op::data || n->op == Op::broadcast ||
+          n->op == Op::data || n->op == Op::broadcast || n->op == Op::reshape ||
           std::find(options.ops.begin(), options.ops.end(), n->op) != options.ops.end();
       EXPECT_TRUE(expected) << name(n->op);
     }
