@@ -121,16 +121,20 @@ class RowAttention {
 
   void go_over_parts() {
     const Value end = (seen_.end + (layout_.part - 1)) / layout_.part;
-    const Value begin = b_.binary(Opcode::min, seen_.begin / layout_.part, end);
+    Value begin = b_.u32(0);
+    if (layout_.options.has_before) {
+      begin = b_.binary(Opcode::min, seen_.begin / layout_.part, end);
+    }
     load_keys(begin + team_);
     b_.for_range(begin, end, b_.u32(layout_.teams), [&](Value first) {
       const Part p = part(first + team_);
+      const auto addends = scores_.addends(row_.query, p.first + lane_);
       const std::vector<Value> values = load_values(p);
       b_.barrier();
       store_keys();
       b_.barrier();
       load_keys(p.number + layout_.teams);
-      b_.if_(lane_ < layout_.part, [&] { score_key(p); });
+      b_.if_(lane_ < layout_.part, [&] { score_key(p, addends); });
       b_.barrier();
       weigh(p);
       add_values(p, values);
@@ -143,10 +147,11 @@ class RowAttention {
   }
   Value slot(uint32_t i) const { return i == 0 ? lane_ : lane_ + i * kTeam; }
 
-  // This invocation's chunks of the keys of a part; of keys that nobody sees, those of another.
+  // This invocation's chunks of the keys of a part, also of those that nobody sees: the first ones
+  // do not wait for how many are seen.
   void load_keys(Value number) {
     const bool is_first = keys_.empty();
-    const Value last = b_.binary(Opcode::max, seen_.end, b_.u32(1)) - 1u;
+    const Value last = scores_.word(&Words::keys) - 1u;
     for (uint32_t i = 0; i < slots(); ++i) {
       const Value index = slot(i), row = index / layout_.width;
       const Value key = b_.binary(Opcode::min, number * layout_.part + row, last);
@@ -186,7 +191,7 @@ class RowAttention {
   }
 
   // The score of a key: a chain for each element of a chunk.
-  void score_key(const Part& p) {
+  void score_key(const Part& p, const AttentionScores::Addends& addends) {
     const Value first = (team_ * layout_.part + lane_) * key_stride(layout_);
     std::vector<Value> sums(elements_, scores_.zero());
     for (uint32_t c = 0; c < layout_.width; ++c) {
@@ -198,7 +203,7 @@ class RowAttention {
         }
       }
     }
-    const Value s = scores_.score(folded(sums), row_.query, p.first + lane_);
+    const Value s = scores_.score(folded(sums), row_.query, p.first + lane_, addends);
     b_.shared_store(weights_, team_ * layout_.part + lane_, s);
   }
 
