@@ -358,29 +358,33 @@ TEST_F(InPlace, RoundsThatAreNotRunReportNoIndex) {
   }
 }
 
-// Elements of every width, at starts that are clamped, without fusion and donation and with them.
+// Elements of every width, at starts that are clamped, without fusion and donation and with them:
+// parts that share words with what stays, and parts of whole words.
 TEST_F(InPlace, BitsAreThoseOfCopies) {
   EngineOptions options = test_options();
   options.executor.schedule.fuse = options.executor.schedule.donate = false;
   NXV_OPEN_OR_SKIP(apart, options);
-  const auto run = [](Engine& engine, DType type, int32_t start) {
+  const auto run = [](Engine& engine, DType type, int32_t start, bool whole) {
     const auto& owner = engine.graveyard();
-    const NodeRef x = parameter(owner, type, {5, 13}), i = parameter(owner, DType::s32, {});
-    const NodeRef part = cast(iota(owner, DType::s32, {3, 5}, -1), type);
+    const Shape all = whole ? Shape{6, 16} : Shape{5, 13};
+    const NodeRef x = parameter(owner, type, all), i = parameter(owner, DType::s32, {});
+    const NodeRef part = cast(iota(owner, DType::s32, whole ? Shape{2, 8} : Shape{3, 5}, -1), type);
     const NodeRef once = put(x, part, {i, i}),
                   twice = put(once, part, {i, elementwise(Op::add, {i, i})});
     const FunctionRef f = function({x, i}, {twice});
     const NodeRef values =
-        cast(elementwise(Op::remainder, {iota(owner, DType::s32, {5, 13}, -1),
+        cast(elementwise(Op::remainder, {iota(owner, DType::s32, all, -1),
                                          constant(owner, make_scalar(DType::s32, int64_t{7}), {})}),
              type);
     return value(engine, engine.invoke(f, {values, tensor<int32_t>(engine, {}, {start})})[0]);
   };
   for (DType type : {DType::u8, DType::s16, DType::bf16, DType::f16, DType::f8_e4m3fn, DType::u4,
                      DType::f32, DType::s64, DType::c64}) {
-    for (int32_t start : {-4, 0, 1, 2, 3, 100}) {
-      EXPECT_EQ(run(*engine_, type, start).bytes, run(*apart, type, start).bytes)
-          << name(type) << " at " << start;
+    for (int32_t start : {-4, 0, 1, 2, 3, 4, 100}) {
+      for (bool whole : {false, true}) {
+        EXPECT_EQ(run(*engine_, type, start, whole).bytes, run(*apart, type, start, whole).bytes)
+            << name(type) << " at " << start << (whole ? ", whole words" : "");
+      }
     }
   }
 }

@@ -59,7 +59,7 @@ Definition causal_heads(DType type) {
 }
 
 // A token's queries in groups over a cache that is filled up to a position: the mask, how many keys
-// are seen, parts and their combination.
+// are seen, and the rows of both groups.
 Definition cached(DType type) {
   return {
       {{type, {1, 2, 4, 16}}, {type, {1, 2, 200, 16}}, {type, {1, 2, 200, 16}}, {DType::s32, {}}},
@@ -71,7 +71,7 @@ Definition cached(DType type) {
             softmax(elementwise(Op::select, {seen, op(Op::divide, s, num(s, 4)), num(s, -1e30)}));
         return dot(cast(w, type), p[2], {{3}, {2}, {0, 1}, {0, 1}});
       },
-      4};
+      3};
 }
 
 NodeRef argument(Engine& engine, DType type, const Shape& shape, int seed, int32_t position) {

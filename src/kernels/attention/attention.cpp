@@ -11,6 +11,7 @@ namespace {
 
 const Family<SharedAttentionLayout> kShared = {"attention_shared", generate_shared_attention};
 const Family<UnitAttentionLayout> kUnits = {"attention_units", generate_unit_attention};
+const Family<RowAttentionLayout> kRow = {"attention_row", generate_row_attention};
 const Family<DecodeLayout> kParts = {"attention_parts", generate_attention_parts};
 const Family<CombineLayout> kCombination = {"attention_combination",
                                             generate_attention_combination};
@@ -75,7 +76,7 @@ Lowering lower_decode(const Region& region, const Target& target, const DecodeLa
 
   CombineLayout combine;
   combine.options = layout.options;
-  while (2 * combine.pairs < s.value_width) combine.pairs *= 2;
+  combine.pairs = combined_pairs(s.value_width);
   words.attention.groups = word(s.batch * s.kv_heads * rows);
   Launch c = launch_of(kCombination, region, target, combine, words);
   c.groups = fold_groups(words.attention.groups, *target.plan);
@@ -93,8 +94,8 @@ Lowering lower_attention(const Region& region, const Target& target) {
   const Node& node = operation_of(*region.root);
   const AttentionProblem problem = attention_problem(region);
   const AttentionSizes& s = problem.sizes;
-  const auto launch = [&](const auto& family, const auto& layout, uint32_t block_rows) {
-    const AttentionWords words = attention_words(node, s.heads, s.queries, block_rows);
+  const auto launch_with = [&](const auto& family, const auto& layout,
+                               const AttentionWords& words) {
     Launch d = launch_of(family, region, target, layout, words);
     d.groups = fold_groups(words.groups, *target.plan);
     d.reads_output = false;
@@ -102,12 +103,18 @@ Lowering lower_attention(const Region& region, const Target& target) {
              static_cast<uint64_t>(s.keys * (s.width + s.value_width));
     return d;
   };
+  const auto launch = [&](const auto& family, const auto& layout, uint32_t block_rows) {
+    return launch_with(family, layout, attention_words(node, s.heads, s.queries, block_rows));
+  };
   const AttentionLayout chosen = choose_attention(problem, target);
   if (const auto* decode = std::get_if<DecodeLayout>(&chosen)) {
     return lower_decode(region, target, *decode);
   }
   Lowering lowering;
-  if (const auto* units = std::get_if<UnitAttentionLayout>(&chosen)) {
+  if (const auto* row = std::get_if<RowAttentionLayout>(&chosen)) {
+    const int64_t rows = s.queries * (s.heads / s.kv_heads);
+    lowering.add(launch_with(kRow, *row, attention_words(node, s.kv_heads, rows, 1)));
+  } else if (const auto* units = std::get_if<UnitAttentionLayout>(&chosen)) {
     lowering.add(launch(kUnits, *units, units->rows * units->subgroups));
   } else {
     const auto& layout = std::get<SharedAttentionLayout>(chosen);

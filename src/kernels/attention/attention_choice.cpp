@@ -1,6 +1,7 @@
 #include "kernels/attention/attention_choice.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/error.h"
 #include "kernels/attention/attention_chunks.h"
@@ -21,6 +22,11 @@ constexpr int64_t kWideProducts = int64_t{1} << 22;
 constexpr uint32_t kUnitInvocations = 128;
 // Rows that share a head of keys, of those whose keys are split; of fewer keys parts do not pay.
 constexpr int64_t kDecodeRows = 16, kDecodeKeys = 128;
+// A workgroup goes over the keys of a row by itself as long as they are so few, with so many parts
+// of them at a time.
+constexpr int64_t kRowKeys = 2048;
+constexpr uint32_t kRowTeams = 4;
+constexpr uint32_t kRowChunks = 16;  // of a row of values: more take too many registers
 // Of fewer queries matrices would be mostly empty.
 constexpr int64_t kUnitQueries = 16;
 
@@ -81,6 +87,46 @@ const char* decode_obstacle(const AttentionProblem& p, const Target& target) {
   if (!p.has_chunks) return "its columns do not come in chunks of 16 bytes";
   if (kCombineInvocations > plan.max_workgroup_invocations) return "the workgroup is too large";
   if (decode_shared_bytes(decode_layout(p, target)) > plan.shared_memory_bytes) {
+    return "the tiles do not fit into shared memory";
+  }
+  return nullptr;
+}
+
+RowAttentionLayout row_layout(const AttentionProblem& p, const Target& target) {
+  const DecodeLayout parts = decode_layout(p, target);
+  RowAttentionLayout layout;
+  layout.options = p.options;
+  layout.part = parts.part;
+  layout.block = parts.tile;
+  layout.width = parts.width;
+  layout.value_width = parts.value_width;
+  layout.pairs = combined_pairs(p.sizes.value_width);
+  const auto keys = static_cast<uint64_t>(p.sizes.keys);
+  layout.parts = std::max(kCombineInvocations / layout.pairs,
+                          static_cast<uint32_t>(std::bit_ceil(divide_up(keys, layout.part))));
+  layout.teams = kRowTeams;
+  while (layout.teams > 1 && row_shared_bytes(layout) > target.plan->shared_memory_bytes) {
+    layout.teams /= 2;
+  }
+  return layout;
+}
+
+const char* row_obstacle(const AttentionProblem& p, const Target& target) {
+  if (const char* obstacle = decode_obstacle(p, target)) return obstacle;
+  const AttentionSizes& s = p.sizes;
+  const plan::DevicePlan& plan = *target.plan;
+  if (s.keys > kRowKeys) return "there are many keys";
+  if (static_cast<uint64_t>(s.batch * s.heads * s.queries) > plan.tuning.busy_line_tiles) {
+    return "there are many rows";
+  }
+  const RowAttentionLayout layout = row_layout(p, target);
+  if (!std::has_single_bit(layout.value_width) || layout.value_width > kRowChunks) {
+    return "the chunks of a row of values are many, or no power of two";
+  }
+  if (kDecodeInvocations * layout.teams > plan.max_workgroup_invocations) {
+    return "the workgroup is too large";
+  }
+  if (row_shared_bytes(layout) > plan.shared_memory_bytes) {
     return "the tiles do not fit into shared memory";
   }
   return nullptr;
@@ -173,6 +219,12 @@ uint32_t part_of_keys(int64_t keys) {
   return keys <= 65536 ? 256 : 512;
 }
 
+uint32_t combined_pairs(int64_t value_width) {
+  uint32_t pairs = 32;
+  while (2 * pairs < value_width) pairs *= 2;
+  return pairs;
+}
+
 uint32_t fewer_subgroups(uint32_t subgroups, uint32_t rows, int64_t all_rows, int64_t heads,
                          const Target& target) {
   const auto blocks = [&](uint32_t of) {
@@ -228,7 +280,8 @@ AttentionProblem attention_problem(const Region& region) {
 
 std::vector<AttentionCandidate> attention_candidates(const AttentionProblem& problem,
                                                      const Target& target) {
-  return {{"attention_parts", decode_layout(problem, target), decode_obstacle(problem, target)},
+  return {{"attention_row", row_layout(problem, target), row_obstacle(problem, target)},
+          {"attention_parts", decode_layout(problem, target), decode_obstacle(problem, target)},
           {"attention_units", unit_layout(problem, target), unit_obstacle(problem, target)},
           {"attention_shared", shared_layout(problem, target), shared_obstacle(problem, target)}};
 }

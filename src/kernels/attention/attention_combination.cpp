@@ -4,9 +4,8 @@
 #include <array>
 
 #include "kernels/attention/attention_decode.h"
-#include "kernels/attention/attention_scores.h"
+#include "kernels/attention/attention_result.h"
 #include "kernels/common/grid.h"
-#include "kernels/common/memory_format.h"
 
 namespace nxv::kernels {
 namespace {
@@ -47,21 +46,21 @@ class AttentionCombination {
   using Words = AttentionWords;
 
   void find(Value row) {
-    row_ = row;
+    number_ = row;
     const auto& words = scores_.words();
     const Value head_of_all = words_.divide(row, &DecodeWords::row_blocks);
     const Value number = row - head_of_all * words_[&DecodeWords::row_blocks];
-    batch_ = words.divide(head_of_all, &Words::heads);
-    const Value kv_head = head_of_all - batch_ * words[&Words::heads];
-    query_ = words.divide(number, &Words::head_group);
+    row_.batch = words.divide(head_of_all, &Words::heads);
+    const Value kv_head = head_of_all - row_.batch * words[&Words::heads];
+    row_.query = words.divide(number, &Words::head_group);
     const Value group = words[&Words::head_group];
-    head_ = kv_head * group + (number - query_ * group);
+    row_.head = kv_head * group + (number - row_.query * group);
     parts_ = words_[&DecodeWords::parts];
-    scores_.select_head(head_);
+    scores_.select_head(row_.head);
   }
 
   Value statistic(Value part, uint32_t which) const {
-    const Value at = words_[&DecodeWords::statistics] + (row_ * parts_ + part) * 2u + which;
+    const Value at = words_[&DecodeWords::statistics] + (number_ * parts_ + part) * 2u + which;
     return b_.load(arguments_.workspace(0), at, ir::kF32);
   }
 
@@ -121,7 +120,7 @@ class AttentionCombination {
           const Value in_block = next + i * teams;
           const Value part = b_.binary(Opcode::min, in_block, end - 1u);
           scales[i] = b_.select(in_block < end, b_.shared_load(factors_, part), scores_.zero());
-          const Value start = (row_ * parts_ + first + part) * width;
+          const Value start = (number_ * parts_ + first + part) * width;
           for (uint32_t e = 0; e < 2; ++e) {
             loaded[i][e] = b_.load(arguments_.workspace(0), start + at[e], ir::kF32);
           }
@@ -149,38 +148,12 @@ class AttentionCombination {
           result[e] = result[e] + b_.shared_load(totals_, (local_ + t * layout_.pairs) * 2u + e);
         }
       }
-      store(result, column, width, all, base);
+      store_columns(b_, arguments_, scores_, layout_.options, row_, column, result, all);
     });
-  }
-
-  void store(std::array<Value, 2> result, Value column, Value width, Value sum, Value base) {
-    const auto& words = scores_.words();
-    const AttentionOptions& o = layout_.options;
-    const Value divisor = b_.select(sum == scores_.zero(), b_.f32(1), sum);
-    if (o.result >= 0) {
-      const DType type = o.stored;
-      const Value out = arguments_.output(static_cast<size_t>(o.result));
-      const Value at = batch_ * words[&Words::batch_stride] + head_ * words[&Words::head_stride] +
-                       query_ * words[&Words::row_stride] + column;
-      std::array<ir::Number, 2> v;
-      for (size_t e = 0; e < 2; ++e) v[e] = {type, ir::wrap(result[e] / divisor, type), {}};
-      // Rows of narrow numbers have an even width.
-      b_.if_(column < width, [&] {
-        if (storage_bytes(type) == 2) {
-          b_.store(out, at >> 1, stored_bits(v[0]) | stored_bits(v[1]) << 16);
-          return;
-        }
-        store_element(out, at, v[0]);
-        b_.if_(column + 1u < width, [&] { store_element(out, at + 1u, v[1]); });
-      });
-    }
-    if (o.statistics < 0) return;
-    const Value log =
-        b_.select(sum == scores_.zero(), scores_.lowest(), base + ir::math::log(sum, math_));
-    const Value heads = words[&Words::heads] * words[&Words::head_group];
-    const Value at = (batch_ * heads + head_) * words[&Words::queries] + query_;
-    b_.if_(local_ == 0u,
-           [&] { b_.store(arguments_.output(static_cast<size_t>(o.statistics)), at, log); });
+    if (layout_.options.statistics < 0) return;
+    b_.if_(local_ == 0u, [&] {
+      store_statistics(b_, arguments_, scores_, layout_.options, math_, row_, base, all);
+    });
   }
 
   const CombineLayout layout_;
@@ -191,7 +164,8 @@ class AttentionCombination {
   const ir::math::MathOptions math_;
   const Shared folded_, factors_, totals_;
   const Value local_;
-  Value row_, batch_, query_, head_, parts_;
+  AttentionRow row_;
+  Value number_, parts_;
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ struct DecodeLayout {
 };
 struct CombineLayout {
   AttentionOptions options;
-  uint32_t pairs = 32;  // of columns, rounded up to a power of two
+  uint32_t pairs = 32;  // of columns
 };
 
 // A workgroup of the first kernel has rows of one head of keys, and its part varies fastest: words
@@ -40,5 +40,7 @@ inline constexpr uint32_t kDecodeInvocations = 128, kCombineInvocations = 256;
 
 // How keys are split: the length of all parts but the last.
 uint32_t part_of_keys(int64_t keys);
+// Of columns, that those who combine parts have: a power of two.
+uint32_t combined_pairs(int64_t value_width);
 
 }  // namespace nxv::kernels

@@ -174,8 +174,18 @@ Value AttentionScores::at(int operand, Value row, Value key) const {
          b_.binary(Opcode::min, key, last_key) * column_stride(operand);
 }
 
-AttentionScores::Differentiated AttentionScores::differentiated(Value product, Value row,
-                                                                Value key) const {
+AttentionScores::Addends AttentionScores::addends(Value row, Value key) const {
+  const auto load = [&](int operand, DType type) {
+    return load_element(arguments_.operand(operand), at(operand, row, key), type).re;
+  };
+  Addends a;
+  if (operands_.bias >= 0) a.bias = load(operands_.bias, options_.bias);
+  if (operands_.mask >= 0) a.mask = load(operands_.mask, DType::u8);
+  return a;
+}
+
+AttentionScores::Differentiated AttentionScores::differentiated(Value product,
+                                                                const Addends& addends) const {
   const Value scale = words_[&Words::scale];
   Differentiated s{product, scale};
   if (product.type() == ir::kF32) {
@@ -188,14 +198,9 @@ AttentionScores::Differentiated AttentionScores::differentiated(Value product, V
     s.value = bent * words_[&Words::cap];
     s.slope = scale * (b_.f32(1) - bent * bent);
   }
-  if (operands_.bias >= 0) {
-    const Value bias = arguments_.operand(operands_.bias);
-    s.value = s.value + load_element(bias, at(operands_.bias, row, key), options_.bias).re;
-  }
-  if (operands_.mask >= 0) {
-    const Value mask = arguments_.operand(operands_.mask);
-    const Value bits = load_element(mask, at(operands_.mask, row, key), DType::u8).re;
-    const Value is_masked = bits == 0u;
+  if (addends.bias) s.value = s.value + addends.bias;
+  if (addends.mask) {
+    const Value is_masked = addends.mask == 0u;
     s.value = b_.select(is_masked, words_[&Words::masked], s.value);
     s.slope = b_.select(is_masked, zero_, s.slope);
   }

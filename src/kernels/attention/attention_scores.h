@@ -42,16 +42,28 @@ class AttentionScores {
   // Of the queries that see some of so many keys.
   Range queries_of(ir::Value first_key, uint32_t keys, uint32_t block) const;
 
+  // What a score takes from memory beside its product, which may be loaded ahead; both may be none.
+  struct Addends {
+    ir::Value bias, mask;
+  };
+  Addends addends(ir::Value row, ir::Value key) const;
+
   // The score, f32, of a product of the query and the key; -infinity where the query does not see
   // the key. Both may lie beyond the end.
   ir::Value score(ir::Value product, ir::Value row, ir::Value key) const {
-    return b_.select(sees(row, key), adjusted(product, row, key), lowest_);
+    return score(product, row, key, addends(row, key));
+  }
+  ir::Value score(ir::Value product, ir::Value row, ir::Value key, const Addends& addends) const {
+    return b_.select(sees(row, key), differentiated(product, addends).value, lowest_);
   }
   // The score where it is seen, and its derivative by the product.
   struct Differentiated {
     ir::Value value, slope;
   };
-  Differentiated differentiated(ir::Value product, ir::Value row, ir::Value key) const;
+  Differentiated differentiated(ir::Value product, ir::Value row, ir::Value key) const {
+    return differentiated(product, addends(row, key));
+  }
+  Differentiated differentiated(ir::Value product, const Addends& addends) const;
   ir::Value adjusted(ir::Value product, ir::Value row, ir::Value key) const {
     return differentiated(product, row, key).value;
   }

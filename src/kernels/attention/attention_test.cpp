@@ -165,42 +165,53 @@ TEST(Attention, MatrixUnits) {
   }
 }
 
-// Few queries over many keys, which are split into parts.
+// Few queries over many keys, which are split into parts: by a dispatch for these and one that
+// combines them, or by a workgroup a row, with the same bits.
 TEST(Attention, Parts) {
   struct Case {
     int64_t queries, heads, kv_heads, keys, width, value_width;
     bool is_causal, has_sinks, has_lengths, has_bias;
+    int64_t window = 0;
   };
   const Case cases[] = {{1, 8, 2, 300, 64, 64, false, false, false, false},
                         {3, 5, 1, 200, 24, 40, true, true, false, true},
                         {1, 2, 2, 700, 128, 256, true, false, true, false},
-                        {2, 6, 3, 130, 256, 8, false, true, true, false}};
+                        {2, 6, 3, 130, 256, 8, false, true, true, false},
+                        {2, 2, 1, 1100, 16, 32, true, true, false, true, 400},
+                        {1, 4, 1, 600, 128, 128, false, false, true, false}};
   for (const plan::DevicePlan& plan : {discrete_plan(), plan_of_subgroups(64)}) {
-    InterpretedDevice device(plan);
+    plan::DevicePlan busy = plan;
+    busy.tuning.busy_line_tiles = 0;
+    InterpretedDevice by_rows(plan), device(busy);
     for (DType type : {DType::f32, DType::bf16, DType::f16}) {
       for (const Case& c : cases) {
         SCOPED_TRACE(std::string(name(type)) + " over " + std::to_string(c.keys));
         const Inputs inputs(type, c.heads, c.kv_heads, c.queries, c.keys, c.width, c.value_width);
-        const auto owner = host_graveyard();
-        auto operands = inputs.nodes(owner);
-        Options options = {{"causal", {c.is_causal}, {}}, {"statistics", {1}, {}}};
-        if (c.has_bias) {
-          operands.push_back(value(owner, noise(DType::f32, {c.heads, 1, c.keys}, 5)));
-          options.push_back({"bias", {1}, {}});
-        }
-        if (c.has_lengths) {
-          const Scalar lengths[] = {make_scalar(DType::s32, int64_t{100}),
-                                    make_scalar(DType::s32, int64_t{0})};
-          operands.push_back(value(owner, HostTensor(DType::s32, {2}, lengths)));
-          options.push_back({"lengths", {1}, {}});
-        }
-        if (c.has_sinks) {
-          operands.push_back(value(owner, noise(DType::f32, {c.heads}, 6)));
-          options.push_back({"sinks", {1}, {}});
-        }
-        const auto results = library::call("attention", operands, options);
-        const std::vector<HostTensor> want = reference_evaluate(results);
-        const std::vector<HostTensor> got = device.evaluate(results);
+        const auto results = [&] {
+          const auto owner = host_graveyard();
+          auto operands = inputs.nodes(owner);
+          Options options = {{"causal", {c.is_causal}, {}}, {"statistics", {1}, {}}};
+          if (c.has_bias) {
+            operands.push_back(value(owner, noise(DType::f32, {c.heads, 1, c.keys}, 5)));
+            options.push_back({"bias", {1}, {}});
+          }
+          if (c.has_lengths) {
+            const Scalar lengths[] = {make_scalar(DType::s32, int64_t{100}),
+                                      make_scalar(DType::s32, int64_t{0})};
+            operands.push_back(value(owner, HostTensor(DType::s32, {2}, lengths)));
+            options.push_back({"lengths", {1}, {}});
+          }
+          if (c.has_sinks) {
+            operands.push_back(value(owner, noise(DType::f32, {c.heads}, 6)));
+            options.push_back({"sinks", {1}, {}});
+          }
+          if (c.window > 0) options.push_back({"window", {c.window}, {}});
+          return library::call("attention", operands, options);
+        };
+        const std::vector<HostTensor> want = reference_evaluate(results());
+        const std::vector<HostTensor> got = device.evaluate(results());
+        const std::vector<HostTensor> rows = by_rows.evaluate(results());
+        for (size_t r = 0; r < 2; ++r) EXPECT_EQ(difference(rows[r], got[r]), "");
         const double tolerance = type == DType::f32 ? 5e-7 : type == DType::f16 ? 5e-4 : 4e-3;
         EXPECT_LE(error_of(got[0], want[0]), tolerance);
         for (int64_t i = 0; i < want[1].count(); ++i) {
@@ -213,9 +224,11 @@ TEST(Attention, Parts) {
         }
       }
     }
+    EXPECT_TRUE(by_rows.kernels().contains("attention_row"));
     EXPECT_TRUE(device.kernels().contains("attention_parts"));
+    EXPECT_FALSE(device.kernels().contains("attention_row"));
     EXPECT_FALSE(device.kernels().contains("attention_shared"));
-    EXPECT_EQ(device.invalid(), "");
+    EXPECT_EQ(device.invalid() + by_rows.invalid(), "");
   }
 }
 

@@ -188,6 +188,19 @@ FactorAccess line_access(const Product& product, bool are_rows, uint32_t thread_
   return access;
 }
 
+const char* shared_vector_obstacle(const LineLayout& layout, const Target& target) {
+  const MatmulTile& tile = layout.tile;
+  const uint32_t bytes = sum_bytes(layout.sums.type);
+  if (layout.lines.unit != FactorAccess::Unit::free) return "lines pass through shared memory";
+  if (tile.vectors() > 1) return "there are several vectors";
+  if (!layout.vector_groups || !layout.whole_depth || tile.depth % kGroup != 0) {
+    return "its steps are no whole groups";
+  }
+  if (bytes != 4) return "sums are no words";
+  const uint64_t shared = uint64_t{tile.teams} * (layout.sums.block + tile.lines()) * bytes;
+  return shared > target.plan->shared_memory_bytes ? "it does not fit into shared memory" : nullptr;
+}
+
 const char* line_objection(const Product& product, const Target& target) {
   if (!target.plan->tuning.shares_cheaply) return "the device has no shared memory of its own";
   if (vector_count(product) > kMaxVectors) return "it has more than 16 rows and columns";

@@ -166,6 +166,7 @@ class MatmulLowering {
     layout.whole_depth = product_.k % sums.block == 0 ||
                          (has_slabs && tile.teams == 1 && product_.k % tile.depth == 0);
     layout.whole_rounds = blocks % tile.teams == 0;
+    layout.shared_vector = shared_vector_obstacle(layout, target_) == nullptr;
     // Of one vector the lines lie side by side in C.
     if (!tile.split) layout.store = store_layout(are_rows && tile.vectors() > 1 ? vectors : lines);
 

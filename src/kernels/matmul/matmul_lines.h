@@ -18,6 +18,9 @@ struct LineLayout {
   // invocation, or 16 bytes along k.
   FactorAccess lines;
   Choice<bool> vector_groups = false;  // every fourth element of a vector starts a group along k
+  // A team's steps of the vector, of adjacent lines and one vector, pass through shared memory as
+  // they are multiplied: converted once, and never waited for behind the lines.
+  Choice<bool> shared_vector = false;
   StoreLayout store;
   Choice<bool> is_full = false;       // no line or vector lies beyond an edge
   Choice<bool> whole_depth = false;   // no block passes the end of k,
@@ -34,6 +37,8 @@ struct LineTileWords {
 
 // How lines are loaded by invocations that have so many.
 FactorAccess line_access(const Product& product, bool lines_are_rows, uint32_t thread_lines);
+// Why a layout that is complete otherwise should not share its vector; null: it should.
+const char* shared_vector_obstacle(const LineLayout& layout, const Target& target);
 
 // Workspaces: split: the sums of blocks [block][element]; else the totals, if they go there.
 ir::Kernel generate_line_matmul(const Region&, const Target&, const LineLayout&);

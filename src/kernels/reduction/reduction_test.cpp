@@ -35,6 +35,16 @@ std::vector<plan::DevicePlan> plans(bool fast_f64) {
   return list;
 }
 
+// The same devices, and as many that are busy with a single row.
+std::vector<plan::DevicePlan> busy_plans(bool fast_f64) {
+  std::vector<plan::DevicePlan> list = plans(fast_f64);
+  for (size_t i = 0, count = list.size(); i < count; ++i) {
+    list.push_back(list[i]);
+    list.back().tuning.busy_subgroups = 1;
+  }
+  return list;
+}
+
 Region region_of(const NodeRef& root) { return schedule::make_schedule(root, {}).back().region; }
 
 // What a kernel is not chosen for has a reason.
@@ -101,15 +111,31 @@ TEST(Reduction, ManyBlocks) {
   check_tree(Op::reduce_min, DType::f32, 33333, true);
 }
 
+// One row is not left to a team a block.
+TEST(RowPrograms, FewRowsHaveManyInvocations) {
+  const auto norm = [](int64_t rows) {
+    const HostTensor t(DType::f32, {rows, 2048});
+    const auto x = host_value(host_graveyard(), DType::f32, t.shape, t.bytes);
+    return region_of(elementwise(Op::subtract, {x, reduce(Op::sum, x, Axes{1}, true)}));
+  };
+  const plan::DevicePlan gpu = discrete_plan();
+  const auto invocations = [&](const Region& region) {
+    const Lowering lowering = lower_rows_in_registers(region, make_target(gpu));
+    return lowering.launches[0].generate(region).local_size;
+  };
+  EXPECT_EQ(invocations(norm(1)), 512u);
+  EXPECT_EQ(invocations(norm(4096)), 64u);
+}
+
 // Rows that reductions are broadcast back into: in registers, by a team, by the teams of a
-// workgroup.
+// workgroup, by several teams a block.
 TEST(RowPrograms, OneTreeForEveryDevice) {
   const auto check = [](DType type, int64_t rows, int64_t length, bool fast_f64) {
     SCOPED_TRACE(std::string(name(type)) + " " + std::to_string(rows) + " x " +
                  std::to_string(length));
     const HostTensor x = noise(type, {rows, length}, static_cast<uint32_t>(length));
     HostTensor want;
-    for (const plan::DevicePlan& plan : plans(fast_f64)) {
+    for (const plan::DevicePlan& plan : busy_plans(fast_f64)) {
       InterpretedDevice device(plan);
       const auto node = host_value(host_graveyard(), type, x.shape, x.bytes);
       const auto most =
@@ -126,6 +152,7 @@ TEST(RowPrograms, OneTreeForEveryDevice) {
   check(DType::f64, 2, 5000, true);
   check(DType::f64, 2, 33000, true);
   check(DType::s64, 2, 1500, true);
+  check(DType::bf16, 1, 2048, true);
   check(DType::bf16, 5, 2501, true);
 }
 
@@ -133,7 +160,7 @@ TEST(RowPrograms, OneTreeForEveryDevice) {
 TEST(RowPrograms, NarrowResults) {
   const HostTensor x = noise(DType::f16, {7, 3000}, 5);
   HostTensor want;
-  for (const plan::DevicePlan& plan : plans(true)) {
+  for (const plan::DevicePlan& plan : busy_plans(true)) {
     InterpretedDevice device(plan);
     const auto node = host_value(host_graveyard(), x.dtype, x.shape, x.bytes);
     const auto most = reduce(Op::reduce_max, node, Axes{1}, true);

@@ -6,6 +6,10 @@
 // straight-line code: an element is loaded once, and what was computed of it for one reduction
 // serves the later ones and the result. Results of blocks meet in shared memory, with one barrier a
 // reduction; every invocation then folds them by the tree.
+//
+// Few rows would leave most of a device idle while some lanes go through 32 elements each. There
+// several teams share a block: each has some groups of every accumulator, and leaves what is to be
+// folded in shared memory, where the block's first team takes it up in the accumulator's order.
 #include "kernels/reduction/row_program.h"
 
 #include <algorithm>
@@ -42,12 +46,14 @@ constexpr int kMaxBytes = 16;
 struct RowProgramLayout {
   uint32_t subgroup_size = kLanes;   // a multiple of a team's lanes
   uint32_t blocks = 1;               // of a row, a power of two; a team each
-  uint32_t groups = kGroupsOfBlock;  // of a lane: fewer where rows are short
+  uint32_t groups = kGroupsOfBlock;  // of an accumulator: fewer where rows are short
+  uint32_t sharers = 1;              // teams of a block, which have as many groups each
   Choice<bool> aligned = false;      // rows start at multiples of four elements
   Choice<bool> full = false;         // every lane has all of its elements
 
-  uint32_t rows() const { return blocks == 1 ? kRowsOfWorkgroup : 1; }
-  uint32_t workgroup() const { return kLanes * blocks * rows(); }
+  bool is_alone() const { return blocks == 1 && sharers == 1; }  // a team has a row
+  uint32_t rows() const { return is_alone() ? kRowsOfWorkgroup : 1; }
+  uint32_t workgroup() const { return kLanes * blocks * sharers * rows(); }
 };
 
 struct RowProgramWords {
@@ -70,8 +76,9 @@ class RowProgramKernel {
   ir::Kernel run() {
     lane_ = team_.lane();
     const Value team = team_.index();
-    const bool alone = layout_.blocks == 1;
-    block_ = alone ? b_.u32(0) : team;
+    const bool alone = layout_.is_alone();
+    block_ = layout_.blocks == 1 ? b_.u32(0) : team & (layout_.blocks - 1);
+    share_ = alone ? b_.u32(0) : team / layout_.blocks;
     row_ = alone ? linear_group(b_) * kRowsOfWorkgroup + team : linear_group(b_);
     const Value rows = words_[&RowProgramWords::rows];
     if (goes_together()) {
@@ -86,7 +93,8 @@ class RowProgramKernel {
 
  private:
   // A subgroup has several rows; beyond the end it takes the last one once more.
-  bool goes_together() const { return layout_.blocks == 1 && layout_.subgroup_size > kLanes; }
+  bool goes_together() const { return layout_.is_alone() && layout_.subgroup_size > kLanes; }
+  uint32_t own_groups() const { return layout_.groups / layout_.sharers; }
 
   Value columns() const { return words_[&RowProgramWords::columns]; }
 
@@ -99,7 +107,8 @@ class RowProgramKernel {
     }
     for (const Root& root : region_.roots) emitter_.evaluate(root.expr, points_);
     if (has_roots_of(region_, Level::row)) {
-      Value first = layout_.blocks == 1 ? lane_ == 0u : (lane_ == 0u) & (block_ == 0u);
+      Value first = lane_ == 0u;
+      if (!layout_.is_alone()) first = first & (team_.index() == 0u);
       if (goes_together()) first = first & exists_;
       b_.if_(first, [&] {
         each_root_of(region_, Level::row, [&](size_t r, int root) {
@@ -120,8 +129,8 @@ class RowProgramKernel {
     points_.row_end = words_[&RowProgramWords::rows];
     points_.col_end = columns();
     points_.element_base = row_ * columns();
-    const Value first = block_ * kFoldBlock + (lane_ << 2);
-    for (uint32_t j = 0; j < layout_.groups; ++j) {
+    const Value first = first_column() + share_ * (own_groups() * kFoldStride);
+    for (uint32_t j = 0; j < own_groups(); ++j) {
       Value column = j == 0 ? first : first + j * kFoldStride;
       columns_.push_back(column);
       // Beyond the row's end a lane reads the last elements again and leaves them out.
@@ -139,37 +148,92 @@ class RowProgramKernel {
     }
   }
 
-  // Whether element i of group j is one of the row; the same for a group when aligned.
-  Value is_real(uint32_t j, uint32_t i) {
-    return (layout_.aligned || i == 0 ? columns_[j] : columns_[j] + i) < columns();
+  // Of the lane's accumulator.
+  Value first_column() const { return block_ * kFoldBlock + (lane_ << 2); }
+
+  // Whether element i of the group that begins at the column is one of the row; the same for a
+  // group when aligned.
+  Value is_real(Value column, uint32_t i) const {
+    return (layout_.aligned || i == 0 ? column : column + i) < columns();
   }
 
   Accumulator fold_row(const Fold& fold, int x) {
     emitter_.evaluate(x, points_);
+    if (layout_.sharers > 1) return fold_shared(fold, x);
+    const Accumulator a = fold_elements(fold, columns_, [&](uint32_t k) {
+      return std::pair{emitter_.value(x, static_cast<int>(k)), points_.cols[k]};
+    });
+    return layout_.blocks == 1 ? a : across_blocks(fold, a);
+  }
+
+  // The block's result: of the elements that `element` gives, with their columns, of the groups
+  // that begin at `firsts`.
+  template <typename F>
+  Accumulator fold_elements(const Fold& fold, const std::vector<Value>& firsts, F&& element) {
     Accumulator a = fold.identity();
     for (uint32_t j = 0; j < layout_.groups; ++j) {
       Accumulator next = a;
       for (uint32_t i = 0; i < kGroup; ++i) {
-        const uint32_t k = j * kGroup + i;
-        next = fold.insert(next, emitter_.value(x, static_cast<int>(k)), points_.cols[k]);
-        if (!layout_.aligned) next = a = fold.select(is_real(j, i), next, a);
+        const auto [x, column] = element(j * kGroup + i);
+        next = fold.insert(next, x, column);
+        if (!layout_.aligned) next = a = fold.select(is_real(firsts[j], i), next, a);
       }
-      a = layout_.aligned && !layout_.full ? fold.select(is_real(j, 0), next, a) : next;
+      a = layout_.aligned && !layout_.full ? fold.select(is_real(firsts[j], 0), next, a) : next;
     }
-    a = team_.fold(fold, a);
-    return layout_.blocks == 1 ? a : across_blocks(fold, a);
+    return team_.fold(fold, a);
+  }
+
+  // The first team of each block folds what all of its teams have; in wider subgroups those beside
+  // it do the same.
+  Accumulator fold_shared(const Fold& fold, int x) {
+    const Number& first = emitter_.value(x, 0);
+    const uint32_t elements = layout_.groups * kGroup;
+    const ir::Shared values = b_.shared("values" + std::to_string(shared_count_++), first.re.type(),
+                                        layout_.blocks * elements * kLanes);
+    const Value block = block_ * (elements * kLanes) + lane_;
+    const Value own = block + share_ * (own_groups() * kGroup * kLanes);
+    for (uint32_t k = 0; k < own_groups() * kGroup; ++k) {
+      b_.shared_store(values, own + k * kLanes, emitter_.value(x, static_cast<int>(k)).re);
+    }
+    b_.barrier();
+    const std::vector<ir::Shared> slots = make_slots(fold);
+    const uint32_t folding = std::max(layout_.blocks, layout_.subgroup_size / kLanes);
+    b_.if_(team_.index() < folding, [&] {
+      std::vector<Value> firsts;
+      for (uint32_t j = 0; j < layout_.groups; ++j) {
+        firsts.push_back(first_column() + j * kFoldStride);
+      }
+      const Accumulator a = fold_elements(fold, firsts, [&](uint32_t k) {
+        const Value column = firsts[k / kGroup] + k % kGroup;
+        return std::pair{Number{first.dtype, b_.shared_load(values, block + k * kLanes), {}},
+                         column};
+      });
+      leave(slots, a);
+    });
+    b_.barrier();
+    return folded(fold, slots);
   }
 
   // The tree over the results of the blocks; those beyond the row's end are identities.
   Accumulator across_blocks(const Fold& fold, const Accumulator& own) {
+    const std::vector<ir::Shared> slots = make_slots(fold);
+    leave(slots, own);
+    b_.barrier();
+    return folded(fold, slots);
+  }
+  std::vector<ir::Shared> make_slots(const Fold& fold) {
     std::vector<ir::Shared> slots;
     for (const ir::Type& type : fold.parts()) {
       slots.push_back(b_.shared("partial" + std::to_string(shared_count_++), type, layout_.blocks));
     }
-    b_.if_(lane_ == 0u, [&] {
+    return slots;
+  }
+  void leave(const std::vector<ir::Shared>& slots, const Accumulator& own) {
+    b_.if_((lane_ == 0u) & (share_ == 0u), [&] {
       for (size_t p = 0; p < slots.size(); ++p) b_.shared_store(slots[p], block_, own[p]);
     });
-    b_.barrier();
+  }
+  Accumulator folded(const Fold& fold, const std::vector<ir::Shared>& slots) {
     std::vector<Accumulator> level;
     for (uint32_t first = 0; first < layout_.blocks; first += kBlocksOfAccumulator) {
       Accumulator a = fold.identity();
@@ -191,7 +255,7 @@ class RowProgramKernel {
   }
 
   void store(size_t r, int root) {
-    for (uint32_t j = 0; j < layout_.groups; ++j) {
+    for (uint32_t j = 0; j < own_groups(); ++j) {
       const auto element = [&](uint32_t i) -> const Number& {
         return emitter_.value(root, static_cast<int>(j * kGroup + i));
       };
@@ -200,11 +264,11 @@ class RowProgramKernel {
           store_group(emitter_.output(r), points_.element_groups[j],
                       {element(0), element(1), element(2), element(3)});
         };
-        layout_.full ? whole() : b_.if_(is_real(j, 0), whole);
+        layout_.full ? whole() : b_.if_(is_real(columns_[j], 0), whole);
         continue;
       }
       for (uint32_t i = 0; i < kGroup; ++i) {
-        b_.if_(is_real(j, i), [&] {
+        b_.if_(is_real(columns_[j], i), [&] {
           store_element(emitter_.output(r), points_.element_base + points_.cols[j * kGroup + i],
                         element(i));
         });
@@ -219,7 +283,7 @@ class RowProgramKernel {
   const WordValues<RowProgramWords> words_;
   const Target& target_;
   Team team_;
-  Value lane_, block_, row_, exists_;
+  Value lane_, block_, share_, row_, exists_;
   Points points_;
   std::vector<Value> columns_;  // first of each group, also where that is beyond the end
   int shared_count_ = 0;
@@ -243,6 +307,29 @@ uint32_t shared_bytes(const Region& region, const Target& target, uint32_t block
     bytes += blocks * static_cast<uint32_t>(parts) * 8;
   }
   return bytes;
+}
+
+// Teams of a block: more than one where rows are few, and values that are folded fit into shared
+// memory.
+uint32_t sharers_of_blocks(const Region& region, const Target& target,
+                           const RowProgramLayout& layout) {
+  const plan::DevicePlan& plan = *target.plan;
+  uint64_t bytes = shared_bytes(region, target, layout.blocks);
+  for (const Expr& e : region.exprs) {
+    if (e.kind != ExprKind::reduce) continue;
+    const DType type = region.exprs[e.args[0]].dtype;
+    if (is_complex(type)) return 1;
+    const auto of_element = static_cast<uint64_t>(std::max(4, storage_bytes(type)));
+    bytes += of_element * layout.blocks * layout.groups * kGroup * kLanes;
+  }
+  if (bytes > plan.shared_memory_bytes) return 1;
+  const uint64_t teams = static_cast<uint64_t>(region.row_count) * layout.blocks;
+  uint32_t sharers = 1;
+  while (2 * sharers <= layout.groups && 2 * sharers * teams <= plan.tuning.busy_subgroups / 2 &&
+         2 * sharers * layout.blocks * kLanes <= plan.max_row_workgroup) {
+    sharers *= 2;
+  }
+  return sharers;
 }
 
 }  // namespace
@@ -307,6 +394,7 @@ Lowering lower_rows_in_registers(const Region& region, const Target& target) {
   }
   layout.aligned = columns % kGroup == 0;
   layout.full = columns == layout.blocks * layout.groups * kFoldStride;
+  layout.sharers = sharers_of_blocks(region, target, layout);
 
   const RowProgramWords words = {static_cast<uint32_t>(rows), columns};
   Launch d = launch_of(kRowProgram, region, target, layout, words);
