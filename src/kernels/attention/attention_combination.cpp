@@ -167,7 +167,7 @@ class AttentionCombination {
       // Rows of narrow numbers have an even width.
       b_.if_(column < width, [&] {
         if (storage_bytes(type) == 2) {
-          b_.store(out, at >> 1, stored_bits(v[0]) | stored_bits(v[1]) << 16);
+          b_.store(out, at >> 1, word_of(v));
           return;
         }
         store_element(out, at, v[0]);
