@@ -83,6 +83,9 @@ class Builder {
   Value zero(Type type);
   Value builtin(Builtin which);
 
+  // What computes a value.
+  const Inst& definition(Value v) const { return kernel_.body[v.id()]; }
+
   // One instruction as it is.
   Value append(const Inst& inst);
   Value append(Opcode op, Type type, std::initializer_list<Value> args, uint64_t imm = 0);

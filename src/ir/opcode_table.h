@@ -73,6 +73,7 @@ enum class Result : uint8_t {
   scalar,
   vector,
   one_u32,
+  one_f32,
   one_word,
   ballot,
   matrix,
@@ -92,6 +93,7 @@ enum class Operand : uint8_t {
   choice,
   condition,
   one_u32,
+  one_f32,
   one_element,
   pair_f32,
   index,
@@ -156,6 +158,14 @@ enum class Operand : uint8_t {
   X(bitcast, conversion, none, none, number, same_bits) /* low half first */                      \
   /* To two f16, the first in the low half, rounded in either direction. */                       \
   X(pack_half, conversion, none, none, one_u32, pair_f32)                                         \
+  /* The nearest f32 that is a bf16, or an f16; of two the one whose last bit is 0. Subnormals    \
+     stay. NaN becomes 0x7fc00000. */                                                             \
+  X(round_bf16, conversion, none, none, one_f32, same)                                            \
+  X(round_f16, conversion, none, none, one_f32, same)                                             \
+  /* The bits of the nearest f16, of NaN 0x7e00; the f16 that the low half holds, other bits are  \
+     ignored and a NaN keeps its bits. */                                                         \
+  X(to_f16, conversion, none, none, one_u32, one_f32)                                             \
+  X(from_f16, conversion, none, none, one_f32, one_u32)                                           \
   X(pack, conversion, none, none, vector, one_lane, one_lane, one_lane, one_lane)                 \
   X(extract, conversion, none, lane, scalar, vector)                                              \
   /* Local variables, one a declaration. */                                                       \

@@ -33,6 +33,8 @@ RuleCheck check(Result rule, Type t) {
       return {t.lanes > 1, "a vector"};
     case Result::one_u32:
       return {t == kU32, "u32 of one lane"};
+    case Result::one_f32:
+      return {t == kF32, "f32 of one lane"};
     case Result::one_word:
       return {t == kU32 || t == kS32, "u32 or s32 of one lane"};
     case Result::ballot:
@@ -74,6 +76,8 @@ RuleCheck check(Operand rule, Type t, Type result, Type first) {
       return {t == kBool, "boolean of one lane"};
     case Operand::one_u32:
       return {t == kU32, "u32 of one lane"};
+    case Operand::one_f32:
+      return {t == kF32, "f32 of one lane"};
     case Operand::one_element:
       return {t == Type{result.scalar}, "an element of the matrix"};
     case Operand::pair_f32:

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "graph/attention.h"
+#include "ir/passes/expand_conversions.h"
 #include "ir/passes/legalize_int64.h"
 #include "ir/passes/simplify.h"
 #include "kernels/attention/attention_gradient.h"
@@ -67,6 +68,7 @@ Target make_target(const plan::DevicePlan& plan) {
 
 ir::Kernel legalised(ir::Kernel kernel, const plan::Capabilities& has) {
   if (!has.int64 && ir::requirements(kernel).int64) kernel = ir::legalize_int64(kernel);
+  kernel = ir::expand_conversions(std::move(kernel), {!has.native_bf16, !has.native_f16});
   const ir::Requirements needs = ir::requirements(kernel);
   const auto require = [&](bool needed, bool there, const char* capability) {
     if (needed && !there) {

@@ -36,6 +36,8 @@ constexpr CapabilityInfo kTable[] = {
     {"denorm_preserve_f64", &Capabilities::denorm_preserve_f64},
     {"native_div", &Capabilities::native_div},
     {"native_sqrt", &Capabilities::native_sqrt},
+    {"native_bf16", &Capabilities::native_bf16},
+    {"native_f16", &Capabilities::native_f16},
     {"f32_subnormals", &Capabilities::f32_subnormals},
     {"fused_fma", &Capabilities::fused_fma},
     {"forward_progress", &Capabilities::forward_progress},
@@ -91,6 +93,10 @@ Capabilities reported(const Snapshot& d) {
   c.denorm_preserve_f64 = d.float64.denorm_preserve;
   c.native_div = d.probes.f32_div_exact;
   c.native_sqrt = d.probes.f32_sqrt_exact;
+  // Likewise. Drivers for CPUs convert number by number, and slowly.
+  const bool converts = d.type != DeviceType::cpu;
+  c.native_bf16 = f.bfloat16 && converts && (!d.probes.done || d.probes.bf16_conversion_exact);
+  c.native_f16 = f.f16 && converts && (!d.probes.done || d.probes.f16_conversion_exact);
   c.f32_subnormals = d.probes.f32_subnormals;
   c.fused_fma = d.probes.f32_fma_fused;
   // Vulkan promises none; NVIDIA's schedulers keep running what has started.
@@ -121,7 +127,7 @@ void disable(Capabilities& c, const std::vector<std::string>& names) {
   c.bf16 &= c.coopmat;
   c.int8 &= c.coopmat;
   c.mixed_dot &= c.packed_dot;
-  // Nothing else uses these.
+  // As types they serve nothing else.
   c.f16 &= c.coopmat;
   c.memory_model &= c.coopmat;
 }

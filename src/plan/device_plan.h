@@ -40,6 +40,8 @@ struct Capabilities {
   bool denorm_preserve_f64 = false;
   bool native_div = false;        // f32 division is correctly rounded (probe)
   bool native_sqrt = false;       // f32 square root is correctly rounded (probe)
+  bool native_bf16 = false;       // f32 is converted to bf16 as its rounding demands (probe)
+  bool native_f16 = false;        // and to f16 (probe)
   bool f32_subnormals = false;    // f32 arithmetic keeps subnormals (probe)
   bool fused_fma = false;         // f32 fma rounds once (probe)
   bool forward_progress = false;  // workgroups that started are not starved: look-back is allowed

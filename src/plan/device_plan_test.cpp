@@ -147,7 +147,7 @@ TEST(DevicePlan, EveryCapabilityCanBeForcedOff) {
   Snapshot s = discrete_device();
   s.float32 = s.float64 = {true, true};
   s.subgroup.shuffle = true;
-  s.probes = {true, true, true, true, true, 0.5, true, true, true};
+  s.probes = {true, true, true, true, true, 0.5, true, true, true, true, true};
   make_old_lavapipe(s);
   const Capabilities all = make_plan(s).has;
   for (const CapabilityInfo& c : capability_table()) {
@@ -217,6 +217,19 @@ TEST(DevicePlan, NothingIsAssumedBeforeTheProbes) {
   EXPECT_TRUE(make_plan(s).has.int8 && make_plan(s).has.mixed_dot);
   s.fast_dots.of_signed = false;
   EXPECT_FALSE(make_plan(s).has.packed_dot) << "slow where one is";
+}
+
+TEST(DevicePlan, ConversionsAreTestedFirstAndStayOffOnCpus) {
+  Snapshot s = discrete_device();
+  s.features.f16 = true;
+  EXPECT_TRUE(make_plan(s).has.native_bf16 && make_plan(s).has.native_f16);
+  s.probes.done = true;
+  EXPECT_FALSE(make_plan(s).has.native_bf16 || make_plan(s).has.native_f16);
+  s.probes.bf16_conversion_exact = s.probes.f16_conversion_exact = true;
+  EXPECT_TRUE(make_plan(s).has.native_bf16 && make_plan(s).has.native_f16);
+  EXPECT_FALSE(make_plan(s).has.coopmat) << "they need no matrix units";
+  s.type = DeviceType::cpu;
+  EXPECT_FALSE(make_plan(s).has.native_bf16 || make_plan(s).has.native_f16);
 }
 
 TEST(DevicePlan, BudgetFollowsTheDriverUnlessItIsGiven) {

@@ -101,14 +101,16 @@ struct MatrixShape {
 // safe to assume on a device that was not probed.
 struct Probes {
   bool done = false;
-  bool f32_div_exact = false;        // native f32 division is correctly rounded
-  bool f32_sqrt_exact = false;       // so is the square root
-  bool f32_subnormals = false;       // arithmetic keeps subnormals
-  bool f32_fma_fused = false;        // fma rounds once
-  double f64_rate = 0;               // f64 throughput divided by f32 throughput
-  bool matrix_units_exact = false;   // cooperative matrices passed their self-test
-  bool integer_units_exact = false;  // those of 8-bit integers did
-  bool packed_dot_exact = false;     // dot products of packed integers did
+  bool f32_div_exact = false;          // native f32 division is correctly rounded
+  bool f32_sqrt_exact = false;         // so is the square root
+  bool f32_subnormals = false;         // arithmetic keeps subnormals
+  bool f32_fma_fused = false;          // fma rounds once
+  double f64_rate = 0;                 // f64 throughput divided by f32 throughput
+  bool matrix_units_exact = false;     // cooperative matrices passed their self-test
+  bool integer_units_exact = false;    // those of 8-bit integers did
+  bool packed_dot_exact = false;       // dot products of packed integers did
+  bool bf16_conversion_exact = false;  // f32 to bf16 rounds to nearest even, and keeps subnormals
+  bool f16_conversion_exact = false;   // so does f32 to f16, and f16 to f32 is exact
   bool operator==(const Probes&) const = default;
 };
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <memory>
 
-#include "ir/builder.h"
+#include "ir/ops/half_floats.h"
 #include "runtime/matrix_probe.h"
 #include "runtime/module.h"
 #include "runtime/packed_dispatch.h"
@@ -72,6 +72,47 @@ vulkan::ShaderModule rate_kernel(const plan::DevicePlan& plan, ir::Type type) {
   return module_of(b, plan);
 }
 
+// Whether the device's own conversion has other bits than integer arithmetic: of any sign, exponent
+// and digits that stay, and of digits that go which are 0, half a unit, or close to that. Of a NaN
+// also whether arithmetic sees one.
+Value differs(ir::Opcode conversion, int dropped, Value kept, Value one) {
+  Builder& b = kept.builder();
+  const uint32_t unit = 1u << dropped, half = unit / 2;
+  Value found = b.boolean(false);
+  for (uint32_t below : {0u, 1u, half - 1, half, half + 1, unit - 1}) {
+    const Value bits = (kept << dropped) | below, x = b.bitcast(bits, ir::kF32);
+    const Value expected = ir::convert_by_integers(conversion, bits);
+    const ir::Type type = conversion == ir::Opcode::to_f16 ? ir::kU32 : ir::kF32;
+    const Value got = b.bitcast(b.append(conversion, type, {x}), ir::kU32);
+    found = found | (got != expected);
+    if (type == ir::kU32) continue;
+    const Value is_nan = ir::magnitude_of(bits) > ir::kF32Infinity;
+    const Value shifted = b.append(conversion, type, {x * one}) + one;
+    found = found | (is_nan & (shifted == shifted));
+  }
+  return found;
+}
+
+vulkan::ShaderModule conversion_kernel(const plan::DevicePlan& plan, DType type, int dropped) {
+  Builder b("probe_conversions", kWorkgroup);
+  const Value one = b.param("one", ir::kF32);
+  const Value out = b.buffer("out", ir::Access::read_write);
+  const Value i =
+      b.builtin(ir::Builtin::group_x) * kWorkgroup + b.builtin(ir::Builtin::local_index);
+  Value found;
+  if (type == DType::bf16) {
+    found = differs(ir::Opcode::round_bf16, dropped, i, one);
+  } else {
+    found = differs(ir::Opcode::round_f16, dropped, i, one) |
+            differs(ir::Opcode::to_f16, dropped, i, one);
+    const Value number = b.append(ir::Opcode::from_f16, ir::kF32, {i});
+    const Value expected = ir::convert_by_integers(ir::Opcode::from_f16, i);
+    found = found | (b.bitcast(number, ir::kU32) != expected);
+  }
+  b.if_(found, [&] { b.atomic(ir::Opcode::atomic_or, out, b.u32(0), b.u32(1)); });
+  return make_module(kernels::legalised(b.finish(), plan.has), spirv_options(plan));
+}
+
 class Prober {
  public:
   explicit Prober(vulkan::Device& device) : device_(device) {}
@@ -82,6 +123,7 @@ class Prober {
     if (device_.plan().has.f64) {
       probes.f64_rate = f64_rate();
     }
+    conversions(probes);
     matrix_units(probes);
     probes.done = true;
     return probes;
@@ -134,6 +176,50 @@ class Prober {
     probes.f32_subnormals = std::bit_cast<uint32_t>(out[4 * (kSamples - 1) + 2]) == 0x123u;
   }
 
+  void conversions(plan::Probes& probes) {
+    const plan::Capabilities& has = device_.plan().has;
+    probes.bf16_conversion_exact = has.native_bf16 && converts(DType::bf16, 16);
+    probes.f16_conversion_exact = has.native_f16 && converts(DType::f16, 13);
+  }
+
+  // Conversions that cannot be tested count as wrong.
+  bool converts(DType type, int dropped) {
+    try {
+      const vulkan::Pipeline& kernel = device_.kernels().request(
+          "probe_conversions_" + std::string(nxv::name(type)),
+          [this, type, dropped] { return conversion_kernel(device_.plan(), type, dropped); });
+      kernel.get();
+      return !finds_difference(kernel, uint32_t{1} << (32 - dropped));
+    } catch (const Error& e) {
+      if (e.status() == Status::device_lost) throw;
+      return false;
+    }
+  }
+
+  bool finds_difference(const vulkan::Pipeline& kernel, uint32_t invocations) {
+    uint32_t found = 0;
+    const vulkan::BlockRef block = device_.transfers().allocate_for_upload(sizeof found);
+    device_.transfers().upload(std::as_bytes(std::span(&found, 1)), *block);
+    struct {
+      float one = 1;
+      uint32_t padding = 0;
+      uint64_t address = 0;
+    } parameters;
+    parameters.address = block->address();
+    vulkan::Block* const buffers[] = {block.get()};
+    const vulkan::Access accesses[] = {vulkan::Access(block)};
+    vulkan::Dispatch d;
+    d.kernel = &kernel;
+    d.parameters = std::as_bytes(std::span(&parameters, 1));
+    d.buffers = buffers;
+    d.groups = {invocations / kWorkgroup, 1, 1};
+    d.reads = accesses;
+    d.writes = accesses;
+    device_.queue().dispatch(d);
+    device_.transfers().download(block, 0, std::as_writable_bytes(std::span(&found, 1)));
+    return found != 0;
+  }
+
   struct MatrixChecks {
     explicit MatrixChecks(const plan::DevicePlan& device) : plan(device) {
       plan.has.f64 = plan.has.fast_f64 = false;  // small products would add up in f64
@@ -177,7 +263,8 @@ class Prober {
   const vulkan::Pipeline& request(const std::shared_ptr<MatrixChecks>& shared,
                                   const MatrixCheck& check, const kernels::Launch& d) {
     return device_.kernels().request("probe_" + d.key, [shared, &check, &d] {
-      return make_module(d.generate(check.region), spirv_options(shared->plan));
+      return make_module(kernels::legalised(d.generate(check.region), shared->plan.has),
+                         spirv_options(shared->plan));
     });
   }
 

@@ -1,5 +1,7 @@
 #include "spirv/translation.h"
 
+#include "ir/passes/nan_bits.h"
+
 namespace nxv::spirv {
 
 using ir::Inst;
@@ -49,6 +51,11 @@ Id Translation::splat(Id value, Type type, uint8_t lanes) {
   const Type vector = ir::vec(type, lanes);
   if (lanes == 2) return result(vector, Op::OpCompositeConstruct, {value, value});
   return result(vector, Op::OpCompositeConstruct, {value, value, value, value});
+}
+
+bool Translation::is_nan_seen(const Inst& inst) {
+  if (nan_seen_.empty()) nan_seen_ = ir::nan_bits_seen(kernel);
+  return nan_seen_[static_cast<size_t>(&inst - kernel.body.data())];
 }
 
 Id Translation::exact(Type type, Id id) {

@@ -42,6 +42,8 @@ struct Translation {
   Id splat(Id value, ir::Type type, uint8_t lanes);
   // No float result may be contracted or reassociated.
   Id exact(ir::Type type, Id id);
+  // Whether it matters which NaN the instruction gives.
+  bool is_nan_seen(const ir::Inst& inst);
   void statement(spv::Op op, std::initializer_list<uint32_t> operands) {
     append(module.code, op, operands);
   }
@@ -53,6 +55,9 @@ struct Translation {
   Inputs inputs;
   std::vector<Id> ids;  // by instruction; 0 where nothing is defined
   std::vector<OpenBody> bodies;
+
+ private:
+  std::vector<bool> nan_seen_;  // by instruction; made when first asked for
 };
 
 // The three variants that most operations have.

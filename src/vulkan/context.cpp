@@ -87,7 +87,7 @@ VkDevice create_device(const Context& c, uint32_t family) {
   v12.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES;
   v12.bufferDeviceAddress = VK_TRUE;
   v12.timelineSemaphore = VK_TRUE;
-  v12.shaderFloat16 = has.f16;
+  v12.shaderFloat16 = has.f16 || has.native_f16;
   v12.shaderInt8 = has.int8;
   v12.vulkanMemoryModel = has.memory_model;
   v12.vulkanMemoryModelDeviceScope = has.memory_model;
@@ -101,7 +101,7 @@ VkDevice create_device(const Context& c, uint32_t family) {
   VkPhysicalDeviceShaderBfloat16FeaturesKHR bf16{};
   bf16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR;
   bf16.shaderBFloat16Type = VK_TRUE;
-  bf16.shaderBFloat16CooperativeMatrix = VK_TRUE;
+  bf16.shaderBFloat16CooperativeMatrix = has.bf16;
   VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR dots{};
   dots.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES_KHR;
   dots.shaderIntegerDotProduct = VK_TRUE;
@@ -118,7 +118,7 @@ VkDevice create_device(const Context& c, uint32_t family) {
     chain(sizes);
   }
   if (has.coopmat && enable(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)) chain(matrix);
-  if (has.bf16 && enable(VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME)) chain(bf16);
+  if ((has.bf16 || has.native_bf16) && enable(VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME)) chain(bf16);
   if (has.packed_dot) {
     if (!has_13) enable(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
     chain(dots);

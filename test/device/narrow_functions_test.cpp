@@ -13,7 +13,7 @@ NodeRef every_number(const GraveyardRef& owner, DType type) {
 }
 
 // They are computed in a few f32 operations: what lies near the middle between two numbers may be
-// rounded to the other one.
+// rounded to the other one. tanh has steps exact enough.
 TEST(NarrowFunctions, AreTheNearestNumberButForTies) {
   NXV_OPEN_OR_SKIP(engine);
   for (const DType type : {DType::f16, DType::bf16}) {
@@ -41,7 +41,7 @@ TEST(NarrowFunctions, AreTheNearestNumberButForTies) {
                                << to_double(g) << " and " << to_double(want.at(i));
         others += distance != 0;
       }
-      EXPECT_LE(others, 40) << name(op) << " of " << name(type);
+      EXPECT_LE(others, op == Op::tanh ? 0 : 40) << name(op) << " of " << name(type);
     }
   }
 }

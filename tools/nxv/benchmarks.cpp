@@ -478,6 +478,7 @@ constexpr std::array kBenchmarks = {
     Benchmark{"add", add},
     Benchmark{"chain", chain},
     Benchmark{"exp", exponential},
+    Benchmark{"narrow", narrow_floats},
     Benchmark{"sum", full_sum},
     Benchmark{"row_sum", row_sum},
     Benchmark{"column_sum", column_sum},

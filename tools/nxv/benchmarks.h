@@ -73,6 +73,8 @@ std::vector<Measurement> add_random(Bench& bench);
 std::vector<Measurement> attention_benchmark(Bench&);
 std::vector<Measurement> attention_gradient_benchmark(Bench&);
 std::vector<Measurement> decode_benchmark(Bench&);
+// Of benchmarks_narrow.cpp.
+std::vector<Measurement> narrow_floats(Bench&);
 // Of benchmarks_windows.cpp.
 std::vector<Measurement> window_sums(Bench&);
 std::vector<Measurement> convolutions(Bench&);

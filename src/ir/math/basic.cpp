@@ -57,9 +57,25 @@ Value div_by_integers(Value x, Value y) {
   return b.select(x_special | y_special, special, b.bitcast(magnitude | sign, kF32));
 }
 
+// 1 / d for d in [2, 4), correctly rounded, by a fused fma and a native quotient that is off by a
+// few units in the last place: two steps of Newton's iteration leave the one divisor whose digits
+// are all 1 (P. Markstein, "Computation of elementary functions on the IBM RISC System/6000
+// processor", IBM J. Res. Dev. 34, 1990). Infinities, zeros and NaN, whose residue is NaN, keep the
+// native one.
+Value rounded_reciprocal(Value d) {
+  Builder& b = d.builder();
+  const Value one = like(d, 1), native = one / d, bits = b.bitcast(d, kU32);
+  const Value error = b.fma(-d, native, one);
+  const Value once = b.fma(native, error, native);
+  const Value twice = b.fma(once, b.fma(-d, once, one), once);
+  const Value of_ones = b.bitcast((bits & 0x80000000u) | 0x3e800001u, kF32);
+  const Value finite = b.select((bits & 0x7fffff) == 0x7fffffu, of_ones, twice);
+  return b.select(b.unary(Opcode::abs, error) < 1, finite, native);
+}
+
 // x / y where f32 fma is fused and subnormals are flushed. What depends on y alone is computed once
-// for all numbers that share it: d = y 2^-k in [2, 4) and r = 1 / d, correctly rounded (53 bits are
-// enough to round twice). Then q = x r, e = x - q d, q' = q + e r; at the end a product by 2^-k.
+// for all numbers that share it: d = y 2^-k in [2, 4) and r = 1 / d, correctly rounded. Then q = x
+// r, e = x - q d, q' = q + e r; at the end a product by 2^-k.
 //
 // q' is x / d correctly rounded. Let x and d be in [1, 2), u = 2^-24, and m the middle of two
 // neighbouring f32; q' is wrong only if x / d and q + e r are on different sides of some m. They
@@ -77,8 +93,7 @@ Value div_by_reciprocal(Value x, Value y) {
   const Value bits = b.bitcast(y, kU32), field = (bits >> 23) & 0xff;
   const Value significand = b.select(field == 255, bits, (bits & 0x807fffffu) | 0x40000000u);
   const Value divisor = b.bitcast(b.select(field == 0, bits & 0x80000000u, significand), kF32);
-  const Value wide = b.convert(divisor, kF64);
-  const Value reciprocal = b.convert(like(wide, 1.0) / wide, kF32);
+  const Value reciprocal = rounded_reciprocal(divisor);
   const Value power = b.bitcast((b.u32(255) - field) << 23, kF32);
   const Value lower_power =
       b.bitcast((b.binary(Opcode::max, b.u32(255) - field, b.u32(49)) - 48) << 23, kF32);
@@ -152,8 +167,8 @@ class Residues {
 
 Value div(Value a, Value b, const MathOptions& options) {
   if (is_f64(a.type()) || options.exact_f32_div_sqrt) return a / b;
-  if (!options.f64) return div_by_integers(a, b);
   if (options.fma_fused_f32 && !options.subnormals_preserved) return div_by_reciprocal(a, b);
+  if (!options.f64) return div_by_integers(a, b);
   Builder& builder = a.builder();
   const Value dividend = builder.convert(a, kF64), divisor = builder.convert(b, kF64);
   if (!options.fma_fused_f32) return builder.convert(dividend / divisor, kF32);

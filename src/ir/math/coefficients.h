@@ -316,4 +316,23 @@ inline constexpr Coefficient kErfInvTail_pair_f64[] = {
 };
 inline constexpr Fit kErfInvTail = {kErfInvTail_f32, kErfInvTail_f32, kErfInvTail_pair_f64};
 
+// e^r, |r| <= ln(2): relative error 2^-25.61
+inline constexpr Coefficient kExpStep[] = {
+    {0x1.ffffffa5a3a03p-1, 0},  {0x1.fffffff5fab98p-1, 0},  {0x1.000017755b408p-1, 0},
+    {0x1.55555fbd47ea4p-3, 0},  {0x1.55461e96ff93dp-5, 0},  {0x1.110a51185b7d6p-7, 0},
+    {0x1.726521a6ceb40p-10, 0}, {0x1.a5b3169aa5cbfp-13, 0},
+};
+
+// tanh(x)/x in x^2, |x| <= 4.7, as a quotient: relative error 2^-26.15
+inline constexpr Coefficient kTanhNumerator[] = {
+    {0x1.ffffff8c8f932p-1, 0},
+    {0x1.0d2a355dd63b8p-3, 0},
+    {0x1.a29a7f728fc5dp-9, 0},
+    {0x1.e2dbc2ac9ccc6p-17, 0},
+};
+inline constexpr Coefficient kTanhDenominator[] = {
+    {0x1.0000000000000p+0, 0},  {0x1.dbea6a5d3aad6p-2, 0},  {0x1.9602cddbec5dbp-6, 0},
+    {0x1.2009104c2d398p-12, 0}, {0x1.7813f231cb52cp-22, 0},
+};
+
 }  // namespace nxv::ir::math

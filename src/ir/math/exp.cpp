@@ -43,6 +43,21 @@ Value assemble(const Exponential& e, Type t) {
   return narrow(apply_exponent(e.mantissa().value(), e.n, e.fraction.arithmetic), t);
 }
 
+// e^x as a step, with x = 2 n ln 2 + r: two factors 2^n reach the ends of the range. Of NaN
+// anything.
+Value exp_step(Value x) {
+  Builder& b = x.builder();
+  const Value limited = b.binary(Opcode::max, b.binary(Opcode::min, x, like(x, 90)), like(x, -104));
+  const Value magic = like(x, 0x1.8p23);  // leaves n in the low bits
+  const Value shifted = b.fma(limited, like(x, kLog2E / 2), magic);
+  const Value n = shifted - magic;
+  const Coefficient ln2 = short_ln2(Arithmetic(kF32, {.leads_to_narrow = true}));
+  const Value high = b.fma(n, like(x, -2 * ln2.hi), limited);
+  const Value r = b.fma(n, like(x, -2 * ln2.lo), high);
+  const Value power = b.bitcast((b.bitcast(shifted, kU32) << 23) + 0x3f800000u, kF32);
+  return polynomial(r, kExpStep) * power * power;
+}
+
 }  // namespace
 
 Extended Exponential::mantissa() const {
@@ -74,6 +89,7 @@ Exponential exp2_kernel(const Extended& x) {
 
 Value exp(Value x, const MathOptions& options) {
   const Arithmetic arithmetic(x.type(), options);
+  if (arithmetic.carrier == Carrier::f32) return x.builder().select(x == x, exp_step(x), x);
   const Value limited = clamp_exponent(widen(x, arithmetic), arithmetic, kLn2.hi);
   return assemble(exp_kernel({arithmetic, limited}), x.type());
 }
@@ -109,6 +125,12 @@ Value expm1(Value x, const MathOptions& options) {
 Value sigmoid(Value x, const MathOptions& options) {
   Builder& b = x.builder();
   const Arithmetic arithmetic(x.type(), options);
+  if (arithmetic.carrier == Carrier::f32) {
+    const Value far = x < -30;
+    const Value power = exp_step(b.select(far, x, -x));
+    const Value result = b.select(far, power, like(x, 1.0) / (power + 1));
+    return b.select(x == x, result, x);
+  }
   const Value wide = widen(x, arithmetic);
   const Value far = wide < arithmetic.pick(-36.7, -30.0, -36.7);
   const Value exponent = clamp_exponent(b.select(far, wide, -wide), arithmetic, kLn2.hi);

@@ -121,6 +121,36 @@ FITS = [
 ]
 
 
+# Polynomials for steps towards 16-bit floats: name, comment, function, interval, degree.
+STEPS = [
+    ("kExpStep", "e^r, |r| <= ln(2)", mp.exp, (-2 * half_ln2, 2 * half_ln2), 7),
+]
+
+# Quotients of polynomials, for steps towards 16-bit floats: name, comment, function, interval, degrees.
+QUOTIENTS = [
+    ("kTanh", "tanh(x)/x in x^2, |x| <= 4.7",
+     series_guarded(lambda z: mp.tanh(root(z)) / root(z), mp.mpf(1)), (0, mp.mpf("4.7") ** 2), 3, 4),
+]
+
+
+def fit_quotient(f, a, b, top, bottom):
+    """Interpolates at Chebyshev nodes; the denominator's lowest coefficient is 1."""
+    n = top + bottom + 1
+    nodes = [(a + b) / 2 + (b - a) / 2 * mp.cos(mp.pi * (2 * k + 1) / (2 * n)) for k in range(n)]
+    system, right = mp.matrix(n, n), mp.matrix(n, 1)
+    for i, x in enumerate(nodes):
+        for j in range(top + 1):
+            system[i, j] = x**j
+        for j in range(1, bottom + 1):
+            system[i, top + j] = -f(x) * x**j
+        right[i] = f(x)
+    solution = list(mp.lu_solve(system, right))
+    p, q = solution[: top + 1], [mp.mpf(1)] + solution[top + 1 :]
+    grid = [a + (b - a) * (mp.mpf(k) / 400) ** 2 for k in range(401)]
+    error = max(abs(mp.polyval(p[::-1], x) / mp.polyval(q[::-1], x) / f(x) - 1) for x in grid)
+    return p, q, error
+
+
 def hex_double(x):
     return float(x).hex()
 
@@ -148,6 +178,24 @@ def main():
             print("};")
         sets = ", ".join(f"{name}_{carrier}" for carrier in names)
         print(f"inline constexpr Fit {name} = {{{sets}}};\n")
+    for name, comment, f, (a, b), degree in STEPS:
+        poly = interpolate(f, mp.mpf(a), mp.mpf(b), degree)
+        grid = [a + (b - a) * mp.mpf(k) / 400 for k in range(401)]
+        error = max(abs(mp.polyval(poly[::-1], x) / f(x) - 1) for x in grid)
+        print(f"// {comment}: relative error 2^{mp.nstr(mp.log(error, 2), 4)}")
+        print(f"inline constexpr Coefficient {name}[] = {{")
+        for c in poly:
+            print(f"    {{{hex_double(c)}, 0}},")
+        print("};\n")
+    for name, comment, f, (a, b), top, bottom in QUOTIENTS:
+        p, q, error = fit_quotient(f, a, b, top, bottom)
+        print(f"// {comment}, as a quotient: relative error 2^{mp.nstr(mp.log(error, 2), 4)}")
+        for part, poly in (("Numerator", p), ("Denominator", q)):
+            print(f"inline constexpr Coefficient {name}{part}[] = {{")
+            for c in poly:
+                print(f"    {{{hex_double(c)}, 0}},")
+            print("};")
+        print()
     print("}  // namespace nxv::ir::math")
 
 

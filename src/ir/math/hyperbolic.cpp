@@ -1,5 +1,6 @@
 // sinh, cosh, tanh from e^|x|; asinh, acosh, atanh from the logarithm.
 #include "ir/math/bits.h"
+#include "ir/math/coefficients.h"
 #include "ir/math/kernels.h"
 
 namespace nxv::ir::math {
@@ -50,19 +51,24 @@ Value cosh(Value x, const MathOptions& options) {
   return narrow((q.rising + q.falling).value() * 2, x.type());
 }
 
-// (e^2x - 1) / (e^2x + 1)
+// (e^2x - 1) / (e^2x + 1). As a step a quotient of polynomials, which rounds to the nearest f16 and
+// bf16 of every one; beyond 4.7 these are 1.
 Value tanh(Value x, const MathOptions& options) {
   Builder& b = x.builder();
   const Arithmetic arithmetic(x.type(), options);
+  if (arithmetic.carrier == Carrier::f32) {
+    const Value limited =
+        b.binary(Opcode::max, b.binary(Opcode::min, x, like(x, 4.7)), like(x, -4.7));
+    const Value square = limited * limited;
+    const Value quotient =
+        limited * polynomial(square, kTanhNumerator) / polynomial(square, kTanhDenominator);
+    // Tiny numbers and NaN stay.
+    return b.select(b.unary(Opcode::abs, x) > 0x1p-20, quotient, x);
+  }
   const Value magnitude = widen(b.unary(Opcode::abs, x), arithmetic);
   const Value limited = clamp(magnitude, -1, arithmetic.pick(12.0, 12.0, 24.0));
   const Exponential e = exp_kernel({arithmetic, limited + limited});
   const Value power = power_of_two(e.n, arithmetic.base());
-  if (arithmetic.carrier == Carrier::f32) {
-    // e^2x - 1, of which nothing cancels.
-    const Value less = (power - 1) + power * e.fraction.hi;
-    return b.select(is_tiny(x, arithmetic), x, copy_sign(less / (less + 2), x));
-  }
   const Extended squared = scale(e.mantissa(), power);
   const Extended one = constant(b, arithmetic, 1);
   const Value result = narrow(((squared - one) / (squared + one)).value(), x.type());

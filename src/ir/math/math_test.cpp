@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -40,7 +41,14 @@ const Device kDevices[] = {
     {"f32_through_f64_flushing_with_fma",
      kF32,
      {.exact_f32_div_sqrt = false, .subnormals_preserved = false, .fma_fused_f32 = true},
-     {.flush_subnormals = true, .fused_fma = true}},
+     {.flush_subnormals = true, .fused_fma = true, .f32_quotient_error = 2}},
+    {"f32_in_pairs_flushing_with_fma",
+     kF32,
+     {.f64 = false,
+      .exact_f32_div_sqrt = false,
+      .subnormals_preserved = false,
+      .fma_fused_f32 = true},
+     {.flush_subnormals = true, .fused_fma = true, .f32_quotient_error = 2}},
     {"f32_through_f64_with_fma",
      kF32,
      {.exact_f32_div_sqrt = false, .fma_fused_f32 = true},
@@ -283,6 +291,24 @@ TEST_P(EveryDevice, DivHasTheSpecialCasesOfIeee) {
        {0x1p-126, 0.0, kInf}, {0x1p-100, -kInf, -0.0}, {0x1p-100, 0x1p-100, 1}, {7, 7, 1}});
 }
 
+// Dividends by divisors whose digits are all 1, and by those that differ in the last few.
+TEST(Division, IsCorrectlyRoundedByDivisorsOfOnes) {
+  const MathFunction& f = testing::math_function("div");
+  Points points;
+  for (uint32_t m = 0; m < 0x800000; m += 37) {
+    for (uint32_t last : {0u, 1u, 7u}) {
+      points.a.push_back(std::bit_cast<float>(0x3f800000u | m));
+      points.b.push_back(-std::bit_cast<float>(0x3fffffffu - last));
+    }
+  }
+  for (const Device& device : kDevices) {
+    if (!device.options.fma_fused_f32 || device.options.subnormals_preserved) continue;
+    const Accuracy found = testing::measure(f, kF32, device.options, points,
+                                            testing::interpreter_evaluator(device.interpreter));
+    EXPECT_EQ(found.points, found.correctly_rounded) << device.name;
+  }
+}
+
 // Divisors by and dividends just where a scaled quotient comes closest to the middle of two
 // numbers, over every pair of magnitudes.
 TEST(Division, IsCorrectlyRoundedEverywhere) {
@@ -313,7 +339,8 @@ TEST(Division, IsCorrectlyRoundedEverywhere) {
     if (sum >= -126 && sum <= 127) add(number(m, sum), number(n, to));
   }
   for (const Device& device : kDevices) {
-    if (!device.options.fma_fused_f32 || !device.options.f64) continue;
+    const MathOptions& o = device.options;
+    if (!o.fma_fused_f32 || (!o.f64 && o.subnormals_preserved)) continue;
     const Accuracy found = testing::measure(f, kF32, device.options, points,
                                             testing::interpreter_evaluator(device.interpreter),
                                             !device.options.subnormals_preserved);

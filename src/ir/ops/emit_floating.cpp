@@ -4,10 +4,26 @@
 
 #include "base/scalar.h"
 #include "ir/math/cast.h"
+#include "ir/math/narrow_quotients.h"
 #include "ir/ops/large_integers.h"
 
 namespace nxv::ir {
 namespace {
+
+int significant_digits(DType t) {
+  switch (t) {
+    case DType::f8_e5m2:
+      return 3;
+    case DType::f8_e4m3fn:
+      return 4;
+    case DType::bf16:
+      return 8;
+    case DType::f16:
+      return 11;
+    default:
+      return 64;  // or less
+  }
+}
 
 class FloatOperation : Operation {
  public:
@@ -60,6 +76,17 @@ class FloatOperation : Operation {
     return options;
   }
 
+  // Significant digits of the result where these are few, no operand has more, and the device's
+  // arithmetic asks for the quotients and roots of such numbers; else 0.
+  int narrow_digits() const {
+    const int result = significant_digits(out);
+    const bool fits = std::all_of(args.begin(), args.end(), [&](const Number& a) {
+      return significant_digits(a.dtype) <= result;
+    });
+    return fits && result <= math::kNarrowDigits && math::uses_narrow_quotients(math()) ? result
+                                                                                        : 0;
+  }
+
   Value unary_float(Value x) {
     const math::MathOptions& m = math();
     switch (op) {
@@ -81,9 +108,9 @@ class FloatOperation : Operation {
       case Op::real:
         return x;
       case Op::sqrt:
-        return math::sqrt(x, m);
+        return narrow_digits() > 0 ? math::narrow_sqrt(x, narrow_digits()) : math::sqrt(x, m);
       case Op::rsqrt:
-        return math::rsqrt(x, m);
+        return narrow_digits() > 0 ? math::narrow_rsqrt(x, narrow_digits()) : math::rsqrt(x, m);
       case Op::cbrt:
         return math::cbrt(x, m);
       case Op::exp:
@@ -142,7 +169,7 @@ class FloatOperation : Operation {
       case Op::multiply:
         return x * y;
       case Op::divide:
-        return math::div(x, y, m);
+        return narrow_digits() > 0 ? math::narrow_div(x, y, narrow_digits()) : math::div(x, y, m);
       case Op::remainder:
         return math::fmod(x, y, m);
       case Op::pow:

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "ir/math/bits.h"
+#include "ir/ops/half_floats.h"
 
 namespace nxv::ir {
 namespace {
@@ -28,63 +29,10 @@ Format format(DType type) {
   }
 }
 
-constexpr uint32_t kF32Infinity = 0x7f800000, kF32Nan = 0x7fc00000;
-
-// Subnormals of f16 are multiples of 2^-24, which is also what an f32 counts that lies between 1/2
-// and 1, and what one from 2^-14 on counts whose bits below are those of the subnormal. So adding
-// 1/2 rounds to a subnormal, and taking 2^-14 away leaves one.
-constexpr uint32_t kF16Normal = 0x38800000;  // 2^-14
-constexpr uint32_t kF16Largest = 0x477fe000;
-
-Value decode_f16(Value word) {
-  Builder& b = word.builder();
-  const Value aligned = (word & 0x7fff) << 13;
-  const Value normal = aligned + (112u << 23);
-  const Value subnormal = b.bitcast(b.bitcast(aligned | kF16Normal, kF32) - 0x1p-14, kU32);
-  Value bits = b.select(aligned < (1u << 23), subnormal, normal);
-  bits = b.select(aligned >= (31u << 23), aligned | kF32Infinity, bits);
-  return b.bitcast(bits | (word & 0x8000) << 16, kF32);
-}
-
-// To nearest even where the bits below are dropped.
-Value round_bits(Value bits, int dropped) {
-  return bits + ((1u << (dropped - 1)) - 1) + ((bits >> dropped) & 1);
-}
-
-Value magnitude_of(Value bits) { return bits & 0x7fffffff; }
-
-Value encode_f16(Value bits) {
-  Builder& b = bits.builder();
-  const Value magnitude = magnitude_of(bits);
-  const Value normal = (round_bits(magnitude, 13) >> 13) - (112u << 10);
-  const Value subnormal = b.bitcast(b.bitcast(magnitude, kF32) + 0.5, kU32) - 0x3f000000u;
-  const Value finite = b.select(magnitude < kF16Normal, subnormal, normal);
-  const Value rounded = b.binary(Opcode::min, finite, b.u32(0x7c00));
-  return b.select(magnitude > kF32Infinity, b.u32(0x7e00), rounded | ((bits >> 16) & 0x8000));
-}
-
-Value round_to_f16(Value bits) {
-  Builder& b = bits.builder();
-  const Value magnitude = magnitude_of(bits);
-  const Value normal = round_bits(magnitude, 13) & 0xffffe000u;
-  const Value subnormal = b.bitcast((b.bitcast(magnitude, kF32) + 0.5) - 0.5, kU32);
-  Value rounded = b.select(magnitude < kF16Normal, subnormal, normal);
-  rounded = b.select(normal > kF16Largest, b.u32(kF32Infinity), rounded);
-  rounded = rounded | (bits & 0x80000000u);
-  return b.bitcast(b.select(magnitude > kF32Infinity, b.u32(kF32Nan), rounded), kF32);
-}
-
-// The largest numbers that round up become infinity as their bits are counted on.
-Value round_to_bf16(Value bits) {
-  Builder& b = bits.builder();
-  const Value rounded = round_bits(bits, 16) & 0xffff0000u;
-  return b.select(magnitude_of(bits) > kF32Infinity, b.u32(kF32Nan), rounded);
-}
-
 Value decode_float(Value word, DType type) {
   Builder& b = word.builder();
   if (type == DType::bf16) return b.bitcast(word << 16, kF32);
-  if (type == DType::f16) return decode_f16(word);
+  if (type == DType::f16) return b.append(Opcode::from_f16, kF32, {word});
   const Format f = format(type);
   const Value magnitude = word & ((1u << (f.bits - 1)) - 1);
   const Value sign = (word << (32 - f.bits)) & 0x80000000u;
@@ -126,8 +74,6 @@ Value round_to_odd(Value v) {
 
 Value encode_float(Value bits, DType type) {
   Builder& b = bits.builder();
-  if (type == DType::bf16) return round_to_bf16(bits) >> 16;
-  if (type == DType::f16) return encode_f16(bits);
   const Format f = format(type);
   const int dropped = 23 - f.mantissa;
   const Value magnitude = magnitude_of(bits);
@@ -146,9 +92,14 @@ Value encode_float(Value bits, DType type) {
   return b.select(magnitude > kF32Infinity, b.u32(f.nan), rounded | sign);
 }
 
-// The bits of v as an f32, which no other rounding has touched.
-Value bits_to_round(Value v) {
-  return v.type() == kF64 ? round_to_odd(v) : v.builder().bitcast(v, kU32);
+// The f32 to be rounded to a 16-bit type: one that no other rounding has touched, or that has been
+// rounded to this type only.
+Value to_round(Value v, DType type) {
+  Builder& b = v.builder();
+  if (v.type() == kF64) return b.bitcast(round_to_odd(v), kF32);
+  const Inst& inst = b.definition(v);
+  const Opcode rounding = type == DType::f16 ? Opcode::round_f16 : Opcode::round_bf16;
+  return inst.op == rounding ? Value(&b, inst.args[0], kF32) : v;
 }
 
 }  // namespace
@@ -178,12 +129,21 @@ Value encode(Value v, DType type) {
     return width == 32 ? word : word & ((1u << width) - 1);
   }
   if (type == DType::f32) return b.bitcast(v, kU32);
-  return encode_float(bits_to_round(v), type);
+  if (type == DType::bf16) return b.bitcast(round_to(v, type), kU32) >> 16;
+  if (type == DType::f16) return b.append(Opcode::to_f16, kU32, {to_round(v, type)});
+  return encode_float(v.type() == kF64 ? round_to_odd(v) : b.bitcast(v, kU32), type);
+}
+
+Value encode_pair(Value low, Value high, DType type) {
+  if (type != DType::bf16) return encode(low, type) | encode(high, type) << 16;
+  Builder& b = low.builder();
+  return b.bitcast(round_to(low, type), kU32) >> 16 | b.bitcast(round_to(high, type), kU32);
 }
 
 Value round_to(Value v, DType type) {
-  if (type == DType::bf16) return v.builder().bitcast(round_to_bf16(bits_to_round(v)), kF32);
-  if (type == DType::f16) return round_to_f16(bits_to_round(v));
+  Builder& b = v.builder();
+  if (type == DType::bf16) return b.unary(Opcode::round_bf16, to_round(v, type));
+  if (type == DType::f16) return b.unary(Opcode::round_f16, to_round(v, type));
   return decode(encode(v, type), type);
 }
 

@@ -1,5 +1,6 @@
-// Types narrower than 32 bits, by integer arithmetic on 32-bit words: no device feature is needed
-// and subnormals survive on devices whose float arithmetic flushes them.
+// Types narrower than 32 bits, on 32-bit words: no device feature is needed and subnormals survive
+// on devices whose float arithmetic flushes them. 16-bit floats have conversions of KernelIR,
+// others integer arithmetic.
 #pragma once
 
 #include "base/dtype.h"
@@ -15,6 +16,9 @@ Value decode(Value word, DType type);
 // s32) wrap. Floats (f32 or f64) round once to nearest even; beyond the range they become infinity,
 // or +-448 in f8_e4m3fn, which has none. NaN has one representation a type, as Nx writes it.
 Value encode(Value v, DType type);
+
+// Two elements of 16 bits in a word, the first in its low half.
+Value encode_pair(Value low, Value high, DType type);
 
 // The bits of an f32 number that the float type can hold; NaN keeps its sign and what fits of its
 // payload.

@@ -4,10 +4,14 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 
 #include "base/error.h"
+#include "ir/math/math.h"
+#include "ir/passes/expand_conversions.h"
+#include "ir/passes/simplify.h"
 #include "testing/interpreter/interpreter.h"
 
 namespace nxv::ir {
@@ -30,7 +34,12 @@ std::vector<To> run(Type from, Type to, const std::vector<From>& in, F f) {
   const testing::Argument arguments[] = {testing::Argument::buffer(in),
                                          testing::Argument::buffer(out),
                                          testing::Argument::number<uint32_t>(size)};
-  testing::run(kernel, {(size + 63) / 64, 1, 1}, arguments, {.flush_subnormals = true});
+  const testing::Groups groups = {(size + 63) / 64, 1, 1};
+  testing::run(kernel, groups, arguments, {.flush_subnormals = true});
+  // Devices without conversions have the same bits.
+  const std::vector<To> converted = out;
+  testing::run(expand_conversions(kernel), groups, arguments, {.flush_subnormals = true});
+  EXPECT_EQ(std::memcmp(out.data(), converted.data(), out.size() * sizeof(To)), 0);
   return out;
 }
 
@@ -165,6 +174,34 @@ TEST(Narrow, RoundsToWhatWouldBeDecoded) {
     EXPECT_EQ(run<uint32_t>(kF32, kU32, single, rounded),
               run<uint32_t>(kF32, kU32, single, decoded));
     EXPECT_EQ(run<uint32_t>(kF64, kU32, wide, rounded), run<uint32_t>(kF64, kU32, wide, decoded));
+  }
+}
+
+TEST(Narrow, PairsShareAWord) {
+  for (DType t : {DType::bf16, DType::f16}) {
+    const std::vector<double> wide = samples(t);
+    const std::vector<float> single(wide.begin(), wide.end());
+    const auto pairs = run<uint32_t>(kF32, kU32, single, [t](Value v) {
+      return encode_pair(v, math::negate(round_to(v, t)), t);
+    });
+    for (size_t i = 0; i < single.size(); ++i) {
+      ASSERT_EQ(pairs[i], nearest(single[i], t) | nearest(-single[i], t) << 16) << single[i];
+    }
+  }
+}
+
+TEST(Narrow, NothingIsRoundedTwice) {
+  for (DType t : {DType::bf16, DType::f16}) {
+    Builder b("twice");
+    const Value in = b.buffer("in", Access::read), out = b.buffer("out", Access::write);
+    const Value x = b.load(in, b.u32(0), kF32);
+    b.store(out, b.u32(0), encode(round_to(round_to(x, t), t), t));
+    int roundings = 0;
+    for (const Inst& inst : simplify(b.finish()).body) {
+      roundings += inst.op == Opcode::round_bf16 || inst.op == Opcode::round_f16 ||
+                   inst.op == Opcode::to_f16;
+    }
+    EXPECT_EQ(roundings, 1) << name(t);
   }
 }
 

@@ -25,7 +25,7 @@ void store_columns(Builder& b, const KernelArguments& arguments, const Attention
   // Rows of narrow numbers have an even width.
   b.if_(column < width, [&] {
     if (storage_bytes(type) == 2) {
-      b.store(out, at >> 1, stored_bits(v[0]) | stored_bits(v[1]) << 16);
+      b.store(out, at >> 1, word_of(v));
       return;
     }
     store_element(out, at, v[0]);

@@ -178,7 +178,7 @@ void AttentionTiles::store(const Result& result, uint32_t row, uint32_t slabs,
       const Value at = result.start + column + e;
       b_.if_(column + e < result.width, [&] {
         if (step == 1) return store_element(result.buffer, at, v[e]);
-        b_.store(result.buffer, at >> 1, stored_bits(v[e]) | stored_bits(v[e + 1]) << 16);
+        b_.store(result.buffer, at >> 1, word_of(std::span(v).subspan(e, 2)));
       });
     }
   }

@@ -89,16 +89,16 @@ void UnitRows::store(ir::Shared shared, uint32_t first, const Result& result,
       b.if_((row < result.row_end) & (column < result.width), [&] {
         const Value factor = scale(in_block);
         const Value from = in_block * kScoreStride + chunk * 2u + first;
-        std::vector<Value> bits;
+        std::vector<ir::Number> v;
         for (uint32_t half = 0; half < 2; ++half) {
           const Value four = b.shared_load(shared, from + half);
           for (int e = 0; e < 4; ++e) {
-            const Value v = b.bitcast(b.extract(four, e), ir::kF32) * factor;
-            bits.push_back(stored_bits({result.type, ir::wrap(v, result.type), {}}));
+            const Value product = b.bitcast(b.extract(four, e), ir::kF32) * factor;
+            v.push_back({result.type, ir::wrap(product, result.type), {}});
           }
         }
         std::array<Value, 4> packed;
-        for (size_t w = 0; w < 4; ++w) packed[w] = bits[2 * w] | bits[2 * w + 1] << 16;
+        for (size_t w = 0; w < 4; ++w) packed[w] = word_of(std::span(v).subspan(2 * w, 2));
         const Value at = result.start + row * result.row_stride + column;
         b.store(result.buffer, at >> 3, b.pack(packed));
       });

@@ -116,6 +116,19 @@ Value stored_bits(const Number& x) {
   return ir::encode(x.re, x.dtype);
 }
 
+Value word_of(std::span<const Number> elements) {
+  const DType t = elements[0].dtype;
+  if (elements.size() == 2 && !is_integer(t)) {
+    return ir::encode_pair(elements[0].re, elements[1].re, t);
+  }
+  const int width = 8 * storage_bytes(t);
+  Value word = stored_bits(elements[0]);
+  for (size_t i = 1; i < elements.size(); ++i) {
+    word = word | stored_bits(elements[i]) << (static_cast<int>(i) * width);
+  }
+  return word;
+}
+
 void replace_element(Value buffer, Value index, const Number& x) {
   const int bytes = storage_bytes(x.dtype);
   if (bytes >= 4) return store_element(buffer, index, x);
@@ -160,13 +173,9 @@ void store_group(Value buffer, Value group, const Group& elements) {
   const int bytes = storage_bytes(elements[0].dtype);
   std::vector<Value> words;
   if (bytes < 4) {
-    const int per_word = 4 / bytes;
-    for (int w = 0; w < kGroup / per_word; ++w) {
-      Value word = stored_bits(elements[w * per_word]);
-      for (int i = 1; i < per_word; ++i) {
-        word = word | (stored_bits(elements[w * per_word + i]) << (8 * bytes * i));
-      }
-      words.push_back(word);
+    const auto per_word = static_cast<size_t>(4 / bytes);
+    for (size_t i = 0; i < kGroup; i += per_word) {
+      words.push_back(word_of(std::span(elements).subspan(i, per_word)));
     }
   } else {
     for (const Number& x : elements) to_words(x, words);

@@ -34,6 +34,8 @@ void replace_element(ir::Value buffer, ir::Value index, const ir::Number& x);
 void store_group(ir::Value buffer, ir::Value group, const Group& elements);
 // The bits of a number narrower than a word, in the low end of a u32.
 ir::Value stored_bits(const ir::Number& x);
+// Those of all numbers that share a word, the first in the low end.
+ir::Value word_of(std::span<const ir::Number> elements);
 
 // A group whose elements come in turn, all of them before it is stored.
 class GroupWriter {

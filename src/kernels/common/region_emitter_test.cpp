@@ -61,6 +61,17 @@ TEST(RegionEmitter, BareDevice) {
   check(bare_plan(), flushes, kNarrow, 6000, 20);
 }
 
+// Conversions of 16-bit floats of its own; f32 division and roots as far off as Vulkan lets them be.
+TEST(RegionEmitter, DeviceOfInexactQuotients) {
+  InterpreterOptions inexact;
+  inexact.flush_subnormals = inexact.fused_fma = true;
+  inexact.f32_quotient_error = 2;
+  const plan::DevicePlan plan = plan::make_plan(nxv::testing::h200());
+  EXPECT_TRUE(plan.has.native_bf16 && plan.has.native_f16);
+  check(plan, inexact, kMixed, 9000, 30);
+  check(plan, inexact, kNarrow, 10000, 40);
+}
+
 TEST(RegionEmitter, CpuDevice) {
   check(cpu_plan(), {}, kMixed, 7000, 20);
   check(cpu_plan(), {}, kWide, 8000, 20);

@@ -141,11 +141,7 @@ class PlainMatmul {
         store_element(kernel_.result(root), elements[w], values[w]);
         continue;
       }
-      Value bits;
-      for (uint32_t i = 0; i < in_word; ++i) {
-        const Value stored = stored_bits(values[w * in_word + i]);
-        bits = i == 0 ? stored : bits | (stored << static_cast<int>(i * 32 / in_word));
-      }
+      const Value bits = word_of(std::span(values).subspan(size_t{w} * in_word, in_word));
       b_.store(kernel_.result(root), words == 1 ? unit : unit * words + w, bits);
     }
   }

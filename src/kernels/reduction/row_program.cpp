@@ -390,7 +390,9 @@ Lowering lower_rows_in_registers(const Region& region, const Target& target) {
   layout.subgroup_size = target.plan->row_subgroup_size;
   layout.blocks = std::bit_ceil(block_count(region));
   if (layout.blocks == 1) {
-    layout.groups = std::bit_ceil(static_cast<uint32_t>(divide_up(columns, kFoldStride)));
+    // Rows of other lengths share the kernels of four numbers of groups.
+    const auto groups = static_cast<uint32_t>(divide_up(columns, kFoldStride));
+    layout.groups = columns % kFoldStride == 0 ? groups : std::bit_ceil(groups);
   }
   layout.aligned = columns % kGroup == 0;
   layout.full = columns == layout.blocks * layout.groups * kFoldStride;

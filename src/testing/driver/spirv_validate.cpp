@@ -1,7 +1,9 @@
 #include "testing/driver/spirv_validate.h"
 
 #include <spirv-tools/libspirv.h>
+#include <algorithm>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace nxv::testing {
@@ -15,7 +17,10 @@ using Options = std::unique_ptr<spv_validator_options_t, decltype(&spvValidatorO
 bool is_newer_than_validator(spv_diagnostic diagnostic) {
   if (!diagnostic) return false;
   const std::string_view text = diagnostic->error;
-  return text == "Invalid capability operand: 6022" || text == "Invalid capability operand: 5118";
+  const std::string_view newer[] = {"6022", "5116", "5118"};
+  return std::any_of(std::begin(newer), std::end(newer), [&](std::string_view capability) {
+    return text == "Invalid capability operand: " + std::string(capability);
+  });
 }
 
 Context make_context() { return {spvContextCreate(SPV_ENV_VULKAN_1_2), &spvContextDestroy}; }

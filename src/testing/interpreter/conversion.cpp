@@ -79,6 +79,37 @@ void pack_half(Execution& s) {
   }
 }
 
+namespace {
+
+void round_as(Execution& s, DType type) {
+  for (uint32_t i = 0; i < s.m.width; ++i) {
+    const float v = from_bits<float>(s.arg(0)[i]);
+    const auto rounded = static_cast<float>(to_double(make_scalar(type, v)));
+    s.out[i] = std::isnan(v) ? 0x7fc00000 : to_bits(rounded);
+  }
+}
+
+}  // namespace
+
+void round_bf16(Execution& s) { round_as(s, DType::bf16); }
+void round_f16(Execution& s) { round_as(s, DType::f16); }
+
+void to_f16(Execution& s) {
+  for (uint32_t i = 0; i < s.m.width; ++i) {
+    const float v = from_bits<float>(s.arg(0)[i]);
+    s.out[i] = std::isnan(v) ? 0x7e00 : make_scalar(DType::f16, v).lo;
+  }
+}
+
+void from_f16(Execution& s) {
+  for (uint32_t i = 0; i < s.m.width; ++i) {
+    const auto half = static_cast<uint32_t>(s.arg(0)[i] & 0xffff);
+    const auto v = static_cast<float>(to_double({DType::f16, half, 0}));
+    s.out[i] =
+        std::isnan(v) ? (half & 0x8000) << 16 | 0x7f800000 | (half & 0x3ff) << 13 : to_bits(v);
+  }
+}
+
 void pack(Execution& s) {
   for (uint32_t lane = 0; lane < s.inst.type.lanes; ++lane) copy_lane(s, s.arg(lane), lane);
 }

@@ -76,6 +76,8 @@ struct InterpreterOptions {
   uint32_t subgroup_size = 0;     // 0: what the kernel was generated for, else 32
   bool flush_subnormals = false;  // f32 arithmetic flushes its operands and results
   bool fused_fma = false;
+  // Units in the last place that f32 division and square root are off by at most, on either side.
+  int f32_quotient_error = 0;
   uint32_t max_iterations = 65535;  // of one invocation, over all of its loops
 };
 
