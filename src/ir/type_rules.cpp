@@ -21,6 +21,8 @@ RuleCheck check(Result rule, Type t) {
       return {is_float(t), "a float"};
     case Result::f32:
       return {t.scalar == Scalar::f32, "f32 (see ir/math/rounding.cpp)"};
+    case Result::one_f32:
+      return {t == kF32, "f32 of one lane"};
     case Result::integer:
       return {is_integer(t), "an integer"};
     case Result::integer32:
@@ -78,6 +80,10 @@ RuleCheck check(Operand rule, Type t, Type result, Type first) {
       return {t == Type{result.scalar}, "an element of the matrix"};
     case Operand::pair_f32:
       return {t == vec(kF32, 2), "f32x2"};
+    case Operand::variable_sum:
+      return {t == kAccumulator, "an accumulator of f32"};
+    case Operand::variable_matrix:
+      return {is_matrix(t) && is_float(t), "a cooperative matrix of floats"};
     case Operand::index:
       return {t == kU32 || t == kU64 || t == vec(kU32, 2), "an index: u32, u64 or u32x2"};
     case Operand::buffer:

@@ -107,6 +107,8 @@ struct Probes {
   double f64_rate = 0;               // f64 throughput divided by f32 throughput
   bool matrix_units_exact = false;   // cooperative matrices passed their self-test
   bool integer_units_exact = false;  // those of 8-bit integers did
+  // Elements of matrices are where Capabilities say.
+  bool matrix_elements_exact = false, matrix_chains_exact = false;
   bool packed_dot_exact = false;     // dot products of packed integers did
   bool operator==(const Probes&) const = default;
 };

@@ -60,6 +60,10 @@ struct UnitAttentionLayout {
   uint32_t subgroups = 4;               // of a workgroup
   uint32_t rows = 32;                   // of a subgroup
   uint32_t width = 4, value_width = 4;  // in matrices
+  uint32_t keys = 64;                   // of a block
+  uint32_t stages = 2;                  // blocks in shared memory
+  Choice<bool> whole = true;            // columns fill the matrices
+  Choice<bool> in_registers = true;     // Capabilities::matrix_chains
 };
 
 ir::Kernel generate_shared_attention(const Region&, const Target&, const SharedAttentionLayout&);

@@ -86,17 +86,36 @@ const char* decode_obstacle(const AttentionProblem& p, const Target& target) {
   return nullptr;
 }
 
-// The largest blocks that registers hold the totals of: 64 columns for each invocation that has a
-// row.
+// Whether columns fill the matrices.
+bool fills_matrices(const AttentionSizes& s) {
+  return s.width % ir::kMatrixSide == 0 && s.value_width % ir::kMatrixSide == 0;
+}
+
+// Makes blocks, then stages, then workgroups smaller until shared memory holds them.
+template <typename Fits>
+void fit(uint32_t& others, uint32_t& stages, uint32_t& subgroups, const Fits& fits) {
+  while (!fits() && others > 32) others /= 2;
+  if (!fits()) stages = 1;
+  while (!fits() && others > ir::kMatrixSide) others /= 2;
+  while (!fits() && subgroups > 1) subgroups /= 2;
+}
+
+// The largest blocks of which registers hold the totals and the scores.
 UnitAttentionLayout unit_layout(const AttentionProblem& p, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
   UnitAttentionLayout layout;
   layout.options = p.options;
-  layout.lanes = std::max(1u, target.plan->subgroup_size);
+  layout.lanes = std::max(1u, plan.subgroup_size);
   layout.width = matrices(p.sizes.width);
   layout.value_width = matrices(p.sizes.value_width);
-  const bool is_wide = std::max(layout.width, layout.value_width) > 4;
-  layout.rows = is_wide && layout.lanes >= 2 * ir::kMatrixSide ? layout.lanes / 2 : layout.lanes;
+  layout.whole = fills_matrices(p.sizes);
+  layout.in_registers = plan.has.matrix_chains;
+  const bool is_narrow = std::max(layout.width, layout.value_width) <= 4;
+  layout.rows = is_narrow ? std::min(layout.lanes, 32u) : ir::kMatrixSide;
+  layout.keys = layout.rows > ir::kMatrixSide ? 32 : 64;
   layout.subgroups = std::max(1u, kUnitInvocations / layout.lanes);
+  fit(layout.keys, layout.stages, layout.subgroups,
+      [&] { return unit_shared_bytes(layout) <= plan.shared_memory_bytes; });
   layout.subgroups = fewer_subgroups(layout.subgroups, layout.rows, p.sizes.queries,
                                      p.sizes.batch * p.sizes.heads, target);
   return layout;
@@ -112,7 +131,7 @@ const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
   if (unit_shared_bytes(layout) > plan.shared_memory_bytes) {
     return "the tiles do not fit into shared memory";
   }
-  if (divide_up(static_cast<uint64_t>(p.sizes.keys), 32) > plan.max_loop_iterations) {
+  if (divide_up(static_cast<uint64_t>(p.sizes.keys), layout.keys) > plan.max_loop_iterations) {
     return "the loop over keys is too long";
   }
   return nullptr;
@@ -146,6 +165,9 @@ const char* unit_factors_obstacle(const AttentionProblem& p, const Target& targe
   if (plan.subgroup_size > ir::kMatrixSide && !plan.has.subgroup_shuffle) {
     return "subgroups cannot shuffle";
   }
+  if (!plan.has.matrix_elements) return "elements of matrices are out of reach";
+  if (!plan.has.subgroup_ballot) return "subgroups cannot vote";
+  if (!p.scales) return "its scale is not positive";
   if (!p.has_chunks) return "its columns do not come in chunks of 16 bytes";
   if (p.sizes.queries < kUnitQueries) return "there are too few queries";
   return nullptr;
@@ -190,7 +212,8 @@ AttentionProblem attention_problem(const Region& region) {
   const Node& node = operation_of(*region.root);
   const auto& attr = node.attribute<AttentionAttr>();
   const AttentionOperands operands(attr);
-  AttentionProblem p{AttentionSizes(node), {}, false, false, false, false, false};
+  AttentionProblem p{AttentionSizes(node), {}};
+  p.scales = attr.scale > 0;
   AttentionOptions& o = p.options;
   o.type = node.inputs[0]->dtype;
   o.has_mask = attr.has_mask;
@@ -254,18 +277,19 @@ size_t gradient_operand(const Node& node) {
 // Rows whose factors and totals stay in registers: of keys there are two totals.
 GradientUnitLayout gradient_unit_layout(const AttentionProblem& p, const Target& target,
                                         bool of_queries) {
+  const plan::DevicePlan& plan = *target.plan;
   GradientUnitLayout layout;
   layout.options = p.options;
   layout.of_queries = of_queries;
-  layout.lanes = std::max(1u, target.plan->subgroup_size);
+  layout.lanes = std::max(1u, plan.subgroup_size);
   layout.width = matrices(p.sizes.width);
   layout.value_width = matrices(p.sizes.value_width);
-  const bool is_narrow = of_queries && std::max(layout.width, layout.value_width) <= 4;
-  layout.rows = is_narrow ? layout.lanes : std::max(ir::kMatrixSide, layout.lanes / 2);
+  layout.whole = fills_matrices(p.sizes);
+  layout.in_registers = plan.has.matrix_chains;
+  layout.rows = ir::kMatrixSide;
   layout.subgroups = std::max(1u, kUnitInvocations / layout.lanes);
-  while (layout.subgroups > 1 && gradient_shared_bytes(layout) > target.plan->shared_memory_bytes) {
-    layout.subgroups /= 2;
-  }
+  fit(layout.others, layout.stages, layout.subgroups,
+      [&] { return gradient_shared_bytes(layout) <= plan.shared_memory_bytes; });
   const AttentionSizes& s = p.sizes;
   layout.subgroups = fewer_subgroups(layout.subgroups, layout.rows, of_queries ? s.queries : s.keys,
                                      s.batch * (of_queries ? s.heads : s.kv_heads), target);
@@ -292,8 +316,8 @@ const char* gradient_unit_obstacle(const Region& region, const AttentionProblem&
   }
   const auto others = static_cast<uint64_t>(
       std::max(p.sizes.keys, p.sizes.queries * (p.sizes.heads / p.sizes.kv_heads)));
-  // An iteration for each block and one within it.
-  if (2 * divide_up(others, 32) > target.plan->max_loop_iterations) return "the loop is too long";
+  if (divide_up(others, ir::kMatrixSide) > target.plan->max_loop_iterations)
+    return "the loop is too long";
   return nullptr;
 }
 

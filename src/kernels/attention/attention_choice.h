@@ -15,6 +15,7 @@ struct AttentionProblem {
   bool query_groups = false, key_groups = false, value_groups = false,
        result_groups = false;  // of four columns
   bool has_chunks = false;     // of 16 bytes, of queries, keys and values
+  bool scales = false;         // the larger a product, the larger its score
 };
 AttentionProblem attention_problem(const Region& region);
 

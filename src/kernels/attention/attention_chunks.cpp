@@ -32,29 +32,42 @@ AttentionChunks::AttentionChunks(ir::Builder& b, const KernelArguments& argument
 
 void AttentionChunks::load(Value head, Value first, Value end) {
   const Value zero = b_.u32(0), zeros = b_.pack({zero, zero, zero, zero});
+  const Value start = scores_.start(operand_, head, zero) / elements_;
+  const Value distance = scores_.row_stride(operand_) / elements_;
   for (const Slot& slot : slots_) {
-    const Value row = first + slot.row, column = slot.chunk * elements_;
-    const Value at = scores_.start(operand_, head, b_.binary(Opcode::min, row, end - 1u)) +
-                     b_.binary(Opcode::min, column, width_ - elements_);
-    const Value loaded = b_.load(arguments_.operand(operand_), at / elements_, kChunkType);
-    slot.value.set(b_.select((row < end) & (column < width_), loaded, zeros));
+    const Value row = b_.binary(Opcode::min, first + slot.row, end - 1u);
+    Value chunk = slot.chunk;
+    if (width_) chunk = b_.binary(Opcode::min, chunk, width_ / elements_ - 1u);
+    Value loaded =
+        b_.load(arguments_.operand(operand_), start + row * distance + chunk, kChunkType);
+    if (width_) loaded = b_.select(slot.chunk * elements_ < width_, loaded, zeros);
+    slot.value.set(loaded);
   }
+  b_.if_(first + rows_ > end, [&] {
+    for (const Slot& slot : slots_) {
+      slot.value.set(b_.select(first + slot.row < end, slot.value.get(), zeros));
+    }
+  });
 }
 
-void AttentionChunks::store() const {
+void AttentionChunks::store(Value behind) const {
   for (const Slot& slot : slots_) {
     const auto put = [&] {
-      b_.shared_store(shared_, slot.row * stride(chunks_) + slot.chunk + first_, slot.value.get());
+      Value at = slot.row * stride(chunks_) + slot.chunk + first_;
+      if (behind) at = at + behind;
+      b_.shared_store(shared_, at, slot.value.get());
     };
     slot.is_there ? b_.if_(slot.is_there, put) : put();
   }
 }
 
 Value AttentionChunks::matrix(ir::Type type, Value row, uint32_t row_block, uint32_t column_block,
-                              bool by_columns) const {
+                              bool by_columns, Value behind) const {
   const uint32_t distance = stride(chunks_);
   const uint32_t at = first_ + row_block * ir::kMatrixSide * distance + column_block * 2;
-  return b_.matrix_load(shared_, row * distance + at, distance, type, by_columns);
+  Value index = row * distance + at;
+  if (behind) index = index + behind;
+  return b_.matrix_load(shared_, index, distance, type, by_columns);
 }
 
 }  // namespace nxv::kernels

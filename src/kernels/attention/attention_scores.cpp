@@ -225,6 +225,18 @@ Value AttentionScores::all_see(Value first_row, Value last_row, Value first_key,
   return all;
 }
 
+Value AttentionScores::some_see(Value first_row, Value last_row, Value first_key,
+                                Value last_key) const {
+  Value some = first_key < keys_end_;
+  if (options_.has_after) {
+    some = some & (distance(last_row, first_key) <= signed_word(&Words::after));
+  }
+  if (options_.has_before) {
+    some = some & (-distance(first_row, last_key) <= signed_word(&Words::before));
+  }
+  return some;
+}
+
 Value AttentionScores::sink() const { return element(operands_.sinks, head_, DType::f32); }
 
 }  // namespace nxv::kernels

@@ -59,6 +59,9 @@ class AttentionScores {
   // Whether each of the rows, up to and with the last, sees each of the keys.
   ir::Value all_see(ir::Value first_row, ir::Value last_row, ir::Value first_key,
                     ir::Value last_key) const;
+  // Whether some of the rows may see some of the keys.
+  ir::Value some_see(ir::Value first_row, ir::Value last_row, ir::Value first_key,
+                     ir::Value last_key) const;
   // A product of scale alone is the score.
   bool only_scales() const { return !options_.has_cap && !options_.has_bias && !options_.has_mask; }
   // The score of the head that has no value.
@@ -69,6 +72,7 @@ class AttentionScores {
 
   // Where an operand's element {batch, head, row, 0} lies, and the distance of columns.
   ir::Value start(int operand, ir::Value head, ir::Value row) const;
+  ir::Value row_stride(int operand) const { return strides(operand)[2]; }
   ir::Value column_stride(int operand) const { return strides(operand)[3]; }
 
  private:
