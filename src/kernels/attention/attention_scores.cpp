@@ -162,6 +162,44 @@ AttentionScores::Range AttentionScores::queries_of(Value first_key, uint32_t key
   return range;
 }
 
+// Of the numbers from `first` to before `end`, s32 both, whole blocks within a range.
+AttentionScores::Range AttentionScores::whole_blocks(const Range& all, Value first, Value end,
+                                                     uint32_t block) const {
+  const auto bounded = [&](Value v) {
+    const Value low = b_.bitcast(all.begin, ir::kS32), high = b_.bitcast(all.end, ir::kS32);
+    return b_.bitcast(b_.binary(Opcode::max, low, b_.binary(Opcode::min, v, high)), ir::kU32);
+  };
+  const Value from = (bounded(first) + (block - 1)) & ~(block - 1);
+  const Value to = bounded(end) & ~(block - 1);
+  const Value begin = b_.binary(Opcode::min, from, all.end);
+  return {begin, b_.binary(Opcode::max, begin, b_.binary(Opcode::min, to, all.end))};
+}
+
+AttentionScores::Range AttentionScores::keys_all_see(const Range& keys, Value first_row,
+                                                     Value last_row, uint32_t block) const {
+  Value first = b_.bitcast(keys.begin, ir::kS32), end = b_.bitcast(keys.end, ir::kS32);
+  if (options_.has_after) {
+    end = position_ + b_.bitcast(first_row, ir::kS32) + signed_word(&Words::after) + 1;
+  }
+  if (options_.has_before) {
+    first = position_ + b_.bitcast(last_row, ir::kS32) - signed_word(&Words::before);
+  }
+  return whole_blocks(keys, first, end, block);
+}
+
+AttentionScores::Range AttentionScores::queries_all_see(const Range& queries, Value first_key,
+                                                        Value last_key, uint32_t block) const {
+  Value first = b_.bitcast(queries.begin, ir::kS32), end = b_.bitcast(queries.end, ir::kS32);
+  if (options_.has_after) {
+    first = b_.bitcast(last_key, ir::kS32) - position_ - signed_word(&Words::after);
+  }
+  if (options_.has_before) {
+    end = b_.bitcast(first_key, ir::kS32) - position_ + signed_word(&Words::before) + 1;
+  }
+  // Of keys beyond the end of their batch entry none is seen.
+  return whole_blocks(queries, first, b_.select(last_key < keys_end_, end, b_.s32(0)), block);
+}
+
 Value AttentionScores::of_row(int operand, Value row) const {
   const Value last = words_[&Words::queries] - 1u;
   const Value at = start(operand, head_, b_.binary(Opcode::min, row, last));

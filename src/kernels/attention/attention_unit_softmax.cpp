@@ -30,24 +30,36 @@ UnitSoftmax::UnitSoftmax(ir::Builder& b, AttentionScores& scores, const UnitSoft
       rows_(b, layout.lanes, layout.rows),
       sums_(b, layout.lanes, layout.subgroups, rows_.matrices(), layout.type, layout.in_registers),
       bases_(b.shared("bases", ir::kF32, layout.rows * layout.subgroups)),
-      factors_(b.shared("row_factors", ir::kF32, layout.rows * layout.subgroups)) {}
+      factors_(b.shared("row_factors", ir::kF32, layout.rows * layout.subgroups)),
+      weights_(b.var(ir::kAccumulator)) {
+  const auto variables = [&](Vars& all, uint32_t count, ir::Type type) {
+    for (uint32_t i = 0; i < count; ++i) all.push_back(b.var(type));
+  };
+  const uint32_t rows = rows_.matrices();
+  variables(products_, rows * blocks(), ir::kAccumulator);
+  variables(totals_, rows * layout.value_width, ir::kAccumulator);
+  variables(negative_bases_, rows, ir::kAccumulator);
+  variables(row_sums_, rows, ir::kAccumulator);
+  variables(own_bases_, rows, ir::kF32);
+}
 
 // No base is -infinity, of which differences are NaN.
-void UnitSoftmax::begin(Value sink) {
+void UnitSoftmax::begin(bool has_bases, Value sink) {
+  has_bases_ = has_bases;
   const Value least = b_.f32(std::numeric_limits<float>::lowest());
-  Value base = least;
+  Value base = has_bases ? least : scores_.zero();
   if (sink) {
     sink_ = sink;
     if (scores_.only_scales()) sink_ = sink_ * std::numbers::log2e_v<float>;
-    base = b_.select(sink_ > least, sink_, least);
+    if (has_bases) base = b_.select(sink_ > least, sink_, least);
   }
-  const Value zeros = b_.matrix_fill(scores_.zero());
-  own_bases_ = rows_.variables(rows_.matrices(), -base);
-  negative_bases_ = rows_.variables(rows_.matrices(), b_.matrix_fill(-base));
-  row_sums_ = rows_.variables(rows_.matrices(), zeros);
-  totals_ = rows_.variables(rows_.matrices() * layout_.value_width, zeros);
-  products_ = rows_.variables(rows_.matrices() * blocks(), zeros);
-  weights_ = b_.var(zeros);
+  const Value zeros = b_.matrix_fill(scores_.zero()), negative = b_.matrix_fill(-base);
+  for (uint32_t r = 0; r < rows_.matrices(); ++r) {
+    own_bases_[r].set(-base);
+    negative_bases_[r].set(negative);
+    row_sums_[r].set(zeros);
+  }
+  for (const Var& t : totals_) t.set(zeros);
 }
 
 void UnitSoftmax::visit(const Matrices& queries, const Block& block, const QueryOf& query_of) {
@@ -57,12 +69,12 @@ void UnitSoftmax::visit(const Matrices& queries, const Block& block, const Query
       return scores_.adjusted(product, query, key);
     });
   }
-  b_.if_(!block.all, [&] {
+  if (block.is_masked) {
     each_score(block, query_of, [&](Value score, Value query, Value key) {
       return b_.select(scores_.sees(query, key), score, scores_.lowest());
     });
-  });
-  raise_bases();
+  }
+  if (has_bases_) raise_bases();
   add_values(block);
 }
 
@@ -107,6 +119,18 @@ Value UnitSoftmax::exponent(Value element, Value negative_base) const {
   if (!scores_.only_scales()) return binary(element + negative_base);
   return b_.fma(element, scores_.words()[&Words::binary_scale], negative_base);
 }
+
+Value UnitSoftmax::weight(uint32_t row, uint32_t block, uint32_t element) const {
+  const Value s = b_.element_load(product(row, block), element);
+  if (has_bases_) {
+    return b_.unary(Opcode::exp2, exponent(s, b_.element_load(negative_bases_[row], element)));
+  }
+  return b_.unary(Opcode::exp2,
+                  scores_.only_scales() ? s * scores_.words()[&Words::binary_scale] : binary(s));
+}
+
+// Weights that are lost are below 2^-126, and sums of infinitely many would not be finite.
+Value UnitSoftmax::is_right(Value sum) const { return (sum > 0x1p-60f) & (sum < 0x1p100f); }
 
 // NaN is left out: it shows in the sums.
 void UnitSoftmax::raise_bases() {
@@ -171,9 +195,7 @@ void UnitSoftmax::add_values(const Block& block) {
     Matrices weights;
     for (uint32_t r = 0; r < rows_.matrices(); ++r) {
       sums_.each([&](uint32_t e) {
-        const Value base = b_.element_load(negative_bases_[r], e);
-        const Value s = b_.element_load(product(r, j), e);
-        const Value p = b_.unary(Opcode::exp2, exponent(s, base));
+        const Value p = weight(r, j, e);
         b_.element_store(weights_, e, p);
         b_.element_store(row_sums_[r], e, b_.element_load(row_sums_[r], e) + p);
       });

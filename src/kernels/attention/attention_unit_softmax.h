@@ -1,10 +1,12 @@
 // The online softmax of a subgroup on matrix units: goes over blocks of keys and values in shared
 // memory for rows (queries) whose matrices, and totals, stay in registers.
 //
-// The bases of exponents are as the rows' maxima once were: they grow where a maximum has grown by
-// more than 2^8, since only then totals are rescaled. Exponents are binary: scores that are but
-// scaled come with the factor 1 / log(2). Weights are rounded to the type of the values, sums are
-// of what they were before.
+// Weights of bf16 have the range of f32, so that their exponents need no base, as long as scores
+// are neither huge nor all tiny. That shows in the sums: where it is so, all begins again with
+// bases that are as the rows' maxima once were. They grow where a maximum has grown by more than
+// 2^8, and totals are rescaled. Exponents are binary: scores that are but scaled come with the
+// factor 1 / log(2). Weights are rounded to the type of the values, sums are of what they were
+// before.
 #pragma once
 
 #include "kernels/attention/attention_unit_rows.h"
@@ -32,14 +34,15 @@ class UnitSoftmax {
   const UnitRows& rows() const { return rows_; }
   const Vars& totals() const { return totals_; }  // by row, then by column of the values
 
-  // Of rows that have seen no key. `sink`, if there is one, is as AttentionScores has it.
-  void begin(ir::Value sink = {});
+  // Of rows that have seen no key, with bases or without. `sink`, if there is one, is as
+  // AttentionScores has it.
+  void begin(bool has_bases, ir::Value sink = {});
 
   struct Block {
     const AttentionChunks *keys, *values;
     ir::Value behind;     // where both are in their shared array, behind their places
     ir::Value first_key;  // the number of the first
-    ir::Value all;        // all rows see all keys
+    bool is_masked;       // some row may not see some key
   };
   // query_of(row of the subgroup): the query, of the head that scores_ then have selected.
   using QueryOf = std::function<ir::Value(ir::Value)>;
@@ -53,6 +56,8 @@ class UnitSoftmax {
     ir::Value sum, base, is_first;
   };
   void each_row(const std::function<void(const Row&)>& f);
+  // Whether a sum without a base is right: boolean.
+  ir::Value is_right(ir::Value sum) const;
 
   // Multiplies totals with a number for each row in the block.
   void scale(ir::Shared factors);
@@ -73,6 +78,7 @@ class UnitSoftmax {
   void multiply(const Matrices& queries, const Block& block);
   template <typename F>
   void each_score(const Block& block, const QueryOf& query_of, F f);
+  ir::Value weight(uint32_t row, uint32_t block, uint32_t element) const;
   void raise_bases();
   void rescale(const Vars& largest);
   void add_values(const Block& block);
@@ -83,6 +89,7 @@ class UnitSoftmax {
   const UnitRows rows_;
   const UnitSums sums_;
   const ir::Shared bases_, factors_;
+  bool has_bases_ = true;
   ir::Value sink_;
   Vars products_, totals_;
   Vars negative_bases_, row_sums_;  // of each sixteen rows; sums of an element's columns

@@ -74,8 +74,34 @@ class UnitAttention {
   }
 
   void attend() {
-    const UnitSoftmax::Matrices queries = load_queries();
-    softmax_.begin(layout_.options.has_sinks ? scores_.sink() : Value());
+    if (layout_.options.type == DType::f16) {
+      load_queries();
+      go_over_keys(true);
+      end_rows();
+    } else {
+      attend_without_bases();
+    }
+    store();
+  }
+
+  // And again with bases where that was wrong for some row of the workgroup.
+  void attend_without_bases() {
+    const Shared wrong = b_.shared("wrong", ir::kU32, 1);
+    b_.if_(b_.builtin(ir::Builtin::local_index) == 0u,
+           [&] { b_.shared_store(wrong, b_.u32(0), b_.u32(0)); });
+    load_queries();
+    go_over_keys(false);
+    b_.if_(!end_rows(),
+           [&] { b_.shared_atomic(ir::Opcode::shared_atomic_or, wrong, b_.u32(0), b_.u32(1)); });
+    b_.barrier();
+    b_.if_(b_.shared_load(wrong, b_.u32(0)) != 0u, [&] {
+      go_over_keys(true);
+      end_rows();
+    });
+  }
+
+  void go_over_keys(bool has_bases) {
+    softmax_.begin(has_bases, layout_.options.has_sinks ? scores_.sink() : Value());
     AttentionChunks keys = tile(1, layout_.keys, layout_.width, &Words::width);
     AttentionChunks values = tile(2, layout_.keys, layout_.value_width, &Words::value_width);
     keys.place(shared_, 0);
@@ -83,9 +109,25 @@ class UnitAttention {
     const Value end = scores_.word(&Words::keys);
     const Value first = block_.first_row + softmax_.rows().subgroup_row;
     const Value last = first + (layout_.rows - 1);
+    const auto visit = [&](bool is_masked) {
+      return [&, is_masked](Value behind, Value key) {
+        const auto see = [&] {
+          softmax_.visit(queries_, {&keys, &values, behind, key, is_masked},
+                         [&](Value row) { return first + row; });
+        };
+        if (!is_masked) return see();
+        b_.if_(scores_.some_see(first, last, key, key + (layout_.keys - 1)), see);
+      };
+    };
+    const Value block_end = block_.first_row + block_rows();
+    const auto seen = scores_.keys_of(block_.first_row, block_end, layout_.keys);
+    const auto by_all = scores_.keys_all_see(seen, block_.first_row, block_end - 1u, layout_.keys);
+    std::vector<BlockRange> ranges;
+    if (layout_.options.has_before) ranges.push_back({{seen.begin, by_all.begin}, visit(true)});
+    ranges.push_back({by_all, visit(false)});
+    ranges.push_back({{by_all.end, seen.end}, visit(true)});
     each_block(
-        b_, scores_.keys_of(block_.first_row, block_.first_row + block_rows(), layout_.keys),
-        {layout_.keys, layout_.stages, stage_size(layout_)},
+        b_, ranges, {layout_.keys, layout_.stages, stage_size(layout_)},
         [&](Value key) {
           keys.load(block_.kv_head, key, end);
           values.load(block_.kv_head, key, end);
@@ -93,19 +135,10 @@ class UnitAttention {
         [&](Value behind) {
           keys.store(behind);
           values.store(behind);
-        },
-        [&](Value behind, Value key) {
-          const Value last_key = key + (layout_.keys - 1);
-          b_.if_(scores_.some_see(first, last, key, last_key), [&] {
-            const Value all = scores_.all_see(first, last, key, last_key);
-            softmax_.visit(queries, {&keys, &values, behind, key, all},
-                           [&](Value row) { return first + row; });
-          });
         });
-    finish();
   }
 
-  UnitSoftmax::Matrices load_queries() {
+  void load_queries() {
     AttentionChunks queries = tile(0, block_rows(), layout_.width, &Words::width);
     queries.place(shared_, 0);
     queries.load(block_.head, block_.first_row, scores_.word(&Words::queries));
@@ -113,21 +146,28 @@ class UnitAttention {
     b_.barrier();
     const ir::Type factor = unit_factor(layout_.options.type, ir::Matrix::a);
     const UnitRows& rows = softmax_.rows();
-    UnitSoftmax::Matrices all;
     for (uint32_t r = 0; r < rows.matrices(); ++r) {
       for (uint32_t c = 0; c < layout_.width; ++c) {
-        all.push_back(queries.matrix(factor, rows.subgroup_row, r, c, false));
+        queries_.push_back(queries.matrix(factor, rows.subgroup_row, r, c, false));
       }
     }
-    return all;
   }
 
-  void finish() {
+  // What rows are divided by, and statistics. Whether the invocation's sums are right.
+  Value end_rows() {
+    Value right;
     softmax_.each_row([&](const UnitSoftmax::Row& row) {
       const Value divisor = b_.select(row.sum == scores_.zero(), b_.f32(1), row.sum);
       b_.if_(row.is_first, [&] { b_.shared_store(inverses_, row.in_block, b_.f32(1) / divisor); });
       if (layout_.options.statistics >= 0) store_statistics(row);
+      const Value is_there = block_.first_row + row.in_block < scores_.word(&Words::queries);
+      const Value own = softmax_.is_right(row.sum) | !is_there;
+      right = right ? right & own : own;
     });
+    return right;
+  }
+
+  void store() {
     if (layout_.options.result < 0) return;
     const auto& words = scores_.words();
     const Value start =
@@ -162,6 +202,7 @@ class UnitAttention {
   const ir::math::MathOptions math_;
   const Shared shared_, inverses_;
   UnitSoftmax softmax_;
+  UnitSoftmax::Matrices queries_;
   AttentionScores::Block block_;
 };
 
