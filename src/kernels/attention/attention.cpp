@@ -12,6 +12,7 @@ namespace {
 const Family<SharedAttentionLayout> kShared = {"attention_shared", generate_shared_attention};
 const Family<UnitAttentionLayout> kUnits = {"attention_units", generate_unit_attention};
 const Family<DecodeLayout> kParts = {"attention_parts", generate_attention_parts};
+const Family<UnitPartsLayout> kUnitParts = {"attention_unit_parts", generate_attention_unit_parts};
 const Family<CombineLayout> kCombination = {"attention_combination",
                                             generate_attention_combination};
 
@@ -49,12 +50,15 @@ AttentionWords attention_words(const Node& node, int64_t heads, int64_t rows, ui
 
 namespace {
 
-Lowering lower_decode(const Region& region, const Target& target, const DecodeLayout& layout) {
+// `block_rows`: of a workgroup.
+template <typename Layout>
+Lowering lower_decode(const Region& region, const Target& target, const Family<Layout>& family,
+                      const Layout& layout, uint32_t block_rows) {
   const Node& node = operation_of(*region.root);
   const AttentionSizes s(node);
   const int64_t rows = s.queries * (s.heads / s.kv_heads);
   const uint64_t parts = divide_up(static_cast<uint64_t>(s.keys), layout.part);
-  const uint64_t blocks = divide_up(static_cast<uint64_t>(rows), layout.rows);
+  const uint64_t blocks = divide_up(static_cast<uint64_t>(rows), block_rows);
   const auto all = static_cast<uint64_t>(s.batch * s.kv_heads * rows) * parts;
   DecodeWords words;
   words.attention = attention_words(node, s.kv_heads, static_cast<int64_t>(blocks * parts), 1);
@@ -65,7 +69,7 @@ Lowering lower_decode(const Region& region, const Target& target, const DecodeLa
 
   Lowering lowering;
   const int totals = lowering.add_workspace(4 * all * (static_cast<uint64_t>(s.value_width) + 2));
-  Launch d = launch_of(kParts, region, target, layout, words);
+  Launch d = launch_of(family, region, target, layout, words);
   d.groups = fold_groups(words.attention.groups, *target.plan);
   d.workspaces = {writes(totals)};
   d.reads_output = d.writes_output = false;
@@ -104,7 +108,10 @@ Lowering lower_attention(const Region& region, const Target& target) {
   };
   const AttentionLayout chosen = choose_attention(problem, target);
   if (const auto* decode = std::get_if<DecodeLayout>(&chosen)) {
-    return lower_decode(region, target, *decode);
+    return lower_decode(region, target, kParts, *decode, decode->rows);
+  }
+  if (const auto* parts = std::get_if<UnitPartsLayout>(&chosen)) {
+    return lower_decode(region, target, kUnitParts, *parts, ir::kMatrixSide);
   }
   Lowering lowering;
   if (const auto* units = std::get_if<UnitAttentionLayout>(&chosen)) {

@@ -17,10 +17,11 @@ inline uint32_t chunk_elements(DType type) {
 
 class AttentionChunks {
  public:
-  // `rows` rows of an operand, of at most so many chunks; `width`: how many elements.
+  // `rows` rows of an operand, of at most so many chunks; `width`: how many elements. So many
+  // invocations share them, of which this is number `local`: else those of the workgroup.
   AttentionChunks(ir::Builder& b, const KernelArguments& arguments, const AttentionScores& scores,
                   int operand, DType type, uint32_t rows, uint32_t chunks, ir::Value width,
-                  uint32_t threads);
+                  uint32_t threads, ir::Value local = {});
   // Of rows that have all of their chunks.
   AttentionChunks(ir::Builder& b, const KernelArguments& arguments, const AttentionScores& scores,
                   int operand, DType type, uint32_t rows, uint32_t chunks, uint32_t threads)
