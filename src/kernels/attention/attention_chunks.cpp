@@ -45,11 +45,6 @@ void AttentionChunks::load(Value head, Value first, Value end) {
     if (width_) loaded = b_.select(slot.chunk * elements_ < width_, loaded, zeros);
     slot.value.set(loaded);
   }
-  b_.if_(first + rows_ > end, [&] {
-    for (const Slot& slot : slots_) {
-      slot.value.set(b_.select(first + slot.row < end, slot.value.get(), zeros));
-    }
-  });
 }
 
 void AttentionChunks::store(Value behind) const {

@@ -34,7 +34,8 @@ class AttentionChunks {
     first_ = first;
   }
 
-  // Loads this invocation's chunks of the rows from `first` on; those from `end` on are 0.
+  // Loads this invocation's chunks of the rows from `first` on; those from `end` on are as the one
+  // before it.
   void load(ir::Value head, ir::Value first, ir::Value end);
   // To their place, and so many elements of the array behind it.
   void store(ir::Value behind = {}) const;
