@@ -215,8 +215,8 @@ enum class Operand : uint8_t {
   X(matrix_multiply_add, matrix, joins, none, accumulator, factor_a, factor_b, same)              \
   X(matrix_add, matrix, joins, none, accumulator, same, same)                                     \
   X(matrix_multiply, matrix, joins, none, accumulator, same, same) /* element by element */       \
-  /* An element of the matrix in a variable, of those that the invocation has: as many as the      \
-     matrix has for each of the subgroup. Those of equal numbers are at equal places of all        \
+  /* An element of the matrix in a variable, of those that the invocation has: as many as the     \
+     matrix has for each of the subgroup. Those of equal numbers are at equal places of all       \
      accumulators. To f16 and bf16 an element is rounded to one of its neighbours. */             \
   X(element_load, matrix, reads, element, one_f32, variable_sum)                                  \
   X(element_store, matrix, writes, element, one_f32, variable_matrix, same)                       \

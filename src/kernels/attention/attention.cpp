@@ -1,5 +1,6 @@
 #include "kernels/attention/attention.h"
 
+#include <algorithm>
 #include <limits>
 #include <numbers>
 
@@ -19,6 +20,13 @@ const Family<CombineLayout> kCombination = {"attention_combination",
 uint32_t word(int64_t v) { return static_cast<uint32_t>(v); }
 
 }  // namespace
+
+uint32_t head_block(const AttentionSizes& s, int64_t heads) {
+  constexpr int64_t kCached = 16 << 20;  // bytes, of halves
+  const int64_t keys = s.keys * s.kv_heads, queries = s.queries * s.heads;
+  const int64_t bytes = 2 * std::max(keys, queries) / s.heads * (s.width + s.value_width);
+  return word(std::clamp(kCached / std::max<int64_t>(1, bytes), int64_t{1}, s.batch * heads));
+}
 
 AttentionWords attention_words(const Node& node, int64_t heads, int64_t rows, uint32_t block_rows) {
   const auto& attr = node.attribute<AttentionAttr>();
@@ -97,8 +105,10 @@ Lowering lower_attention(const Region& region, const Target& target) {
   const Node& node = operation_of(*region.root);
   const AttentionProblem problem = attention_problem(region);
   const AttentionSizes& s = problem.sizes;
-  const auto launch = [&](const auto& family, const auto& layout, uint32_t block_rows) {
-    const AttentionWords words = attention_words(node, s.heads, s.queries, block_rows);
+  const auto launch = [&](const auto& family, const auto& layout, uint32_t block_rows,
+                          uint32_t heads) {
+    AttentionWords words = attention_words(node, s.heads, s.queries, block_rows);
+    words.head_block = heads;
     Launch d = launch_of(family, region, target, layout, words);
     d.groups = fold_groups(words.groups, *target.plan);
     d.reads_output = false;
@@ -115,10 +125,10 @@ Lowering lower_attention(const Region& region, const Target& target) {
   }
   Lowering lowering;
   if (const auto* units = std::get_if<UnitAttentionLayout>(&chosen)) {
-    lowering.add(launch(kUnits, *units, units->rows * units->subgroups));
+    lowering.add(launch(kUnits, *units, units->rows * units->subgroups, head_block(s, s.heads)));
   } else {
     const auto& layout = std::get<SharedAttentionLayout>(chosen);
-    lowering.add(launch(kShared, layout, 8 * layout.rows));
+    lowering.add(launch(kShared, layout, 8 * layout.rows, 1));
   }
   return lowering;
 }

@@ -192,14 +192,16 @@ class UnitGradient {
       }
     }
     for (uint32_t r = 0; r < rows_.matrices(); ++r) {
-      const auto [bases, deltas] = known(r);
+      const std::array<Var, 2> of_queries = known(r);
       sums_.each([&](uint32_t e) {
-        const Value score = b_.element_load(products_[r], e), base = b_.element_load(bases, e);
+        const Value score = b_.element_load(products_[r], e),
+                    base = b_.element_load(of_queries[0], e);
         const Value exponent = scores_.only_scales()
                                    ? b_.fma(score, scores_.words()[&Words::binary_scale], base)
                                    : (score + base) * std::numbers::log2e_v<float>;
         const Value weight = b_.unary(Opcode::exp2, exponent);
-        Value change = weight * (b_.element_load(differences_[r], e) - b_.element_load(deltas, e));
+        Value change =
+            weight * (b_.element_load(differences_[r], e) - b_.element_load(of_queries[1], e));
         if (!scores_.only_scales()) change = change * b_.element_load(slopes_[r], e);
         b_.element_store(products_[r], e, weight);
         b_.element_store(differences_[r], e, change);

@@ -83,12 +83,23 @@ Value AttentionScores::element(int operand, Value index, DType type) const {
   return load_element(arguments_.operand(operand), at, type).re;
 }
 
+// Heads of so many are taken together, the first blocks of all of them first.
+AttentionScores::Place AttentionScores::place_of(Value group) const {
+  const Value blocks = words_[&Words::query_blocks], together = words_[&Words::head_block];
+  const Value number = group / (together * blocks), in_group = group - number * together * blocks;
+  const Value first = number * together,
+              all = words_.divide(words_[&Words::groups], &Words::query_blocks);
+  const Value heads = b_.binary(Opcode::min, together, all - first);
+  const Value block = in_group / heads;
+  return {first + (in_group - block * heads), block};
+}
+
 AttentionScores::Block AttentionScores::select(Value group, uint32_t rows) {
   Block block;
-  const Value head_of_all = words_.divide(group, &Words::query_blocks);
+  const auto [head_of_all, number] = place_of(group);
   const Value blocks = words_[&Words::query_blocks];
   // Those that see the most keys come first, where later queries see more.
-  block.first_row = (blocks - 1u - (group - head_of_all * blocks)) * rows;
+  block.first_row = (blocks - 1u - number) * rows;
   block.batch = words_.divide(head_of_all, &Words::heads);
   block.head = head_of_all - block.batch * words_[&Words::heads];
   block.kv_head = words_.divide(block.head, &Words::head_group);
@@ -99,8 +110,8 @@ AttentionScores::Block AttentionScores::select(Value group, uint32_t rows) {
 
 AttentionScores::Block AttentionScores::select_keys(Value group, uint32_t rows) {
   Block block;
-  const Value head_of_all = words_.divide(group, &Words::query_blocks);
-  block.first_row = (group - head_of_all * words_[&Words::query_blocks]) * rows;
+  const auto [head_of_all, number] = place_of(group);
+  block.first_row = number * rows;
   block.batch = words_.divide(head_of_all, &Words::heads);
   block.kv_head = head_of_all - block.batch * words_[&Words::heads];
   select_batch(block.batch);

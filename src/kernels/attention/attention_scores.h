@@ -87,6 +87,10 @@ class AttentionScores {
   ir::Value offset(int operand) const;
   // Of an operand of one axis.
   ir::Value element(int operand, ir::Value index, DType type) const;
+  struct Place {
+    ir::Value head, block;  // the head of all entries of the batch
+  };
+  Place place_of(ir::Value group) const;
   void select_batch(ir::Value batch);
   ir::Value distance(ir::Value row, ir::Value key) const;  // s32
   Range whole_blocks(const Range& all, ir::Value first, ir::Value end, uint32_t block) const;
