@@ -114,7 +114,7 @@ class UnitParts {
     const Value first = begin_ + subgroup_ * layout_.keys;
     load(first);
     const UnitSoftmax::Matrices queries = load_queries();
-    softmax_.begin(true);
+    softmax_.begin(UnitSoftmax::Bases::raised);
     const uint32_t step = layout_.keys * layout_.subgroups;
     b_.for_range(
         first, end_, b_.u32(step),
@@ -124,7 +124,7 @@ class UnitParts {
           values.store(own);
           b_.subgroup_barrier();
           load(key + step);
-          softmax_.visit(queries, {&keys, &values, own, key, true},
+          softmax_.visit(queries, {&keys, &values, own, key, true, true},
                          [&](Value row) { return query_of(row); });
         },
         ir::Unrolling::never);

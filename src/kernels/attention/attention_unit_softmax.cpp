@@ -15,6 +15,8 @@ namespace {
 constexpr uint32_t kSide = ir::kMatrixSide;
 // By what power of two a weight may be larger than that of the base.
 constexpr float kGrowth = 8;
+// What the first block's bases are above its scores, so that later weights may be larger.
+constexpr float kMargin = 4;
 
 }  // namespace
 
@@ -44,8 +46,9 @@ UnitSoftmax::UnitSoftmax(ir::Builder& b, AttentionScores& scores, const UnitSoft
 }
 
 // No base is -infinity, of which differences are NaN.
-void UnitSoftmax::begin(bool has_bases, Value sink) {
-  has_bases_ = has_bases;
+void UnitSoftmax::begin(Bases bases, Value sink) {
+  bases_are_ = bases;
+  const bool has_bases = bases != Bases::none;
   const Value least = b_.f32(std::numeric_limits<float>::lowest());
   Value base = has_bases ? least : scores_.zero();
   if (sink) {
@@ -74,7 +77,7 @@ void UnitSoftmax::visit(const Matrices& queries, const Block& block, const Query
       return b_.select(scores_.sees(query, key), score, scores_.lowest());
     });
   }
-  if (has_bases_) raise_bases();
+  if (block.raises) raise_bases();
   add_values(block);
 }
 
@@ -122,15 +125,17 @@ Value UnitSoftmax::exponent(Value element, Value negative_base) const {
 
 Value UnitSoftmax::weight(uint32_t row, uint32_t block, uint32_t element) const {
   const Value s = b_.element_load(product(row, block), element);
-  if (has_bases_) {
+  if (bases_are_ != Bases::none) {
     return b_.unary(Opcode::exp2, exponent(s, b_.element_load(negative_bases_[row], element)));
   }
   return b_.unary(Opcode::exp2,
                   scores_.only_scales() ? s * scores_.words()[&Words::binary_scale] : binary(s));
 }
 
-// Weights that are lost are below 2^-126, and sums of infinitely many would not be finite.
-Value UnitSoftmax::is_right(Value sum) const { return (sum > 0x1p-60f) & (sum < 0x1p100f); }
+// Weights that are lost are far below the sum. Of f16 none may reach 2^16.
+Value UnitSoftmax::is_right(Value sum) const {
+  return (sum > 0x1p-60f) & (sum < (layout_.type == DType::f16 ? 0x1p15f : 0x1p100f));
+}
 
 // NaN is left out: it shows in the sums.
 void UnitSoftmax::raise_bases() {
@@ -157,6 +162,7 @@ void UnitSoftmax::raise_bases() {
 void UnitSoftmax::rescale(const Vars& largest) {
   sums_.reduce_rows(Opcode::max, largest, [&](uint32_t r, Value row, Value most, Value is_first) {
     if (scores_.only_scales()) most = most * scores_.words()[&Words::binary_scale];
+    if (bases_are_ == Bases::first) most = most + kMargin;
     const Value old = own_bases_[r].get();
     const Value now = b_.select(-most < old, -most, old);
     own_bases_[r].set(now);

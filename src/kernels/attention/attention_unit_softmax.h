@@ -1,12 +1,14 @@
 // The online softmax of a subgroup on matrix units: goes over blocks of keys and values in shared
 // memory for rows (queries) whose matrices, and totals, stay in registers.
 //
-// Weights of bf16 have the range of f32, so that their exponents need no base, as long as scores
-// are neither huge nor all tiny. That shows in the sums: where it is so, all begins again with
-// bases that are as the rows' maxima once were. They grow where a maximum has grown by more than
-// 2^8, and totals are rescaled. Exponents are binary: scores that are but scaled come with the
-// factor 1 / log(2). Weights are rounded to the type of the values, sums are of what they were
-// before.
+// Exponents are relative to bases: totals must be rescaled where one is raised. Two guesses spare
+// that. Weights of bf16 have the range of f32 and need no base, as long as scores are neither huge
+// nor all tiny; those of f16 have one by the first block of keys, as long as no later score is much
+// larger. Where a guess was wrong shows in the sums, and all begins again with bases that are as
+// the rows' maxima once were, and are raised where a maximum has grown by more than 2^8.
+//
+// Exponents are binary: scores that are but scaled come with the factor 1 / log(2). Weights are
+// rounded to the type of the values, sums are of what they were before.
 #pragma once
 
 #include "kernels/attention/attention_unit_rows.h"
@@ -34,15 +36,16 @@ class UnitSoftmax {
   const UnitRows& rows() const { return rows_; }
   const Vars& totals() const { return totals_; }  // by row, then by column of the values
 
-  // Of rows that have seen no key, with bases or without. `sink`, if there is one, is as
-  // AttentionScores has it.
-  void begin(bool has_bases, ir::Value sink = {});
+  enum class Bases { none, first, raised };
+  // Of rows that have seen no key. `sink`, if there is one, is as AttentionScores has it.
+  void begin(Bases bases, ir::Value sink = {});
 
   struct Block {
     const AttentionChunks *keys, *values;
     ir::Value behind;     // where both are in their shared array, behind their places
     ir::Value first_key;  // the number of the first
     bool is_masked;       // some row may not see some key
+    bool raises;          // bases
   };
   // query_of(row of the subgroup): the query, of the head that scores_ then have selected.
   using QueryOf = std::function<ir::Value(ir::Value)>;
@@ -56,7 +59,7 @@ class UnitSoftmax {
     ir::Value sum, base, is_first;
   };
   void each_row(const std::function<void(const Row&)>& f);
-  // Whether a sum without a base is right: boolean.
+  // Whether a sum is right where bases were not raised: boolean.
   ir::Value is_right(ir::Value sum) const;
 
   // Multiplies totals with a number for each row in the block.
@@ -89,7 +92,7 @@ class UnitSoftmax {
   const UnitRows rows_;
   const UnitSums sums_;
   const ir::Shared bases_, factors_;
-  bool has_bases_ = true;
+  Bases bases_are_ = Bases::raised;
   ir::Value sink_;
   Vars products_, totals_;
   Vars negative_bases_, row_sums_;  // of each sixteen rows; sums of an element's columns

@@ -59,6 +59,7 @@ class UnitAttention {
 
  private:
   using Words = AttentionWords;
+  using Bases = UnitSoftmax::Bases;
 
   uint32_t threads() const { return layout_.lanes * layout_.subgroups; }
   uint32_t block_rows() const { return layout_.rows * layout_.subgroups; }
@@ -74,34 +75,35 @@ class UnitAttention {
   }
 
   void attend() {
-    if (layout_.options.type == DType::f16) {
+    // Of a window the first block says nothing.
+    if (layout_.options.type == DType::f16 && layout_.options.has_before) {
       load_queries();
-      go_over_keys(true);
+      go_over_keys(Bases::raised);
       end_rows();
     } else {
-      attend_without_bases();
+      guess_bases();
     }
     store();
   }
 
-  // And again with bases where that was wrong for some row of the workgroup.
-  void attend_without_bases() {
+  // And again without a guess where it was wrong for some row of the workgroup.
+  void guess_bases() {
     const Shared wrong = b_.shared("wrong", ir::kU32, 1);
     b_.if_(b_.builtin(ir::Builtin::local_index) == 0u,
            [&] { b_.shared_store(wrong, b_.u32(0), b_.u32(0)); });
     load_queries();
-    go_over_keys(false);
+    go_over_keys(layout_.options.type == DType::f16 ? Bases::first : Bases::none);
     b_.if_(!end_rows(),
            [&] { b_.shared_atomic(ir::Opcode::shared_atomic_or, wrong, b_.u32(0), b_.u32(1)); });
     b_.barrier();
     b_.if_(b_.shared_load(wrong, b_.u32(0)) != 0u, [&] {
-      go_over_keys(true);
+      go_over_keys(Bases::raised);
       end_rows();
     });
   }
 
-  void go_over_keys(bool has_bases) {
-    softmax_.begin(has_bases, layout_.options.has_sinks ? scores_.sink() : Value());
+  void go_over_keys(Bases bases) {
+    softmax_.begin(bases, layout_.options.has_sinks ? scores_.sink() : Value());
     AttentionChunks keys = tile(1, layout_.keys, layout_.width, &Words::width);
     AttentionChunks values = tile(2, layout_.keys, layout_.value_width, &Words::value_width);
     keys.place(shared_, 0);
@@ -109,23 +111,31 @@ class UnitAttention {
     const Value end = scores_.word(&Words::keys);
     const Value first = block_.first_row + softmax_.rows().subgroup_row;
     const Value last = first + (layout_.rows - 1);
-    const auto visit = [&](bool is_masked) {
-      return [&, is_masked](Value behind, Value key) {
+    const auto visit = [&](bool is_masked, bool raises) {
+      return [&, is_masked, raises](Value behind, Value key) {
         const auto see = [&] {
-          softmax_.visit(queries_, {&keys, &values, behind, key, is_masked},
+          softmax_.visit(queries_, {&keys, &values, behind, key, is_masked, raises},
                          [&](Value row) { return first + row; });
         };
         if (!is_masked) return see();
         b_.if_(scores_.some_see(first, last, key, key + (layout_.keys - 1)), see);
       };
     };
+    const bool raises = bases == Bases::raised;
     const Value block_end = block_.first_row + block_rows();
-    const auto seen = scores_.keys_of(block_.first_row, block_end, layout_.keys);
-    const auto by_all = scores_.keys_all_see(seen, block_.first_row, block_end - 1u, layout_.keys);
+    auto seen = scores_.keys_of(block_.first_row, block_end, layout_.keys);
     std::vector<BlockRange> ranges;
-    if (layout_.options.has_before) ranges.push_back({{seen.begin, by_all.begin}, visit(true)});
-    ranges.push_back({by_all, visit(false)});
-    ranges.push_back({{by_all.end, seen.end}, visit(true)});
+    if (bases == Bases::first) {
+      const Value second = b_.binary(ir::Opcode::min, seen.begin + layout_.keys, seen.end);
+      ranges.push_back({{seen.begin, second}, visit(true, true)});
+      seen.begin = second;
+    }
+    const auto by_all = scores_.keys_all_see(seen, block_.first_row, block_end - 1u, layout_.keys);
+    if (layout_.options.has_before) {
+      ranges.push_back({{seen.begin, by_all.begin}, visit(true, raises)});
+    }
+    ranges.push_back({by_all, visit(false, raises)});
+    ranges.push_back({{by_all.end, seen.end}, visit(true, raises)});
     each_block(
         b_, ranges, {layout_.keys, layout_.stages, stage_size(layout_)},
         [&](Value key) {
