@@ -178,6 +178,20 @@ TEST(Attention, MatrixUnits) {
   }
 }
 
+// Of so many keys that heads are taken by threes: the last of four is alone.
+TEST(Attention, HeadsThatCachesDoNotHoldTogether) {
+  const Inputs inputs(DType::bf16, 2, 2, 150, 70000, 16, 16);
+  const auto owner = host_graveyard();
+  const auto results = library::call("attention", inputs.nodes(owner),
+                                     Options{{"causal", {1}, {}}, {"window", {40}, {}}});
+  plan::DevicePlan plan = unit_plan(32);
+  plan.tuning.busy_tiles = 1;
+  InterpretedDevice device(plan);
+  const HostTensor want = reference_evaluate(*results[0]);
+  EXPECT_LE(error_of(device.evaluate(results[0]), want), 8e-3);
+  EXPECT_TRUE(device.kernels().contains("attention_units"));
+}
+
 // Few queries over so many keys that their products had better be on matrix units.
 TEST(Attention, PartsOnMatrixUnits) {
   struct Case {
