@@ -242,6 +242,14 @@ Value Builder::matrix_multiply(Value x, Value y) {
   return append(Opcode::matrix_multiply, x.type(), {x, y});
 }
 
+Value Builder::element_load(Var matrix, uint32_t element) {
+  return append(Opcode::element_load, kF32, {Value(this, matrix.id(), matrix.type())}, element);
+}
+
+void Builder::element_store(Var matrix, uint32_t element, Value v) {
+  append(Opcode::element_store, kF32, {Value(this, matrix.id(), matrix.type()), v}, element);
+}
+
 namespace {
 
 // 64-bit integers are exchanged as two words: devices need a feature to exchange them whole.

@@ -42,6 +42,7 @@ class Var {
   Value get() const;
   void set(Value v) const;
   Type type() const { return type_; }
+  uint32_t id() const { return id_; }
 
  private:
   Builder* builder_ = nullptr;
@@ -125,6 +126,8 @@ class Builder {
   Value matrix_multiply_add(Value a, Value b, Value sum);
   Value matrix_add(Value x, Value y);
   Value matrix_multiply(Value x, Value y);  // element by element
+  Value element_load(Var matrix, uint32_t element);
+  void element_store(Var matrix, uint32_t element, Value v);
 
   Value subgroup(Opcode op, Value v, uint32_t mask = 0);
   Value subgroup_shuffle(Value v, Value lane);

@@ -57,6 +57,7 @@ enum class Immediate : uint8_t {
   shared,     // index into Kernel::shared
   place,      // matrix_place()
   unrolling,  // Unrolling
+  element,    // of a matrix, of those that an invocation has
 };
 
 // What a type may be; what each means stands in ir/type_rules.cpp. Of results:
@@ -98,6 +99,8 @@ enum class Operand : uint8_t {
   pair_f32,
   index,
   variable,
+  variable_sum,
+  variable_matrix,
   buffer,
   factor_a,
   factor_b,
@@ -118,6 +121,8 @@ enum class Operand : uint8_t {
   X(ceil, arithmetic, none, none, f32, same)                                                      \
   X(trunc, arithmetic, none, none, f32, same)                                                     \
   X(round_even, arithmetic, none, none, f32, same)                                                \
+  /* 2^x as near as the device's instruction is: results below 2^-126 may be 0. */                \
+  X(exp2, arithmetic, none, none, f32, same)                                                      \
   X(add, arithmetic, none, none, number, same, same)                                              \
   X(sub, arithmetic, none, none, number, same, same)                                              \
   X(mul, arithmetic, none, none, number, same, same)                                              \
@@ -219,6 +224,11 @@ enum class Operand : uint8_t {
   X(matrix_multiply_add, matrix, joins, none, accumulator, factor_a, factor_b, same)              \
   X(matrix_add, matrix, joins, none, accumulator, same, same)                                     \
   X(matrix_multiply, matrix, joins, none, accumulator, same, same) /* element by element */       \
+  /* An element of the matrix in a variable, of those that the invocation has: as many as the     \
+     matrix has for each of the subgroup. Those of equal numbers are at equal places of all       \
+     accumulators. To f16 and bf16 an element is rounded to one of its neighbours. */             \
+  X(element_load, matrix, reads, element, one_f32, variable_sum)                                  \
+  X(element_store, matrix, writes, element, one_f32, variable_matrix, same)                       \
   /* Markers. */                                                                                  \
   X(if_begin, control, opens, none, none, condition)                                              \
   X(if_else, control, parts, none, none)                                                          \
@@ -288,6 +298,11 @@ inline constexpr bool closes_body(Opcode op) {
   return info(op).effect == Effect::closes || info(op).effect == Effect::parts;
 }
 
+inline constexpr bool is_variable(Operand rule) {
+  return rule == Operand::variable || rule == Operand::variable_sum ||
+         rule == Operand::variable_matrix;
+}
+
 // The memory that an instruction reads or writes.
 enum class Memory : uint8_t { none, variable, buffer, shared };
 inline constexpr Memory memory(Opcode op) {
@@ -297,7 +312,7 @@ inline constexpr Memory memory(Opcode op) {
   }
   if (row.operands.count == 0) return Memory::none;
   const Operand first = row.operands.rules[0];
-  return first == Operand::variable ? Memory::variable
+  return is_variable(first)         ? Memory::variable
          : first == Operand::buffer ? Memory::buffer
                                     : Memory::none;
 }

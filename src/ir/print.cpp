@@ -122,7 +122,8 @@ std::string to_string(const Kernel& k, uint32_t index) {
   const int placed = place_operands(inst.op);
   if (placed > 0) text += " " + place(k, inst);
   for (int i = placed; i < count; ++i) text += (i ? ", " : " ") + argument(k, inst, i);
-  if (row.immediate == Immediate::lane || row.immediate == Immediate::mask) {
+  if (row.immediate == Immediate::lane || row.immediate == Immediate::mask ||
+      row.immediate == Immediate::element) {
     text += ", " + std::to_string(inst.imm);
   }
   return text;

@@ -82,6 +82,10 @@ RuleCheck check(Operand rule, Type t, Type result, Type first) {
       return {t == Type{result.scalar}, "an element of the matrix"};
     case Operand::pair_f32:
       return {t == vec(kF32, 2), "f32x2"};
+    case Operand::variable_sum:
+      return {t == kAccumulator, "an accumulator of f32"};
+    case Operand::variable_matrix:
+      return {is_matrix(t) && is_float(t), "a cooperative matrix of floats"};
     case Operand::index:
       return {t == kU32 || t == kU64 || t == vec(kU32, 2), "an index: u32, u64 or u32x2"};
     case Operand::buffer:

@@ -30,6 +30,8 @@ constexpr CapabilityInfo kTable[] = {
     {"subgroup_ballot", &Capabilities::subgroup_ballot},
     {"subgroup_shuffle", &Capabilities::subgroup_shuffle},
     {"coopmat", &Capabilities::coopmat},
+    {"matrix_elements", &Capabilities::matrix_elements},
+    {"matrix_chains", &Capabilities::matrix_chains},
     {"preserve_f32", &Capabilities::preserve_f32},
     {"preserve_f64", &Capabilities::preserve_f64},
     {"denorm_preserve_f32", &Capabilities::denorm_preserve_f32},
@@ -87,6 +89,8 @@ Capabilities reported(const Snapshot& d) {
   // Wrong matrix units are switched off; before the self-test they count as right.
   const bool matrix_units = !d.probes.done || d.probes.matrix_units_exact;
   c.coopmat = f.cooperative_matrix && matrix_units;
+  c.matrix_elements = c.coopmat && (!d.probes.done || d.probes.matrix_elements_exact);
+  c.matrix_chains = c.coopmat && (!d.probes.done || d.probes.matrix_chains_exact);
   c.preserve_f32 = d.float32.signed_zero_inf_nan_preserve;
   c.preserve_f64 = d.float64.signed_zero_inf_nan_preserve;
   c.denorm_preserve_f32 = d.float32.denorm_preserve;
@@ -124,6 +128,8 @@ void disable(Capabilities& c, const std::vector<std::string>& names) {
   c.denorm_preserve_f64 &= c.f64;
   // Cooperative matrices need the Vulkan memory model; they are of f16, or of bf16 as well.
   c.coopmat &= c.memory_model && c.f16;
+  c.matrix_elements &= c.coopmat;
+  c.matrix_chains &= c.matrix_elements;
   c.bf16 &= c.coopmat;
   c.int8 &= c.coopmat;
   c.mixed_dot &= c.packed_dot;

@@ -34,6 +34,10 @@ struct Capabilities {
   bool subgroup_ballot = false;
   bool subgroup_shuffle = false;
   bool coopmat = false;       // VK_KHR_cooperative_matrix, subgroup scope
+  // Invocations have equal parts of its matrices; and those of sums are where those of a first
+  // factor are, so that one becomes the other element by element (probes).
+  bool matrix_elements = false;
+  bool matrix_chains = false;
   bool preserve_f32 = false;  // SignedZeroInfNanPreserve of each width
   bool preserve_f64 = false;
   bool denorm_preserve_f32 = false;

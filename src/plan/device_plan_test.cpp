@@ -212,6 +212,11 @@ TEST(DevicePlan, NothingIsAssumedBeforeTheProbes) {
   EXPECT_FALSE(after.int8 || after.packed_dot || after.mixed_dot);
   s.probes.matrix_units_exact = true;
   EXPECT_TRUE(make_plan(s).has.coopmat);
+  EXPECT_FALSE(make_plan(s).has.matrix_elements);
+  s.probes.matrix_chains_exact = true;
+  EXPECT_FALSE(make_plan(s).has.matrix_chains) << "elements are elsewhere";
+  s.probes.matrix_elements_exact = true;
+  EXPECT_TRUE(make_plan(s).has.matrix_chains);
   EXPECT_FALSE(make_plan(s).has.int8) << "that of integers failed";
   s.probes.integer_units_exact = s.probes.packed_dot_exact = true;
   EXPECT_TRUE(make_plan(s).has.int8 && make_plan(s).has.mixed_dot);

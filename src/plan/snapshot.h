@@ -111,6 +111,8 @@ struct Probes {
   bool packed_dot_exact = false;       // dot products of packed integers did
   bool bf16_conversion_exact = false;  // f32 to bf16 rounds to nearest even, and keeps subnormals
   bool f16_conversion_exact = false;   // so does f32 to f16, and f16 to f32 is exact
+  // Elements of matrices are where Capabilities say.
+  bool matrix_elements_exact = false, matrix_chains_exact = false;
   bool operator==(const Probes&) const = default;
 };
 

@@ -47,6 +47,8 @@ std::string describe(Engine& engine) {
   line(out, "f32 subnormals kept", yes(s.probes.f32_subnormals));
   line(out, "f32 fma fused", yes(s.probes.f32_fma_fused));
   line(out, "matrix units right", yes(s.probes.matrix_units_exact));
+  line(out, "matrix elements found", yes(s.probes.matrix_elements_exact));
+  line(out, "matrices chained", yes(s.probes.matrix_chains_exact));
   line(out, "integer units right", yes(s.probes.integer_units_exact));
   line(out, "packed dot right", yes(s.probes.packed_dot_exact));
   line(out, "f64 rate to f32", s.probes.f64_rate);

@@ -1,8 +1,10 @@
 #include "runtime/matrix_probe.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -158,6 +160,70 @@ MatrixCheck kernel_check(Elements result, Elements operands, std::string key,
   return check;
 }
 
+// Whether elements of sums are where the kernels take them to be: each is doubled, or all become a
+// factor that multiplies the identity. Without `factor`, the former.
+ir::Kernel elements_kernel(uint32_t lanes, std::optional<ir::Scalar> factor) {
+  ir::Builder b("probe_elements", lanes);
+  b.set_subgroup_size(lanes);
+  const Value in = b.buffer("a", ir::Access::read);
+  b.buffer("b", ir::Access::read);
+  const Value out = b.buffer("c", ir::Access::write);
+  const ir::Shared sums = b.shared("sums", ir::kF32, kWords);
+  const ir::Shared identity = b.shared("identity", ir::kU32, kWords / 2);
+  const Value lane = b.builtin(ir::Builtin::local_index);
+  const uint32_t one = factor == ir::Scalar::f16 ? 0x3c00 : 0x3f80;
+  for (uint32_t first = 0; first < kWords; first += lanes) {
+    b.shared_store(sums, lane + first, b.load(in, lane + first, ir::kF32));
+    if (first >= kWords / 2) continue;
+    const Value word = lane + first, row = word >> 3, column = (word & 7u) << 1;
+    const auto element = [&](Value c, uint32_t bits) {
+      return b.select(c == row, b.u32(bits), b.u32(0));
+    };
+    b.shared_store(identity, word, element(column, one) | element(column + 1u, one << 16));
+  }
+  b.barrier();
+  const ir::Var x = b.var(b.matrix_load(sums, b.u32(0), ir::kMatrixSide, ir::kAccumulator));
+  const ir::Var y = b.var(factor ? ir::factor(*factor, ir::Matrix::a) : ir::kAccumulator);
+  for (uint32_t e = 0; e < kWords / lanes; ++e) {
+    const Value v = b.element_load(x, e);
+    b.element_store(y, e, v + v);
+  }
+  Value result = y.get();
+  if (factor) {
+    const Value zeros = b.matrix_fill(b.bitcast(b.load(in, b.u32(0), ir::kU32), ir::kF32));
+    result = b.matrix_multiply_add(
+        result, b.matrix_load(identity, b.u32(0), 8, ir::factor(*factor, ir::Matrix::b)), zeros);
+  }
+  b.barrier();
+  b.matrix_store(sums, b.u32(0), ir::kMatrixSide, result);
+  b.barrier();
+  for (uint32_t first = 0; first < kWords; first += lanes) {
+    b.store(out, lane + first, b.shared_load(sums, lane + first));
+  }
+  return b.finish();
+}
+
+MatrixCheck elements_check(uint32_t lanes, std::optional<ir::Scalar> factor) {
+  MatrixCheck check =
+      kernel_check({DType::f32, kWords}, {DType::f32, kWords},
+                   "elements" + std::to_string(factor ? 1 + static_cast<int>(*factor) : 0),
+                   [=](const Region&) { return elements_kernel(lanes, factor); });
+  check.verdict =
+      factor ? &plan::Probes::matrix_chains_exact : &plan::Probes::matrix_elements_exact;
+  check.a.resize(storage(DType::f32, kWords));
+  check.b = check.a;
+  for (uint32_t i = 0; i < kWords; ++i) {
+    store_scalar(make_scalar(DType::f32, static_cast<double>(i)), check.a.data(), i);
+  }
+  check.is_right = [](std::span<const Bytes> c) {
+    for (uint32_t i = 0; i < kWords; ++i) {
+      if (to_double(load_scalar(DType::f32, c[0].data(), i)) != 2.0 * i) return false;
+    }
+    return true;
+  };
+  return check;
+}
+
 MatrixCheck dot_check(const plan::Capabilities& has) {
   const size_t cases = has.mixed_dot ? std::size(kDots) : std::size(kDots) - 1;
   MatrixCheck check = kernel_check({DType::u32, static_cast<int64_t>(cases) * kWords},
@@ -228,6 +294,22 @@ std::vector<MatrixCheck> matrix_checks(const kernels::Target& target) {
     MatrixCheck fast = product_check(t, Precision::fast, target);
     if (!fast.ways.empty()) checks.push_back(std::move(fast));
   }
+  const plan::DevicePlan& plan = *target.plan;
+  const auto has_elements = [&](plan::MatrixType factor) {
+    const auto is_of = [&](const plan::MatrixShape& s) {
+      return s.m == ir::kMatrixSide && s.n == ir::kMatrixSide && s.k == ir::kMatrixSide &&
+             s.a == factor && s.b == factor && s.accumulator == plan::MatrixType::f32;
+    };
+    return plan.has.coopmat && plan.fixed_subgroup_size &&
+           kWords / 2 % std::max(1u, plan.subgroup_size) == 0 &&
+           std::any_of(plan.matrix_shapes.begin(), plan.matrix_shapes.end(), is_of);
+  };
+  const bool has_f16 = plan.has.f16 && has_elements(plan::MatrixType::f16);
+  const bool has_bf16 = plan.has.bf16 && has_elements(plan::MatrixType::bf16);
+  const uint32_t lanes = plan.subgroup_size;
+  if (has_f16 || has_bf16) checks.push_back(elements_check(lanes, std::nullopt));
+  if (has_f16) checks.push_back(elements_check(lanes, ir::Scalar::f16));
+  if (has_bf16) checks.push_back(elements_check(lanes, ir::Scalar::bf16));
   for (DType a : {DType::s8, DType::u8}) {
     for (DType b : {DType::s8, DType::u8}) {
       MatrixCheck check = integer_check(a, b, target);

@@ -58,7 +58,7 @@ int failures(const Change& change) {
 
 TEST(MatrixProbe, RightUnitsPass) {
   const plan::DevicePlan plan = make_plan();
-  EXPECT_EQ(matrix_checks(kernels::make_target(plan)).size(), 5u + 3 + 1);
+  EXPECT_EQ(matrix_checks(kernels::make_target(plan)).size(), 5u + 3 + 3 + 1);
   EXPECT_EQ(failures([](ir::Kernel&) {}), 0);
 }
 
@@ -66,7 +66,7 @@ TEST(MatrixProbe, WrongUnitsFail) {
   // Factors by rows where they lie by columns, and the other way round.
   EXPECT_EQ(failures([](ir::Kernel& k) {
               for (ir::Inst& inst : k.body) {
-                const bool is_half = ir::is_float(inst.type);
+                const bool is_half = ir::is_float(inst.type) && ir::is_narrow(inst.type);
                 if (inst.op == ir::Opcode::matrix_load && is_half) {
                   inst.imm ^= ir::matrix_place(0, true);
                 }
@@ -83,6 +83,13 @@ TEST(MatrixProbe, WrongUnitsFail) {
               }
             }),
             7);
+  // Elements at other places.
+  EXPECT_EQ(failures([](ir::Kernel& k) {
+              for (ir::Inst& inst : k.body) {
+                if (inst.op == ir::Opcode::element_store) inst.imm ^= 1;
+              }
+            }),
+            3);
   // Bytes of the wrong sign.
   EXPECT_EQ(failures([](ir::Kernel& k) {
               for (ir::Inst& inst : k.body) {

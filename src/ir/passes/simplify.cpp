@@ -74,7 +74,7 @@ std::vector<bool> find_live(const std::vector<Inst>& body) {
     waiting.push_back(id);
   };
   for (uint32_t i = 0; i < body.size(); ++i) {
-    if (body[i].op == Opcode::var_store) {
+    if (memory(body[i].op) == Memory::variable && info(body[i].op).effect == Effect::writes) {
       stores[body[i].args[0]].push_back(i);
     } else if (!may_drop(body[i].op)) {
       need(i);

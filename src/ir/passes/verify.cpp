@@ -116,7 +116,7 @@ class Verifier {
       require(id < at_, "uses an operand that is not an earlier instruction");
       require(visible_[id], "uses a value outside of the body that defines it");
       const Inst& a = k_.body[id];
-      const bool wants_var = rule(i) == Operand::variable;
+      const bool wants_var = is_variable(rule(i));
       const bool wants_buffer = rule(i) == Operand::buffer;
       const bool is_buffer = a.op == Opcode::param && k_.params[a.imm].is_buffer;
       require(wants_var == (a.op == Opcode::var_decl),
@@ -172,6 +172,10 @@ class Verifier {
                 "has rows that are no whole number of elements of the shared array");
         break;
       }
+      case Immediate::element:
+        require(k_.subgroup_size > 0 && in.imm * k_.subgroup_size < elements(arg(0).type),
+                "names no element of an invocation");
+        break;
       case Immediate::unrolling:
         require(in.imm <= static_cast<uint64_t>(Unrolling::never), "is unrolled in no known way");
         break;

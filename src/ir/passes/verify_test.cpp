@@ -311,6 +311,28 @@ TEST(Verify, MatricesAreNoNumbers) {
   refused(Opcode::matrix_load, kA, {kOne, kOne}, 3, "names no shared array");
 }
 
+TEST(Verify, ElementsOfMatrices) {
+  constexpr Type kA = factor(Scalar::f16, Matrix::a);
+  Draft d;
+  d.kernel.subgroup_size = 32;
+  const uint32_t sums = d.add(Opcode::var_decl, kAccumulator, {});
+  const uint32_t a = d.add(Opcode::var_decl, kA, {});
+  const uint32_t s = d.add(Opcode::element_load, kF32, {sums}, 7);
+  d.add(Opcode::element_store, kF32, {a, s}, 7);
+  ASSERT_EQ(d.refusal(), "");
+  const auto refused = [&](Opcode op, Type type, std::initializer_list<uint32_t> args, uint64_t imm,
+                           const char* part) {
+    Draft bad = d;
+    bad.add(op, type, args, imm);
+    EXPECT_REFUSED(bad, part);
+  };
+  refused(Opcode::element_load, kF32, {sums}, 8, "names no element of an invocation");
+  refused(Opcode::element_load, kF32, {a}, 0, "must be an accumulator of f32");
+  refused(Opcode::element_store, kF32, {s, s}, 0, "does not name a variable");
+  d.kernel.subgroup_size = 0;
+  refused(Opcode::element_load, kF32, {sums}, 0, "names no element of an invocation");
+}
+
 TEST(Verify, NamesKernelAndInstruction) {
   Draft d;
   d.add(Opcode::add, kU32, {kOne, kTwo});

@@ -27,6 +27,8 @@ constexpr int64_t kDecodeRows = 16, kDecodeKeys = 128;
 constexpr int64_t kRowKeys = 2048;
 constexpr uint32_t kRowTeams = 4;
 constexpr uint32_t kRowChunks = 16;  // of a row of values: more take too many registers
+// From here on their products take longer than reading the keys, without matrix units.
+constexpr int64_t kUnitPartsKeys = 1024;
 // Of fewer queries matrices would be mostly empty.
 constexpr int64_t kUnitQueries = 16;
 
@@ -132,24 +134,73 @@ const char* row_obstacle(const AttentionProblem& p, const Target& target) {
   return nullptr;
 }
 
-// The largest blocks that registers hold the totals of: 64 columns for each invocation that has a
-// row.
+// Whether columns fill the matrices.
+bool fills_matrices(const AttentionSizes& s) {
+  return s.width % ir::kMatrixSide == 0 && s.value_width % ir::kMatrixSide == 0;
+}
+
+// Makes blocks, then stages, then workgroups smaller until shared memory holds them.
+template <typename Fits>
+void fit(uint32_t& others, uint32_t& stages, uint32_t& subgroups, const Fits& fits) {
+  while (!fits() && others > 32) others /= 2;
+  if (!fits()) stages = 1;
+  while (!fits() && others > ir::kMatrixSide) others /= 2;
+  while (!fits() && subgroups > 1) subgroups /= 2;
+}
+
+// The largest blocks of which registers hold the totals and the scores.
 UnitAttentionLayout unit_layout(const AttentionProblem& p, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
   UnitAttentionLayout layout;
   layout.options = p.options;
-  layout.lanes = std::max(1u, target.plan->subgroup_size);
+  layout.lanes = std::max(1u, plan.subgroup_size);
   layout.width = matrices(p.sizes.width);
   layout.value_width = matrices(p.sizes.value_width);
-  const bool is_wide = std::max(layout.width, layout.value_width) > 4;
-  layout.rows = is_wide && layout.lanes >= 2 * ir::kMatrixSide ? layout.lanes / 2 : layout.lanes;
+  layout.whole = fills_matrices(p.sizes);
+  layout.in_registers = plan.has.matrix_chains;
+  const bool is_narrow = std::max(layout.width, layout.value_width) <= 4;
+  layout.rows = is_narrow ? std::min(layout.lanes, 32u) : ir::kMatrixSide;
+  layout.keys = layout.rows > ir::kMatrixSide ? 32 : 64;
   layout.subgroups = std::max(1u, kUnitInvocations / layout.lanes);
+  fit(layout.keys, layout.stages, layout.subgroups,
+      [&] { return unit_shared_bytes(layout) <= plan.shared_memory_bytes; });
   layout.subgroups = fewer_subgroups(layout.subgroups, layout.rows, p.sizes.queries,
                                      p.sizes.batch * p.sizes.heads, target);
   return layout;
 }
 
+// Of a part on matrix units: subgroups have tiles of their own.
+UnitPartsLayout unit_parts_layout(const AttentionProblem& p, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  UnitPartsLayout layout;
+  layout.options = p.options;
+  layout.lanes = std::max(1u, plan.subgroup_size);
+  layout.subgroups = std::max(1u, kDecodeInvocations / layout.lanes);
+  layout.width = matrices(p.sizes.width);
+  layout.value_width = matrices(p.sizes.value_width);
+  layout.part = unit_part_of_keys(p.sizes.keys);
+  layout.in_registers = plan.has.matrix_chains;
+  const auto fits = [&] { return unit_parts_shared_bytes(layout) <= plan.shared_memory_bytes; };
+  layout.keys = std::max(layout.width, layout.value_width) <= 4 ? 32 : 16;
+  if (!fits()) layout.keys = 16;
+  while (!fits() && layout.subgroups > 1) layout.subgroups /= 2;
+  return layout;
+}
+
+const char* unit_parts_obstacle(const AttentionProblem& p, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  if (p.sizes.keys < kUnitPartsKeys) return "there are few keys";
+  if (const char* obstacle = decode_obstacle(p, target)) return obstacle;
+  if (const char* obstacle = unit_factors_obstacle(p, target)) return obstacle;
+  if (unit_parts_shared_bytes(unit_parts_layout(p, target)) > plan.shared_memory_bytes) {
+    return "the tiles do not fit into shared memory";
+  }
+  return nullptr;
+}
+
 const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
   if (const char* obstacle = unit_factors_obstacle(p, target)) return obstacle;
+  if (p.sizes.queries < kUnitQueries) return "there are too few queries";
   const plan::DevicePlan& plan = *target.plan;
   const UnitAttentionLayout layout = unit_layout(p, target);
   if (layout.lanes * layout.subgroups > plan.max_workgroup_invocations) {
@@ -158,7 +209,7 @@ const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
   if (unit_shared_bytes(layout) > plan.shared_memory_bytes) {
     return "the tiles do not fit into shared memory";
   }
-  if (divide_up(static_cast<uint64_t>(p.sizes.keys), 32) > plan.max_loop_iterations) {
+  if (divide_up(static_cast<uint64_t>(p.sizes.keys), layout.keys) > plan.max_loop_iterations) {
     return "the loop over keys is too long";
   }
   return nullptr;
@@ -197,8 +248,10 @@ const char* unit_factors_obstacle(const AttentionProblem& p, const Target& targe
   if (plan.subgroup_size > ir::kMatrixSide && !plan.has.subgroup_shuffle) {
     return "subgroups cannot shuffle";
   }
+  if (!plan.has.matrix_elements) return "elements of matrices are out of reach";
+  if (!plan.has.subgroup_ballot) return "subgroups cannot vote";
+  if (!p.scales) return "its scale is not positive";
   if (!p.has_chunks) return "its columns do not come in chunks of 16 bytes";
-  if (p.sizes.queries < kUnitQueries) return "there are too few queries";
   return nullptr;
 }
 
@@ -225,6 +278,12 @@ uint32_t combined_pairs(int64_t value_width) {
   return pairs;
 }
 
+uint32_t unit_part_of_keys(int64_t keys) {
+  uint32_t part = 128;
+  while (part < 1024 && keys > 64 * int64_t{part}) part *= 2;
+  return part;
+}
+
 uint32_t fewer_subgroups(uint32_t subgroups, uint32_t rows, int64_t all_rows, int64_t heads,
                          const Target& target) {
   const auto blocks = [&](uint32_t of) {
@@ -247,7 +306,8 @@ AttentionProblem attention_problem(const Region& region) {
   const Node& node = operation_of(*region.root);
   const auto& attr = node.attribute<AttentionAttr>();
   const AttentionOperands operands(attr);
-  AttentionProblem p{AttentionSizes(node), {}, false, false, false, false, false};
+  AttentionProblem p{AttentionSizes(node), {}};
+  p.scales = attr.scale > 0;
   AttentionOptions& o = p.options;
   o.type = node.inputs[0]->dtype;
   o.has_mask = attr.has_mask;
@@ -281,6 +341,8 @@ AttentionProblem attention_problem(const Region& region) {
 std::vector<AttentionCandidate> attention_candidates(const AttentionProblem& problem,
                                                      const Target& target) {
   return {{"attention_row", row_layout(problem, target), row_obstacle(problem, target)},
+          {"attention_unit_parts", unit_parts_layout(problem, target),
+           unit_parts_obstacle(problem, target)},
           {"attention_parts", decode_layout(problem, target), decode_obstacle(problem, target)},
           {"attention_units", unit_layout(problem, target), unit_obstacle(problem, target)},
           {"attention_shared", shared_layout(problem, target), shared_obstacle(problem, target)}};
@@ -312,18 +374,19 @@ size_t gradient_operand(const Node& node) {
 // Rows whose factors and totals stay in registers: of keys there are two totals.
 GradientUnitLayout gradient_unit_layout(const AttentionProblem& p, const Target& target,
                                         bool of_queries) {
+  const plan::DevicePlan& plan = *target.plan;
   GradientUnitLayout layout;
   layout.options = p.options;
   layout.of_queries = of_queries;
-  layout.lanes = std::max(1u, target.plan->subgroup_size);
+  layout.lanes = std::max(1u, plan.subgroup_size);
   layout.width = matrices(p.sizes.width);
   layout.value_width = matrices(p.sizes.value_width);
-  const bool is_narrow = of_queries && std::max(layout.width, layout.value_width) <= 4;
-  layout.rows = is_narrow ? layout.lanes : std::max(ir::kMatrixSide, layout.lanes / 2);
+  layout.whole = fills_matrices(p.sizes);
+  layout.in_registers = plan.has.matrix_chains;
+  layout.rows = ir::kMatrixSide;
   layout.subgroups = std::max(1u, kUnitInvocations / layout.lanes);
-  while (layout.subgroups > 1 && gradient_shared_bytes(layout) > target.plan->shared_memory_bytes) {
-    layout.subgroups /= 2;
-  }
+  fit(layout.others, layout.stages, layout.subgroups,
+      [&] { return gradient_shared_bytes(layout) <= plan.shared_memory_bytes; });
   const AttentionSizes& s = p.sizes;
   layout.subgroups = fewer_subgroups(layout.subgroups, layout.rows, of_queries ? s.queries : s.keys,
                                      s.batch * (of_queries ? s.heads : s.kv_heads), target);
@@ -334,6 +397,7 @@ GradientUnitLayout gradient_unit_layout(const AttentionProblem& p, const Target&
 const char* gradient_unit_obstacle(const Region& region, const AttentionProblem& p,
                                    const Target& target) {
   if (const char* obstacle = unit_factors_obstacle(p, target)) return obstacle;
+  if (p.sizes.queries < kUnitQueries) return "there are too few queries";
   const Node& node = operation_of(*region.root);
   const auto gradient = gradient_operand(node);
   if (!has_groups(region, gradient, node.inputs[gradient]->shape, 8)) {
@@ -350,8 +414,8 @@ const char* gradient_unit_obstacle(const Region& region, const AttentionProblem&
   }
   const auto others = static_cast<uint64_t>(
       std::max(p.sizes.keys, p.sizes.queries * (p.sizes.heads / p.sizes.kv_heads)));
-  // An iteration for each block and one within it.
-  if (2 * divide_up(others, 32) > target.plan->max_loop_iterations) return "the loop is too long";
+  if (divide_up(others, ir::kMatrixSide) > target.plan->max_loop_iterations)
+    return "the loop is too long";
   return nullptr;
 }
 

@@ -16,11 +16,12 @@ struct AttentionProblem {
   bool query_groups = false, key_groups = false, value_groups = false,
        result_groups = false;  // of four columns
   bool has_chunks = false;     // of 16 bytes, of queries, keys and values
+  bool scales = false;         // the larger a product, the larger its score
 };
 AttentionProblem attention_problem(const Region& region);
 
-using AttentionLayout =
-    std::variant<SharedAttentionLayout, UnitAttentionLayout, DecodeLayout, RowAttentionLayout>;
+using AttentionLayout = std::variant<SharedAttentionLayout, UnitAttentionLayout, DecodeLayout,
+                                     UnitPartsLayout, RowAttentionLayout>;
 // Whether columns are adjacent, and so many of every row begin at a multiple of as many elements.
 bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several);
 // Subgroups of a workgroup on matrix units that has so many rows each: no more than there are rows

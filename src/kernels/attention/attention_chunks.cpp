@@ -9,7 +9,8 @@ using ir::Value;
 
 AttentionChunks::AttentionChunks(ir::Builder& b, const KernelArguments& arguments,
                                  const AttentionScores& scores, int operand, DType type,
-                                 uint32_t rows, uint32_t chunks, Value width, uint32_t threads)
+                                 uint32_t rows, uint32_t chunks, Value width, uint32_t threads,
+                                 Value local)
     : b_(b),
       arguments_(arguments),
       scores_(scores),
@@ -18,7 +19,8 @@ AttentionChunks::AttentionChunks(ir::Builder& b, const KernelArguments& argument
       rows_(rows),
       chunks_(chunks),
       width_(width) {
-  const Value zero = b_.u32(0), local = b_.builtin(ir::Builtin::local_index);
+  const Value zero = b_.u32(0);
+  if (!local.exists()) local = b_.builtin(ir::Builtin::local_index);
   for (uint32_t first = 0; first < rows * chunks; first += threads) {
     const Value index = local + first;
     Slot slot;
@@ -32,29 +34,37 @@ AttentionChunks::AttentionChunks(ir::Builder& b, const KernelArguments& argument
 
 void AttentionChunks::load(Value head, Value first, Value end) {
   const Value zero = b_.u32(0), zeros = b_.pack({zero, zero, zero, zero});
+  const Value start = scores_.start(operand_, head, zero) / elements_;
+  const Value distance = scores_.row_stride(operand_) / elements_;
   for (const Slot& slot : slots_) {
-    const Value row = first + slot.row, column = slot.chunk * elements_;
-    const Value at = scores_.start(operand_, head, b_.binary(Opcode::min, row, end - 1u)) +
-                     b_.binary(Opcode::min, column, width_ - elements_);
-    const Value loaded = b_.load(arguments_.operand(operand_), at / elements_, kChunkType);
-    slot.value.set(b_.select((row < end) & (column < width_), loaded, zeros));
+    const Value row = b_.binary(Opcode::min, first + slot.row, end - 1u);
+    Value chunk = slot.chunk;
+    if (width_) chunk = b_.binary(Opcode::min, chunk, width_ / elements_ - 1u);
+    Value loaded =
+        b_.load(arguments_.operand(operand_), start + row * distance + chunk, kChunkType);
+    if (width_) loaded = b_.select(slot.chunk * elements_ < width_, loaded, zeros);
+    slot.value.set(loaded);
   }
 }
 
-void AttentionChunks::store() const {
+void AttentionChunks::store(Value behind) const {
   for (const Slot& slot : slots_) {
     const auto put = [&] {
-      b_.shared_store(shared_, slot.row * stride(chunks_) + slot.chunk + first_, slot.value.get());
+      Value at = slot.row * stride(chunks_) + slot.chunk + first_;
+      if (behind) at = at + behind;
+      b_.shared_store(shared_, at, slot.value.get());
     };
     slot.is_there ? b_.if_(slot.is_there, put) : put();
   }
 }
 
 Value AttentionChunks::matrix(ir::Type type, Value row, uint32_t row_block, uint32_t column_block,
-                              bool by_columns) const {
+                              bool by_columns, Value behind) const {
   const uint32_t distance = stride(chunks_);
   const uint32_t at = first_ + row_block * ir::kMatrixSide * distance + column_block * 2;
-  return b_.matrix_load(shared_, row * distance + at, distance, type, by_columns);
+  Value index = row * distance + at;
+  if (behind) index = index + behind;
+  return b_.matrix_load(shared_, index, distance, type, by_columns);
 }
 
 }  // namespace nxv::kernels

@@ -17,10 +17,15 @@ inline uint32_t chunk_elements(DType type) {
 
 class AttentionChunks {
  public:
-  // `rows` rows of an operand, of at most so many chunks; `width`: how many elements.
+  // `rows` rows of an operand, of at most so many chunks; `width`: how many elements. So many
+  // invocations share them, of which this is number `local`: else those of the workgroup.
   AttentionChunks(ir::Builder& b, const KernelArguments& arguments, const AttentionScores& scores,
                   int operand, DType type, uint32_t rows, uint32_t chunks, ir::Value width,
-                  uint32_t threads);
+                  uint32_t threads, ir::Value local = {});
+  // Of rows that have all of their chunks.
+  AttentionChunks(ir::Builder& b, const KernelArguments& arguments, const AttentionScores& scores,
+                  int operand, DType type, uint32_t rows, uint32_t chunks, uint32_t threads)
+      : AttentionChunks(b, arguments, scores, operand, type, rows, chunks, {}, threads) {}
 
   static uint32_t stride(uint32_t chunks) { return chunks | 1; }
   uint32_t size() const { return rows_ * stride(chunks_); }
@@ -29,16 +34,19 @@ class AttentionChunks {
     first_ = first;
   }
 
-  // Loads this invocation's chunks of the rows from `first` on; those from `end` on are 0.
+  // Loads this invocation's chunks of the rows from `first` on; those from `end` on are as the one
+  // before it.
   void load(ir::Value head, ir::Value first, ir::Value end);
-  void store() const;
+  // To their place, and so many elements of the array behind it.
+  void store(ir::Value behind = {}) const;
   // A chunk of a row.
   ir::Value chunk(ir::Value row, uint32_t chunk) const {
     return b_.shared_load(shared_, row * stride(chunks_) + (first_ + chunk));
   }
-  // Of halves: the matrix at rows 16 * row_block + `row`, columns 16 * column_block.
+  // Of halves: the matrix at rows 16 * row_block + `row`, columns 16 * column_block, so many
+  // elements of the array behind the place.
   ir::Value matrix(ir::Type type, ir::Value row, uint32_t row_block, uint32_t column_block,
-                   bool by_columns) const;
+                   bool by_columns, ir::Value behind = {}) const;
 
  private:
   struct Slot {

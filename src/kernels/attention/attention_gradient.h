@@ -40,7 +40,11 @@ struct GradientUnitLayout {
   uint32_t subgroups = 4;               // of a workgroup
   uint32_t rows = 16;                   // of a subgroup
   uint32_t width = 4, value_width = 4;  // in matrices
+  uint32_t others = 64;                 // of a block
+  uint32_t stages = 2;                  // blocks in shared memory
   Choice<bool> of_queries = false;
+  Choice<bool> whole = true;         // columns fill the matrices
+  Choice<bool> in_registers = true;  // Capabilities::matrix_chains
   Choice<int> first = -1, second = -1;
 };
 uint32_t gradient_shared_bytes(const GradientUnitLayout& layout);

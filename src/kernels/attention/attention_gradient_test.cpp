@@ -142,6 +142,9 @@ TEST(AttentionGradient, AgreesWithTheReference) {
     d.name += ", workgroups of several";
     d.plan.tuning.busy_tiles = 1;
     devices.push_back(d);
+    d.name += ", without chains";
+    d.plan.has.matrix_chains = false;
+    devices.push_back(d);
   }
   for (const AbsentDevice& d : devices) {
     InterpretedDevice device(d.plan, d.interpreter);

@@ -42,6 +42,13 @@ class AttentionScores {
   // Of the queries that see some of so many keys.
   Range queries_of(ir::Value first_key, uint32_t keys, uint32_t block) const;
 
+  // Within a range of keys (queries), of which blocks begin where its begin says, those whole
+  // blocks that all of the rows (of keys) up to the last see; in the middle, or empty.
+  Range keys_all_see(const Range& keys, ir::Value first_row, ir::Value last_row,
+                     uint32_t block) const;
+  Range queries_all_see(const Range& queries, ir::Value first_key, ir::Value last_key,
+                        uint32_t block) const;
+
   // What a score takes from memory beside its product, which may be loaded ahead; both may be none.
   struct Addends {
     ir::Value bias, mask;
@@ -71,6 +78,9 @@ class AttentionScores {
   // Whether each of the rows, up to and with the last, sees each of the keys.
   ir::Value all_see(ir::Value first_row, ir::Value last_row, ir::Value first_key,
                     ir::Value last_key) const;
+  // Whether some of the rows may see some of the keys.
+  ir::Value some_see(ir::Value first_row, ir::Value last_row, ir::Value first_key,
+                     ir::Value last_key) const;
   // A product of scale alone is the score.
   bool only_scales() const { return !options_.has_cap && !options_.has_bias && !options_.has_mask; }
   // The score of the head that has no value.
@@ -81,6 +91,7 @@ class AttentionScores {
 
   // Where an operand's element {batch, head, row, 0} lies, and the distance of columns.
   ir::Value start(int operand, ir::Value head, ir::Value row) const;
+  ir::Value row_stride(int operand) const { return strides(operand)[2]; }
   ir::Value column_stride(int operand) const { return strides(operand)[3]; }
 
  private:
@@ -88,8 +99,13 @@ class AttentionScores {
   ir::Value offset(int operand) const;
   // Of an operand of one axis.
   ir::Value element(int operand, ir::Value index, DType type) const;
+  struct Place {
+    ir::Value head, block;  // the head of all entries of the batch
+  };
+  Place place_of(ir::Value group) const;
   void select_batch(ir::Value batch);
   ir::Value distance(ir::Value row, ir::Value key) const;  // s32
+  Range whole_blocks(const Range& all, ir::Value first, ir::Value end, uint32_t block) const;
   ir::Value signed_word(uint32_t Words::*member) const {
     return b_.bitcast(words_[member], ir::kS32);
   }

@@ -39,6 +39,7 @@ Id floor(Translation& t, const Inst& inst) { return t.glsl_unary(inst, GLSLstd45
 Id ceil(Translation& t, const Inst& inst) { return t.glsl_unary(inst, GLSLstd450Ceil); }
 Id trunc(Translation& t, const Inst& inst) { return t.glsl_unary(inst, GLSLstd450Trunc); }
 Id round_even(Translation& t, const Inst& inst) { return t.glsl_unary(inst, GLSLstd450RoundEven); }
+Id exp2(Translation& t, const Inst& inst) { return t.glsl_unary(inst, GLSLstd450Exp2); }
 
 Id add(Translation& t, const Inst& inst) {
   return exact_binary(t, inst, Op::OpFAdd, Op::OpIAdd, Op::OpIAdd);

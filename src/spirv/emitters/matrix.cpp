@@ -23,6 +23,14 @@ Place place(Translation& t, const Inst& inst) {
   return {pointer, t.module.u32(word(layout)), t.arg(inst, 1)};
 }
 
+// An element of a matrix that is in a variable.
+Id element(Translation& t, const Inst& inst) {
+  const ir::Type type{t.arg_type(inst, 0).scalar};
+  return t.result_of(t.module.variable_pointer(spv::StorageClass::Function, type),
+                     Op::OpAccessChain,
+                     {t.arg(inst, 0), t.module.u32(static_cast<uint32_t>(inst.imm))});
+}
+
 }  // namespace
 
 Id matrix_fill(Translation& t, const Inst& inst) {
@@ -62,6 +70,18 @@ Id matrix_add(Translation& t, const Inst& inst) {
 
 Id matrix_multiply(Translation& t, const Inst& inst) {
   return t.exact(inst.type, t.binary(inst, by_type(inst.type, Op::OpFMul, Op::OpIMul, Op::OpIMul)));
+}
+
+Id element_load(Translation& t, const Inst& inst) {
+  return t.result(inst.type, Op::OpLoad, {element(t, inst)});
+}
+
+Id element_store(Translation& t, const Inst& inst) {
+  const ir::Type type{t.arg_type(inst, 0).scalar};
+  Id value = t.arg(inst, 1);
+  if (type != inst.type) value = t.result_of(t.module.type(type), Op::OpFConvert, {value});
+  t.statement(Op::OpStore, {element(t, inst), value});
+  return 0;
 }
 
 }  // namespace nxv::spirv::emitters

@@ -163,10 +163,13 @@ class SampleBuilder {
         return one_u32(n);
       case Operand::one_element:  // alike in a subgroup
         return element_of(case_.type);
-      case Operand::variable: {
-        const Value set = input(case_.type);
-        variable_ = b_.append(Opcode::var_decl, case_.type, {});
-        b_.append(Opcode::var_store, case_.type, {variable_, set});
+      case Operand::variable:
+      case Operand::variable_sum:
+      case Operand::variable_matrix: {
+        const Type type = case_.operands[n];
+        const Value set = input(type);
+        variable_ = b_.append(Opcode::var_decl, type, {});
+        b_.append(Opcode::var_store, type, {variable_, set});
         return variable_;
       }
       default:
@@ -213,8 +216,8 @@ class SampleBuilder {
     if (uses_array()) {
       b_.barrier();
       keep_array(array_, array_elements());
-    } else if (case_.op == Opcode::var_store) {
-      keep_value(Var(&b_, variable_.id(), case_.type).get());
+    } else if (memory(case_.op) == Memory::variable && row_.effect == Effect::writes) {
+      keep_value(Var(&b_, variable_.id(), case_.operands[0]).get());
     } else if (case_.op == Opcode::var_decl) {
       const Var declared(&b_, v.id(), case_.type);
       declared.set(input(case_.type));
@@ -291,6 +294,7 @@ std::vector<uint64_t> variants(const Case& c) {
       return {1};
     case Immediate::place:
     case Immediate::unrolling:
+    case Immediate::element:
       return {0, 1};
     default:
       return {0};

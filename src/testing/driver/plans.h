@@ -70,6 +70,7 @@ inline std::vector<AbsentDevice> absent_devices() {
                        {16, 16, 32, MatrixType::s8, MatrixType::s8, MatrixType::s32},
                        {16, 16, 32, MatrixType::u8, MatrixType::u8, MatrixType::u32}};
     s.probes.matrix_units_exact = s.probes.integer_units_exact = true;
+    s.probes.matrix_elements_exact = s.probes.matrix_chains_exact = true;
   };
   add("discrete", true, [](Snapshot&) {});
   add("subgroups of 64", true, subgroups_of(64));

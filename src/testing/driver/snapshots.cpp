@@ -99,6 +99,7 @@ void add_matrix_units(Snapshot& s, std::vector<MatrixShape> shapes) {
   s.features.cooperative_matrix = s.features.bfloat16 = s.features.int8 = true;
   s.matrix_shapes = std::move(shapes);
   s.probes.matrix_units_exact = s.probes.integer_units_exact = true;
+  s.probes.matrix_elements_exact = s.probes.matrix_chains_exact = true;
 }
 
 // Fast dot products of packed integers.

@@ -161,6 +161,9 @@ void ceil(Execution& s) {
 void trunc(Execution& s) {
   unary_float(s, [](auto v) { return std::trunc(v); });
 }
+void exp2(Execution& s) {
+  unary_float(s, [](auto v) { return std::exp2(v); });
+}
 // The rounding mode of the host.
 void round_even(Execution& s) {
   unary_float(s, [](auto v) { return std::nearbyint(v); });

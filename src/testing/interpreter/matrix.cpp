@@ -177,6 +177,30 @@ void matrix_multiply_add(Execution& s) {
 
 void matrix_add(Execution& s) { element_by_element(s, ir::Opcode::add); }
 
+// Element i of an invocation: of the matrix by rows, every so many from its lane on.
+void element_load(Execution& s) {
+  const auto size = s.m.subgroup_size;
+  s.m.each_active([&](uint32_t w) {
+    s.out[w] = matrix_of(s.m, s.inst.args[0], w - w % size)[s.inst.imm * size + w % size];
+  });
+}
+
+void element_store(Execution& s) {
+  const auto size = s.m.subgroup_size;
+  const ir::Scalar scalar = s.arg_type(0).scalar;
+  s.m.each_active([&](uint32_t w) {
+    uint64_t bits = s.arg(1)[w];
+    if (scalar != ir::Scalar::f32) {
+      uint16_t half = 0;
+      const DType type = scalar == ir::Scalar::f16 ? DType::f16 : DType::bf16;
+      store_scalar(make_scalar(type, from_bits<float>(bits)),
+                   reinterpret_cast<std::byte*>(&half), 0);
+      bits = half;
+    }
+    matrix_of(s.m, s.inst.args[0], w - w % size)[s.inst.imm * size + w % size] = bits;
+  });
+}
+
 void matrix_multiply(Execution& s) { element_by_element(s, ir::Opcode::mul); }
 
 }  // namespace nxv::testing::evaluations

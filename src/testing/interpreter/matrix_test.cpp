@@ -73,6 +73,35 @@ TEST(Interpreter, CooperativeMatrices) {
   }
 }
 
+// Each invocation negates its elements, and stores them as halves.
+TEST(Interpreter, ElementsOfMatrices) {
+  Builder b("elements", 64);
+  b.set_subgroup_size(32);
+  const Value from = b.buffer("from", Access::read), to = b.buffer("to", Access::write);
+  const ir::Shared sums = b.shared("sums", ir::kF32, 256),
+                   halves = b.shared("halves", ir::kU32, 128);
+  const Value i = b.builtin(Builtin::local_index);
+  for (uint32_t at = 0; at < 256; at += 64) {
+    b.shared_store(sums, i + at, b.load(from, i + at, ir::kF32));
+  }
+  b.barrier();
+  b.if_(i < 32u, [&] {
+    const ir::Var x = b.var(b.matrix_load(sums, b.u32(0), 16, ir::kAccumulator));
+    const ir::Var y = b.var(ir::factor(ir::Scalar::bf16, ir::Matrix::a));
+    for (uint32_t e = 0; e < 8; ++e) b.element_store(y, e, -b.element_load(x, e));
+    b.matrix_store(halves, b.u32(0), 8, y.get());
+  });
+  b.barrier();
+  for (uint32_t at = 0; at < 128; at += 64) b.store(to, i + at, b.shared_load(halves, i + at));
+  std::vector<float> numbers(256);
+  for (uint32_t n = 0; n < 256; ++n) numbers[n] = static_cast<float>(n);
+  std::vector<uint32_t> words(128);
+  run(b.finish(), {}, std::vector{Argument::buffer(numbers), Argument::buffer(words)});
+  for (uint32_t n = 0; n < 256; ++n) {
+    EXPECT_EQ(words[n / 2] >> (n % 2 * 16) & 0xffff, std::bit_cast<uint32_t>(-numbers[n]) >> 16);
+  }
+}
+
 // 16 rows of 32 steps by 16 columns of 32 steps.
 TEST(Interpreter, MatricesOfIntegers) {
   const auto multiplied = [](ir::Scalar x, ir::Scalar y, const std::vector<uint32_t>& bytes) {
