@@ -49,8 +49,10 @@ class Mutants {
     const NodeRef w = dice_.chance(50) ? op(Op::divide, e, sums)
                                        : op(Op::multiply, op(Op::divide, number(1), sums), e);
     const NodeRef o = dot(w, v, {{3}, {2}, {0, 1}, {0, 1}});
-    std::vector<NodeRef> values =
-        written_gradients(o, cube(), std::vector{q, k, v}, dice_.chance(50));
+    std::vector<NodeRef> values;
+    if (dice_.chance(70)) {
+      values = written_gradients(o, cube(), std::vector{q, k, v}, dice_.chance(50));
+    }
     values.push_back(o);
     return common_values(values);
   }
@@ -130,12 +132,12 @@ class Mutants {
   GraveyardRef yard_ = host_graveyard();
 };
 
-bool has_gradient(const std::vector<NodeRef>& values) {
+bool has_attention(const std::vector<NodeRef>& values) {
   std::vector<NodeRef> order;
   std::unordered_map<const Node*, NodeRef> seen;
   for (const NodeRef& x : values) collect(x, order, seen);
   return std::any_of(order.begin(), order.end(),
-                     [](const NodeRef& x) { return x->op == Op::attention_gradient; });
+                     [](const NodeRef& x) { return x->op == Op::attention; });
 }
 
 TEST(RecognisedMutants, AnswerTheSame) {
@@ -148,9 +150,8 @@ TEST(RecognisedMutants, AnswerTheSame) {
     const auto values = common_values(is_original ? original : mutants.mutated(original));
     const auto made =
         recognised_attention(values, [](DType, const AttentionSizes&, bool) { return true; });
-    if (is_original && has_gradient(made)) ++originals;
-    if (made[0].get() == values[0].get() && made.back().get() == values.back().get()) continue;
-    if (has_gradient(made)) ++recognised;
+    if (!has_attention(made)) continue;
+    ++(is_original ? originals : recognised);
     for (size_t v = 0; v < values.size(); ++v) {
       const HostTensor expected = reference_evaluate(*values[v]),
                        got = reference_evaluate(*made[v]);
@@ -167,8 +168,8 @@ TEST(RecognisedMutants, AnswerTheSame) {
     }
   }
   EXPECT_EQ(originals, kGraphs / 10);
-  // Some mutants are recognised: such as read what is the same.
-  EXPECT_GT(recognised, originals);
+  // Such as read what is the same.
+  EXPECT_GT(recognised, kGraphs / 10);
 }
 
 }  // namespace
