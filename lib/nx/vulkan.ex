@@ -559,7 +559,7 @@ defmodule Nx.Vulkan do
     * `:soft_cap` - scores s become `soft_cap * tanh(s / soft_cap)`
     * `:bias` - a tensor that is added to scores; broadcasts to `{batch, heads, queries, keys}`
     * `:mask` - a tensor of the same kind: where it is 0, scores become `:masked`, by default -infinity
-    * `:masked` - that number
+    * `:masked` - that number; in definitions, which may have gradients, not below -30 000
     * `:sinks` - a tensor `{heads}`: a score more in each row, which has no value
     * `:heads_axis` - 2 where all tensors are `{batch, length, heads, width}` instead
 

@@ -24,6 +24,11 @@ struct AttentionOperands {
   }
 };
 
+// A score that is replaced with this or less counts as -infinity in a row that sees a key. Where
+// weights are computed again from the logarithms of their sums, scores are replaced with no less:
+// such a logarithm would not tell how many are in a row that sees none.
+inline constexpr double kMasked = -30000;
+
 struct AttentionSizes {
   int64_t batch = 1, heads = 1, kv_heads = 1, queries = 1, keys = 1, width = 1, value_width = 1;
 

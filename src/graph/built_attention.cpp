@@ -8,7 +8,6 @@
 #include "graph/build.h"
 #include "graph/building.h"
 #include "graph/narrowed.h"
-#include "graph/recognised_attention.h"
 #include "graph/seen_keys.h"
 
 namespace nxv {

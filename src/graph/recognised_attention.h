@@ -31,6 +31,4 @@ using AttentionPays = std::function<bool(DType, const AttentionSizes&, bool with
 std::vector<NodeRef> recognised_attention(std::span<const NodeRef> values,
                                           const AttentionPays& pays);
 
-inline constexpr double kMasked = -30000;
-
 }  // namespace nxv

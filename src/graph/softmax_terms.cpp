@@ -84,14 +84,15 @@ std::optional<SoftmaxTerms> SoftmaxTerms::times(const SoftmaxTerms& other) const
 std::optional<SoftmaxTerms> SoftmaxTerms::over(const SoftmaxTerms& divisor) const {
   if (divisor.terms_.size() != 1) return {};
   const Term& d = divisor.terms_[0];
-  if (d.of != Of::one || d.masks != 0) return {};
-  return times(SoftmaxTerms(Term{-d.powers, -d.sums, Of::one, 0, 1 / d.factor}));
+  // Powers may be 0.
+  if (d.of != Of::one || d.masks != 0 || d.powers != 0) return {};
+  return times(SoftmaxTerms(Term{0, -d.sums, Of::one, 0, 1 / d.factor}));
 }
 
 std::optional<SoftmaxTerms> SoftmaxTerms::row_sums(int64_t columns) const {
   SoftmaxTerms sums;
   for (Term t : terms_) {
-    if (t.masks != 0 || t.powers < 0 || t.powers > 1) return {};
+    if (t.masks != 0 || t.powers > 1) return {};
     if (t.powers == 1 && t.of == Of::gradient) {
       t.of = Of::row;
     } else if (t.powers == 1) {

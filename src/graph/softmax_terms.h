@@ -16,7 +16,7 @@ class SoftmaxTerms {
  public:
   enum class Of : uint8_t { one, gradient, row };  // 1, D, R
   struct Term {
-    int powers = 0, sums = 0;  // exponents
+    int powers = 0, sums = 0;  // exponents; that of powers is not negative
     Of of = Of::one;
     uint32_t masks = 0;  // a bit for each that hides it
     double factor = 1;

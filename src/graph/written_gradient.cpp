@@ -75,10 +75,12 @@ class GradientReading {
   }
 
  private:
-  // Of a node: terms, or numbers of the largest scores of a row.
+  // Of a node: terms, or marks at the largest scores of a row, or how many of these there are.
+  enum class Kind : uint8_t { terms, marks, counts };
   struct Value {
     SoftmaxTerms terms;
-    bool counts = false;
+    Kind kind = Kind::terms;
+    bool is_terms() const { return kind == Kind::terms; }
   };
   using MaybeValue = std::optional<Value>;
 
@@ -127,7 +129,7 @@ class GradientReading {
       }
       const MaybeValue inside = value(view->base);
       const auto other = matrix_view(sink.inputs[1 - side]);
-      return inside && other && !is_inside(other->base.get()) &&
+      return inside && inside->is_terms() && other && !is_inside(other->base.get()) &&
              add_product(sink, side, is_in_order, inside->terms, *other);
     }
     return false;
@@ -213,10 +215,11 @@ class GradientReading {
   MaybeValue value_inside(const Node& x) {
     if (&x == w_.powers) return of_terms(SoftmaxTerms({1, 0, SoftmaxTerms::Of::one, 0, 1}));
     if (&x == w_.sums) return of_terms(SoftmaxTerms({0, 1, SoftmaxTerms::Of::one, 0, 1}));
-    if (x.op == Op::equal) return finds_maxima(x) ? MaybeValue(Value{{}, true}) : MaybeValue();
+    if (x.op == Op::equal)
+      return finds_maxima(x) ? MaybeValue(Value{{}, Kind::marks}) : MaybeValue();
     if (!is_read_through(x.op) || x.op == Op::transpose) return {};
     MaybeValue made = x.op == Op::select ? selected(x) : computed(x);
-    return made && (made->counts || is_factor_type(x.dtype)) ? made : MaybeValue();
+    return made && (!made->is_terms() || is_factor_type(x.dtype)) ? made : MaybeValue();
   }
 
   // Whether it compares scores with the largest of their rows, of which there is one at least.
@@ -242,30 +245,32 @@ class GradientReading {
       case Op::reshape:
         return a;
       case Op::broadcast:
-        return a->counts || is_spread_row(x, a->terms) ? a : MaybeValue();
+        return is_spread_row(x, *a) ? a : MaybeValue();
       case Op::negate:
-        return a->counts ? MaybeValue() : Value{a->terms.times(-1)};
+        return a->is_terms() ? Value{a->terms.times(-1)} : MaybeValue();
       case Op::sum:
-        if (a->counts) return a;
         if (!reduces_rows(x, keys_) || x.inputs[0]->count != scores_) return {};
-        return of_terms(a->terms.row_sums(keys_));
+        if (a->kind == Kind::marks) return Value{{}, Kind::counts};
+        return a->is_terms() ? of_terms(a->terms.row_sums(keys_)) : MaybeValue();
       default:
         return combined(x.op, *a, x.inputs[1]);
     }
   }
 
-  bool is_spread_row(const Node& x, const SoftmaxTerms& terms) const {
+  bool is_spread_row(const Node& x, const Value& row) const {
     if (x.count == x.inputs[0]->count) return true;
-    return terms.is_of_rows() && x.count == scores_ && spreads_rows(x, keys_);
+    if (x.count != scores_ || !spreads_rows(x, keys_)) return false;
+    return row.is_terms() ? row.terms.is_of_rows() : row.kind == Kind::counts;
   }
 
   MaybeValue combined(Op op, const Value& a, const NodeRef& second) {
     const MaybeValue b = value(second);
     if (!b) return {};
-    if (a.counts || b->counts) {
+    if (!a.is_terms()) return {};
+    if (!b->is_terms()) {
       // What cancels is spread over the largest scores, however many these are.
-      const bool is_spread = b->counts && (op == Op::multiply || op == Op::divide);
-      return is_spread && !a.counts && a.terms.is_zero() ? a : MaybeValue();
+      const Op spreads = b->kind == Kind::marks ? Op::multiply : Op::divide;
+      return op == spreads && a.terms.is_zero() ? MaybeValue(a) : MaybeValue();
     }
     switch (op) {
       case Op::add:
@@ -288,7 +293,7 @@ class GradientReading {
       if (without_reshapes(mask.condition).get() != condition.get()) continue;
       if (constant_number(*x.inputs[3 - seen]) != 0.0) return {};
       const MaybeValue shown = value(x.inputs[seen]);
-      if (!shown || shown->counts) return {};
+      if (!shown || !shown->is_terms()) return {};
       return Value{shown->terms.masked(static_cast<int>(i))};
     }
     return {};

@@ -1,4 +1,5 @@
 // Attention.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -20,6 +21,7 @@ class Attention {
   std::vector<NodeRef> build() {
     take(0);
     attr_.has_statistics = a_.flag("statistics");
+    if (attr_.has_statistics) limit_masked();
     Shape shape = {size(0, 0), size(0, 1), size(0, 2), size(2, 3)};
     const Shape rows(shape.begin(), shape.end() - 1);
     const DType type = inputs_[0]->dtype, stored = stored_type({2});
@@ -37,6 +39,7 @@ class Attention {
   std::vector<NodeRef> build_gradient() {
     if (a_.tensors().size() < 6) a_.fail("needs at least six operands");
     take(3);
+    limit_masked();
     const DType type = inputs_[0]->dtype, stored = stored_type({0, 2});
     const auto last = a_.tensors().last(3);
     const Shape shape = {size(0, 0), size(0, 1), size(0, 2), size(2, 3)};
@@ -91,6 +94,10 @@ class Attention {
       if (size(i, 3) * storage_bytes(type) % 4 != 0) return DType::f32;
     }
     return type;
+  }
+
+  void limit_masked() {
+    if (std::isfinite(attr_.masked)) attr_.masked = std::max(attr_.masked, kMasked);
   }
 
   // All operands but the last few, and options.

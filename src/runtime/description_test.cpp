@@ -1,6 +1,7 @@
 // What people are told of programs is what they do.
 #include "runtime/description.h"
 
+#include "library/registry.h"
 #include "runtime/describe.h"
 #include "runtime/layered_graph.h"
 #include "runtime/picture.h"
@@ -49,6 +50,28 @@ TEST_F(Descriptions, CountProductsAndComplexNumbers) {
   const NodeRef f = cast(elementwise(Op::add, {i, i}), DType::f32);
   const NodeRef chosen = elementwise(Op::select, {elementwise(Op::less, {f, f}), f, f});
   EXPECT_EQ(described(function({i}, {chosen})).flops, 0U);
+}
+
+// Of scores {2, 5, 7}, of which products are 8 and 4 wide.
+TEST_F(Descriptions, CountAttention) {
+  Nodes p = {param(DType::f32, {1, 2, 5, 8}), param(DType::f32, {1, 2, 7, 8}),
+             param(DType::f32, {1, 2, 7, 4})};
+  const library::Option statistics = {"statistics", {1}, {}};
+  const Nodes answers = library::call("attention", p, {&statistics, 1});
+  Nodes given = p;
+  given.insert(given.end(), {answers[0], answers[1], param(DType::f32, {1, 2, 5, 4})});
+  const Nodes gradients = library::call("attention_gradient", given, {});
+  p.push_back(given.back());
+  const ProgramDescription d = described(function(p, gradients));
+  const auto flops = [&](const char* name) {
+    for (const StepDescription& step : d.steps) {
+      if (names_of(step.summary) == name) return step.summary.flops;
+    }
+    return uint64_t{0};
+  };
+  EXPECT_EQ(flops("attention"), 2 * 70 * (8 + 4U));
+  EXPECT_EQ(flops("attention_gradient"), 2 * 70 * (3 * 8 + 2 * 4U));
+  EXPECT_TRUE(d.is_flops_known);
 }
 
 // What it says a call reads and writes is what the counters then count.

@@ -30,11 +30,14 @@ uint64_t flops_of(Op op, DType dtype) {
   }
 }
 
-// Of all queries and keys, masked or not.
+// Of all queries and keys, masked or not: two products; of gradients three as wide as queries and
+// two as wide as values, whichever are wanted.
 uint64_t flops_of_attention(const Node& node) {
   const AttentionSizes s(node);
   const auto scores = static_cast<uint64_t>(s.batch * s.heads * s.queries * s.keys);
-  return 2 * scores * static_cast<uint64_t>(s.width + s.value_width);
+  const bool is_gradient = node.op == Op::attention_gradient;
+  const int64_t columns = is_gradient ? 3 * s.width + 2 * s.value_width : s.width + s.value_width;
+  return 2 * scores * static_cast<uint64_t>(columns);
 }
 
 bool computes(const Expr& e) {
@@ -70,7 +73,8 @@ StepSummary summary_of(const Region& region) {
   if (region.kind == RegionKind::library) {
     const Node& operation = operation_of(*region.root);
     summary.ops.push_back(operation.op);
-    summary.is_flops_known = operation.op == Op::attention;
+    summary.is_flops_known =
+        operation.op == Op::attention || operation.op == Op::attention_gradient;
     if (summary.is_flops_known) summary.flops = flops_of_attention(operation);
     return summary;
   }

@@ -32,6 +32,7 @@ defmodule Nx.Vulkan.Attention do
   @operands [:mask, :bias, :lengths, :offsets, :sinks]
   @numbers [:scale, :window, :offset, :soft_cap, :masked]
   @widest 256
+  @lowest -30_000.0
 
   @spec attention(Nx.Tensor.t(), Nx.Tensor.t(), Nx.Tensor.t(), keyword) :: Nx.Tensor.t()
   def attention(q, k, v, options) do
@@ -71,7 +72,7 @@ defmodule Nx.Vulkan.Attention do
 
       # The gradient of a bias needs every score: it is that of the default.
       traced?(args) and :bias not in forward.operands ->
-        forward = %{forward | statistics: true}
+        forward = %{forward | statistics: true, masked: limited(forward.masked)}
         {result, sums} = block(forward, args, templates(forward, factors), &Plain.forward/2)
         with_gradient(forward, args, result, sums)
 
@@ -80,6 +81,10 @@ defmodule Nx.Vulkan.Attention do
         block(forward, args, result, &Plain.result/2)
     end
   end
+
+  # The logarithm of the sum of a row that sees nothing has to tell how many weights there are.
+  defp limited(masked) when is_number(masked), do: max(masked, @lowest)
+  defp limited(masked), do: masked
 
   # What the library takes.
   defp one_operation?([q, k, v]) do

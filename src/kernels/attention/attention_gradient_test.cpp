@@ -193,6 +193,29 @@ TEST(AttentionGradient, OfQueriesAlone) {
   EXPECT_FALSE(device.kernels().contains("attention_gradient_keys"));
 }
 
+// Weights of a row of which all is masked are uniform, however low its scores are.
+TEST(AttentionGradient, OfARowThatSeesNothing) {
+  constexpr int64_t kKeys = 13;
+  const std::vector<HostTensor> operands = {
+      noise(DType::f32, {1, 1, 1, 8}, 1), noise(DType::f32, {1, 1, kKeys, 8}, 2),
+      noise(DType::f32, {1, 1, kKeys, 4}, 3), HostTensor(DType::u8, {1, kKeys})};
+  const Options options = {{"mask", {1}, {}}, {"masked", {}, {-1e9}}};
+  Options forward = options;
+  forward.push_back({"statistics", {1}, {}});
+  const auto owner = host_graveyard();
+  std::vector<HostTensor> all = operands;
+  const auto results =
+      reference_evaluate(library::call("attention", nodes(owner, operands), forward));
+  all.insert(all.end(), results.begin(), results.end());
+  all.push_back(noise(DType::f32, results[0].shape, 7));
+  const auto gradients =
+      reference_evaluate(library::call("attention_gradient", nodes(owner, all), options));
+  for (int64_t i = 0; i < gradients[2].count(); ++i) {
+    EXPECT_NEAR(to_double(gradients[2].at(i)), to_double(all.back().at(i % 4)) / kKeys, 3e-4);
+  }
+  for (int64_t i = 0; i < gradients[0].count(); ++i) EXPECT_EQ(to_double(gradients[0].at(i)), 0);
+}
+
 TEST(AttentionGradient, WhereItPays) {
   const auto pays = [](const plan::DevicePlan& plan, DType type, int64_t length, int64_t width) {
     AttentionSizes s;

@@ -124,6 +124,26 @@ defmodule Nx.Vulkan.AttentionTest do
     end
   end
 
+  test "gradients of rows that see nothing" do
+    {[q, k, v], _, _} = call([])
+    mask = Nx.greater(Nx.iota({7, 9}, axis: 0, backend: Nx.BinaryBackend), 2)
+
+    loss = fn q, k, v, mask ->
+      out = Nx.Vulkan.attention(q, k, v, mask: mask, masked: -1.0e9)
+      Nx.sum(Nx.multiply(out, Nx.sin(Nx.iota(out.shape))))
+    end
+
+    gradient = fn q, k, v, mask -> Nx.Defn.grad(v, &loss.(q, k, &1, mask)) end
+
+    # The result is linear in the values: its gradient times these is the loss.
+    for compiler <- [Nx.Vulkan, Nx.Defn.Evaluator] do
+      want = Nx.Defn.jit_apply(loss, [q, k, v, mask], compiler: compiler)
+      got = on_host(Nx.Defn.jit_apply(gradient, [q, k, v, mask], compiler: compiler))
+      distance = Nx.subtract(Nx.sum(Nx.multiply(got, v)), on_host(want))
+      assert abs(Nx.to_number(distance)) < 0.02
+    end
+  end
+
   test "halves" do
     for type <- [:f16, :bf16] do
       {factors, tensors, options} = call([causal: true], type)
