@@ -9,11 +9,9 @@ defmodule Nx.Vulkan.MixProject do
       version: "0.1.0",
       elixir: "~> 1.14",
       compilers: [:nxv_cmake] ++ Mix.compilers(),
-      elixirc_paths: ["lib"] ++ if_nx(["lib_nx"]),
+      elixirc_paths: ["lib"] ++ if_nx(["lib_nx"] ++ support(Mix.env())),
       test_paths: ["test"] ++ if_nx(["test_nx"]),
       start_permanent: Mix.env() == :prod,
-      # Tests have containers of their own.
-      consolidate_protocols: Mix.env() != :test,
       deps: deps(),
       name: "Nx.Vulkan",
       description: "Lazy, fused tensor operations on any GPU with a Vulkan driver",
@@ -40,6 +38,10 @@ defmodule Nx.Vulkan.MixProject do
 
   # What needs Nx lives in folders of its own: a guard inside lib/ would go stale when Nx appears.
   defp if_nx(paths), do: if(deps() == [], do: [], else: Enum.filter(paths, &File.dir?/1))
+
+  # Implementations of protocols, which are consolidated before the tests are read.
+  defp support(:test), do: ["test_nx/support"]
+  defp support(_), do: []
 
   defp package do
     [

@@ -256,6 +256,10 @@ defmodule Nx.Vulkan.CompilerTest do
 
       assert [_, _] = String.split(output(once), " = add ")
 
+      leader = Process.group_leader()
+      assert_raise RuntimeError, "no", fn -> jit(fn _ -> raise "no" end).(1) end
+      assert Process.group_leader() == leader
+
       # A definition within one that is being traced, and a process that lives on.
       me = self()
       start = fn -> spawn(fn -> send(me, IO.write("later")) end) end

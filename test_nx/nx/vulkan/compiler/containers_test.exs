@@ -7,31 +7,7 @@ defmodule Nx.Vulkan.Compiler.ContainersTest do
 
   import Nx.Defn
 
-  defmodule Pair do
-    @derive {Nx.Container, containers: [:a, :b], keep: [:tag]}
-    defstruct [:a, :b, :tag]
-  end
-
-  # Tensors that are made when they are asked for.
-  defmodule Lazy do
-    defstruct [:count]
-
-    defimpl Nx.LazyContainer do
-      def traverse(%{count: count}, acc, fun) do
-        {tensors, acc} =
-          Enum.map_reduce(1..count, acc, fn i, acc ->
-            make = fn ->
-              send(self(), {:asked, i})
-              Nx.tensor([i, i + 1])
-            end
-
-            fun.(Nx.template({2}, :s32), make, acc)
-          end)
-
-        {List.to_tuple(tensors), acc}
-      end
-    end
-  end
+  alias Nx.Vulkan.Containers.{Lazy, Pair}
 
   defmodule Sum do
     defstruct [:more]
