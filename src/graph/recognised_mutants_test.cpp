@@ -120,7 +120,7 @@ class Mutants {
       const NodeRef& other = built.at(order[i].get());
       const NodeRef& given = inputs[which];
       // Beside numbers as low as those of masks f32 has nothing left of a score.
-      const bool is_number = other->op == Op::broadcast && other->inputs[0]->op == Op::constant;
+      const bool is_number = other->op == Op::constant;
       const bool fits = other->shape == given->shape && other->dtype == given->dtype;
       if (fits && !is_number) others.push_back(other);
     }

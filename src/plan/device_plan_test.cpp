@@ -147,7 +147,7 @@ TEST(DevicePlan, EveryCapabilityCanBeForcedOff) {
   Snapshot s = discrete_device();
   s.float32 = s.float64 = {true, true};
   s.subgroup.shuffle = true;
-  s.probes = {true, true, true, true, true, 0.5, true, true, true, true, true};
+  s.probes = {true, true, true, true, true, 0.5, true, true, true, true, true, true, true};
   make_old_lavapipe(s);
   const Capabilities all = make_plan(s).has;
   for (const CapabilityInfo& c : capability_table()) {

@@ -59,7 +59,8 @@ bool changes_a_kernel(const plan::DevicePlan& with, const plan::DevicePlan& with
   }
   // Opcodes that no family of kernels has a use for as yet.
   for (int op = 0; op < ir::kOpcodeCount; ++op) {
-    for (const testing::OpcodeSample& s : testing::opcode_samples(static_cast<ir::Opcode>(op), 0)) {
+    const auto opcode = static_cast<ir::Opcode>(op);
+    for (const testing::OpcodeSample& s : testing::opcode_samples(opcode, with.subgroup_size)) {
       if (made(s.kernel, with) != made(s.kernel, without)) return true;
     }
   }
