@@ -5,6 +5,7 @@
 #include <string>
 
 #include "graph/building.h"
+#include "graph/exact_constants.h"
 #include "graph/scalar_program.h"
 
 namespace nxv {
@@ -103,7 +104,7 @@ NodeRef elementwise(Op op, std::span<const NodeRef> operands) {
   Shape shape = broadcast_shape(op, operands);
   std::vector<NodeRef> inputs;
   inputs.reserve(operands.size());
-  for (const NodeRef& n : operands) {
+  for (const NodeRef& n : with_exact_constants(op, operands)) {
     inputs.push_back(n->shape == shape ? n : broadcast(n, shape));
   }
   const DType type = result_type(op, operands);

@@ -62,6 +62,8 @@ enum class Level : uint8_t { row, element };
 struct Space {
   Shape dims;
   WordIndex words = 0;
+  bool of_any_lengths = false;  // kernels do not know which dimensions have length 1
+  bool is_unit(size_t d) const { return dims[d] == 1 && !of_any_lengths; }
 };
 
 // How an operand's element is found from a point of its level's space.

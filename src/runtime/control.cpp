@@ -59,10 +59,10 @@ std::vector<StorageRef> Executor::run_loop(const Program::Control& loop,
                                            std::vector<StorageRef> state) {
   const Function &condition = *loop.functions[0], &body = *loop.functions[1];
   if (loop.counter && follow(*loop.counter, body, state)) return state;
+  const StorageRef holds = run(condition, state).front();
   for (StorageRef& element : state) element = in_memory(std::move(element));
-  const Program &test = maker_.of(condition), &round = maker_.of(*loop.round);
-  StorageRef holds = run(test, state).front();
-  return speculate(round, std::move(holds), std::move(state));
+  if (holds->is_number() && !is_nonzero(*holds->known)) return state;
+  return speculate(maker_.of(*loop.round), in_memory(holds), std::move(state));
 }
 
 // Runs the rounds of a loop that the host can follow, without a read: what it follows are numbers.

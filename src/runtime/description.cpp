@@ -276,12 +276,19 @@ ProgramDescription describe(Node& root, ProgramMaker& maker, bool code) {
   Node* const roots[] = {&root};
   schedule::Structure graph;
   graph.read(roots);
-  const auto items = schedule::make_schedule(graph.roots, maker.options());
+  const auto items = schedule::make_schedule(graph.roots, maker.options_of_values());
   const Program program = make_program(graph, items, maker.target(), maker.options().large_bytes);
+  std::vector<bool> is_supplied(program.values);
+  for (const Program::Step& step : program.steps) {
+    for (Position p : step.operands) is_supplied[p] = graph.nodes[p]->op == Op::constant;
+  }
+  for (const Program::Step& step : program.steps) {
+    step.each_stored([&](Position p) { is_supplied[p] = false; });
+  }
   Describer describer(program, maker);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = *graph.nodes[i];
-    if (node.is_pending() && node.op != Op::data) continue;
+    if (node.is_pending() && node.op != Op::data && !is_supplied[i]) continue;
     d.captured.push_back(value_of(node, Source::stored, static_cast<int>(d.captured.size())));
     describer.know(static_cast<Position>(i), d.captured.back());
   }

@@ -42,6 +42,11 @@ std::optional<Scalar> number_of(const Node& node) {
   return std::nullopt;
 }
 
+bool are_alike(const Node& a, const Node& b) {
+  return a.count == b.count &&
+         a.attribute<ConstantAttr>().value == b.attribute<ConstantAttr>().value;
+}
+
 // What is recorded takes its groups from there.
 class UnderGate {
  public:
@@ -109,7 +114,7 @@ std::shared_ptr<const Program> Executor::find_or_make_program(std::span<Node* co
   const InPhase scheduling(profiler_, Phase::schedule);
   const bool has_signature = graph_.read(roots);
   graph_.signature.push_back(static_cast<uint64_t>(purpose));
-  schedule::Options cuts = options();
+  schedule::Options cuts = maker_.options_of_values();
   if (purpose == Purpose::depth) cuts.apart_elements = target().plan->tuning.apart_elements;
   const auto make = [&] {
     return std::make_shared<const Program>(maker_.make(graph_, graph_.roots, cuts));
@@ -212,6 +217,15 @@ void Executor::call(const Function& function, std::span<const NodeRef> arguments
   for (size_t i = 0; i < results.size(); ++i) results[i]->set_stored(values[i]);
 }
 
+StorageRef Executor::in_memory(const Node& constant) {
+  const Scalar& value = constant.attribute<ConstantAttr>().value;
+  std::vector<std::byte> elements(static_cast<size_t>(constant.storage_size()));
+  for (int64_t i = 0; i < constant.count; ++i) store_scalar(value, elements.data(), i);
+  vulkan::BlockRef block = device_.transfers().allocate_for_upload(allocation_bytes(constant));
+  device_.transfers().upload(elements, *block);
+  return std::make_shared<DeviceStorage>(std::move(block), Faults{});
+}
+
 StorageRef Executor::in_memory(StorageRef value) {
   if (!value->is_number()) return value;
   // An element as it is stored, which is not how kernels have it in registers.
@@ -261,9 +275,21 @@ std::vector<StorageRef> Executor::run(const Program& program, std::vector<Storag
 void Executor::run(const Program& program, Frame& frame, bool donates, bool drops) {
   const InPhase recording(profiler_, Phase::record);
   const UnderGate gated(recorder_, speculation_ ? speculation_->gate_of(program) : Gated());
+  std::vector<Position> supplied;  // of constants that differ
+  const auto supply = [&](Position p, const Node& constant) {
+    const auto at = std::find_if(supplied.begin(), supplied.end(), [&](Position other) {
+      return are_alike(*frame.node(other), constant);
+    });
+    frame.supply(p, at == supplied.end() ? in_memory(constant) : frame.share(*at));
+    if (at == supplied.end()) supplied.push_back(p);
+  };
   for (const Program::Step& step : program.steps) {
     const auto bind = [&](Position p) {
-      if (Node* node = frame.node(p)) stored(*node);
+      Node* node = frame.node(p);
+      if (node == nullptr) return;
+      const bool is_read = node->op == Op::constant && node->is_pending() && !step.control;
+      if (is_read && !frame.is_supplied(p)) supply(p, *node);
+      stored(*node);
     };
     if (step.begins_stretch) recorder_.begin_stretch(step, frame);
     if (step.source >= 0) {

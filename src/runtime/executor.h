@@ -84,6 +84,7 @@ class Executor {
   std::vector<StorageRef> run(const Program& program, std::vector<StorageRef> arguments);
   // The value in memory.
   StorageRef in_memory(StorageRef value);
+  StorageRef in_memory(const Node& constant);
   void run_control(const Program::Step& step, Frame& frame, bool donates);
   std::vector<StorageRef> run_loop(const Program::Control& loop, std::vector<StorageRef> state);
   std::vector<StorageRef> run_branch(const Program::Control& branch,

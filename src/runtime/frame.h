@@ -39,6 +39,10 @@ class Frame {
     }
   }
 
+  // Of a constant, for the steps of this run: its node stays pending.
+  void supply(Position p, StorageRef storage) { slots_[p].storage = std::move(storage); }
+  bool is_supplied(Position p) const { return slots_[p].node && slots_[p].storage; }
+
   Node* node(Position p) const { return slots_[p].node; }
   bool has_storage(Position p) const {
     const Slot& s = slots_[p];
@@ -46,11 +50,11 @@ class Frame {
   }
   DeviceStorage& storage(Position p) const {
     const Slot& s = slots_[p];
-    return s.node ? device_storage(*s.node) : *s.storage;
+    return s.storage ? *s.storage : device_storage(*s.node);
   }
   StorageRef share(Position p) const {
     const Slot& s = slots_[p];
-    return s.node ? share_storage(*s.node) : s.storage;
+    return s.storage ? s.storage : share_storage(*s.node);
   }
   // Of a value bound to a number.
   const std::optional<Scalar>& number(Position p) const { return slots_[p].number; }
@@ -106,7 +110,7 @@ class Frame {
   struct Slot {
     Node* node = nullptr;
     uint32_t expiring = 0;
-    StorageRef storage;  // without a node
+    StorageRef storage;  // without a node, or supplied
     std::optional<Scalar> number;
   };
   std::vector<Slot> slots_;

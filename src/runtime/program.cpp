@@ -12,14 +12,18 @@ namespace {
 // Operands whose storage the root may take over: the target, or those that cover the root and that
 // the kernel reads in place, and in no other way.
 std::vector<int> donors(const Region& region, size_t root, const kernels::Lowering& lowering) {
+  const auto is_in_place = [&](size_t i) {
+    return lowering.target ? *lowering.target == static_cast<int>(i)
+                           : lowering.in_place && is_read_in_place(region, i, root);
+  };
   std::vector<int> found;
   for (size_t i = 0; i < region.operands.size(); ++i) {
     const Node* node = region.operands[i].node.get();
-    const auto uses = std::count_if(region.operands.begin(), region.operands.end(),
-                                    [&](const Operand& o) { return o.node.get() == node; });
-    if (uses != 1 || node->count != region.roots[root].node->count) continue;
-    const bool is_donor = lowering.target ? *lowering.target == static_cast<int>(i)
-                                          : lowering.in_place && is_read_in_place(region, i, root);
+    bool is_donor = node->count == region.roots[root].node->count;
+    for (size_t k = 0; k < region.operands.size(); ++k) {
+      // The first operand of a value stands for all.
+      if (region.operands[k].node.get() == node) is_donor = is_donor && k >= i && is_in_place(k);
+    }
     if (is_donor) found.push_back(static_cast<int>(i));
   }
   return found;

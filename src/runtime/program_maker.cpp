@@ -94,7 +94,7 @@ std::vector<FunctionCall> calls_of(const Program::Step& step) {
     step.control->counter->each_element([&](size_t element) { followed[element] = true; });
     calls.push_back({functions[1].get(), followed});
   } else if (step.control->op == Op::loop) {
-    calls = {{functions[0].get(), {}}, {step.control->round.get(), {}}};
+    calls = {{functions[0].get(), step.numbers}, {step.control->round.get(), {}}};
   } else {
     for (const FunctionRef& f : functions) calls.push_back({f.get(), {}});
   }

@@ -53,6 +53,13 @@ class ProgramMaker {
   void profile(Profiler* profiler) { profiler_ = profiler; }
   const kernels::Target& target() const { return target_; }
   const schedule::Options& options() const { return options_.schedule; }
+  // Of graphs of values, whose constants the host can put into memory; those of Functions are part
+  // of them.
+  schedule::Options options_of_values() const {
+    schedule::Options options = options_.schedule;
+    options.supplied_elements = plan_.tuning.apart_elements;
+    return options;
+  }
   const Counter& schedules() const { return schedules_; }
   // A kernel that belongs to no region.
   const vulkan::Pipeline& request(const std::string& key, ir::Kernel (*generate)());

@@ -214,8 +214,13 @@ class Partitioner {
     const Node& node = *entry.node;
     const Reader reader = readers_[i];
     const Fusion fusion = info(node.op).fusion;
-    if (fusion == Fusion::generator && !reader.needs_storage) {
+    const bool is_apart = node.count <= options_.apart_elements;
+    if (fusion == Fusion::generator && !reader.needs_storage && !is_apart) {
       entry.is_shared = true;  // costs nothing to name twice
+      return;
+    }
+    if (node.op == Op::constant && node.count <= options_.supplied_elements) {
+      entry.is_stored = true;
       return;
     }
     if (fusion == Fusion::contraction) return start_region(i, SplitReason::contraction);

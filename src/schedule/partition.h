@@ -11,8 +11,11 @@ namespace nxv::schedule {
 struct Options {
   bool fuse = true;
   // Values of at most so many elements are regions by themselves: small kernels that graphs share,
-  // wherever they are cut.
+  // wherever they are cut. Generators are operands of theirs: an operation has one kernel.
   int64_t apart_elements = 0;
+  // Constants of at most so many elements that somebody needs in memory are there: whoever runs the
+  // regions puts them there.
+  int64_t supplied_elements = 0;
   // The device runs regions that do not depend on each other at the same time.
   bool overlaps = false;
   // Products read 8-bit integers as they are, where casts have widened them for a product of the

@@ -20,6 +20,12 @@ void normalize(Layout& layout) {
 Address locate(const RegionDraft& d, const Shape& shape, int path) {
   const int from = d.base(path);
   Address a;
+  if (element_count(shape) == 1) {  // wherever the path leads
+    a.addressing = Addressing::uniform;
+    a.layout.shape = d.row_shape;
+    a.layout.strides.assign(d.row_shape.size(), 0);
+    return a;
+  }
   a.level = d.base_level(from);
   std::optional<Layout> layout = compose(d.region.paths, path, shape);
   if (!layout) {

@@ -29,6 +29,7 @@ struct RegionDraft {
   Shape element_shape;  // rows, then columns
   Axes order;           // element_shape[i] is axis order[i] of the reductions' input
   size_t row_dims = 0;
+  bool is_small_copy = false;              // of any value that strides express, by one kernel
   std::vector<Address> addresses;          // of each expression
   std::vector<Address> operand_addresses;  // of each operand
   // Of each path step; parents keep which base they start from.

@@ -39,7 +39,7 @@ class Key {
     for (const Space* space : {&region_.rows, &region_.element_rows, &region_.element_cols,
                                &region_.row_base, &region_.element_base}) {
       number(static_cast<int64_t>(space->dims.size()));
-      for (int64_t d : space->dims) number(d == 1);
+      for (size_t d = 0; d < space->dims.size(); ++d) number(space->is_unit(d));
     }
     number(region_.fixed_columns);
     if (region_.fixed_columns) {

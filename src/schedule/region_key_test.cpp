@@ -117,6 +117,40 @@ TEST_F(RegionKeys, AreSharedByWhatDiffersOnlyInHowItCameAbout) {
        }},
       {"one element and many, of one operation", [&] { return add(x({24}), number(1)); },
        [&] { return add(stored(negated(x({}))), number(1)); }},
+      {"ranks of small copies",
+       [&] {
+         return transpose(x({5, 7}), {1, 0});
+       },
+       [&] { return broadcast(x({}), {3}); }},
+      {"ranks of small copies, of more axes",
+       [&] {
+         return transpose(x({5, 7}), {1, 0});
+       },
+       [&] {
+         return transpose(x({2, 3, 4, 5}), {3, 1, 2, 0});
+       }},
+      {"few elements with themselves and with others",
+       [&] {
+         const NodeRef v = x({24});
+         return elementwise(Op::multiply, {v, v});
+       },
+       [&] {
+         return elementwise(Op::multiply, {x({24}), x({24})});
+       }},
+      {"one element wherever a path leads",
+       [&] {
+         return concatenate(std::vector{x({1}), x({1})}, 0);
+       },
+       [&] {
+         return concatenate(std::vector{reshape(stored(negated(x({}))), {1}), x({1})}, 0);
+       }},
+      {"integers and floats of the same value",
+       [&] {
+         return elementwise(Op::less, {x({24}), number(2)});
+       },
+       [&] {
+         return elementwise(Op::less, {x({24}), number(2, DType::s32)});
+       }},
       {"comparisons from either side",
        [&] {
          return elementwise(Op::less, {x({24}), x({24})});
@@ -148,12 +182,12 @@ TEST_F(RegionKeys, AreSharedByWhatDiffersOnlyInHowItCameAbout) {
 }
 
 TEST_F(RegionKeys, DifferWhereTheCodeDoes) {
-  const NodeRef x = data({6, 4}), y = data({6, 4});
+  const NodeRef x = data({6, 4}), y = data({6, 4}), many = data({600, 40});
   const PadAttr ends{{1, 0}, {1, 0}, {0, 0}}, interior{{0, 0}, {0, 0}, {1, 0}};
   const std::vector<NodeRef> roots = {
       add(x, y),
       elementwise(Op::subtract, {x, y}),
-      add(x, x),
+      add(many, many),
       add(x, number(1)),
       add(number(1), x),  // of two NaN the first may be the result
       add(x, transpose(data({4, 6}), {1, 0})),

@@ -94,12 +94,49 @@ void widen_one_element(RegionDraft& draft) {
   }
 }
 
+// Points up to which a few instructions more cost less than a kernel of one's own.
+constexpr int64_t kFewPoints = 4096;
+
+bool is_few_points(const Region& region) {
+  return region.kind == RegionKind::pointwise && region.row_count <= kFewPoints;
+}
+
+// Copies of few elements have one kernel, whatever the rank: they read by strides, of which some
+// may be 0.
+void generalise_copy(RegionDraft& draft) {
+  Region& region = draft.region;
+  if (!is_few_points(region) || region.exprs.size() != 1) return;
+  if (region.exprs[0].kind != ExprKind::load) return;
+  Address& address = draft.operand_addresses[0];
+  if (address.addressing == Addressing::mapped) return;
+  address.addressing = region.operands[0].addressing = Addressing::strided;
+  draft.is_small_copy = true;
+}
+
+// Few elements with themselves are as two operands: `x * x` has the kernel of `x * y`.
+void double_operand(RegionDraft& draft) {
+  Region& region = draft.region;
+  if (!is_few_points(region) || region.exprs.size() != 2 || region.roots.size() != 1) return;
+  Expr load = region.exprs[0], compute = region.exprs[1];
+  if (load.kind != ExprKind::load || compute.kind != ExprKind::compute) return;
+  if (compute.args != std::array<int16_t, 3>{0, 0, -1}) return;
+  region.operands.push_back(region.operands[0]);
+  draft.operand_addresses.push_back(draft.operand_addresses[0]);
+  load.operand = 1;
+  compute.args[1] = 1;
+  region.exprs = {region.exprs[0], load, compute};
+  draft.addresses = {draft.addresses[0], draft.addresses[0], draft.addresses[1]};
+  region.roots[0].expr = 2;
+}
+
 }  // namespace
 
 void share_kernel(RegionDraft& draft) {
   if (draft.region.kind == RegionKind::library || draft.region.kind == RegionKind::matmul) return;
   MovedValues(draft.region).run();
   widen_one_element(draft);
+  generalise_copy(draft);
+  double_operand(draft);
 }
 
 }  // namespace nxv::schedule

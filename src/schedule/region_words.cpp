@@ -9,6 +9,8 @@
 namespace nxv::schedule {
 namespace {
 
+constexpr size_t kCopyRank = 4;
+
 class WordWriter {
  public:
   explicit WordWriter(RegionDraft& draft) : draft_(draft), region_(draft.region) {}
@@ -74,7 +76,18 @@ class WordWriter {
     std::vector<Layout*> layouts;
     each_strided(Level::row, [&](Address& a) { layouts.push_back(&a.layout); });
     if (layouts.empty()) return;
-    push_space(region_.rows, collapse(layouts));
+    Shape dims = collapse(layouts);
+    if (draft_.is_small_copy && dims.size() < kCopyRank) pad(dims, *layouts[0]);
+    push_space(region_.rows, dims);
+  }
+
+  // The rank of all small copies: to kernels their lengths are any.
+  void pad(Shape& dims, Layout& layout) {
+    const auto more = static_cast<std::ptrdiff_t>(kCopyRank - dims.size());
+    dims.insert(dims.begin(), more, 1);
+    layout.shape = dims;
+    layout.strides.insert(layout.strides.begin(), more, 0);
+    region_.rows.of_any_lengths = true;
   }
 
   void collapse_elements() {

@@ -281,5 +281,33 @@ TEST_P(IntegersInPairs, ComparisonsAreExact) {
   }
 }
 
+// Integers that f32 holds, as graph/exact_constants.h replaces them.
+TEST_P(IntegersInPairs, ThatAreExactHaveTheBitsOfFloats) {
+  Operands integers, floats_of_them;
+  for (int64_t n = -400; n < 400; ++n) {
+    const int64_t v = n % 3 == 0 ? n : n * 41943;  // below 2^24
+    integers.push_back(make_scalar(DType::s32, v));
+    floats_of_them.push_back(make_scalar(DType::f32, v));
+  }
+  const Operands x = floats(DType::f32, integers, 7);
+  for (const Op op : {Op::add, Op::subtract, Op::multiply, Op::divide, Op::min, Op::max, Op::equal,
+                      Op::not_equal, Op::less, Op::less_equal, Op::greater, Op::greater_equal}) {
+    const DType out = info(op).type_rule == TypeRule::predicate ? DType::u8 : DType::f32;
+    for (const bool first : {false, true}) {
+      const auto operands = [&](const Operands& constants) {
+        return first ? std::vector{constants, x} : std::vector{x, constants};
+      };
+      const std::vector<double> got = run(GetParam(), op, out, operands(integers)),
+                                want = run(GetParam(), op, out, operands(floats_of_them));
+      for (size_t i = 0; i < got.size(); ++i) {
+        if (std::isnan(got[i]) && std::isnan(want[i])) continue;
+        EXPECT_TRUE(got[i] == want[i] && std::signbit(got[i]) == std::signbit(want[i]))
+            << name(op) << " of " << to_string(x[i]) << " and " << to_string(integers[i]) << ": "
+            << got[i] << ", not " << want[i];
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace nxv

@@ -54,11 +54,11 @@ std::vector<Value> RegionAddresses::unravel(Value index, const Space& space, siz
                                             size_t last) {
   std::vector<Value> at(last - first);
   size_t outermost = first;  // of the axes that have more than one coordinate
-  while (outermost + 1 < last && space.dims[outermost] == 1) ++outermost;
+  while (outermost + 1 < last && space.is_unit(outermost)) ++outermost;
   for (size_t d = last; d-- > first;) {
     if (d == outermost) {
       at[d - first] = index;
-    } else if (space.dims[d] == 1) {
+    } else if (space.is_unit(d)) {
       at[d - first] = b_.u32(0);
     } else {
       const auto divisor = divisor_at(arguments_.region_words(), space.words, d - 1);

@@ -39,6 +39,8 @@ constexpr uint64_t kMaxPartSums = uint64_t{1} << 26;
 constexpr uint64_t kMinLargeDepth = 128;
 // The plain kernel takes this many steps along k; longer products are added up by blocks.
 constexpr uint64_t kMaxPlainDepth = 32768;
+// On a CPU products of so few multiplications are not worth a second dispatch.
+constexpr uint64_t kQuickSteps = 1 << 16;
 
 uint64_t tile_count(const Product& product, uint64_t rows, uint64_t columns) {
   return product.batch * divide_up(product.m, rows) * divide_up(product.n, columns);
@@ -352,9 +354,10 @@ MatmulTile choose_matmul(const Product& product, const Target& target) {
 }
 
 bool adds_by_blocks(const Product& product, const Target& target) {
+  if (product.k > kMaxPlainDepth) return true;
+  if (!shares_cheaply(target) && product.steps() <= kQuickSteps) return false;
   const bool is_long = product.k >= 2 * accumulation(product, target).block;
-  return product.k > kMaxPlainDepth ||
-         (is_long && product.words_of_result() < target.plan->tuning.busy_products);
+  return is_long && product.words_of_result() < target.plan->tuning.busy_products;
 }
 
 uint32_t plain_teams(const Product& product, const Target& target) {

@@ -94,7 +94,10 @@ class StageChoice {
     choose_lanes(stage_.is_first && rows_are_adjacent(region_));
     layout_.from_partials = !stage_.is_first;
     layout_.from_second_level = stage_.from_second_level;
-    layout_.aligned = columns % kGroup == 0 || (layout_.from_partials && rows_ == 1);
+    // Whole words of narrow elements are stored where rows are known to consist of them.
+    const bool is_any_length = are_few() && !has_roots_of(region_, Level::element);
+    layout_.aligned =
+        !is_any_length && (columns % kGroup == 0 || (layout_.from_partials && rows_ == 1));
     const bool many_blocks = wants_many_blocks() || shares_columns_of_words();
     layout_.gathers = stage_.is_first ? shares_rows() : many_blocks && can_gather();
     if (layout_.gathers) layout_.workgroup = gathering_workgroup();
@@ -122,11 +125,19 @@ class StageChoice {
   }
 
  private:
+  // Elements whose fold takes less time than a kernel of their own: they have one layout, whatever
+  // the length of their rows.
+  bool are_few() const {
+    return stage_.is_first && !region_.fixed_columns &&
+           rows_ * stage_.columns <= static_cast<uint64_t>(tuning_.apart_elements);
+  }
+
   void choose_lanes(bool adjacent_rows) {
     const uint64_t columns = stage_.columns;
     // A long row in one invocation would run too many iterations.
     const bool short_enough = region_.kind == RegionKind::reduction || columns <= kFoldBlock;
-    if (columns > (stage_.is_first ? kShortRow : kGroup) && !(adjacent_rows && short_enough)) {
+    const bool is_long = columns > (stage_.is_first ? kShortRow : kGroup);
+    if (are_few() || (is_long && !(adjacent_rows && short_enough))) {
       layout_.lanes = lanes_of_team();
     }
     if (layout_.lanes > 1) layout_.subgroup_size = plan_.row_subgroup_size;

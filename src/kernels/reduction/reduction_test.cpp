@@ -231,5 +231,37 @@ TEST(Reduction, InfinitiesAndNaN) {
   }
 }
 
+// On a CPU a kernel takes longer to make than few elements to fold.
+TEST(Reductions, OfFewElementsHaveOneKernelOnACpu) {
+  const auto owner = host_graveyard();
+  const auto key = [&](const plan::DevicePlan& plan, Shape shape) {
+    const HostTensor zeros(DType::f32, shape);
+    const NodeRef x = host_value(owner, DType::f32, shape, zeros.bytes);
+    return lower(region_of(reduce(Op::sum, x, Axes{1}, false)), make_target(plan)).launches[0].key;
+  };
+  const plan::DevicePlan cpu = cpu_plan(), gpu = discrete_plan();
+  for (const Shape& shape : {Shape{20, 32}, Shape{1, 99}, Shape{5, 3}, Shape{1000, 4}}) {
+    EXPECT_EQ(key(cpu, shape), key(cpu, {24, 24})) << to_string(shape);
+  }
+  EXPECT_NE(key(cpu, {4000, 24}), key(cpu, {24, 24}));
+  EXPECT_NE(key(gpu, {20, 32}), key(gpu, {1, 99}));
+}
+
+// Rows of few elements beside their sums, of every width of element.
+TEST(Reductions, FewElementsBesideTheirRows) {
+  for (const DType type : {DType::u8, DType::s16, DType::f16, DType::f32, DType::s64}) {
+    for (const int64_t length : {1, 4, 6, 8, 24, 64, 100}) {
+      const HostTensor x = noise(type, {3, length}, static_cast<uint32_t>(length));
+      const auto owner = host_graveyard();
+      const NodeRef rows = host_value(owner, type, {3, length}, x.bytes);
+      const NodeRef centred =
+          elementwise(Op::subtract, {rows, reduce(Op::reduce_max, rows, Axes{1}, true)});
+      const HostTensor want = reference_evaluate(*centred);
+      InterpretedDevice device(cpu_plan());
+      EXPECT_EQ(difference(device.evaluate(centred), want), "") << name(type) << " of " << length;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace nxv::kernels

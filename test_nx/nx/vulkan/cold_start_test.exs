@@ -18,13 +18,16 @@ defmodule Nx.Vulkan.ColdStartTest do
     {kernels() - before, result}
   end
 
+  # Few elements are computed by kernels that others share, at the price of dispatches.
+  defp cpu?, do: Nx.Vulkan.describe!() =~ ~r/profile\s+cpu/
+
   defp kernels do
     {:ok, counters} = Nx.Vulkan.counters()
     counters.kernels_compiled
   end
 
-  defp run(fun, args),
-    do: fun |> Nx.Defn.jit_apply(args, compiler: Nx.Vulkan) |> Nx.to_flat_list()
+  defp run(fun, args, compiler \\ Nx.Vulkan),
+    do: fun |> Nx.Defn.jit_apply(args, compiler: compiler) |> Nx.to_flat_list()
 
   defn counted(x, opts \\ []) do
     {x, _} =
@@ -38,7 +41,7 @@ defmodule Nx.Vulkan.ColdStartTest do
   test "loops that differ in a constant bound are one set of kernels" do
     x = Nx.tensor([1.0, 2.0, 3.0])
     {count, _} = compiled(fn -> run(&counted(&1, n: 4), [x]) end)
-    assert count <= 4
+    assert count <= 1
 
     for n <- [8, 16, 64, 256] do
       assert {0, _} = compiled(fn -> run(&counted(&1, n: n), [x]) end)
@@ -58,10 +61,13 @@ defmodule Nx.Vulkan.ColdStartTest do
     w
   end
 
-  test "an iteration until it converges" do
-    {count, w} = compiled(fn -> run(&lambert_w/1, [Nx.tensor([0.5, 1.0, 10.0])]) end)
-    assert count <= 8
-    assert_in_delta Enum.at(w, 1), 0.567143, 1.0e-5
+  for {name, compiler, most} <- [{"compiled", Nx.Vulkan, 4}, {"evaluated", Nx.Defn.Evaluator, 5}] do
+    test "an iteration until it converges, #{name}" do
+      x = Nx.tensor([0.5, 1.0, 10.0])
+      {count, w} = compiled(fn -> run(&lambert_w/1, [x], unquote(compiler)) end)
+      assert count <= unquote(most)
+      assert_in_delta Enum.at(w, 1), 0.567143, 1.0e-5
+    end
   end
 
   defn momentum(p, m, v) do
@@ -71,7 +77,7 @@ defmodule Nx.Vulkan.ColdStartTest do
     {p - 0.01 * m / (Nx.sqrt(v) + 1.0e-6), m, v}
   end
 
-  for {name, compiler, most} <- [{"compiled", Nx.Vulkan, 4}, {"evaluated", Nx.Defn.Evaluator, 20}] do
+  for {name, compiler, most} <- [{"compiled", Nx.Vulkan, 1}, {"evaluated", Nx.Defn.Evaluator, 6}] do
     test "steps of an optimizer that nobody reads, #{name}" do
       zero = Nx.tensor([[0.0, 0.0]])
       step = Nx.Defn.jit(&momentum/3, compiler: unquote(compiler))
@@ -83,7 +89,7 @@ defmodule Nx.Vulkan.ColdStartTest do
       end
 
       {count, first} = compiled(fn -> train.(100) end)
-      assert count <= unquote(most)
+      assert count <= if(cpu?(), do: unquote(most), else: 20)
       for _ <- 1..3, do: assert({0, ^first} = compiled(fn -> train.(100) end))
     end
   end
@@ -97,19 +103,54 @@ defmodule Nx.Vulkan.ColdStartTest do
     {Nx.dot(e / Nx.sum(e, axes: [-1], keep_axes: true), cache), cache}
   end
 
-  test "attention with a cache, token by token" do
-    weights = Nx.divide(Nx.iota({4, 4}), 16)
-    step = Nx.Defn.jit(&attend/4, compiler: Nx.Vulkan)
-    state = {Nx.tensor([[1.0, 0.5, 0.25, 0.125]]), Nx.broadcast(0.0, {16, 4})}
+  for {name, compiler, most} <- [{"compiled", Nx.Vulkan, 5}, {"evaluated", Nx.Defn.Evaluator, 20}] do
+    test "attention with a cache, token by token, #{name}" do
+      weights = Nx.divide(Nx.iota({4, 4}), 16)
+      step = Nx.Defn.jit(&attend/4, compiler: unquote(compiler))
+      state = {Nx.tensor([[1.0, 0.5, 0.25, 0.125]]), Nx.broadcast(0.0, {16, 4})}
 
-    {count, _} =
-      compiled(fn ->
-        0..9
-        |> Enum.reduce(state, fn at, {x, cache} -> step.(x, cache, weights, at) end)
-        |> elem(0)
-        |> Nx.to_flat_list()
-      end)
+      {count, _} =
+        compiled(fn ->
+          0..29
+          |> Enum.reduce(state, fn at, {x, cache} -> step.(x, cache, weights, rem(at, 10)) end)
+          |> elem(0)
+          |> Nx.to_flat_list()
+        end)
 
-    assert count <= 8
+      assert count <= if(cpu?(), do: unquote(most), else: 40)
+    end
+  end
+
+  # Which differ in ranks, unit axes, the order of operands and the type of a number.
+  test "small values that one kernel serves" do
+    [x, y] = for seed <- [1, 2], do: Nx.multiply(Nx.iota({2, 3, 4}, type: :f32), seed * 0.5)
+    Enum.each([x, y], &Nx.to_flat_list/1)
+
+    kinds = [
+      [fn -> Nx.less(x, y) end, fn -> Nx.greater(y, x) end],
+      [fn -> Nx.add(x, 3) end, fn -> Nx.add(x, 2.5) end, fn -> Nx.add(x[0], 7) end],
+      [fn -> Nx.multiply(x, y) end, fn -> Nx.multiply(x, x) end],
+      [
+        fn -> Nx.transpose(x) end,
+        fn -> Nx.transpose(x[1]) end,
+        fn -> Nx.broadcast(x[0][0], {5, 4}) end
+      ]
+    ]
+
+    rows = [
+      fn -> Nx.sum(x, axes: [2]) end,
+      fn -> Nx.sum(y) end,
+      fn -> Nx.sum(x[0], axes: [1]) end
+    ]
+
+    for [first | others] <- if(cpu?(), do: [rows | kinds], else: kinds) do
+      Nx.to_flat_list(first.())
+      for other <- others, do: assert({0, _} = compiled(fn -> Nx.to_flat_list(other.()) end))
+    end
+  end
+
+  test "an element of a stack that nothing was put on is known" do
+    {count, list} = compiled(fn -> Nx.to_flat_list(Nx.add(Nx.broadcast(2, {8})[3], 1)) end)
+    assert {count, list} == {0, [3]}
   end
 end
