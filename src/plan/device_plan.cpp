@@ -32,6 +32,7 @@ constexpr CapabilityInfo kTable[] = {
     {"coopmat", &Capabilities::coopmat},
     {"preserve_f32", &Capabilities::preserve_f32},
     {"preserve_f64", &Capabilities::preserve_f64},
+    {"denorm_preserve_f16", &Capabilities::denorm_preserve_f16},
     {"denorm_preserve_f32", &Capabilities::denorm_preserve_f32},
     {"denorm_preserve_f64", &Capabilities::denorm_preserve_f64},
     {"native_div", &Capabilities::native_div},
@@ -89,6 +90,7 @@ Capabilities reported(const Snapshot& d) {
   c.coopmat = f.cooperative_matrix && matrix_units;
   c.preserve_f32 = d.float32.signed_zero_inf_nan_preserve;
   c.preserve_f64 = d.float64.signed_zero_inf_nan_preserve;
+  c.denorm_preserve_f16 = d.float16.denorm_preserve;
   c.denorm_preserve_f32 = d.float32.denorm_preserve;
   c.denorm_preserve_f64 = d.float64.denorm_preserve;
   c.native_div = d.probes.f32_div_exact;
@@ -122,6 +124,7 @@ void disable(Capabilities& c, const std::vector<std::string>& names) {
   c.fast_f64 &= c.f64;
   c.preserve_f64 &= c.f64;
   c.denorm_preserve_f64 &= c.f64;
+  c.denorm_preserve_f16 &= c.native_f16;
   // Cooperative matrices need the Vulkan memory model; they are of f16, or of bf16 as well.
   c.coopmat &= c.memory_model && c.f16;
   c.bf16 &= c.coopmat;

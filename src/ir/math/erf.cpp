@@ -59,7 +59,7 @@ Value erf(Value x, const MathOptions& options) {
   const Value wide = widen(x, arithmetic);
   // 16-bit floats beyond 2.75 give 1.
   if (arithmetic.carrier == Carrier::f32) {
-    return b.select(x == x, odd_quotient(x, 2.75, kErfNumerator, kErfDenominator), x);
+    return nan_or(odd_quotient(x, 2.75, kErfNumerator, kErfDenominator), x);
   }
   const Value magnitude = b.unary(Opcode::abs, wide);
   const Rescaled small = away_from_subnormals(clamp(wide, -1, 1), arithmetic);
