@@ -68,7 +68,8 @@ Target make_target(const plan::DevicePlan& plan) {
 
 ir::Kernel legalised(ir::Kernel kernel, const plan::Capabilities& has) {
   if (!has.int64 && ir::requirements(kernel).int64) kernel = ir::legalize_int64(kernel);
-  kernel = ir::expand_conversions(std::move(kernel), {!has.native_bf16, !has.native_f16});
+  kernel = ir::expand_conversions(std::move(kernel),
+                                  {has.native_bf16, has.native_f16, !has.f32_subnormals});
   const ir::Requirements needs = ir::requirements(kernel);
   const auto require = [&](bool needed, bool there, const char* capability) {
     if (needed && !there) {

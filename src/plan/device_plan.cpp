@@ -36,6 +36,7 @@ constexpr CapabilityInfo kTable[] = {
     {"matrix_chains", &Capabilities::matrix_chains},
     {"preserve_f32", &Capabilities::preserve_f32},
     {"preserve_f64", &Capabilities::preserve_f64},
+    {"denorm_preserve_f16", &Capabilities::denorm_preserve_f16},
     {"denorm_preserve_f32", &Capabilities::denorm_preserve_f32},
     {"denorm_preserve_f64", &Capabilities::denorm_preserve_f64},
     {"native_div", &Capabilities::native_div},
@@ -95,6 +96,7 @@ Capabilities reported(const Snapshot& d) {
   c.matrix_chains = c.coopmat && (!d.probes.done || d.probes.matrix_chains_exact);
   c.preserve_f32 = d.float32.signed_zero_inf_nan_preserve;
   c.preserve_f64 = d.float64.signed_zero_inf_nan_preserve;
+  c.denorm_preserve_f16 = d.float16.denorm_preserve;
   c.denorm_preserve_f32 = d.float32.denorm_preserve;
   c.denorm_preserve_f64 = d.float64.denorm_preserve;
   c.native_div = d.probes.f32_div_exact;
@@ -128,6 +130,7 @@ void disable(Capabilities& c, const std::vector<std::string>& names) {
   c.fast_f64 &= c.f64;
   c.preserve_f64 &= c.f64;
   c.denorm_preserve_f64 &= c.f64;
+  c.denorm_preserve_f16 &= c.native_f16;
   // Cooperative matrices need the Vulkan memory model; they are of f16, or of bf16 as well.
   c.coopmat &= c.memory_model && c.f16;
   c.matrix_elements &= c.coopmat;

@@ -40,6 +40,7 @@ struct Capabilities {
   bool matrix_chains = false;
   bool preserve_f32 = false;  // SignedZeroInfNanPreserve of each width
   bool preserve_f64 = false;
+  bool denorm_preserve_f16 = false;
   bool denorm_preserve_f32 = false;
   bool denorm_preserve_f64 = false;
   bool native_div = false;        // f32 division is correctly rounded (probe)

@@ -150,7 +150,7 @@ TEST(DevicePlan, RefusesADeviceBelowTheFloorNamingAllThatIsMissing) {
 
 TEST(DevicePlan, EveryCapabilityCanBeForcedOff) {
   Snapshot s = discrete_device();
-  s.float32 = s.float64 = {true, true};
+  s.float16 = s.float32 = s.float64 = {true, true};
   s.subgroup.shuffle = true;
   s.probes = {true, true, true, true, true, 0.5, true, true, true, true, true, true, true};
   make_old_lavapipe(s);

@@ -131,7 +131,7 @@ struct Snapshot {
   SubgroupOps subgroup;
   FastDots fast_dots;
   Features features;
-  FloatControls float32, float64;
+  FloatControls float16, float32, float64;
   std::vector<MemoryHeap> heaps;
   std::vector<MemoryType> memory_types;
   std::vector<MatrixShape> matrix_shapes;

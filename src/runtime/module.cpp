@@ -16,6 +16,7 @@ spirv::Options spirv_options(const plan::DevicePlan& plan) {
   options.word_pairs = plan.tuning.word_pairs && plan.has.int64;
   options.signed_zero_inf_nan_f32 = plan.has.preserve_f32;
   options.signed_zero_inf_nan_f64 = plan.has.preserve_f64;
+  options.denorm_preserve_f16 = plan.has.denorm_preserve_f16;
   options.denorm_preserve_f32 = plan.has.denorm_preserve_f32;
   options.denorm_preserve_f64 = plan.has.denorm_preserve_f64;
   return options;

@@ -75,7 +75,8 @@ vulkan::ShaderModule rate_kernel(const plan::DevicePlan& plan, ir::Type type) {
 // Whether the device's own conversion has other bits than integer arithmetic: of any sign, exponent
 // and digits that stay, and of digits that go which are 0, half a unit, or close to that. Of a NaN
 // also whether arithmetic sees one.
-Value differs(ir::Opcode conversion, int dropped, Value kept, Value one) {
+// Where arithmetic flushes subnormals, conversions may.
+Value differs(ir::Opcode conversion, int dropped, Value kept, Value one, bool flushes) {
   Builder& b = kept.builder();
   const uint32_t unit = 1u << dropped, half = unit / 2;
   Value found = b.boolean(false);
@@ -84,16 +85,19 @@ Value differs(ir::Opcode conversion, int dropped, Value kept, Value one) {
     const Value expected = ir::convert_by_integers(conversion, bits);
     const ir::Type type = conversion == ir::Opcode::to_f16 ? ir::kU32 : ir::kF32;
     const Value got = b.bitcast(b.append(conversion, type, {x}), ir::kU32);
-    found = found | (got != expected);
+    const Value magnitude = ir::magnitude_of(bits);
+    const Value differs = got != expected;
+    found = found | (flushes ? differs & ((magnitude - 1) >= 0x7fffffu) : differs);
     if (type == ir::kU32) continue;
-    const Value is_nan = ir::magnitude_of(bits) > ir::kF32Infinity;
+    const Value is_nan = magnitude > ir::kF32Infinity;
     const Value shifted = b.append(conversion, type, {x * one}) + one;
     found = found | (is_nan & (shifted == shifted));
   }
   return found;
 }
 
-vulkan::ShaderModule conversion_kernel(const plan::DevicePlan& plan, DType type, int dropped) {
+vulkan::ShaderModule conversion_kernel(const plan::DevicePlan& plan, DType type, int dropped,
+                                       bool flushes) {
   Builder b("probe_conversions", kWorkgroup);
   const Value one = b.param("one", ir::kF32);
   const Value out = b.buffer("out", ir::Access::read_write);
@@ -101,16 +105,18 @@ vulkan::ShaderModule conversion_kernel(const plan::DevicePlan& plan, DType type,
       b.builtin(ir::Builtin::group_x) * kWorkgroup + b.builtin(ir::Builtin::local_index);
   Value found;
   if (type == DType::bf16) {
-    found = differs(ir::Opcode::round_bf16, dropped, i, one);
+    found = differs(ir::Opcode::round_bf16, dropped, i, one, flushes);
   } else {
-    found = differs(ir::Opcode::round_f16, dropped, i, one) |
-            differs(ir::Opcode::to_f16, dropped, i, one);
+    found = differs(ir::Opcode::round_f16, dropped, i, one, flushes) |
+            differs(ir::Opcode::to_f16, dropped, i, one, flushes);
     const Value number = b.append(ir::Opcode::from_f16, ir::kF32, {i});
     const Value expected = ir::convert_by_integers(ir::Opcode::from_f16, i);
     found = found | (b.bitcast(number, ir::kU32) != expected);
   }
   b.if_(found, [&] { b.atomic(ir::Opcode::atomic_or, out, b.u32(0), b.u32(1)); });
-  return make_module(kernels::legalised(b.finish(), plan.has), spirv_options(plan));
+  plan::Capabilities has = plan.has;
+  has.f32_subnormals = true;  // so that nothing is expanded
+  return make_module(kernels::legalised(b.finish(), has), spirv_options(plan));
 }
 
 class Prober {
@@ -178,16 +184,18 @@ class Prober {
 
   void conversions(plan::Probes& probes) {
     const plan::Capabilities& has = device_.plan().has;
-    probes.bf16_conversion_exact = has.native_bf16 && converts(DType::bf16, 16);
-    probes.f16_conversion_exact = has.native_f16 && converts(DType::f16, 13);
+    const bool flushes = !probes.f32_subnormals;
+    probes.bf16_conversion_exact = has.native_bf16 && converts(DType::bf16, 16, flushes);
+    probes.f16_conversion_exact = has.native_f16 && converts(DType::f16, 13, flushes);
   }
 
   // Conversions that cannot be tested count as wrong.
-  bool converts(DType type, int dropped) {
+  bool converts(DType type, int dropped, bool flushes) {
     try {
       const vulkan::Pipeline& kernel = device_.kernels().request(
-          "probe_conversions_" + std::string(nxv::name(type)),
-          [this, type, dropped] { return conversion_kernel(device_.plan(), type, dropped); });
+          "probe_conversions_" + std::string(nxv::name(type)), [this, type, dropped, flushes] {
+            return conversion_kernel(device_.plan(), type, dropped, flushes);
+          });
       kernel.get();
       return !finds_difference(kernel, uint32_t{1} << (32 - dropped));
     } catch (const Error& e) {

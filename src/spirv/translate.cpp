@@ -19,9 +19,12 @@ constexpr Emitter kEmitters[] = {
 
 // The modes of a width are declared when the kernel computes with that width.
 void declare_float_controls(ModuleBuilder& module, const ir::Kernel& kernel, const Options& o) {
+  bool f16 = false;
   bool f32 = false;
   bool f64 = false;
   for (const ir::Inst& inst : kernel.body) {
+    f16 |= inst.op == ir::Opcode::round_f16 || inst.op == ir::Opcode::to_f16 ||
+           inst.op == ir::Opcode::from_f16;
     f32 |= inst.type.scalar == ir::Scalar::f32;
     f64 |= inst.type.scalar == ir::Scalar::f64;
   }
@@ -37,6 +40,8 @@ void declare_float_controls(ModuleBuilder& module, const ir::Kernel& kernel, con
           ExecutionMode::SignedZeroInfNanPreserve, 32);
   declare(f64 && o.signed_zero_inf_nan_f64, Capability::SignedZeroInfNanPreserve,
           ExecutionMode::SignedZeroInfNanPreserve, 64);
+  declare(f16 && o.denorm_preserve_f16, Capability::DenormPreserve, ExecutionMode::DenormPreserve,
+          16);
   declare(f32 && o.denorm_preserve_f32, Capability::DenormPreserve, ExecutionMode::DenormPreserve,
           32);
   declare(f64 && o.denorm_preserve_f64, Capability::DenormPreserve, ExecutionMode::DenormPreserve,

@@ -24,6 +24,7 @@ struct Options {
   // Float controls that the device supports (VkPhysicalDeviceFloatControlsProperties).
   bool signed_zero_inf_nan_f32 = true;
   bool signed_zero_inf_nan_f64 = true;
+  bool denorm_preserve_f16 = false;
   bool denorm_preserve_f32 = false;
   bool denorm_preserve_f64 = false;
   bool round_to_even_f32 = false;

@@ -124,6 +124,8 @@ void read_properties(const Instance& instance, VkPhysicalDevice device,
   s.fast_dots = {dots.integerDotProduct4x8BitPackedSignedAccelerated != 0,
                  dots.integerDotProduct4x8BitPackedUnsignedAccelerated != 0,
                  dots.integerDotProduct4x8BitPackedMixedSignednessAccelerated != 0};
+  s.float16 = {v12.shaderSignedZeroInfNanPreserveFloat16 != 0,
+               v12.shaderDenormPreserveFloat16 != 0};
   s.float32 = {v12.shaderSignedZeroInfNanPreserveFloat32 != 0,
                v12.shaderDenormPreserveFloat32 != 0};
   s.float64 = {v12.shaderSignedZeroInfNanPreserveFloat64 != 0,

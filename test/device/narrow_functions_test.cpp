@@ -17,7 +17,7 @@ NodeRef every_number(const GraveyardRef& owner, DType type) {
 TEST(NarrowFunctions, AreTheNearestNumberButForTies) {
   NXV_OPEN_OR_SKIP(engine);
   for (const DType type : {DType::f16, DType::bf16}) {
-    for (const Op op : {Op::exp, Op::log, Op::sigmoid, Op::tanh}) {
+    for (const Op op : {Op::exp, Op::log, Op::sigmoid, Op::tanh, Op::erf}) {
       const NodeRef y = elementwise(op, {every_number(engine->graveyard(), type)});
       const std::vector<int64_t> got =
           elements<int64_t>(*engine, cast(bitcast(y, DType::s16), DType::s64));

@@ -52,6 +52,12 @@ inline Value infinity(Builder& b, Type t) {
   return b.number(t, std::numeric_limits<double>::infinity());
 }
 
+// y, or NaN if x is one: a product, so that what rounds it knows it to be of arithmetic.
+inline Value nan_or(Value y, Value x) {
+  Builder& b = x.builder();
+  return y * b.select(x == x, like(y, 1), nan(b, y.type()));
+}
+
 // NaN stays NaN.
 inline Value clamp(Value x, double low, double high) {
   Builder& b = x.builder();

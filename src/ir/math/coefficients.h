@@ -335,4 +335,17 @@ inline constexpr Coefficient kTanhDenominator[] = {
     {0x1.2009104c2d398p-12, 0}, {0x1.7813f231cb52cp-22, 0},
 };
 
+// erf(x)/x in x^2, |x| <= 2.75, as a quotient: relative error 2^-24.63
+inline constexpr Coefficient kErfNumerator[] = {
+    {0x1.20dd75be5726ap+0, 0},   {0x1.c3f366304ac2fp-5, 0},  {0x1.1d5c7acba8f2fp-5, 0},
+    {-0x1.70f3966f47d95p-10, 0}, {0x1.0057efe4aac91p-13, 0}, {-0x1.58341fee031e5p-18, 0},
+    {0x1.9aff89d98e920p-24, 0},
+};
+inline constexpr Coefficient kErfDenominator[] = {
+    {0x1.0000000000000p+0, 0},
+    {0x1.8766980daf34dp-2, 0},
+    {0x1.dd63fc5c823f1p-5, 0},
+    {0x1.eea6936a20930p-9, 0},
+};
+
 }  // namespace nxv::ir::math

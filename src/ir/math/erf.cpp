@@ -57,6 +57,10 @@ Value erf(Value x, const MathOptions& options) {
   const Type t = x.type();
   const Arithmetic arithmetic(t, options);
   const Value wide = widen(x, arithmetic);
+  // 16-bit floats beyond 2.75 give 1.
+  if (arithmetic.carrier == Carrier::f32) {
+    return nan_or(odd_quotient(x, 2.75, kErfNumerator, kErfDenominator), x);
+  }
   const Value magnitude = b.unary(Opcode::abs, wide);
   const Rescaled small = away_from_subnormals(clamp(wide, -1, 1), arithmetic);
   const Value near = erf_near_zero({arithmetic, small.x}).value() * small.power;

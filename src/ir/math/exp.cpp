@@ -89,7 +89,7 @@ Exponential exp2_kernel(const Extended& x) {
 
 Value exp(Value x, const MathOptions& options) {
   const Arithmetic arithmetic(x.type(), options);
-  if (arithmetic.carrier == Carrier::f32) return x.builder().select(x == x, exp_step(x), x);
+  if (arithmetic.carrier == Carrier::f32) return nan_or(exp_step(x), x);
   const Value limited = clamp_exponent(widen(x, arithmetic), arithmetic, kLn2.hi);
   return assemble(exp_kernel({arithmetic, limited}), x.type());
 }
@@ -129,7 +129,7 @@ Value sigmoid(Value x, const MathOptions& options) {
     const Value far = x < -30;
     const Value power = exp_step(b.select(far, x, -x));
     const Value result = b.select(far, power, like(x, 1.0) / (power + 1));
-    return b.select(x == x, result, x);
+    return nan_or(result, x);
   }
   const Value wide = widen(x, arithmetic);
   const Value far = wide < arithmetic.pick(-36.7, -30.0, -36.7);

@@ -130,6 +130,9 @@ STEPS = [
 QUOTIENTS = [
     ("kTanh", "tanh(x)/x in x^2, |x| <= 4.7",
      series_guarded(lambda z: mp.tanh(root(z)) / root(z), mp.mpf(1)), (0, mp.mpf("4.7") ** 2), 3, 4),
+    ("kErf", "erf(x)/x in x^2, |x| <= 2.75",
+     series_guarded(lambda z: mp.erf(root(z)) / root(z), 2 / root(mp.pi)),
+     (0, mp.mpf("2.75") ** 2), 6, 3),
 ]
 
 

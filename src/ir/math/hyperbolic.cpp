@@ -57,13 +57,7 @@ Value tanh(Value x, const MathOptions& options) {
   Builder& b = x.builder();
   const Arithmetic arithmetic(x.type(), options);
   if (arithmetic.carrier == Carrier::f32) {
-    const Value limited =
-        b.binary(Opcode::max, b.binary(Opcode::min, x, like(x, 4.7)), like(x, -4.7));
-    const Value square = limited * limited;
-    const Value quotient =
-        limited * polynomial(square, kTanhNumerator) / polynomial(square, kTanhDenominator);
-    // Tiny numbers and NaN stay.
-    return b.select(b.unary(Opcode::abs, x) > 0x1p-20, quotient, x);
+    return nan_or(odd_quotient(x, 4.7, kTanhNumerator, kTanhDenominator), x);
   }
   const Value magnitude = widen(b.unary(Opcode::abs, x), arithmetic);
   const Value limited = clamp(magnitude, -1, arithmetic.pick(12.0, 12.0, 24.0));

@@ -21,8 +21,8 @@ struct MathOptions {
   bool exact_f32_div_sqrt = true;    // its f32 / and sqrt are correctly rounded
   bool subnormals_preserved = true;  // its f32 arithmetic keeps subnormals
   bool fma_fused_f32 = false;        // its f32 fma rounds once
-  // f32 values are steps towards a narrower result: 2^-20 of them is enough. exp, log, sigmoid,
-  // tanh.
+  // f32 values are steps towards a result of 16 bits or less: 2^-20 of them is enough. exp, log,
+  // sigmoid, tanh, erf.
   bool leads_to_narrow = false;
   // f64 values are steps towards an f32 result: 2^-32 of them is enough.
   bool f64_leads_to_f32 = false;

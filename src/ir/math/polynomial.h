@@ -27,6 +27,17 @@ inline Value polynomial(Value x, std::span<const Coefficient> c) {
   return sum;
 }
 
+// x n(x^2) / d(x^2) within the limit on either side of zero, and beyond as at the limit. Of NaN
+// anything.
+inline Value odd_quotient(Value x, double limit, std::span<const Coefficient> n,
+                          std::span<const Coefficient> d) {
+  Builder& b = x.builder();
+  const Value below = b.binary(Opcode::min, x, like(x, limit));
+  const Value limited = b.binary(Opcode::max, below, like(x, -limit));
+  const Value square = limited * limited;
+  return limited * polynomial(square, n) / polynomial(square, d);
+}
+
 // With the lowest `extended_terms` coefficients added in the carrier's precision; each must
 // dominate the terms above it.
 inline Extended extended_polynomial(const Extended& x, const Fit& fit, size_t extended_terms = 1) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ir/math/bits.h"
 #include "ir/ops/compare.h"
 #include "ir/ops/emit_complex.h"
 #include "ir/ops/emit_floating.h"
@@ -27,10 +28,33 @@ class Emitter : Operation {
       return emit_complex(op, out, args, math());
     }
     if (op == Op::imag) return {out, b.zero(compute_type(out)), {}};
-    return {out, is_integer(out) ? emit_integer(*this) : wrap(emit_floating(*this), out), {}};
+    if (is_integer(out)) return {out, emit_integer(*this), {}};
+    const Value v = emit_floating(*this);
+    return {out, stays_in_type() ? with_plain_nan(v) : wrap(v, out), {}};
   }
 
  private:
+  // Operations whose results are numbers of a narrow float type because their operands are.
+  bool stays_in_type() const {
+    switch (op) {
+      case Op::abs:
+      case Op::negate:
+      case Op::sign:
+      case Op::floor:
+      case Op::ceil:
+      case Op::min:
+      case Op::max:
+      case Op::clip:
+        break;
+      default:
+        return false;
+    }
+    return bits(out) < 32 &&
+           std::all_of(args.begin(), args.end(), [&](const Number& a) { return a.dtype == out; });
+  }
+
+  Value with_plain_nan(Value v) const { return b.select(v != v, math::nan(b, kF32), v); }
+
   Number boolean(Value v) const { return {DType::u8, b.convert(v, kU32), {}}; }
 
   Number predicate() {

@@ -149,7 +149,7 @@ class FloatOperation : Operation {
       case Op::atanh:
         return math::atanh(x, m);
       case Op::erf:
-        return math::erf(x, m);
+        return math::erf(x, steps());
       case Op::erfc:
         return math::erfc(x, m);
       case Op::erf_inv:

@@ -102,6 +102,13 @@ Value to_round(Value v, DType type) {
   return inst.op == rounding ? Value(&b, inst.args[0], kF32) : v;
 }
 
+// The bits of an f32 that is a bf16; of a NaN those that bf16 has.
+Value bits_of_bf16(Value v) {
+  Builder& b = v.builder();
+  const Value bits = b.bitcast(v, kU32);
+  return b.definition(v).op == Opcode::round_bf16 ? bits : b.select(v != v, b.u32(kF32Nan), bits);
+}
+
 }  // namespace
 
 Value decode(Value word, DType type) {
@@ -134,10 +141,13 @@ Value encode(Value v, DType type) {
   return encode_float(v.type() == kF64 ? round_to_odd(v) : b.bitcast(v, kU32), type);
 }
 
-Value encode_pair(Value low, Value high, DType type) {
-  if (type != DType::bf16) return encode(low, type) | encode(high, type) << 16;
-  Builder& b = low.builder();
-  return b.bitcast(round_to(low, type), kU32) >> 16 | b.bitcast(round_to(high, type), kU32);
+Value encode_exact(Value v, DType type) {
+  return type == DType::bf16 ? bits_of_bf16(v) >> 16 : encode(v, type);
+}
+
+Value encode_exact_pair(Value low, Value high, DType type) {
+  if (type == DType::bf16) return bits_of_bf16(low) >> 16 | bits_of_bf16(high);
+  return encode_exact(low, type) | encode_exact(high, type) << 16;
 }
 
 Value round_to(Value v, DType type) {

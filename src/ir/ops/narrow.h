@@ -17,8 +17,10 @@ Value decode(Value word, DType type);
 // or +-448 in f8_e4m3fn, which has none. NaN has one representation a type, as Nx writes it.
 Value encode(Value v, DType type);
 
-// Two elements of 16 bits in a word, the first in its low half.
-Value encode_pair(Value low, Value high, DType type);
+// The same of a number that the type holds, which need not be rounded; and of two of a 16-bit type
+// in a word, the first in its low half.
+Value encode_exact(Value v, DType type);
+Value encode_exact_pair(Value low, Value high, DType type);
 
 // The bits of an f32 number that the float type can hold; NaN keeps its sign and what fits of its
 // payload.

@@ -9,7 +9,6 @@
 #include <random>
 
 #include "base/error.h"
-#include "ir/math/math.h"
 #include "ir/passes/expand_conversions.h"
 #include "ir/passes/simplify.h"
 #include "testing/interpreter/interpreter.h"
@@ -177,16 +176,21 @@ TEST(Narrow, RoundsToWhatWouldBeDecoded) {
   }
 }
 
-TEST(Narrow, PairsShareAWord) {
-  for (DType t : {DType::bf16, DType::f16}) {
-    const std::vector<double> wide = samples(t);
-    const std::vector<float> single(wide.begin(), wide.end());
-    const auto pairs = run<uint32_t>(kF32, kU32, single, [t](Value v) {
-      return encode_pair(v, math::negate(round_to(v, t)), t);
+TEST(Narrow, NumbersOfTheTypeAreNotRounded) {
+  for (DType t : kFloats) {
+    std::vector<uint32_t> codes;
+    for (uint32_t c = 0; c < 1u << bits(t); ++c) codes.push_back(c);
+    const auto encoded = [t](Value v) { return encode(decode(v, t), t); };
+    const auto exact = [t](Value v) { return encode_exact(decode(v, t), t); };
+    const auto rounded = [t](Value v) { return encode_exact(round_to(decode(v, t), t), t); };
+    const std::vector<uint32_t> expected = run<uint32_t>(kU32, kU32, codes, encoded);
+    EXPECT_EQ(run<uint32_t>(kU32, kU32, codes, exact), expected) << name(t);
+    EXPECT_EQ(run<uint32_t>(kU32, kU32, codes, rounded), expected) << name(t);
+    if (bits(t) != 16) continue;
+    const auto pairs = run<uint32_t>(kU32, kU32, codes, [t](Value v) {
+      return encode_exact_pair(decode(v, t), decode(v ^ 0x8000u, t), t);
     });
-    for (size_t i = 0; i < single.size(); ++i) {
-      ASSERT_EQ(pairs[i], nearest(single[i], t) | nearest(-single[i], t) << 16) << single[i];
-    }
+    for (uint32_t c : codes) ASSERT_EQ(pairs[c], expected[c] | expected[c ^ 0x8000] << 16);
   }
 }
 
@@ -195,7 +199,7 @@ TEST(Narrow, NothingIsRoundedTwice) {
     Builder b("twice");
     const Value in = b.buffer("in", Access::read), out = b.buffer("out", Access::write);
     const Value x = b.load(in, b.u32(0), kF32);
-    b.store(out, b.u32(0), encode(round_to(round_to(x, t), t), t));
+    b.store(out, b.u32(0), encode_exact(round_to(round_to(x, t), t), t));
     int roundings = 0;
     for (const Inst& inst : simplify(b.finish()).body) {
       roundings += inst.op == Opcode::round_bf16 || inst.op == Opcode::round_f16 ||

@@ -6,10 +6,14 @@
 
 namespace nxv::ir {
 
-// Types whose conversions are rewritten.
-struct ExpandedTypes {
-  bool bf16 = true, f16 = true;
+// What a device converts as the opcodes say.
+struct NativeConversions {
+  bool bf16 = false, f16 = false;
+  // It may flush subnormals of f32 as its f32 arithmetic does, whose results are none therefore:
+  // only of these bf16 are rounded natively.
+  bool flushes = false;
 };
-Kernel expand_conversions(Kernel kernel, const ExpandedTypes& types = {});
+// The kernel in which everything else is rewritten.
+Kernel expand_conversions(Kernel kernel, const NativeConversions& native = {});
 
 }  // namespace nxv::ir

@@ -113,13 +113,13 @@ Value stored_bits(const Number& x) {
   const uint32_t mask = storage_bytes(x.dtype) == 1 ? 0xff : 0xffff;
   // Sub-byte integers keep their extension to a byte.
   if (is_integer(x.dtype)) return x.re.builder().bitcast(x.re, ir::kU32) & mask;
-  return ir::encode(x.re, x.dtype);
+  return ir::encode_exact(x.re, x.dtype);
 }
 
 Value word_of(std::span<const Number> elements) {
   const DType t = elements[0].dtype;
   if (elements.size() == 2 && !is_integer(t)) {
-    return ir::encode_pair(elements[0].re, elements[1].re, t);
+    return ir::encode_exact_pair(elements[0].re, elements[1].re, t);
   }
   const int width = 8 * storage_bytes(t);
   Value word = stored_bits(elements[0]);
