@@ -215,7 +215,7 @@ enum class Operand : uint8_t {
   /* Cooperative matrices; control flow uniform within the subgroup. Loads and stores have index  \
      and stride, which count elements of the shared array, whose bytes are read as elements of    \
      the matrix; the stride is the distance between rows (columns, if the matrix lies by          \
-     columns). Each row (column) is contiguous and starts an element of the array. */             \
+     columns). Each row (column) is contiguous and starts at a multiple of 16 bytes. */           \
   X(matrix_fill, matrix, joins, none, accumulator, one_element)                                   \
   X(matrix_load, matrix, joins, place, matrix, one_u32, one_u32)                                  \
   X(matrix_store, matrix, writes, place, matrix, one_u32, one_u32, same)                          \

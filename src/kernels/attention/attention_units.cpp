@@ -219,7 +219,7 @@ class UnitAttention {
 }  // namespace
 
 uint32_t unit_shared_bytes(const UnitAttentionLayout& layout) {
-  return 16 * tiles_size(layout) + 4 * layout.rows * layout.subgroups +
+  return 16 * tiles_size(layout) + 4 * layout.rows * layout.subgroups + 16 +
          UnitSoftmax::shared_bytes(softmax_layout(layout));
 }
 
