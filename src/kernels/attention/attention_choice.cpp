@@ -280,7 +280,7 @@ uint32_t combined_pairs(int64_t value_width) {
 
 uint32_t unit_part_of_keys(int64_t keys) {
   uint32_t part = 128;
-  while (part < 1024 && keys > 64 * int64_t{part}) part *= 2;
+  while (part < 1024 && keys > 32 * int64_t{part}) part *= 2;
   return part;
 }
 
@@ -383,7 +383,10 @@ GradientUnitLayout gradient_unit_layout(const AttentionProblem& p, const Target&
   layout.value_width = matrices(p.sizes.value_width);
   layout.whole = fills_matrices(p.sizes);
   layout.in_registers = plan.has.matrix_chains;
-  layout.rows = ir::kMatrixSide;
+  const bool is_narrow = std::max(layout.width, layout.value_width) <= 4;
+  layout.rows = of_queries && is_narrow ? std::min(layout.lanes, 32u) : ir::kMatrixSide;
+  layout.others = layout.rows > ir::kMatrixSide ? 32 : 64;
+  layout.stages = of_queries ? 2 : 1;
   layout.subgroups = std::max(1u, kUnitInvocations / layout.lanes);
   fit(layout.others, layout.stages, layout.subgroups,
       [&] { return gradient_shared_bytes(layout) <= plan.shared_memory_bytes; });
