@@ -14,8 +14,8 @@ constexpr uint32_t kF16Largest = 0x477fe000;
 // The largest numbers that round up become infinity as their bits are counted on.
 Value round_bf16(Value bits) {
   Builder& b = bits.builder();
-  const Value rounded = round_bits(bits, 16) & 0xffff0000u;
-  return b.select(magnitude_of(bits) > kF32Infinity, b.u32(kF32Nan), rounded);
+  const Value rounded = round_bits(bits, 16) & 0xffff0000u, x = b.bitcast(bits, kF32);
+  return b.select(x != x, b.u32(kF32Nan), rounded);
 }
 
 Value round_f16(Value bits) {
