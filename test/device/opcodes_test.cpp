@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 
@@ -142,8 +143,24 @@ INSTANTIATE_TEST_SUITE_P(Table, OpcodeOnDevice, ::testing::Range(0, ir::kOpcodeC
                            return std::string(name(static_cast<ir::Opcode>(info.param)));
                          });
 
+// Powers of two as near as Vulkan demands of exp2: 3 + 2 |x| units in the last place.
+bool are_near(const std::vector<std::byte>& got, const std::vector<std::byte>& expected) {
+  for (size_t at = 0; at < expected.size(); at += 4) {
+    float x = 0, y = 0;
+    std::memcpy(&x, &got[at], 4);
+    std::memcpy(&y, &expected[at], 4);
+    const bool is_same = x == y || (std::isnan(x) && std::isnan(y));
+    const float units = 3 + 2 * std::fabs(std::log2(y));
+    if (!is_same && !(std::fabs(x - y) <= units * 0x1p-23f * y)) return false;
+  }
+  return true;
+}
+
 TEST_P(OpcodeOnDevice, DoesWhatTheInterpreterDoes) {
   if (!device_) GTEST_SKIP() << "no Vulkan device";
+  if (op() == ir::Opcode::element_store) {
+    GTEST_SKIP() << "each device chooses which elements of a matrix an invocation has";
+  }
   const plan::DevicePlan& plan = device_->plan();
   const uint32_t demanded = plan.fixed_subgroup_size ? plan.subgroup_size : 0;
   int ran = 0;
@@ -156,7 +173,9 @@ TEST_P(OpcodeOnDevice, DoesWhatTheInterpreterDoes) {
     }
     if (!has_shapes(kernel, plan)) continue;
     const auto expected = run_sample(s, s.kernel, {.subgroup_size = plan.subgroup_size});
-    ASSERT_EQ(run(s, kernel), expected) << s.name << "\n" << to_string(kernel);
+    const auto got = run(s, kernel);
+    const bool is_same = op() == ir::Opcode::exp2 ? are_near(got, expected) : got == expected;
+    ASSERT_TRUE(is_same) << s.name << "\n" << to_string(kernel);
     ++ran;
   }
   EXPECT_TRUE(ran > 0 || info(op()).family >= ir::Family::subgroup_arithmetic);
