@@ -147,7 +147,7 @@ TEST(RowPrograms, OneTreeForEveryDevice) {
       EXPECT_EQ(device.invalid(), "");
     }
   };
-  for (int64_t length : {65, 1000, 1024, 2500, 8192}) check(DType::f32, 3, length, true);
+  for (int64_t length : {65, 200, 1000, 1024, 2500, 8192}) check(DType::f32, 3, length, true);
   for (int64_t length : {1000, 2500}) check(DType::f32, 17, length, false);
   check(DType::f64, 2, 5000, true);
   check(DType::f64, 2, 33000, true);

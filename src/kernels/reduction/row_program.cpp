@@ -78,7 +78,7 @@ class RowProgramKernel {
     const Value team = team_.index();
     const bool alone = layout_.is_alone();
     block_ = layout_.blocks == 1 ? b_.u32(0) : team & (layout_.blocks - 1);
-    share_ = alone ? b_.u32(0) : team / layout_.blocks;
+    share_ = layout_.sharers == 1 ? b_.u32(0) : team / layout_.blocks;
     row_ = alone ? linear_group(b_) * kRowsOfWorkgroup + team : linear_group(b_);
     const Value rows = words_[&RowProgramWords::rows];
     if (goes_together()) {
@@ -108,7 +108,8 @@ class RowProgramKernel {
     for (const Root& root : region_.roots) emitter_.evaluate(root.expr, points_);
     if (has_roots_of(region_, Level::row)) {
       Value first = lane_ == 0u;
-      if (!layout_.is_alone()) first = first & (team_.index() == 0u);
+      if (layout_.blocks > 1) first = first & (block_ == 0u);
+      if (layout_.sharers > 1) first = first & (share_ == 0u);
       if (goes_together()) first = first & exists_;
       b_.if_(first, [&] {
         each_root_of(region_, Level::row, [&](size_t r, int root) {
@@ -129,7 +130,8 @@ class RowProgramKernel {
     points_.row_end = words_[&RowProgramWords::rows];
     points_.col_end = columns();
     points_.element_base = row_ * columns();
-    const Value first = first_column() + share_ * (own_groups() * kFoldStride);
+    Value first = first_column();
+    if (layout_.sharers > 1) first = first + share_ * (own_groups() * kFoldStride);
     for (uint32_t j = 0; j < own_groups(); ++j) {
       Value column = j == 0 ? first : first + j * kFoldStride;
       columns_.push_back(column);
@@ -229,7 +231,8 @@ class RowProgramKernel {
     return slots;
   }
   void leave(const std::vector<ir::Shared>& slots, const Accumulator& own) {
-    b_.if_((lane_ == 0u) & (share_ == 0u), [&] {
+    const Value is_first = lane_ == 0u;
+    b_.if_(layout_.sharers == 1 ? is_first : is_first & (share_ == 0u), [&] {
       for (size_t p = 0; p < slots.size(); ++p) b_.shared_store(slots[p], block_, own[p]);
     });
   }
@@ -329,7 +332,8 @@ uint32_t sharers_of_blocks(const Region& region, const Target& target,
          2 * sharers * layout.blocks * kLanes <= plan.max_row_workgroup) {
     sharers *= 2;
   }
-  return sharers;
+  // Whole subgroups.
+  return sharers * layout.blocks * kLanes < layout.subgroup_size ? 1 : sharers;
 }
 
 }  // namespace
