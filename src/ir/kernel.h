@@ -69,7 +69,8 @@ int operand_count(const Inst& inst);
 
 enum class Access : uint8_t { read, write, read_write };
 
-// A run-time argument. Buffers are device addresses (8 bytes).
+// A run-time argument. Buffers are device addresses (8 bytes). All arguments together travel as
+// push constants up to kPushBytes, beyond that in a block whose address is pushed.
 struct Param {
   std::string name;
   Type type;
@@ -77,6 +78,7 @@ struct Param {
   Access access = Access::read;
   bool is_restrict = false;  // no other buffer of this kernel overlaps it
 };
+inline constexpr uint32_t kPushBytes = 128;
 
 struct SharedArray {
   std::string name;
@@ -95,6 +97,7 @@ struct Kernel {
   // Byte offset of every param, in order with natural alignment, and the total size.
   std::vector<uint32_t> param_offsets() const;
   uint32_t param_bytes() const;
+  bool params_in_block() const { return param_bytes() > kPushBytes; }
   uint32_t shared_bytes() const;
 };
 

@@ -25,13 +25,16 @@ TEST(Kernel, ParamsAreNaturallyAligned) {
   const Kernel k = b.finish();
   EXPECT_EQ(k.param_offsets(), (std::vector<uint32_t>{0, 8, 16, 32, 48}));
   EXPECT_EQ(k.param_bytes(), 52u);
+  EXPECT_FALSE(k.params_in_block());
 }
 
-TEST(Kernel, ParametersAreAddressesAndWords) {
-  Builder b("sixteen");
-  for (int i = 0; i < 16; ++i) b.buffer(std::to_string(i), Access::read);
-  b.param("n", kU32);
-  EXPECT_EQ(b.finish().param_bytes(), 132u);
+TEST(Kernel, PushConstantsHoldSixteenBuffers) {
+  Builder full("full"), over("over");
+  for (int i = 0; i < 16; ++i) full.buffer(std::to_string(i), Access::read);
+  for (int i = 0; i < 16; ++i) over.buffer(std::to_string(i), Access::read);
+  over.param("n", kU32);
+  EXPECT_FALSE(full.finish().params_in_block());
+  EXPECT_TRUE(over.finish().params_in_block());
   EXPECT_EQ(Kernel{}.param_bytes(), 0u);
 }
 

@@ -11,8 +11,6 @@ namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint32_t kMaxSharedBytes = 49152;
-// What Vulkan demands, and what lists of commands keep for each dispatch.
-constexpr uint32_t kLeastPushBytes = 128, kMostPushBytes = 256;
 // That are worth shuffling.
 constexpr uint32_t kFewestLanes = 4;
 
@@ -252,7 +250,7 @@ DevicePlan make_plan(const Snapshot& d, const PlanOptions& options) {
   disable(p.has, options.disable);
 
   const Limits& l = d.limits;
-  p.push_bytes = std::clamp(l.push_bytes, kLeastPushBytes, kMostPushBytes);
+  p.push_bytes = 128;  // the least that Vulkan allows; ir::kPushBytes
   p.shared_memory_bytes = std::min(l.shared_memory_bytes, kMaxSharedBytes);
   p.max_workgroup_invocations = l.invocations();
   p.max_group_count = std::min(

@@ -16,7 +16,6 @@ struct Limits {
   uint64_t max_allocation_bytes = 0;  // of one vkAllocateMemory
   uint64_t max_buffer_bytes = 0;
   uint32_t shared_memory_bytes = 0;  // of one workgroup
-  uint32_t push_bytes = 128;         // of push constants: what Vulkan demands, or more
   uint32_t max_workgroup_invocations = 0;
   std::array<uint32_t, 3> max_workgroup_size = {};
   std::array<uint32_t, 3> max_workgroup_count = {};

@@ -12,7 +12,6 @@ static_assert(spirv::kMaxTexelBuffers == vulkan::kMaxTexelBuffers);
 spirv::Options spirv_options(const plan::DevicePlan& plan) {
   spirv::Options options;
   options.texels = plan.has.texel_loads;
-  options.push_bytes = plan.push_bytes;
   options.word_pairs = plan.tuning.word_pairs && plan.has.int64;
   options.signed_zero_inf_nan_f32 = plan.has.preserve_f32;
   options.signed_zero_inf_nan_f64 = plan.has.preserve_f64;
@@ -26,7 +25,7 @@ vulkan::ShaderModule make_module(const ir::Kernel& kernel, const spirv::Options&
   vulkan::ShaderModule module;
   module.name = kernel.name;
   module.words = spirv::translate(kernel, options);
-  module.push_bytes = kernel.param_bytes() > options.push_bytes ? 8 : kernel.param_bytes();
+  module.push_bytes = kernel.params_in_block() ? 8 : kernel.param_bytes();
   module.parameter_bytes = kernel.param_bytes();
   module.local_size[0] = kernel.local_size;
   module.required_subgroup_size = kernel.subgroup_size;

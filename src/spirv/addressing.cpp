@@ -22,7 +22,6 @@ Addressing::Addressing(ModuleBuilder& module, const ir::Kernel& kernel, const Op
     : m_(module),
       k_(kernel),
       word_pairs_(options.word_pairs),
-      push_bytes_(options.push_bytes),
       params_(kernel.params.size()),
       restricted_(kernel.params.size()),
       shared_(kernel.shared.size()) {
@@ -50,7 +49,7 @@ Id Addressing::param_struct(bool read_only) {
 }
 
 void Addressing::load_params() {
-  const bool in_block = k_.param_bytes() > push_bytes_;
+  const bool in_block = k_.params_in_block();
   StorageClass storage = StorageClass::PushConstant;
   const Id block = param_struct(in_block);
   Id base;

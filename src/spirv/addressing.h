@@ -43,7 +43,6 @@ class Addressing {
   ModuleBuilder& m_;
   const ir::Kernel& k_;
   bool word_pairs_;
-  uint32_t push_bytes_;
   std::vector<Id> params_;
   std::vector<uint8_t> restricted_;  // by param
   std::vector<View> views_;

@@ -2,7 +2,8 @@
 //
 // The module has one GLCompute entry point, "main". Buffers are device addresses: each is an uvec2
 // in the parameter block that is bitcast to a PhysicalStorageBuffer pointer, so addresses need no
-// 64-bit integers. The parameter block is the push constants while it fits; otherwise the push constants hold its 16-byte-aligned address, and the layout stays the same.
+// 64-bit integers. The parameter block is the push constants while it fits in kPushBytes;
+// otherwise the push constants hold its 16-byte-aligned address, and the layout stays the same.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,6 @@ struct Options {
   // Vectors of 32-bit components are loaded and stored as 64-bit integers: a driver that moves
   // memory component by component moves half as many. Needs shaderInt64.
   bool word_pairs = false;
-  uint32_t push_bytes = 128;  // of push constants, at most
   // Float controls that the device supports (VkPhysicalDeviceFloatControlsProperties).
   bool signed_zero_inf_nan_f32 = true;
   bool signed_zero_inf_nan_f64 = true;

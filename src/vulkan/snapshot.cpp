@@ -98,7 +98,6 @@ void read_properties(const Instance& instance, VkPhysicalDevice device,
   copy(s.uuid, v11.deviceUUID);
 
   s.limits.shared_memory_bytes = l.maxComputeSharedMemorySize;
-  s.limits.push_bytes = l.maxPushConstantsSize;
   s.limits.max_workgroup_invocations = l.maxComputeWorkGroupInvocations;
   std::copy_n(l.maxComputeWorkGroupSize, 3, s.limits.max_workgroup_size.begin());
   std::copy_n(l.maxComputeWorkGroupCount, 3, s.limits.max_workgroup_count.begin());
