@@ -206,7 +206,7 @@ enum class Operand : uint8_t {
   /* Cooperative matrices; control flow uniform within the subgroup. Loads and stores have index  \
      and stride, which count elements of the shared array, whose bytes are read as elements of    \
      the matrix; the stride is the distance between rows (columns, if the matrix lies by          \
-     columns). Each row (column) is contiguous and starts an element of the array. */             \
+     columns). Each row (column) is contiguous and starts at a multiple of 16 bytes. */           \
   X(matrix_fill, matrix, joins, none, accumulator, one_element)                                   \
   X(matrix_load, matrix, joins, place, matrix, one_u32, one_u32)                                  \
   X(matrix_store, matrix, writes, place, matrix, one_u32, one_u32, same)                          \
@@ -215,8 +215,8 @@ enum class Operand : uint8_t {
   X(matrix_multiply_add, matrix, joins, none, accumulator, factor_a, factor_b, same)              \
   X(matrix_add, matrix, joins, none, accumulator, same, same)                                     \
   X(matrix_multiply, matrix, joins, none, accumulator, same, same) /* element by element */       \
-  /* An element of the matrix in a variable, of those that the invocation has: as many as the      \
-     matrix has for each of the subgroup. Those of equal numbers are at equal places of all        \
+  /* An element of the matrix in a variable, of those that the invocation has: as many as the     \
+     matrix has for each of the subgroup. Those of equal numbers are at equal places of all       \
      accumulators. To f16 and bf16 an element is rounded to one of its neighbours. */             \
   X(element_load, matrix, reads, element, one_f32, variable_sum)                                  \
   X(element_store, matrix, writes, element, one_f32, variable_matrix, same)                       \

@@ -180,12 +180,25 @@ Id Addressing::add_to_address(Id address, Id index, uint32_t size) {
   return m_.instruction(m_.code, m_.type(kAddress), Op::OpCompositeConstruct, {sum_low, sum_high});
 }
 
+namespace {
+
+// Rows of matrices are where 16 bytes begin, as cooperative matrices need them, if arrays are: none
+// has a length that would move the next one, which the driver lays behind it.
+uint32_t padded_count(const ir::Kernel& k, const ir::SharedArray& s) {
+  const bool has_matrices =
+      std::any_of(k.body.begin(), k.body.end(), [](const Inst& i) { return is_matrix(i.type); });
+  const uint32_t in_16 = std::max(1u, 16 / static_cast<uint32_t>(ir::bytes(s.type)));
+  return has_matrices ? (s.count + in_16 - 1) / in_16 * in_16 : s.count;
+}
+
+}  // namespace
+
 Id Addressing::shared_element(uint32_t array, Id index) {
   const ir::SharedArray& s = k_.shared[array];
   Id& variable = shared_[array];
   if (!variable) {
     const Id element = m_.type(s.type);
-    const Id count = m_.u32(s.count);
+    const Id count = m_.u32(padded_count(k_, s));
     const Id type = m_.new_id();
     append(m_.declarations, Op::OpTypeArray, {type, element, count});
     variable = m_.global(StorageClass::Workgroup, m_.pointer(StorageClass::Workgroup, type));

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -86,6 +88,34 @@ TEST(Addressing, ParamsBeyondThePushConstantsComeFromABlock) {
   const ir::Kernel kernel = b.finish();
   EXPECT_TRUE(kernel.params_in_block());
   check(kernel);
+}
+
+// A short array would move the one behind it, where a matrix must begin at 16 bytes.
+TEST(Addressing, ArraysBesideMatricesArePadded) {
+  const auto lengths = [](bool has_matrix) {
+    Builder b("arrays", 32);
+    b.set_subgroup_size(32);
+    const Value out = b.buffer("out", Access::write);
+    const ir::Shared word = b.shared("word", ir::kU32, 1), slab = b.shared("slab", ir::kF32, 256);
+    b.shared_store(word, b.u32(0), b.u32(1));
+    if (has_matrix) {
+      b.matrix_store(slab, b.u32(0), 16, b.matrix_fill(b.f32(1)));
+    } else {
+      b.shared_store(slab, b.u32(0), b.f32(1));
+    }
+    b.store(out, b.u32(0), b.shared_load(word, b.u32(0)));
+    const Words words = check(b.finish());
+    std::map<uint32_t, uint32_t> constants;
+    std::vector<uint32_t> all;
+    each_instruction(words, [&](spv::Op op, const uint32_t* operands) {
+      if (op == spv::Op::OpConstant) constants[operands[1]] = operands[2];
+      if (op == spv::Op::OpTypeArray) all.push_back(constants[operands[2]]);
+    });
+    std::sort(all.begin(), all.end());
+    return all;
+  };
+  EXPECT_EQ(lengths(true), (std::vector<uint32_t>{4, 256}));
+  EXPECT_EQ(lengths(false), (std::vector<uint32_t>{1, 256}));
 }
 
 TEST(Addressing, ReadOnlyRestrictBuffersSaySo) {

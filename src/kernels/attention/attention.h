@@ -32,7 +32,8 @@ struct AttentionPlace {
 };
 
 struct AttentionWords {
-  uint32_t groups = 0;  // workgroups
+  uint32_t groups = 0;      // workgroups
+  uint32_t head_block = 1;  // heads whose blocks of equal numbers are side by side
   Divisor query_blocks, heads, head_group;
   uint32_t queries = 0, keys = 0, width = 0, value_width = 0;
   RealWord scale, cap, inverse_cap, masked, lowest;
@@ -73,6 +74,10 @@ uint32_t unit_shared_bytes(const UnitAttentionLayout& layout);
 ir::Kernel generate_unit_attention(const Region&, const Target&, const UnitAttentionLayout&);
 
 // Of workgroups that each have a block of rows (queries, or keys) of one of so many heads.
+// Of so many heads of each batch entry, those that are under way at once, so that caches hold what
+// their blocks share.
+uint32_t head_block(const AttentionSizes& sizes, int64_t heads);
+
 AttentionWords attention_words(const Node& node, int64_t heads, int64_t rows, uint32_t block_rows);
 
 Lowering lower_attention(const Region& region, const Target& target);

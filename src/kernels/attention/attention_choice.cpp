@@ -21,6 +21,8 @@ constexpr int64_t kWideProducts = int64_t{1} << 22;
 constexpr uint32_t kUnitInvocations = 128;
 // Rows that share a head of keys, of those whose keys are split; of fewer keys parts do not pay.
 constexpr int64_t kDecodeRows = 16, kDecodeKeys = 128;
+// From here on their products take longer than reading the keys, without matrix units.
+constexpr int64_t kUnitPartsKeys = 1024;
 // Of fewer queries matrices would be mostly empty.
 constexpr int64_t kUnitQueries = 16;
 
@@ -121,8 +123,38 @@ UnitAttentionLayout unit_layout(const AttentionProblem& p, const Target& target)
   return layout;
 }
 
+// Of a part on matrix units: subgroups have tiles of their own.
+UnitPartsLayout unit_parts_layout(const AttentionProblem& p, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  UnitPartsLayout layout;
+  layout.options = p.options;
+  layout.lanes = std::max(1u, plan.subgroup_size);
+  layout.subgroups = std::max(1u, kDecodeInvocations / layout.lanes);
+  layout.width = matrices(p.sizes.width);
+  layout.value_width = matrices(p.sizes.value_width);
+  layout.part = unit_part_of_keys(p.sizes.keys);
+  layout.in_registers = plan.has.matrix_chains;
+  const auto fits = [&] { return unit_parts_shared_bytes(layout) <= plan.shared_memory_bytes; };
+  layout.keys = std::max(layout.width, layout.value_width) <= 4 ? 32 : 16;
+  if (!fits()) layout.keys = 16;
+  while (!fits() && layout.subgroups > 1) layout.subgroups /= 2;
+  return layout;
+}
+
+const char* unit_parts_obstacle(const AttentionProblem& p, const Target& target) {
+  const plan::DevicePlan& plan = *target.plan;
+  if (p.sizes.keys < kUnitPartsKeys) return "there are few keys";
+  if (const char* obstacle = decode_obstacle(p, target)) return obstacle;
+  if (const char* obstacle = unit_factors_obstacle(p, target)) return obstacle;
+  if (unit_parts_shared_bytes(unit_parts_layout(p, target)) > plan.shared_memory_bytes) {
+    return "the tiles do not fit into shared memory";
+  }
+  return nullptr;
+}
+
 const char* unit_obstacle(const AttentionProblem& p, const Target& target) {
   if (const char* obstacle = unit_factors_obstacle(p, target)) return obstacle;
+  if (p.sizes.queries < kUnitQueries) return "there are too few queries";
   const plan::DevicePlan& plan = *target.plan;
   const UnitAttentionLayout layout = unit_layout(p, target);
   if (layout.lanes * layout.subgroups > plan.max_workgroup_invocations) {
@@ -169,7 +201,6 @@ const char* unit_factors_obstacle(const AttentionProblem& p, const Target& targe
   if (!plan.has.subgroup_ballot) return "subgroups cannot vote";
   if (!p.scales) return "its scale is not positive";
   if (!p.has_chunks) return "its columns do not come in chunks of 16 bytes";
-  if (p.sizes.queries < kUnitQueries) return "there are too few queries";
   return nullptr;
 }
 
@@ -188,6 +219,12 @@ uint32_t part_of_keys(int64_t keys) {
   if (keys <= 4096) return 64;
   if (keys <= 16384) return 128;
   return keys <= 65536 ? 256 : 512;
+}
+
+uint32_t unit_part_of_keys(int64_t keys) {
+  uint32_t part = 128;
+  while (part < 1024 && keys > 32 * int64_t{part}) part *= 2;
+  return part;
 }
 
 uint32_t fewer_subgroups(uint32_t subgroups, uint32_t rows, int64_t all_rows, int64_t heads,
@@ -246,7 +283,9 @@ AttentionProblem attention_problem(const Region& region) {
 
 std::vector<AttentionCandidate> attention_candidates(const AttentionProblem& problem,
                                                      const Target& target) {
-  return {{"attention_parts", decode_layout(problem, target), decode_obstacle(problem, target)},
+  return {{"attention_unit_parts", unit_parts_layout(problem, target),
+           unit_parts_obstacle(problem, target)},
+          {"attention_parts", decode_layout(problem, target), decode_obstacle(problem, target)},
           {"attention_units", unit_layout(problem, target), unit_obstacle(problem, target)},
           {"attention_shared", shared_layout(problem, target), shared_obstacle(problem, target)}};
 }
@@ -286,7 +325,10 @@ GradientUnitLayout gradient_unit_layout(const AttentionProblem& p, const Target&
   layout.value_width = matrices(p.sizes.value_width);
   layout.whole = fills_matrices(p.sizes);
   layout.in_registers = plan.has.matrix_chains;
-  layout.rows = ir::kMatrixSide;
+  const bool is_narrow = std::max(layout.width, layout.value_width) <= 4;
+  layout.rows = of_queries && is_narrow ? std::min(layout.lanes, 32u) : ir::kMatrixSide;
+  layout.others = layout.rows > ir::kMatrixSide ? 32 : 64;
+  layout.stages = of_queries ? 2 : 1;
   layout.subgroups = std::max(1u, kUnitInvocations / layout.lanes);
   fit(layout.others, layout.stages, layout.subgroups,
       [&] { return gradient_shared_bytes(layout) <= plan.shared_memory_bytes; });
@@ -300,6 +342,7 @@ GradientUnitLayout gradient_unit_layout(const AttentionProblem& p, const Target&
 const char* gradient_unit_obstacle(const Region& region, const AttentionProblem& p,
                                    const Target& target) {
   if (const char* obstacle = unit_factors_obstacle(p, target)) return obstacle;
+  if (p.sizes.queries < kUnitQueries) return "there are too few queries";
   const Node& node = operation_of(*region.root);
   const auto gradient = gradient_operand(node);
   if (!has_groups(region, gradient, node.inputs[gradient]->shape, 8)) {

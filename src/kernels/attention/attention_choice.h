@@ -19,7 +19,8 @@ struct AttentionProblem {
 };
 AttentionProblem attention_problem(const Region& region);
 
-using AttentionLayout = std::variant<SharedAttentionLayout, UnitAttentionLayout, DecodeLayout>;
+using AttentionLayout =
+    std::variant<SharedAttentionLayout, UnitAttentionLayout, DecodeLayout, UnitPartsLayout>;
 // Whether columns are adjacent, and so many of every row begin at a multiple of as many elements.
 bool has_groups(const Region& region, size_t operand, const Shape& shape, uint32_t several);
 // Subgroups of a workgroup on matrix units that has so many rows each: no more than there are rows

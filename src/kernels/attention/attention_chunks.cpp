@@ -9,7 +9,8 @@ using ir::Value;
 
 AttentionChunks::AttentionChunks(ir::Builder& b, const KernelArguments& arguments,
                                  const AttentionScores& scores, int operand, DType type,
-                                 uint32_t rows, uint32_t chunks, Value width, uint32_t threads)
+                                 uint32_t rows, uint32_t chunks, Value width, uint32_t threads,
+                                 Value local)
     : b_(b),
       arguments_(arguments),
       scores_(scores),
@@ -18,7 +19,8 @@ AttentionChunks::AttentionChunks(ir::Builder& b, const KernelArguments& argument
       rows_(rows),
       chunks_(chunks),
       width_(width) {
-  const Value zero = b_.u32(0), local = b_.builtin(ir::Builtin::local_index);
+  const Value zero = b_.u32(0);
+  if (!local.exists()) local = b_.builtin(ir::Builtin::local_index);
   for (uint32_t first = 0; first < rows * chunks; first += threads) {
     const Value index = local + first;
     Slot slot;
@@ -43,11 +45,6 @@ void AttentionChunks::load(Value head, Value first, Value end) {
     if (width_) loaded = b_.select(slot.chunk * elements_ < width_, loaded, zeros);
     slot.value.set(loaded);
   }
-  b_.if_(first + rows_ > end, [&] {
-    for (const Slot& slot : slots_) {
-      slot.value.set(b_.select(first + slot.row < end, slot.value.get(), zeros));
-    }
-  });
 }
 
 void AttentionChunks::store(Value behind) const {

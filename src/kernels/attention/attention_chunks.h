@@ -17,10 +17,11 @@ inline uint32_t chunk_elements(DType type) {
 
 class AttentionChunks {
  public:
-  // `rows` rows of an operand, of at most so many chunks; `width`: how many elements.
+  // `rows` rows of an operand, of at most so many chunks; `width`: how many elements. So many
+  // invocations share them, of which this is number `local`: else those of the workgroup.
   AttentionChunks(ir::Builder& b, const KernelArguments& arguments, const AttentionScores& scores,
                   int operand, DType type, uint32_t rows, uint32_t chunks, ir::Value width,
-                  uint32_t threads);
+                  uint32_t threads, ir::Value local = {});
   // Of rows that have all of their chunks.
   AttentionChunks(ir::Builder& b, const KernelArguments& arguments, const AttentionScores& scores,
                   int operand, DType type, uint32_t rows, uint32_t chunks, uint32_t threads)
@@ -33,7 +34,8 @@ class AttentionChunks {
     first_ = first;
   }
 
-  // Loads this invocation's chunks of the rows from `first` on; those from `end` on are 0.
+  // Loads this invocation's chunks of the rows from `first` on; those from `end` on are as the one
+  // before it.
   void load(ir::Value head, ir::Value first, ir::Value end);
   // To their place, and so many elements of the array behind it.
   void store(ir::Value behind = {}) const;

@@ -113,7 +113,7 @@ class AttentionCombination {
       b_.shared_store(factors_, local_, factor);
       b_.barrier();
       const Value end = b_.binary(Opcode::min, parts_ - first, b_.u32(kThreads));
-      constexpr uint32_t kAtOnce = 4;
+      constexpr uint32_t kAtOnce = 8;
       b_.for_range(team, end, b_.u32(teams * kAtOnce), [&](Value next) {
         std::array<std::array<Value, 2>, kAtOnce> loaded;
         std::array<Value, kAtOnce> scales;

@@ -18,6 +18,15 @@ struct DecodeLayout {
   uint32_t tile = 32;                   // keys in shared memory at a time
   uint32_t width = 8, value_width = 8;  // in chunks of 16 bytes
 };
+// On matrix units, of f16 and bf16.
+struct UnitPartsLayout {
+  AttentionOptions options;
+  uint32_t lanes = 32, subgroups = 4;   // of a subgroup, of a workgroup
+  uint32_t width = 8, value_width = 8;  // in matrices
+  uint32_t part = 512;                  // keys
+  uint32_t keys = 16;                   // of a block
+  Choice<bool> in_registers = true;     // Capabilities::matrix_chains
+};
 struct CombineLayout {
   AttentionOptions options;
   uint32_t pairs = 32;  // of columns, rounded up to a power of two
@@ -35,10 +44,13 @@ struct DecodeWords {
 
 ir::Kernel generate_attention_parts(const Region&, const Target&, const DecodeLayout&);
 ir::Kernel generate_attention_combination(const Region&, const Target&, const CombineLayout&);
+ir::Kernel generate_attention_unit_parts(const Region&, const Target&, const UnitPartsLayout&);
+uint32_t unit_parts_shared_bytes(const UnitPartsLayout& layout);
 uint32_t decode_shared_bytes(const DecodeLayout& layout);
 inline constexpr uint32_t kDecodeInvocations = 128, kCombineInvocations = 256;
 
 // How keys are split: the length of all parts but the last.
 uint32_t part_of_keys(int64_t keys);
+uint32_t unit_part_of_keys(int64_t keys);  // on matrix units
 
 }  // namespace nxv::kernels

@@ -72,11 +72,13 @@ Lowering lower_attention_gradient(const Region& region, const Target& target) {
     roots[region.roots[r].node->attribute<ResultAttr>().index] = static_cast<int>(r);
   }
 
+  const bool on_units = !gradient_unit_obstacle(region, p, target);
   Lowering lowering;
   const auto add = [&](const auto& family, const auto& layout, uint32_t block_rows, int64_t heads,
                        int64_t rows) {
     GradientWords words;
     words.attention = attention_words(node, heads, rows, block_rows);
+    if (on_units) words.attention.head_block = head_block(s, heads);
     words.first = result_words(s, heads_inside, heads, rows, s.width);
     words.second = result_words(s, heads_inside, heads, rows, s.value_width);
     Launch d = launch_of(family, region, target, layout, words);
@@ -86,7 +88,6 @@ Lowering lower_attention_gradient(const Region& region, const Target& target) {
              static_cast<uint64_t>(s.keys * 2 * (s.width + s.value_width));
     lowering.add(std::move(d));
   };
-  const bool on_units = !gradient_unit_obstacle(region, p, target);
   if (!on_units) check_loops(p, all, target);
   const auto add_kernel = [&](bool of_queries, int first, int second) {
     const int64_t heads = of_queries ? s.heads : s.kv_heads;

@@ -161,9 +161,9 @@ class UnitGradient {
 
   // What changes products and differences to weights and changes: of the rows and of sixteen
   // others, whose numbers begin at first_row and first_other. known(r): accumulators of what is
-  // known of the queries. `all`: the queries of the block see all of its keys.
+  // known of the queries. `is_masked`: some query of the block may not see some key, or not be.
   template <typename Known>
-  void weigh(Value all, Value first_row, Value first_other, Known known) {
+  void weigh(bool is_masked, Value first_row, Value first_other, Known known) {
     const auto at = [&](uint32_t r, Value row, Value column) {
       row = first_row + row + r * kSide;
       column = first_other + column;
@@ -180,7 +180,7 @@ class UnitGradient {
         });
       }
     }
-    b_.if_(!all, [&] {
+    if (is_masked) {
       const auto row = sums_.rows(), column = sums_.columns();
       for (uint32_t r = 0; r < rows_.matrices(); ++r) {
         sums_.each([&](uint32_t e) {
@@ -190,16 +190,18 @@ class UnitGradient {
           b_.element_store(products_[r], e, b_.select(sees, score, scores_.lowest()));
         });
       }
-    });
+    }
     for (uint32_t r = 0; r < rows_.matrices(); ++r) {
-      const auto [bases, deltas] = known(r);
+      const std::array<Var, 2> of_queries = known(r);
       sums_.each([&](uint32_t e) {
-        const Value score = b_.element_load(products_[r], e), base = b_.element_load(bases, e);
+        const Value score = b_.element_load(products_[r], e),
+                    base = b_.element_load(of_queries[0], e);
         const Value exponent = scores_.only_scales()
                                    ? b_.fma(score, scores_.words()[&Words::binary_scale], base)
                                    : (score + base) * std::numbers::log2e_v<float>;
         const Value weight = b_.unary(Opcode::exp2, exponent);
-        Value change = weight * (b_.element_load(differences_[r], e) - b_.element_load(deltas, e));
+        Value change =
+            weight * (b_.element_load(differences_[r], e) - b_.element_load(of_queries[1], e));
         if (!scores_.only_scales()) change = change * b_.element_load(slopes_[r], e);
         b_.element_store(products_[r], e, weight);
         b_.element_store(differences_[r], e, change);
@@ -242,21 +244,26 @@ class UnitGradient {
     }
     const Value first = block_.first_row + rows_.subgroup_row, last = first + (layout_.rows - 1);
     Others keys = others(1, 2);
-    const auto visit = [&](Value behind, Value first_key) {
-      const Value last_key = first_key + (layout_.others - 1);
-      b_.if_(scores_.some_see(first, last, first_key, last_key), [&] {
-        const Value all = (last < queries_end) & scores_.all_see(first, last, first_key, last_key);
-        for (uint32_t j = 0; j < layout_.others / kSide; ++j) {
-          multiply(q, keys.first, behind, j, layout_.width, products_);
-          multiply(g, keys.second, behind, j, layout_.value_width, differences_);
-          weigh(all, first, first_key + j * kSide, [&](uint32_t r) { return known[r]; });
-          add(factors(differences_), keys.first, behind, j, layout_.width, totals);
-        }
-      });
+    const auto visit = [&](bool is_masked) {
+      return [&, is_masked](Value behind, Value first_key) {
+        const auto see = [&] {
+          for (uint32_t j = 0; j < layout_.others / kSide; ++j) {
+            multiply(q, keys.first, behind, j, layout_.width, products_);
+            multiply(g, keys.second, behind, j, layout_.value_width, differences_);
+            weigh(is_masked, first, first_key + j * kSide, [&](uint32_t r) { return known[r]; });
+            add(factors(differences_), keys.first, behind, j, layout_.width, totals);
+          }
+        };
+        if (!is_masked) return see();
+        b_.if_(scores_.some_see(first, last, first_key, first_key + (layout_.others - 1)), see);
+      };
     };
+    const Value block_end = block_.first_row + block_rows();
+    const auto seen = scores_.keys_of(block_.first_row, block_end, layout_.others);
+    const auto by_all =
+        scores_.keys_all_see(seen, block_.first_row, block_end - 1u, layout_.others);
     each_block(
-        b_, scores_.keys_of(block_.first_row, block_.first_row + block_rows(), layout_.others),
-        blocks(),
+        b_, ranges(seen, by_all, layout_.options.has_before, visit), blocks(),
         [&](Value key) {
           keys.first.load(block_.kv_head, key, keys_end);
           keys.second.load(block_.kv_head, key, keys_end);
@@ -264,8 +271,7 @@ class UnitGradient {
         [&](Value behind) {
           keys.first.store(behind);
           keys.second.store(behind);
-        },
-        visit);
+        });
     store(layout_.first, words_[&GradientWords::first], block_.head, queries_end,
           word(&Words::width), totals, layout_.width, true);
   }
@@ -321,28 +327,43 @@ class UnitGradient {
         });
       }
     };
-    const auto visit = [&](Value behind, Value number) {
-      const Value last_query = number + (layout_.others - 1);
-      b_.if_(scores_.some_see(number, last_query, first, last), [&] {
-        const Value all =
-            (last_query < queries_end) & scores_.all_see(number, last_query, first, last);
-        for (uint32_t j = 0; j < layout_.others / kSide; ++j) {
-          multiply(k, queries.first, behind, j, layout_.width, products_);
-          multiply(v, queries.second, behind, j, layout_.value_width, differences_);
-          const Value at = known_behind(behind) + j * kSide;
-          const std::array of_others = {b_.var(sums_.of_columns(bases_, at)),
-                                        b_.var(sums_.of_columns(deltas_, at))};
-          weigh(all, first, number + j * kSide, [&](uint32_t) { return of_others; });
-          if (layout_.second >= 0) {
-            add(factors(products_), queries.second, behind, j, layout_.value_width, of_values);
+    const auto visit = [&](bool is_masked) {
+      return [&, is_masked](Value behind, Value number) {
+        const auto see = [&] {
+          for (uint32_t j = 0; j < layout_.others / kSide; ++j) {
+            multiply(k, queries.first, behind, j, layout_.width, products_);
+            multiply(v, queries.second, behind, j, layout_.value_width, differences_);
+            const Value at = known_behind(behind) + j * kSide;
+            const std::array of_others = {b_.var(sums_.of_columns(bases_, at)),
+                                          b_.var(sums_.of_columns(deltas_, at))};
+            weigh(is_masked, first, number + j * kSide, [&](uint32_t) { return of_others; });
+            if (layout_.second >= 0) {
+              add(factors(products_), queries.second, behind, j, layout_.value_width, of_values);
+            }
+            if (layout_.first >= 0) {
+              add(factors(differences_), queries.first, behind, j, layout_.width, of_keys);
+            }
           }
-          if (layout_.first >= 0) {
-            add(factors(differences_), queries.first, behind, j, layout_.width, of_keys);
-          }
-        }
-      });
+        };
+        if (!is_masked) return see();
+        b_.if_(scores_.some_see(number, number + (layout_.others - 1), first, last), see);
+      };
     };
-    each_block(b_, range, blocks(), load, store, visit);
+    const auto by_all = scores_.queries_all_see(
+        range, block_.first_row, block_.first_row + (block_rows() - 1), layout_.others);
+    each_block(b_, ranges(range, by_all, layout_.options.has_after, visit), blocks(), load, store);
+  }
+
+  // Blocks that all see, and those before (if there can be any) and behind.
+  template <typename Visit>
+  static std::vector<BlockRange> ranges(const AttentionScores::Range& seen,
+                                        const AttentionScores::Range& by_all, bool has_first,
+                                        const Visit& visit) {
+    std::vector<BlockRange> all;
+    if (has_first) all.push_back({{seen.begin, by_all.begin}, visit(true)});
+    all.push_back({by_all, visit(false)});
+    all.push_back({{by_all.end, seen.end}, visit(true)});
+    return all;
   }
 
   // Where what is known of the queries of a block lies.

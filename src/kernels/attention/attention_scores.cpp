@@ -83,12 +83,23 @@ Value AttentionScores::element(int operand, Value index, DType type) const {
   return load_element(arguments_.operand(operand), at, type).re;
 }
 
+// Heads of so many are taken together, the first blocks of all of them first.
+AttentionScores::Place AttentionScores::place_of(Value group) const {
+  const Value blocks = words_[&Words::query_blocks], together = words_[&Words::head_block];
+  const Value number = group / (together * blocks), in_group = group - number * together * blocks;
+  const Value first = number * together,
+              all = words_.divide(words_[&Words::groups], &Words::query_blocks);
+  const Value heads = b_.binary(Opcode::min, together, all - first);
+  const Value block = in_group / heads;
+  return {first + (in_group - block * heads), block};
+}
+
 AttentionScores::Block AttentionScores::select(Value group, uint32_t rows) {
   Block block;
-  const Value head_of_all = words_.divide(group, &Words::query_blocks);
+  const auto [head_of_all, number] = place_of(group);
   const Value blocks = words_[&Words::query_blocks];
   // Those that see the most keys come first, where later queries see more.
-  block.first_row = (blocks - 1u - (group - head_of_all * blocks)) * rows;
+  block.first_row = (blocks - 1u - number) * rows;
   block.batch = words_.divide(head_of_all, &Words::heads);
   block.head = head_of_all - block.batch * words_[&Words::heads];
   block.kv_head = words_.divide(block.head, &Words::head_group);
@@ -99,8 +110,8 @@ AttentionScores::Block AttentionScores::select(Value group, uint32_t rows) {
 
 AttentionScores::Block AttentionScores::select_keys(Value group, uint32_t rows) {
   Block block;
-  const Value head_of_all = words_.divide(group, &Words::query_blocks);
-  block.first_row = (group - head_of_all * words_[&Words::query_blocks]) * rows;
+  const auto [head_of_all, number] = place_of(group);
+  block.first_row = number * rows;
   block.batch = words_.divide(head_of_all, &Words::heads);
   block.kv_head = head_of_all - block.batch * words_[&Words::heads];
   select_batch(block.batch);
@@ -160,6 +171,44 @@ AttentionScores::Range AttentionScores::queries_of(Value first_key, uint32_t key
     range.end = b_.binary(Opcode::min, range.end, bounded(last + signed_word(&Words::before) + 1));
   }
   return range;
+}
+
+// Of the numbers from `first` to before `end`, s32 both, whole blocks within a range.
+AttentionScores::Range AttentionScores::whole_blocks(const Range& all, Value first, Value end,
+                                                     uint32_t block) const {
+  const auto bounded = [&](Value v) {
+    const Value low = b_.bitcast(all.begin, ir::kS32), high = b_.bitcast(all.end, ir::kS32);
+    return b_.bitcast(b_.binary(Opcode::max, low, b_.binary(Opcode::min, v, high)), ir::kU32);
+  };
+  const Value from = (bounded(first) + (block - 1)) & ~(block - 1);
+  const Value to = bounded(end) & ~(block - 1);
+  const Value begin = b_.binary(Opcode::min, from, all.end);
+  return {begin, b_.binary(Opcode::max, begin, b_.binary(Opcode::min, to, all.end))};
+}
+
+AttentionScores::Range AttentionScores::keys_all_see(const Range& keys, Value first_row,
+                                                     Value last_row, uint32_t block) const {
+  Value first = b_.bitcast(keys.begin, ir::kS32), end = b_.bitcast(keys.end, ir::kS32);
+  if (options_.has_after) {
+    end = position_ + b_.bitcast(first_row, ir::kS32) + signed_word(&Words::after) + 1;
+  }
+  if (options_.has_before) {
+    first = position_ + b_.bitcast(last_row, ir::kS32) - signed_word(&Words::before);
+  }
+  return whole_blocks(keys, first, end, block);
+}
+
+AttentionScores::Range AttentionScores::queries_all_see(const Range& queries, Value first_key,
+                                                        Value last_key, uint32_t block) const {
+  Value first = b_.bitcast(queries.begin, ir::kS32), end = b_.bitcast(queries.end, ir::kS32);
+  if (options_.has_after) {
+    first = b_.bitcast(last_key, ir::kS32) - position_ - signed_word(&Words::after);
+  }
+  if (options_.has_before) {
+    end = b_.bitcast(first_key, ir::kS32) - position_ + signed_word(&Words::before) + 1;
+  }
+  // Of keys beyond the end of their batch entry none is seen.
+  return whole_blocks(queries, first, b_.select(last_key < keys_end_, end, b_.s32(0)), block);
 }
 
 Value AttentionScores::of_row(int operand, Value row) const {

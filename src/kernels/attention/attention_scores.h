@@ -42,6 +42,13 @@ class AttentionScores {
   // Of the queries that see some of so many keys.
   Range queries_of(ir::Value first_key, uint32_t keys, uint32_t block) const;
 
+  // Within a range of keys (queries), of which blocks begin where its begin says, those whole
+  // blocks that all of the rows (of keys) up to the last see; in the middle, or empty.
+  Range keys_all_see(const Range& keys, ir::Value first_row, ir::Value last_row,
+                     uint32_t block) const;
+  Range queries_all_see(const Range& queries, ir::Value first_key, ir::Value last_key,
+                        uint32_t block) const;
+
   // The score, f32, of a product of the query and the key; -infinity where the query does not see
   // the key. Both may lie beyond the end.
   ir::Value score(ir::Value product, ir::Value row, ir::Value key) const {
@@ -80,8 +87,13 @@ class AttentionScores {
   ir::Value offset(int operand) const;
   // Of an operand of one axis.
   ir::Value element(int operand, ir::Value index, DType type) const;
+  struct Place {
+    ir::Value head, block;  // the head of all entries of the batch
+  };
+  Place place_of(ir::Value group) const;
   void select_batch(ir::Value batch);
   ir::Value distance(ir::Value row, ir::Value key) const;  // s32
+  Range whole_blocks(const Range& all, ir::Value first, ir::Value end, uint32_t block) const;
   ir::Value signed_word(uint32_t Words::*member) const {
     return b_.bitcast(words_[member], ir::kS32);
   }

@@ -128,12 +128,11 @@ TEST(Attention, MatrixUnits) {
     bool has_bias, has_sinks;
     double scale = 0.125;
   };
-  // Of larger scales maxima grow by much after the first block of keys.
-  const Case cases[] = {{150, 150, 64, 64, true, 0, false, false},
-                        {40, 100, 64, 40, false, 0, true, false},
-                        {33, 70, 24, 128, true, 20, false, true},
-                        {20, 35, 96, 256, false, 9, false, false, 3},
-                        {35, 280, 16, 32, false, 0, false, true, 2}};
+  // Of larger scales maxima grow by much after the first block of keys, or weights are infinite.
+  const Case cases[] = {
+      {150, 150, 64, 64, true, 0, false, false},   {40, 100, 64, 40, false, 0, true, false},
+      {33, 70, 24, 128, true, 20, false, true},    {20, 35, 96, 256, false, 9, false, false, 3},
+      {35, 280, 16, 32, false, 0, false, true, 2}, {40, 90, 64, 16, true, 0, false, false, 40}};
   struct Device {
     uint32_t subgroup;
     bool has_chains;
@@ -175,6 +174,64 @@ TEST(Attention, MatrixUnits) {
     }
     EXPECT_TRUE(device.kernels().contains("attention_units"));
     EXPECT_FALSE(device.kernels().contains("attention_shared"));
+    EXPECT_EQ(device.invalid(), "");
+  }
+}
+
+// Of so many keys that heads are taken by threes: the last of four is alone.
+TEST(Attention, HeadsThatCachesDoNotHoldTogether) {
+  const Inputs inputs(DType::bf16, 2, 2, 150, 70000, 16, 16);
+  const auto owner = host_graveyard();
+  const auto results = library::call("attention", inputs.nodes(owner),
+                                     Options{{"causal", {1}, {}}, {"window", {40}, {}}});
+  plan::DevicePlan plan = unit_plan(32);
+  plan.tuning.busy_tiles = 1;
+  InterpretedDevice device(plan);
+  const HostTensor want = reference_evaluate(*results[0]);
+  EXPECT_LE(error_of(device.evaluate(results[0]), want), 8e-3);
+  EXPECT_TRUE(device.kernels().contains("attention_units"));
+}
+
+// Few queries over so many keys that their products had better be on matrix units.
+TEST(Attention, PartsOnMatrixUnits) {
+  struct Case {
+    int64_t queries, heads, kv_heads, keys, width, value_width;
+    bool is_causal, has_sinks, has_bias;
+    int64_t window = 0;
+  };
+  const Case cases[] = {{1, 4, 1, 1100, 128, 64, false, true, false},
+                        {5, 3, 1, 1030, 24, 128, true, false, true, 300},
+                        {2, 2, 2, 9000, 16, 16, true, false, false}};
+  for (uint32_t subgroup : {16u, 32u, 64u}) {
+    plan::DevicePlan plan = unit_plan(subgroup);
+    plan.has.matrix_chains = subgroup != 64;
+    InterpretedDevice device(plan);
+    for (DType type : {DType::f16, DType::bf16}) {
+      for (const Case& c : cases) {
+        SCOPED_TRACE(std::string(name(type)) + " over " + std::to_string(c.keys) +
+                     ", subgroups of " + std::to_string(subgroup));
+        const Inputs inputs(type, c.heads, c.kv_heads, c.queries, c.keys, c.width, c.value_width);
+        const auto owner = host_graveyard();
+        auto operands = inputs.nodes(owner);
+        Options options = {{"causal", {c.is_causal}, {}}, {"statistics", {1}, {}}};
+        if (c.window > 0) options.push_back({"window", {c.window}, {}});
+        if (c.has_bias) {
+          operands.push_back(value(owner, noise(DType::f32, {c.heads, 1, c.keys}, 5)));
+          options.push_back({"bias", {1}, {}});
+        }
+        if (c.has_sinks) {
+          operands.push_back(value(owner, noise(DType::f32, {c.heads}, 6)));
+          options.push_back({"sinks", {1}, {}});
+        }
+        const auto results = library::call("attention", operands, options);
+        const std::vector<HostTensor> want = reference_evaluate(results);
+        const std::vector<HostTensor> got = device.evaluate(results);
+        EXPECT_LE(error_of(got[0], want[0]), type == DType::f16 ? 1e-3 : 8e-3);
+        EXPECT_LE(error_of(got[1], want[1]), 1e-5);
+      }
+    }
+    EXPECT_TRUE(device.kernels().contains("attention_unit_parts"));
+    EXPECT_FALSE(device.kernels().contains("attention_parts"));
     EXPECT_EQ(device.invalid(), "");
   }
 }

@@ -65,6 +65,10 @@ void each_element(Execution& s, uint32_t first, Touch touch, F f) {
   std::vector<uint64_t>& memory = s.m.shared[ir::matrix_shared(s.inst.imm)].lanes;
   const uint64_t stride = uniform(s, 1, first);
   uint64_t begin = uniform(s, 0, first);
+  const uint64_t unit = lines.lane_bytes * lines.lanes;
+  if (begin * unit % 16 != 0 || stride * unit % 16 != 0) {
+    s.m.fail(Status::internal, first, "has lines that begin within 16 bytes");
+  }
   for (uint32_t line = 0; line < lines.count; ++line, begin += stride) {
     touch_line(s, first, begin, lines.units(), touch);
     for (uint32_t i = 0; i < lines.length; ++i) {
@@ -193,8 +197,8 @@ void element_store(Execution& s) {
     if (scalar != ir::Scalar::f32) {
       uint16_t half = 0;
       const DType type = scalar == ir::Scalar::f16 ? DType::f16 : DType::bf16;
-      store_scalar(make_scalar(type, from_bits<float>(bits)),
-                   reinterpret_cast<std::byte*>(&half), 0);
+      store_scalar(make_scalar(type, from_bits<float>(bits)), reinterpret_cast<std::byte*>(&half),
+                   0);
       bits = half;
     }
     matrix_of(s.m, s.inst.args[0], w - w % size)[s.inst.imm * size + w % size] = bits;
