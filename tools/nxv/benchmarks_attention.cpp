@@ -123,7 +123,7 @@ std::vector<Measurement> attention_benchmark(Bench& bench) {
   m.amount = s.flops();
   m.bound = kBound;
   bench.time(m, [&] { return attend(x, s, false)[0]; });
-  for (int64_t row : {int64_t{0}, s.queries / 3, s.queries - 1}) {
+  for (int64_t row : {int64_t{0}, int64_t{8}, s.queries / 3, s.queries / 2, s.queries - 1}) {
     const Row want = expected(bench, x, s, s.heads - 1, row);
     m.error =
         std::max(m.error, error_of(rows(bench, bench.value, s.heads - 1, row, 1), want.result));
@@ -150,7 +150,7 @@ std::vector<Measurement> attention_gradient_benchmark(Bench& bench) {
   });
   const NodeRef of_queries = differentiate(x, s)[0];
   bench.session.evaluate(of_queries);
-  for (int64_t row : {s.queries / 3, s.queries - 1}) {
+  for (int64_t row : {int64_t{8}, s.queries / 3, s.queries / 2, s.queries - 1}) {
     const Row want = expected(bench, x, s, s.heads - 1, row);
     m.error =
         std::max(m.error, error_of(rows(bench, of_queries, s.heads - 1, row, 1), want.gradient));
