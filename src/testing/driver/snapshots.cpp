@@ -240,12 +240,15 @@ Snapshot common_gpu() {
   set_workgroups(s, 1024, 49152);
   set_subgroups(s, 32, 32, 32);
   add_f64(s, 0.5);
+  s.features.bfloat16 = s.float16.denorm_preserve = true;
   s.probes = {.done = true,
               .f32_div_exact = true,
               .f32_sqrt_exact = true,
               .f32_subnormals = true,
               .f32_fma_fused = true,
-              .f64_rate = 0.5};
+              .f64_rate = 0.5,
+              .bf16_conversion_exact = true,
+              .f16_conversion_exact = true};
   return s;
 }
 
