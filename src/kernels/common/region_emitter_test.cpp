@@ -66,7 +66,9 @@ TEST(RegionEmitter, DeviceOfInexactQuotients) {
   InterpreterOptions inexact;
   inexact.flush_subnormals = inexact.fused_fma = true;
   inexact.f32_quotient_error = 2;
-  const plan::DevicePlan plan = plan::make_plan(nxv::testing::h200());
+  plan::Snapshot device = nxv::testing::h200();
+  device.probes.bf16_conversion_exact = true;
+  const plan::DevicePlan plan = plan::make_plan(device);
   EXPECT_TRUE(plan.has.native_bf16 && plan.has.native_f16);
   check(plan, inexact, kMixed, 9000, 30);
   check(plan, inexact, kNarrow, 10000, 40);

@@ -140,7 +140,7 @@ Snapshot hopper(const char* name, uint64_t memory) {
   add_integer_shapes(s.matrix_shapes, 16, 16, 32);
   add_dots(s, true);
   s.float16.denorm_preserve = true;
-  s.probes.bf16_conversion_exact = s.probes.f16_conversion_exact = true;
+  s.probes.f16_conversion_exact = true;  // those to bf16 drop bits
   s.probes.f32_fma_fused = true;  // its division and square root are not exact
   return s;
 }
@@ -241,12 +241,15 @@ Snapshot common_gpu() {
   set_workgroups(s, 1024, 49152);
   set_subgroups(s, 32, 32, 32);
   add_f64(s, 0.5);
+  s.features.bfloat16 = s.float16.denorm_preserve = true;
   s.probes = {.done = true,
               .f32_div_exact = true,
               .f32_sqrt_exact = true,
               .f32_subnormals = true,
               .f32_fma_fused = true,
-              .f64_rate = 0.5};
+              .f64_rate = 0.5,
+              .bf16_conversion_exact = true,
+              .f16_conversion_exact = true};
   return s;
 }
 
