@@ -6,6 +6,7 @@
 
 #include "graph/build.h"
 #include "graph/common_values.h"
+#include "graph/joined_parts.h"
 #include "graph/narrow_factors.h"
 #include "graph/own_views.h"
 #include "graph/recognised_attention.h"
@@ -159,7 +160,7 @@ std::vector<NodeRef> ProgramMaker::rewritten(std::span<const NodeRef> values) co
     };
     common = with_own_views(common_values(recognised_attention(common, pays)));
   }
-  return with_narrow_factors(common);
+  return with_narrow_factors(with_joined_parts(common));
 }
 
 Program ProgramMaker::make(const Function& function, const Numbers& known) {
