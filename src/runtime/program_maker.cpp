@@ -158,9 +158,10 @@ std::vector<NodeRef> ProgramMaker::rewritten(std::span<const NodeRef> values) co
       return with_gradients ? kernels::attention_gradients_pay(plan_, type, sizes)
                             : kernels::attention_pays(plan_, type, sizes);
     };
-    common = with_own_views(common_values(recognised_attention(common, pays)));
+    common = common_values(recognised_attention(common, pays));
   }
-  return with_narrow_factors(with_joined_parts(common));
+  // Products that read the same views do so again; those that are an operation's own come last.
+  return with_own_views(common_values(with_narrow_factors(with_joined_parts(common))));
 }
 
 Program ProgramMaker::make(const Function& function, const Numbers& known) {
