@@ -154,9 +154,10 @@ std::vector<NodeRef> ProgramMaker::rewritten(std::span<const NodeRef> values) co
   std::vector<NodeRef> common = common_values(values);
   if (!options_.schedule.fuse) return common;
   if (options_.recognises_attention) {
-    const auto pays = [&](DType type, const AttentionSizes& sizes, bool with_gradients) {
-      return with_gradients ? kernels::attention_gradients_pay(plan_, type, sizes)
-                            : kernels::attention_pays(plan_, type, sizes);
+    const auto pays = [&](DType type, const AttentionSizes& sizes, const AttentionUse& use) {
+      return use.with_gradients
+                 ? kernels::attention_gradients_pay(plan_, type, sizes, use.is_causal)
+                 : kernels::attention_pays(plan_, type, sizes);
     };
     common = common_values(recognised_attention(common, pays));
   }
