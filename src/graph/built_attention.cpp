@@ -246,6 +246,11 @@ bool may_hide_rows(const WrittenAttention& w) {
   return !seen || !seen->always_some(w.sizes.queries, w.sizes.keys);
 }
 
+bool is_causal(const WrittenAttention& w) {
+  const auto seen = seen_by_position(w);
+  return seen && seen->after && seen->always_some(w.sizes.queries, w.sizes.keys);
+}
+
 BuiltAttention::BuiltAttention(const WrittenAttention& written, bool heads_inside,
                                bool has_gradients)
     : inputs_(Inputs(written, heads_inside, has_gradients).take()) {

@@ -11,6 +11,9 @@ namespace nxv {
 // Whether a mask may be false for all of a row, of which weights are uniform then.
 bool may_hide_rows(const WrittenAttention& written);
 
+// Whether what queries see ends at a position of theirs.
+bool is_causal(const WrittenAttention& written);
+
 // What the operation is given.
 struct AttentionInputs {
   AttentionAttr attributes;

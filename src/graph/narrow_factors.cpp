@@ -1,5 +1,7 @@
 #include "graph/narrow_factors.h"
 
+#include <utility>
+
 #include "graph/building.h"
 #include "graph/rewriter.h"
 
@@ -12,15 +14,17 @@ bool widens(const Node& node) {
   return from == DType::f16 || from == DType::bf16;
 }
 
-NodeRef narrow(const NodeRef& factor) {
-  std::vector<const Node*> views;  // from the product to the cast
-  const NodeRef* node = &factor;
+}  // namespace
+
+NodeRef before_widening(const NodeRef& x) {
+  std::vector<const Node*> views;  // down to the cast
+  const NodeRef* node = &x;
   while ((*node)->is_pending() && info((*node)->op).fusion == Fusion::view &&
          (*node)->inputs.size() == 1) {
     views.push_back(node->get());
     node = &(*node)->inputs[0];
   }
-  if (!widens(**node)) return factor;
+  if (!widens(**node)) return {};
   NodeRef narrow = (*node)->inputs[0];
   for (auto view = views.rbegin(); view != views.rend(); ++view) {
     narrow = building::with_inputs(**view, {narrow});
@@ -28,12 +32,12 @@ NodeRef narrow(const NodeRef& factor) {
   return narrow;
 }
 
-}  // namespace
-
 std::vector<NodeRef> with_narrow_factors(std::span<const NodeRef> values) {
   return Rewriter([](const NodeRef& node, std::vector<NodeRef> inputs) {
            if (node->op == Op::dot && node->dtype == DType::f32) {
-             for (NodeRef& input : inputs) input = narrow(input);
+             for (NodeRef& input : inputs) {
+               if (NodeRef narrow = before_widening(input)) input = std::move(narrow);
+             }
            }
            return Rewriter::with_inputs(node, std::move(inputs));
          })

@@ -52,7 +52,8 @@ class Recognition {
     for (Found& found : all_) {
       const WrittenAttention& w = found.attention;
       if (!is_alone(found) || !is_acyclic(found)) continue;
-      if (!pays(w.values->dtype, w.sizes, found.gradient.has_value())) continue;
+      const AttentionUse use = {found.gradient.has_value(), is_causal(w)};
+      if (!pays(w.values->dtype, w.sizes, use)) continue;
       found_.emplace(found.product, &found);
       if (!found.gradient) continue;
       for (const auto& product : found.gradient->products) found_.emplace(product.node, &found);

@@ -17,9 +17,12 @@
 
 namespace nxv {
 
-// Whether the operation is faster than what it stands for, of matrices of such a type, with or
-// without gradients.
-using AttentionPays = std::function<bool(DType, const AttentionSizes&, bool with_gradients)>;
+struct AttentionUse {
+  bool with_gradients = false;
+  bool is_causal = false;  // queries see keys up to a position of theirs
+};
+// Whether the operation is faster than what it stands for, of matrices of such a type.
+using AttentionPays = std::function<bool(DType, const AttentionSizes&, const AttentionUse&)>;
 
 // Values in which attention of such sizes is one operation: the values themselves where there is
 // none. Values are canonical (graph/common_values.h), which the result need not be any more.

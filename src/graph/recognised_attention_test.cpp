@@ -79,8 +79,8 @@ class RecognisedAttention : public testing::Test {
   // The attributes of the operation that it became, which answers the same; none if there is none.
   std::optional<AttentionAttr> recognised(const NodeRef& value, double tolerance = 0.1) {
     const auto common = common_values(std::vector{value});
-    const auto made =
-        recognised_attention(common, [](DType, const AttentionSizes&, bool) { return true; });
+    const auto made = recognised_attention(
+        common, [](DType, const AttentionSizes&, const AttentionUse&) { return true; });
     const Node* attention = find(made[0].get());
     EXPECT_EQ(made[0]->shape, value->shape);
     EXPECT_EQ(made[0]->dtype, value->dtype);
@@ -236,8 +236,8 @@ TEST_F(RecognisedAttention, WhatElseReadsWeightsKeepsThem) {
   EXPECT_FALSE(recognised(op(Op::add, o, reduce(Op::sum, w, Axes{3}, true))));
   EXPECT_TRUE(recognised(o));
   const auto common = common_values(std::vector{o, w});
-  const auto made =
-      recognised_attention(common, [](DType, const AttentionSizes&, bool) { return true; });
+  const auto made = recognised_attention(
+      common, [](DType, const AttentionSizes&, const AttentionUse&) { return true; });
   EXPECT_EQ(made[0].get(), common[0].get());
 }
 
@@ -282,19 +282,20 @@ TEST_F(RecognisedAttention, DeepScalesAndMasks) {
   v_ = noise(DType::f32, {1, 1, 7, 4});
   const NodeRef s = masked(mask, dot(q, k, {{3}, {3}, {0, 1}, {0, 1}}), -1e9);
   const auto common = common_values(std::vector{weighted(softmax(s)), scale});
-  const auto made =
-      recognised_attention(common, [](DType, const AttentionSizes&, bool) { return true; });
+  const auto made = recognised_attention(
+      common, [](DType, const AttentionSizes&, const AttentionUse&) { return true; });
   EXPECT_NE(find(made[0].get()), nullptr);
 }
 
 TEST_F(RecognisedAttention, WhereItDoesNotPay) {
   const auto common = common_values(std::vector{weighted(softmax(scores()))});
   AttentionSizes sizes;
-  const auto made = recognised_attention(common, [&](DType type, const AttentionSizes& s, bool) {
-    EXPECT_EQ(type, DType::bf16);
-    sizes = s;
-    return false;
-  });
+  const auto made =
+      recognised_attention(common, [&](DType type, const AttentionSizes& s, const AttentionUse&) {
+        EXPECT_EQ(type, DType::bf16);
+        sizes = s;
+        return false;
+      });
   EXPECT_EQ(made[0].get(), common[0].get());
   EXPECT_EQ(sizes.batch, 2);
   EXPECT_EQ(sizes.heads, 3);

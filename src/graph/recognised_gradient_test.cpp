@@ -81,10 +81,11 @@ class RecognisedGradient : public testing::Test {
   // are left; they are the same.
   bool recognised(const std::vector<NodeRef>& values, double tolerance = 1e-5) {
     const auto common = common_values(values);
-    made_ = recognised_attention(common, [this](DType, const AttentionSizes&, bool gradients) {
-      asked_for_gradients_ = gradients;
-      return true;
-    });
+    made_ =
+        recognised_attention(common, [this](DType, const AttentionSizes&, const AttentionUse& use) {
+          asked_for_gradients_ = use.with_gradients;
+          return true;
+        });
     for (size_t v = 0; v < values.size(); ++v) {
       EXPECT_EQ(made_[v]->shape, values[v]->shape);
       EXPECT_EQ(made_[v]->dtype, values[v]->dtype);
@@ -286,8 +287,9 @@ TEST_F(RecognisedGradient, OfTwoLayers) {
   const NodeRef second = dot(w, first, {{3}, {2}, {0, 1}, {0, 1}});
   auto values = written_gradients(second, noise(DType::f32, second->shape), std::vector{q_, v_});
   values.push_back(second);
-  const auto made = recognised_attention(common_values(values),
-                                         [](DType, const AttentionSizes&, bool) { return true; });
+  const auto made =
+      recognised_attention(common_values(values),
+                           [](DType, const AttentionSizes&, const AttentionUse&) { return true; });
   std::unordered_set<const Node*> seen;
   for (const NodeRef& x : made) collect(x.get(), seen);
   EXPECT_EQ(std::count_if(seen.begin(), seen.end(),

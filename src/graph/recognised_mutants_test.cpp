@@ -148,8 +148,8 @@ TEST(RecognisedMutants, AnswerTheSame) {
     const bool is_original = i % 10 == 0;
     const auto original = mutants.original();
     const auto values = common_values(is_original ? original : mutants.mutated(original));
-    const auto made =
-        recognised_attention(values, [](DType, const AttentionSizes&, bool) { return true; });
+    const auto made = recognised_attention(
+        values, [](DType, const AttentionSizes&, const AttentionUse&) { return true; });
     if (!has_attention(made)) continue;
     ++(is_original ? originals : recognised);
     for (size_t v = 0; v < values.size(); ++v) {

@@ -3,6 +3,7 @@
 // A gather is a linear index, composed of pointwise operations that fuse, and one load. A put finds
 // the last update of each slot (the only kernel of its own) and gathers the updates through that.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -248,6 +249,12 @@ NodeRef put_in_place(const NodeRef& x, const NodeRef& update, std::span<const No
   return overwrite(x, broadcast(index, lengths), update);
 }
 
+bool is_zero(const Node& x) {
+  if (x.op != Op::constant || is_complex(x.dtype)) return false;
+  const double v = to_double(x.attribute<ConstantAttr>().value);
+  return v == 0 && !std::signbit(v);
+}
+
 std::vector<NodeRef> put_slice_op(const Arguments& a) {
   const std::span<const NodeRef> starts = starts_of(a, 2);
   const DType type = merge(a.tensor(0)->dtype, a.tensor(1)->dtype);
@@ -262,6 +269,15 @@ std::vector<NodeRef> put_slice_op(const Arguments& a) {
   if (is_updated_in_place(x, update->count)) return {put_in_place(x, update, starts)};
 
   const std::shared_ptr<Graveyard>& owner = x->shared_graveyard();
+  NodeRef moved;
+  if (const auto known = known_starts(starts, shape, lengths)) {
+    PadAttr around{*known, {}, std::vector<int64_t>(shape.size(), 0)};
+    for (size_t d = 0; d < shape.size(); ++d) {
+      around.high.push_back(shape[d] - lengths[d] - around.low[d]);
+    }
+    moved = pad(update, constant(owner, make_scalar(type, int64_t{0}), {}), std::move(around));
+    if (is_zero(*x)) return {moved};
+  }
   const Strides strides = row_major_strides(lengths);
   NodeRef inside, origin;
   for (size_t d = 0; d < shape.size(); ++d) {
@@ -276,14 +292,7 @@ std::vector<NodeRef> put_slice_op(const Arguments& a) {
     const NodeRef within = elementwise(Op::less, {cast(beyond, DType::u32), length});
     inside = inside ? elementwise(Op::bitwise_and, {inside, within}) : within;
   }
-  NodeRef moved;
-  if (const auto known = known_starts(starts, shape, lengths)) {
-    PadAttr around{*known, {}, std::vector<int64_t>(shape.size(), 0)};
-    for (size_t d = 0; d < shape.size(); ++d) {
-      around.high.push_back(shape[d] - lengths[d] - around.low[d]);
-    }
-    moved = pad(update, constant(owner, make_scalar(type, int64_t{0}), {}), std::move(around));
-  } else {
+  if (!moved) {
     moved = gather(update, broadcast(plus(origin, offsets(owner, shape, strides)), shape));
   }
   return {elementwise(Op::select, {broadcast(inside, shape), moved, x})};

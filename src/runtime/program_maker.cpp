@@ -6,6 +6,7 @@
 
 #include "graph/build.h"
 #include "graph/common_values.h"
+#include "graph/joined_parts.h"
 #include "graph/narrow_factors.h"
 #include "graph/own_views.h"
 #include "graph/recognised_attention.h"
@@ -153,13 +154,15 @@ std::vector<NodeRef> ProgramMaker::rewritten(std::span<const NodeRef> values) co
   std::vector<NodeRef> common = common_values(values);
   if (!options_.schedule.fuse) return common;
   if (options_.recognises_attention) {
-    const auto pays = [&](DType type, const AttentionSizes& sizes, bool with_gradients) {
-      return with_gradients ? kernels::attention_gradients_pay(plan_, type, sizes)
-                            : kernels::attention_pays(plan_, type, sizes);
+    const auto pays = [&](DType type, const AttentionSizes& sizes, const AttentionUse& use) {
+      return use.with_gradients
+                 ? kernels::attention_gradients_pay(plan_, type, sizes, use.is_causal)
+                 : kernels::attention_pays(plan_, type, sizes);
     };
-    common = with_own_views(common_values(recognised_attention(common, pays)));
+    common = common_values(recognised_attention(common, pays));
   }
-  return with_narrow_factors(common);
+  // Products that read the same views do so again; those that are an operation's own come last.
+  return with_own_views(common_values(with_narrow_factors(with_joined_parts(common))));
 }
 
 Program ProgramMaker::make(const Function& function, const Numbers& known) {

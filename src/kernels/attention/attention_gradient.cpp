@@ -61,11 +61,14 @@ bool loops_fit(const AttentionSizes& s, const plan::DevicePlan& plan) {
 
 }  // namespace
 
-bool attention_gradients_pay(const plan::DevicePlan& plan, DType type, const AttentionSizes& s) {
-  if (!attention_pays(plan, type, s) || !loops_fit(s, plan)) return false;
-  if (!scores_fit(plan, type, s)) return true;
+bool attention_gradients_pay(const plan::DevicePlan& plan, DType type, const AttentionSizes& s,
+                             bool is_causal) {
+  // Of halves attention pays wherever it can be.
+  const bool fits = attention_pays(plan, DType::bf16, s) && loops_fit(s, plan);
+  if (!fits || !scores_fit(plan, type, s)) return fits;
+  if (storage_bytes(type) > 2) return is_causal;
   const bool has_chunks = s.width % 8 == 0 && s.value_width % 8 == 0;  // of 16 bytes
-  return storage_bytes(type) == 2 && (!plan.has.coopmat || has_chunks);
+  return !plan.has.coopmat || has_chunks;
 }
 
 Lowering lower_attention_gradient(const Region& region, const Target& target) {

@@ -65,9 +65,11 @@ ir::Kernel generate_attention_gradient_units(const Region&, const Target&,
                                              const GradientUnitLayout&);
 
 // Whether attention and its gradients are faster as these operations than as products and
-// softmaxes: on GPUs, of halves, on matrix units where there are any, and of any type where nothing
-// holds the scores.
-bool attention_gradients_pay(const plan::DevicePlan& plan, DType type, const AttentionSizes& sizes);
+// softmaxes: on GPUs, of halves, on matrix units where there are any; of f32 where half of the
+// scores are not seen, since products of weights of which many are 0 are not on units; and of any
+// type where nothing holds the scores.
+bool attention_gradients_pay(const plan::DevicePlan& plan, DType type, const AttentionSizes& sizes,
+                             bool is_causal);
 
 Lowering lower_attention_gradient(const Region& region, const Target& target);
 std::vector<Candidate> candidates_of_attention_gradient(const Region& region, const Target& target);

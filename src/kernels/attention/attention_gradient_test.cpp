@@ -217,13 +217,14 @@ TEST(AttentionGradient, OfARowThatSeesNothing) {
 }
 
 TEST(AttentionGradient, WhereItPays) {
-  const auto pays = [](const plan::DevicePlan& plan, DType type, int64_t length, int64_t width) {
+  const auto pays = [](const plan::DevicePlan& plan, DType type, int64_t length, int64_t width,
+                       bool is_causal = false) {
     AttentionSizes s;
     s.batch = 4;
     s.heads = s.kv_heads = 12;
     s.queries = s.keys = length;
     s.width = s.value_width = width;
-    return attention_gradients_pay(plan, type, s);
+    return attention_gradients_pay(plan, type, s, is_causal);
   };
   const plan::DevicePlan gpu = discrete_plan(), cpu = cpu_plan();
   plan::DevicePlan units = gpu;
@@ -236,6 +237,8 @@ TEST(AttentionGradient, WhereItPays) {
   EXPECT_TRUE(pays(gpu, DType::bf16, 512, 20));
   // Products of f32 are on matrix units, but for scores that no memory holds.
   EXPECT_FALSE(pays(gpu, DType::f32, 512, 64));
+  EXPECT_TRUE(pays(gpu, DType::f32, 512, 64, true));
+  EXPECT_FALSE(pays(cpu, DType::f32, 512, 64, true));
   EXPECT_TRUE(pays(gpu, DType::f32, 65536, 64));
 }
 

@@ -172,7 +172,7 @@ defmodule Nx.Vulkan.Compiler.RecognisedAttentionTest do
     refute recognised?(&with_weights/3, factors)
   end
 
-  for {type, tolerance} <- [f16: 2.0e-4, bf16: 2.0e-3] do
+  for {type, tolerance} <- [f32: 1.0e-6, f16: 2.0e-4, bf16: 2.0e-3] do
     test "causal heads of one product and their gradients, #{type}" do
       args = [noise({2, 24, 32}, 1, unquote(type)), noise({32, 96}, 2, unquote(type))]
       assert_attention(&gpt_step/2, args, unquote(tolerance))
@@ -188,9 +188,7 @@ defmodule Nx.Vulkan.Compiler.RecognisedAttentionTest do
     assert gradients?(&bumblebee_step/4, args) == gpu?()
   end
 
-  test "f32, and weights of which some are dropped, stay" do
-    args = [noise({2, 24, 32}, 1, :f32), noise({32, 96}, 2, :f32)]
-    refute recognised?(&gpt_step/2, args)
+  test "weights of which some are dropped stay" do
     factors = for seed <- 1..3, do: noise({2, 2, 8, 8}, seed, :bf16)
     kept = Nx.greater(noise({2, 2, 8, 8}, 4, :f32), 0)
     refute recognised?(&dropout_step/4, factors ++ [kept])
