@@ -33,7 +33,7 @@ struct Capabilities {
   bool subgroup_arithmetic = false;
   bool subgroup_ballot = false;
   bool subgroup_shuffle = false;
-  bool coopmat = false;       // VK_KHR_cooperative_matrix, subgroup scope
+  bool coopmat = false;  // VK_KHR_cooperative_matrix, subgroup scope
   // Invocations have equal parts of its matrices; and those of sums are where those of a first
   // factor are, so that one becomes the other element by element (probes).
   bool matrix_elements = false;

@@ -61,7 +61,8 @@ TEST(RegionEmitter, BareDevice) {
   check(bare_plan(), flushes, kNarrow, 6000, 20);
 }
 
-// Conversions of 16-bit floats of its own; f32 division and roots as far off as Vulkan lets them be.
+// Conversions of 16-bit floats of its own; f32 division and roots as far off as Vulkan lets them
+// be.
 TEST(RegionEmitter, DeviceOfInexactQuotients) {
   InterpreterOptions inexact;
   inexact.flush_subnormals = inexact.fused_fma = true;

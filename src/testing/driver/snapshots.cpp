@@ -141,7 +141,7 @@ Snapshot hopper(const char* name, uint64_t memory) {
   add_dots(s, true);
   s.float16.denorm_preserve = true;
   s.probes.f16_conversion_exact = true;  // those to bf16 drop bits
-  s.probes.f32_fma_fused = true;  // its division and square root are not exact
+  s.probes.f32_fma_fused = true;         // its division and square root are not exact
   return s;
 }
 
