@@ -107,9 +107,12 @@ RowAttentionLayout row_layout(const AttentionProblem& p, const Target& target) {
   layout.parts = std::max(kCombineInvocations / layout.pairs,
                           static_cast<uint32_t>(std::bit_ceil(divide_up(keys, layout.part))));
   layout.teams = kRowTeams;
-  while (layout.teams > 1 && row_shared_bytes(layout) > target.plan->shared_memory_bytes) {
-    layout.teams /= 2;
-  }
+  const plan::DevicePlan& plan = *target.plan;
+  const auto fits = [&] {
+    return row_shared_bytes(layout) <= plan.shared_memory_bytes &&
+           kDecodeInvocations * layout.teams <= plan.max_workgroup_invocations;
+  };
+  while (layout.teams > 1 && !fits()) layout.teams /= 2;
   return layout;
 }
 
