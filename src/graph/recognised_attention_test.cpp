@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "graph/attention_graphs_test.h"
 #include "graph/build.h"
 #include "graph/common_values.h"
 #include "testing/reference/reference.h"
@@ -12,60 +13,14 @@
 namespace nxv {
 namespace {
 
-class RecognisedAttention : public testing::Test {
+class RecognisedAttention : public AttentionGraphs {
  protected:
-  NodeRef num(double v, DType type = DType::f32) const {
-    return constant(yard_, make_scalar(type, v), {});
-  }
-  NodeRef iota_of(Shape shape, int64_t axis) const {
-    return iota(yard_, DType::s32, std::move(shape), axis);
-  }
-  // Different numbers in [-2, 2].
-  NodeRef noise(DType type, Shape shape) {
-    const int64_t count = element_count(shape);
-    std::vector<std::byte> stored(static_cast<size_t>(count * storage_bytes(type)));
-    for (int64_t i = 0; i < count; ++i) {
-      ++numbers_;
-      const double v = 2 * std::sin(static_cast<double>(numbers_ * numbers_ % 1009));
-      store_scalar(make_scalar(type, v), stored.data(), i);
-    }
-    return host_value(yard_, type, std::move(shape), std::move(stored));
-  }
+  RecognisedAttention() : AttentionGraphs(DType::bf16) {}
+
   NodeRef stored(int32_t v) const {
     std::vector<std::byte> bytes(4);
     store_scalar(make_scalar(DType::s32, int64_t{v}), bytes.data(), 0);
     return host_value(yard_, DType::s32, {}, std::move(bytes));
-  }
-
-  static NodeRef op(Op o, const NodeRef& a, const NodeRef& b) { return elementwise(o, {a, b}); }
-  static NodeRef rows(Op o, const NodeRef& x) {
-    return reduce(o, x, Axes{static_cast<int64_t>(x->shape.size()) - 1}, true);
-  }
-  static NodeRef powers(const NodeRef& x) {
-    return elementwise(Op::exp, {op(Op::subtract, x, rows(Op::reduce_max, x))});
-  }
-  static NodeRef softmax(const NodeRef& x) {
-    const NodeRef e = powers(x);
-    return op(Op::divide, e, rows(Op::sum, e));
-  }
-  NodeRef masked(const NodeRef& mask, const NodeRef& x, double low) const {
-    return elementwise(Op::select, {broadcast(mask, x->shape), x, num(low, x->dtype)});
-  }
-  NodeRef causal(int64_t queries, int64_t keys, int64_t offset = 0) const {
-    const NodeRef shifted = op(Op::add, iota_of({queries, keys}, 0),
-                               constant(yard_, make_scalar(DType::s32, offset), {}));
-    return op(Op::greater_equal, shifted, iota_of({queries, keys}, 1));
-  }
-
-  // {2, 3, 5, 8} queries, keys and values of 7; the product by heads.
-  NodeRef scores(DType type = DType::bf16) {
-    q_ = noise(type, {2, 3, 5, 8});
-    k_ = noise(type, {2, 3, 7, 8});
-    v_ = noise(type, {2, 3, 7, 4});
-    return dot(q_, k_, {{3}, {3}, {0, 1}, {0, 1}});
-  }
-  NodeRef weighted(const NodeRef& weights) const {
-    return dot(cast(weights, v_->dtype), v_, {{3}, {2}, {0, 1}, {0, 1}});
   }
 
   static const Node* find(const Node* node) {
@@ -101,9 +56,6 @@ class RecognisedAttention : public testing::Test {
     return x->op == Op::broadcast ? x->inputs[0]->shape : x->shape;
   }
 
-  GraveyardRef yard_ = host_graveyard();
-  int64_t numbers_ = 0;
-  NodeRef q_, k_, v_;
   std::vector<NodeRef> operands_;
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <unordered_set>
 
+#include "graph/attention_graphs_test.h"
 #include "graph/build.h"
 #include "graph/common_values.h"
 #include "graph/recognised_attention.h"
@@ -13,52 +14,9 @@
 namespace nxv {
 namespace {
 
-NodeRef op(Op o, const NodeRef& a, const NodeRef& b) { return elementwise(o, {a, b}); }
-
-class RecognisedGradient : public testing::Test {
+class RecognisedGradient : public AttentionGraphs {
  protected:
-  NodeRef num(double v, DType type = DType::f32) const {
-    return constant(yard_, make_scalar(type, v), {});
-  }
-  NodeRef noise(DType type, Shape shape) {
-    const int64_t count = element_count(shape);
-    std::vector<std::byte> stored(static_cast<size_t>(count * storage_bytes(type)));
-    for (int64_t i = 0; i < count; ++i) {
-      ++numbers_;
-      const double v = 2 * std::sin(static_cast<double>(numbers_ * numbers_ % 1009));
-      store_scalar(make_scalar(type, v), stored.data(), i);
-    }
-    return host_value(yard_, type, std::move(shape), std::move(stored));
-  }
-  static NodeRef rows(Op o, const NodeRef& x) {
-    return reduce(o, x, Axes{static_cast<int64_t>(x->shape.size()) - 1}, true);
-  }
-  static NodeRef powers(const NodeRef& x) {
-    return elementwise(Op::exp, {op(Op::subtract, x, rows(Op::reduce_max, x))});
-  }
-  static NodeRef softmax(const NodeRef& x) {
-    const NodeRef e = powers(x);
-    return op(Op::divide, e, rows(Op::sum, e));
-  }
-  NodeRef causal(int64_t queries, int64_t keys, int64_t offset = 0) const {
-    const NodeRef row = iota(yard_, DType::s32, {queries, keys}, 0);
-    const NodeRef shifted = op(Op::add, row, constant(yard_, make_scalar(DType::s32, offset), {}));
-    return op(Op::greater_equal, shifted, iota(yard_, DType::s32, {queries, keys}, 1));
-  }
-  NodeRef masked(const NodeRef& mask, const NodeRef& x, double low) const {
-    return elementwise(Op::select, {broadcast(mask, x->shape), x, num(low, x->dtype)});
-  }
-
-  // {2, 3, 5, 8} queries, keys and values of 7.
-  NodeRef scores(DType type = DType::f32) {
-    q_ = noise(type, {2, 3, 5, 8});
-    k_ = noise(type, {2, 3, 7, 8});
-    v_ = noise(type, {2, 3, 7, 4});
-    return dot(q_, k_, {{3}, {3}, {0, 1}, {0, 1}});
-  }
-  NodeRef weighted(const NodeRef& weights) const {
-    return dot(cast(weights, v_->dtype), v_, {{3}, {2}, {0, 1}, {0, 1}});
-  }
+  RecognisedGradient() : AttentionGraphs(DType::f32) {}
 
   static void collect(const Node* node, std::unordered_set<const Node*>& seen) {
     if (!seen.insert(node).second) return;
@@ -119,9 +77,7 @@ class RecognisedGradient : public testing::Test {
     return find(Op::attention_gradient)->attribute<AttentionAttr>();
   }
 
-  GraveyardRef yard_ = host_graveyard();
-  int64_t numbers_ = 0;
-  NodeRef q_, k_, v_, g_;
+  NodeRef g_;
   std::vector<NodeRef> made_;
   bool asked_for_gradients_ = false;
 };

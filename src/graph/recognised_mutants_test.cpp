@@ -10,13 +10,12 @@
 #include "graph/common_values.h"
 #include "graph/recognised_attention.h"
 #include "testing/graph/written_gradients.h"
+#include "testing/graph/written_softmax.h"
 #include "testing/random/dice.h"
 #include "testing/reference/reference.h"
 
 namespace nxv {
 namespace {
-
-NodeRef op(Op o, const NodeRef& a, const NodeRef& b) { return elementwise(o, {a, b}); }
 
 // Leaves first.
 void collect(const NodeRef& x, std::vector<NodeRef>& order,

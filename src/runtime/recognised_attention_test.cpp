@@ -4,20 +4,10 @@
 #include <functional>
 
 #include "graph/function.h"
-#include "testing/driver/engine_fixture.h"
+#include "runtime/attention_definitions_test.h"
 
 namespace nxv::runtime {
 namespace {
-
-using Nodes = std::vector<NodeRef>;
-
-// As on a GPU.
-EngineOptions options(bool recognises) {
-  EngineOptions o = test_options();
-  o.device.plan.profile = plan::Profile::discrete;
-  o.executor.recognises_attention = recognises;
-  return o;
-}
 
 struct Definition {
   std::vector<std::pair<DType, Shape>> parameters;
@@ -25,37 +15,8 @@ struct Definition {
   uint64_t dispatches;  // where attention is one operation
 };
 
-NodeRef op(Op o, const NodeRef& a, const NodeRef& b) { return elementwise(o, {a, b}); }
-NodeRef num(const NodeRef& like, double v) {
-  return constant(like->shared_graveyard(), make_scalar(like->dtype, v), {});
-}
-NodeRef softmax(const NodeRef& x) {
-  const Axes last = {static_cast<int64_t>(x->shape.size()) - 1};
-  const NodeRef e =
-      elementwise(Op::exp, {op(Op::subtract, x, reduce(Op::reduce_max, x, last, true))});
-  return op(Op::divide, e, reduce(Op::sum, e, last, true));
-}
-NodeRef counted(const NodeRef& like, int64_t axis) {
-  return iota(like->shared_graveyard(), DType::s32, like->shape, axis);
-}
-
-// Heads of one product, masked causally, as GPT-2 has them; the width of the result is all heads'.
 Definition causal_heads(DType type) {
-  return {{{type, {2, 40, 96}}},
-          [](const Nodes& p) {
-            const NodeRef qkv = transpose(reshape(p[0], {2, 40, 3, 4, 8}), {2, 0, 3, 1, 4});
-            const auto part = [&](int64_t i) {
-              const std::vector<int64_t> starts{i, 0, 0, 0, 0}, lengths{1, 2, 4, 40, 8};
-              return squeeze(slice(qkv, starts, lengths, std::vector<int64_t>(5, 1)), {0});
-            };
-            const NodeRef s =
-                op(Op::divide, dot(part(0), part(1), {{3}, {3}, {0, 1}, {0, 1}}), num(p[0], 2.5));
-            const NodeRef seen = op(Op::greater_equal, counted(s, 2), counted(s, 3));
-            const NodeRef w = softmax(elementwise(Op::select, {seen, s, num(s, -1e9)}));
-            const NodeRef o = dot(w, part(2), {{3}, {2}, {0, 1}, {0, 1}});
-            return reshape(transpose(o, {0, 2, 1, 3}), {2, 40, 32});
-          },
-          1};
+  return {{{type, {2, 40, 96}}}, [](const Nodes& p) { return causal_attention(p[0]); }, 1};
 }
 
 // A token's queries in groups over a cache that is filled up to a position: the mask, how many keys

@@ -5,21 +5,11 @@
 #include <functional>
 
 #include "graph/function.h"
-#include "testing/driver/engine_fixture.h"
+#include "runtime/attention_definitions_test.h"
 #include "testing/graph/written_gradients.h"
 
 namespace nxv::runtime {
 namespace {
-
-using Nodes = std::vector<NodeRef>;
-
-// As on a GPU.
-EngineOptions options(bool recognises) {
-  EngineOptions o = test_options();
-  o.device.plan.profile = plan::Profile::discrete;
-  o.executor.recognises_attention = recognises;
-  return o;
-}
 
 // What is differentiated, of parameters of a type and others, which have no gradients.
 struct Model {
@@ -28,39 +18,9 @@ struct Model {
   std::function<NodeRef(const Nodes& parameters, const NodeRef& others)> body;
 };
 
-NodeRef op(Op o, const NodeRef& a, const NodeRef& b) { return elementwise(o, {a, b}); }
-NodeRef num(const NodeRef& like, double v) {
-  return constant(like->shared_graveyard(), make_scalar(like->dtype, v), {});
-}
-NodeRef rows(Op o, const NodeRef& x) {
-  return reduce(o, x, Axes{static_cast<int64_t>(x->shape.size()) - 1}, true);
-}
-NodeRef powers(const NodeRef& x) {
-  return elementwise(Op::exp, {op(Op::subtract, x, rows(Op::reduce_max, x))});
-}
-NodeRef softmax(const NodeRef& x) {
-  const NodeRef e = powers(x);
-  return op(Op::divide, e, rows(Op::sum, e));
-}
-NodeRef counted(const NodeRef& like, int64_t axis) {
-  return iota(like->shared_graveyard(), DType::s32, like->shape, axis);
-}
-
-// Heads of one product, masked causally, as GPT-2 has them.
 Model causal_heads() {
-  return {{{2, 40, 96}}, {1}, [](const Nodes& p, const NodeRef&) {
-            const NodeRef qkv = transpose(reshape(p[0], {2, 40, 3, 4, 8}), {2, 0, 3, 1, 4});
-            const auto part = [&](int64_t i) {
-              const std::vector<int64_t> starts{i, 0, 0, 0, 0}, lengths{1, 2, 4, 40, 8};
-              return squeeze(slice(qkv, starts, lengths, std::vector<int64_t>(5, 1)), {0});
-            };
-            const NodeRef s =
-                op(Op::divide, dot(part(0), part(1), {{3}, {3}, {0, 1}, {0, 1}}), num(p[0], 2.5));
-            const NodeRef seen = op(Op::greater_equal, counted(s, 2), counted(s, 3));
-            const NodeRef w = softmax(elementwise(Op::select, {seen, s, num(s, -1e9)}));
-            const NodeRef o = dot(w, part(2), {{3}, {2}, {0, 1}, {0, 1}});
-            return reshape(transpose(o, {0, 2, 1, 3}), {2, 40, 32});
-          }};
+  return {
+      {{2, 40, 96}}, {1}, [](const Nodes& p, const NodeRef&) { return causal_attention(p[0]); }};
 }
 
 // Cross attention of two heads over padded keys, hidden by a bias, with scaled queries and weights

@@ -1,6 +1,9 @@
 #include "kernels/attention/attention_chunks.h"
 
+#include <array>
+
 #include "kernels/common/divide_up.h"
+#include "kernels/common/memory_format.h"
 
 namespace nxv::kernels {
 
@@ -65,6 +68,16 @@ Value AttentionChunks::matrix(ir::Type type, Value row, uint32_t row_block, uint
   Value index = row * distance + at;
   if (behind) index = index + behind;
   return b_.matrix_load(shared_, index, distance, type, by_columns);
+}
+
+std::vector<ir::Value> chunk_numbers(ir::Value chunk, DType type) {
+  std::array<ir::Value, 4> words;
+  for (int w = 0; w < 4; ++w) {
+    words[static_cast<size_t>(w)] = chunk.builder().extract(chunk, w);
+  }
+  std::vector<ir::Value> all;
+  for (const ir::Number& n : elements_in(words, type)) all.push_back(n.re);
+  return all;
 }
 
 }  // namespace nxv::kernels

@@ -15,6 +15,9 @@ inline uint32_t chunk_elements(DType type) {
   return 16 / static_cast<uint32_t>(storage_bytes(type));
 }
 
+// The elements of a chunk, as f32.
+std::vector<ir::Value> chunk_numbers(ir::Value chunk, DType type);
+
 class AttentionChunks {
  public:
   // `rows` rows of an operand, of at most so many chunks; `width`: how many elements. So many

@@ -82,12 +82,10 @@ class AttentionCombination {
   }
 
   void combine() {
-    // NaN is left out: it shows in the sums.
-    const auto larger = [&](Value a, Value b) { return b_.select(b > a, b, a); };
     const Var most = b_.var(layout_.options.has_sinks ? scores_.sink() : scores_.lowest());
     b_.for_range(local_, parts_, b_.u32(kThreads),
-                 [&](Value part) { most.set(larger(most.get(), statistic(part, 0))); });
-    const Value largest = fold(most.get(), larger);
+                 [&](Value part) { most.set(larger_score(most.get(), statistic(part, 0))); });
+    const Value largest = fold(most.get(), larger_score);
     const Value base = b_.select(largest == scores_.lowest(), scores_.zero(), largest);
 
     // An invocation has two columns, of every parts of a block that its team has.

@@ -112,14 +112,6 @@ class AttentionParts {
     });
   }
 
-  std::vector<Value> elements(Value chunk) const {
-    std::array<Value, 4> words;
-    for (int w = 0; w < 4; ++w) words[static_cast<size_t>(w)] = b_.extract(chunk, w);
-    std::vector<Value> all;
-    for (const ir::Number& n : elements_in(words, layout_.options.type)) all.push_back(n.re);
-    return all;
-  }
-
   // ---- Scores of the part to shared memory. Invocations side by side have keys side by side;
   // where there are more than keys in a tile, they share the rows.
 
@@ -141,7 +133,7 @@ class AttentionParts {
         // A chain for each element of a chunk.
         std::vector<std::vector<Value>> sums(rows, std::vector<Value>(elements_, scores_.zero()));
         for (uint32_t c = 0; c < layout_.width; ++c) {
-          const std::vector<Value> k = elements(tile.chunk(in_tile, c));
+          const std::vector<Value> k = chunk_numbers(tile.chunk(in_tile, c), layout_.options.type);
           for (uint32_t r = 0; r < rows; ++r) {
             for (uint32_t e = 0; e < elements_; e += 4) {
               const Value at = (share * rows + r) * width_fours() + (c * elements_ + e) / 4;
@@ -165,13 +157,6 @@ class AttentionParts {
     b_.barrier();
   }
 
-  static Value folded(std::vector<Value> all) {
-    for (; all.size() > 1; all.resize(all.size() / 2)) {
-      for (size_t i = 0; i < all.size() / 2; ++i) all[i] = all[2 * i] + all[2 * i + 1];
-    }
-    return all[0];
-  }
-
   // ---- Scores become weights; the maximum and the sum of each row
 
   void fold_rows() {
@@ -182,8 +167,6 @@ class AttentionParts {
     const auto each_key = [&](const std::function<void(Value)>& visit) {
       b_.for_range(begin_ + lane, end_, b_.u32(kRowLanes), [&](Value key) { visit(from + key); });
     };
-    // NaN is left out: it shows in the sums.
-    const auto larger = [&](Value a, Value b) { return b_.select(b > a, b, a); };
     const auto exchange = [&](Value v) {
       b_.shared_store(exchange_, local_, v);
       b_.barrier();
@@ -195,10 +178,12 @@ class AttentionParts {
       return all;
     };
     b_.if_(has_row, [&] {
-      each_key([&](Value at) { largest.set(larger(largest.get(), b_.shared_load(weights_, at))); });
+      each_key([&](Value at) {
+        largest.set(larger_score(largest.get(), b_.shared_load(weights_, at)));
+      });
     });
     Value most = scores_.lowest();
-    for (Value v : exchange(largest.get())) most = larger(most, v);
+    for (Value v : exchange(largest.get())) most = larger_score(most, v);
     const Value base = b_.select(most == scores_.lowest(), scores_.zero(), most);
     b_.if_(has_row, [&] {
       each_key([&](Value at) {
@@ -259,7 +244,7 @@ class AttentionParts {
         for (uint32_t i = 0; i < kValuesAtOnce; ++i) {
           const Value key = first + i * teams, inside = key < end_;
           const Value last = b_.binary(Opcode::min, key, end_ - 1u);
-          const std::vector<Value> v = elements(loaded[i]);
+          const std::vector<Value> v = chunk_numbers(loaded[i], layout_.options.type);
           for (uint32_t r = 0; r < layout_.rows; ++r) {
             const Value at = last - first_key_ + r * layout_.part;
             const Value p = b_.select(inside, b_.shared_load(weights_, at), scores_.zero());

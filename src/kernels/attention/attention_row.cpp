@@ -175,27 +175,13 @@ class RowAttention {
     }
   }
 
-  std::vector<Value> elements(Value chunk) const {
-    std::array<Value, 4> words;
-    for (int w = 0; w < 4; ++w) words[static_cast<size_t>(w)] = b_.extract(chunk, w);
-    std::vector<Value> all;
-    for (const ir::Number& n : elements_in(words, layout_.options.type)) all.push_back(n.re);
-    return all;
-  }
-
-  static Value folded(std::vector<Value> all) {
-    for (; all.size() > 1; all.resize(all.size() / 2)) {
-      for (size_t i = 0; i < all.size() / 2; ++i) all[i] = all[2 * i] + all[2 * i + 1];
-    }
-    return all[0];
-  }
-
   // The score of a key: a chain for each element of a chunk.
   void score_key(const Part& p, const AttentionScores::Addends& addends) {
     const Value first = (team_ * layout_.part + lane_) * key_stride(layout_);
     std::vector<Value> sums(elements_, scores_.zero());
     for (uint32_t c = 0; c < layout_.width; ++c) {
-      const std::vector<Value> k = elements(b_.shared_load(slab_, first + c));
+      const std::vector<Value> k =
+          chunk_numbers(b_.shared_load(slab_, first + c), layout_.options.type);
       for (uint32_t e = 0; e < elements_; e += 4) {
         const Value q = b_.shared_load(query_, b_.u32((c * elements_ + e) / 4));
         for (uint32_t i = 0; i < 4; ++i) {
@@ -208,9 +194,6 @@ class RowAttention {
   }
 
   // ---- Scores become weights; the maximum and the sum of the part
-
-  // NaN is left out: it shows in the sums.
-  Value larger(Value a, Value b) const { return b_.select(b > a, b, a); }
 
   void weigh(const Part& p) {
     const uint32_t steps = layout_.part / kLanes;
@@ -227,7 +210,7 @@ class RowAttention {
       for (uint32_t i = 0; i < steps; ++i) {
         const Value s = b_.shared_load(weights_, weight(i));
         scores[i].set(s);
-        most = b_.select(key(i) < p.end, larger(most, s), most);
+        most = b_.select(key(i) < p.end, larger_score(most, s), most);
       }
       b_.shared_store(maxima_, place + lane_, most);
     });
@@ -235,7 +218,7 @@ class RowAttention {
     b_.if_(is_folding, [&] {
       Value most = scores_.lowest();
       for (uint32_t l = 0; l < kLanes; ++l) {
-        most = larger(most, b_.shared_load(maxima_, place + l));
+        most = larger_score(most, b_.shared_load(maxima_, place + l));
       }
       const Value base = b_.select(most == scores_.lowest(), scores_.zero(), most);
       Value sum = scores_.zero();
@@ -289,7 +272,7 @@ class RowAttention {
             b_.binary(Opcode::min, inside(p, key) - p.first, b_.u32(layout_.part - 1));
         const Value weight = b_.shared_load(weights_, team_ * layout_.part + in_part);
         const Value w = b_.select(key < p.end, weight, scores_.zero());
-        const std::vector<Value> v = elements(values[i]);
+        const std::vector<Value> v = chunk_numbers(values[i], layout_.options.type);
         for (uint32_t e = 0; e < elements_; ++e) next[e] = b_.fma(w, v[e], next[e]);
       }
       for (uint32_t e = 0; e < elements_; ++e) {
@@ -394,7 +377,7 @@ class RowAttention {
   Value base() const {
     Value most = layout_.options.has_sinks ? scores_.sink() : scores_.lowest();
     for (uint32_t p = 0; p < layout_.parts; ++p) {
-      most = larger(most, b_.shared_load(part_maxima_, b_.u32(p)));
+      most = larger_score(most, b_.shared_load(part_maxima_, b_.u32(p)));
     }
     return b_.select(most == scores_.lowest(), scores_.zero(), most);
   }

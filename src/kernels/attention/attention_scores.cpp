@@ -293,4 +293,13 @@ Value AttentionScores::some_see(Value first_row, Value last_row, Value first_key
 
 Value AttentionScores::sink() const { return element(operands_.sinks, head_, DType::f32); }
 
+ir::Value larger_score(ir::Value a, ir::Value b) { return a.builder().select(b > a, b, a); }
+
+ir::Value folded(std::vector<ir::Value> all) {
+  for (; all.size() > 1; all.resize(all.size() / 2)) {
+    for (size_t i = 0; i < all.size() / 2; ++i) all[i] = all[2 * i] + all[2 * i + 1];
+  }
+  return all[0];
+}
+
 }  // namespace nxv::kernels

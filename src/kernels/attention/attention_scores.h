@@ -124,4 +124,9 @@ class AttentionScores {
   ir::Value position_;  // of query 0 among the keys, s32
 };
 
+// The larger of two scores; NaN is left out: it shows in sums.
+ir::Value larger_score(ir::Value a, ir::Value b);
+// The sum of numbers, as many as a power of two: of neighbours, then of neighbouring sums.
+ir::Value folded(std::vector<ir::Value> all);
+
 }  // namespace nxv::kernels

@@ -74,13 +74,13 @@ class SharedAttention {
       for (uint32_t j = 0; j < 4; ++j) {
         Value& v = s[4 * i + j];
         v = scores_.score(v, row(i), first_key + tiles_.lane() * 4u + j);
-        largest = larger(largest, v);
+        largest = larger_score(largest, v);
       }
       maxima.push_back(largest);
     }
     maxima = tiles_.exchange(maxima, [&](std::vector<Value> all) {
       Value largest = all[0];
-      for (size_t l = 1; l < all.size(); ++l) largest = larger(largest, all[l]);
+      for (size_t l = 1; l < all.size(); ++l) largest = larger_score(largest, all[l]);
       return largest;
     });
     std::vector<Value> scales;
@@ -101,9 +101,6 @@ class SharedAttention {
     tiles_.share(s);
     return scales;
   }
-
-  // NaN is left out: it shows in the sums.
-  Value larger(Value a, Value b) const { return b_.select(b > a, b, a); }
 
   void finish() {
     b_.barrier();
