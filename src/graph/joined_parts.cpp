@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
 #include <utility>
 
 #include "graph/build.h"
+#include "graph/building.h"
 #include "graph/narrow_factors.h"
 #include "graph/rewriter.h"
 #include "graph/written_attention.h"
@@ -48,7 +50,7 @@ bool add_parts(const NodeRef& x, std::vector<Part>& parts, size_t depth = 0) {
          add_parts(x->inputs[1], parts, depth + 1);
 }
 
-// Null where the sum is another.
+// As it was before it was widened; null where the sum is another.
 NodeRef joined(const NodeRef& sum) {
   std::vector<Part> parts;
   if (!add_parts(sum, parts)) return {};
@@ -66,18 +68,30 @@ NodeRef joined(const NodeRef& sum) {
   // As in the sum, there is no -0.
   const NodeRef zero = constant(sum->shared_graveyard(), make_scalar(type, 0.0), {});
   const NodeRef whole = concatenate(values, static_cast<int64_t>(axis));
-  return cast(elementwise(Op::add, {whole, zero}), sum->dtype);
+  return elementwise(Op::add, {whole, zero});
 }
 
 }  // namespace
 
 std::vector<NodeRef> with_joined_parts(std::span<const NodeRef> values) {
-  return Rewriter([](const NodeRef& node, std::vector<NodeRef> inputs) {
+  // Kept, so that no other node takes the place of one in memory.
+  std::unordered_map<const Node*, NodeRef> wholes;
+  const auto widened = [&](const NodeRef& whole) {
+    NodeRef wide = cast(whole, DType::f32);
+    wholes.emplace(wide.get(), wide);
+    return wide;
+  };
+  return Rewriter([&](const NodeRef& node, std::vector<NodeRef> inputs) {
+           const bool is_view = info(node->op).fusion == Fusion::view && inputs.size() == 1;
+           // Views of the narrow value are stored as their readers want it.
+           if (is_view && wholes.contains(inputs[0].get())) {
+             return widened(building::with_inputs(*node, {inputs[0]->inputs[0]}));
+           }
            NodeRef made = Rewriter::with_inputs(node, std::move(inputs));
            const bool is_sum =
                made->op == Op::add && made->is_pending() && made->dtype == DType::f32;
            const NodeRef whole = is_sum ? joined(made) : NodeRef();
-           return whole ? whole : made;
+           return whole ? widened(whole) : made;
          })
       .of(values);
 }

@@ -47,6 +47,13 @@ TEST_F(JoinedParts, SideBySide) {
   }
 }
 
+TEST_F(JoinedParts, AreWidenedBehindViews) {
+  const DType type = DType::bf16;
+  const NodeRef whole = sum(padded(wide(type, 3), 0, 2), padded(wide(type, 2), 3, 0));
+  EXPECT_TRUE(joins(reshape(transpose(whole, {1, 0}), {10})));
+  EXPECT_FALSE(joins(elementwise(Op::negate, {whole})));
+}
+
 TEST_F(JoinedParts, OthersAreSums) {
   const DType type = DType::bf16;
   const NodeRef first = padded(wide(type, 3), 0, 2);

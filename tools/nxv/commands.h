@@ -48,6 +48,7 @@ struct ProductsOptions {
   bool fast = false;                // of f32, at that precision
   bool variants = false;            // every tile that could compute it, not the chosen one alone
   bool grid = false;                // and many that no choice takes
+  bool wide = false;                // elements of a wide range
   bool kernels = false;             // of each, where there are several
   std::string only;                 // part of the names of variants
   bool json = false;

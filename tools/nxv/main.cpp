@@ -87,6 +87,7 @@ int main(int argc, char** argv) {
   products->add_flag("--variants", products_options.variants, "time every tile that could do it");
   products->add_flag("--grid", products_options.grid,
                      "time many tiles that are hardly ever chosen");
+  products->add_flag("--wide", products_options.wide, "elements of a wide range of sizes");
   products->add_option("--only", products_options.only, "part of the names of variants");
   products->add_flag("--kernels", products_options.kernels, "print the time of each kernel");
   products->add_flag("--json", products_options.json, "print JSON instead of a table");

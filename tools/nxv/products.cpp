@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "commands.h"
+#include "graph/build.h"
 #include "kernels/matmul/matmul.h"
 #include "runtime/module.h"
 #include "runtime/packed_dispatch.h"
@@ -28,10 +29,11 @@ constexpr int kMaxCopies = 64;
 constexpr std::chrono::milliseconds kWarming{1500}, kWarmingEach{5};
 
 // "bf16:1x16x8192x2048:nt": type, batch x m x n x k, and of A and of B whether it lies as it is
-// written (n) or transposed (t). "s8>s32:...": with a result of another type.
+// written (n) or transposed (t). "s8>s32:...": with a result of another type; "f32,bf16>f32:...": B
+// is of another type than A.
 struct Shape {
   std::string text;
-  DType type = DType::f32, result = DType::f32;
+  DType type = DType::f32, other = DType::f32, result = DType::f32;  // of A, B, C
   int64_t batch = 1, m = 1, n = 1, k = 1;
   bool transposed_a = false, transposed_b = false;
 
@@ -39,8 +41,8 @@ struct Shape {
     return 2.0 * static_cast<double>(batch * m) * static_cast<double>(n) * static_cast<double>(k);
   }
   double bytes() const {
-    return static_cast<double>(
-        batch * ((m * k + k * n) * storage_bytes(type) + m * n * storage_bytes(result)));
+    return static_cast<double>(batch * (m * k * storage_bytes(type) + k * n * storage_bytes(other) +
+                                        m * n * storage_bytes(result)));
   }
 };
 
@@ -56,11 +58,15 @@ Shape parse(const std::string& text) {
   const size_t first = text.find(':'), second = text.find(':', first + 1);
   if (first == std::string::npos) refuse(text);
   const std::string types = text.substr(0, first);
-  const size_t arrow = types.find('>');
-  const auto type = dtype_from_name(types.substr(0, arrow));
+  const size_t arrow = types.find('>'), comma = types.find(',');
+  const auto type = dtype_from_name(types.substr(0, std::min(arrow, comma)));
+  const auto other = comma == std::string::npos
+                         ? type
+                         : dtype_from_name(types.substr(comma + 1, arrow - comma - 1));
   const auto result = arrow == std::string::npos ? type : dtype_from_name(types.substr(arrow + 1));
-  if (!type || !result) refuse(text);
+  if (!type || !other || !result) refuse(text);
   shape.type = *type;
+  shape.other = *other;
   shape.result = *result;
   const std::string sizes = text.substr(first + 1, second - first - 1);
   const char *at = sizes.data(), *const end = at + sizes.size();
@@ -131,7 +137,7 @@ class Products {
 
   std::vector<Timed> run(const Shape& shape, const ProductsOptions& options) {
     std::vector<Timed> all;
-    make(shape);
+    make(shape, options.wide);
     const kernels::Target target = kernels::make_target(session_.engine().plan());
     const kernels::Product product = kernels::product_of(region_);
     const kernels::MatmulTile chosen = kernels::choose_matmul(product, target);
@@ -172,16 +178,26 @@ class Products {
   }
 
  private:
-  void make(const Shape& s) {
+  // Numbers between -0.5 and 0.5; `wide`: between 2^-18 and 1, of any power of two alike, as those
+  // of gradients are.
+  NodeRef factor(nxv::Shape dims, DType type, bool wide) {
+    const double most = is_integer(type) ? 100 : 0.5, least = is_unsigned(type) ? 0 : -most;
+    if (!wide || is_integer(type)) return session_.uniform(std::move(dims), least, most, type);
+    NodeRef x = elementwise(Op::exp, {session_.uniform(std::move(dims), -12.5, 0)});
+    if (type != DType::f32) x = cast(x, type);
+    session_.evaluate(x);
+    return x;
+  }
+
+  void make(const Shape& s, bool wide) {
     a_.clear();
     b_.clear();
     const auto bytes = static_cast<uint64_t>(s.bytes());
     const int copies =
         static_cast<int>(std::clamp<uint64_t>(kColdBytes / bytes + 1, 1, kMaxCopies));
     for (int i = 0; i < copies; ++i) {
-      const double most = is_integer(s.type) ? 100 : 0.5, least = is_unsigned(s.type) ? 0 : -most;
-      a_.push_back(session_.uniform({s.batch, s.m, s.k}, least, most, s.type));
-      b_.push_back(session_.uniform({s.batch, s.k, s.n}, least, most, s.type));
+      a_.push_back(factor({s.batch, s.m, s.k}, s.type, wide));
+      b_.push_back(factor({s.batch, s.k, s.n}, s.other, wide));
     }
     c_ = session_.uniform({s.batch, s.m, s.n}, 0, 1, s.result);
     const auto words = [](int64_t rows, int64_t columns, bool transposed) {
@@ -194,7 +210,7 @@ class Products {
                                 {words(s.m, s.k, s.transposed_a), words(s.k, s.n, s.transposed_b),
                                  static_cast<uint32_t>(s.batch), static_cast<uint32_t>(s.m),
                                  static_cast<uint32_t>(s.n), static_cast<uint32_t>(s.k)},
-                                s.type == DType::f32 ? precision_ : Precision::accurate);
+                                c_->dtype == DType::f32 ? precision_ : Precision::accurate);
   }
 
   const vulkan::Pipeline& request(runtime::Executor& executor, vulkan::Device& device,

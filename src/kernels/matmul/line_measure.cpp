@@ -25,8 +25,11 @@ class LineMeasure {
                         .times = layout.times,
                         .whole_groups = layout.whole_groups,
                         .loads = 8,
-                        .type = kCounts}),
-        judged_(b_.shared("judged", ir::vec(ir::kU32, 2), layout.lines * layout.times)) {}
+                        .type = kCounts,
+                        .shuffles = layout.subgroup_size > 0}),
+        judged_(b_.shared("judged", ir::vec(ir::kU32, 2), layout.lines * layout.times)) {
+    b_.set_subgroup_size(layout.subgroup_size);
+  }
 
   ir::Kernel run() {
     const Value group = linear_group(b_), rows = words_[&MeasureWords::rows];

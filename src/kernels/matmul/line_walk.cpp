@@ -101,7 +101,22 @@ void LineWalk::fold(ir::Shared from, uint32_t segments, ir::Shared to, uint32_t 
   b_.barrier();
 }
 
+// From the lane whose number differs in `mask`.
+Value LineWalk::shuffled(Value v, uint32_t mask) const {
+  const auto from = [&](Value x) { return b_.subgroup(Opcode::subgroup_shuffle_xor, x, mask); };
+  if (share_.type.lanes == 1) return from(v);
+  std::vector<Value> all;
+  for (int i = 0; i < share_.type.lanes; ++i) all.push_back(from(b_.extract(v, i)));
+  return b_.pack(all);
+}
+
 Value LineWalk::combined(Value part, Opcode op) const {
+  if (along_k_ && share_.shuffles) {
+    for (uint32_t mask = 1; mask < segments_; mask *= 2) {
+      part = b_.binary(op, part, shuffled(part, mask));
+    }
+    return part;
+  }
   combine(part, op, along_k_);
   return b_.shared_load(result_, line_);
 }

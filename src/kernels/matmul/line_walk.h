@@ -34,6 +34,8 @@ class LineWalk {
     bool whole_groups;         // K is a multiple of four
     uint32_t loads = 4;        // under way at once
     ir::Type type = ir::kU32;  // of what invocations combine
+    // Whether those of a line along k are lanes of a subgroup, side by side, that can shuffle.
+    bool shuffles = false;
   };
   LineWalk(const MatmulKernel& kernel, const Share& share);
 
@@ -64,6 +66,7 @@ class LineWalk {
   void fold(ir::Shared from, uint32_t segments, ir::Shared to, uint32_t fewer, ir::Opcode op,
             bool along_k) const;
   ir::Value load(const Place& place) const;
+  ir::Value shuffled(ir::Value v, uint32_t mask) const;
 
   ir::Builder& b_;
   const MatmulKernel& kernel_;

@@ -11,6 +11,7 @@
 #include "kernels/matmul/matmul_lines.h"
 #include "kernels/matmul/matmul_plain.h"
 #include "kernels/matmul/matmul_tiled.h"
+#include "kernels/matmul/matmul_totals.h"
 #include "kernels/matmul/matmul_units.h"
 #include "kernels/matmul/scaled_lines.h"
 #include "kernels/matmul/split_lines.h"
@@ -116,6 +117,12 @@ class MatmulLowering {
 
   // Adds up the sums of blocks, on top of an earlier total or not: into C, or a total.
   void add_totals(int sums, int total, bool resumes, bool finishes, uint64_t blocks) {
+    if (finishes && !resumes && are_groups()) {
+      Launch& d =
+          add_group_totals(plain_words(product_.count() / kGroup, 0, blocks), blocks, false);
+      d.workspaces = {reads(sums)};
+      return;
+    }
     PlainLayout layout = plain_layout();
     layout.stage = PlainStage::totals;
     layout.resumes = resumes;
@@ -126,6 +133,20 @@ class MatmulLowering {
     d.reads_operands = finishes && product_.has_epilogue;
     d.writes_output = finishes;
     if (resumes || !finishes) d.workspaces.push_back({total, resumes, !finishes});
+  }
+
+  // Whether an invocation may finish four elements of C at once.
+  bool are_groups() const { return product_.n % kGroup == 0 && !is_complex(product_.type); }
+  template <typename W>
+  Launch& add_group_totals(const W& words, uint64_t parts, bool judged) {
+    TotalsLayout layout;
+    layout.sums = sums_;
+    layout.workgroup = plan_.tuning.workgroup;
+    layout.judged = judged;
+    Launch& d = add(kMatmulTotals, layout, words, product_.count() * parts);
+    d.groups = fold_groups(divide_up(product_.count() / kGroup, layout.workgroup), plan_);
+    d.reads_operands = product_.has_epilogue;
+    return d;
   }
 
   Launch& add_plain(const PlainLayout& layout, uint64_t units, uint64_t first_block,
@@ -315,30 +336,35 @@ class MatmulLowering {
     store.to_workspace = store.to_workspace || tile.split || other.split;
     const uint64_t unit_parts = parts(tile), other_parts = parts(other);
     const int totals = store.to_workspace ? add_total_space(unit_parts + other_parts) : -1;
-    const auto place = [&](Launch& d, const MatmulTile& t) {
+    const auto place = [&](Launch& d, const MatmulTile& t, Use of_lines) {
       d.groups = fold_groups(group_count(t), plan_);
-      d.workspaces = {reads(lines)};
+      d.workspaces = {of_lines};
       if (store.to_workspace) write_totals(d, totals);
     };
     place(add(kUnitMatmul, unit_layout(tile, store), SplitWords{tile_words(tile), space.words},
               product_.steps()),
-          tile);
+          tile, updates(lines));
     TileLayout layout = tile_layout(other, store);
     layout.rejected = true;
     TileWords words = tile_words(other);
     words.first_part = static_cast<uint32_t>(unit_parts);
-    place(add_tiles(layout, SplitWords{words, space.words}), other);
+    place(add_tiles(layout, SplitWords{words, space.words}), other, reads(lines));
     if (store.to_workspace) add_judged_totals(lines, totals, space, unit_parts, other_parts);
   }
 
   void add_judged_totals(int lines, int totals, const LineSpace& space, uint64_t unit_parts,
                          uint64_t other_parts) {
+    const uint64_t units = are_groups() ? product_.count() / kGroup : product_.words_of_result();
+    const JudgedWords words{plain_words(units, 0, other_parts), space.words,
+                            static_cast<uint32_t>(unit_parts)};
+    if (are_groups()) {
+      Launch& d = add_group_totals(words, unit_parts, true);
+      d.workspaces = {reads(lines), reads(totals)};
+      return;
+    }
     PlainLayout layout = plain_layout();
     layout.stage = PlainStage::totals;
     layout.judged = true;
-    const uint64_t units = product_.words_of_result();
-    const JudgedWords words{plain_words(units, 0, other_parts), space.words,
-                            static_cast<uint32_t>(unit_parts)};
     Launch& d = add(kPlainMatmul, layout, words, product_.count() * unit_parts);
     d.groups = fold_groups(divide_up(units, layout.workgroup), plan_);
     d.workspaces = {reads(lines), reads(totals)};
@@ -353,11 +379,8 @@ class MatmulLowering {
       return f.unit == FactorAccess::Unit::depth;
     };
     if (product_.a.is_gathered || product_.b.is_gathered) layout.times = kGatheredLines;
-    const bool are_along_k = is_along_k(layout.a) && is_along_k(layout.b) && layout.times == 1;
-    layout.lines = are_along_k ? kMeasuredLines / 4 : kMeasuredLines;
     layout.two_scales = has_two_scales(product_);
-    const bool is_short = are_along_k && product_.k <= kShortMeasured;
-    layout.workgroup = is_short || plan_.max_workgroup_invocations < 1024 ? 256 : 1024;
+    choose_measured(layout, is_along_k(layout.a), is_along_k(layout.b));
     // Lines up to the end of the last block that is judged.
     const uint64_t together = uint64_t{layout.lines} * layout.times;
     const uint64_t row_groups = space.words.row_stride / together;
@@ -374,6 +397,22 @@ class MatmulLowering {
     d.groups = fold_groups(groups, plan_);
     d.workspaces = {writes(lines)};
     d.writes_output = false;
+  }
+
+  // Few lines a workgroup where they lie along k, since invocations read whole sectors then, and
+  // where there are few in all.
+  void choose_measured(MeasureLayout& layout, bool a_along_k, bool b_along_k) const {
+    const uint64_t groups = product_.batch * (product_.m + product_.n) / kMeasuredLines;
+    const bool are_along_k = a_along_k && b_along_k && layout.times == 1;
+    const bool are_few =
+        !a_along_k && !b_along_k && layout.times == 1 && 2 * groups < plan_.tuning.cores;
+    layout.lines = kMeasuredLines / (are_along_k ? 4 : are_few ? 2 : 1);
+    const bool is_small = are_along_k || plan_.max_workgroup_invocations < 1024;
+    layout.workgroup = is_small ? 256 : 1024;
+    const bool shuffles = (a_along_k || b_along_k) && plan_.has.subgroup_shuffle &&
+                          plan_.fixed_subgroup_size &&
+                          plan_.subgroup_size % (layout.workgroup / layout.lines) == 0;
+    if (shuffles) layout.subgroup_size = plan_.subgroup_size;
   }
 
   void add_scaled(const MatmulTile& tile) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <optional>
+#include <span>
+#include <utility>
 
 #include "kernels/common/divide_up.h"
 #include "kernels/common/memory_format.h"
@@ -33,6 +35,7 @@ constexpr uint64_t kMinRegisterSteps = uint64_t{1} << 18;
 // Parts of a product that is split along k: steps, on matrix units at least; blocks, of others;
 // elements that their sums may be.
 constexpr uint64_t kMinPartSteps = 512;
+constexpr uint32_t kMaxSplitParts = 16;
 constexpr uint64_t kMinParts = 8;
 constexpr uint64_t kMaxPartSums = uint64_t{1} << 26;
 // Steps from which the largest tiles in shared memory pay.
@@ -46,8 +49,8 @@ uint64_t tile_count(const Product& product, uint64_t rows, uint64_t columns) {
   return product.batch * divide_up(product.m, rows) * divide_up(product.n, columns);
 }
 
-// Parts along k of a product on matrix units. A function of sizes and plan alone, since bits depend
-// on it.
+// Parts along k of a product on matrix units, but of f32 that is split. A function of sizes and
+// plan alone, since bits depend on it.
 uint32_t unit_parts(const Product& product, const Target& target) {
   const uint64_t enough = target.plan->tuning.busy_tiles, tiles = tile_count(product, 64, 64);
   const uint64_t most = std::min(product.k / kMinPartSteps, kMaxPartSums / product.count());
@@ -158,19 +161,63 @@ struct UnitSpeed {
   uint32_t rows, columns, subgroup_rows, subgroup_columns;
   uint32_t resident;  // workgroups of a core; 0: many, whose ends level out
   double rate;        // of a full core, relative; as measured on an H200
-  double time(const Product& product, const Target& target) const {
-    const uint64_t cores = target.plan->tuning.cores, tiles = tile_count(product, rows, columns);
+
+  // In multiplications for each step along k, of a core at rate 1. Parts are less work in the last
+  // round, and are then added up.
+  double time(const Product& product, const Target& target, uint32_t parts) const {
+    constexpr double kLaunch = 4e6, kSum = 0.8;  // of such multiplications
+    const uint64_t cores = target.plan->tuning.cores;
+    const uint64_t tiles = parts * tile_count(product, rows, columns);
     const double rounds = resident == 0
                               ? static_cast<double>(tiles) / static_cast<double>(cores) + 0.5
                               : static_cast<double>(divide_up(tiles, cores * resident) * resident);
-    return rounds * rows * columns / rate;
+    const double sums = static_cast<double>(parts * product.count());
+    const double adding = parts == 1 ? 0 : kLaunch + kSum * sums;
+    return rounds * rows * columns / rate / parts + adding / static_cast<double>(product.k);
+  }
+  // As many as take the least time; more than one if that is a tenth less.
+  uint32_t parts(const Product& product, const Target& target) const {
+    const double whole = time(product, target, 1);
+    double least = 0.9 * whole;
+    uint32_t best = 1;
+    for (uint32_t n = 2; n <= kMaxSplitParts; ++n) {
+      if (product.k / n < kMinSplitDepth || n * product.count() > kMaxPartSums) break;
+      const double in_parts = time(product, target, n);
+      if (in_parts < least) best = n, least = in_parts;
+    }
+    return best;
   }
 };
 constexpr UnitSpeed kSplitSpeeds[] = {{128, 128, 64, 32, 1, 1}, {64, 64, 32, 32, 0, 0.72}};
+// Where one factor is narrow.
+constexpr UnitSpeed kMixedSpeeds[] = {{128, 128, 64, 32, 1, 1.27}, {64, 64, 32, 32, 0, 1.05}};
 constexpr UnitSpeed kScaledSpeeds[] = {{128, 256, 64, 64, 1, 1.35},
                                        {128, 128, 64, 64, 2, 1.25},
                                        {128, 128, 64, 32, 1, 1},
                                        {64, 64, 32, 32, 0, 0.825}};
+
+std::span<const UnitSpeed> speeds(const Product& product, UnitFactors factors) {
+  if (factors == UnitFactors::scaled) return kScaledSpeeds;
+  const bool is_mixed = product.a.type != product.b.type;
+  return is_mixed ? std::span<const UnitSpeed>(kMixedSpeeds) : kSplitSpeeds;
+}
+
+// Those of f32, the fastest first.
+std::vector<MatmulTile> float_tiles(const Product& product, const Target& target,
+                                    UnitFactors factors) {
+  std::vector<std::pair<double, MatmulTile>> timed;
+  for (const UnitSpeed& s : speeds(product, factors)) {
+    const uint32_t parts = factors == UnitFactors::split ? s.parts(product, target) : 1;
+    const MatmulTile tile = unit_tile(target.plan->subgroup_size, s.rows, s.columns, 32,
+                                      s.subgroup_rows, s.subgroup_columns);
+    timed.emplace_back(s.time(product, target, parts), with_parts(tile, parts));
+  }
+  std::stable_sort(timed.begin(), timed.end(),
+                   [](const auto& x, const auto& y) { return x.first < y.first; });
+  std::vector<MatmulTile> best;
+  for (const auto& [time, tile] : timed) best.push_back(tile);
+  return best;
+}
 
 // Tiles for matrix units, best first: of f32 the fastest, else the largest that still give every
 // core work.
@@ -181,14 +228,14 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
   };
   const auto factors = unit_factors(product, target);
   const bool is_f32 = factors && are_f32(*factors);
-  const bool is_scaled = factors == UnitFactors::scaled;
   const bool are_integers = integer_shape(product, target).has_value();
   std::vector<MatmulTile> best;
   const auto add = [&](uint32_t rows, uint32_t columns, uint32_t depth, uint32_t subgroup_rows,
                        uint32_t subgroup_columns) {
     best.push_back(unit_tile(lanes, rows, columns, depth, subgroup_rows, subgroup_columns));
   };
-  if (const uint32_t parts = unit_parts(product, target); parts > 1) {
+  const uint32_t parts = unit_parts(product, target);
+  if (parts > 1 && factors != UnitFactors::split) {
     add(64, 64, is_f32 ? 32 : 64, 32, 32);
     best.back() = with_parts(best.back(), parts);
     return best;
@@ -200,14 +247,7 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
     add(64, 128, 32, 32, 32);
   }
   if (is_f32) {
-    std::vector<UnitSpeed> speeds =
-        is_scaled ? std::vector(std::begin(kScaledSpeeds), std::end(kScaledSpeeds))
-                  : std::vector(std::begin(kSplitSpeeds), std::end(kSplitSpeeds));
-    std::stable_sort(speeds.begin(), speeds.end(), [&](const UnitSpeed& x, const UnitSpeed& y) {
-      return x.time(product, target) < y.time(product, target);
-    });
-    for (const UnitSpeed& s : speeds)
-      add(s.rows, s.columns, 32, s.subgroup_rows, s.subgroup_columns);
+    for (const MatmulTile& tile : float_tiles(product, target, *factors)) best.push_back(tile);
     add(128, 128, 16, 64, 32);
     return best;
   }

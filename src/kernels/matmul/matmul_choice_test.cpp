@@ -185,7 +185,7 @@ TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
   };
   EXPECT_EQ(chosen(DType::f32, 64, 288, 131072), "shared_64_64_16_8_4_w");
   EXPECT_EQ(chosen(DType::f32, 64, 27, 131072), "shared_32_32_32_4_4_w");
-  EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_64_64_32_32_32_w3");
+  EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_128_128_32_64_32_w4");
   EXPECT_EQ(chosen(DType::f16, 512, 768, 3072), "units_64_64_64_32_32_w3");
   EXPECT_EQ(chosen(DType::f16, 4096, 768, 3072), "units_128_128_32_64_64");
   // Nor are tiles wider than the product.
@@ -194,9 +194,11 @@ TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
   EXPECT_EQ(chosen(DType::f32, 131072, 64, 27), "shared_128_64_8_8_8");
   // The last round of tiles is as long as a full one: 144 of them on 132 cores take two.
   plan.tuning.cores = 132;
-  EXPECT_EQ(chosen(DType::f32, 768, 3072, 2048), "units_64_64_32_32_32");
+  EXPECT_EQ(chosen(DType::f32, 768, 3072, 2048), "units_128_128_32_64_32_w4");
+  EXPECT_EQ(chosen(DType::f32, 768, 3072, 4096), "units_128_128_32_64_32_w6");
+  EXPECT_EQ(chosen(DType::f32, 4096, 768, 50304), "units_128_128_32_64_32_w11");
   EXPECT_EQ(chosen(DType::f32, 2048, 768, 2048), "units_128_128_32_64_32");
-  EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_64_64_32_32_32_w4");
+  EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_128_128_32_64_32_w5");
   // Parts are whole numbers of slabs.
   EXPECT_EQ(steps_of_part(3072, 3), 1024u);
   EXPECT_EQ(steps_of_part(100000, 195), 576u);

@@ -214,7 +214,7 @@ class PlainMatmul {
       const SplitLines lines(kernel_, kWordsOf<PlainWords>);
       const Value column = element - row * words_[&Words::columns];
       const Value batch = words_.divide(row, &Words::rows);
-      const Value verdict = lines.verdict(batch, row - batch * words_[&Words::rows], column);
+      const Value verdict = lines.kept_verdict(batch, row - batch * words_[&Words::rows], column);
       const Value by_units = verdict != static_cast<uint32_t>(Verdict::rejected);
       const Value unit_parts = judged[&JudgedWords::unit_parts];
       first = b_.select(by_units, b_.u32(0), unit_parts);

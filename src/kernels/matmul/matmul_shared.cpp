@@ -42,7 +42,7 @@ class SharedMatmul {
       part_ = place.part;
       find(place.tile);
       if (!layout_.rejected) return compute();
-      const Value verdict = SplitLines(kernel_).verdict(batch_, first_row_, first_column_);
+      const Value verdict = SplitLines(kernel_).kept_verdict(batch_, first_row_, first_column_);
       b_.if_(verdict == static_cast<uint32_t>(Verdict::rejected), [&] { compute(); });
     });
     return b_.finish();

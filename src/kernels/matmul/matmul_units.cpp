@@ -61,6 +61,7 @@ class UnitMatmul {
       begin();
       if (!is_split_) return compute();
       verdict_ = lines().verdict(batch_, first_row_, first_column_);
+      keep_verdict();
       b_.if_(verdict_ != static_cast<uint32_t>(Verdict::rejected), [&] { compute(); });
     });
     return b_.finish();
@@ -149,9 +150,10 @@ class UnitMatmul {
         Value next = k + (done + tile_.depth);
         if (layout_.is_full) next = b_.binary(Opcode::min, next, end_ - tile_.depth);
         load(next);
-        for (uint32_t step = 0; step < tile_.depth; step += matrix_steps_) {
+        if (lower_scale > 0) add_scaled_pieces(sums);
+        for (uint32_t step = 0; lower_scale == 0 && step < tile_.depth; step += matrix_steps_) {
           if (is_split_) {
-            lower_scale == 0 ? add_pieces(step, sums) : add_scaled_pieces(step, sums);
+            add_pieces(step, sums);
           } else {
             add_products(matrices(ir::Matrix::a, 0, step), matrices(ir::Matrix::b, 0, step), sums);
           }
@@ -216,40 +218,48 @@ class UnitMatmul {
     }
   }
 
-  // Calls add(matrices of one factor, those of the other), of the upper pieces of both and of a
-  // lower piece and an upper one, in an order that does not depend on which factor is the first.
-  template <typename F>
-  void each_pieces(uint32_t step, bool lower_first, F&& add) {
-    const bool swaps = kernel_.is_transposed();
-    const ir::Matrix x = swaps ? ir::Matrix::b : ir::Matrix::a;
-    const ir::Matrix y = swaps ? ir::Matrix::a : ir::Matrix::b;
-    const auto in_order = [&](const std::vector<Value>& xs, const std::vector<Value>& ys,
-                              bool is_lower) {
-      swaps ? add(ys, xs, is_lower) : add(xs, ys, is_lower);
-    };
-    const auto upper_x = matrices(x, 0, step);
-    if (planes(y) > 1) in_order(upper_x, matrices(y, 1, step), true);
-    const auto upper_y = matrices(y, 0, step);
-    if (!lower_first) in_order(upper_x, upper_y, false);
-    if (planes(x) > 1) in_order(matrices(x, 1, step), upper_y, true);
-    if (lower_first) in_order(upper_x, upper_y, false);
+  // Of a step, the upper pieces of both factors: the first in an order that does not depend on
+  // which of them is A.
+  struct Upper {
+    std::vector<Value> x, y;
+  };
+  ir::Matrix x() const { return kernel_.is_transposed() ? ir::Matrix::b : ir::Matrix::a; }
+  ir::Matrix y() const { return kernel_.is_transposed() ? ir::Matrix::a : ir::Matrix::b; }
+  Upper upper(uint32_t step) const { return {matrices(x(), 0, step), matrices(y(), 0, step)}; }
+
+  void add_in_order(const std::vector<Value>& of_x, const std::vector<Value>& of_y, Sum& sums) {
+    kernel_.is_transposed() ? add_products(of_y, of_x, sums) : add_products(of_x, of_y, sums);
+  }
+
+  // The products of a lower piece and an upper one.
+  Upper add_lower(uint32_t step, Sum& sums) {
+    Upper upper;
+    upper.x = matrices(x(), 0, step);
+    if (planes(y()) > 1) add_in_order(upper.x, matrices(y(), 1, step), sums);
+    upper.y = matrices(y(), 0, step);
+    if (planes(x()) > 1) add_in_order(matrices(x(), 1, step), upper.y, sums);
+    return upper;
   }
 
   void add_pieces(uint32_t step, Sum& sums) {
-    each_pieces(step, false, [&](const auto& a, const auto& b, bool) { add_products(a, b, sums); });
+    const Upper upper = add_lower(step, sums);
+    add_in_order(upper.x, upper.y, sums);
   }
 
-  // The sums of a step, before they go to the totals, are those on the scale of lower pieces first.
-  void add_scaled_pieces(uint32_t step, Sum& totals) {
+  // All steps of the slabs: the sums are those on the scale of lower pieces first.
+  void add_scaled_pieces(Sum& totals) {
     Sum sums(totals.size(), zeros_);
-    const bool has_lower = planes(ir::Matrix::a) + planes(ir::Matrix::b) > 2;
-    each_pieces(step, true, [&](const auto& a, const auto& b, bool is_lower) {
-      if (!is_lower && has_lower) {
-        const Value unit = b_.matrix_fill(b_.bitcast(b_.u32((127 - kLowerScale) << 23), ir::kF32));
-        for (Value& sum : sums) sum = b_.matrix_multiply(sum, unit);
-      }
-      add_products(a, b, sums);
-    });
+    Upper last;
+    for (uint32_t step = 0; step < tile_.depth; step += matrix_steps_) last = add_lower(step, sums);
+    const Value unit = b_.matrix_fill(b_.bitcast(b_.u32((127 - kLowerScale) << 23), ir::kF32));
+    for (Value& sum : sums) sum = b_.matrix_multiply(sum, unit);
+    // Backwards: those of the last step are at hand.
+    add_in_order(last.x, last.y, sums);
+    for (uint32_t step = tile_.depth - matrix_steps_; step > 0;) {
+      step -= matrix_steps_;
+      const Upper before = upper(step);
+      add_in_order(before.x, before.y, sums);
+    }
     totals = added(totals, sums);
   }
 
@@ -265,6 +275,11 @@ class UnitMatmul {
   // ---- Scales of lines
 
   SplitLines lines() const { return SplitLines(kernel_); }
+  void keep_verdict() {
+    Value speaks = b_.builtin(ir::Builtin::local_index) == 0u;
+    if (part_) speaks = speaks & (part_ == 0u);
+    b_.if_(speaks, [&] { lines().keep(verdict_, batch_, first_row_, first_column_); });
+  }
   Value row_shift(Value row) const {
     return is_scaled_ ? ScaledLines::shift(scaled_->word(true, row))
                       : lines().row_shift(batch_, row);

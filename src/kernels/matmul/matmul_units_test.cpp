@@ -266,6 +266,22 @@ TEST(MatmulUnits, FactorsOfTwoTypes) {
 }
 
 // Each batch has the parts of the kernel that computed it.
+// Lines along k, which the lanes of a subgroup measure together, or all of a workgroup.
+TEST(MatmulUnits, LanesMeasureWhatAWorkgroupMeasures) {
+  UnitDevice lanes(32), wide(64), others(32);
+  lanes.plan.fixed_subgroup_size = lanes.plan.has.subgroup_shuffle = true;
+  wide.plan.fixed_subgroup_size = wide.plan.has.subgroup_shuffle = true;
+  others.plan.has.subgroup_shuffle = false;
+  for (Pattern pb : {Pattern::rows, Pattern::columns}) {
+    Problem p(DType::f32, DType::f32, 1, 130, 70, 300, Pattern::rows, pb);
+    p.fill(12, any_real);
+    scale_line(p, p.a, p.a_bytes, 0, 129, true, 0x1p-40);
+    const Bytes wanted = run(p, lower_matmul(p.region, others.target, others.tile()));
+    EXPECT_EQ(run(p, lower_matmul(p.region, lanes.target, lanes.tile())), wanted);
+    EXPECT_EQ(run(p, lower_matmul(p.region, wide.target, wide.tile())), wanted);
+  }
+}
+
 TEST(MatmulUnits, PartsOfBatchesAreJudged) {
   const UnitDevice device;
   const MatmulTile tile = device.tile(true);

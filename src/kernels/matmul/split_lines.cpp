@@ -15,7 +15,10 @@ LineSpace::LineSpace(const Product& product) {
   words.columns = static_cast<uint32_t>(columns);
   words.substances = static_cast<uint32_t>(lines);
   words.counts = static_cast<uint32_t>(lines + groups);
-  bytes = (lines + 2 * groups) * 4;
+  words.verdicts = static_cast<uint32_t>(lines + 2 * groups);
+  words.column_blocks = static_cast<uint32_t>(column_stride / kJudged);
+  const uint64_t blocks = columns / kJudged * words.column_blocks;
+  bytes = (lines + 2 * groups + blocks) * 4;
 }
 
 Value SplitLines::verdict(Value batch, Value row, Value column) const {
@@ -34,6 +37,12 @@ Value SplitLines::verdict(Value batch, Value row, Value column) const {
   const auto word = [&](Verdict v) { return b.u32(static_cast<uint32_t>(v)); };
   return b.select(one, word(Verdict::one_scale),
                   b.select(two, word(Verdict::two_scales), word(Verdict::rejected)));
+}
+
+void SplitLines::keep(Value verdict, Value batch, Value row, Value column) const {
+  ir::Builder& b = kernel_.b;
+  b.if_(((row | column) & (kJudged - 1)) == 0u,
+        [&] { b.store(kernel_.workspace(0), block(batch, row, column), verdict); });
 }
 
 Value SplitLines::least(Value first, Value line) const {

@@ -7,7 +7,7 @@
 //
 // Two f16 on one scale hold 22 bits of an element, but nothing below 2^-40 of the largest one in
 // its line. With the lower one on a scale of its own (`kLowerScale`) they hold 22 bits down to
-// 2^-28 of the largest, which takes a third more time. So data decides, for blocks of `kJudged`
+// 2^-28 of the largest, which takes a tenth more time. So data decides, for blocks of `kJudged`
 // rows and columns, who computes the product:
 //
 // - One scale. A line's substance is the number of its elements that are at least 2^-7 of the
@@ -42,11 +42,13 @@ inline bool has_two_scales(const Product& product) {
 // The workspace: for each row of A, then for each column of B, the binary logarithm of its scale;
 // for every kJudgedTogether of them, in the same order, the least substance; likewise the least
 // number of elements that are not 0, or 0 where there is one below 2^-28 of the largest, and where
-// there are no kernels for two scales.
+// there are no kernels for two scales. Then a Verdict for each block, which the kernel for matrix
+// units finds.
 struct LineWords {
   uint32_t row_stride = 0, column_stride = 0;  // lines of a batch, multiples of kJudged
   uint32_t columns = 0;                        // where those of columns begin
   uint32_t substances = 0, counts = 0;         // where these begin
+  uint32_t verdicts = 0, column_blocks = 0;    // likewise, and how many stand side by side
 };
 struct LineSpace {
   explicit LineSpace(const Product& product);
@@ -73,8 +75,14 @@ class SplitLines {
   explicit SplitLines(const MatmulKernel& kernel, uint32_t first_word = kWordsOf<TileWords>)
       : kernel_(kernel), words_(kernel.arguments.words_as<LineWords>(first_word)) {}
 
-  // A Verdict, as u32, on the block that the element lies in.
+  // A Verdict, as u32, on the block that the element lies in: from what is known of its lines, and
+  // as it is kept.
   ir::Value verdict(ir::Value batch, ir::Value row, ir::Value column) const;
+  ir::Value kept_verdict(ir::Value batch, ir::Value row, ir::Value column) const {
+    return load(block(batch, row, column));
+  }
+  // By one invocation of a tile. Of those of a block the first one does it.
+  void keep(ir::Value verdict, ir::Value batch, ir::Value row, ir::Value column) const;
   ir::Value row_shift(ir::Value batch, ir::Value row) const { return load(first_row(batch) + row); }
   ir::Value column_shift(ir::Value batch, ir::Value column) const {
     return load(first_column(batch) + column);
@@ -84,6 +92,11 @@ class SplitLines {
   ir::Value first_row(ir::Value batch) const { return batch * words_[&LineWords::row_stride]; }
   ir::Value first_column(ir::Value batch) const {
     return words_[&LineWords::columns] + batch * words_[&LineWords::column_stride];
+  }
+  ir::Value block(ir::Value batch, ir::Value row, ir::Value column) const {
+    const ir::Value blocks_before = (first_row(batch) + row) / kJudged;
+    return words_[&LineWords::verdicts] + blocks_before * words_[&LineWords::column_blocks] +
+           column / kJudged;
   }
   ir::Value load(ir::Value index) const {
     return kernel_.b.load(kernel_.workspace(0), index, ir::kU32);
@@ -97,8 +110,9 @@ class SplitLines {
 
 struct MeasureLayout {
   uint32_t workgroup = 0;
-  uint32_t lines = 0;  // of a workgroup,
-  uint32_t times = 1;  // so many times; multiples of kJudgedTogether
+  uint32_t lines = 0;          // of a workgroup,
+  uint32_t times = 1;          // so many times; multiples of kJudgedTogether
+  uint32_t subgroup_size = 0;  // whose lanes share lines along k; 0: of any
   FactorAccess a, b;
   Choice<bool> whole_groups = false;  // K is a multiple of four
   Choice<bool> two_scales = false;    // has_two_scales

@@ -22,9 +22,12 @@ constexpr uint32_t kMaxGatheringTeams = 16;
 // Invocations to a unit of adjacent rows. A workgroup's columns are 32 rows wide: a subgroup reads
 // whole sectors.
 constexpr uint32_t kColumn = 8, kColumnWorkgroup = 256;
-constexpr uint32_t kShortRow = 64;     // columns up to which an invocation takes a row
-constexpr int kMaxUnrolledCost = 64;   // of an element (kOps)
-constexpr uint32_t kUnrolledRow = 16;  // columns up to which a row is folded without a loop
+// Where units are few an invocation has one accumulator, and loads all of its elements at once.
+constexpr uint32_t kLongColumn = kFoldAccumulators, kLongColumnWorkgroup = 1024;
+constexpr uint64_t kInvocationsOfCore = 2048;  // of a large GPU
+constexpr uint32_t kShortRow = 64;             // columns up to which an invocation takes a row
+constexpr int kMaxUnrolledCost = 64;           // of an element (kOps)
+constexpr uint32_t kUnrolledRow = 16;          // columns up to which a row is folded without a loop
 // Short rows that an invocation of a GPU takes, so that enough loads are under way; of so many
 // columns together, and where there are so many rows that the device stays filled.
 constexpr uint32_t kMaxRowsOfInvocation = 4;
@@ -116,7 +119,8 @@ class StageChoice {
         !is_short ? 0 : static_cast<uint32_t>(layout_.exact ? columns : round_up(columns));
     layout_.chunked = is_short && tuning_.chunk_elements > 0;
     layout_.rows = rows_of_invocation();
-    layout_.unrolled = tuning_.holds_rows && layout_.lanes == kFoldAccumulators &&
+    layout_.unrolled = tuning_.holds_rows &&
+                       std::max(layout_.lanes, layout_.column) == kFoldAccumulators &&
                        !layout_.from_partials && unrolls(region_, kMaxUnrolledCost);
     layout_.in_turn = !is_short && !layout_.from_partials &&
                       is_heavy(region_, Level::element, plan_) &&
@@ -145,8 +149,19 @@ class StageChoice {
         tuning_.shares_cheaply && layout_.lanes == 1 && adjacent_rows && columns > kShortRow &&
         (per_word_ == 1 || rows_ < tuning_.busy_lines) && region_.kind == RegionKind::reduction &&
         tuning_.fold_workgroup >= kColumnWorkgroup;
-    layout_.column = has_columns ? kColumn : 1;
-    layout_.workgroup = layout_.shares_units() ? fold_workgroup() : tuning_.lone_workgroup;
+    layout_.column = !has_columns ? 1 : wants_long_columns() ? kLongColumn : kColumn;
+    layout_.workgroup = layout_.column == kLongColumn ? kLongColumnWorkgroup
+                        : layout_.shares_units()      ? fold_workgroup()
+                                                      : tuning_.lone_workgroup;
+  }
+
+  // Whether all blocks, of adjacent rows, would not fill the device with shorter columns.
+  bool wants_long_columns() const {
+    const uint64_t units = rows_ * divide_up(stage_.columns, kFoldBlock);
+    return units * kColumn < kInvocationsOfCore * tuning_.cores &&
+           kLongColumnWorkgroup <= plan_.max_row_workgroup &&
+           kLongColumnWorkgroup * all_accumulator_bytes(region_, target_) <=
+               plan_.shared_memory_bytes;
   }
 
   // Those of a subgroup, or, where barriers cost little, of a workgroup.

@@ -170,8 +170,7 @@ Accumulator RowFold::fold_block_by_column(Value row, Value begin, Value end) {
   const uint32_t own = kFoldAccumulators / layout_.column;
   std::vector<Accumulator> level;
   for (uint32_t i = 0; i < own; ++i) {
-    const Value start = begin + (frame_.lane() * own + i) * kGroup;
-    level.push_back(fold_accumulator(row, start, end));
+    level.push_back(fold_at(row, begin, (frame_.lane() * own + i) * kGroup, end));
   }
   results.store(local, fold_.combine_pairwise(std::move(level)));
   b_.barrier();
@@ -194,17 +193,7 @@ Accumulator RowFold::fold_block(Value row, Value block) {
   const uint32_t own = kFoldAccumulators / layout_.lanes;
   Accumulator result;
   if (own == 1) {
-    const Value first = begin + (frame_.lane() << 2);
-    if (!layout_.unrolled) {
-      result = fold_accumulator(row, first, end);
-    } else {
-      const auto sum = fold_.variables(fold_.identity());
-      b_.if_(
-          begin + kFoldBlock <= words_[&Words::columns],
-          [&] { Fold::write(sum, fold_whole(row, first)); },
-          [&] { Fold::write(sum, fold_accumulator(row, first, end)); });
-      result = Fold::read(sum);
-    }
+    result = fold_at(row, begin, frame_.lane() << 2, end);
   } else {
     const PairwiseTree tree(fold_, std::countr_zero(own));
     const Value first = begin + frame_.lane() * (own * kGroup);
@@ -214,6 +203,19 @@ Accumulator RowFold::fold_block(Value row, Value block) {
     result = tree.finish();
   }
   return layout_.lanes > 1 ? frame_.team.fold(fold_, result) : result;
+}
+
+// The accumulator whose first element is `offset` behind the begin of its block, which ends at
+// `end`.
+Accumulator RowFold::fold_at(Value row, Value begin, Value offset, Value end) {
+  const Value first = begin + offset;
+  if (!layout_.unrolled) return fold_accumulator(row, first, end);
+  const auto sum = fold_.variables(fold_.identity());
+  b_.if_(
+      begin + kFoldBlock <= words_[&Words::columns],
+      [&] { Fold::write(sum, fold_whole(row, first)); },
+      [&] { Fold::write(sum, fold_accumulator(row, first, end)); });
+  return Fold::read(sum);
 }
 
 // The elements of an accumulator of a whole block, in order.

@@ -31,6 +31,7 @@ class RowFold {
   Accumulator gather(ir::Value row);
   Accumulator gathered(const SharedAccumulators& results, ir::Value blocks);
   Accumulator fold_block_by_column(ir::Value row, ir::Value begin, ir::Value end);
+  Accumulator fold_at(ir::Value row, ir::Value begin, ir::Value offset, ir::Value end);
   Accumulator fold_whole(ir::Value row, ir::Value start);
   Accumulator take_partials(Accumulator to, ir::Value row, ir::Value start, ir::Value end,
                             uint32_t groups);

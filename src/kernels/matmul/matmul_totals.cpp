@@ -1,0 +1,88 @@
+#include "kernels/matmul/matmul_totals.h"
+
+#include "kernels/common/grid.h"
+#include "kernels/matmul/matmul_kernel.h"
+#include "kernels/matmul/matmul_store.h"
+#include "kernels/matmul/split_lines.h"
+
+namespace nxv::kernels {
+namespace {
+
+using ir::Builder;
+using ir::Value;
+using Words = PlainWords;
+
+class MatmulTotals {
+ public:
+  MatmulTotals(const Region& region, const Target& target, const TotalsLayout& layout)
+      : layout_(layout),
+        b_("matmul_totals", layout.workgroup),
+        kernel_(b_, region, target, layout.sums,
+                layout.judged ? kWordsOf<JudgedWords> : kWordsOf<PlainWords>, 1 + layout.judged),
+        words_(kernel_.arguments.words_as<PlainWords>()) {}
+
+  ir::Kernel run() {
+    const Value unit = linear_group(b_) * layout_.workgroup + b_.builtin(ir::Builtin::local_index);
+    b_.if_(unit < words_[&Words::units], [&] {
+      const Value first = unit << 2;
+      const auto [begin, end] = parts(first);
+      std::vector<ir::Var> sums;
+      for (int i = 0; i < kGroup; ++i) sums.push_back(b_.var(kernel_.zero()));
+      const Value rest = end - ((end - begin) & (layout_.unroll - 1));
+      add(sums, begin, rest, layout_.unroll, first);
+      add(sums, rest, end, 1, first);
+      const Sum totals = MatmulKernel::read(sums);
+      const MatmulStore store(kernel_, {.whole_groups = true}, true);
+      store.four(totals.data(), first, b_.u32(0));
+    });
+    return b_.finish();
+  }
+
+ private:
+  // Which the elements from `first` on are added up from.
+  std::pair<Value, Value> parts(Value first) {
+    const Value others = words_[&Words::blocks];
+    if (!layout_.judged) return {b_.u32(0), others};
+    const Value row = words_.divide(first, &Words::columns);
+    const Value batch = words_.divide(row, &Words::rows);
+    const Value verdict = SplitLines(kernel_, kWordsOf<PlainWords>)
+                              .kept_verdict(batch, row - batch * words_[&Words::rows],
+                                            first - row * words_[&Words::columns]);
+    const Value by_units = verdict != static_cast<uint32_t>(Verdict::rejected);
+    const Value of_units = kernel_.arguments.words_as<JudgedWords>()[&JudgedWords::unit_parts];
+    return {b_.select(by_units, b_.u32(0), of_units),
+            b_.select(by_units, of_units, of_units + others)};
+  }
+
+  // The parts from `begin` on, in order, some at a time.
+  void add(const std::vector<ir::Var>& sums, Value begin, Value end, uint32_t together,
+           Value first) {
+    b_.for_range(begin, end, b_.u32(together), [&](Value part) {
+      std::vector<Group> loaded;
+      for (uint32_t i = 0; i < together; ++i) {
+        const Value at = (i == 0 ? part : part + i) * words_[&Words::count] + first;
+        loaded.push_back(
+            load_group(kernel_.workspace(layout_.judged), at >> 2, kernel_.stored_sum()));
+      }
+      Sum all = MatmulKernel::read(sums);
+      for (const Group& group : loaded) {
+        for (int i = 0; i < kGroup; ++i) all[i] = all[i] + group[i].re;
+      }
+      MatmulKernel::write(sums, all);
+    });
+  }
+
+  const TotalsLayout layout_;
+  Builder b_;
+  MatmulKernel kernel_;
+  const WordValues<PlainWords> words_;
+};
+
+}  // namespace
+
+ir::Kernel generate_matmul_totals(const Region& region, const Target& target,
+                                  const TotalsLayout& layout) {
+  return MatmulTotals(region, target, layout).run();
+}
+
+}  // namespace nxv::kernels
