@@ -13,6 +13,7 @@
 #include "kernels/matmul/matmul_units.h"
 #include "kernels/matmul/packed_factor.h"
 #include "kernels/matmul/split_lines.h"
+#include "kernels/matmul/unit_slab.h"
 
 namespace nxv::kernels {
 namespace {
@@ -78,10 +79,12 @@ const char* unit_obstacle(const Product& product, const Target& target, const Ma
   if (steps_of_part(product.k, tile.parts) / tile.depth + 2 > plan.max_loop_iterations) {
     return "the loop along k is too long";
   }
-  const uint32_t planes = *factors == UnitFactors::split ? 2 : 1;
   const bool are_integers = *factors == UnitFactors::integers;
-  const uint64_t bytes = are_integers ? 1 : 2;
-  const uint64_t slabs = planes * (bytes * tile.depth * (tile.rows + tile.columns) + 512);
+  const auto slab = [&](DType type, uint32_t extent) {
+    return planes_of(type, *factors) *
+           (uint64_t{tile.depth} * extent * (are_integers ? 1 : 2) + 256);
+  };
+  const uint64_t slabs = slab(product.a.type, tile.rows) + slab(product.b.type, tile.columns);
   const uint64_t care = *factors == UnitFactors::scaled ? 4 : 0;
   if (std::max(slabs + care, 16 * uint64_t{piece_chunks(tile)}) > plan.shared_memory_bytes) {
     return "the slabs do not fit into shared memory";
@@ -251,8 +254,12 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
     add(128, 128, 16, 64, 32);
     return best;
   }
-  // Elements of 8 bits take half the bytes.
-  if (enough(128, 128)) add(128, 128, are_integers ? 64 : 32, 64, 64);
+  if (enough(128, 128)) {
+    // Of elements of 8 bits twice as many steps fit.
+    const bool is_gathered = product.a.is_gathered || product.b.is_gathered;
+    if (are_integers || (!is_gathered && product.k % 64 == 0)) add(128, 128, 64, 64, 64);
+    if (!are_integers) add(128, 128, 32, 64, 64);
+  }
   if (enough(64, 128)) add(64, 128, 64, 32, 64);
   add(64, 64, 64, 32, 32);
   return best;
@@ -448,6 +455,7 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
   for (const MatmulTile& tile : line_tiles()) tiles.push_back(tile);
   if (plan.has.coopmat) {
     tiles.push_back(unit_tile(plan.subgroup_size, 128, 256, 32, 64, 64));
+    tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 64, 64, 64));
     tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 32, 64, 64));
     tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 32, 64, 32));
     tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 16, 64, 32));
@@ -461,7 +469,6 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
     tiles.push_back(with_parts(tiles.back(), 2));
     if (plan.has.int8) {
       tiles.push_back(unit_tile(plan.subgroup_size, 128, 256, 64, 64, 64));
-      tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 64, 64, 64));
       tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 64, 64, 32));
       tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 128, 64, 64));
       tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 128, 64, 32));

@@ -187,7 +187,8 @@ TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
   EXPECT_EQ(chosen(DType::f32, 64, 27, 131072), "shared_32_32_32_4_4_w");
   EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_128_128_32_64_32_w4");
   EXPECT_EQ(chosen(DType::f16, 512, 768, 3072), "units_64_64_64_32_32_w3");
-  EXPECT_EQ(chosen(DType::f16, 4096, 768, 3072), "units_128_128_32_64_64");
+  EXPECT_EQ(chosen(DType::f16, 4096, 768, 3072), "units_128_128_64_64_64");
+  EXPECT_EQ(chosen(DType::f16, 4096, 768, 3080), "units_128_128_32_64_64");
   // Nor are tiles wider than the product.
   EXPECT_EQ(chosen(DType::f32, 131072, 64, 576), "units_128_64_32_32_32");
   EXPECT_EQ(chosen(DType::f16, 64, 131072, 576), "units_64_128_32_32_32");
