@@ -86,7 +86,9 @@ const char* unit_obstacle(const Product& product, const Target& target, const Ma
   };
   const uint64_t slabs = slab(product.a.type, tile.rows) + slab(product.b.type, tile.columns);
   const uint64_t care = *factors == UnitFactors::scaled ? 4 : 0;
-  if (std::max(slabs + care, 16 * uint64_t{piece_chunks(tile)}) > plan.shared_memory_bytes) {
+  const uint64_t shifts = are_f32(*factors) ? 4 * (uint64_t{tile.rows} + tile.columns) : 0;
+  const uint64_t pieces = 16 * uint64_t{piece_chunks(tile)};
+  if (std::max(slabs, pieces) + care + shifts > plan.shared_memory_bytes) {
     return "the slabs do not fit into shared memory";
   }
   if (are_integers) {

@@ -49,6 +49,7 @@ class UnitMatmul {
       scaled_.emplace(kernel_, layout.scales, kWordsOf<TileWords>);
       care_ = b_.shared("care", ir::kU32, 1);
     }
+    if (is_f32()) shifts_ = b_.shared("shifts", ir::kU32, tile_.rows + tile_.columns);
   }
 
   ir::Kernel run() {
@@ -112,6 +113,14 @@ class UnitMatmul {
                     [&](Value row) { return scale(row_shift(row)); });
     slab_b_->locate(local, batch_, first_column_, kernel_.n(),
                     [&](Value column) { return scale(column_shift(column)); });
+
+    if (is_f32()) {
+      keep_shifts(local, 0, tile_.rows,
+                  [&](Value i) { return row_shift(inside(first_row_ + i, &ProductWords::m)); });
+      keep_shifts(local, tile_.rows, tile_.columns, [&](Value i) {
+        return column_shift(inside(first_column_ + i, &ProductWords::n));
+      });
+    }
 
     first_ = b_.u32(0), end_ = kernel_.k();
     if (tile_.split) {
@@ -305,6 +314,16 @@ class UnitMatmul {
     b_.barrier();
     has_care_ = b_.shared_load(care_, b_.u32(0)) != 0u;
   }
+  // For the end, when nothing hides how long they take: of the tile's rows, then of its columns.
+  template <typename F>
+  void keep_shifts(Value local, uint32_t first, uint32_t count, F&& shift_of) {
+    for (uint32_t done = 0; done < count; done += tile_.threads()) {
+      const Value line = local + done;
+      const auto keep = [&] { b_.shared_store(shifts_, line + first, shift_of(line)); };
+      done + tile_.threads() <= count ? keep() : b_.if_(line < count, keep);
+    }
+  }
+  Value kept_shift(Value line) { return b_.shared_load(shifts_, line); }
   // 2^exponent of a normal number.
   Value scale(Value exponent) { return b_.bitcast((exponent + 127u) << 23, ir::kF32); }
 
@@ -321,14 +340,15 @@ class UnitMatmul {
     const Value lane = b_.builtin(ir::Builtin::subgroup_lane);
     const Value piece = b_.builtin(ir::Builtin::subgroup_index) * (kUnitSide * kPieceStride);
     constexpr uint32_t kMatrices = kPieceColumns / kUnitSide;
+    b_.barrier();  // after the last slabs; from here on a subgroup has a place of its own
     for (uint32_t r = 0; r < matrix_rows_; ++r) {
       for (uint32_t c = 0; c < matrix_columns_; c += kMatrices) {
-        b_.barrier();
+        if (r + c > 0) b_.subgroup_barrier();
         for (uint32_t i = 0; i < kMatrices; ++i) {
           b_.matrix_store(shared_, piece + i * (kUnitSide / kUnitWords), kPieceStride,
                           totals[r * matrix_columns_ + c + i]);
         }
-        b_.barrier();
+        b_.subgroup_barrier();
         store_piece(lane, piece, row_ + r * kUnitSide, column_ + c * kUnitSide);
       }
     }
@@ -337,11 +357,11 @@ class UnitMatmul {
   void store_piece(Value lane, Value piece, Value row_in_tile, Value column_in_tile) {
     constexpr uint32_t kGroups = kPieceColumns / kGroup;
     const Value group = lane & (kGroups - 1);
-    const Value column = first_column_ + column_in_tile + group * uint32_t{kGroup};
+    const Value of_tile = column_in_tile + group * uint32_t{kGroup};
+    const Value column = first_column_ + of_tile;
     std::array<Value, kGroup> column_shifts;
-    if (is_f32()) {
-      for (uint32_t i = 0; i < kGroup; ++i)
-        column_shifts[i] = column_shift(inside(column + i, &ProductWords::n));
+    for (uint32_t i = 0; is_f32() && i < kGroup; ++i) {
+      column_shifts[i] = kept_shift(of_tile + (tile_.rows + i));
     }
     // A loop: what it does is long, and stands here for every piece of the tile.
     b_.for_range(lane / kGroups, b_.u32(kUnitSide), b_.u32(tile_.lanes / kGroups), [&](Value line) {
@@ -349,7 +369,7 @@ class UnitMatmul {
       const Value row = first_row_ + row_in_tile + line;
       std::array<Value, kGroup> totals;
       Value shift;
-      if (is_f32()) shift = row_shift(inside(row, &ProductWords::m));
+      if (is_f32()) shift = kept_shift(row_in_tile + line);
       for (int i = 0; i < kGroup; ++i) {
         const Value bits = b_.extract(words, i);
         totals[i] = is_integer_ ? kernel_.sum_of_word(bits) : b_.bitcast(bits, ir::kF32);
@@ -381,6 +401,7 @@ class UnitMatmul {
   // Of scaled f32: whether a line of the tile has an element that is not finite.
   std::optional<ScaledLines> scaled_;
   ir::Shared care_;
+  ir::Shared shifts_;
   Value has_care_;
   Value part_;         // absent: there is one
   Value first_, end_;  // steps of the part
