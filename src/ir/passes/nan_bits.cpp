@@ -6,8 +6,8 @@ namespace {
 enum class Use : uint8_t { sees, hides, hands_on };
 
 // What an instruction does with the NaN that it is given: arithmetic makes another one, of bits
-// that are the device's choice.
-Use use_of(const Inst& inst) {
+// that are the device's choice. `of_float`: it is given as a float, not as the bits of one.
+Use use_of(const Inst& inst, bool of_float) {
   switch (inst.op) {
     case Opcode::add:
     case Opcode::sub:
@@ -24,9 +24,10 @@ Use use_of(const Inst& inst) {
     case Opcode::le:
     case Opcode::gt:
     case Opcode::ge:
-      return Use::hides;
+      return of_float ? Use::hides : Use::sees;
     case Opcode::convert:
-      return is_float(inst.type) ? Use::hands_on : Use::hides;
+      if (is_float(inst.type)) return of_float ? Use::hands_on : Use::sees;
+      return of_float ? Use::hides : Use::hands_on;
     case Opcode::select:
     case Opcode::neg:
     case Opcode::abs:
@@ -48,9 +49,10 @@ std::vector<bool> nan_bits_seen(const Kernel& kernel) {
   std::vector<bool> seen(kernel.body.size());
   for (size_t i = kernel.body.size(); i-- > 0;) {  // users come after what they use
     const Inst& inst = kernel.body[i];
-    const Use use = use_of(inst);
-    if (use == Use::hides || (use == Use::hands_on && !seen[i])) continue;
-    for (int a = 0; a < operand_count(inst); ++a) seen[inst.args[a]] = true;
+    for (int a = 0; a < operand_count(inst); ++a) {
+      const Use use = use_of(inst, is_float(kernel.body[inst.args[a]].type));
+      if (use == Use::sees || (use == Use::hands_on && seen[i])) seen[inst.args[a]] = true;
+    }
   }
   return seen;
 }

@@ -34,12 +34,15 @@ Id round_bf16(Translation& t, const Inst& inst) {
   return unless_nan(t, inst, x, rounded, 0x7fc00000);
 }
 
-// Through a word: NVIDIA's compiler leaves out a pair of conversions.
+// Through the upper half of a word: where NVIDIA's compiler sees a conversion back, it leaves out
+// both, or gives zeros for subnormals.
 Id round_f16(Translation& t, const Inst& inst) {
   const Id x = t.arg(inst, 0);
-  const Id bits = halves(t, kF16, x, t.module.constant(ir::kF32, 0), ir::kU32);
-  const Id pair = t.glsl(ir::vec(ir::kF32, 2), GLSLstd450UnpackHalf2x16, {bits});
-  const Id rounded = t.result(ir::kF32, Op::OpCompositeExtract, {pair, 0});
+  const Id above = halves(t, kF16, t.module.constant(ir::kF32, 0), x, ir::kU32);
+  const Id bits = t.result(ir::kU32, Op::OpShiftRightLogical, {above, t.module.u32(16)});
+  const Id pair = t.result(ir::vec(kF16, 2), Op::OpBitcast, {bits});
+  const Id half = t.result(kF16, Op::OpCompositeExtract, {pair, 0});
+  const Id rounded = t.result(ir::kF32, Op::OpFConvert, {half});
   return unless_nan(t, inst, x, rounded, 0x7fc00000);
 }
 

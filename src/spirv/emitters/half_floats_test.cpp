@@ -34,7 +34,7 @@ TEST(EmitHalfFloats, NaNIsReplacedWhereItIsSeen) {
 
 TEST(EmitHalfFloats, AreConversionsOfTheDevice) {
   EXPECT_EQ(count(rounding(Opcode::round_bf16, false), spv::Op::OpFConvert), 1);
-  EXPECT_EQ(count(rounding(Opcode::round_f16, false), spv::Op::OpFConvert), 1);
+  EXPECT_EQ(count(rounding(Opcode::round_f16, false), spv::Op::OpFConvert), 2);
   Builder b("halves", 64);
   const Value in = b.buffer("in", ir::Access::read), out = b.buffer("out", ir::Access::write);
   const Value x = b.append(Opcode::from_f16, ir::kF32, {b.load(in, b.u32(0), ir::kU32)});
