@@ -402,13 +402,15 @@ class MatmulLowering {
   // Few lines a workgroup where they lie along k, since invocations read whole sectors then, and
   // where there are few in all.
   void choose_measured(MeasureLayout& layout, bool a_along_k, bool b_along_k) const {
-    const uint64_t groups = product_.batch * (product_.m + product_.n) / kMeasuredLines;
+    const uint64_t lines = product_.batch * (product_.m + product_.n);
     const bool are_along_k = a_along_k && b_along_k && layout.times == 1;
-    const bool are_few =
-        !a_along_k && !b_along_k && layout.times == 1 && 2 * groups < plan_.tuning.cores;
-    layout.lines = kMeasuredLines / (are_along_k ? 4 : are_few ? 2 : 1);
+    layout.lines = are_along_k ? kMeasuredLines / 4 : kMeasuredLines;
     const bool is_small = are_along_k || plan_.max_workgroup_invocations < 1024;
     layout.workgroup = is_small ? 256 : 1024;
+    while (layout.times == 1 && layout.lines > kJudgedTogether &&
+           3 * lines < 2 * uint64_t{plan_.tuning.cores} * layout.lines) {
+      layout.lines /= 2;
+    }
     const bool shuffles = (a_along_k || b_along_k) && plan_.has.subgroup_shuffle &&
                           plan_.fixed_subgroup_size &&
                           plan_.subgroup_size % (layout.workgroup / layout.lines) == 0;
