@@ -25,6 +25,7 @@ class LineMeasure {
                         .times = layout.times,
                         .whole_groups = layout.whole_groups,
                         .loads = 8,
+                        .kept = layout.kept,
                         .type = kCounts,
                         .shuffles = layout.subgroup_size > 0}),
         judged_(b_.shared("judged", ir::vec(ir::kU32, 2), layout.lines * layout.times)) {

@@ -1,5 +1,7 @@
 #include "kernels/matmul/line_walk.h"
 
+#include "kernels/common/divide_up.h"
+
 namespace nxv::kernels {
 
 using ir::Opcode;
@@ -11,6 +13,12 @@ Value group_bits(const MatmulKernel& kernel, const MatmulKernel::Operand& operan
   std::vector<Value> bits;
   for (Value x : kernel.group(operand, group << 2)) bits.push_back(b.bitcast(x, ir::kU32));
   return b.pack(bits);
+}
+
+uint32_t kept_elements(uint64_t k, uint32_t sharers, uint32_t times) {
+  constexpr uint64_t kMost = 40;  // beside what a workgroup of 1 024 has other registers for
+  const uint64_t elements = divide_up(k, uint64_t{sharers} * kGroup) * kGroup;
+  return elements * times <= kMost ? static_cast<uint32_t>(elements) : 0;
 }
 
 LineWalk::LineWalk(const MatmulKernel& kernel, const Share& share)
@@ -34,6 +42,7 @@ void LineWalk::locate(const MatmulKernel::Operand& operand, const FactorAccess& 
   extent_ = extent;
   first_ = (group - batch_ * groups) * (share_.lines * share_.times);
   lines_.clear(), frees_.clear(), at_.clear();
+  kept_ = {};
   for (uint32_t i = 0; i < share_.times; ++i) {
     lines_.push_back(first_ + (i == 0 ? line_ : line_ + i * share_.lines));
     frees_.push_back(b_.binary(Opcode::min, lines_[i], extent - 1u));
@@ -42,27 +51,40 @@ void LineWalk::locate(const MatmulKernel::Operand& operand, const FactorAccess& 
 }
 
 void LineWalk::each_element(const Visit& visit) const {
-  const uint32_t unroll = at_.size() > 1 ? 2 : by_groups_ ? share_.loads : 2 * share_.loads;
   const uint32_t width = by_groups_ ? kGroup : 1, stride = segments_ * width;
+  const Value first = segment_ * width;
+  if (share_.kept > 0) {
+    if (kept_.values.empty()) kept_ = load_steps(first, share_.kept / width);
+    return visit_each(kept_, visit);
+  }
+  const uint32_t unroll = at_.size() > 1 ? 2 : by_groups_ ? share_.loads : 2 * share_.loads;
+  b_.for_range(first, kernel_.k(), b_.u32(unroll * stride),
+               [&](Value begin) { visit_each(load_steps(begin, unroll), visit); });
+}
+
+LineWalk::Loaded LineWalk::load_steps(Value begin, uint32_t steps) const {
+  const uint32_t width = by_groups_ ? kGroup : 1;
   const Value end = kernel_.k();
-  b_.for_range(segment_ * width, end, b_.u32(unroll * stride), [&](Value begin) {
-    std::vector<Value> loaded, inside;
-    for (uint32_t i = 0; i < unroll; ++i) {
-      const Value k = begin + i * stride;
-      inside.push_back(k < end);
-      const Place depth = operand_->of_depth(b_.binary(Opcode::min, k, end - width));
-      for (const Place& line : at_) loaded.push_back(load(line + depth));
-    }
-    for (uint32_t i = 0; i < unroll; ++i) {
-      for (size_t line = 0; line < at_.size(); ++line) {
-        const Value all = loaded[i * at_.size() + line];
-        for (uint32_t j = 0; j < width; ++j) {
-          const Value bits = by_groups_ ? b_.extract(all, static_cast<int>(j)) : all;
-          visit(line, bits & 0x7fffffffu, inside[i]);
-        }
+  Loaded loaded;
+  for (uint32_t i = 0; i < steps; ++i) {
+    const Value k = begin + i * (segments_ * width);
+    loaded.inside.push_back(k < end);
+    const Place depth = operand_->of_depth(b_.binary(Opcode::min, k, end - width));
+    for (const Place& line : at_) loaded.values.push_back(load(line + depth));
+  }
+  return loaded;
+}
+
+void LineWalk::visit_each(const Loaded& loaded, const Visit& visit) const {
+  for (size_t i = 0; i < loaded.inside.size(); ++i) {
+    for (size_t line = 0; line < at_.size(); ++line) {
+      const Value all = loaded.values[i * at_.size() + line];
+      for (uint32_t j = 0; j < (by_groups_ ? kGroup : 1); ++j) {
+        const Value bits = by_groups_ ? b_.extract(all, static_cast<int>(j)) : all;
+        visit(line, bits & 0x7fffffffu, loaded.inside[i]);
       }
     }
-  });
+  }
 }
 
 Value LineWalk::load(const Place& place) const {

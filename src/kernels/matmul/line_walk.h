@@ -24,15 +24,22 @@ inline constexpr uint32_t kMeasuredLines = 32, kGatheredLines = 4;
 ir::Value group_bits(const MatmulKernel& kernel, const MatmulKernel::Operand& operand,
                      ir::Value group);
 
+// Elements that each invocation has of a line of k which so many share, four at a time; 0 where it
+// cannot keep them of `times` lines.
+uint32_t kept_elements(uint64_t k, uint32_t sharers, uint32_t times);
+
 class LineWalk {
  public:
   // Of a workgroup at a time. All are powers of two.
   struct Share {
     uint32_t workgroup;
-    uint32_t lines;            // side by side,
-    uint32_t times = 1;        // and so often again, by the same invocations
-    bool whole_groups;         // K is a multiple of four
-    uint32_t loads = 4;        // under way at once
+    uint32_t lines;      // side by side,
+    uint32_t times = 1;  // and so often again, by the same invocations
+    bool whole_groups;   // K is a multiple of four
+    uint32_t loads = 4;  // under way at once
+    // Elements of a line that an invocation has, where they are so few that it keeps them for all
+    // visits; 0: each visit loads them again.
+    uint32_t kept = 0;
     ir::Type type = ir::kU32;  // of what invocations combine
     // Whether those of a line along k are lanes of a subgroup, side by side, that can shuffle.
     bool shuffles = false;
@@ -65,6 +72,12 @@ class LineWalk {
   void combine(ir::Value part, ir::Opcode op, bool along_k) const;
   void fold(ir::Shared from, uint32_t segments, ir::Shared to, uint32_t fewer, ir::Opcode op,
             bool along_k) const;
+  // Of each line, and of each of `steps` that begin there.
+  struct Loaded {
+    std::vector<ir::Value> values, inside;
+  };
+  Loaded load_steps(ir::Value begin, uint32_t steps) const;
+  void visit_each(const Loaded& loaded, const Visit& visit) const;
   ir::Value load(const Place& place) const;
   ir::Value shuffled(ir::Value v, uint32_t mask) const;
 
@@ -79,6 +92,7 @@ class LineWalk {
   ir::Value first_, line_, segment_, batch_, extent_;
   std::vector<ir::Value> lines_, frees_;
   std::vector<Place> at_;
+  mutable Loaded kept_;  // of the lines of this invocation, once they are visited
 };
 
 }  // namespace nxv::kernels

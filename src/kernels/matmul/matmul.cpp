@@ -411,9 +411,12 @@ class MatmulLowering {
            3 * lines < 2 * uint64_t{plan_.tuning.cores} * layout.lines) {
       layout.lines /= 2;
     }
+    const uint32_t sharers = layout.workgroup / layout.lines;
+    // Two gathered lines that are kept take fewer loads than four.
+    if (layout.times > 2 && kept_elements(product_.k, sharers, 2) > 0) layout.times = 2;
+    layout.kept = kept_elements(product_.k, sharers, layout.times);
     const bool shuffles = (a_along_k || b_along_k) && plan_.has.subgroup_shuffle &&
-                          plan_.fixed_subgroup_size &&
-                          plan_.subgroup_size % (layout.workgroup / layout.lines) == 0;
+                          plan_.fixed_subgroup_size && plan_.subgroup_size % sharers == 0;
     if (shuffles) layout.subgroup_size = plan_.subgroup_size;
   }
 

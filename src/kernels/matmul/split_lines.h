@@ -113,6 +113,7 @@ struct MeasureLayout {
   uint32_t lines = 0;          // of a workgroup,
   uint32_t times = 1;          // so many times; multiples of kJudgedTogether
   uint32_t subgroup_size = 0;  // whose lanes share lines along k; 0: of any
+  uint32_t kept = 0;           // kept_elements
   FactorAccess a, b;
   Choice<bool> whole_groups = false;  // K is a multiple of four
   Choice<bool> two_scales = false;    // has_two_scales
