@@ -253,7 +253,8 @@ class Partitioner {
     if (reader.path == kManyViews && !is_cheap(node)) return start_region(i, SplitReason::shared);
     if (info(node.op).fusion != Fusion::view &&
         ((repeats(reader.path) && !is_cheap(node)) ||
-         (is_part(reader.path) && is_dear(node, will_be_stored())))) {
+         (is_part(reader.path) && is_dear(node, will_be_stored())) ||
+         is_worth_a_kernel(node, reader.path))) {
       return start_region(i, SplitReason::repeated);
     }
     if (!fits(reader.cut, node)) {
@@ -277,6 +278,43 @@ class Partitioner {
       for (size_t d = 0; attr != nullptr && d < attr->window.size(); ++d) {
         const int64_t window = attr->window[d];
         if (window > 1 && window * attr->dilations[d] > attr->strides[d]) return true;
+      }
+    }
+    return false;
+  }
+
+  // Whether broadcasts make the region compute it so often for each of its elements that a kernel of
+  // its own takes less. Where a reduction below may join the region, each row has it once.
+  bool is_worth_a_kernel(const Node& node, int path) const {
+    constexpr double kRepeats = 64, kSaved = 0x1p29;  // times, instructions
+    double times = 1;
+    for (int at = path; at >= 0; at = paths_[at].parent) {
+      const Node& view = *paths_[at].view;
+      if (view.op == Op::broadcast && view.count > 0) {
+        times *= static_cast<double>(view.count) / static_cast<double>(view.inputs[0]->count);
+      }
+    }
+    return times >= kRepeats &&
+           static_cast<double>(node.count) * times * info(node.op).cost >= kSaved &&
+           !may_have_rows(node);
+  }
+
+  // Whether a reduction that rows may wait for is among what it is computed from.
+  bool may_have_rows(const Node& node) const {
+    constexpr size_t kMost = 32;
+    std::vector<const Node*> nodes = {&node};
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      for (const NodeRef& input : nodes[i]->inputs) {
+        const Fusion fusion = info(input->op).fusion;
+        if (is_boundary(*input)) continue;
+        if (fusion == Fusion::reduction) {
+          const int64_t columns = input->inputs[0]->count / std::max<int64_t>(input->count, 1);
+          if (columns <= options_.max_row_program_columns) return true;
+          continue;
+        }
+        if (fusion != Fusion::pointwise && fusion != Fusion::view) continue;
+        if (nodes.size() == kMost) return true;
+        nodes.push_back(input.get());
       }
     }
     return false;

@@ -394,6 +394,22 @@ TEST_F(Schedules, ValuesReadThroughSeveralViewsAreStored) {
   EXPECT_EQ(steps(summed).size(), 41u);
 }
 
+// A logarithm of each row takes less than one of each element.
+TEST_F(Schedules, DearValuesThatBroadcastsRepeatAreStored) {
+  const auto beside = [&](const NodeRef& rows, int64_t columns) {
+    const NodeRef wide = iota(rows->shared_graveyard(), DType::f32, {4096, columns}, 1);
+    const NodeRef log = elementwise(Op::log, {rows});
+    return elementwise(Op::subtract, {wide, broadcast(log, wide->shape, {0, 1})});
+  };
+  EXPECT_EQ(reasons(beside(data({4096, 1}), 50304)),
+            (std::vector{SplitReason::repeated, SplitReason::root}));
+  EXPECT_EQ(reasons(beside(data({4096, 1}), 64)), (std::vector{SplitReason::root}));
+  // A row program has it once a row already.
+  const NodeRef x = iota(data({1})->shared_graveyard(), DType::f32, {4096, 8192}, 1);
+  const NodeRef sums = reduce(Op::sum, elementwise(Op::exp, {x}), Axes{1}, true);
+  EXPECT_EQ(reasons(beside(sums, 8192)), (std::vector{SplitReason::root}));
+}
+
 // A concatenation computes each part for all of its elements.
 TEST_F(Schedules, DearPartsOfAConcatenationAreStored) {
   const auto joined = [&](Op op) {

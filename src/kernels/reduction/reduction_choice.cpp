@@ -25,7 +25,8 @@ constexpr uint32_t kColumn = 8, kColumnWorkgroup = 256;
 // Where units are few an invocation has one accumulator, and loads all of its elements at once.
 constexpr uint32_t kLongColumn = kFoldAccumulators, kLongColumnWorkgroup = 1024;
 constexpr uint64_t kInvocationsOfCore = 2048;  // of a large GPU
-constexpr uint32_t kShortRow = 64;             // columns up to which an invocation takes a row
+constexpr uint32_t kShortRow = 64;             // columns up to which an invocation takes a row,
+constexpr uint32_t kShortestRow = 16;          // of a GPU where rows are fewer than would fill it
 constexpr int kMaxUnrolledCost = 64;           // of an element (kOps)
 constexpr uint32_t kUnrolledRow = 16;          // columns up to which a row is folded without a loop
 // Short rows that an invocation of a GPU takes, so that enough loads are under way; of so many
@@ -140,7 +141,10 @@ class StageChoice {
     const uint64_t columns = stage_.columns;
     // A long row in one invocation would run too many iterations.
     const bool short_enough = region_.kind == RegionKind::reduction || columns <= kFoldBlock;
-    const bool is_long = columns > (stage_.is_first ? kShortRow : kGroup);
+    const bool would_idle =
+        tuning_.shares_cheaply && rows_ < kInvocationsOfCore * tuning_.cores / 2;
+    const uint32_t most = would_idle ? kShortestRow : kShortRow;
+    const bool is_long = columns > (stage_.is_first ? most : kGroup);
     if (are_few() || (is_long && !(adjacent_rows && short_enough))) {
       layout_.lanes = lanes_of_team();
     }
