@@ -208,7 +208,7 @@ std::span<const ErlNifFunc> engine_functions() {
       function<pressure>("pressure"),
       function<behind>("behind?"),
       function<pressure_relieved>("pressure_relieved"),
-      function<makers>("makers"),
+      function<makers>("makers", kComputes),
       function<ops>("ops"),
       function<calls>("calls"),
       function<explain>("explain", kComputes),
