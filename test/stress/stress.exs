@@ -4,12 +4,13 @@ Code.require_file("harness.exs", __DIR__)
 Code.require_file("sections.exs", __DIR__)
 Code.require_file("programs.exs", __DIR__)
 Code.require_file("schedulers.exs", __DIR__)
+Code.require_file("lives.exs", __DIR__)
 
 quick? = System.get_env("QUICK", "") not in ["", "0"]
 only = "ONLY" |> System.get_env("") |> String.split(",", trim: true)
 
 sections =
-  for module <- [Stress.Sections, Stress.Programs, Stress.Schedulers],
+  for module <- [Stress.Sections, Stress.Programs, Stress.Schedulers, Stress.Lives],
       {name, _, _} = section <- module.all(),
       only == [] or name in only,
       do: section
