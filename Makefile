@@ -19,7 +19,7 @@ test-long:
 	@tools/test_long.sh
 
 stress:
-	@tools/setup.sh demo && QUICK=$(QUICK) ONLY=$(ONLY) tools/stress.sh
+	@tools/setup.sh demo && QUICK=$(QUICK) LONG=$(LONG) ONLY=$(ONLY) tools/stress.sh
 
 bench:
 	@tools/setup.sh demo && tools/bench.sh

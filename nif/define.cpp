@@ -101,7 +101,7 @@ Term explain(ErlNifEnv* env, FunctionArg function, bool svg, AnyTerm name, Dims 
 std::span<const ErlNifFunc> define_functions() {
   static constexpr ErlNifFunc kFunctions[] = {
       function<parameter>("parameter"),
-      function<define>("function"),
+      function<define>("function", kComputes),
       function<invoke>("invoke"),
       function<loop>("while"),
       function<branch>("cond"),

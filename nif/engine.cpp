@@ -51,6 +51,8 @@ Term engine_open(ErlNifEnv* env, int device, uint64_t budget) {
   nxv_engine* handle = nullptr;
   check(nxv_engine_open(&options, &handle));
   try {
+    // Nobody else knows of the engine, and nobody would close it.
+    if (!enif_is_current_process_alive(env)) throw BadArgument{};
     return enif_make_tuple2(env, atoms.ok, make_resource<Engine>(env, handle, device));
   } catch (...) {
     nxv_engine_close(handle);
@@ -206,7 +208,7 @@ std::span<const ErlNifFunc> engine_functions() {
       function<pressure>("pressure"),
       function<behind>("behind?"),
       function<pressure_relieved>("pressure_relieved"),
-      function<makers>("makers"),
+      function<makers>("makers", kComputes),
       function<ops>("ops"),
       function<calls>("calls"),
       function<explain>("explain", kComputes),

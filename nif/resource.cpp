@@ -100,7 +100,7 @@ Term answer_each(ErlNifEnv* env, Engine& engine, std::vector<TensorHandle> handl
 
 }  // namespace
 
-// Bytes are copied without the lock: `unpin` runs on schedulers.
+// Bytes are copied without the lock: `is_pinned` runs on schedulers.
 const unsigned char* Tensor::pin(const unsigned char* bytes, size_t size) {
   {
     std::lock_guard lock(mutex_);
@@ -123,10 +123,18 @@ std::string Tensor::share(const unsigned char* bytes, size_t size, int permissio
   return shared_.try_emplace(permissions, std::move(segment)).first->second->name();
 }
 
+// What is freed is freed without the lock.
 void Tensor::unpin() noexcept {
-  std::lock_guard lock(mutex_);
-  pinned_.reset();
-  shared_.clear();
+  decltype(pinned_) pinned;
+  decltype(shared_) shared;
+  const std::lock_guard lock(mutex_);
+  pinned_.swap(pinned);
+  shared_.swap(shared);
+}
+
+bool Tensor::is_pinned() noexcept {
+  const std::lock_guard lock(mutex_);
+  return pinned_ || !shared_.empty();
 }
 
 Term make_tensor(ErlNifEnv* env, Engine& engine, TensorHandle handle) {

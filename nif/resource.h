@@ -161,6 +161,8 @@ class Tensor {
   // The same in shared memory, one segment for each kind of permissions; answers its name.
   std::string share(const unsigned char* bytes, size_t size, int permissions);
   void unpin() noexcept;
+  // Whether it holds such memory, of either kind.
+  bool is_pinned() noexcept;
 
  private:
   Maker maker_;

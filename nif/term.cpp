@@ -94,6 +94,30 @@ Term make_map(ErlNifEnv* env, std::initializer_list<std::pair<const char*, Term>
   return map;
 }
 
+namespace {
+
+// Takes what it has looked at from `budget`; false when that is used up.
+bool look_through(ErlNifEnv* env, Term term, int& budget) {
+  Term head;
+  while (enif_get_list_cell(env, term, &head, &term)) {
+    if (--budget < 0 || !look_through(env, head, budget)) return false;
+    int arity;
+    const Term* parts;
+    if (!enif_get_tuple(env, head, &arity, &parts)) continue;
+    for (int i = 0; i < arity; ++i) {
+      if (--budget < 0 || !look_through(env, parts[i], budget)) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool is_long(ErlNifEnv* env, Term term) {
+  int budget = 1000;
+  return !look_through(env, term, budget);
+}
+
 template <>
 AnyTerm decode<AnyTerm>(ErlNifEnv*, Term term) {
   return {term};
@@ -155,8 +179,13 @@ std::string decode<std::string>(ErlNifEnv* env, Term term) {
 }
 
 std::string decode_text(ErlNifEnv* env, Term term) {
+  constexpr size_t kLongest = 64 * 1024;
   ErlNifBinary binary;
   if (!enif_inspect_binary(env, term, &binary)) throw BadArgument{};
+  if (binary.size > kLongest) {
+    throw Refusal{NXV_INVALID_ARGUMENT,
+                  "a name of " + std::to_string(binary.size) + " bytes is too long"};
+  }
   std::string text(reinterpret_cast<const char*>(binary.data), binary.size);
   if (text.find('\0') != std::string::npos) throw BadArgument{};
   return text;

@@ -102,7 +102,7 @@ std::optional<Dims> decode<std::optional<Dims>>(ErlNifEnv* env, Term term);
 template <>
 std::optional<int64_t> decode<std::optional<int64_t>>(ErlNifEnv* env, Term term);
 
-// The bytes of a binary; none of them is zero.
+// The bytes of a binary, at most 64 KiB; none of them is zero.
 std::string decode_text(ErlNifEnv* env, Term term);
 
 struct FreeText {
@@ -117,6 +117,10 @@ Term make_text(ErlNifEnv* env, Describe describe) {
   const std::unique_ptr<char, FreeText> text(raw);
   return enif_make_tuple2(env, atoms.ok, make_binary(env, text.get()));
 }
+
+// Whether a term has more than a thousand elements of lists, those of lists inside of it included:
+// what takes longer to decode than an ordinary scheduler should be kept for. Looks at no more.
+bool is_long(ErlNifEnv* env, Term term);
 
 // Elements of a list, each handed to `visit`.
 template <typename Visit>

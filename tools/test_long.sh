@@ -8,6 +8,7 @@
 #   gcc clang asan tsan             all C++ tests in a build of their own, build/PART
 #   calls graphs functions devices long
 #                                   the tests that are off by default, by what they draw
+#   fuzz                            each fuzzer for a minute; tools/fuzz.sh
 #   definitions                     2000 random ones, compiled and evaluated; with Nx
 #   concurrency                     100 processes call definitions for a minute; with Nx
 #   conformance layers elixir stress
@@ -76,6 +77,8 @@ concurrency() {
     mix test test_nx/nx/vulkan/compiler/concurrency_test.exs && part_passed=2
 }
 
+fuzz() { tools/fuzz.sh 60 && part_passed=$(ls test/fuzz/*_fuzz.cpp | wc -l); }
+
 stress() { run_stress "$logs/stress.log"; }
 
 run setup setup
@@ -89,6 +92,11 @@ if command -v clang++ >/dev/null; then
   run clang clang
 else
   skip clang "clang is not installed"
+fi
+if command -v clang++ >/dev/null; then
+  run fuzz fuzz
+else
+  skip fuzz "clang is not installed"
 fi
 run asan sanitized asan
 run tsan sanitized tsan

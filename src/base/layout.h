@@ -18,6 +18,9 @@ using Axes = std::vector<int64_t>;
 // wherever they are taken of what a kernel can index.
 constexpr int64_t kMaxElements = int64_t{1} << 48;
 
+// Axes of a tensor. All but 48 of so many have one index only; what they cost is bounded by this.
+constexpr size_t kMaxRank = 256;
+
 // Of a shape that was counted before (graph/node.h).
 int64_t element_count(std::span<const int64_t> shape);
 // "{2, 3}", as Nx prints shapes.

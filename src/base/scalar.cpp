@@ -188,33 +188,68 @@ void store_scalar(const Scalar& s, std::byte* data, int64_t i) {
   if (n == 16) std::memcpy(data + i * n + 8, &s.hi, 8);
 }
 
+namespace {
+
+// A byte of packed elements at a time, so that compilers unroll and vectorise: what callers are
+// kept waiting for. Elements are stored as `wrap` has them.
+template <int width, bool is_signed>
+struct Packed {
+  static constexpr int kPerByte = 8 / width;
+  static constexpr unsigned kMask = (1u << width) - 1, kSign = is_signed ? 1u << (width - 1) : 0;
+
+  static constexpr int shift(int i) { return 8 - width * (i + 1); }
+  static std::byte element(std::byte packed, int i) {
+    const unsigned value = (std::to_integer<unsigned>(packed) >> shift(i)) & kMask;
+    return static_cast<std::byte>((value ^ kSign) - kSign);
+  }
+  static void unpack(const std::byte* packed, int64_t count, std::byte* storage) {
+    for (int64_t b = 0; b < count / kPerByte; ++b) {
+      for (int i = 0; i < kPerByte; ++i) storage[b * kPerByte + i] = element(packed[b], i);
+    }
+    for (int64_t k = count / kPerByte * kPerByte; k < count; ++k) {
+      storage[k] = element(packed[k / kPerByte], static_cast<int>(k % kPerByte));
+    }
+  }
+  static std::byte pack_byte(const std::byte* elements, int count) {
+    unsigned byte = 0;
+    for (int i = 0; i < count; ++i) {
+      byte |= (std::to_integer<unsigned>(elements[i]) & kMask) << shift(i);
+    }
+    return static_cast<std::byte>(byte);
+  }
+  static void pack(const std::byte* storage, int64_t count, std::byte* packed) {
+    const int64_t whole = count / kPerByte;
+    for (int64_t b = 0; b < whole; ++b) packed[b] = pack_byte(storage + b * kPerByte, kPerByte);
+    if (count % kPerByte != 0) {
+      packed[whole] = pack_byte(storage + whole * kPerByte, static_cast<int>(count % kPerByte));
+    }
+  }
+};
+
+// Calls `use` with the Packed of a type of fewer than 8 bits.
+template <typename Use>
+void with_packed(DType t, Use use) {
+  const bool is_signed = is_signed_int(t);
+  if (bits(t) == 2) return is_signed ? use(Packed<2, true>()) : use(Packed<2, false>());
+  return is_signed ? use(Packed<4, true>()) : use(Packed<4, false>());
+}
+
+}  // namespace
+
 void unpack_elements(DType t, const std::byte* packed, int64_t count, std::byte* storage) {
-  const int width = bits(t);
-  if (width >= 8) {
+  if (bits(t) >= 8) {
     std::memcpy(storage, packed, static_cast<size_t>(count * storage_bytes(t)));
     return;
   }
-  const int per_byte = 8 / width;
-  for (int64_t i = 0; i < count; ++i) {
-    const int shift = 8 - width * (static_cast<int>(i % per_byte) + 1);
-    storage[i] =
-        static_cast<std::byte>(wrap(t, std::to_integer<uint64_t>(packed[i / per_byte]) >> shift));
-  }
+  with_packed(t, [&](auto form) { form.unpack(packed, count, storage); });
 }
 
 void pack_elements(DType t, const std::byte* storage, int64_t count, std::byte* packed) {
-  const int width = bits(t);
-  if (width >= 8) {
+  if (bits(t) >= 8) {
     std::memcpy(packed, storage, static_cast<size_t>(count * storage_bytes(t)));
     return;
   }
-  const int per_byte = 8 / width;
-  std::memset(packed, 0, static_cast<size_t>(packed_bytes(t, count)));
-  for (int64_t i = 0; i < count; ++i) {
-    const int shift = 8 - width * (static_cast<int>(i % per_byte) + 1);
-    packed[i / per_byte] |=
-        static_cast<std::byte>((std::to_integer<uint64_t>(storage[i]) & width_mask(t)) << shift);
-  }
+  with_packed(t, [&](auto form) { form.pack(storage, count, packed); });
 }
 
 }  // namespace nxv

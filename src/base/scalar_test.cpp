@@ -178,6 +178,24 @@ TEST(Packing, MostSignificantBitsFirst) {
   EXPECT_EQ(packed, (std::vector{std::byte{0x1f}, std::byte{0x30}}));
 }
 
+// Element i of a byte is at its bits from the top, whatever stands beside it.
+TEST(Packing, EveryByteOfEveryType) {
+  for (DType t : {DType::u2, DType::s2, DType::u4, DType::s4}) {
+    const int width = bits(t), per_byte = 8 / width;
+    std::vector<std::byte> packed(256), storage(256 * per_byte), expected(storage.size());
+    for (int b = 0; b < 256; ++b) packed[b] = static_cast<std::byte>(b);
+    for (int k = 0; k < 256 * per_byte; ++k) {
+      const int64_t above = k / per_byte >> (8 - width * (k % per_byte + 1));
+      store_scalar(make_scalar(t, above), expected.data(), k);
+    }
+    unpack_elements(t, packed.data(), 256 * per_byte, storage.data());
+    EXPECT_EQ(storage, expected) << name(t);
+    std::vector<std::byte> again(256);
+    pack_elements(t, storage.data(), 256 * per_byte, again.data());
+    EXPECT_EQ(again, packed) << name(t);
+  }
+}
+
 TEST(Packing, RoundTrips) {
   for (DType t : {DType::u2, DType::s2, DType::u4, DType::s4, DType::u8, DType::c64}) {
     for (int64_t count = 1; count <= 9; ++count) {

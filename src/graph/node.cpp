@@ -52,6 +52,11 @@ Node::Node(std::shared_ptr<Graveyard> graveyard, Op op, DType dtype, Shape shape
 }
 
 int64_t check_shape(std::string_view what, std::span<const int64_t> shape) {
+  if (shape.size() > kMaxRank) {
+    throw Error(Status::invalid_argument,
+                std::string(what) + ": a shape of " + std::to_string(shape.size()) +
+                    " axes; a tensor has at most " + std::to_string(kMaxRank));
+  }
   Checked count = 1;
   for (int64_t d : shape) {
     if (d < 1) {

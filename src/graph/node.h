@@ -257,9 +257,9 @@ class Node {
   std::shared_ptr<Graveyard> graveyard_;
 };
 
-// The number of elements. Throws Error(empty_tensor) for a dimension below 1 and
-// Error(alloc_failed) for more than kMaxElements, naming `what` and the shape. Every node's shape
-// is counted so.
+// The number of elements. Throws Error(invalid_argument) for more than kMaxRank axes,
+// Error(empty_tensor) for a dimension below 1 and Error(alloc_failed) for more than kMaxElements,
+// naming `what` and the shape. Every node's shape is counted so.
 int64_t check_shape(std::string_view what, std::span<const int64_t> shape);
 
 // A new node, of which only the shape is checked: see graph/build.h.

@@ -284,6 +284,7 @@ void Engine::with_room(Allocate allocate, MayRepeat may_repeat) {
 size_t Engine::clean_up(bool is_short_of_memory) {
   pins_.forget();
   forget_unwanted();
+  executor_->forget_unused();
   size_t destroyed = graveyard_->drain();
   const vulkan::MemoryStats memory = device_->memory().stats();
   const bool is_filling =

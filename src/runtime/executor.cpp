@@ -9,8 +9,6 @@
 namespace nxv::runtime {
 namespace {
 
-// Steps of the programs that are kept; beyond that they are made anew.
-constexpr size_t kKeptSteps = 1 << 14;
 // Submissions in flight.
 constexpr uint64_t kMaxInFlight = 32;
 
@@ -120,16 +118,10 @@ std::shared_ptr<const Program> Executor::find_or_make_program(std::span<Node* co
     return std::make_shared<const Program>(maker_.make(graph_, graph_.roots, cuts));
   };
   if (!has_signature) return make();
-  if (const auto known = programs_.find(graph_.signature); known != programs_.end()) {
-    return known->second;
-  }
+  if (auto known = programs_.find(graph_.signature)) return known;
   const std::shared_ptr<const Program> program = make();
-  kept_steps_ += program->steps.size();
-  if (kept_steps_ > kKeptSteps) {
-    programs_.clear();
-    kept_steps_ = program->steps.size();
-  }
-  return programs_.emplace(graph_.signature, program).first->second;
+  programs_.keep(graph_.signature, program);
+  return program;
 }
 
 void Executor::evaluate(std::span<const NodeRef> nodes, Purpose purpose) {

@@ -6,15 +6,14 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "base/counter.h"
-#include "base/digest.h"
 #include "runtime/frame.h"
 #include "runtime/profiler.h"
 #include "runtime/program_maker.h"
+#include "runtime/program_store.h"
 #include "runtime/recorder.h"
 
 namespace nxv::runtime {
@@ -39,6 +38,8 @@ class Executor {
             std::span<const NodeRef> results);
   // Submits what was recorded. Waits when the device is far behind.
   void keep_pace();
+  // Gives up programs that nobody can ask for again.
+  void forget_unused() noexcept { programs_.forget_unused(); }
   // Gives up memory that only saves work.
   void trim() { recorder_.trim(); }
 
@@ -111,8 +112,7 @@ class Executor {
   ProgramMaker maker_;
   Recorder recorder_;
   Speculation* speculation_ = nullptr;  // that what is recorded is part of
-  std::unordered_map<std::vector<uint64_t>, std::shared_ptr<const Program>, WordsHash> programs_;
-  size_t kept_steps_ = 0;
+  ProgramStore programs_;
   // Of the evaluation at hand.
   schedule::Structure graph_;
   bool is_evaluating_ = false;

@@ -6,7 +6,10 @@ defmodule Nx.Vulkan.Application do
 
   @impl true
   def start(_type, _args) do
-    Supervisor.start_link([Nx.Vulkan.Programs, Nx.Vulkan.Device],
+    # This process lives as long as the application.
+    :ok = Nx.Vulkan.Programs.create()
+
+    Supervisor.start_link([Nx.Vulkan.Device],
       strategy: :one_for_one,
       name: Nx.Vulkan.Supervisor
     )

@@ -99,15 +99,22 @@ defmodule Nx.Vulkan.Device do
   defp key(device), do: {__MODULE__, device}
 
   # ---- The process. Its state: the index of the default device, once that is in use, and by the index
-  # of its device each open engine, with its budget and the names in persistent terms. A persistent term
-  # holds it, too: engines outlive a process that dies, and the next one takes them over. ----
+  # of its device each open engine, with its budget and the names in persistent terms; and the engines
+  # that are being closed. A persistent term holds it, too: engines outlive a process that dies, and the
+  # next one takes them over. ----
 
   @state {__MODULE__, :state}
 
   @impl true
   def init(_) do
     Process.flag(:trap_exit, true)
-    {:ok, :persistent_term.get(@state, %{default: nil, open: %{}})}
+    {:ok, finish(:persistent_term.get(@state, %{default: nil, open: %{}, closing: []}))}
+  end
+
+  # Waits for what is under way. An engine that is closed, or that is being closed, is left alone.
+  defp finish(state) do
+    Enum.each(state.closing, &Native.engine_close/1)
+    remember(%{state | closing: []})
   end
 
   defp remember(state) do
@@ -203,10 +210,11 @@ defmodule Nx.Vulkan.Device do
         state
 
       {entry, state} ->
+        state = if state.default == index, do: %{state | default: nil}, else: state
+        state = remember(%{state | closing: [entry.engine | state.closing]})
         Enum.each(entry.names, &:persistent_term.erase(key(&1)))
         Programs.forget(entry.engine)
-        Native.engine_close(entry.engine)
-        remember(if state.default == index, do: %{state | default: nil}, else: state)
+        finish(state)
     end
   end
 end

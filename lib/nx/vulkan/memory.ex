@@ -46,24 +46,41 @@ defmodule Nx.Vulkan.Memory do
 
   # Requests to idle processes are answered within a millisecond, and then their destructors run.
   defp collect_makers(engines) do
-    for pid <- engines |> Enum.flat_map(&Native.makers/1) |> Enum.uniq(), pid != self() do
-      :erlang.garbage_collect(pid, async: make_ref())
-    end
-    |> length()
-    |> await_collections()
+    engines
+    |> Enum.flat_map(&Native.makers/1)
+    |> Enum.uniq()
+    |> List.delete(self())
+    |> collect_others()
 
     collect(:major)
     Process.sleep(1)
     Enum.each(engines, &Native.pressure_relieved/1)
   end
 
+  @patience 1_000
+
+  # Answers to the caller would be messages among its own, and come late from processes that are slow:
+  # a process of their own receives them.
+  defp collect_others([]), do: :ok
+
+  defp collect_others(pids) do
+    # Made here, so that the receive skips messages that were queued before it.
+    monitor = Process.monitor(spawn(fn -> request_collections(pids) end))
+    receive do: ({:DOWN, ^monitor, :process, _pid, _reason} -> :ok)
+  end
+
+  defp request_collections(pids) do
+    Process.send_after(self(), :late, @patience)
+    for pid <- pids, do: :erlang.garbage_collect(pid, async: pid)
+    await_collections(length(pids))
+  end
+
   defp await_collections(0), do: :ok
 
   defp await_collections(n) do
     receive do
-      {:garbage_collect, _request, _result} -> await_collections(n - 1)
-    after
-      1_000 -> :ok
+      {:garbage_collect, _pid, _result} -> await_collections(n - 1)
+      :late -> :ok
     end
   end
 end

@@ -12,10 +12,11 @@ defmodule Nx.Vulkan.Native do
 
   @on_load :load
 
-  # What waits for the device, or computes for long, runs on dirty schedulers.
+  # What waits for the device, or computes for long, runs on dirty schedulers; so does any call with a list
+  # of more than a thousand elements. Others charge what they take to the process's turn.
   @io_bound ~w(devices device_find engine_open engine_close engine_describe trim profile_begin
               profile_end)a
-  @cpu_bound ~w(pin from_address share from_shared explain explain_function)a
+  @cpu_bound ~w(makers function pin from_address share from_shared explain explain_function)a
 
   @doc "The scheduler that a function runs on."
   @spec scheduler(atom) :: :normal | :io_bound | :cpu_bound

@@ -1,14 +1,12 @@
 defmodule Nx.Vulkan.Programs do
   @moduledoc false
-  # What definitions were compiled to, by a key: a table that every process reads and writes, owned by
-  # this process. It is bounded; what was used longest ago goes first.
+  # What definitions were compiled to, by a key: a table that every process reads and writes. It is
+  # bounded; what was used longest ago goes first.
   #
   # Keys hold functions, and so whatever these close over. Each process keeps the last few keys that it
   # used as they are: equal terms are mostly the same terms then, and compared in no time. The table
   # hashes and copies keys, which lose what their parts share, so that it takes only those of moderate
   # size.
-
-  use GenServer
 
   @table __MODULE__
   @capacity 512
@@ -16,7 +14,12 @@ defmodule Nx.Vulkan.Programs do
   # Terms in a key.
   @moderate 200_000
 
-  def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
+  @doc "Makes the table, which lives as long as the calling process."
+  @spec create() :: :ok
+  def create do
+    :ets.new(@table, [:named_table, :public, read_concurrency: true])
+    :ok
+  end
 
   @doc """
   The program under `key`, or else the one that `make` answers, which is kept as long as `owner`, an
@@ -114,10 +117,4 @@ defmodule Nx.Vulkan.Programs do
   end
 
   defp count_term(_, budget), do: budget
-
-  @impl true
-  def init(_) do
-    :ets.new(@table, [:named_table, :public, read_concurrency: true])
-    {:ok, nil}
-  end
 end

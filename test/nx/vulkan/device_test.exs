@@ -81,6 +81,43 @@ defmodule Nx.Vulkan.DeviceTest do
     RuntimeError -> Process.sleep(2) && nil
   end
 
+  # Kills the process once `inside?` holds while it answers `request`; answers the engines of the next one.
+  defp kill_inside(request, inside?) do
+    pid = Process.whereis(Device)
+    monitor = Process.monitor(pid)
+    # Who asks dies with it.
+    spawn(fn -> request.() end)
+    Stream.repeatedly(fn -> inside?.(pid) end) |> Enum.find(& &1)
+    Process.exit(pid, :kill)
+    assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}, 60_000
+    Enum.find_value(1..500, fn _ -> engines_if_there() end)
+  end
+
+  defp calls?(pid, function),
+    do: match?({:current_function, {Native, ^function, _}}, Process.info(pid, :current_function))
+
+  test "an engine that was being closed is closed by the next process" do
+    kept = V.tensor!([1.0])
+    # The call waits for a scheduler, or for the device.
+    matrix = V.iota!({1024, 1024}, type: :f32)
+    :ok = Native.evaluate(V.matmul!(matrix, V.matmul!(matrix, matrix)).ref)
+    assert kill_inside(&V.close/0, &calls?(&1, :engine_close)) == []
+    assert V.add(kept, 1) == {:error, :device_lost}
+    assert V.to_list!(V.add!(V.tensor!([1.0]), 1)) == [2.0]
+  end
+
+  if :os.type() == {:unix, :linux} do
+    # An engine has threads.
+    defp threads, do: length(File.ls!("/proc/self/task"))
+
+    test "an engine that was being opened is closed when nobody takes it" do
+      :ok = V.close()
+      before = threads()
+      assert kill_inside(&V.init/0, fn _ -> threads() > before end) == []
+      assert Enum.any?(1..1_000, fn _ -> threads() <= before or Process.sleep(5) != :ok end)
+    end
+  end
+
   @tag :two_devices
   test "tensors live on the device they were made on", %{default: default, other: other} do
     for make <- [

@@ -47,6 +47,67 @@ defmodule Nx.Vulkan.MemoryTest do
     for pid <- pids, do: send(pid, :stop)
   end
 
+  # A process that made a tensor, keeps it, and does nothing until it is stopped.
+  defp idle_maker do
+    test = self()
+
+    pid =
+      spawn_link(fn ->
+        tensor = megabyte()
+        send(test, {:idle, self()})
+        receive do: (:stop -> V.shape(tensor))
+      end)
+
+    receive do: ({:idle, ^pid} -> pid)
+  end
+
+  defp exhaust,
+    do: {:error, :alloc_failed} = V.iota!({@budget}, type: :f32) |> V.add!(1.0) |> V.eval()
+
+  test "messages of the caller stay as they are when garbage is collected" do
+    slow = idle_maker()
+    idle = idle_maker()
+    # Answers that the caller is waiting for, one before and one that comes meanwhile.
+    :erlang.garbage_collect(idle, async: :mine)
+    send(self(), :first)
+    :erlang.suspend_process(slow)
+    :erlang.garbage_collect(slow, async: :late)
+    exhaust()
+    :erlang.resume_process(slow)
+
+    assert_receive {:garbage_collect, :late, true}
+    assert_receive {:garbage_collect, :mine, true}
+    assert {:messages, [:first]} = Process.info(self(), :messages)
+
+    # Whoever was slow has done what was asked of it by now.
+    for pid <- [slow, idle] do
+      :erlang.garbage_collect(pid)
+      send(pid, :stop)
+    end
+
+    assert {:messages, [:first]} = Process.info(self(), :messages)
+  end
+
+  test "messages that wait are not looked through when garbage is collected" do
+    pids = for _ <- 1..50, do: idle_maker()
+
+    {with_messages, without, look} =
+      Task.async(fn ->
+        Process.flag(:message_queue_data, :off_heap)
+        microseconds = fn fun -> fun |> :timer.tc() |> elem(0) end
+        exhaust()
+        without = microseconds.(&exhaust/0)
+        for i <- 1..500_000, do: send(self(), {:garbage, i})
+        look = microseconds.(fn -> receive(do: (:none -> :ok), after: (0 -> :ok)) end)
+        {microseconds.(&exhaust/0), without, look}
+      end)
+      |> Task.await(:infinity)
+
+    # Not one look for each of them.
+    assert with_messages < without + 10 * look
+    for pid <- pids, do: send(pid, :stop)
+  end
+
   test "exhausted memory is an answer, and the device lives" do
     held =
       Enum.reduce_while(1..1000, [], fn _, held ->

@@ -61,4 +61,60 @@ defmodule Nx.Vulkan.NativeTest do
     assert Crossings.of(fn -> V.add!(a, 1) end) == [:constant, :binary]
     assert Crossings.of(fn -> {V.shape(a), V.type(a)} end) == []
   end
+
+  @tag :device
+  test "long lists are read on dirty schedulers" do
+    a = V.tensor!([1.0])
+    {:ok, engine} = Nx.Vulkan.Device.engine()
+    {:ok, {parameter, _, _, _}} = Native.parameter(engine, :f32, [1])
+    {:ok, negated} = Native.function([parameter], [a.ref])
+    ones = List.duplicate(1, 300_000)
+    tensors = List.duplicate(a.ref, 100_000)
+    :erlang.system_flag(:microstate_accounting, true)
+
+    for {name, call} <- [
+          reshape: fn -> Native.reshape(a.ref, ones) end,
+          constant: fn -> Native.constant(engine, :f32, ones, 1) end,
+          reduce: fn -> Native.reduce(:sum, a.ref, ones, false) end,
+          concatenate: fn -> Native.concatenate(tensors, 0) end,
+          call: fn -> Native.call(:concatenate, tensors, axis: 0) end,
+          option: fn -> Native.call(:sum, [a.ref], axes: ones) end,
+          options: fn -> Native.call(:sum, [a.ref], List.duplicate({:axes, 0}, 300_000)) end,
+          evaluate_all: fn -> Native.evaluate_all(tensors) end,
+          invoke: fn -> Native.invoke(negated, tensors) end
+        ] do
+      before = on_dirty_schedulers()
+      {elapsed, _} = :timer.tc(call)
+      assert {name, on_dirty_schedulers() - before > elapsed / 4} == {name, true}
+    end
+  after
+    :erlang.system_flag(:microstate_accounting, false)
+  end
+
+  # Microseconds that they have worked.
+  defp on_dirty_schedulers do
+    for %{type: :dirty_cpu_scheduler, counters: counters} <-
+          :erlang.statistics(:microstate_accounting),
+        {state, time} <- counters,
+        state != :sleep,
+        reduce: 0 do
+      sum -> sum + :erlang.convert_time_unit(time, :perf_counter, :microsecond)
+    end
+  end
+
+  @tag :device
+  test "a shape has at most 256 axes" do
+    a = V.tensor!([1.0])
+    assert V.shape(V.reshape!(a, List.duplicate(1, 256))) == Tuple.duplicate(1, 256)
+    assert V.reshape(a, List.duplicate(1, 257)) == {:error, :invalid_argument}
+    assert V.to_list!(V.squeeze!(V.exp!(V.broadcast!(0.0, List.duplicate(1, 256))))) == [1.0]
+  end
+
+  @tag :device
+  test "names have bounds" do
+    {:ok, engine} = Nx.Vulkan.Device.engine()
+    long = String.duplicate("a", 100_000)
+    assert {:error, :invalid_argument, _} = Native.profile_phase(engine, long)
+    assert V.device(long) == {:error, :invalid_argument}
+  end
 end
