@@ -102,11 +102,16 @@ std::vector<FunctionCall> calls_of(const Program::Step& step) {
   return calls;
 }
 
+schedule::Options cuts_for(const plan::DevicePlan& plan, schedule::Options options) {
+  options.overlaps = plan.tuning.shares_cheaply;
+  options.narrow_factors = plan.has.int8 || plan.has.packed_dot;
+  return options;
+}
+
 ProgramMaker::ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
                            const ExecutorOptions& options)
     : device_(device), plan_(plan), target_(kernels::make_target(plan)), options_(options) {
-  options_.schedule.overlaps = plan.tuning.shares_cheaply;
-  options_.schedule.narrow_factors = plan.has.int8 || plan.has.packed_dot;
+  options_.schedule = cuts_for(plan, options_.schedule);
   spirv_options_ = spirv_options(plan);
 }
 

@@ -26,6 +26,9 @@ struct ExecutorOptions {
   bool recognises_attention = true;
 };
 
+// How graphs are cut for the device, where options leave it open.
+schedule::Options cuts_for(const plan::DevicePlan& plan, schedule::Options options = {});
+
 // Which of some values are numbers (DeviceStorage::is_number).
 using Numbers = std::vector<bool>;
 

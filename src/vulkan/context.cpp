@@ -68,7 +68,7 @@ namespace {
 
 // Everything the plan relies on, and nothing else, so that the validation layers notice a kernel
 // that uses a capability which was switched off.
-VkDevice create_device(const Context& c, uint32_t family) {
+VkDevice create_device(Context& c, uint32_t family, bool statistics) {
   const plan::Capabilities& has = c.plan.has;
   const plan::Features& f = c.snapshot.features;
   const auto available = device_extensions(*c.instance, c.physical);
@@ -77,6 +77,12 @@ VkDevice create_device(const Context& c, uint32_t family) {
     const bool present = std::find(available.begin(), available.end(), name) != available.end();
     if (present) extensions.push_back(name);
     return present;
+  };
+  const auto demand = [&](const char* name) {
+    if (!enable(name)) {
+      throw Error(Status::unsupported, "the plan of '" + c.snapshot.name + "' relies on " + name +
+                                           ", which the device lacks");
+    }
   };
 
   VkPhysicalDeviceFeatures2 all{};
@@ -114,19 +120,30 @@ VkDevice create_device(const Context& c, uint32_t family) {
   };
   const bool has_13 = c.snapshot.api_version >= VK_API_VERSION_1_3;
   if (has.subgroup_size_control) {
-    if (!has_13) enable(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+    if (!has_13) demand(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
     chain(sizes);
   }
-  if (has.coopmat && enable(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)) chain(matrix);
-  if ((has.bf16 || has.native_bf16) && enable(VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME)) chain(bf16);
+  if (has.coopmat) {
+    demand(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME);
+    chain(matrix);
+  }
+  if (has.bf16 || has.native_bf16) {
+    demand(VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME);
+    chain(bf16);
+  }
   if (has.packed_dot) {
-    if (!has_13) enable(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
+    if (!has_13) demand(VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
     chain(dots);
   }
-  if (has.texel_loads) enable(VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME);
+  if (has.texel_loads) demand(VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME);
   if (f.pipeline_creation_feedback && !has_13) {
     enable(VK_EXT_PIPELINE_CREATION_FEEDBACK_EXTENSION_NAME);
   }
+  VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables{};
+  executables.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR;
+  executables.pipelineExecutableInfo = VK_TRUE;
+  c.has_statistics = statistics && enable(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
+  if (c.has_statistics) chain(executables);
   enable("VK_KHR_portability_subset");  // must be enabled where it exists
 
   const float priority = 1;
@@ -176,6 +193,7 @@ std::unique_ptr<Context> Context::open(const DeviceOptions& options) {
   const size_t chosen = choose_device(snapshots, options.select);
   c->physical = devices[chosen];
   c->snapshot = std::move(snapshots[chosen]);
+  if (options.amend) options.amend(c->snapshot);
   c->plan = plan::make_plan(c->snapshot, options.plan);
 
   VkPhysicalDeviceMemoryProperties2 memory{};
@@ -184,7 +202,7 @@ std::unique_ptr<Context> Context::open(const DeviceOptions& options) {
   c->memory = memory.memoryProperties;
 
   c->queue_family = compute_family(*c->instance, c->physical).index;
-  c->device = create_device(*c, c->queue_family);
+  c->device = create_device(*c, c->queue_family, options.statistics);
   gate::close_at_exit();
   load_device_functions(c->instance->vk, c->device);
   c->vk().GetDeviceQueue(c->device, c->queue_family, 0, &c->queue);

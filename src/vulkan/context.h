@@ -29,6 +29,9 @@ struct Context {
   VkPipelineLayout layout = VK_NULL_HANDLE;
   VkDescriptorSetLayout texel_layout = VK_NULL_HANDLE;
 
+  // Drivers say what they made of kernels (DeviceOptions::statistics).
+  bool has_statistics = false;
+
   const Functions& vk() const { return instance->vk; }
 };
 

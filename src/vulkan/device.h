@@ -23,10 +23,15 @@ struct DeviceOptions {
   plan::PlanOptions plan;
   bool validation = false;     // enable the validation layers; an error when they are not installed
   bool check_hazards = false;  // prove every barrier (HazardChecker)
-  std::string cache_folder;    // of persisted pipelines; empty keeps none
+  // Ask the driver what it made of each kernel (Pipeline::executables), where it says.
+  bool statistics = false;
+  std::string cache_folder;  // of persisted pipelines; empty keeps none
   // Tests: called with the name of each Vulkan call that can fail; a negative VkResult is returned
   // to us instead of making the call. Must be safe to call on any thread.
   std::function<int(const char* call)> inject;
+  // Tools: changes what the driver reported before the plan is made of it. A device that lacks what
+  // the plan then relies on does not open.
+  std::function<void(plan::Snapshot&)> amend;
 
   // NXV_DEVICE, NXV_VALIDATION, NXV_CHECK_HAZARDS, NXV_CACHE_DIR and the plan's variables.
   static DeviceOptions from_environment();

@@ -51,6 +51,39 @@ TEST(Device, ParametersBeyondThePushLimitTravelInABlock) {
   EXPECT_EQ(download_words(*device, b, 64), std::vector<uint32_t>(64, 1001));
 }
 
+TEST(Device, DriversSayWhatTheyMadeOfKernelsIfTheyDo) {
+  DeviceOptions o = test_options();
+  for (const bool statistics : {false, true}) {
+    o.statistics = statistics;
+    NXV_OPEN_OR_SKIP(device, o);
+    const Pipeline& kernel = device->kernels().request("add", [] { return add_module(); });
+    kernel.get();
+    if (!statistics) {
+      EXPECT_TRUE(kernel.executables().empty());
+    }
+    for (const Executable& e : kernel.executables()) {
+      EXPECT_NE(e.name, "");
+      for (const Statistic& s : e.statistics) EXPECT_NE(s.name, "");
+    }
+  }
+}
+
+TEST(Device, ASnapshotThatIsAmendedMakesThePlan) {
+  DeviceOptions o = test_options();
+  o.amend = [](plan::Snapshot& s) { s.limits.shared_memory_bytes = 8192; };
+  NXV_OPEN_OR_SKIP(device, o);
+  EXPECT_EQ(device->plan().shared_memory_bytes, 8192u);
+  const Pipeline& kernel =
+      device->kernels().request("large", [] { return add_module(false, 16384); });
+  EXPECT_EQ(kernel.wait().status, Status::unsupported);
+  if (device->plan().has.coopmat) GTEST_SKIP() << "a device with matrix units";
+  o.amend = [](plan::Snapshot& s) {
+    s.features.cooperative_matrix = s.features.vulkan_memory_model = s.features.f16 = true;
+    s.matrix_shapes = {{16, 16, 16}};
+  };
+  EXPECT_THROW(Device::open(o), Error) << "a device does not become another";
+}
+
 TEST(Device, LargeTransfersArriveWhole) {
   for (const bool staging : {false, true}) {
     DeviceOptions o = test_options();

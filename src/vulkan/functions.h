@@ -124,7 +124,10 @@ class Call<R(VKAPI_PTR*)(A...)> {
   X(DestroyDescriptorSetLayout)
 
 // Null where the device lacks the extension, or the plan does without it.
-#define NXV_VK_OPTIONAL_DEVICE_FUNCTIONS(X) X(CmdPushDescriptorSetKHR)
+#define NXV_VK_OPTIONAL_DEVICE_FUNCTIONS(X) \
+  X(CmdPushDescriptorSetKHR)                \
+  X(GetPipelineExecutablePropertiesKHR)     \
+  X(GetPipelineExecutableStatisticsKHR)
 
 struct Functions {
   CallHook hook;

@@ -112,6 +112,7 @@ VkPipeline KernelCache::Impl::create(const ShaderModule& m, bool& was_cached) co
   info.stage.module = shader;
   info.stage.pName = "main";
   if (context.snapshot.features.pipeline_creation_feedback) info.pNext = &feedback;
+  if (context.has_statistics) info.flags |= VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
   if (m.required_subgroup_size != 0 && plan.has.subgroup_size_control) {
     info.stage.pNext = &subgroup;
     // Lanes are then numbered along x without gaps.
@@ -182,6 +183,7 @@ void KernelCache::Impl::compile(Pipeline& kernel, std::function<ShaderModule()> 
     kernel.local_size_ = m.local_size[0] * m.local_size[1] * m.local_size[2];
     kernel.texels_ = m.texels;
     finish(kernel, m);
+    kernel.executables_ = executables_of(context, kernel.pipeline_);
   } catch (const Error& e) {
     kernel.failure_ = {e.status(), e.what()};
   } catch (const std::exception& e) {

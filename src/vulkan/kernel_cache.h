@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "plan/device_plan.h"
+#include "vulkan/executables.h"
 
 namespace nxv::vulkan {
 
@@ -65,6 +66,8 @@ class Pipeline {
   std::span<const TexelBuffer> texels() const { return texels_; }
   bool was_cached() const { return was_cached_; }
   double milliseconds() const { return milliseconds_; }
+  // Empty, unless DeviceOptions::statistics asked the driver, and it says.
+  const std::vector<Executable>& executables() const { return executables_; }
 
  private:
   friend class KernelCache;
@@ -78,6 +81,7 @@ class Pipeline {
   uint32_t local_size_ = 0;
   uint64_t pipeline_ = 0;
   std::vector<TexelBuffer> texels_;
+  std::vector<Executable> executables_;
   bool was_cached_ = false;
   double milliseconds_ = 0;
 };

@@ -9,6 +9,8 @@ namespace nxv::tools {
 
 // `device` selects as NXV_DEVICE does: an index, a part of a name, "cpu"; empty: the preferred one.
 int run_info(const std::string& device, bool list);
+// What the device reports and its probes found, as JSON.
+int run_snapshot(const std::string& device);
 
 struct ExplainOptions {
   std::string device;
@@ -75,9 +77,18 @@ int run_accuracy(const AccuracyOptions& options);
 int run_product_accuracy(const AccuracyOptions& options);
 
 struct KernelsOptions {
-  std::string corpus;  // folder to write the kernels of the corpus to
+  std::string device;
+  std::vector<std::string> names;   // parts of names of kernels and graphs; empty: all
+  std::string plan;                 // file of JSON, put over what the device reports
+  std::vector<std::string> except;  // parts of names of kernels that may spill or take longer
+  double seconds = 1;               // that a kernel may take
+  bool json = false;
 };
+// Compiles the corpus of kernels and runs none. Fails when one does not compile, spills or takes
+// longer than it may.
 int run_kernels(const KernelsOptions& options);
+// Writes the kernels of the corpus, for devices that need not be there, to a folder.
+int run_corpus(const std::string& folder);
 
 // Prints docs/operations.md; with a file, fails unless that is what it holds.
 int run_operations(const std::string& check);

@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "runtime/describe.h"
 #include "session.h"
+#include "snapshot_json.h"
 
 namespace nxv::tools {
 
@@ -36,6 +37,12 @@ int run_info(const std::string& device, bool list) {
               << runtime::describe(session.engine()) << '\n';
   }
   return any ? 0 : 1;
+}
+
+int run_snapshot(const std::string& device) {
+  Session session(device);
+  std::cout << to_json(session.engine().snapshot()).dump(1) << '\n';
+  return 0;
 }
 
 }  // namespace nxv::tools

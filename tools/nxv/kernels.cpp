@@ -1,133 +1,117 @@
-// Writes the kernels of the corpus for devices that need not be there, for comparison with those of
-// another version (tools/compare_kernels.sh).
-#include <filesystem>
+// The corpus of kernels as the driver at hand compiles it: a table or JSON.
+#include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <map>
-#include <set>
-#include <span>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/error.h"
 #include "commands.h"
-#include "ir/fingerprint.h"
-#include "kernels/kernel_ledger.h"
-#include "kernels/lowering.h"
-#include "schedule/schedule.h"
-#include "spirv/translate.h"
-#include "testing/corpus/corpus.h"
-#include "testing/driver/plans.h"
-#include "testing/reference/reference.h"
+#include "compiled_kernel.h"
+#include "plan/device_plan.h"
+#include "snapshot_json.h"
+#include "survey.h"
 
 namespace nxv::tools {
 namespace {
 
-namespace fs = std::filesystem;
+using nlohmann::json;
 
-// Devices that get the random graphs too.
-const std::set<std::string> kCommon = {"discrete", "no f64", "bare", "cpu"};
-
-// Fingerprint of a kernel's words.
-std::string hash_of(const std::vector<uint32_t>& words) {
-  uint64_t hash = words.size();
-  for (uint32_t w : words) hash = (hash ^ w) * 0x100000001b3u;
-  return std::to_string(hash);
+json parsed(const std::string& file) {
+  std::ifstream in(file);
+  if (!in) throw Error(Status::invalid_argument, "cannot read " + file);
+  try {
+    return json::parse(in, nullptr, true, true);  // comments are fine
+  } catch (const json::exception& e) {
+    throw Error(Status::invalid_argument, file + " is no JSON: " + e.what());
+  }
 }
 
-// index.txt: a line for each dispatch of each graph on each plan; ir/ and spirv/: what it names.
-class CorpusWriter {
+std::string number(const std::optional<double>& v) {
+  if (!v) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.0f", *v);
+  return text;
+}
+
+// A line for each kernel: its beginning before it is compiled, so that it is seen which one a
+// driver did not survive.
+class Table {
  public:
-  explicit CorpusWriter(const fs::path& folder) : folder_(folder) {
-    fs::create_directories(folder / "ir");
-    fs::create_directories(folder / "spirv");
-    index_.open(folder / "index.txt");
-    if (!index_) throw Error(Status::invalid_argument, "cannot write to " + folder.string());
+  void head() const {
+    std::printf("%-24s %14s %6s %6s %7s %9s %9s %6s %9s  %s\n", "kernel", "workgroups", "lanes",
+                "subgr.", "shared", "ms", "registers", "spills", "occupancy", "graph");
   }
-
-  void write(const kernels::AbsentDevice& device, const testing::CorpusGraph& graph) {
-    const kernels::Target target = kernels::make_target(device.plan);
-    int root = 0;
-    std::vector<Node*> all;
-    const std::vector<NodeRef> nodes = graph.build(host_graveyard());
-    for (const NodeRef& node : nodes) {
-      const std::string label =
-          device.name + " | " + graph.name + " | root " + std::to_string(root++);
-      if (!node->is_pending() || node->op == Op::data) continue;
-      all.push_back(node.get());
-      write(device, target, label, std::span(&all.back(), 1), 1);
+  void before(const CompiledKernel& k) const {
+    std::ostringstream groups;
+    groups << k.groups[0];
+    for (int i = 1; i < 3; ++i) {
+      if (k.groups[1] * k.groups[2] > 1) groups << 'x' << k.groups[i];
     }
-    // Regions that roots have in common.
-    if (all.size() > 1) write(device, target, device.name + " | " + graph.name + " | all", all, 2);
+    std::printf("%-24s %14s %6u %6s %7u ", k.name.c_str(), groups.str().c_str(), k.invocations,
+                k.subgroup_size == 0 ? "-" : std::to_string(k.subgroup_size).c_str(),
+                k.shared_bytes);
+    std::fflush(stdout);
   }
-
-  size_t kernels() const { return seen_.size(); }
-
- private:
-  // Regions of so many roots at least.
-  void write(const kernels::AbsentDevice& device, const kernels::Target& target,
-             const std::string& label, std::span<Node* const> nodes, size_t least) {
-    try {
-      write_steps(device, target, label, nodes, least);
-    } catch (const Error& e) {
-      // A device without f64, say: that, too, is to stay as it is.
-      index_ << label << " | " << e.what() << '\n';
+  void after(const CompiledKernel& k, const Bounds& bounds) const {
+    const Resources r = resources_of(k.executables);
+    const std::string fault = fault_of(k, bounds);
+    std::printf("%9.1f %9s %6s %9s  %s%s%s\n", 1e3 * k.seconds, number(r.registers).c_str(),
+                number(r.spills).c_str(), number(r.occupancy).c_str(), k.graph.c_str(),
+                fault.empty() ? "" : ": ", fault.c_str());
+    std::fflush(stdout);
+  }
+  void foot(const Summary& s, const Bounds& bounds, const Survey& survey) const {
+    for (const auto& [graph, why] : survey.refused()) {
+      std::printf("not on this device: %s: %s\n", graph.c_str(), why.c_str());
     }
+    std::printf(
+        "%s: %d kernels, %d failed, %d spill, %d took over %g s, %d of these excepted; slowest "
+        "%.2f s\n",
+        survey.snapshot().name.c_str(), s.kernels, s.failed, s.spilling, s.slow, bounds.seconds,
+        s.excepted, s.slowest);
   }
-
-  void write_steps(const kernels::AbsentDevice& device, const kernels::Target& target,
-                   const std::string& label, std::span<Node* const> nodes, size_t least) {
-    int step = 0;
-    std::map<std::string, int> lines;  // equal ones are counted: a decomposition repeats its steps
-    for (const schedule::Item& s : schedule::make_schedule(nodes, {})) {
-      if (s.is_alias || s.region.roots.size() < least) continue;
-      for (const kernels::Launch& d : kernels::lower(s.region, target).launches) {
-        const ir::Kernel kernel = d.generate(s.region);
-        ledgers_[device.name].check(d.key, kernel);
-        const std::string print = ir::to_string(ir::fingerprint(kernel));
-        std::string& spirv = seen_[print + device.name];
-        if (spirv.empty()) spirv = write(print, kernel, device.plan);
-        ++lines["step " + std::to_string(step) + " | " + kernel.name + " | " +
-                std::to_string(d.groups[0]) + 'x' + std::to_string(d.groups[1]) + " | " +
-                std::to_string(kernel.body.size()) + " instructions | ir " + print + " | spirv " +
-                spirv];
-      }
-      ++step;
-    }
-    for (const auto& [line, count] : lines) {
-      index_ << label << " | " << line << " | " << count << " times\n";
-    }
-  }
-
-  std::string write(const std::string& print, const ir::Kernel& kernel,
-                    const plan::DevicePlan& plan) {
-    std::ofstream(folder_ / "ir" / (print + ".txt")) << ir::to_string(kernel);
-    const std::vector<uint32_t> words = spirv::translate(kernels::legalised(kernel, plan.has), {});
-    const std::string hash = hash_of(words);
-    std::ofstream(folder_ / "spirv" / (hash + ".spv"), std::ios::binary)
-        .write(reinterpret_cast<const char*>(words.data()),
-               static_cast<std::streamsize>(words.size() * sizeof(uint32_t)));
-    return hash;
-  }
-
-  const fs::path folder_;
-  std::ofstream index_;
-  std::map<std::string, kernels::KernelLedger> ledgers_;  // by plan
-  std::map<std::string, std::string> seen_;               // kernel and plan -> SPIR-V
 };
 
 }  // namespace
 
 int run_kernels(const KernelsOptions& options) {
-  CorpusWriter writer(options.corpus);
-  const std::vector<testing::CorpusGraph> graphs = testing::corpus();
-  for (const kernels::AbsentDevice& device : kernels::absent_devices()) {
-    const bool is_common = kCommon.contains(device.name);
-    for (const testing::CorpusGraph& graph : graphs) {
-      if (is_common || !graph.is_random) writer.write(device, graph);
-    }
+  vulkan::DeviceOptions device = vulkan::DeviceOptions::from_environment();
+  if (!options.device.empty()) device.select = options.device;
+  if (!options.plan.empty()) {
+    device.amend = [changes = parsed(options.plan)](plan::Snapshot& snapshot) {
+      snapshot = amended(snapshot, changes);
+    };
   }
-  std::cout << graphs.size() << " graphs, " << writer.kernels() << " kernels, written to "
-            << options.corpus << '\n';
-  return 0;
+  const Bounds bounds{options.seconds, options.except};
+  const Table table;
+  Summary summary;
+  json rows = json::array();
+  Survey survey(
+      device,
+      [&](const CompiledKernel& kernel) {
+        if (!options.json) table.before(kernel);
+      },
+      [&](const CompiledKernel& kernel) {
+        summary.add(kernel, bounds);
+        if (options.json) {
+          rows.push_back(to_json(kernel, bounds));
+        } else {
+          table.after(kernel, bounds);
+        }
+      });
+  if (!options.json) table.head();
+  survey.compile(testing::corpus(), options.names);
+  if (options.json) {
+    const json all = {{"device", to_json(survey.snapshot())}, {"kernels", std::move(rows)},
+                      {"refused", survey.refused()},          {"failed", summary.failed},
+                      {"spilling", summary.spilling},         {"slow", summary.slow},
+                      {"excepted", summary.excepted},         {"slowest_seconds", summary.slowest}};
+    std::cout << all.dump(1) << '\n';
+  } else {
+    table.foot(summary, bounds, survey);
+  }
+  return summary.is_good() ? 0 : 1;
 }
 
 }  // namespace nxv::tools

@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
   bool list_devices = false;
   add_device(info);
   info->add_flag("--list", list_devices, "one line for each device");
+  bool snapshot = false;
+  info->add_flag("--json", snapshot, "what one device reports, as `nxv kernels --plan` reads it");
 
   nxv::tools::ExplainOptions explain_options;
   CLI::App* explain = app.add_subcommand("explain", "what built-in expressions run, as text");
@@ -104,15 +106,32 @@ int main(int argc, char** argv) {
   operations->add_option("--check", page, "fail unless this file is the page");
 
   nxv::tools::KernelsOptions kernels_options;
-  CLI::App* kernels = app.add_subcommand("kernels", "the kernels of a fixed corpus of graphs");
-  kernels->add_option("--corpus", kernels_options.corpus, "folder to write keys, IR and SPIR-V to")
-      ->required();
+  CLI::App* kernels = app.add_subcommand(
+      "kernels", "compiles the kernels of a fixed corpus of graphs, and runs none");
+  std::string corpus;
+  add_device(kernels);
+  kernels->add_option("names,--only", kernels_options.names,
+                      "parts of names of kernels and graphs; default: all");
+  kernels->add_option("--plan", kernels_options.plan,
+                      "JSON of a device, as `nxv info --json` prints it, or of some of its members")
+      ->check(CLI::ExistingFile);
+  kernels->add_option("--except", kernels_options.except,
+                      "parts of names of kernels that may spill or take longer");
+  kernels->add_option("--seconds", kernels_options.seconds, "that a kernel may take to compile")
+      ->capture_default_str();
+  kernels->add_flag("--json", kernels_options.json, "print JSON instead of a table");
+  kernels->add_option("--corpus", corpus, "folder to write keys, IR and SPIR-V to, instead");
 
   CLI11_PARSE(app, argc, argv);
   try {
+    if (*info && snapshot) return nxv::tools::run_snapshot(device);
     if (*info) return nxv::tools::run_info(device, list_devices);
     if (*operations) return nxv::tools::run_operations(page);
-    if (*kernels) return nxv::tools::run_kernels(kernels_options);
+    if (*kernels && !corpus.empty()) return nxv::tools::run_corpus(corpus);
+    if (*kernels) {
+      kernels_options.device = device;
+      return nxv::tools::run_kernels(kernels_options);
+    }
     if (*explain) {
       explain_options.device = device;
       return nxv::tools::run_explain(explain_options);

@@ -12,4 +12,8 @@ int run_kernels(const KernelsOptions&) {
   throw Error(Status::unsupported, "built without the corpus (configure with NXV_TESTS=ON)");
 }
 
+int run_corpus(const std::string&) {
+  throw Error(Status::unsupported, "built without the corpus (configure with NXV_TESTS=ON)");
+}
+
 }  // namespace nxv::tools

@@ -1,0 +1,90 @@
+#include "snapshot_json.h"
+
+#include <string>
+
+#include "base/error.h"
+
+namespace nxv::plan {
+
+NLOHMANN_JSON_SERIALIZE_ENUM(DeviceType, {{DeviceType::other, "other"},
+                                          {DeviceType::integrated, "integrated"},
+                                          {DeviceType::discrete, "discrete"},
+                                          {DeviceType::virtual_gpu, "virtual"},
+                                          {DeviceType::cpu, "cpu"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(MatrixType, {{MatrixType::f16, "f16"},
+                                          {MatrixType::bf16, "bf16"},
+                                          {MatrixType::f32, "f32"},
+                                          {MatrixType::f64, "f64"},
+                                          {MatrixType::s8, "s8"},
+                                          {MatrixType::u8, "u8"},
+                                          {MatrixType::s32, "s32"},
+                                          {MatrixType::u32, "u32"}})
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Limits, max_allocation_bytes, max_buffer_bytes,
+                                   shared_memory_bytes, max_workgroup_invocations,
+                                   max_workgroup_size, max_workgroup_count, subgroup_size,
+                                   min_subgroup_size, max_subgroup_size, max_workgroup_subgroups,
+                                   cores, max_texel_buffer_elements, texel_buffer_alignment,
+                                   timestamp_period_ns, timestamp_bits)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SubgroupOps, arithmetic, ballot, shuffle, required_size)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FloatControls, signed_zero_inf_nan_preserve, denorm_preserve)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Features, buffer_device_address, timeline_semaphore, f64, int64,
+                                   f16, vulkan_memory_model, subgroup_size_control, full_subgroups,
+                                   cooperative_matrix, bfloat16, int8, integer_dot_product,
+                                   memory_budget, pipeline_creation_feedback, push_descriptor)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FastDots, of_signed, of_unsigned, mixed)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryHeap, bytes, budget, device_local)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryType, heap, device_local, host_visible, host_coherent,
+                                   host_cached)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MatrixShape, m, n, k, a, b, accumulator)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Probes, done, f32_div_exact, f32_sqrt_exact, f32_subnormals,
+                                   f32_fma_fused, f64_rate, matrix_units_exact, integer_units_exact,
+                                   packed_dot_exact, bf16_conversion_exact, f16_conversion_exact,
+                                   matrix_elements_exact, matrix_chains_exact)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Snapshot, name, driver_name, driver_info, vendor_id, api_version,
+                                   type, uuid, cache_uuid, limits, subgroup, fast_dots, features,
+                                   float16, float32, float64, heaps, memory_types, matrix_shapes,
+                                   has_compute_queue, probes)
+
+}  // namespace nxv::plan
+
+namespace nxv::tools {
+namespace {
+
+using nlohmann::json;
+
+// What is misspelt would silently change nothing.
+void check_members(const json& known, const json& changes, const std::string& path) {
+  if (!changes.is_object()) {
+    if (known.is_object()) {
+      throw Error(Status::invalid_argument,
+                  (path.empty() ? "a snapshot" : path.substr(1)) + " is to be a JSON object");
+    }
+    return;
+  }
+  for (const auto& [name, value] : changes.items()) {
+    if (!known.is_object() || !known.contains(name)) {
+      throw Error(Status::invalid_argument, "snapshots of devices have no member '" +
+                                                (path + "." + name).substr(1) +
+                                                "' (`nxv info --json` prints all)");
+    }
+    check_members(known[name], value, path + "." + name);
+  }
+}
+
+}  // namespace
+
+json to_json(const plan::Snapshot& snapshot) { return snapshot; }
+
+plan::Snapshot amended(const plan::Snapshot& snapshot, const json& changes) {
+  json all = snapshot;
+  check_members(all, changes, "");
+  all.merge_patch(changes);
+  try {
+    return all.get<plan::Snapshot>();
+  } catch (const json::exception& e) {
+    throw Error(Status::invalid_argument, std::string("this is no snapshot: ") + e.what());
+  }
+}
+
+}  // namespace nxv::tools
