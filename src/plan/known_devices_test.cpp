@@ -16,34 +16,35 @@ struct Expected {
   Profile profile;
   uint32_t row_subgroup_size;
   uint32_t subgroup_size;  // of matrix units
+  uint32_t lane_registers;
   bool fast_f64, coopmat, int64;
 };
 
 const Expected kExpected[] = {
-    {h100, Profile::discrete, 32, 32, true, true, true},
-    {h200, Profile::discrete, 32, 32, true, true, true},
-    {polaris, Profile::discrete, 64, 64, false, false, true},
-    {vega, Profile::discrete, 64, 64, false, false, true},
-    {rdna1, Profile::discrete, 32, 64, false, false, true},
-    {rdna2, Profile::discrete, 32, 64, false, false, true},
-    {rdna3, Profile::discrete, 32, 64, false, true, true},
-    {rdna4, Profile::discrete, 32, 64, false, true, true},
-    {skylake, Profile::integrated, 16, 32, true, false, true},
-    {tiger_lake, Profile::integrated, 16, 32, false, false, true},
-    {dg2, Profile::discrete, 16, 32, false, true, true},
-    {lunar_lake, Profile::integrated, 16, 32, false, true, true},
-    {battlemage, Profile::discrete, 16, 32, false, true, true},
-    {adreno_630, Profile::integrated, 64, 128, false, false, true},
-    {adreno_660, Profile::integrated, 64, 128, false, false, true},
-    {adreno_740, Profile::integrated, 64, 128, false, false, true},
-    {adreno_750, Profile::integrated, 64, 128, false, false, true},
-    {v3d_42, Profile::integrated, 0, 16, false, false, false},
-    {v3d_71, Profile::integrated, 16, 16, false, false, false},
-    {apple_m1, Profile::integrated, 32, 32, false, false, true},
-    {apple_m1_linux, Profile::integrated, 32, 32, false, false, true},
-    {lavapipe_22, Profile::cpu, 8, 8, true, false, true},
-    {lavapipe_25, Profile::cpu, 8, 8, true, false, true},
-    {swiftshader, Profile::cpu, 4, 4, false, false, false},
+    {h100, Profile::discrete, 32, 32, 256, true, true, true},
+    {h200, Profile::discrete, 32, 32, 256, true, true, true},
+    {polaris, Profile::discrete, 64, 64, 256, false, false, true},
+    {vega, Profile::discrete, 64, 64, 256, false, false, true},
+    {rdna1, Profile::discrete, 32, 64, 256, false, false, true},
+    {rdna2, Profile::discrete, 32, 64, 256, false, false, true},
+    {rdna3, Profile::discrete, 32, 64, 256, false, true, true},
+    {rdna4, Profile::discrete, 32, 64, 256, false, true, true},
+    {skylake, Profile::integrated, 16, 32, 128, true, false, true},
+    {tiger_lake, Profile::integrated, 16, 32, 128, false, false, true},
+    {dg2, Profile::discrete, 16, 32, 128, false, true, true},
+    {lunar_lake, Profile::integrated, 16, 32, 128, false, true, true},
+    {battlemage, Profile::discrete, 16, 32, 128, false, true, true},
+    {adreno_630, Profile::integrated, 64, 128, 128, false, false, true},
+    {adreno_660, Profile::integrated, 64, 128, 128, false, false, true},
+    {adreno_740, Profile::integrated, 64, 128, 128, false, false, true},
+    {adreno_750, Profile::integrated, 64, 128, 128, false, false, true},
+    {v3d_42, Profile::integrated, 0, 16, 32, false, false, false},
+    {v3d_71, Profile::integrated, 16, 16, 32, false, false, false},
+    {apple_m1, Profile::integrated, 32, 32, 256, false, false, true},
+    {apple_m1_linux, Profile::integrated, 32, 32, 256, false, false, true},
+    {lavapipe_22, Profile::cpu, 8, 8, 256, true, false, true},
+    {lavapipe_25, Profile::cpu, 8, 8, 256, true, false, true},
+    {swiftshader, Profile::cpu, 4, 4, 256, false, false, false},
 };
 
 TEST(KnownDevices, HaveThePlansThatTheyShould) {
@@ -54,6 +55,7 @@ TEST(KnownDevices, HaveThePlansThatTheyShould) {
     EXPECT_EQ(p.profile, e.profile);
     EXPECT_EQ(p.row_subgroup_size, e.row_subgroup_size);
     EXPECT_EQ(p.subgroup_size, e.subgroup_size);
+    EXPECT_EQ(p.tuning.lane_registers, e.lane_registers);
     EXPECT_EQ(p.has.fast_f64, e.fast_f64);
     EXPECT_EQ(p.has.coopmat, e.coopmat);
     EXPECT_EQ(p.has.int64, e.int64);

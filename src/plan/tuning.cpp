@@ -30,6 +30,46 @@ Tuning of_cpu(const Snapshot& device) {
   return t;
 }
 
+constexpr uint32_t kAmd = 0x1002, kIntel = 0x8086, kQualcomm = 0x5143, kBroadcom = 0x14e4;
+// From which compilers that take long gain by code of one element after the other.
+constexpr int kHeavyCost = 120;
+
+// Where registers are fewer than elsewhere, as these GPUs' compilers tell.
+void fit_registers(Tuning& t, const Snapshot& device) {
+  switch (device.vendor_id) {
+    case kIntel:
+      // 128 of 32 bytes, or of 64 where subgroups have 16 lanes at least. Workgroups of more than
+      // 56 subgroups of 8 take wider ones, whose lanes have half as many.
+      t.lane_registers = 128;
+      t.line_workgroup = std::min(t.line_workgroup, 256u);
+      t.large_integer_tiles = false;
+      break;
+    case kAmd:
+      t.large_integer_tiles = false;
+      // GCN shares 256 among the four subgroups of a unit that a workgroup of 1024 takes.
+      if (device.limits.min_subgroup_size == 64)
+        t.line_workgroup = std::min(t.line_workgroup, 512u);
+      break;
+    case kQualcomm:
+      // 192 of a lane, a quarter of that in the largest workgroups.
+      t.lane_registers = 128;
+      t.line_workgroup = std::min(t.line_workgroup, 256u);
+      t.plain_unroll = 8;
+      t.holds_rows = false;
+      t.heavy_cost = kHeavyCost;
+      break;
+    case kBroadcom:
+      t.lane_registers = 32;
+      t.line_workgroup = std::min(t.line_workgroup, 64u);
+      t.holds_rows = false;
+      t.heavy_cost = kHeavyCost;
+      t.plain_unroll = 4;
+      break;
+    default:
+      break;
+  }
+}
+
 }  // namespace
 
 std::string_view name(Profile p) {
@@ -54,6 +94,7 @@ Tuning tuning_of(Profile profile, const Snapshot& device) {
   t.linear_workgroup = std::min(t.linear_workgroup, most);
   t.line_workgroup = std::min(t.line_workgroup, most);
   t.team_workgroup = std::min(t.team_workgroup, most);
+  fit_registers(t, device);
   if (device.limits.cores != 0) t.cores = device.limits.cores;
   if (profile == Profile::integrated) {
     t.submit_work = uint64_t{1} << 30;

@@ -13,6 +13,9 @@ namespace nxv::plan {
 enum class Profile : uint8_t { cpu, integrated, discrete };
 std::string_view name(Profile p);
 
+// Registers of an invocation on most GPUs; kernels are made for so many where nothing else is said.
+inline constexpr uint32_t kManyRegisters = 256;
+
 struct Tuning {
   // ---- Workgroups ----
 
@@ -31,6 +34,11 @@ struct Tuning {
   // Invocations that share a matrix in a decomposition, at most. Sums of decompositions follow it.
   uint32_t linear_workgroup = 256;
 
+  // Values of 32 bits that an invocation may have at a time: compilers keep what is more in memory.
+  // With the largest workgroups drivers have fewer, but for those that are named above.
+  uint32_t lane_registers = kManyRegisters;
+  bool has_few_registers() const { return lane_registers < kManyRegisters; }
+
   // ---- What pays ----
 
   // Barriers cost little, and memory that a workgroup shares is nearer than the caches.
@@ -41,7 +49,7 @@ struct Tuning {
   // turn, by a loop, instead of each by a copy of the code. On a CPU the first run of a kernel
   // takes as long as the kernel is: about 7 us an instruction with Mesa's lavapipe, in parts that
   // no cache saves. Later runs of straight code are up to a sixth faster: it is worth 10 ms, not
-  // more. GPUs never gain.
+  // more. GPUs do not gain, but where drivers take long.
   int heavy_cost = 0x7fffffff;
   // Pending graphs that became too deep are computed in the background, wherever a loop happens to
   // be: values of at most so many elements then one by one, by kernels that were made before. On a
@@ -61,6 +69,9 @@ struct Tuning {
   uint32_t scan_loads = 8;
   // Invocations of a workgroup of the plain matrix product whose teams take other blocks.
   uint32_t team_workgroup = 256;
+  // An invocation adds up 128 products of integers at a time, as it does those of floats. Not where
+  // to multiply and to add are two instructions: what is between them takes registers, too.
+  bool large_integer_tiles = true;
   // Steps along k that the plain matrix product unrolls: loads under way at once.
   uint32_t plain_unroll = 32;
 

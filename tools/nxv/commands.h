@@ -80,7 +80,7 @@ struct KernelsOptions {
   std::string device;
   std::vector<std::string> names;   // parts of names of kernels and graphs; empty: all
   std::string plan;                 // file of JSON, put over what the device reports
-  std::vector<std::string> except;  // parts of names of kernels that may spill or take longer
+  std::vector<std::string> except;  // parts of "kernel graph" that may spill or take longer
   double seconds = 1;               // that a kernel may take
   bool json = false;
 };

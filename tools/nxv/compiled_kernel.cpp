@@ -11,8 +11,8 @@ using Names = std::span<const char* const>;
 // By RADV, ANV, Turnip, V3DV, NVIDIA's driver, NVK and Honeykrisp.
 constexpr const char* kRegisters[] = {"VGPRs", "Max live registers", "Registers used",
                                       "Register Count", "Number of GPRs"};
-constexpr const char* kSpills[] = {"Spilled SGPRs", "Spilled VGPRs", "Spill Count", "STP Count",
-                                   "TMU Spills"};
+// To memory: RADV keeps spilled SGPRs in lanes of VGPRs.
+constexpr const char* kSpills[] = {"Spilled VGPRs", "Spill Count", "STP Count", "TMU Spills"};
 constexpr const char* kScratch[] = {"Scratch size", "Scratch Memory Size", "Spill Size",
                                     "Local Memory Size", "SLM Size"};
 constexpr const char* kOccupancy[] = {"Subgroups per SIMD", "Max Waves Per Core", "Thread Count"};
@@ -49,9 +49,10 @@ Faults faults_of(const CompiledKernel& kernel, const Bounds& bounds) {
   f.failed = !kernel.error.empty();
   f.spills = r.spills.value_or(0) > 0;
   f.is_slow = kernel.seconds > bounds.seconds;
-  const bool may = std::any_of(
-      bounds.except.begin(), bounds.except.end(),
-      [&](const std::string& part) { return kernel.name.find(part) != std::string::npos; });
+  const bool may =
+      std::any_of(bounds.except.begin(), bounds.except.end(), [&](const std::string& part) {
+        return (kernel.name + ' ' + kernel.graph).find(part) != std::string::npos;
+      });
   f.is_excepted = may && !f.failed && (f.spills || f.is_slow);
   if (f.is_excepted) f.spills = f.is_slow = false;
   return f;

@@ -37,7 +37,7 @@ struct CompiledKernel {
 
 struct Bounds {
   double seconds = 1;
-  std::vector<std::string> except;  // parts of names of kernels that may spill and take longer
+  std::vector<std::string> except;  // parts of "kernel graph" of those that may spill, take longer
 };
 // Empty where nothing is wrong: failed, spills, took over the bound.
 std::string fault_of(const CompiledKernel& kernel, const Bounds& bounds);

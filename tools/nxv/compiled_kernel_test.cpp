@@ -10,6 +10,7 @@ using Statistics = std::vector<vulkan::Statistic>;
 CompiledKernel kernel(std::vector<Statistics> executables, double seconds = 0.1) {
   CompiledKernel k;
   k.name = "matmul_shared";
+  k.graph = "product f32";
   k.seconds = seconds;
   for (Statistics& s : executables) k.executables.push_back({"main", 32, std::move(s)});
   return k;
@@ -27,7 +28,7 @@ TEST(CompiledKernel, DriversHaveNamesOfTheirOwn) {
               {"Spilled VGPRs", 5},
               {"Subgroups per SIMD", 10}},
              96,
-             7,
+             5,
              10},  // RADV
         Case{{{"Registers used", 12}, {"STP Count", 3}, {"Max Waves Per Core", 6}}, 12, 3, 6},
         Case{{{"Thread Count", 4}, {"TMU Spills", 1}, {"Spill Size", 64}}, -1, 1, 4},
@@ -63,6 +64,8 @@ TEST(CompiledKernel, FaultsAreFailuresSpillsAndLongTimes) {
 }
 
 TEST(CompiledKernel, SomeMaySpillAndTakeTheirTimeButNotFail) {
+  EXPECT_EQ(fault_of(kernel({}, 2), Bounds{1, {"matmul_shared product"}}), "");
+  EXPECT_NE(fault_of(kernel({}, 2), Bounds{1, {"matmul_shared conv"}}), "");
   const Bounds bounds{1, {"matmul"}};
   EXPECT_EQ(fault_of(kernel({{{"Spill Count", 1}}}, 2), bounds), "");
   CompiledKernel failed = kernel({});

@@ -125,8 +125,8 @@ int run_corpus(const std::string& folder) {
       if (is_common || !graph.is_random) writer.write(device, graph);
     }
   }
-  std::cout << graphs.size() << " graphs, " << writer.kernels() << " kernels, written to "
-            << folder << '\n';
+  std::cout << graphs.size() << " graphs, " << writer.kernels() << " kernels, written to " << folder
+            << '\n';
   return 0;
 }
 

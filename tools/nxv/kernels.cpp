@@ -70,6 +70,7 @@ class Table {
         "%.2f s\n",
         survey.snapshot().name.c_str(), s.kernels, s.failed, s.spilling, s.slow, bounds.seconds,
         s.excepted, s.slowest);
+    std::fflush(stdout);  // a driver may not survive the end
   }
 };
 
@@ -107,7 +108,7 @@ int run_kernels(const KernelsOptions& options) {
                       {"refused", survey.refused()},          {"failed", summary.failed},
                       {"spilling", summary.spilling},         {"slow", summary.slow},
                       {"excepted", summary.excepted},         {"slowest_seconds", summary.slowest}};
-    std::cout << all.dump(1) << '\n';
+    std::cout << all.dump(1) << std::endl;  // a driver may not survive the end
   } else {
     table.foot(summary, bounds, survey);
   }

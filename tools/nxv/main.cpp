@@ -112,11 +112,12 @@ int main(int argc, char** argv) {
   add_device(kernels);
   kernels->add_option("names,--only", kernels_options.names,
                       "parts of names of kernels and graphs; default: all");
-  kernels->add_option("--plan", kernels_options.plan,
-                      "JSON of a device, as `nxv info --json` prints it, or of some of its members")
+  kernels
+      ->add_option("--plan", kernels_options.plan,
+                   "JSON of a device, as `nxv info --json` prints it, or of some of its members")
       ->check(CLI::ExistingFile);
   kernels->add_option("--except", kernels_options.except,
-                      "parts of names of kernels that may spill or take longer");
+                      "parts of 'kernel graph' that may spill or take longer");
   kernels->add_option("--seconds", kernels_options.seconds, "that a kernel may take to compile")
       ->capture_default_str();
   kernels->add_flag("--json", kernels_options.json, "print JSON instead of a table");

@@ -15,7 +15,7 @@ namespace nxv::tools {
 namespace {
 
 // Kernels live as long as their device, and drivers without hardware have little memory for them.
-constexpr int kKernelsPerDevice = 200;
+constexpr int kKernelsPerDevice = 400;
 
 // Tells modules apart that the driver would.
 std::string identity_of(const vulkan::ShaderModule& m) {

@@ -46,9 +46,10 @@ struct AttentionWords {
 // Form for any device: matrices in shared memory, 64 invocations.
 struct SharedAttentionLayout {
   AttentionOptions options;
-  uint32_t rows = 4;          // of an invocation
-  uint32_t value_slabs = 2;   // of 32 columns
-  Choice<bool> wide = false;  // adds up in f64
+  uint32_t rows = 4;             // of an invocation
+  uint32_t value_slabs = 2;      // of 32 columns
+  Choice<bool> wide = false;     // adds up in f64
+  Choice<bool> in_turn = false;  // see AttentionTiles
   // Four columns of a row are a group.
   Choice<bool> query_groups = false, key_groups = false, value_groups = false,
                result_groups = false;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "kernels/attention/attention_chunks.h"
+#include "kernels/attention/attention_tiles.h"
 #include "kernels/common/divide_up.h"
 
 namespace nxv::kernels {
@@ -27,10 +28,20 @@ constexpr int64_t kDecodeRows = 16, kDecodeKeys = 128;
 constexpr int64_t kRowKeys = 2048;
 constexpr uint32_t kRowTeams = 4;
 constexpr uint32_t kRowChunks = 16;  // of a row of values: more take too many registers
+// Registers of an invocation that has a part of the keys.
+constexpr uint32_t kDecodeRegisters = 64;
+// And of one that has several rows of a block.
+constexpr uint32_t kRowsRegisters = 64;
 // From here on their products take longer than reading the keys, without matrix units.
 constexpr int64_t kUnitPartsKeys = 1024;
 // Of fewer queries matrices would be mostly empty.
 constexpr int64_t kUnitQueries = 16;
+
+// Of the kernel that shares tiles, over the slabs of all tiles of keys.
+uint64_t shared_iterations(const AttentionSizes& s) {
+  const uint64_t slabs = divide_up(static_cast<uint64_t>(s.width), 32);
+  return divide_up(static_cast<uint64_t>(s.keys), 32) * (1 + slabs);
+}
 
 SharedAttentionLayout shared_layout(const AttentionProblem& p, const Target& target) {
   const AttentionSizes& s = p.sizes;
@@ -43,15 +54,16 @@ SharedAttentionLayout shared_layout(const AttentionProblem& p, const Target& tar
   layout.value_slabs = static_cast<uint32_t>(divide_up(static_cast<uint64_t>(s.value_width), 32));
   layout.wide = adds_up_wide(s, p.options.type, target);
   // Totals of more would not stay in registers.
-  const uint32_t most = layout.value_slabs * (layout.wide ? 2 : 1) > 4 ? 2 : 4;
-  layout.rows = s.queries <= 8 ? 1 : s.queries <= 16 ? 2 : most;
+  const uint32_t registers = target.plan->tuning.lane_registers;
+  const bool few_registers = target.plan->tuning.has_few_registers();
+  const uint32_t wide = layout.value_slabs * (layout.wide ? 2 : 1) > 4 ? 2 : 4;
+  const uint32_t most = !few_registers ? wide : registers < kRowsRegisters ? 1 : wide / 2;
+  layout.rows = std::min(s.queries <= 8 ? 1u : s.queries <= 16 ? 2u : 4u, most);
+  const uint64_t others = divide_up(static_cast<uint64_t>(s.keys), AttentionTiles::kOthers);
+  layout.in_turn = few_registers && (shared_iterations(s) + others * layout.value_slabs) *
+                                            AttentionTiles::kIterationsInTurn <=
+                                        target.plan->max_loop_iterations;
   return layout;
-}
-
-// Of the kernel that shares tiles, over the slabs of all tiles of keys.
-uint64_t shared_iterations(const AttentionSizes& s) {
-  const uint64_t slabs = divide_up(static_cast<uint64_t>(s.width), 32);
-  return divide_up(static_cast<uint64_t>(s.keys), 32) * (1 + slabs);
 }
 
 const char* shared_obstacle(const AttentionProblem& p, const Target& target) {
@@ -82,6 +94,7 @@ DecodeLayout decode_layout(const AttentionProblem& p, const Target& target) {
 const char* decode_obstacle(const AttentionProblem& p, const Target& target) {
   const plan::DevicePlan& plan = *target.plan;
   if (!plan.tuning.shares_cheaply) return "barriers cost much";
+  if (plan.tuning.lane_registers < kDecodeRegisters) return "registers are too few";
   if (p.sizes.queries * (p.sizes.heads / p.sizes.kv_heads) > kDecodeRows) {
     return "many queries share a head of keys";
   }

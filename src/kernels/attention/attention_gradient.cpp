@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "kernels/attention/attention_choice.h"
+#include "kernels/attention/attention_tiles.h"
 #include "kernels/common/divide_up.h"
 
 namespace nxv::kernels {
@@ -46,7 +47,9 @@ AttentionResultWords result_words(const AttentionSizes& s, bool heads_inside, in
 }
 
 // Rows of an invocation: totals of more slabs would not stay in registers.
-uint32_t rows_of(uint32_t slabs, bool wide) { return slabs * (wide ? 2 : 1) > 4 ? 1 : 2; }
+uint32_t rows_of(uint32_t slabs, bool wide, const Target& target) {
+  return target.plan->tuning.has_few_registers() || slabs * (wide ? 2 : 1) > 4 ? 1 : 2;
+}
 
 // Rows that a kernel goes over.
 int64_t others_of(const AttentionSizes& s) {
@@ -54,9 +57,13 @@ int64_t others_of(const AttentionSizes& s) {
 }
 
 // Products and what they are added up to are loops within those over blocks of 32.
-bool loops_fit(const AttentionSizes& s, const plan::DevicePlan& plan) {
+uint64_t iterations_of(const AttentionSizes& s) {
   const uint64_t each = 1 + slabs(s.width) + slabs(s.value_width);
-  return divide_up(static_cast<uint64_t>(others_of(s)), 32) * each <= plan.max_loop_iterations;
+  return divide_up(static_cast<uint64_t>(others_of(s)), 32) * each;
+}
+
+bool loops_fit(const AttentionSizes& s, const plan::DevicePlan& plan) {
+  return iterations_of(s) <= plan.max_loop_iterations;
 }
 
 }  // namespace
@@ -118,7 +125,10 @@ Lowering lower_attention_gradient(const Region& region, const Target& target) {
     layout.first = first;
     layout.second = second;
     const uint32_t slabs = layout.slabs + (of_queries ? 0 : layout.value_slabs);
-    layout.rows = rows_of(slabs, layout.wide);
+    layout.rows = rows_of(slabs, layout.wide, target);
+    layout.in_turn = target.plan->tuning.has_few_registers() &&
+                     2 * iterations_of(s) * AttentionTiles::kIterationsInTurn <=
+                         target.plan->max_loop_iterations;
     add(kGradient, layout, 8 * layout.rows, heads, rows);
   };
   if (roots[0] >= 0) add_kernel(true, roots[0], -1);

@@ -27,6 +27,7 @@ struct GradientAttentionLayout {
   uint32_t slabs = 2, value_slabs = 2;  // of 32 columns
   Choice<bool> of_queries = false;      // else of keys and values
   Choice<bool> wide = false;            // adds up in f64
+  Choice<bool> in_turn = false;         // see AttentionTiles
   Choice<int> first = -1, second = -1;  // roots: of queries; of keys, of values; -1: none
   // Four columns of a row are a group.
   Choice<bool> query_groups = false, key_groups = false, value_groups = false,

@@ -22,7 +22,7 @@ class AttentionGradient {
         words_(arguments_.words_as<GradientWords>()),
         scores_(b_, arguments_, region, layout.options, target.math),
         operands_(scores_.operands().count),
-        tiles_(b_, arguments_, scores_, layout.rows, layout.wide) {}
+        tiles_(b_, arguments_, scores_, layout.rows, layout.wide, layout.in_turn) {}
 
   ir::Kernel run() {
     const Value group = linear_group(b_);

@@ -19,7 +19,7 @@ class SharedAttention {
                    {.overlap = Overlap::apart, .reads_output = false}),
         scores_(b_, arguments_, region, options_, target.math),
         math_(target.math),
-        tiles_(b_, arguments_, scores_, layout.rows, layout.wide) {}
+        tiles_(b_, arguments_, scores_, layout.rows, layout.wide, layout.in_turn) {}
 
   ir::Kernel run() {
     const Value group = linear_group(b_);

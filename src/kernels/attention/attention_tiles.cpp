@@ -12,12 +12,14 @@ constexpr Type kFour = ir::vec(ir::kF32, 4);
 }  // namespace
 
 AttentionTiles::AttentionTiles(ir::Builder& b, const KernelArguments& arguments,
-                               const AttentionScores& scores, uint32_t rows, bool wide)
+                               const AttentionScores& scores, uint32_t rows, bool wide,
+                               bool in_turn)
     : b_(b),
       arguments_(arguments),
       scores_(scores),
       rows_(rows),
       wide_(wide),
+      in_turn_(in_turn),
       sum_(wide ? ir::kF64 : ir::kF32),
       row_slab_(b.shared("rows", kFour, rows * kRowGroups * kStride)),
       other_slab_(b.shared("others", kFour, kOthers * kStride)),
@@ -66,6 +68,25 @@ void AttentionTiles::fill(ir::Shared shared, const Factor& f, Value first_row, u
   }
 }
 
+template <typename Body>
+void AttentionTiles::repeat(uint32_t count, const std::vector<Var>& sums, const Body& body) {
+  const auto change = [&](const auto& with) {
+    std::vector<Value> values;
+    for (const Var& sum : sums) values.push_back(sum.get());
+    with(values);
+    for (size_t i = 0; i < sums.size(); ++i) sums[i].set(values[i]);
+  };
+  if (in_turn_) {
+    return b_.for_range(
+        b_.u32(0), b_.u32(count), b_.u32(1),
+        [&](Value i) { change([&](std::vector<Value>& values) { body(i, values); }); },
+        ir::Unrolling::never);
+  }
+  change([&](std::vector<Value>& values) {
+    for (uint32_t i = 0; i < count; ++i) body(i, values);
+  });
+}
+
 std::vector<Value> AttentionTiles::multiply(const Factor& rows, Value first_row,
                                             const Factor& others, Value first_other) {
   std::vector<Var> products;
@@ -77,9 +98,7 @@ std::vector<Value> AttentionTiles::multiply(const Factor& rows, Value first_row,
     fill(other_slab_, others, first_other, kOthers / kRowGroups, column,
          [](Value row) { return (row & 3u) * kLanes + (row >> 2); });
     b_.barrier();
-    std::vector<Value> sums;
-    for (const Var& p : products) sums.push_back(p.get());
-    for (uint32_t c = 0; c < kChunks; ++c) {
+    repeat(kChunks, products, [&](auto c, std::vector<Value>& sums) {
       std::array<Value, 4> y;
       for (uint32_t j = 0; j < 4; ++j) {
         y[j] = widened(b_.shared_load(other_slab_, (lane_ + j * kLanes) * kStride + c));
@@ -88,8 +107,7 @@ std::vector<Value> AttentionTiles::multiply(const Factor& rows, Value first_row,
         const Value x = widened(b_.shared_load(row_slab_, row_in_block(i) * kStride + c));
         for (uint32_t j = 0; j < 4; ++j) sums[4 * i + j] = b_.fma(x, y[j], sums[4 * i + j]);
       }
-    }
-    for (size_t i = 0; i < sums.size(); ++i) products[i].set(sums[i]);
+    });
   });
   std::vector<Value> result;
   for (const Var& p : products) {
@@ -113,12 +131,12 @@ void AttentionTiles::add(const Factor& factor, Value first_other, uint32_t slabs
     fill(other_slab_, factor, first_other, kOthers / kRowGroups, b_.u32(s * kSlab),
          [](Value row) { return row; });
     b_.barrier();
-    std::vector<Value> sums;
+    std::vector<Var> of_slab;
     for (uint32_t i = 0; i < rows_; ++i) {
-      const Value total = totals[i * slabs + s].get();
-      sums.push_back(scales.empty() ? total : total * four(scales[i]));
+      const Var& total = of_slab.emplace_back(totals[i * slabs + s]);
+      if (!scales.empty()) total.set(total.get() * four(scales[i]));
     }
-    for (uint32_t quad = 0; quad < kOthers / 4; ++quad) {
+    repeat(kOthers / 4, of_slab, [&](auto quad, std::vector<Value>& sums) {
       std::array<Value, 4> y;
       for (uint32_t e = 0; e < 4; ++e) {
         y[e] = widened(b_.shared_load(other_slab_, lane_ + (quad * 4 + e) * kStride));
@@ -129,8 +147,7 @@ void AttentionTiles::add(const Factor& factor, Value first_other, uint32_t slabs
           sums[i] = b_.fma(four(b_.extract(p, e)), y[static_cast<size_t>(e)], sums[i]);
         }
       }
-    }
-    for (uint32_t i = 0; i < rows_; ++i) totals[i * slabs + s].set(sums[i]);
+    });
   }
 }
 

@@ -24,9 +24,10 @@ class AttentionTiles {
   static constexpr uint32_t kSlab = 4 * kChunks;
   static constexpr uint32_t kInvocations = kLanes * kRowGroups;
 
-  // `wide`: adds up in f64.
+  // `wide`: adds up in f64. `in_turn`: loops over what is added up stay loops, where registers are
+  // few.
   AttentionTiles(ir::Builder& b, const KernelArguments& arguments, const AttentionScores& scores,
-                 uint32_t rows, bool wide);
+                 uint32_t rows, bool wide, bool in_turn);
 
   // A factor's matrix: an operand, of a head.
   struct Factor {
@@ -45,6 +46,9 @@ class AttentionTiles {
   ir::Value widened(ir::Value v) const;     // f32, and vectors of it
   ir::Value rounded(ir::Value v) const;     // to f32
   ir::Value four(ir::Value v) const { return b_.pack({v, v, v, v}); }
+
+  // Iterations of the loops of a slab, where they are loops.
+  static constexpr uint64_t kIterationsInTurn = 1 + kChunks;
 
   // Inner products, in the type of sums, of the rows from first_row on with four others each: of
   // row i those at 4 * i .. 4 * i + 3, which are the others first_other + 4 * lane() + ...
@@ -79,11 +83,16 @@ class AttentionTiles {
   void fill(ir::Shared shared, const Factor& factor, ir::Value first_row, uint32_t count,
             ir::Value column, Place place);
 
+  // body(i, values of sums) for all i below count.
+  template <typename Body>
+  void repeat(uint32_t count, const std::vector<ir::Var>& sums, const Body& body);
+
   ir::Builder& b_;
   const KernelArguments& arguments_;
   const AttentionScores& scores_;
   const uint32_t rows_;
   const bool wide_;
+  const bool in_turn_;
   const ir::Type sum_;
   const ir::Shared row_slab_, other_slab_, weights_, row_parts_;
   ir::Value lane_, row_group_, zero_;

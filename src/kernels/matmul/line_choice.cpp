@@ -34,6 +34,9 @@ constexpr uint32_t kMaxSharing = 512;
 // Sums of blocks that may wait in a workspace.
 constexpr uint64_t kMaxBlockSums = uint64_t{1} << 24;
 
+// Of neighbouring lines, in bytes, where an invocation has few registers.
+constexpr uint32_t kFewUnderWay = 64;
+
 bool lines_are_rows(const Product& p) { return p.m > p.n; }
 const Factor& line_factor(const Product& p, bool are_rows) { return are_rows ? p.a : p.b; }
 uint64_t line_count(const Product& p) { return std::max(p.m, p.n); }
@@ -61,7 +64,8 @@ struct Share {
 // What was fastest of many on an H200, for 1, 2, 4 and 8 vectors; others lie between. Of one vector
 // an invocation reads a word of each step, or the device would have too few invocations; of one and
 // four it has whole short blocks under way.
-Share share_of_adjacent(const Product& product, const Accumulation& sums, uint32_t vectors) {
+Share share_of_adjacent(const Product& product, const Target& target, const Accumulation& sums,
+                        uint32_t vectors) {
   const auto bytes =
       static_cast<uint32_t>(storage_bytes(line_factor(product, lines_are_rows(product)).type));
   const uint32_t most = 64 * 4 / sum_bytes(sums.type);  // sums in registers
@@ -76,17 +80,21 @@ Share share_of_adjacent(const Product& product, const Accumulation& sums, uint32
                              : vectors == 2                            ? 2048
                              : vectors < 16                            ? 512
                                                                        : 64;
-  const uint32_t depth = std::clamp(under_way / (lines * bytes), 4u, kMaxDepth);
+  const uint32_t depth = std::clamp(
+      std::min(under_way, target.plan->tuning.has_few_registers() ? kFewUnderWay : under_way) /
+          (lines * bytes),
+      4u, kMaxDepth);
   return {lines, std::min(depth, sums.block), vectors == 2 || vectors == 16 ? 16u : 32u};
 }
 
-Share share_of_contiguous(const Product& product, const Accumulation& sums, uint32_t vectors) {
+Share share_of_contiguous(const Product& product, const Target& target, const Accumulation& sums,
+                          uint32_t vectors) {
   const uint32_t lines = vectors <= 4 ? 1 : 2;
   const bool are_rows = lines_are_rows(product);
   const FactorAccess access = line_access(product, are_rows, lines);
   const uint32_t piece =
       16 / static_cast<uint32_t>(storage_bytes(line_factor(product, are_rows).type));
-  uint32_t depth = access.aligned ? kSlabDepth : 32;
+  uint32_t depth = access.aligned && !target.plan->tuning.has_few_registers() ? kSlabDepth : 32;
   while (depth > sums.block || (depth / 2 >= product.k && depth / 2 >= piece)) depth /= 2;
   return {lines, depth, 16};
 }
@@ -251,8 +259,8 @@ MatmulTile choose_lines(const Product& product, const Target& target) {
   auto vectors = static_cast<uint32_t>(std::bit_ceil(std::min(vector_count(product), kMaxVectors)));
   if (are_rows && vectors == 2) vectors = kGroup;  // quads of C
   const bool adjacent = line_access(product, are_rows, kGroup).unit == FactorAccess::Unit::free;
-  const Share share = adjacent ? share_of_adjacent(product, sums, vectors)
-                               : share_of_contiguous(product, sums, vectors);
+  const Share share = adjacent ? share_of_adjacent(product, target, sums, vectors)
+                               : share_of_contiguous(product, target, sums, vectors);
   const uint64_t blocks = divide_up(product.k, uint64_t{sums.block});
   const Choosing choosing{product, target, share, vectors, blocks, adjacent};
   const bool is_short = sums.block <= kShortBlock && blocks >= kManyShortBlocks;

@@ -39,6 +39,8 @@ constexpr uint64_t kMinPartSteps = 512;
 constexpr uint32_t kMaxSplitParts = 16;
 constexpr uint64_t kMinParts = 8;
 constexpr uint64_t kMaxPartSums = uint64_t{1} << 26;
+// Of an invocation, below which few steps are under way.
+constexpr uint32_t kFewestRegisters = 64;
 // Steps from which the largest tiles in shared memory pay.
 constexpr uint64_t kMinLargeDepth = 128;
 // The plain kernel takes this many steps along k; longer products are added up by blocks.
@@ -272,14 +274,35 @@ MatmulTile choose_registers(const Product& product, const Target& target) {
   return register_tile(8, product.m > 8 ? 16 : 8, 4, true);
 }
 
+// Of invocations with few registers: half of them, at most, for sums.
+MatmulTile lean_tile(const Product& product, const Target& target) {
+  const Accumulation sums = accumulation(product, target);
+  const uint32_t words = storage_bytes(sums.type) == 8 ? 2 : 1;
+  const bool in_output = product.holds_totals(sums.type);
+  const uint32_t sets = product.k <= sums.block || in_output ? 1 : 2;
+  uint32_t most = target.plan->tuning.lane_registers / 4 / (words * sets);
+  if (product.a.is_gathered || product.b.is_gathered) most /= 2;  // addresses take as many
+  if (is_integer(product.type) && !target.plan->tuning.large_integer_tiles) most /= 2;
+  const uint32_t depth = (target.plan->tuning.lane_registers < kFewestRegisters ? 2 : 8) / words;
+  if (tile_count(product, 64, 64) < 2 * target.plan->tuning.busy_tiles || most < 16) {
+    return shared_tile(32, 32, depth, 4, 4);
+  }
+  return most < 32 ? shared_tile(64, 64, depth, 4, 4, in_output)
+                   : shared_tile(64, 64, depth, 8, 4, in_output);
+}
+
 // Of a product of few tiles and many blocks.
 std::optional<MatmulTile> split_tile(const Product& product, const Target& target) {
   const uint64_t enough = target.plan->tuning.busy_tiles;
   const Accumulation sums = accumulation(product, target);
   const uint64_t blocks = divide_up(product.k, uint64_t{sums.block});
   if (2 * tile_count(product, 64, 64) > enough || blocks < kMinParts) return {};
-  MatmulTile tile = product.m <= 32 || product.n <= 32 ? shared_tile(32, 32, 32, 4, 4)
-                                                       : shared_tile(64, 64, 16, 8, 4);
+  const bool is_narrow = product.m <= 32 || product.n <= 32;
+  MatmulTile tile = is_narrow ? shared_tile(32, 32, 32, 4, 4) : shared_tile(64, 64, 16, 8, 4);
+  if (target.plan->tuning.has_few_registers()) {
+    tile = is_narrow ? shared_tile(32, 32, 8, 4, 4) : lean_tile(product, target);
+    tile.total_in_output = false;
+  }
   tile.split = true;
   if (has_dots(product, target)) tile = packed(tile);
   if (matmul_obstacle(product, target, tile)) return {};
@@ -288,6 +311,7 @@ std::optional<MatmulTile> split_tile(const Product& product, const Target& targe
 
 // The largest tile that still gives every core work, without packing.
 MatmulTile whole_tile(const Product& product, const Target& target) {
+  if (target.plan->tuning.has_few_registers()) return lean_tile(product, target);
   const uint64_t enough = target.plan->tuning.busy_tiles;
   if (product.n <= 64 && tile_count(product, 128, 64) >= 4 * enough) {
     return shared_tile(128, 64, 8, 8, 8);
@@ -301,7 +325,8 @@ MatmulTile whole_tile(const Product& product, const Target& target) {
   if (tile_count(product, 128, 128) >= 2 * enough && product.k >= kMinLargeDepth) {
     if (are_large) return shared_tile(128, 128, 8, 8, 8, product.holds_totals(sums.type));
     // Twice as many elements an invocation, if their totals need no registers.
-    const bool one_set = product.k <= sums.block || product.holds_totals(sums.type);
+    const bool may_be = !is_integer(product.type) || target.plan->tuning.large_integer_tiles;
+    const bool one_set = may_be && (product.k <= sums.block || product.holds_totals(sums.type));
     return one_set ? shared_tile(128, 128, 8, 8, 16, true) : shared_tile(128, 128, 8, 8, 8);
   }
   if (are_large && tile_count(product, 128, 64) >= enough && product.k >= kMinLargeDepth) {
@@ -311,6 +336,17 @@ MatmulTile whole_tile(const Product& product, const Target& target) {
                                                    : shared_tile(32, 32, 16, 4, 4);
 }
 
+// The tile, or the next smaller one that the device's workgroups hold.
+MatmulTile fitted(const Product& product, const Target& target, const MatmulTile& tile) {
+  if (!matmul_obstacle(product, target, tile)) return tile;
+  for (const MatmulTile& smaller : {shared_tile(128, 64, 8, 8, 8), shared_tile(64, 64, 8, 8, 4),
+                                    shared_tile(32, 32, 8, 4, 4)}) {
+    const bool is_smaller = smaller.rows * smaller.columns <= tile.rows * tile.columns;
+    if (is_smaller && !matmul_obstacle(product, target, smaller)) return smaller;
+  }
+  return tile;
+}
+
 }  // namespace
 
 // Several teams where the tiles are the smallest and still few.
@@ -318,17 +354,18 @@ MatmulTile choose_shared(const Product& product, const Target& target) {
   const uint64_t enough = target.plan->tuning.busy_tiles;
   if (const auto tile = split_tile(product, target)) return *tile;
   const bool is_packed = has_dots(product, target);
-  const MatmulTile tile = whole_tile(product, target);
-  if (is_packed && !matmul_obstacle(product, target, packed(tile))) return packed(tile);
-  if (tile.rows > 32) return tile;
+  const MatmulTile whole = fitted(product, target, whole_tile(product, target));
+  if (is_packed && !matmul_obstacle(product, target, packed(whole))) return packed(whole);
+  if (whole.rows > 32) return whole;
   const Accumulation sums = accumulation(product, target);
   for (auto [teams, depth] : {std::pair{4u, 16u}, {2u, 32u}, {2u, 16u}, {1u, 32u}}) {
-    const MatmulTile tile = with_teams(shared_tile(32, 32, depth, 4, 4), teams);
+    const uint32_t steps = target.plan->tuning.has_few_registers() ? whole.depth : depth;
+    const MatmulTile tile = with_teams(shared_tile(32, 32, steps, 4, 4), teams);
     const bool is_wanted = product.k > (teams / 2) * uint64_t{sums.block} &&
                            tile_count(product, 32, 32) * teams <= 6 * enough;
     if (is_wanted && !matmul_obstacle(product, target, tile)) return tile;
   }
-  return tile;
+  return whole;
 }
 
 const char* matmul_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "testing/driver/snapshots.h"
 
 namespace nxv::kernels {
@@ -271,6 +273,73 @@ TEST(MatmulChoice, ProductsOfF64) {
   EXPECT_EQ(chosen(1024), "shared_128_64_8_8_4");
   EXPECT_EQ(chosen(2048), "shared_128_128_8_8_8");
   EXPECT_EQ(chosen(8192), "shared_128_128_8_8_8");
+}
+
+// Sums take at most half of an invocation's registers, unless they are a single quad of quads; no
+// workgroup is larger than leaves it those.
+TEST(MatmulChoice, FewRegisters) {
+  int shared = 0, lines = 0;
+  for (const plan::Snapshot& device : nxv::testing::known_devices()) {
+    const plan::DevicePlan plan = plan::make_plan(device);
+    if (!plan.tuning.has_few_registers()) continue;
+    const Target target = make_target(plan);
+    for (const DType type : {DType::f32, DType::f16, DType::s32}) {
+      for (const auto& [m, n, k] : {std::array<uint64_t, 3>{4096, 4096, 4096},
+                                    {1024, 1024, 1024},
+                                    {1000, 1001, 999},
+                                    {64, 64, 100000},
+                                    {256, 512, 784},
+                                    {20, 20, 20},
+                                    {1, 8192, 2048},
+                                    {8192, 1, 2048}}) {
+        const Product p = product(type, m, n, k);
+        const MatmulTile tile = choose_matmul(p, target);
+        SCOPED_TRACE(device.name + ' ' + tile.name());
+        if (tile.kind == Kind::lines) {
+          ++lines;
+          EXPECT_LE(tile.threads(), plan.tuning.line_workgroup);
+        }
+        if (tile.kind != Kind::shared) continue;
+        ++shared;
+        const bool has_totals =
+            !tile.total_in_output && !tile.split && p.k > accumulation(p, target).block;
+        const uint32_t sums = tile.thread_rows * tile.thread_columns;
+        EXPECT_TRUE(sums == 16 || 2 * sums * (has_totals ? 2 : 1) <= plan.tuning.lane_registers);
+        EXPECT_LE(tile.depth, 8U);
+      }
+    }
+  }
+  EXPECT_GT(shared, 50);
+  EXPECT_GT(lines, 20);
+}
+
+// The least of shared memory that Vulkan promises is enough for tiles, and so is the least
+// workgroup.
+TEST(MatmulChoice, SmallWorkgroups) {
+  plan::DevicePlan plan = gpu_plan();
+  plan.shared_memory_bytes = 16384;
+  for (const uint32_t invocations : {1024, 256, 128}) {
+    plan.max_workgroup_invocations = invocations;
+    for (const DType type : {DType::f32, DType::f16, DType::f64, DType::s32}) {
+      for (const uint64_t n : {256, 512, 1024, 4096}) {
+        const Product p = product(type, n, n, n);
+        const MatmulTile tile = choose_matmul(p, make_target(plan));
+        EXPECT_EQ(tile.kind, Kind::shared) << n << ' ' << name(type);
+        EXPECT_EQ(matmul_obstacle(p, make_target(plan), tile), nullptr);
+      }
+    }
+  }
+}
+
+// Two instructions for a product and its sum have more to keep.
+TEST(MatmulChoice, LargeTilesOfIntegers) {
+  const Product integers = product(DType::s32, 4096, 4096, 4096);
+  const auto chosen = [&](const plan::Snapshot& device) {
+    const plan::DevicePlan plan = plan::make_plan(device);
+    return choose_matmul(integers, make_target(plan)).thread_columns;
+  };
+  EXPECT_EQ(chosen(nxv::testing::h200()), 16U);
+  EXPECT_EQ(chosen(nxv::testing::rdna3()), 8U);
 }
 
 // Of one token: weights as they are, and transposed; keys and values of eight heads.

@@ -36,6 +36,7 @@ struct ReductionLayout {
   Choice<bool> aligned = false;    // rows start at multiples of four elements
   uint32_t rows_per_word = 1;      // of the output: an invocation owns whole words
   Choice<bool> unrolled = false;   // whole blocks without a loop: many loads under way at once
+  Choice<bool> rolled = false;     // its loops stay loops: what they load would take registers
   Choice<bool> gathers = false;    // the teams of a workgroup share the blocks of a row
   Choice<bool> one_block = false;  // of each row
   uint32_t short_columns = 0;      // that a short row has at most; 0: rows may be longer

@@ -123,6 +123,9 @@ class StageChoice {
     layout_.unrolled = tuning_.holds_rows &&
                        std::max(layout_.lanes, layout_.column) == kFoldAccumulators &&
                        !layout_.from_partials && unrolls(region_, kMaxUnrolledCost);
+    layout_.rolled =
+        tuning_.has_few_registers() &&
+        (layout_.from_partials || all_accumulator_bytes(region_, target_) > sizeof(uint32_t));
     layout_.in_turn = !is_short && !layout_.from_partials &&
                       is_heavy(region_, Level::element, plan_) &&
                       iterations_of_row(region_, layout_, columns) <= plan_.max_loop_iterations;

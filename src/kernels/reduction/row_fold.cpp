@@ -272,11 +272,11 @@ Accumulator RowFold::fold_accumulator(Value row, Value start, Value end) {
     const Value in_block = start % kFoldBlock / kGroup;
     return fold_.load(frame_.partials_in(), block * kFoldAccumulators + in_block);
   }
-  if (layout_.from_partials && layout_.lanes == kFoldAccumulators) {
+  if (layout_.from_partials && layout_.lanes == kFoldAccumulators && !layout_.rolled) {
     return take_partials(fold_.identity(), row, start, end, kFoldBlock / kFoldStride);
   }
   const auto sum = fold_.variables(fold_.identity());
-  b_.for_range(start, end, b_.u32(kFoldStride), [&](Value column) {
+  const auto fold_group = [&](Value column) {
     Accumulator a = Fold::read(sum);
     if (layout_.from_partials) {
       a = take_partials(a, row, column, end, 1);
@@ -301,7 +301,9 @@ Accumulator RowFold::fold_accumulator(Value row, Value start, Value end) {
       emitter_.forget(Level::element);
     }
     Fold::write(sum, a);
-  });
+  };
+  b_.for_range(start, end, b_.u32(kFoldStride), fold_group,
+               layout_.rolled ? ir::Unrolling::never : ir::Unrolling::allowed);
   return Fold::read(sum);
 }
 

@@ -13,6 +13,7 @@ namespace {
 constexpr uint32_t kMergeItems = 16;    // of an invocation at most
 constexpr uint64_t kSerialTile = 8192;  // below the bound on loop iterations
 constexpr uint32_t kTileItems = 16;
+constexpr uint32_t kRegistersOfItem = 16;
 
 class SortLowering {
  public:
@@ -146,7 +147,8 @@ class SortLowering {
 SortLayout tile_radix_layout(const plan::DevicePlan& plan, SortLayout layout) {
   layout.workgroup = std::min(256u, std::bit_floor(plan.max_workgroup_invocations));
   layout.digit_bits = 4;
-  layout.items = kTileItems;
+  const uint32_t registers = plan.tuning.lane_registers;
+  layout.items = std::min(kTileItems, std::max(registers / kRegistersOfItem, 4u));
   while (tile_radix_bytes(layout) > plan.shared_memory_bytes) layout.workgroup /= 2;
   return layout;
 }
