@@ -52,6 +52,7 @@ std::string describe(Engine& engine) {
   line(out, "integer units right", yes(s.probes.integer_units_exact));
   line(out, "packed dot right", yes(s.probes.packed_dot_exact));
   line(out, "f64 rate to f32", s.probes.f64_rate);
+  for (const std::string& failure : engine.probe_failures()) line(out, "could not be run", failure);
   out << "Capabilities\n";
   for (const plan::CapabilityInfo& c : plan::capability_table())
     line(out, c.name, yes(p.has.*c.flag));

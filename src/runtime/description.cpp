@@ -277,7 +277,9 @@ ProgramDescription describe(Node& root, ProgramMaker& maker, bool code) {
   schedule::Structure graph;
   graph.read(roots);
   const auto items = schedule::make_schedule(graph.roots, maker.options_of_values());
-  const Program program = make_program(graph, items, maker.target(), maker.options().large_bytes);
+  const Program program = make_program(
+      graph, items, [&](const Region& region) { return maker.lowered(region); },
+      maker.options().large_bytes);
   std::vector<bool> is_supplied(program.values);
   for (const Program::Step& step : program.steps) {
     for (Position p : step.operands) is_supplied[p] = graph.nodes[p]->op == Op::constant;

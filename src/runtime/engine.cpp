@@ -71,7 +71,9 @@ std::shared_ptr<Engine> Engine::open(const EngineOptions& options) {
 Engine::Engine(const EngineOptions& options)
     : callers_may_sleep_(options.callers_may_sleep), device_(vulkan::Device::open(options.device)) {
   snapshot_ = device_->snapshot();
-  snapshot_.probes = run_probes(*device_);
+  ProbeReport report = run_probes(*device_);
+  snapshot_.probes = report.probes;
+  probe_failures_ = std::move(report.failures);
   plan_ = plan::make_plan(snapshot_, options.device.plan);
   // What checks or shows kernels wants them generated.
   if (!options.executor.ledger && !options.executor.dump) {

@@ -58,6 +58,8 @@ class Engine {
   const GraveyardRef& graveyard() const { return graveyard_; }
   const plan::Snapshot& snapshot() const { return snapshot_; }
   const plan::DevicePlan& plan() const { return plan_; }
+  // Probes that could not be run, and why: the plan does without what they would have allowed.
+  const std::vector<std::string>& probe_failures() const { return probe_failures_; }
 
   // Throws Error(device_lost) in a child that was forked: threads and locks are its parent's.
   void require_own_process() const;
@@ -184,6 +186,7 @@ class Engine {
   std::unique_ptr<vulkan::Device> device_;
   plan::Snapshot snapshot_;
   plan::DevicePlan plan_;
+  std::vector<std::string> probe_failures_;
   std::unique_ptr<Executor> executor_;
   PinWatch pins_;
   std::chrono::steady_clock::time_point cleaned_up_;

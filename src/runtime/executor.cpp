@@ -125,6 +125,18 @@ std::shared_ptr<const Program> Executor::find_or_make_program(std::span<Node* co
 }
 
 void Executor::evaluate(std::span<const NodeRef> nodes, Purpose purpose) {
+  try {
+    evaluate_once(nodes, purpose);
+  } catch (const Error&) {
+    // What was stored until then stays so. Nothing is overwritten before all kernels are there.
+    if (!maker_.gives_way()) throw;
+    programs_.clear();
+    kept_steps_ = 0;
+    evaluate(nodes, purpose);
+  }
+}
+
+void Executor::evaluate_once(std::span<const NodeRef> nodes, Purpose purpose) {
   std::vector<Node*> roots;
   for (const NodeRef& node : nodes) {
     node->throw_if_unreadable();

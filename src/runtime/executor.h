@@ -72,6 +72,7 @@ class Executor {
   vulkan::ShaderModule compile(const ir::Kernel& kernel) const { return maker_.compile(kernel); }
 
  private:
+  void evaluate_once(std::span<const NodeRef> nodes, Purpose purpose);
   std::shared_ptr<const Program> find_or_make_program(std::span<Node* const> roots,
                                                       Purpose purpose);
   const Program& program_of(const Function& function, std::span<const NodeRef> arguments,

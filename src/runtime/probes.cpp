@@ -123,19 +123,34 @@ class Prober {
  public:
   explicit Prober(vulkan::Device& device) : device_(device) {}
 
-  plan::Probes run() {
-    plan::Probes probes;
-    arithmetic(probes);
+  ProbeReport run() {
+    plan::Probes& probes = report_.probes;
+    attempt("arithmetic", [&] { arithmetic(probes); });
     if (device_.plan().has.f64) {
-      probes.f64_rate = f64_rate();
+      attempt("rate of f64", [&] { probes.f64_rate = f64_rate(); });
     }
     conversions(probes);
     matrix_units(probes);
     probes.done = true;
-    return probes;
+    return std::move(report_);
   }
 
  private:
+  // A driver that does not take a probe's kernel leaves the answer that is safe.
+  template <typename Part>
+  void attempt(const char* what, Part part) {
+    try {
+      part();
+    } catch (const Error& e) {
+      if (e.status() == Status::device_lost || e.status() == Status::alloc_failed) throw;
+      note(what, e);
+    }
+  }
+
+  void note(std::string_view what, const Error& e) {
+    report_.failures.push_back(std::string(what) + ": " + e.what());
+  }
+
   void dispatch(const vulkan::Pipeline& kernel, std::span<const vulkan::BlockRef> blocks,
                 uint32_t groups) {
     std::vector<uint64_t> addresses;
@@ -200,6 +215,7 @@ class Prober {
       return !finds_difference(kernel, uint32_t{1} << (32 - dropped));
     } catch (const Error& e) {
       if (e.status() == Status::device_lost) throw;
+      note("conversions to " + std::string(nxv::name(type)), e);
       return false;
     }
   }
@@ -264,6 +280,7 @@ class Prober {
       return check.is_right(answers);
     } catch (const Error& e) {
       if (e.status() == Status::device_lost) throw;
+      note("matrix units", e);
       return false;
     }
   }
@@ -334,10 +351,11 @@ class Prober {
   }
 
   vulkan::Device& device_;
+  ProbeReport report_;
 };
 
 }  // namespace
 
-plan::Probes run_probes(vulkan::Device& device) { return Prober(device).run(); }
+ProbeReport run_probes(vulkan::Device& device) { return Prober(device).run(); }
 
 }  // namespace nxv::runtime

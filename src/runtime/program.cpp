@@ -70,7 +70,7 @@ Program::Output make_output(const Region& region, size_t root, const kernels::Lo
   return output;
 }
 
-Program::Step make_kernels(const Region& region, const kernels::Target& target) {
+Program::Step make_kernels(const Region& region, const Lower& lower) {
   Program::Step step;
   for (const Operand& o : region.operands) {
     step.operands.push_back(o.node->scratch);
@@ -85,7 +85,7 @@ Program::Step make_kernels(const Region& region, const kernels::Target& target) 
       step.scalars.push_back({e.node->scratch, e.extra});
     }
   }
-  step.lowering = kernels::lower(region, target);
+  step.lowering = lower(region);
   for (size_t r = 0; r < region.roots.size(); ++r) {
     step.outputs.push_back(make_output(region, r, step.lowering));
   }
@@ -143,8 +143,7 @@ Program::Step make_alias(const schedule::Alias& alias) {
 }  // namespace
 
 Program make_program(const schedule::Structure& graph, const std::vector<schedule::Item>& schedule,
-                     const kernels::Target& target, int64_t large_bytes,
-                     std::span<const Position> kept) {
+                     const Lower& lower, int64_t large_bytes, std::span<const Position> kept) {
   const schedule::Positions positions(graph.nodes);
   Program program;
   program.values = graph.nodes.size();
@@ -153,7 +152,7 @@ Program make_program(const schedule::Structure& graph, const std::vector<schedul
   for (const schedule::Item& s : schedule) {
     program.steps.push_back(s.is_alias  ? make_alias(s.alias)
                             : s.control ? make_control(*s.control, results)
-                                        : make_kernels(s.region, target));
+                                        : make_kernels(s.region, lower));
     Program::Step& step = program.steps.back();
     step.number = static_cast<int>(program.steps.size());
     step.first_launch = program.launches;

@@ -114,10 +114,11 @@ struct Program {
   mutable bool has_kernels = false;
 };
 
+using Lower = std::function<kernels::Lowering(const Region&)>;
+
 // Everything but kernels and what belongs to a Function. The graph is the one that the schedule was
 // made of. What of `kept` is not overwritten.
 Program make_program(const schedule::Structure& graph, const std::vector<schedule::Item>& schedule,
-                     const kernels::Target& target, int64_t large_bytes,
-                     std::span<const Position> kept = {});
+                     const Lower& lower, int64_t large_bytes, std::span<const Position> kept = {});
 
 }  // namespace nxv::runtime

@@ -13,6 +13,7 @@
 #include "graph/substitute.h"
 #include "kernels/attention/attention_choice.h"
 #include "kernels/attention/attention_gradient.h"
+#include "plan/plainer.h"
 #include "runtime/module.h"
 #include "runtime/temporaries.h"
 #include "schedule/cost.h"
@@ -20,6 +21,9 @@
 
 namespace nxv::runtime {
 namespace {
+
+// Before the keys of kernels that stand in for others.
+constexpr std::string_view kPlainer = "plainer:";
 
 // Scalars of a Function's graph are the same in each call, but for arguments.
 void fill_in_scalars(Program& program, const schedule::Structure& graph) {
@@ -110,7 +114,12 @@ schedule::Options cuts_for(const plan::DevicePlan& plan, schedule::Options optio
 
 ProgramMaker::ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
                            const ExecutorOptions& options)
-    : device_(device), plan_(plan), target_(kernels::make_target(plan)), options_(options) {
+    : device_(device),
+      plan_(plan),
+      target_(kernels::make_target(plan)),
+      plainer_plan_(plan::plainer(plan)),
+      plainer_target_(kernels::make_target(plainer_plan_)),
+      options_(options) {
   options_.schedule = cuts_for(plan, options_.schedule);
   spirv_options_ = spirv_options(plan);
 }
@@ -139,11 +148,46 @@ const vulkan::Pipeline& ProgramMaker::request(const std::string& key, ir::Kernel
   return device_.kernels().request(key, [this, generate] { return compile(generate()); });
 }
 
+kernels::Lowering ProgramMaker::lowered(const Region& region) const {
+  kernels::Lowering first = kernels::lower(region, target_);
+  const bool is_refused =
+      !given_up_.empty() && std::any_of(first.launches.begin(), first.launches.end(),
+                                        [&](const auto& l) { return given_up_.contains(l.key); });
+  if (!is_refused) return first;
+  kernels::Lowering plainer = kernels::lower(region, plainer_target_);
+  for (kernels::Launch& launch : plainer.launches) launch.key.insert(0, kPlainer);
+  return plainer;
+}
+
+bool ProgramMaker::gives_way() {
+  const size_t before = given_up_.size();
+  for (const auto& [key, kernel] : kernels_) {
+    const bool is_plainer = key.starts_with(kPlainer);
+    if (!is_plainer && kernel->ready() && kernel->is_refused()) given_up_.insert(key);
+  }
+  return given_up_.size() > before;
+}
+
+void ProgramMaker::forget(const Function& function, const Numbers& known) {
+  if (!function.program) return;
+  auto& programs = *static_cast<Programs*>(function.program.get());
+  const auto made = programs.find(canonical(known));
+  if (made == programs.end() || made->second->has_kernels) return;
+  const std::shared_ptr<const Program> program = made->second;
+  programs.erase(made);
+  for (const Program::Step& step : program->steps) {
+    if (!step.control) continue;
+    for (const auto& [f, numbers] : calls_of(step)) forget(*f, numbers);
+  }
+}
+
 Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* const> roots,
                            const schedule::Options& cuts, std::span<const Position> kept) {
   ++schedules_;
   std::vector<schedule::Item> steps = schedule::make_schedule(roots, cuts);
-  Program program = make_program(graph, steps, target_, cuts.large_bytes, kept);
+  Program program = make_program(
+      graph, steps, [this](const Region& region) { return lowered(region); }, cuts.large_bytes,
+      kept);
   for (size_t i = 0; i < steps.size(); ++i) {
     Program::Step& step = program.steps[i];
     for (kernels::Launch& d : step.lowering.launches) {
@@ -245,7 +289,13 @@ const Program& ProgramMaker::of(const Function& function, const Numbers& known) 
   // Regions that kernels are generated of refer to nodes whose inputs an evaluation may drop: none
   // is under way any more when one kernel throws.
   each_kernel(program, [](const vulkan::Pipeline& kernel) { kernel.wait(); });
-  each_kernel(program, [](const vulkan::Pipeline& kernel) { kernel.get(); });
+  try {
+    each_kernel(program, [](const vulkan::Pipeline& kernel) { kernel.get(); });
+  } catch (const Error&) {
+    if (!gives_way()) throw;
+    forget(function, key);
+    return of(function, known);
+  }
   program.has_kernels = true;
   return program;
 }

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/counter.h"
 #include "kernels/kernel_ledger.h"
@@ -63,6 +64,11 @@ class ProgramMaker {
     options.supplied_elements = plan_.tuning.apart_elements;
     return options;
   }
+  // With plainer kernels in place of those that the driver refused.
+  kernels::Lowering lowered(const Region& region) const;
+  // Whether kernels have been refused, since it was last asked, that plainer ones can replace:
+  // programs are then to be made anew.
+  bool gives_way();
   const Counter& schedules() const { return schedules_; }
   // A kernel that belongs to no region.
   const vulkan::Pipeline& request(const std::string& key, ir::Kernel (*generate)());
@@ -72,6 +78,8 @@ class ProgramMaker {
  private:
   const Program& ask_for(const Function& function, const Numbers& known);
   Program make(const Function& function, const Numbers& known);
+  // Forgets programs that never ran, of the function and of those that it calls.
+  void forget(const Function& function, const Numbers& known);
   // Nodes for what a Function answers, fewer than it was written with.
   std::vector<NodeRef> rewritten(std::span<const NodeRef> values) const;
   const vulkan::Pipeline& request(const kernels::Launch& dispatch, const Region& region);
@@ -80,6 +88,9 @@ class ProgramMaker {
   const plan::DevicePlan& plan_;
   Profiler* profiler_ = nullptr;
   kernels::Target target_;
+  const plan::DevicePlan plainer_plan_;
+  kernels::Target plainer_target_;
+  std::unordered_set<std::string> given_up_;  // keys of kernels that were refused
   ExecutorOptions options_;
   spirv::Options spirv_options_;
   std::unordered_map<std::string, const vulkan::Pipeline*> kernels_;

@@ -125,8 +125,10 @@ VkPipeline KernelCache::Impl::create(const ShaderModule& m, bool& was_cached) co
       vk.CreateComputePipelines(context.device, driver.handle(), 1, &info, nullptr, &pipeline);
   vk.DestroyShaderModule(context.device, shader, nullptr);
   if (result < 0) {
-    throw Error(status_of(result),
-                "the driver could not compile kernel '" + m.name + "': " + result_name(result));
+    throw Error(status_of(result), "the driver could not compile kernel '" + m.name +
+                                       "': " + result_name(result) + " on " +
+                                       context.snapshot.name + " (" + context.snapshot.driver_name +
+                                       ' ' + context.snapshot.driver_info + ")");
   }
   constexpr VkPipelineCreationFeedbackFlags kHit =
       VK_PIPELINE_CREATION_FEEDBACK_VALID_BIT |
@@ -177,14 +179,17 @@ void KernelCache::Impl::compile(Pipeline& kernel, std::function<ShaderModule()> 
     if (closing) throw Error(Status::device_lost, "the device was closed before this was compiled");
     const ShaderModule m = module_of(kernel.key_, generate);
     kernel.name_ = m.name;
+    kernel.is_refused_ = true;  // by whatever throws from here on
     check_module(m, plan);
     kernel.push_bytes_ = m.push_bytes;
     kernel.parameter_bytes_ = m.parameter_bytes;
     kernel.local_size_ = m.local_size[0] * m.local_size[1] * m.local_size[2];
     kernel.texels_ = m.texels;
     finish(kernel, m);
+    kernel.is_refused_ = false;
     kernel.executables_ = executables_of(context, kernel.pipeline_);
   } catch (const Error& e) {
+    kernel.is_refused_ &= e.status() != Status::alloc_failed && e.status() != Status::device_lost;
     kernel.failure_ = {e.status(), e.what()};
   } catch (const std::exception& e) {
     kernel.failure_ = {Status::internal, std::string("generating a kernel failed: ") + e.what()};

@@ -56,6 +56,8 @@ class Pipeline {
   const Pipeline& get() const;
   // Waits; ok or what went wrong.
   const Failure& wait() const;
+  // Once ready: the device or its driver does not take the kernel, which another may replace.
+  bool is_refused() const { return is_refused_; }
 
   // What follows is valid once get() has returned.
   const std::string& name() const { return name_; }
@@ -75,6 +77,7 @@ class Pipeline {
   std::string key_;
   std::string name_;
   mutable Failure failure_;
+  bool is_refused_ = false;
   mutable std::function<void()> retry_;  // throws, or makes the pipeline; none where it is no use
   uint32_t push_bytes_ = 0;
   uint32_t parameter_bytes_ = 0;

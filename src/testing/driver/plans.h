@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "plan/device_plan.h"
+#include "plan/plainer.h"
 #include "testing/driver/snapshots.h"
 #include "testing/interpreter/interpreter.h"
 
@@ -50,7 +51,7 @@ inline AbsentDevice absent_device(std::string name, const plan::DevicePlan& plan
   return d;
 }
 
-// The first is a common GPU; each of the others differs in one way, but for the last two.
+// The first is a common GPU; each of the others differs in one way, but for the last three.
 inline std::vector<AbsentDevice> absent_devices() {
   std::vector<AbsentDevice> list;
   const auto add = [&](const char* name, bool is_alike, auto change) {
@@ -88,6 +89,7 @@ inline std::vector<AbsentDevice> absent_devices() {
     s.limits.shared_memory_bytes = 16384;
     s.limits.max_workgroup_count = {50, 50, 50};
   });
+  add("few registers", true, [](Snapshot& s) { s.vendor_id = 0x8086; });
   add("no int64", true, [](Snapshot& s) { s.features.int64 = false; });
   add("no f64", false, [](Snapshot& s) { s.features.f64 = false; });
   add("slow f64", false, [](Snapshot& s) { s.probes.f64_rate = 0; });
@@ -104,6 +106,7 @@ inline std::vector<AbsentDevice> absent_devices() {
     with_matrix_units(s);
     subgroups_of(64)(s);
   });
+  list.push_back(absent_device("plainer kernels", plan::plainer(discrete_plan()), true));
   list.push_back(absent_device("bare", bare_plan(), false));
   list.push_back(absent_device("cpu", cpu_plan(), false));
   return list;
