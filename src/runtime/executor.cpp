@@ -131,7 +131,6 @@ void Executor::evaluate(std::span<const NodeRef> nodes, Purpose purpose) {
     // What was stored until then stays so. Nothing is overwritten before all kernels are there.
     if (!maker_.gives_way()) throw;
     programs_.clear();
-    kept_steps_ = 0;
     evaluate(nodes, purpose);
   }
 }

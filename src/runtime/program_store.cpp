@@ -30,12 +30,7 @@ std::shared_ptr<const Program> ProgramStore::find(const Key& key) const {
 }
 
 void ProgramStore::keep(const Key& key, std::shared_ptr<const Program> program) {
-  if (steps_ + program->steps.size() > kMaxSteps) {
-    plain_.clear();
-    controlling_.clear();
-    holders_.clear();
-    steps_ = 0;
-  }
+  if (steps_ + program->steps.size() > kMaxSteps) clear();
   steps_ += program->steps.size();
   if (!has_control(*program)) {
     plain_.emplace(key, std::move(program));
@@ -45,6 +40,13 @@ void ProgramStore::keep(const Key& key, std::shared_ptr<const Program> program) 
   each_function(*program, [&](const FunctionRef& f) { holders_[f.get()]; });
   const Program& kept = *controlling_.emplace(key, std::move(program)).first->second;
   each_function(kept, [&](const FunctionRef& f) { ++holders_[f.get()]; });
+}
+
+void ProgramStore::clear() noexcept {
+  plain_.clear();
+  controlling_.clear();
+  holders_.clear();
+  steps_ = 0;
 }
 
 void ProgramStore::forget_unused() noexcept {

@@ -20,6 +20,8 @@ class ProgramStore {
   std::shared_ptr<const Program> find(const Key& key) const;
   // Keeps it. When there is too much, what was kept before goes.
   void keep(const Key& key, std::shared_ptr<const Program> program);
+  // Gives up all of them.
+  void clear() noexcept;
   // Gives up the programs of loops and branches that nobody can ask for again, since a function of
   // theirs belongs to nobody else; and with them what the functions captured.
   void forget_unused() noexcept;
