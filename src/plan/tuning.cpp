@@ -100,6 +100,7 @@ Tuning tuning_of(Profile profile, const Snapshot& device) {
     t.submit_work = uint64_t{1} << 30;
     t.submit_dispatches = 256;
   } else {
+    t.poll_microseconds = 1000;
     t.scatter_slots = uint64_t{1} << 23;
   }
   return t;

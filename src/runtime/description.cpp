@@ -275,7 +275,7 @@ ProgramDescription describe(Node& root, ProgramMaker& maker, bool code) {
   if (root.op == Op::data || !root.is_pending()) return d;
   Node* const roots[] = {&root};
   schedule::Structure graph;
-  graph.read(roots);
+  graph.read(roots, maker.target().plan->tuning.apart_elements);
   const auto items = schedule::make_schedule(graph.roots, maker.options_of_values());
   const Program program = make_program(
       graph, items, [&](const Region& region) { return maker.lowered(region); },

@@ -109,11 +109,16 @@ Failure Engine::closed_failure() const {
 
 bool Engine::accept(Request& request) {
   if (is_inherited() || vulkan::gate::is_ending_process()) return false;
-  const std::lock_guard lock(mutex_);
-  if (stop_) return false;
-  requests_.push_back(std::move(request));
-  backlog_.store(requests_.size(), std::memory_order_relaxed);
-  if (requests_.size() == 1) wake_.notify_one();
+  bool is_first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_) return false;
+    is_first = requests_.empty();
+    requests_.push_back(std::move(request));
+    backlog_.store(requests_.size(), std::memory_order_relaxed);
+  }
+  // Without the lock, which the thread that wakes would wait for.
+  if (is_first) wake_.notify_one();
   return true;
 }
 

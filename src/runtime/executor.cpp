@@ -110,10 +110,11 @@ Node& Executor::stored(Node& node) {
 std::shared_ptr<const Program> Executor::find_or_make_program(std::span<Node* const> roots,
                                                               Purpose purpose) {
   const InPhase scheduling(profiler_, Phase::schedule);
-  const bool has_signature = graph_.read(roots);
+  const int64_t few = target().plan->tuning.apart_elements;
+  const bool has_signature = graph_.read(roots, purpose == Purpose::depth ? 0 : few);
   graph_.signature.push_back(static_cast<uint64_t>(purpose));
   schedule::Options cuts = maker_.options_of_values();
-  if (purpose == Purpose::depth) cuts.apart_elements = target().plan->tuning.apart_elements;
+  if (purpose == Purpose::depth) cuts.apart_elements = few;
   const auto make = [&] {
     return std::make_shared<const Program>(maker_.make(graph_, graph_.roots, cuts));
   };

@@ -307,8 +307,10 @@ class Joiner {
     });
   }
 
-  // Whether an invocation owns whole words of every output.
+  // Whether an invocation owns whole words of every output. A team that stores the elements of a row
+  // has no others, but a single row has its word for itself.
   static bool store_whole_words(const Region& region) {
+    const bool has_rows = region.root_level == Level::row || region.row_count == 1;
     int narrow = 0;  // bytes of an element
     for (const Root& root : region.roots) {
       const int bytes = storage_bytes(root.node->dtype);
@@ -319,7 +321,7 @@ class Joiner {
       if (bytes >= 4 || region.kind == RegionKind::pointwise || region.kind == RegionKind::matmul) {
         continue;
       }
-      if (region.root_level == Level::element || (narrow != 0 && narrow != bytes)) return false;
+      if (!has_rows || (narrow != 0 && narrow != bytes)) return false;
       narrow = bytes;
     }
     return true;

@@ -230,6 +230,18 @@ TEST_F(JointRoots, ElementsOfRowsJoinTheirFold) {
   EXPECT_EQ(roots({narrow, cast(narrow, DType::u8)}), (Counts{1, 1}));
 }
 
+// Of several rows, results that share a word belong to several invocations.
+TEST_F(JointRoots, NarrowResultOfASingleRowJoinsItsElements) {
+  const auto counts = [&](const Shape& shape) {
+    const NodeRef y = elementwise(Op::exp, {data(shape)});
+    const Axes last{static_cast<int64_t>(shape.size()) - 1};
+    return roots({y, reduce(Op::any, elementwise(Op::less, {y, number(1)}), last, false)});
+  };
+  EXPECT_EQ(counts({5}), Counts{2});
+  EXPECT_EQ(counts({1, 5}), Counts{2});
+  EXPECT_EQ(counts({2, 5}), (Counts{1, 1}));
+}
+
 // A root that a reduction needs whose result the other root needs, of all rows.
 TEST_F(JointRoots, RowsDoNotWaitForOtherRows) {
   const NodeRef x = data({64, 256});

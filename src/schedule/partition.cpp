@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "graph/attention.h"
 #include "graph/word_sums.h"
@@ -39,6 +40,7 @@ struct Growing {
   // Values it reads that are not inside (yet); of no interest where they are stored anyway.
   std::vector<const Node*> frontier;
   int ops = 0;
+  int round_start = 0, round = 0;  // ops at the last value that was all it needed, and between two
 };
 
 // The input must lie in memory as its shape says.
@@ -95,6 +97,7 @@ class Partitioner {
 
  private:
   std::vector<Entry>& entries() { return result_.entries; }
+  const std::vector<Entry>& entries() const { return result_.entries; }
 
   // Postorder without recursion: chains may be long.
   void collect(std::span<Node* const> roots) {
@@ -257,8 +260,8 @@ class Partitioner {
          is_worth_a_kernel(node, reader.path))) {
       return start_region(i, SplitReason::repeated);
     }
-    if (!fits(reader.cut, node)) {
-      const bool ops = growing_[reader.cut].ops >= kMaxRegionOps;
+    if (!fits(reader.cut, node) || ends_rounds(i, growing_[reader.cut])) {
+      const bool ops = growing_[reader.cut].ops >= kMaxRegionOps || has_buffers(reader.cut, node);
       return start_region(i, ops ? SplitReason::too_many_ops : SplitReason::too_many_buffers);
     }
     inline_into(i, reader.cut, reader.path);
@@ -365,8 +368,33 @@ class Partitioner {
   }
 
   bool fits(int region, const Node& node) const {
+    return growing_[region].ops < kMaxRegionOps && has_buffers(region, node);
+  }
+
+  // Rounds of a loop that are written out, each of which begins with the value that the one before
+  // it made: whether there is no room for another one as long as the last two. A cut in its midst
+  // would store several values, by kernels of a few operations.
+  bool ends_rounds(int i, Growing& region) const {
+    const Node& node = *entries()[i].node;
+    const bool begins = entries()[i].readers > 1 &&
+                        std::all_of(region.frontier.begin(), region.frontier.end(),
+                                    [&](const Node* n) { return n == &node || is_at_hand(*n); });
+    if (!begins) return false;
+    const int round = region.ops - std::exchange(region.round_start, region.ops);
+    return std::exchange(region.round, round) == round && region.ops + round > kMaxRegionOps;
+  }
+
+  // A value or a number, or a view of one.
+  static bool is_at_hand(const Node& node) {
+    const Node* n = &node;
+    while (info(n->op).fusion == Fusion::view && n->inputs.size() == 1 && !is_value(*n)) {
+      n = n->inputs[0].get();
+    }
+    return is_value(*n) || info(n->op).fusion == Fusion::generator;
+  }
+
+  bool has_buffers(int region, const Node& node) const {
     const Growing& growing = growing_[region];
-    if (growing.ops >= kMaxRegionOps) return false;
     size_t buffers = growing.frontier.size();
     if (std::find(growing.frontier.begin(), growing.frontier.end(), &node) !=
         growing.frontier.end()) {

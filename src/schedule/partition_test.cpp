@@ -162,6 +162,25 @@ TEST_F(Schedules, CheapValuesAreComputedAgain) {
   EXPECT_EQ(list[1].region.operands.size(), 2u);
 }
 
+// Of a loop that was written out: no cut in the midst of a round, where several values would be
+// stored, some of them by kernels of their own.
+TEST_F(Schedules, RoundsThatAreAlikeStayWhole) {
+  const NodeRef half = broadcast(number(0.5), {10}, {});
+  NodeRef x = data({10});
+  for (int i = 0; i < 100; ++i) {
+    x = add(elementwise(Op::multiply, {elementwise(Op::sin, {x}), half}), x);
+  }
+  const auto list = steps(x);
+  EXPECT_EQ(list.size(), 5u);  // 21 rounds each
+  for (const Item& s : list) EXPECT_EQ(s.region.operands.size(), 1u);
+  // A single value in which all comes together is no round.
+  NodeRef y = data({10});
+  for (int i = 0; i < 40; ++i) y = elementwise(Op::sin, {y});
+  y = elementwise(Op::multiply, {y, y});
+  for (int i = 0; i < 10; ++i) y = elementwise(Op::sin, {y});
+  EXPECT_EQ(steps(y).size(), 1u);
+}
+
 TEST_F(Schedules, RegionsStayBelowTheirCaps) {
   NodeRef x = data({10});
   for (int i = 0; i < 300; ++i) x = elementwise(Op::sin, {x});

@@ -8,6 +8,9 @@
 namespace nxv::schedule {
 namespace {
 
+// Instructions of a mathematical function, by the op table.
+constexpr int kFunction = 25;
+
 class Writer {
  public:
   explicit Writer(std::vector<uint64_t>& out) : out_(out) {}
@@ -71,18 +74,55 @@ void Structure::keep_what_is_read_again() {
       const Fusion fusion = info(input->op).fusion;
       const bool is_computed =
           fusion == Fusion::pointwise || fusion == Fusion::reduction || fusion == Fusion::gather;
-      if (!is_computed || is_boundary(*input) || !input->was_computed) continue;
-      if (std::find(roots.begin(), roots.end(), input.get()) == roots.end()) {
-        roots.push_back(input.get());
-      }
+      if (is_computed && !is_boundary(*input) && input->was_computed) keep(input.get());
     }
   }
 }
 
-bool Structure::read(std::span<Node* const> asked_for) {
+void Structure::keep(Node* node) {
+  if (std::find(roots.begin(), roots.end(), node) == roots.end()) roots.push_back(node);
+}
+
+// First: none of the kind, that is not stored anyway, is among what they are computed from.
+void Structure::keep_first_shared(int64_t few) {
+  struct Seen {
+    int readers = 0;
+    bool takes_function = false, has_shared = false;  // it or what it is computed from
+  };
+  std::vector<Seen> seen(nodes.size());
+  for (Node* node : nodes) {
+    if (is_boundary(*node)) continue;
+    for (auto input = node->inputs.begin(); input != node->inputs.end(); ++input) {
+      const auto same = [&](const NodeRef& other) { return other.get() == input->get(); };
+      if (std::none_of(node->inputs.begin(), input, same)) ++seen[(*input)->scratch].readers;
+    }
+  }
+  const size_t asked = roots.size();
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    Node& node = *nodes[i];
+    if (is_boundary(node)) continue;
+    const bool is_pointwise = info(node.op).fusion == Fusion::pointwise;
+    seen[i].takes_function = is_pointwise && info(node.op).cost >= kFunction;
+    for (const NodeRef& input : node.inputs) {
+      const Seen& of = seen[input->scratch];
+      seen[i].takes_function |= is_pointwise && of.takes_function;
+      seen[i].has_shared |= of.has_shared;
+    }
+    if (std::find(roots.begin(), roots.begin() + asked, &node) != roots.begin() + asked) {
+      seen[i].has_shared = false;
+    } else if (seen[i].takes_function && seen[i].readers > 1 && node.count > 1 &&
+               node.count <= few) {
+      if (!seen[i].has_shared) keep(&node);
+      seen[i].has_shared = true;
+    }
+  }
+}
+
+bool Structure::read(std::span<Node* const> asked_for, int64_t few) {
   collect(asked_for);
   roots.assign(asked_for.begin(), asked_for.end());
   keep_what_is_read_again();
+  if (few > 0 && asked_for.size() == 1 && asked_for[0]->count == 1) keep_first_shared(few);
   signature.clear();
   Writer w(signature);
   for (Node* n : nodes) {

@@ -14,23 +14,29 @@ struct Structure {
   // The pending nodes below the roots and the stored ones that they read, inputs before their
   // readers.
   std::vector<Node*> nodes;
-  // Those that were asked for, then those that an earlier evaluation computed and that this one, in
-  // which something new reads them, would compute again: they are stored now.
+  // Those that were asked for, then those that are stored beside: what an earlier evaluation
+  // computed and this one, in which something new reads it, would compute again; and, where a
+  // number is asked for, the first values of few elements that several operations read and that
+  // take a function such as exp. The number may be the condition of a loop and they the state, from
+  // which the next round then starts as this one did.
   std::vector<Node*> roots;
   // Equal for graphs of equal structure alone.
   std::vector<uint64_t> signature;
 
-  // Fills all; they keep their capacity. False when the graph has what a signature cannot say.
-  // Throws the failure of a failed or deallocated node that a root depends on.
-  bool read(std::span<Node* const> asked_for);
-  bool read(Node& root) {
+  // Fills all; they keep their capacity. `few`: elements, at most, of what costs nothing to store
+  // beside. False when the graph has what a signature cannot say. Throws the failure of a failed or
+  // deallocated node that a root depends on.
+  bool read(std::span<Node* const> asked_for, int64_t few = 0);
+  bool read(Node& root, int64_t few = 0) {
     Node* const node = &root;
-    return read(std::span(&node, 1));
+    return read(std::span(&node, 1), few);
   }
 
  private:
   void collect(std::span<Node* const> asked_for);
+  void keep(Node* node);
   void keep_what_is_read_again();
+  void keep_first_shared(int64_t few);
   std::vector<std::pair<Node*, size_t>> stack_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "schedule/fixture_test.h"
@@ -85,6 +86,43 @@ TEST_F(Structures, ConsumedInputsAreNoStoredOnes) {
     ADD_FAILURE() << "nothing was thrown";
   } catch (const Error& e) {
     EXPECT_EQ(e.status(), Status::internal);
+  }
+}
+
+// w := w - d(w) until no d is large: whichever of them is stored in a round, the next one begins
+// like it.
+TEST_F(Structures, RoundsOfAnIterationAreAlikeWhereTheyStart) {
+  const auto large = [&](const NodeRef& w, const NodeRef& d) {
+    return reduce(Op::any, elementwise(Op::greater, {elementwise(Op::abs, {d}), w}), Axes{0},
+                  false);
+  };
+  const auto step = [&](const NodeRef& w) {
+    const NodeRef e = elementwise(Op::exp, {w});
+    return elementwise(Op::divide, {elementwise(Op::multiply, {w, e}), add(e, number(1))});
+  };
+  const NodeRef start = elementwise(Op::log, {data({5})}), d = step(start);
+  const NodeRef asked = large(start, d);
+  Structure s;
+  s.read(*asked, 5);
+  // What its exp would give is computed from it.
+  EXPECT_EQ(s.roots, (std::vector<Node*>{asked.get(), start.get()}));
+  s.read(*asked, 4);
+  EXPECT_EQ(s.roots, std::vector<Node*>{asked.get()});
+  // Not where more than a number is asked for.
+  s.read(*elementwise(Op::subtract, {start, d}), 5);
+  EXPECT_EQ(s.roots.size(), 1u);
+  // Nor what takes no function: it costs less to compute again than to have a kernel that stores
+  // it.
+  const NodeRef sum = add(data({5}), data({5}));
+  const NodeRef cheap = large(sum, add(sum, sum));
+  s.read(*cheap, 5);
+  EXPECT_EQ(s.roots, std::vector<Node*>{cheap.get()});
+
+  for (const NodeRef& node : {start, d}) node->was_computed = true;
+  const NodeRef next = elementwise(Op::subtract, {start, d}), again = large(next, step(next));
+  s.read(*again, 5);
+  for (const NodeRef& node : {start, d, next}) {
+    EXPECT_NE(std::find(s.roots.begin(), s.roots.end(), node.get()), s.roots.end());
   }
 }
 

@@ -1,5 +1,6 @@
 // Kernels over rows on whatever device is there: by teams of the device's subgroups, by invocations
 // that meet in shared memory, and as on a CPU, they give the same bits.
+#include <algorithm>
 #include <random>
 
 #include "testing/driver/engine_fixture.h"
@@ -50,6 +51,43 @@ TEST(RowKernels, SameBitsHoweverLanesMeet) {
     const auto want = results(*alone, shape);
     EXPECT_EQ(results(*teams, shape), want);
     EXPECT_EQ(results(*meeting, shape), want);
+  }
+}
+
+// Words of narrow results, whose rows are not a multiple of four, and a single row with its
+// elements.
+TEST(RowKernels, NarrowResultsBesideWideOnes) {
+  for (const auto& disable :
+       {std::vector<std::string>{},
+        std::vector<std::string>{"subgroup_shuffle", "subgroup_arithmetic"}}) {
+    for (const plan::Profile profile : {plan::Profile::cpu, plan::Profile::discrete}) {
+      const auto engine = opened(profile, disable);
+      if (!engine) GTEST_SKIP() << "no Vulkan device here";
+      for (const Shape& shape : {Shape{1, 5}, Shape{1, 64}, Shape{1, 1000}, Shape{6, 70}}) {
+        SCOPED_TRACE(to_string(shape));
+        const std::vector<float> x = normal(element_count(shape));
+        const NodeRef y =
+            elementwise(Op::multiply, {tensor(*engine, shape, x), tensor<float>(*engine, {}, {2})});
+        const NodeRef most = reduce(Op::reduce_max, y, Axes{1}, false);
+        const NodeRef are_low = elementwise(Op::less, {y, tensor<float>(*engine, {}, {5})});
+        const NodeRef low = reduce(Op::all, are_low, Axes{1}, false);
+        engine->evaluate({y, most, low, are_low});
+        const auto columns = static_cast<size_t>(shape[1]);
+        const auto ys = elements<float>(*engine, y), mosts = elements<float>(*engine, most);
+        const auto lows = elements<uint8_t>(*engine, low);
+        const auto each = elements<uint8_t>(*engine, are_low);
+        for (size_t row = 0; row < mosts.size(); ++row) {
+          const auto begin = x.begin() + static_cast<std::ptrdiff_t>(row * columns);
+          const float top = 2 * *std::max_element(begin, begin + shape[1]);
+          EXPECT_EQ(mosts[row], top);
+          EXPECT_EQ(lows[row], top < 5 ? 1 : 0);
+        }
+        for (size_t i = 0; i < x.size(); ++i) {
+          EXPECT_EQ(ys[i], 2 * x[i]);
+          EXPECT_EQ(each[i], ys[i] < 5 ? 1 : 0);
+        }
+      }
+    }
   }
 }
 

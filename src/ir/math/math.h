@@ -1,8 +1,8 @@
 // The mathematical functions of KernelIR, emitted for f32 and f64.
 //
 // Every function takes any argument, returns IEEE special values (NaN, infinities, signed zeros;
-// domain errors give NaN; pow and atan2 as in C99) and contains no loop, and branches only where
-// MathOptions::branches says that they pay.
+// domain errors give NaN; pow and atan2 as in C99). There are branches, and loops in them, only
+// where MathOptions::branches says that they pay.
 //
 // Accuracy: f32 results are computed in f64 and rounded once where the device has f64 (<= 0.51
 // ULP), else in pairs of f32 (<= 1 ULP; <= 2 for pow, tan and the tail of erfc). erf_inv of f32 is
@@ -11,6 +11,9 @@
 // kept where the device keeps them and may flush elsewhere. Arguments that f32 does not hold, large
 // integers, are the business of whole.h.
 #pragma once
+
+#include <span>
+#include <vector>
 
 #include "ir/builder.h"
 
@@ -39,6 +42,11 @@ Value sigmoid(Value x, const MathOptions& options);
 Value sin(Value x, const MathOptions& options);
 Value cos(Value x, const MathOptions& options);
 Value tan(Value x, const MathOptions& options);
+// Of several numbers, with one branch around what few of them need: for f32 where this says so. The
+// bits are the same.
+bool shares_branches(Type type, const MathOptions& options);
+std::vector<Value> sin(std::span<const Value> xs, const MathOptions& options);
+std::vector<Value> cos(std::span<const Value> xs, const MathOptions& options);
 Value sinh(Value x, const MathOptions& options);
 Value cosh(Value x, const MathOptions& options);
 Value tanh(Value x, const MathOptions& options);

@@ -5,6 +5,7 @@
 #include "ir/math/coefficients.h"
 #include "ir/math/kernels.h"
 #include "ir/math/two_over_pi.h"
+#include "ir/ops/pick.h"
 
 namespace nxv::ir::math {
 namespace {
@@ -37,30 +38,60 @@ struct Reduced {
 
 // Of 0 <= x <= 2^20, an f32, in f64, minus the nearest multiple of pi/2 by Cody and Waite:
 // multiples of the first part of pi/2 are exact, and the second is known to 2^-79. The multiple
-// stands in the low bits of a sum that is rounded to an integer.
+// stands in the low bits of a sum that is rounded to an integer; no such x is so near to the middle
+// between two that it mattered whether the product is rounded before.
 QuadrantAngle reduce_moderate(Value x, const Arithmetic& arithmetic) {
   Builder& b = x.builder();
   constexpr double kRounder = 0x1.8p52;
   const Value wide = widen(x, arithmetic);
-  const Value rounded = wide * (2 / std::numbers::pi) + kRounder;
+  const Value rounded = b.fma(wide, like(wide, 2 / std::numbers::pi), like(wide, kRounder));
   const Value k = rounded - kRounder;
   const Value near = b.fma(k, like(wide, -0x1.921fb5p0), wide);
   return {low_word(rounded), {arithmetic, b.fma(k, like(wide, -0x1.110b4611a6263p-26), near)}};
 }
 
+// Of the magnitudes of f32, by f64, where a branch pays around what few of them need. They share
+// it, and its code.
+std::vector<QuadrantAngle> reduce_each(std::span<const Value> xs, const Arithmetic& arithmetic) {
+  Builder& b = xs[0].builder();
+  std::vector<Value> magnitudes, are_large;
+  std::vector<std::pair<Var, Var>> reduced;  // quadrant, angle
+  Value any;
+  for (const Value& x : xs) {
+    const Value magnitude = magnitudes.emplace_back(b.unary(Opcode::abs, x));
+    const QuadrantAngle moderate = reduce_moderate(magnitude, arithmetic);
+    reduced.emplace_back(b.var(moderate.quadrant), b.var(moderate.angle.hi));
+    const Value is_large = are_large.emplace_back(magnitude > 0x1p20);
+    any = any.exists() ? any | is_large : is_large;
+  }
+  const auto reduce_large = [&](Value lane) {
+    const QuadrantAngle large = reduce_by_half_pi(pick(magnitudes, lane), arithmetic);
+    for (size_t i = 0; i < xs.size(); ++i) {
+      const auto& [quadrant, angle] = reduced[i];
+      const Value is_this = are_large[i] & (lane == static_cast<uint32_t>(i));
+      quadrant.set(b.select(is_this, large.quadrant, quadrant.get()));
+      angle.set(b.select(is_this, large.angle.hi, angle.get()));
+    }
+  };
+  b.if_(any, [&] {
+    if (xs.size() == 1) return reduce_large(b.u32(0));
+    const auto count = static_cast<uint32_t>(xs.size());
+    b.for_range(b.u32(0), b.u32(count), b.u32(1), reduce_large, Unrolling::never);
+  });
+  std::vector<QuadrantAngle> all;
+  for (const auto& [quadrant, angle] : reduced) {
+    all.push_back({quadrant.get(), {arithmetic, angle.get()}});
+  }
+  return all;
+}
+
 Reduced reduce(Value x, const Arithmetic& arithmetic) {
   Builder& b = x.builder();
-  const Value magnitude = b.unary(Opcode::abs, x);
   if (arithmetic.branches && arithmetic.carrier == Carrier::f64 && x.type() == kF32) {
-    const QuadrantAngle moderate = reduce_moderate(magnitude, arithmetic);
-    const Var quadrant = b.var(moderate.quadrant), angle = b.var(moderate.angle.hi);
-    b.if_(magnitude > 0x1p20, [&] {
-      const QuadrantAngle large = reduce_by_half_pi(magnitude, arithmetic);
-      quadrant.set(large.quadrant);
-      angle.set(large.angle.hi);
-    });
-    return {quadrant.get(), {arithmetic, angle.get()}, x < 0};
+    const QuadrantAngle reduced = reduce_each(std::span(&x, 1), arithmetic)[0];
+    return {reduced.quadrant, reduced.angle, x < 0};
   }
+  const Value magnitude = b.unary(Opcode::abs, x);
   const QuadrantAngle reduced = reduce_by_half_pi(magnitude, arithmetic);
   const Value small = magnitude < 0.75;
   const Extended direct{arithmetic, widen(magnitude, arithmetic)};
@@ -169,13 +200,61 @@ SinCos sin_cos_of_small(Value x, const Arithmetic& arithmetic) {
   return sin_cos_of_small({arithmetic, x});
 }
 
+namespace {
+
+// Of f32 by f64, with the sign in the uppermost bit of a word. What is tiny stays as it is where
+// conversions keep subnormals: it differs from its sine by less than half a unit.
+Value finish(Value magnitude, Value sign, Value x) {
+  Builder& b = x.builder();
+  const Value result = b.bitcast(narrow(magnitude, kF32), kU32) ^ (sign & 0x80000000u);
+  const Value finite = b.unary(Opcode::abs, x) < infinity(b, kF32);
+  return b.select(finite, b.bitcast(result, kF32), nan(b, kF32));
+}
+
+Value finish_sine(const QuadrantAngle& r, Value x, const MathOptions& options) {
+  Builder& b = x.builder();
+  const Value s = sin_kernel(r.angle).value(), c = cos_kernel(r.angle).value();
+  const Value sign = (r.quadrant << 30) ^ b.bitcast(x, kU32);
+  const Value result = finish(b.select(odd(r.quadrant), c, s), sign, x);
+  if (options.subnormals_preserved) return result;
+  return b.select(is_tiny(x, r.angle.arithmetic), x, result);
+}
+
+Value finish_cosine(const QuadrantAngle& r, Value x) {
+  Builder& b = x.builder();
+  const Value s = sin_kernel(r.angle).value(), c = cos_kernel(r.angle).value();
+  return finish(b.select(odd(r.quadrant), s, c), (r.quadrant + 1u) << 30, x);
+}
+
+}  // namespace
+
+bool shares_branches(Type type, const MathOptions& options) {
+  return options.branches && type == kF32 && Arithmetic(type, options).carrier == Carrier::f64;
+}
+
+std::vector<Value> sin(std::span<const Value> xs, const MathOptions& options) {
+  const std::vector<QuadrantAngle> reduced = reduce_each(xs, Arithmetic(kF32, options));
+  std::vector<Value> all;
+  for (size_t i = 0; i < xs.size(); ++i) all.push_back(finish_sine(reduced[i], xs[i], options));
+  return all;
+}
+
+std::vector<Value> cos(std::span<const Value> xs, const MathOptions& options) {
+  const std::vector<QuadrantAngle> reduced = reduce_each(xs, Arithmetic(kF32, options));
+  std::vector<Value> all;
+  for (size_t i = 0; i < xs.size(); ++i) all.push_back(finish_cosine(reduced[i], xs[i]));
+  return all;
+}
+
 Value sin(Value x, const MathOptions& options) {
+  if (shares_branches(x.type(), options)) return sin(std::span(&x, 1), options)[0];
   const Arithmetic arithmetic(x.type(), options);
   const Value result = finish(sine(reduce(x, arithmetic)), x);
   return x.builder().select(is_tiny(x, arithmetic), x, result);
 }
 
 Value cos(Value x, const MathOptions& options) {
+  if (shares_branches(x.type(), options)) return cos(std::span(&x, 1), options)[0];
   return finish(cosine(reduce(x, Arithmetic(x.type(), options))), x);
 }
 

@@ -119,4 +119,18 @@ Number emit(Op op, DType out, std::span<const Number> args, const EmitContext& c
   return Emitter(op, out, args, context).emit();
 }
 
+std::vector<Number> emit_together(Op op, DType out, std::span<const Number> elements,
+                                  const math::MathOptions& math) {
+  const bool is_float = elements[0].dtype == DType::f32 && out == DType::f32;
+  if ((op != Op::sin && op != Op::cos) || !is_float || !math::shares_branches(kF32, math))
+    return {};
+  std::vector<Value> xs;
+  for (const Number& x : elements) xs.push_back(x.re);
+  std::vector<Number> results;
+  for (const Value& y : op == Op::sin ? math::sin(xs, math) : math::cos(xs, math)) {
+    results.push_back({out, y, {}});
+  }
+  return results;
+}
+
 }  // namespace nxv::ir

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "ir/ops/number.h"
 #include "ops/op_table.h"
@@ -19,5 +20,9 @@ struct EmitContext {
 // `op` of `args` as a number of type `out`. Throws Error(unsupported) for a type that Nx does not
 // define the operation for.
 Number emit(Op op, DType out, std::span<const Number> args, const EmitContext& context);
+
+// The same of several elements that share branches; empty where they would not.
+std::vector<Number> emit_together(Op op, DType out, std::span<const Number> elements,
+                                  const math::MathOptions& math);
 
 }  // namespace nxv::ir

@@ -197,6 +197,10 @@ void RegionEmitter::make(int id, const Points& points) {
       }
       break;
     case ExprKind::compute:
+      if (e.args[1] < 0 && values_[e.args[0]].size() > 1) {
+        result = ir::emit_together(e.op, e.dtype, values_[e.args[0]], math_);
+        if (!result.empty()) break;
+      }
       for (int lane = 0; lane < lane_count(e.level, points); ++lane) {
         std::vector<Number> args;
         bool uniform = true;  // operands that serve every lane give a result that does

@@ -101,12 +101,18 @@ class ReductionKernel {
     }
     // Of narrow results, which are equally wide.
     std::vector<std::pair<size_t, ir::Var>> packed;
-    for (size_t r = 0; r < region_.roots.size(); ++r) {
+    each_root_of(region_, Level::row, [&](size_t r, int) {
       if (is_narrow(r)) packed.emplace_back(r, b_.var(b_.u32(0)));
-    }
+    });
     const uint32_t width = 32 / per_word;
-    b_.for_range(b_.u32(0), b_.u32(per_word), b_.u32(1), [&](Value i) {
-      const Value row = b_.binary(Opcode::min, unit * per_word + i, words_[&Words::rows] - 1u);
+    const Value first = unit * per_word;
+    // Those that there are; where units go the same way, the last one once more beyond the end.
+    const Value rows = words_[&Words::rows];
+    const Value most = b_.u32(per_word);
+    const Value end = layout_.meets() ? most : b_.binary(Opcode::min, most, rows - first);
+    b_.for_range(b_.u32(0), end, b_.u32(1), [&](Value i) {
+      Value row = first + i;
+      if (layout_.meets()) row = b_.binary(Opcode::min, row, rows - 1u);
       finish_row(row, [&](size_t r, Value at, const Number& x) {
         if (!is_narrow(r)) return store_element(emitter_.output(r), at, x);
         const ir::Var& bits = std::find_if(packed.begin(), packed.end(), [&](const auto& p) {

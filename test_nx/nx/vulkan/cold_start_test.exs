@@ -61,11 +61,11 @@ defmodule Nx.Vulkan.ColdStartTest do
     w
   end
 
-  for {name, compiler, most} <- [{"compiled", Nx.Vulkan, 4}, {"evaluated", Nx.Defn.Evaluator, 5}] do
+  for {name, compiler, most} <- [{"compiled", Nx.Vulkan, 3}, {"evaluated", Nx.Defn.Evaluator, 3}] do
     test "an iteration until it converges, #{name}" do
       x = Nx.tensor([0.5, 1.0, 10.0])
       {count, w} = compiled(fn -> run(&lambert_w/1, [x], unquote(compiler)) end)
-      assert count <= unquote(most)
+      assert count <= if(cpu?(), do: unquote(most), else: 5)
       assert_in_delta Enum.at(w, 1), 0.567143, 1.0e-5
     end
   end

@@ -98,22 +98,24 @@ defmodule Nx.Vulkan.Compiler.Program do
   engine, of the type and shape that the tensor declares.
   """
   @spec references(t, [Nx.Tensor.t()]) :: [reference] | nil
-  def references(%__MODULE__{engine: engine}, arguments), do: references(arguments, engine, [])
+  def references(%__MODULE__{engine: engine}, arguments),
+    do: references(arguments, engine, node())
 
-  defp references([%T{data: %Backend{engine: engine} = data} = t | arguments], engine, refs) do
-    %T{type: type, shape: shape} = t
-
-    case data do
-      %Backend{ref: ref, type: stored, shape: ^shape} when node(ref) == node() ->
-        if stored == Node.type(type), do: references(arguments, engine, [ref | refs])
-
-      _ ->
-        nil
+  # Of the shape that is stored, and on this node.
+  defp references(
+         [%T{shape: shape, data: %Backend{shape: shape} = data} = t | arguments],
+         engine,
+         here
+       )
+       when data.engine == engine and node(data.ref) == here do
+    if data.type == Node.type(t.type) do
+      refs = references(arguments, engine, here)
+      refs && [data.ref | refs]
     end
   end
 
-  defp references([_ | _], _engine, _refs), do: nil
-  defp references([], _engine, refs), do: Enum.reverse(refs)
+  defp references([_ | _], _engine, _here), do: nil
+  defp references([], _engine, _here), do: []
 
   @doc """
   Starts a call with the values of these arguments; answers without waiting for the results, but for
