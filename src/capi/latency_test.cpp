@@ -21,6 +21,7 @@
 
 #if !defined(_WIN32)
 #include <sys/resource.h>
+#include <time.h>
 #endif
 
 namespace {
@@ -121,14 +122,17 @@ class Latency : public CApi {
 // other programs that have the processor.
 struct Usage {
   long waits = 0;
-  std::chrono::microseconds computed{};
+  std::chrono::nanoseconds computed{};
 };
 Usage usage() {
 #if defined(RUSAGE_THREAD)
   rusage u{};
   getrusage(RUSAGE_THREAD, &u);
-  return {u.ru_nvcsw, std::chrono::seconds(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-                          std::chrono::microseconds(u.ru_utime.tv_usec + u.ru_stime.tv_usec)};
+  // What it says of time may be in steps of milliseconds.
+  timespec computed{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &computed);
+  return {u.ru_nvcsw,
+          std::chrono::seconds(computed.tv_sec) + std::chrono::nanoseconds(computed.tv_nsec)};
 #else
   static long calls = 0;
   return {++calls, {}};
