@@ -39,8 +39,8 @@ void Structure::collect(std::span<Node* const> asked_for) {
   const auto visit = [&](Node* n) {
     if (n->scratch >= 0) return;
     n->throw_if_unreadable();
-    n->scratch = kVisiting;
     stack_.emplace_back(n, 0);
+    n->scratch = kVisiting;
   };
   try {
     for (Node* root : asked_for) {
@@ -81,6 +81,7 @@ void Structure::keep_what_is_read_again() {
 
 bool Structure::read(std::span<Node* const> asked_for) {
   collect(asked_for);
+  const Positions positions(nodes);
   roots.assign(asked_for.begin(), asked_for.end());
   keep_what_is_read_again();
   signature.clear();
@@ -96,7 +97,6 @@ bool Structure::read(std::span<Node* const> asked_for) {
     for (const NodeRef& input : n->inputs) w.number(input->scratch);
   }
   for (Node* root : roots) w.number(root->scratch);
-  for (Node* n : nodes) n->scratch = -1;
   return w.is_complete;
 }
 
