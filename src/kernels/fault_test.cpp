@@ -38,7 +38,7 @@ Failure failure(InterpretedDevice& device, const NodeRef& node) {
   try {
     device.evaluate(node);
   } catch (const Error& e) {
-    return {e.status(), e.what()};
+    return failure_of(e);
   }
   return {};
 }

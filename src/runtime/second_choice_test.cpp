@@ -129,7 +129,7 @@ TEST(SecondChoice, ErrorsNameKernelDeviceAndDriver) {
   EXPECT_EQ(answer.failure.status, Status::internal);
   const plan::Snapshot& device = engine->snapshot();
   for (const std::string& name : {std::string("'row_program'"), device.name, device.driver_info}) {
-    EXPECT_NE(answer.failure.message.find(name), std::string::npos) << answer.failure.message;
+    EXPECT_NE(answer.failure.message.str().find(name), std::string::npos) << answer.failure.message;
   }
 }
 
