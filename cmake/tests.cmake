@@ -73,3 +73,7 @@ if(NOT NXV_SANITIZE)
 endif()
 
 add_subdirectory(${PROJECT_SOURCE_DIR}/test/exits ${PROJECT_BINARY_DIR}/test/exits)
+# It needs fork and GNU's way of linking.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  add_subdirectory(${PROJECT_SOURCE_DIR}/test/faults ${PROJECT_BINARY_DIR}/test/faults)
+endif()

@@ -9,6 +9,7 @@
 #   calls graphs functions devices long
 #                                   the tests that are off by default, by what they draw
 #   fuzz                            each fuzzer for a minute; tools/fuzz.sh
+#   faults                          failures of the driver and of allocations, in every place
 #   definitions                     2000 random ones, compiled and evaluated; with Nx
 #   concurrency                     100 processes call definitions for a minute; with Nx
 #   conformance layers elixir stress
@@ -104,6 +105,7 @@ run calls disabled calls device 'RandomCall.DISABLED_Long*'
 run graphs disabled graphs device 'RandomGraph.DISABLED_Long*'
 run functions disabled functions device 'RandomFunction.DISABLED_Long*'
 run devices disabled devices kernels '*.DISABLED_Long*'
+run faults disabled faults faults '*.DISABLED_Long*'
 run long disabled long device '*.DISABLED_Long*:-RandomCall.*:RandomGraph.*:RandomFunction.*'
 if [[ -n $vectors ]]; then
   run conformance conformance

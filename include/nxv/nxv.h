@@ -61,7 +61,7 @@ typedef enum nxv_status {
   NXV_INVALID_ARGUMENT = 1, /* shape, type, axis or option that the operation does not accept */
   NXV_SIZE_MISMATCH = 2,    /* shapes or byte counts that do not belong together */
   NXV_EMPTY_TENSOR = 3,     /* a dimension of zero */
-  NXV_ALLOC_FAILED = 4,     /* device memory or the budget is exhausted; the device stays usable */
+  NXV_ALLOC_FAILED = 4,     /* no memory of device, budget or host; the device stays usable */
   NXV_DEVICE_LOST = 5,      /* the engine is dead; its tensors answer this; open another */
   NXV_NO_DEVICE = 6,        /* no Vulkan loader, or no device above the floor */
   NXV_UNSUPPORTED = 7,      /* the device lacks a capability, named in the message */

@@ -5,8 +5,12 @@
 // (Failure) and raised at the next read.
 #pragma once
 
+#include <cstddef>
+#include <memory>
+#include <ostream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace nxv {
 
@@ -37,11 +41,37 @@ class Error : public std::runtime_error {
   Status status_;
 };
 
-// An error kept as a value: what a failed node or a failed queue holds.
+// A text that is copied without allocating: who is told of a failure may have no memory.
+class Message {
+ public:
+  Message() noexcept = default;
+  Message(const std::string& text) : text_(std::make_shared<const std::string>(text)) {}
+  template <size_t N>
+  Message(const char (&literal)[N]) noexcept : literal_(literal) {}
+
+  const char* c_str() const noexcept { return text_ ? text_->c_str() : literal_; }
+  operator std::string_view() const noexcept { return c_str(); }
+  std::string str() const { return c_str(); }
+  friend bool operator==(const Message& a, std::string_view b) { return std::string_view(a) == b; }
+  friend std::ostream& operator<<(std::ostream& out, const Message& m) { return out << m.c_str(); }
+
+ private:
+  std::shared_ptr<const std::string> text_;
+  const char* literal_ = "";
+};
+
+// An error kept as a value: what a failed node or a failed queue holds. Copying it does not throw.
 struct Failure {
   Status status = Status::ok;
-  std::string message;
+  Message message;
   explicit operator bool() const noexcept { return status != Status::ok; }
 };
+
+// Throws it.
+[[noreturn]] void throw_failure(const Failure& failure);
+// What an exception says. Without memory for its text it keeps the status.
+Failure failure_of(const std::exception& e) noexcept;
+// Of the exception that is being handled, whatever it is.
+Failure current_failure() noexcept;
 
 }  // namespace nxv

@@ -4,6 +4,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/error.h"
+
 #if defined(_WIN32)
 #include <thread>
 #else
@@ -18,8 +20,13 @@ struct Thread::State {
   std::thread thread;
 };
 
-Thread::Thread(const char*, std::function<void()> body)
-    : state_(std::make_unique<State>(State{std::thread(std::move(body))})) {}
+Thread::Thread(const char*, std::function<void()> body) : state_(std::make_unique<State>()) {
+  try {
+    state_->thread = std::thread(std::move(body));
+  } catch (const std::system_error& e) {
+    throw Error(Status::alloc_failed, std::string("no thread can be started: ") + e.what());
+  }
+}
 
 void Thread::join() {
   state_->thread.join();
@@ -56,7 +63,8 @@ Thread::Thread(const char* name, std::function<void()> body) : state_(std::make_
   pthread_attr_destroy(&attributes);
   if (error != 0) {
     state_.reset();
-    throw std::system_error(error, std::generic_category(), "cannot start a thread");
+    throw Error(Status::alloc_failed,
+                "no thread can be started: " + std::generic_category().message(error));
   }
 }
 
@@ -83,7 +91,11 @@ Thread& Thread::operator=(Thread&& other) noexcept {
 
 ThreadPool::ThreadPool(const char* name, int threads) {
   threads_.reserve(static_cast<size_t>(threads));
-  for (int i = 0; i < threads; ++i) threads_.emplace_back(name, [this] { run(); });
+  try {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back(name, [this] { run(); });
+  } catch (...) {
+    if (threads_.empty()) throw;
+  }
 }
 
 ThreadPool::~ThreadPool() {

@@ -14,7 +14,8 @@ namespace nxv {
 
 inline constexpr size_t kThreadStackBytes = size_t{8} << 20;
 
-// Joins on destruction. An exception that leaves `body` terminates, as with std::thread.
+// Joins on destruction. An exception that leaves `body` terminates, as with std::thread. Throws
+// Error(alloc_failed) where the system starts no more threads.
 class Thread {
  public:
   Thread() noexcept;
@@ -31,8 +32,8 @@ class Thread {
   std::unique_ptr<State> state_;
 };
 
-// A fixed set of threads that run jobs in the order of submission. Jobs must not throw. The
-// destructor runs what was submitted and joins.
+// A fixed set of threads that run jobs in the order of submission; fewer where the system has no
+// more. Jobs must not throw. The destructor runs what was submitted and joins.
 class ThreadPool {
  public:
   ThreadPool(const char* name, int threads);
@@ -41,6 +42,7 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return static_cast<int>(threads_.size()); }
+  // Throws only without memory, and has then not taken the job.
   void submit(std::function<void()> job);
   // Returns when every job submitted so far has run.
   void wait_idle();

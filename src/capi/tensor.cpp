@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstring>
 #include <future>
+#include <memory>
 
 #include "capi/handles.h"
 
@@ -15,17 +17,7 @@ using nxv::capi::wrap;
 
 namespace {
 
-// Hands elements to `use` in the host layout.
-template <typename Use>
-void with_host_form(DType type, std::span<const std::byte> stored, Use use) {
-  if (nxv::bits(type) >= 8) return use(stored);
-  std::vector<std::byte> packed(
-      static_cast<size_t>(nxv::packed_bytes(type, static_cast<int64_t>(stored.size()))));
-  nxv::pack_elements(type, stored.data(), static_cast<int64_t>(stored.size()), packed.data());
-  use(std::span<const std::byte>(packed));
-}
-
-// Calls release when it goes, unless it was given away.
+// Calls release when it goes, unless somebody else does.
 class ReleaseOnce {
  public:
   ReleaseOnce(nxv_release_fn release, void* context) : release_(release), context_(context) {}
@@ -35,14 +27,15 @@ class ReleaseOnce {
     const nxv::capi::InCallback scope;
     if (release_ != nullptr) release_(context_);
   }
-  nxv::runtime::Release give() {
-    const nxv_release_fn release = std::exchange(release_, nullptr);
-    return [release, context = context_] {
+  // Does what this does. None if there is nothing to be called.
+  nxv::runtime::Release callback() const {
+    if (release_ == nullptr) return nullptr;
+    return [release = release_, context = context_] {
       const nxv::capi::InCallback scope;
       release(context);
     };
   }
-  explicit operator bool() const { return release_ != nullptr; }
+  void give_up() { release_ = nullptr; }
 
  private:
   nxv_release_fn release_;
@@ -129,8 +122,8 @@ nxv_status nxv_from_host(nxv_engine* engine, nxv_dtype type, int rank, const int
     }
     require(data, "data");
     const std::span bytes(static_cast<const std::byte*>(data), size);
-    NodeRef node = of->upload(t, std::move(shape), bytes,
-                              owner ? owner.give() : nxv::runtime::Release(), nxv::bits(t) < 8);
+    NodeRef node = of->upload(t, std::move(shape), bytes, owner.callback(), nxv::bits(t) < 8);
+    owner.give_up();  // the engine has called it, or will
     *out = wrap(of, std::move(node));
   });
 }
@@ -141,17 +134,20 @@ nxv_status nxv_read_async(nxv_tensor* tensor, int64_t limit, nxv_read_fn done,
     require(tensor, "tensor");
     if (done == nullptr) throw Error(Status::invalid_argument, "done is NULL");
     const DType type = tensor->dtype;
+    const int64_t count = limit < 0 ? tensor->count : std::min(limit, tensor->count);
+    const auto bytes = static_cast<size_t>(nxv::packed_bytes(type, count));
+    // The host layout, where that differs: an answer needs no more memory.
+    std::shared_ptr<std::byte[]> packed;
+    if (nxv::bits(type) < 8) packed = std::make_shared_for_overwrite<std::byte[]>(bytes);
     tensor->engine->read(tensor->node(), limit,
                          [=](const Failure& failure, std::span<const std::byte> stored) {
                            const nxv::capi::InCallback scope;
                            if (failure) {
-                             done(context, static_cast<nxv_status>(failure.status), nullptr, 0,
-                                  failure.message.c_str());
-                             return;
+                             const auto status = static_cast<nxv_status>(failure.status);
+                             return done(context, status, nullptr, 0, failure.message.c_str());
                            }
-                           with_host_form(type, stored, [&](std::span<const std::byte> host) {
-                             done(context, NXV_OK, host.data(), host.size(), "");
-                           });
+                           if (packed) nxv::pack_elements(type, stored.data(), count, packed.get());
+                           done(context, NXV_OK, packed ? packed.get() : stored.data(), bytes, "");
                          });
   });
 }
@@ -168,17 +164,16 @@ nxv_status nxv_read(nxv_tensor* tensor, void* data, size_t size) noexcept {
                                              " bytes, the buffer " + std::to_string(size));
     }
     std::promise<Failure> finished;
-    tensor->engine->read(tensor->node(), -1,
-                         [&](const Failure& failure, std::span<const std::byte> stored) {
-                           if (!failure) {
-                             with_host_form(type, stored, [&](std::span<const std::byte> host) {
-                               std::memcpy(data, host.data(), host.size());
-                             });
-                           }
-                           finished.set_value(failure);
-                         });
-    if (const Failure failure = finished.get_future().get())
-      throw Error(failure.status, failure.message);
+    tensor->engine->read(
+        tensor->node(), -1, [&](const Failure& failure, std::span<const std::byte> stored) {
+          if (!failure && nxv::bits(type) < 8) {
+            nxv::pack_elements(type, stored.data(), tensor->count, static_cast<std::byte*>(data));
+          } else if (!failure) {
+            std::memcpy(data, stored.data(), size);
+          }
+          finished.set_value(failure);
+        });
+    if (const Failure failure = finished.get_future().get()) throw_failure(failure);
   });
 }
 
@@ -203,8 +198,7 @@ nxv_status nxv_wait(nxv_tensor* tensor) noexcept {
     std::promise<Failure> finished;
     tensor->engine->evaluate(tensor->node(),
                              [&](const Failure& failure) { finished.set_value(failure); });
-    if (const Failure failure = finished.get_future().get())
-      throw Error(failure.status, failure.message);
+    if (const Failure failure = finished.get_future().get()) throw_failure(failure);
   });
 }
 

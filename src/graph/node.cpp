@@ -86,7 +86,7 @@ void Node::set_stored(std::shared_ptr<Storage> storage) {
   state_.store(State::stored, std::memory_order_release);
 }
 
-void Node::set_failed(Failure failure) {
+void Node::set_failed(Failure failure) noexcept {
   failure_ = std::move(failure);
   state_.store(State::failed, std::memory_order_release);
   storage_.reset();
@@ -98,7 +98,7 @@ void Node::set_consumed() noexcept {
 }
 
 void Node::throw_if_unreadable() const {
-  if (state() == State::failed) throw Error(failure_.status, failure_.message);
+  if (state() == State::failed) throw_failure(failure_);
   if (state() == State::consumed) {
     throw Error(Status::internal, "a value of type " + std::string(name(dtype)) + to_string(shape) +
                                       " was read after an evaluation had taken its storage");

@@ -217,7 +217,7 @@ class Node {
   State state() const noexcept { return state_.load(std::memory_order_acquire); }
   // Engine's thread only.
   void set_stored(std::shared_ptr<Storage> storage);
-  void set_failed(Failure failure);
+  void set_failed(Failure failure) noexcept;
   void set_consumed() noexcept;
   // Valid once stored; engine's thread only.
   const std::shared_ptr<Storage>& storage() const noexcept { return storage_; }

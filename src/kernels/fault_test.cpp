@@ -64,12 +64,12 @@ std::string check(const Device& device, Op op, const FaultReader& reader, const 
   const Failure found = failure(*device.kernels, reader.build(matrix(op, m, bad)));
   const std::string place = element(reader.is_row ? bad / m.columns : bad);
   const bool is_right = found.status == status_of(info(op).fault) &&
-                        found.message.find(reason(info(op).fault)) == 0 &&
-                        found.message.find(place) != std::string::npos;
+                        found.message.str().find(reason(info(op).fault)) == 0 &&
+                        found.message.str().find(place) != std::string::npos;
   if (is_right) return {};
   return device.name + ": " + std::string(name(op)) + " read by " + reader.name + ", " +
          std::to_string(m.rows) + " x " + std::to_string(m.columns) + (m.turned ? " turned" : "") +
-         ", element " + std::to_string(bad) + ": \"" + found.message + "\"";
+         ", element " + std::to_string(bad) + ": \"" + found.message.str() + "\"";
 }
 
 std::string check_good(const Device& device, Op op, const FaultReader& reader, const Matrix& m) {
@@ -208,7 +208,7 @@ TEST(Faults, NameTheFirstElementThatNeedsTheirs) {
             // Nothing needs it. What a view leaves out may be computed all the same.
             EXPECT_TRUE(!found || found.status == status_of(info(op).fault));
           } else {
-            EXPECT_NE(found.message.find(element(first)), std::string::npos) << found.message;
+            EXPECT_NE(found.message.str().find(element(first)), std::string::npos) << found.message;
           }
         }
       }
@@ -224,7 +224,9 @@ TEST(Faults, OfValuesThatServeMany) {
     const NodeRef x = iota(owner, DType::s32, {5, 7}, 1);
     const NodeRef rows = faulty(owner, Op::quotient, {5, 1}, 3);
     const NodeRef all = faulty(owner, Op::quotient, {}, 0);
-    const auto place = [&](const NodeRef& node) { return failure(*device.kernels, node).message; };
+    const auto place = [&](const NodeRef& node) {
+      return failure(*device.kernels, node).message.str();
+    };
     const auto centred = [&](const NodeRef& y) {
       return elementwise(Op::subtract, {y, reduce(Op::reduce_max, y, Axes{1}, true)});
     };
@@ -296,8 +298,8 @@ TEST(Faults, TheFirstPlaceDecidesBetweenCauses) {
       SCOPED_TRACE(device.name + ", " + std::string(name(c.op)) + " at " + std::to_string(c.place));
       const Failure found = failure(*device.kernels, four_causes(c.wrong));
       EXPECT_EQ(found.status, status_of(info(c.op).fault));
-      EXPECT_EQ(found.message.find(reason(info(c.op).fault)), 0U) << found.message;
-      EXPECT_NE(found.message.find(element(c.place)), std::string::npos) << found.message;
+      EXPECT_EQ(found.message.str().find(reason(info(c.op).fault)), 0U) << found.message;
+      EXPECT_NE(found.message.str().find(element(c.place)), std::string::npos) << found.message;
       const NodeRef sum = reduce(Op::sum, reshape(four_causes(c.wrong), {3, 10}), Axes{1}, false);
       EXPECT_EQ(failure(*device.kernels, sum).status != Status::ok, true);
     }
@@ -339,10 +341,10 @@ TEST(Faults, AFunctionsAreToldApart) {
       EXPECT_FALSE(failure(*device.kernels, call(-1, 0, {7, 2}, type)));
       const Failure zero = failure(*device.kernels, call(9, 0, {7, 2}, type));
       EXPECT_EQ(zero.status, Status::arithmetic);
-      EXPECT_NE(zero.message.find(element(4)), std::string::npos) << zero.message;
+      EXPECT_NE(zero.message.str().find(element(4)), std::string::npos) << zero.message;
       const Failure shift = failure(*device.kernels, call(9, -2, {7, 2}, type));
       EXPECT_EQ(shift.status, Status::negative_shift);
-      EXPECT_NE(shift.message.find(element(0)), std::string::npos) << shift.message;
+      EXPECT_NE(shift.message.str().find(element(0)), std::string::npos) << shift.message;
     }
   }
 }

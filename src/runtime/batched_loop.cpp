@@ -32,8 +32,8 @@ class States {
   ~States() { clear(); }
 
   void add(std::vector<StorageRef> state) {
-    for (const StorageRef& element : state) ++element->kept;
     states_.push_back(std::move(state));
+    for (const StorageRef& element : states_.back()) ++element->kept;
   }
   const std::vector<StorageRef>& operator[](size_t round) const { return states_[round]; }
   // That of a round after which none was run; keeps no other.
@@ -81,7 +81,7 @@ void Executor::check_faults(DeviceStorage& storage) {
     std::vector<std::byte> bytes(slot->bytes());
     device_.transfers().download(slot->block, 0, bytes);
     const Failure fault = slot->judge(bytes.data());
-    if (fault) throw Error(fault.status, fault.message);
+    if (fault) throw_failure(fault);
   }
   storage.faults = nullptr;
 }

@@ -35,14 +35,18 @@ std::vector<std::byte> unpack(DType type, int64_t count, std::span<const std::by
   return stored;
 }
 
-}  // namespace
-
-Failure Engine::failure_of(const std::exception& e) {
-  if (const auto* error = dynamic_cast<const Error*>(&e)) return {error->status(), error->what()};
-  if (dynamic_cast<const std::bad_alloc*>(&e))
-    return {Status::alloc_failed, "host memory is exhausted"};
-  return {Status::internal, e.what()};
+// What is tried again soon where there was no memory for it. A queue that has failed keeps its
+// failure and answers every later request with it.
+template <typename Work>
+void try_to(Work work) noexcept {
+  try {
+    work();
+  } catch (const std::exception&) {
+    // Nobody waits for this.
+  }
 }
+
+}  // namespace
 
 EngineOptions EngineOptions::from_environment() {
   EngineOptions options;
@@ -103,18 +107,20 @@ void Engine::require_own_process() const {
   }
 }
 
-Failure Engine::closed_failure() const {
+Failure Engine::closed_failure() noexcept {
   return {Status::device_lost, "the engine was closed; open another one"};
 }
 
 bool Engine::accept(Request& request) {
   if (is_inherited() || vulkan::gate::is_ending_process()) return false;
+  Requests one(1);
   bool is_first = false;
   {
     const std::lock_guard lock(mutex_);
     if (stop_) return false;
     is_first = requests_.empty();
-    requests_.push_back(std::move(request));
+    one.front() = std::move(request);
+    requests_.splice(requests_.end(), one);
     backlog_.store(requests_.size(), std::memory_order_relaxed);
   }
   // Without the lock, which the thread that wakes would wait for.
@@ -132,8 +138,7 @@ void Engine::post(Request request) {
 }
 
 void Engine::take_requests() {
-  std::move(requests_.begin(), requests_.end(), std::back_inserter(due_));
-  requests_.clear();
+  due_.splice(due_.end(), requests_);
   backlog_.store(0, std::memory_order_relaxed);
 }
 
@@ -151,22 +156,21 @@ void Engine::loop() {
     while (!due_.empty()) {
       // What a request was the last to hold makes room for the next one.
       graveyard_->drain();
-      Request request = std::move(due_.front());
-      due_.pop_front();
+      Requests one;
+      one.splice(one.end(), due_, due_.begin());
       passed_over_ = 0;
       executor_->forget_what_waits();
-      process(request);
+      process(one);
     }
-    if (was_asked_to_release_ || std::chrono::steady_clock::now() - cleaned_up_ >= kCleanUp) {
-      clean_up();
-    } else {
-      graveyard_->drain();
-    }
-    try {
+    graveyard_->drain();
+    try_to([this] {
+      if (was_asked_to_release_ || std::chrono::steady_clock::now() - cleaned_up_ >= kCleanUp) {
+        clean_up();
+      }
+    });
+    try_to([this] {
       if (!device_->queue().failure()) executor_->keep_pace();
-    } catch (const Error&) {
-      // The queue keeps its failure and answers every later request with it.
-    }
+    });
     if (stopping) {
       const std::lock_guard lock(mutex_);
       if (requests_.empty()) break;
@@ -185,15 +189,16 @@ void Engine::loop() {
   executor_.reset();
 }
 
-void Engine::process(Request& request) {
+void Engine::process(Requests& one) {
+  Request& request = one.front();
   try {
     if (request.task) return request.task(*executor_, *device_);
     if (request.release) return store(request);
     if (request.function) {
-      if (!invoke(request)) waiting_.push_back(std::move(request));
+      if (!invoke(request)) waiting_.splice(waiting_.end(), one);
       return;
     }
-    if (lost_) throw Error(lost_.status, lost_.message);
+    if (lost_) throw_failure(lost_);
     invoke_waiting();
     with_room([&] { executor_->evaluate(request.nodes, request.purpose); });
     answer(request);
@@ -214,14 +219,14 @@ void Engine::answer(Request& request) {
   device_->queue().on_complete(epoch, std::move(request.evaluated));
 }
 
-void Engine::fail(Request& request, const Failure& failure) {
+void Engine::fail(Request& request, const Failure& failure) noexcept {
   for (const NodeRef& result : request.results) result->set_failed(failure);
   if (request.read) request.read(failure, {});
   if (request.evaluated) request.evaluated(failure);
 }
 
 // A lost device answers everything from then on, also if only one call noticed.
-Failure Engine::note(Failure failure) {
+Failure Engine::note(Failure failure) noexcept {
   if (failure.status == Status::device_lost && !lost_) lost_ = failure;
   return failure;
 }
@@ -235,7 +240,7 @@ bool Engine::invoke(Request& request) {
   // Arguments that nothing else refers to may have been written over.
   const auto is_intact = [&] { return are_readable(request.nodes); };
   try {
-    if (lost_) throw Error(lost_.status, lost_.message);
+    if (lost_) throw_failure(lost_);
     with_room([&] { executor_->call(*request.function, request.nodes, request.results); },
               is_intact);
   } catch (const std::exception& e) {
@@ -253,16 +258,22 @@ void Engine::invoke_waiting() {
   while (!waiting_.empty() && invoke(waiting_.front())) waiting_.pop_front();
 }
 
+// The last ones first: those before them may have what they were called with.
 void Engine::forget_unwanted() {
-  std::erase_if(waiting_, [](const Request& call) {
-    return std::none_of(call.results.begin(), call.results.end(),
-                        [](const NodeRef& result) { return result->references() > 1; });
-  });
+  for (auto call = waiting_.end(); call != waiting_.begin();) {
+    --call;
+    const bool is_wanted =
+        std::any_of(call->results.begin(), call->results.end(),
+                    [](const NodeRef& result) { return result->references() > 1; });
+    if (is_wanted) continue;
+    call = waiting_.erase(call);
+    graveyard_->drain();
+  }
 }
 
 void Engine::store(Request& request) {
   try {
-    if (lost_) throw Error(lost_.status, lost_.message);
+    if (lost_) throw_failure(lost_);
     with_room([&] { upload(request); });
   } catch (const std::exception& e) {
     request.nodes[0]->set_failed(note(failure_of(e)));
@@ -325,6 +336,17 @@ void Engine::begin_read(Request& request) {
     std::vector<std::pair<FaultSlotRef, vulkan::Readback>> faults;
     ReadDone done;
     uint64_t bytes = 0;
+
+    Failure first_fault() const noexcept {
+      for (const auto& [slot, read] : faults) {
+        if (const Failure found = slot->judge(read.bytes)) return found;
+      }
+      return {};
+    }
+    void answer(const Failure& failure) const {
+      const Failure found = failure ? failure : first_fault();
+      done(found, found ? std::span<const std::byte>() : std::span(value.bytes, bytes));
+    }
   };
   auto pending = std::make_shared<Pending>();
   pending->bytes = static_cast<uint64_t>(count * storage_bytes(node.dtype));
@@ -337,15 +359,14 @@ void Engine::begin_read(Request& request) {
       epoch = std::max(epoch, pending->faults.back().second.epoch);
     }
   }
+  vulkan::Completion answer = [pending](const Failure& failure) { pending->answer(failure); };
   pending->done = std::move(request.read);
-  device_->queue().on_complete(epoch, [pending](const Failure& failure) {
-    if (failure) return pending->done(failure, {});
-    for (const auto& [slot, read] : pending->faults) {
-      const Failure found = slot->judge(read.bytes);
-      if (found) return pending->done(found, {});
-    }
-    pending->done({}, {pending->value.bytes, pending->bytes});
-  });
+  try {
+    device_->queue().on_complete(epoch, std::move(answer));
+  } catch (...) {
+    request.read = std::move(pending->done);  // for whoever answers the failure
+    throw;
+  }
 }
 
 NodeRef Engine::upload(DType type, Shape shape, std::span<const std::byte> bytes, Release release,
@@ -437,7 +458,7 @@ void Engine::call(const std::function<void(Executor&, vulkan::Device&)>& task) {
       result.set_value(std::current_exception());
     }
   };
-  if (!accept(request)) throw Error(Status::device_lost, closed_failure().message);
+  if (!accept(request)) throw_failure(closed_failure());
   if (const std::exception_ptr error = result.get_future().get()) std::rethrow_exception(error);
 }
 
@@ -445,7 +466,7 @@ void Engine::release(NodeRef node) {
   Request request;
   request.nodes = {std::move(node)};  // goes with the request
   request.task = [this](Executor&, vulkan::Device&) { was_asked_to_release_ = true; };
-  if (!accept(request)) throw Error(Status::device_lost, closed_failure().message);
+  if (!accept(request)) throw_failure(closed_failure());
 }
 
 void Engine::trim() {
@@ -466,13 +487,13 @@ void Engine::trim() {
 
 vulkan::MemoryStats Engine::memory() {
   const std::lock_guard lock(counters_mutex_);
-  if (closed_) throw Error(Status::device_lost, closed_failure().message);
+  if (closed_) throw_failure(closed_failure());
   return device_->memory().stats();
 }
 
 Counters Engine::counters() {
   const std::lock_guard lock(counters_mutex_);
-  if (closed_) throw Error(Status::device_lost, closed_failure().message);
+  if (closed_) throw_failure(closed_failure());
   const vulkan::Queue::Stats queue = device_->queue().stats();
   const vulkan::KernelStats kernels = device_->kernels().stats();
   const RecorderStats& recorded = executor_->stats();

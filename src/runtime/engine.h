@@ -9,8 +9,8 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -66,7 +66,7 @@ class Engine {
 
   // A value of host bytes in device layout or, when `is_packed`, in the host layout, where elements
   // of 2 and 4 bits share bytes. Up to kSmall bytes are copied, more are read on the engine's
-  // thread, which then calls `release`.
+  // thread, which then calls `release`. It is not called when this throws.
   NodeRef upload(DType type, Shape shape, std::span<const std::byte> bytes, Release release,
                  bool is_packed = false);
   static constexpr size_t kSmall = 64 << 10;
@@ -78,7 +78,8 @@ class Engine {
   // Whether so many requests wait that those who make more should wait a little.
   bool is_behind() const;
 
-  // The first `count` elements. `done` is called exactly once, perhaps before this returns.
+  // The first `count` elements. `done` is called exactly once, perhaps before this returns; not
+  // when this throws, for want of memory.
   void read(const NodeRef& node, int64_t count, ReadDone done);
   // Stores the values; `done`, if any, once their bytes are there. What they share is computed
   // once.
@@ -143,6 +144,10 @@ class Engine {
     std::function<void(Executor&, vulkan::Device&)> task;
   };
 
+  // Those that have been accepted move from list to list, which takes no memory.
+  using Requests = std::list<Request>;
+
+  // Throws only without memory for the request, of which nothing is called then.
   void post(Request request);
   // False when the engine was closed, or when nobody would answer.
   bool accept(Request& request);
@@ -151,9 +156,9 @@ class Engine {
   void loop();
   // Moves what was asked for to what is due.
   void take_requests();
-  void process(Request& request);
+  void process(Requests& one);
   void answer(Request& request);
-  void fail(Request& request, const Failure& failure);
+  void fail(Request& request, const Failure& failure) noexcept;
   // What else is due and need not wait for the request at hand, until an epoch has completed.
   void serve_others(uint64_t epoch);
   // False when the request has to wait.
@@ -176,9 +181,8 @@ class Engine {
   size_t clean_up(bool is_short_of_memory = false);
   void begin_read(Request& request);
   std::unique_ptr<Profiler> drop_profiler();
-  static Failure failure_of(const std::exception& e);
-  Failure note(Failure failure);
-  Failure closed_failure() const;
+  Failure note(Failure failure) noexcept;
+  static Failure closed_failure() noexcept;
 
   const uint32_t process_ = vulkan::gate::process();
   const bool callers_may_sleep_;
@@ -190,15 +194,15 @@ class Engine {
   std::unique_ptr<Executor> executor_;
   PinWatch pins_;
   std::chrono::steady_clock::time_point cleaned_up_;
-  std::deque<Request> due_;            // the engine's thread: taken, in order
+  Requests due_;                       // the engine's thread: taken, in order
   size_t passed_over_ = 0;             // first ones of those, which wait for the request at hand
-  std::deque<Request> waiting_;        // the engine's thread: calls that found no memory, in order
+  Requests waiting_;                   // the engine's thread: calls that found no memory, in order
   Failure lost_;                       // the engine's thread: why the device is gone
   bool was_asked_to_release_ = false;  // the engine's thread: since it cleaned up
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Request> requests_;
+  Requests requests_;
   std::atomic<size_t> backlog_{0};
   bool stop_ = false;
   std::atomic<bool> closed_{false};

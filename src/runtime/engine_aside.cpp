@@ -2,6 +2,7 @@
 // sum would wait for the last round of somebody else's loop.
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "runtime/engine.h"
 
@@ -21,23 +22,21 @@ void Engine::serve_others(uint64_t epoch) {
       take_requests();
     }
     if (passed_over_ < due_.size()) {
-      for (size_t i = passed_over_; i < due_.size();) {
+      auto next = std::next(due_.begin(), static_cast<std::ptrdiff_t>(passed_over_));
+      while (next != due_.end()) {
         graveyard_->drain();
-        if (process_aside(due_[i])) {
-          due_.erase(due_.begin() + static_cast<std::ptrdiff_t>(i));
-        } else {
-          ++i;
-        }
+        next = process_aside(*next) ? due_.erase(next) : std::next(next);
       }
       passed_over_ = due_.size();
       queue.submit();
     } else if (!is_over && Clock::now() >= poll_until) {
-      is_over = std::make_shared<bool>(false);
-      queue.on_complete(epoch, [this, is_over](const Failure&) {
+      const auto flag = std::make_shared<bool>(false);
+      queue.on_complete(epoch, [this, flag](const Failure&) {
         const std::lock_guard lock(mutex_);
-        *is_over = true;
+        *flag = true;
         wake_.notify_one();
       });
+      is_over = flag;  // somebody sets it
     }
   }
 }

@@ -116,12 +116,19 @@ std::shared_ptr<const Program> Executor::find_or_make_program(std::span<Node* co
   schedule::Options cuts = maker_.options_of_values();
   if (purpose == Purpose::depth) cuts.apart_elements = few;
   const auto make = [&] {
-    return std::make_shared<const Program>(maker_.make(graph_, graph_.roots, cuts));
+    auto made = std::make_shared<Program>();
+    maker_.make(*made, graph_, graph_.roots, cuts);
+    return made;
   };
   if (!has_signature) return make();
   if (auto known = programs_.find(graph_.signature)) return known;
   const std::shared_ptr<const Program> program = make();
-  programs_.keep(graph_.signature, program);
+  try {
+    programs_.keep(graph_.signature, program);
+  } catch (...) {
+    ProgramMaker::give_up(*program);
+    throw;
+  }
   return program;
 }
 
@@ -153,6 +160,16 @@ void Executor::evaluate_once(std::span<const NodeRef> nodes, Purpose purpose) {
   // All kernels are asked for before any is waited for, so that they compile in parallel.
   const std::shared_ptr<const Program> kept = find_or_make_program(roots, purpose);
   const Program& program = *kept;
+  try {
+    run(program);
+  } catch (...) {
+    if (ProgramMaker::give_up(program)) programs_.clear();  // they are made anew
+    throw;
+  }
+  for (Node* node : graph_.nodes) node->was_computed = true;
+}
+
+void Executor::run(const Program& program) {
   const bool donates = options().donate && program.has_donors;
   std::vector<uint32_t> expiring;
   if (donates || program.is_large) {
@@ -175,7 +192,6 @@ void Executor::evaluate_once(std::span<const NodeRef> nodes, Purpose purpose) {
     drop_inputs(program, frame);
     throw;
   }
-  for (Node* node : graph_.nodes) node->was_computed = true;
   drop_inputs(program, frame);
 }
 

@@ -79,6 +79,8 @@ class Executor {
                             Numbers& numbers);
   static void drop_inputs(const Program& program, const Frame& frame);
 
+  // Of the evaluation at hand.
+  void run(const Program& program);
   // `drops`: values give up their storage with their last read, unless somebody may ask for them.
   void run(const Program& program, Frame& frame, bool donates, bool drops);
   // The results of a call: numbers where the host knows them.

@@ -24,12 +24,16 @@ bool has(const Faults& set, const std::vector<FaultSlotRef>& slots) {
 
 }  // namespace
 
-Failure FaultSlot::judge(const std::byte* bytes) {
-  std::vector<uint32_t> words(ops.size());
-  std::memcpy(words.data(), bytes, 4 * words.size());
-  Failure fault = find_fault(ops, words, shape);
-  if (!fault && !is_shared) is_clear.store(true, std::memory_order_release);
-  return fault;
+Failure FaultSlot::judge(const std::byte* bytes) noexcept {
+  try {
+    std::vector<uint32_t> words(ops.size());
+    std::memcpy(words.data(), bytes, 4 * words.size());
+    Failure fault = find_fault(ops, words, shape);
+    if (!fault && !is_shared) is_clear.store(true, std::memory_order_release);
+    return fault;
+  } catch (const std::exception& e) {
+    return failure_of(e);
+  }
 }
 
 size_t FaultSets::PairHash::operator()(const Pair& pair) const {
@@ -79,7 +83,6 @@ void FaultSets::read_ahead(const FaultSet& set) {
   uint64_t epoch = 0;
   for (const FaultSlotRef& slot : set.slots) {
     if (slot->is_being_read || slot->is_shared) continue;
-    slot->is_being_read = true;
     reading->emplace_back(slot, device_.transfers().read(slot->block, 0, slot->bytes()));
     epoch = std::max(epoch, reading->back().second.epoch);
   }
@@ -88,6 +91,7 @@ void FaultSets::read_ahead(const FaultSet& set) {
     if (failure) return;  // whoever reads a value learns of it
     for (const auto& [slot, read] : *reading) slot->judge(read.bytes);
   });
+  for (const auto& [slot, read] : *reading) slot->is_being_read = true;
 }
 
 }  // namespace nxv::runtime

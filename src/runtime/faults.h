@@ -22,8 +22,8 @@ struct FaultSlot {
   bool is_being_read = false;         // the engine's thread only
 
   uint64_t bytes() const { return 4 * ops.size(); }
-  // What the bytes report; clear if nothing.
-  Failure judge(const std::byte* bytes);
+  // What the bytes report; clear if nothing. Without memory to tell, that is the failure.
+  Failure judge(const std::byte* bytes) noexcept;
 };
 using FaultSlotRef = std::shared_ptr<FaultSlot>;
 

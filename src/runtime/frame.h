@@ -93,6 +93,10 @@ class Frame {
       s.storage.reset();
     }
   }
+  // Something else may have been written over the value, and no other has taken it over.
+  void lose(Position p, const Failure& failure) noexcept {
+    if (Node* node = slots_[p].node) node->set_failed(failure);
+  }
   // After the last read of this run.
   void give_up(Position p) {
     const Slot& s = slots_[p];

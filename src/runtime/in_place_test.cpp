@@ -203,7 +203,7 @@ TEST_F(InPlace, AnIndexOutOfBoundsFailsThePut) {
   const auto message = [&](int32_t second) {
     const Nodes r = engine_->invoke(
         f, {filled(*engine_, 100, 0), tensor<int32_t>(*engine_, {2, 1}, {3, second})});
-    return read(*engine_, r[0]).failure.message;
+    return read(*engine_, r[0]).failure.message.str();
   };
   EXPECT_EQ(message(99), "");
   EXPECT_EQ(message(100), "index is out of bounds in indexed_put at update 1");
@@ -399,7 +399,7 @@ TEST_F(InPlace, FaultsOfAPartNameItsElement) {
       f, {zero, vector<int32_t>(*engine_, {1, 2, 0, 4}), tensor<int32_t>(*engine_, {}, {50})});
   const Failure failure = read(*engine_, r[0]).failure;
   EXPECT_EQ(failure.status, Status::arithmetic);
-  EXPECT_NE(failure.message.find("element 2 of a result of shape {4}"), std::string::npos)
+  EXPECT_NE(failure.message.str().find("element 2 of a result of shape {4}"), std::string::npos)
       << failure.message;
 }
 

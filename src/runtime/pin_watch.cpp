@@ -26,16 +26,21 @@ class Readiness {
   std::unordered_map<const Node*, bool> ready_;
 };
 
-// Moves the nodes that `wanted` holds for, and that can be computed, to the result.
+// Moves the nodes that `wanted` holds for, and that can be computed, to the result. Without memory
+// for that none is moved.
 template <typename Wanted>
 std::vector<NodeRef> take(std::vector<NodeRef>& watched, Wanted wanted) {
   Readiness is_ready;
-  const auto taken =
-      std::stable_partition(watched.begin(), watched.end(),
-                            [&](const NodeRef& node) { return !wanted(node) || !is_ready(*node); });
-  std::vector<NodeRef> result(std::make_move_iterator(taken),
-                              std::make_move_iterator(watched.end()));
-  watched.erase(taken, watched.end());
+  std::vector<NodeRef> result, rest;
+  result.reserve(watched.size());
+  rest.reserve(watched.size());
+  std::vector<bool> is_taken;
+  is_taken.reserve(watched.size());
+  for (const NodeRef& node : watched) is_taken.push_back(wanted(node) && is_ready(*node));
+  for (size_t i = 0; i < watched.size(); ++i) {
+    (is_taken[i] ? result : rest).push_back(std::move(watched[i]));
+  }
+  watched = std::move(rest);
   return result;
 }
 
@@ -62,6 +67,7 @@ void PinWatch::close() {
 void PinWatch::forget() {
   {
     const std::lock_guard lock(mutex_);
+    watched_.reserve(watched_.size() + added_.size());
     std::move(added_.begin(), added_.end(), std::back_inserter(watched_));
     added_.clear();
   }

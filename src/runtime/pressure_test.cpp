@@ -87,7 +87,8 @@ TEST(Memory, ExhaustionIsAnErrorAndTheDeviceLives) {
     answer = read(*engine, held.back());
   }
   EXPECT_EQ(answer.failure.status, Status::alloc_failed) << answer.failure.message;
-  EXPECT_NE(answer.failure.message.find("budget"), std::string::npos) << answer.failure.message;
+  EXPECT_NE(answer.failure.message.str().find("budget"), std::string::npos)
+      << answer.failure.message;
   // What could not be stored can be when there is room again.
   const NodeRef last = held.back();
   held.clear();

@@ -343,7 +343,7 @@ class Prober {
       const auto start = std::chrono::steady_clock::now();
       dispatch(kernel, blocks, groups);
       const Failure failure = device_.queue().wait(device_.queue().submit());
-      if (failure) throw Error(failure.status, failure.message);
+      if (failure) throw_failure(failure);
       best = std::min(
           best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }

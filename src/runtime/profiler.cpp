@@ -23,7 +23,7 @@ std::string name_of(const StepSummary& summary) {
 Profiler::Profiler(vulkan::Device& device) : device_(device) {
   vulkan::Queue& queue = device.queue();
   const Failure failure = queue.wait(queue.submit());
-  if (failure) throw Error(failure.status, failure.message);
+  if (failure) throw_failure(failure);
   queue.take_profile();
   queue.set_profiling(true);
   profile_.device = device.snapshot().name;
@@ -124,7 +124,7 @@ Profile Profiler::finish() {
   {
     const InPhase waiting(this, Phase::wait);
     const Failure failure = queue.wait(queue.submit());
-    if (failure) throw Error(failure.status, failure.message);
+    if (failure) throw_failure(failure);
   }
   profile_.phases[static_cast<int>(Phase::submit)] = submitting();
   profile_.wall = now();

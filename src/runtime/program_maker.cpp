@@ -135,7 +135,7 @@ const vulkan::Pipeline& ProgramMaker::request(const kernels::Launch& dispatch,
                                               const Region& region) {
   if (options_.ledger) options_.ledger->check(dispatch.key, dispatch.generate(region));
   const vulkan::Pipeline*& kernel = kernels_[dispatch.key];
-  if (kernel == nullptr) {
+  if (kernel == nullptr || kernel->is_unmade()) {
     // The other thread may be at work on its copy when this evaluation has failed.
     kernel = &device_.kernels().request(
         dispatch.key, [this, region = std::make_shared<const Region>(region),
@@ -162,8 +162,8 @@ kernels::Lowering ProgramMaker::lowered(const Region& region) const {
 bool ProgramMaker::gives_way() {
   const size_t before = given_up_.size();
   for (const auto& [key, kernel] : kernels_) {
-    const bool is_plainer = key.starts_with(kPlainer);
-    if (!is_plainer && kernel->ready() && kernel->is_refused()) given_up_.insert(key);
+    const bool is_refused = kernel != nullptr && kernel->ready() && kernel->is_refused();
+    if (is_refused && !key.starts_with(kPlainer)) given_up_.insert(key);
   }
   return given_up_.size() > before;
 }
@@ -181,22 +181,39 @@ void ProgramMaker::forget(const Function& function, const Numbers& known) {
   }
 }
 
-Program ProgramMaker::make(const schedule::Structure& graph, std::span<Node* const> roots,
-                           const schedule::Options& cuts, std::span<const Position> kept) {
+void ProgramMaker::make(Program& program, const schedule::Structure& graph,
+                        std::span<Node* const> roots, const schedule::Options& cuts,
+                        std::span<const Position> kept) {
   ++schedules_;
   std::vector<schedule::Item> steps = schedule::make_schedule(roots, cuts);
-  Program program = make_program(
+  program = make_program(
       graph, steps, [this](const Region& region) { return lowered(region); }, cuts.large_bytes,
       kept);
-  for (size_t i = 0; i < steps.size(); ++i) {
-    Program::Step& step = program.steps[i];
-    for (kernels::Launch& d : step.lowering.launches) {
-      step.kernels.push_back(&request(d, steps[i].region));
-      d.key.clear();
-      d.generate = nullptr;
+  for (Program::Step& step : program.steps) step.kernels.reserve(step.lowering.launches.size());
+  try {
+    for (size_t i = 0; i < steps.size(); ++i) {
+      Program::Step& step = program.steps[i];
+      for (kernels::Launch& d : step.lowering.launches) {
+        step.kernels.push_back(&request(d, steps[i].region));
+        d.key.clear();
+        d.generate = nullptr;
+      }
+    }
+  } catch (...) {
+    give_up(program);
+    throw;
+  }
+}
+
+bool ProgramMaker::give_up(const Program& program) noexcept {
+  bool is_unmade = false;
+  for (const Program::Step& step : program.steps) {
+    for (const vulkan::Pipeline* kernel : step.kernels) {
+      kernel->give_up();
+      is_unmade = is_unmade || kernel->is_unmade();
     }
   }
-  return program;
+  return is_unmade;
 }
 
 std::vector<NodeRef> ProgramMaker::rewritten(std::span<const NodeRef> values) const {
@@ -214,7 +231,7 @@ std::vector<NodeRef> ProgramMaker::rewritten(std::span<const NodeRef> values) co
   return with_own_views(common_values(with_narrow_factors(with_joined_parts(common))));
 }
 
-Program ProgramMaker::make(const Function& function, const Numbers& known) {
+void ProgramMaker::make(Program& program, const Function& function, const Numbers& known) {
   std::vector<NodeRef> parameters = function.parameters, values = function.results;
   for (size_t i = 0; i < known.size(); ++i) {
     const Node& p = *parameters[i];
@@ -250,30 +267,58 @@ Program ProgramMaker::make(const Function& function, const Numbers& known) {
   std::vector<Position> kept;
   std::copy_if(results.begin(), results.end(), std::back_inserter(kept),
                [](Position p) { return p >= 0; });
-  Program program = make(graph, roots, options_.schedule, kept);
+  make(program, graph, roots, options_.schedule, kept);
   program.scalars = std::move(scalars);
-  fill_in_scalars(program, graph);
-  follow_scalars(program, graph, parameters, known);
   program.parameters = std::move(places);
   program.results = std::move(results);
   program.known_results = std::move(known_results);
   program.captures = std::move(captures);
-  if (options_.plans_temporaries) {
-    plan_temporaries(program, options_.schedule.donate, plan_.max_allocation_bytes);
+  try {
+    fill_in_scalars(program, graph);
+    follow_scalars(program, graph, parameters, known);
+    if (options_.plans_temporaries) {
+      plan_temporaries(program, options_.schedule.donate, plan_.max_allocation_bytes);
+    }
+  } catch (...) {
+    give_up(program);
+    throw;
   }
-  return program;
 }
 
 const Program& ProgramMaker::ask_for(const Function& function, const Numbers& known) {
   if (!function.program) function.program = std::make_shared<Programs>();
   auto& programs = *static_cast<Programs*>(function.program.get());
   if (const auto made = programs.find(known); made != programs.end()) return *made->second;
-  const auto program = std::make_shared<const Program>(make(function, known));
-  for (const Program::Step& step : program->steps) {
-    if (!step.control) continue;
-    for (const auto& [f, numbers] : calls_of(step)) ask_for(*f, canonical(numbers));
+  const auto program = std::make_shared<Program>();
+  make(*program, function, known);
+  try {
+    for (const Program::Step& step : program->steps) {
+      if (!step.control) continue;
+      for (const auto& [f, numbers] : calls_of(step)) ask_for(*f, canonical(numbers));
+    }
+    return *programs.emplace(known, program).first->second;
+  } catch (...) {
+    forget_called(*program);
+    give_up(*program);
+    throw;
   }
-  return *programs.emplace(known, program).first->second;
+}
+
+void ProgramMaker::forget_called(const Program& program) noexcept {
+  for (const Program::Step& step : program.steps) {
+    if (!step.control) continue;
+    for (const FunctionRef& f : step.control->functions) forget_unmade(*f);
+    if (step.control->round) forget_unmade(*step.control->round);
+  }
+}
+
+void ProgramMaker::forget_unmade(const Function& function) noexcept {
+  if (!function.program) return;
+  auto& programs = *static_cast<Programs*>(function.program.get());
+  std::erase_if(programs, [this](const auto& made) {
+    forget_called(*made.second);
+    return give_up(*made.second);
+  });
 }
 
 const Program& ProgramMaker::of(const Function& function, const Numbers& known) {
@@ -291,10 +336,13 @@ const Program& ProgramMaker::of(const Function& function, const Numbers& known) 
   each_kernel(program, [](const vulkan::Pipeline& kernel) { kernel.wait(); });
   try {
     each_kernel(program, [](const vulkan::Pipeline& kernel) { kernel.get(); });
-  } catch (const Error&) {
-    if (!gives_way()) throw;
-    forget(function, key);
-    return of(function, known);
+  } catch (...) {
+    if (gives_way()) {
+      forget(function, key);
+      return of(function, known);
+    }
+    forget_unmade(function);
+    throw;
   }
   program.has_kernels = true;
   return program;

@@ -46,9 +46,10 @@ class ProgramMaker {
   ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
                const ExecutorOptions& options);
 
-  // What stores the roots, and overwrites nothing of `kept`. `graph` was read of them.
-  Program make(const schedule::Structure& graph, std::span<Node* const> roots,
-               const schedule::Options& cuts, std::span<const Position> kept = {});
+  // What stores the roots, and overwrites nothing of `kept`. `graph` was read of them. The program
+  // is given up when this throws.
+  void make(Program& program, const schedule::Structure& graph, std::span<Node* const> roots,
+            const schedule::Options& cuts, std::span<const Position> kept = {});
   // Of calls in which the parameters that `known` tells are numbers; none: all are stored. Kept
   // with the Function. Kernels of what it calls are asked for before any is waited for, so that
   // they compile in parallel; all are ready afterwards. Throws what went wrong with one.
@@ -70,6 +71,10 @@ class ProgramMaker {
   // programs are then to be made anew.
   bool gives_way();
   const Counter& schedules() const { return schedules_; }
+  // Of a program that is not run, or whose run has failed: waits for its kernels, and drops what
+  // those are generated of that could not be made. Whether there are such: they have to be asked
+  // for again, by a program that is made anew.
+  static bool give_up(const Program& program) noexcept;
   // A kernel that belongs to no region.
   const vulkan::Pipeline& request(const std::string& key, ir::Kernel (*generate)());
   // SPIR-V of a kernel, legalised for this device.
@@ -77,9 +82,13 @@ class ProgramMaker {
 
  private:
   const Program& ask_for(const Function& function, const Numbers& known);
-  Program make(const Function& function, const Numbers& known);
   // Forgets programs that never ran, of the function and of those that it calls.
   void forget(const Function& function, const Numbers& known);
+  void make(Program& program, const Function& function, const Numbers& known);
+  // Gives the Function's programs, and those of what they call, up, and forgets those that have
+  // kernels which could not be made.
+  void forget_unmade(const Function& function) noexcept;
+  void forget_called(const Program& program) noexcept;
   // Nodes for what a Function answers, fewer than it was written with.
   std::vector<NodeRef> rewritten(std::span<const NodeRef> values) const;
   const vulkan::Pipeline& request(const kernels::Launch& dispatch, const Region& region);

@@ -81,6 +81,40 @@ void Recorder::choose_donors(const Program::Step& step, const Frame& frame) {
   }
 }
 
+void Recorder::record(const Program::Step& step, Frame& frame, std::span<vulkan::BlockRef> values,
+                      const FaultSlotRef& slot,
+                      const kernels::LaunchBuffers<vulkan::Block*>& buffers) {
+  if (step.lowering.target && donors_[0] < 0) {
+    copy_target(*operands_[static_cast<size_t>(*step.lowering.target)], *outputs_[0],
+                step.outputs[0]);
+  }
+  for (size_t i = 0; i < step.lowering.launches.size(); ++i) {
+    const kernels::Launch& d = step.lowering.launches[i];
+    const vulkan::Pipeline& kernel = *step.kernels[i];
+    if (!kernel.ready()) {
+      device_.queue().submit();  // the device need not wait for the compiler
+      const InPhase compiling(profiler_, Phase::compile);
+      kernel.wait();
+    }
+    kernel.get();
+    packed_.pack(d, kernel, buffers, words_);
+    if (gated_.groups) {
+      packed_.take_groups_from(*gated_.groups, kGroupsBytes * (step.first_launch + i));
+    }
+    dispatch(packed_.get());
+    stats_.bytes_read += step.bytes_read(d);
+    stats_.bytes_written += step.bytes_written(d);
+  }
+  for (size_t r = 0; r < step.outputs.size(); ++r) {
+    const Program::Output& output = step.outputs[r];
+    auto storage =
+        std::make_shared<DeviceStorage>(std::move(values[r]), faults_of(step, output, frame, slot));
+    storage->known = output.known;
+    if (const Node* root = frame.node(output.root)) storage->known = integer_constant(*root);
+    frame.store(output.root, std::move(storage));
+  }
+}
+
 void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   if (profiler_) profiler_->step(step);
   donors_.assign(step.outputs.size(), -1);
@@ -119,34 +153,16 @@ void Recorder::kernels(const Program::Step& step, Frame& frame, bool donates) {
   kernels::LaunchBuffers<vulkan::Block*> buffers{operands_, outputs_, {}, workspaces_};
   if (slot) buffers.fault = slot->block.get();
 
-  if (step.lowering.target && donors_[0] < 0) {
-    copy_target(*operands_[static_cast<size_t>(*step.lowering.target)], *outputs_[0],
-                step.outputs[0]);
-  }
-  for (size_t i = 0; i < step.lowering.launches.size(); ++i) {
-    const kernels::Launch& d = step.lowering.launches[i];
-    const vulkan::Pipeline& kernel = *step.kernels[i];
-    if (!kernel.ready()) {
-      device_.queue().submit();  // the device need not wait for the compiler
-      const InPhase compiling(profiler_, Phase::compile);
-      kernel.wait();
+  const uint64_t before = stats_.dispatches;
+  try {
+    record(step, frame, values, slot, buffers);
+  } catch (...) {
+    const bool is_written = stats_.dispatches != before;
+    const Failure failure = current_failure();
+    for (int donor : donors_) {
+      if (donor >= 0 && is_written) frame.lose(step.operands[donor], failure);
     }
-    kernel.get();
-    packed_.pack(d, kernel, buffers, words_);
-    if (gated_.groups) {
-      packed_.take_groups_from(*gated_.groups, kGroupsBytes * (step.first_launch + i));
-    }
-    dispatch(packed_.get());
-    stats_.bytes_read += step.bytes_read(d);
-    stats_.bytes_written += step.bytes_written(d);
-  }
-  for (size_t r = 0; r < step.outputs.size(); ++r) {
-    const Program::Output& output = step.outputs[r];
-    auto storage =
-        std::make_shared<DeviceStorage>(std::move(values[r]), faults_of(step, output, frame, slot));
-    storage->known = output.known;
-    if (const Node* root = frame.node(output.root)) storage->known = integer_constant(*root);
-    frame.store(output.root, std::move(storage));
+    throw;
   }
   if (profiler_) profiler_->no_step();
   for (size_t r = 0; r < donors_.size(); ++r) {

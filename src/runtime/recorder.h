@@ -37,6 +37,8 @@ class Recorder {
 
   // The kernels of a step whose operands are stored; its roots are, afterwards. With `donates`,
   // each may take over an operand's storage.
+  // Operands that have given their storage are failed when this throws, if they may have been
+  // written over.
   void kernels(const Program::Step& step, Frame& frame, bool donates);
 
   // The block of the steps from this one on, where there is room for one.
@@ -52,6 +54,9 @@ class Recorder {
   const RecorderStats& stats() const { return stats_; }
 
  private:
+  // The commands of a step, and its results.
+  void record(const Program::Step& step, Frame& frame, std::span<vulkan::BlockRef> values,
+              const FaultSlotRef& slot, const kernels::LaunchBuffers<vulkan::Block*>& buffers);
   // `slot`: of the step, or null.
   Faults faults_of(const Program::Step& step, const Program::Output& output, const Frame& frame,
                    const FaultSlotRef& slot);

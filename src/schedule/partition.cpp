@@ -105,8 +105,8 @@ class Partitioner {
     const auto visit = [&](Node* n) {
       n->throw_if_unreadable();
       if (is_boundary(*n) || n->scratch >= 0) return;
-      n->scratch = kVisiting;
       stack.emplace_back(n, 0);
+      n->scratch = kVisiting;
     };
     try {
       for (Node* root : roots) {
@@ -128,7 +128,6 @@ class Partitioner {
       }
     } catch (...) {
       for (auto& [node, next] : stack) node->scratch = -1;
-      release(result_);
       throw;
     }
   }
@@ -506,8 +505,8 @@ Partition partition(std::span<Node* const> roots, const Options& options) {
   return Partitioner(roots, options).run();
 }
 
-void release(const Partition& partition) {
-  for (const Entry& entry : partition.entries) entry.node->scratch = -1;
+Partition::~Partition() {
+  for (const Entry& entry : entries) entry.node->scratch = -1;
 }
 
 }  // namespace nxv::schedule

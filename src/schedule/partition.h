@@ -83,7 +83,13 @@ struct Part {
   Domain domain;
 };
 
+// While it lives the nodes' scratch fields hold the positions of their entries.
 struct Partition {
+  Partition() = default;
+  Partition(Partition&&) = default;
+  Partition& operator=(Partition&&) = delete;
+  ~Partition();
+
   std::vector<Entry> entries;  // inputs before their readers
   std::vector<Cut> cuts;       // readers before their inputs
   std::vector<Part> parts;     // those without cuts have been joined to others
@@ -100,7 +106,5 @@ bool stays_apart(const Node& node, const Options& options);
 // Each root that is pending is stored; what roots share is computed once. Throws the failure of a
 // failed or deallocated node that a root depends on.
 Partition partition(std::span<Node* const> roots, const Options& options);
-// Gives the nodes' scratch fields back.
-void release(const Partition& partition);
 
 }  // namespace nxv::schedule

@@ -8,24 +8,18 @@ std::vector<Item> make_schedule(std::span<Node* const> roots, const Options& opt
   const Partition cut = partition(roots, options);
   std::vector<Item> items;
   items.reserve(cut.order.size());
-  try {
-    for (int part : cut.order) {
-      const Entry& entry = cut.entries[cut.parts[part].roots[0].entry];
-      Item& item = items.emplace_back();
-      if (entry.is_alias) {
-        item.is_alias = true;
-        item.alias = {NodeRef::share(entry.node), entry.node->inputs[0]};
-      } else if (info(entry.node->op).fusion == Fusion::control) {
-        item.control = NodeRef::share(entry.node);
-      } else {
-        item.region = build_region(cut, part);
-      }
+  for (int part : cut.order) {
+    const Entry& entry = cut.entries[cut.parts[part].roots[0].entry];
+    Item& item = items.emplace_back();
+    if (entry.is_alias) {
+      item.is_alias = true;
+      item.alias = {NodeRef::share(entry.node), entry.node->inputs[0]};
+    } else if (info(entry.node->op).fusion == Fusion::control) {
+      item.control = NodeRef::share(entry.node);
+    } else {
+      item.region = build_region(cut, part);
     }
-  } catch (...) {
-    release(cut);
-    throw;
   }
-  release(cut);
   return items;
 }
 

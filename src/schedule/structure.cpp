@@ -42,8 +42,8 @@ void Structure::collect(std::span<Node* const> asked_for) {
   const auto visit = [&](Node* n) {
     if (n->scratch >= 0) return;
     n->throw_if_unreadable();
-    n->scratch = kVisiting;
     stack_.emplace_back(n, 0);
+    n->scratch = kVisiting;
   };
   try {
     for (Node* root : asked_for) {
@@ -120,6 +120,7 @@ void Structure::keep_first_shared(int64_t few) {
 
 bool Structure::read(std::span<Node* const> asked_for, int64_t few) {
   collect(asked_for);
+  const Positions positions(nodes);
   roots.assign(asked_for.begin(), asked_for.end());
   keep_what_is_read_again();
   if (few > 0 && asked_for.size() == 1 && asked_for[0]->count == 1) keep_first_shared(few);
@@ -136,7 +137,6 @@ bool Structure::read(std::span<Node* const> asked_for, int64_t few) {
     for (const NodeRef& input : n->inputs) w.number(input->scratch);
   }
   for (Node* root : roots) w.number(root->scratch);
-  for (Node* n : nodes) n->scratch = -1;
   return w.is_complete;
 }
 

@@ -160,7 +160,7 @@ VkDevice create_device(Context& c, uint32_t family, bool statistics) {
   info.enabledExtensionCount = static_cast<uint32_t>(extensions.size());
   info.ppEnabledExtensionNames = extensions.data();
   VkDevice device = VK_NULL_HANDLE;
-  checked(c.vk().CreateDevice, c.physical, &info, nullptr, &device);
+  create(c.vk().CreateDevice, device, c.physical, &info, nullptr);
   return device;
 }
 
@@ -178,7 +178,7 @@ VkDescriptorSetLayout create_texel_layout(const Context& c) {
   info.bindingCount = kMaxTexelBuffers;
   info.pBindings = bindings.data();
   VkDescriptorSetLayout layout = VK_NULL_HANDLE;
-  checked(c.vk().CreateDescriptorSetLayout, c.device, &info, nullptr, &layout);
+  create(c.vk().CreateDescriptorSetLayout, layout, c.device, &info, nullptr);
   return layout;
 }
 
@@ -219,7 +219,7 @@ std::unique_ptr<Context> Context::open(const DeviceOptions& options) {
   }
   layout.pushConstantRangeCount = 1;
   layout.pPushConstantRanges = &range;
-  checked(c->vk().CreatePipelineLayout, c->device, &layout, nullptr, &c->layout);
+  create(c->vk().CreatePipelineLayout, c->layout, c->device, &layout, nullptr);
   return c;
 }
 

@@ -12,7 +12,7 @@ struct Device::Impl {
         memory(
             *context, context->plan, [this] { return queue.completed(); },
             [this] {
-              if (const Failure f = queue.wait(queue.submit())) throw Error(f.status, f.message);
+              if (const Failure f = queue.wait(queue.submit())) throw_failure(f);
             }),
         kernels(*context, context->plan, options.cache_folder),
         queue(*context, memory, context->plan, options.check_hazards),

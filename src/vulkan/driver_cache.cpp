@@ -58,7 +58,7 @@ DriverCache::DriverCache(const Context& context, const std::string& folder) : co
   info.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO;
   info.initialDataSize = data.size();
   info.pInitialData = data.data();
-  checked(context_.vk().CreatePipelineCache, context_.device, &info, nullptr, &cache_);
+  create(context_.vk().CreatePipelineCache, cache_, context_.device, &info, nullptr);
 }
 
 DriverCache::~DriverCache() {

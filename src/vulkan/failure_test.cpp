@@ -21,7 +21,7 @@ std::vector<uint32_t> open_add_read(const DeviceOptions& options) {
   upload_words(*device, std::vector<uint32_t>(64, 3), *a);
   // Which command buffer is used next depends on what has completed: now everything has.
   if (const Failure f = device->queue().wait(device->queue().submit())) {
-    throw Error(f.status, f.message);
+    throw_failure(f);
   }
   const Pipeline& kernel = device->kernels().request("add", [] { return add_module(); });
   if (device->plan().has.timestamps) device->queue().set_profiling(true);
@@ -77,10 +77,17 @@ void fail_every_call(DeviceOptions options, int result, const std::set<std::stri
   });
 }
 
-// The pool trims and tries once more; kernels are tried again by who needs them.
+// The pool and the queue make room and try once more; kernels are tried again by who needs them;
+// times are left out.
 const std::set<std::string> kRetried = {
-    "vkCreateBuffer", "vkAllocateMemory",         "vkBindBufferMemory",  "vkCreateBufferView",
-    "vkMapMemory",    "vkCreateComputePipelines", "vkCreateShaderModule"};
+    "vkCreateBuffer",       "vkAllocateMemory",      "vkBindBufferMemory",
+    "vkCreateBufferView",   "vkMapMemory",           "vkCreateComputePipelines",
+    "vkCreateShaderModule", "vkCreateCommandPool",   "vkAllocateCommandBuffers",
+    "vkResetCommandPool",   "vkBeginCommandBuffer",  "vkCreateQueryPool",
+    "vkQueueSubmit",        "vkGetQueryPoolResults",
+};
+// Without the times of a lost device the rest is right.
+const std::set<std::string> kLeftOut = {"vkGetQueryPoolResults"};
 
 // The validation layers report what is still there when a device is destroyed.
 TEST(Failure, NothingOfTheDriversIsLeftBehind) {
@@ -105,7 +112,7 @@ TEST(Failure, TheNthCallRunsOutOfMemory) {
 }
 
 TEST(Failure, TheNthCallLosesTheDevice) {
-  fail_every_call(test_options(), testing::kDeviceLost, {});
+  fail_every_call(test_options(), testing::kDeviceLost, kLeftOut);
 }
 
 TEST(Failure, TheNthCallFailsWithStaging) {

@@ -4,6 +4,7 @@
 #define VK_NO_PROTOTYPES
 #include <vulkan/vulkan_core.h>
 
+#include <cstring>
 #include <functional>
 #include <string>
 #include <type_traits>
@@ -15,6 +16,17 @@
 namespace nxv::vulkan {
 
 using CallHook = std::function<int(const char* call)>;
+
+// What a call that fails may leave where it should have written a handle, an address or a number.
+template <class A>
+void write_garbage(A argument) {
+  if constexpr (std::is_pointer_v<A>) {
+    using Written = std::remove_pointer_t<A>;
+    if constexpr (std::is_scalar_v<Written> && !std::is_const_v<Written>) {
+      if (argument != nullptr) std::memset(argument, 0xa5, sizeof(Written));
+    }
+  }
+}
 
 // One entry: calls the driver, unless the hook makes a call that can fail return an error. At the
 // end of the process nothing is called any more: results are then those of a lost device.
@@ -29,6 +41,7 @@ class Call<R(VKAPI_PTR*)(A...)> {
     if constexpr (std::is_same_v<R, VkResult>) {
       if (hook != nullptr && *hook) {
         if (const int injected = (*hook)(name); injected < 0) {
+          (write_garbage(a), ...);
           return static_cast<VkResult>(injected);
         }
       }

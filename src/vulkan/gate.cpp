@@ -143,9 +143,10 @@ void add(InFlight& work) {
 }
 
 void remove(InFlight& work) noexcept {
-  Works& known = known_works();
-  const std::lock_guard lock(known.mutex);
-  std::erase(known.all, &work);
+  Works* known = works;
+  if (known == nullptr) return;  // nothing was ever added
+  const std::lock_guard lock(known->mutex);
+  std::erase(known->all, &work);
 }
 
 }  // namespace nxv::vulkan::gate

@@ -66,10 +66,12 @@ struct KernelCache::Impl {
         driver(c, folder),
         pool("nxv-compile", compiler_threads()) {}
 
-  void compile(Pipeline& kernel, std::function<ShaderModule()> generate);
-  void finish(Pipeline& kernel, const ShaderModule& m);
-  ShaderModule module_of(const std::string& key, const std::function<ShaderModule()>& generate);
-  bool save();
+  void compile(Pipeline& kernel) noexcept;
+  void make(Pipeline& kernel);
+  Failure try_to_make(Pipeline& kernel) noexcept;
+  ShaderModule module_of(const Pipeline& kernel);
+  bool save() noexcept;
+  void save_some(bool driver_too, bool is_last) noexcept;
   VkPipeline create(const ShaderModule& m, bool& was_cached) const;
 
   Context& context;
@@ -92,7 +94,7 @@ VkPipeline KernelCache::Impl::create(const ShaderModule& m, bool& was_cached) co
   code.codeSize = m.words.size() * sizeof(uint32_t);
   code.pCode = m.words.data();
   VkShaderModule shader = VK_NULL_HANDLE;
-  checked(vk.CreateShaderModule, context.device, &code, nullptr, &shader);
+  vulkan::create(vk.CreateShaderModule, shader, context.device, &code, nullptr);
 
   VkPipelineCreationFeedback whole{};
   VkPipelineCreationFeedback stage{};
@@ -137,63 +139,93 @@ VkPipeline KernelCache::Impl::create(const ShaderModule& m, bool& was_cached) co
   return pipeline;
 }
 
-ShaderModule KernelCache::Impl::module_of(const std::string& key,
-                                          const std::function<ShaderModule()>& generate) {
-  if (!modules) return generate();
-  if (std::optional<ShaderModule> kept = modules->find(key)) {
-    const std::lock_guard lock(mutex);
-    ++stats.module_hits;
-    return *std::move(kept);
+ShaderModule KernelCache::Impl::module_of(const Pipeline& kernel) {
+  if (modules) {
+    if (std::optional<ShaderModule> kept = modules->find(kernel.key_)) {
+      const std::lock_guard lock(mutex);
+      ++stats.module_hits;
+      return *std::move(kept);
+    }
   }
-  ShaderModule made = generate();
-  modules->add(key, made);
+  ShaderModule made;
+  try {
+    made = kernel.generate_();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& e) {
+    throw Error(Status::internal, std::string("generating a kernel failed: ") + e.what());
+  }
+  if (modules) modules->add(kernel.key_, made);
   return made;
 }
 
-bool KernelCache::Impl::save() {
-  const bool kept = !modules || modules->save();
-  {
-    const std::lock_guard lock(mutex);
-    unsaved = 0;
-  }
-  return driver.save() && kept;
-}
-
-void KernelCache::Impl::finish(Pipeline& kernel, const ShaderModule& m) {
+bool KernelCache::Impl::save() noexcept {
   try {
-    kernel.pipeline_ = reinterpret_cast<uint64_t>(create(m, kernel.was_cached_));
-  } catch (const Error& e) {
-    if (e.status() != Status::alloc_failed) throw;
-    kernel.retry_ = [this, &kernel, m] {
-      kernel.pipeline_ = reinterpret_cast<uint64_t>(create(m, kernel.was_cached_));
+    const bool kept = !modules || modules->save();
+    {
       const std::lock_guard lock(mutex);
-      ++stats.compiled;
-    };
-    throw;
+      unsaved = 0;
+    }
+    return driver.save() && kept;
+  } catch (const std::exception&) {
+    return false;
   }
 }
 
-void KernelCache::Impl::compile(Pipeline& kernel, std::function<ShaderModule()> generate) {
-  const auto start = std::chrono::steady_clock::now();
+// What cannot be saved now is saved later, or made again.
+void KernelCache::Impl::save_some(bool driver_too, bool is_last) noexcept {
   try {
-    if (closing) throw Error(Status::device_lost, "the device was closed before this was compiled");
-    const ShaderModule m = module_of(kernel.key_, generate);
-    kernel.name_ = m.name;
-    kernel.is_refused_ = true;  // by whatever throws from here on
-    check_module(m, plan);
-    kernel.push_bytes_ = m.push_bytes;
-    kernel.parameter_bytes_ = m.parameter_bytes;
-    kernel.local_size_ = m.local_size[0] * m.local_size[1] * m.local_size[2];
-    kernel.texels_ = m.texels;
-    finish(kernel, m);
-    kernel.is_refused_ = false;
-    kernel.executables_ = executables_of(context, kernel.pipeline_);
-  } catch (const Error& e) {
-    kernel.is_refused_ &= e.status() != Status::alloc_failed && e.status() != Status::device_lost;
-    kernel.failure_ = {e.status(), e.what()};
-  } catch (const std::exception& e) {
-    kernel.failure_ = {Status::internal, std::string("generating a kernel failed: ") + e.what()};
+    if (driver_too) driver.save();
+    if (modules && modules->has_news() && is_last) modules->save();
+  } catch (const std::exception&) {
+    // Nobody is told: nothing is lost but time.
   }
+}
+
+void KernelCache::Impl::make(Pipeline& kernel) {
+  if (closing) throw Error(Status::device_lost, "the device was closed before this was compiled");
+  if (kernel.module_.words.empty()) {
+    ShaderModule m = module_of(kernel);
+    kernel.name_ = m.name;
+    kernel.texels_ = m.texels;
+    kernel.module_ = std::move(m);
+  }
+  const ShaderModule& m = kernel.module_;
+  kernel.is_refused_ = true;  // by whatever throws from here on
+  check_module(m, plan);
+  kernel.push_bytes_ = m.push_bytes;
+  kernel.parameter_bytes_ = m.parameter_bytes;
+  kernel.local_size_ = m.local_size[0] * m.local_size[1] * m.local_size[2];
+  kernel.pipeline_ = reinterpret_cast<uint64_t>(create(m, kernel.was_cached_));
+  kernel.is_refused_ = false;
+  try {
+    kernel.executables_ = executables_of(context, kernel.pipeline_);
+  } catch (const std::exception&) {
+    // They are for people alone.
+  }
+}
+
+// Keeps what the kernel can be made of only where another attempt may succeed: what generates it,
+// or what was generated.
+Failure KernelCache::Impl::try_to_make(Pipeline& kernel) noexcept {
+  Failure failure;
+  try {
+    make(kernel);
+  } catch (...) {
+    failure = current_failure();
+  }
+  const bool may_pass = failure.status == Status::alloc_failed;
+  kernel.is_refused_ &= !may_pass && failure.status != Status::device_lost;
+  if (!may_pass) kernel.module_ = {};
+  if (!may_pass || !kernel.module_.words.empty()) kernel.generate_ = nullptr;
+  return failure;
+}
+
+void KernelCache::Impl::compile(Pipeline& kernel) noexcept {
+  const auto start = std::chrono::steady_clock::now();
+  kernel.failure_ = try_to_make(kernel);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   kernel.milliseconds_ = took.count();
   const bool is_last = pool.is_last_job();
@@ -211,12 +243,11 @@ void KernelCache::Impl::compile(Pipeline& kernel, std::function<ShaderModule()> 
       if (is_worth_saving) unsaved = 0;
     }
   }
-  // Whoever waits may count on it that what the generator holds is given up.
-  generate = nullptr;
+  // Whoever waits may count on it that what the generator of a kernel that was made holds is given
+  // up.
   kernel.state_.store(1, std::memory_order_release);
   kernel.state_.notify_all();
-  if (is_worth_saving) driver.save();
-  if (modules && modules->has_news() && is_last) modules->save();
+  save_some(is_worth_saving, is_last);
 }
 
 const Failure& Pipeline::wait() const {
@@ -225,13 +256,26 @@ const Failure& Pipeline::wait() const {
 }
 
 const Pipeline& Pipeline::get() const {
-  const Failure& f = wait();
-  if (!f) return *this;
-  if (!retry_) throw Error(f.status, f.message);
-  retry_();
-  retry_ = nullptr;
-  failure_ = {};
+  const Failure& failure = wait();
+  if (failure && can_be_made()) cache_->make_again(key_);
+  if (failure) throw_failure(failure);
   return *this;
+}
+
+void Pipeline::give_up() const noexcept {
+  wait();
+  generate_ = nullptr;
+}
+
+void KernelCache::make_again(std::string_view key) {
+  Pipeline* kernel = nullptr;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    kernel = impl_->kernels.find(key)->second.get();
+  }
+  kernel->failure_ = impl_->try_to_make(*kernel);
+  const std::lock_guard lock(impl_->mutex);
+  if (!kernel->failure_) ++impl_->stats.compiled;
 }
 
 KernelCache::KernelCache(Context& context, const plan::DevicePlan& plan, const std::string& folder)
@@ -250,23 +294,34 @@ KernelCache::~KernelCache() {
 }
 
 const Pipeline& KernelCache::request(std::string_view key, std::function<ShaderModule()> generate) {
-  Pipeline* kernel = nullptr;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    ++impl_->stats.requests;
-    if (const auto found = impl_->kernels.find(key); found != impl_->kernels.end()) {
-      ++impl_->stats.hits;
-      return *found->second;
-    }
-    auto made = std::make_unique<Pipeline>();
-    kernel = made.get();
-    kernel->key_ = key;
-    impl_->kernels.emplace(std::string(key), std::move(made));
+  Impl& impl = *impl_;
+  const std::lock_guard lock(impl.mutex);
+  ++impl.stats.requests;
+  auto found = impl.kernels.find(key);
+  if (found != impl.kernels.end() && !found->second->is_unmade()) {
+    ++impl.stats.hits;
+    return *found->second;
   }
-  impl_->pool.submit([impl = impl_.get(), kernel, generate = std::move(generate)]() mutable {
-    impl->compile(*kernel, std::move(generate));
-  });
-  return *kernel;
+  if (found == impl.kernels.end()) {
+    auto made = std::make_unique<Pipeline>();
+    made->cache_ = this;
+    made->key_ = key;
+    made->failure_ = {Status::alloc_failed, "host memory is exhausted"};
+    made->state_ = 1;
+    found = impl.kernels.emplace(std::string(key), std::move(made)).first;
+  }
+  // Unmade it stays, when there is no memory for the job.
+  Pipeline& kernel = *found->second;
+  kernel.generate_ = std::move(generate);
+  kernel.state_ = 0;
+  try {
+    impl.pool.submit([&impl, &kernel] { impl.compile(kernel); });
+  } catch (...) {
+    kernel.generate_ = nullptr;
+    kernel.state_ = 1;
+    throw;
+  }
+  return kernel;
 }
 
 const Pipeline* KernelCache::find(std::string_view key) const {

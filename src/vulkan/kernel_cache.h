@@ -18,6 +18,7 @@
 namespace nxv::vulkan {
 
 struct Context;
+class KernelCache;
 
 // Buffers that one kernel can read through texel views: the least that Vulkan promises.
 inline constexpr uint32_t kMaxTexelBuffers = 16;
@@ -51,13 +52,20 @@ class Pipeline {
  public:
   const std::string& key() const { return key_; }
   bool ready() const { return state_.load(std::memory_order_acquire) != 0; }
-  // Waits for the compilation; throws its Error if it failed. Again on every call, but where the
-  // driver had no memory for it: that is tried anew, on this thread, by one thread at a time.
+  // Waits for the compilation; throws its Error if it failed. Again on every call, but where there
+  // was no memory for it: that is tried anew, on this thread, by one thread at a time.
   const Pipeline& get() const;
   // Waits; ok or what went wrong.
   const Failure& wait() const;
   // Once ready: the device or its driver does not take the kernel, which another may replace.
   bool is_refused() const { return is_refused_; }
+  // To be called for want of memory by whoever asked for it and goes on without it: waits, and
+  // drops what it would be generated of.
+  void give_up() const noexcept;
+  // Was given up: has to be asked for once more.
+  bool is_unmade() const {
+    return ready() && failure_.status == Status::alloc_failed && !can_be_made();
+  }
 
   // What follows is valid once get() has returned.
   const std::string& name() const { return name_; }
@@ -73,12 +81,17 @@ class Pipeline {
 
  private:
   friend class KernelCache;
+  bool can_be_made() const { return !module_.words.empty() || generate_; }
+
   std::atomic<int> state_{0};
+  KernelCache* cache_ = nullptr;
   std::string key_;
   std::string name_;
-  mutable Failure failure_;
+  Failure failure_;
   bool is_refused_ = false;
-  mutable std::function<void()> retry_;  // throws, or makes the pipeline; none where it is no use
+  // What it is made of, as long as it is not made: what generates it, then what was generated.
+  mutable std::function<ShaderModule()> generate_;
+  ShaderModule module_;
   uint32_t push_bytes_ = 0;
   uint32_t parameter_bytes_ = 0;
   uint32_t local_size_ = 0;
@@ -108,7 +121,8 @@ class KernelCache {
   KernelCache& operator=(const KernelCache&) = delete;
 
   // The kernel of `key`, compiled in the background; `generate` runs on a thread of the cache, at
-  // most once per key. Any thread; returns at once.
+  // most once per key, but where there was no memory: then also in Pipeline::get, until it is made.
+  // Any thread; returns at once.
   const Pipeline& request(std::string_view key, std::function<ShaderModule()> generate);
   // The kernel of `key` if it was requested before.
   const Pipeline* find(std::string_view key) const;
@@ -120,7 +134,10 @@ class KernelCache {
   bool save();
 
  private:
+  friend class Pipeline;
   struct Impl;
+  void make_again(std::string_view key);
+
   std::unique_ptr<Impl> impl_;
 };
 

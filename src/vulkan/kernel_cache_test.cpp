@@ -75,7 +75,7 @@ TEST(KernelCache, AFailedCompilationIsThatKeysError) {
   const Pipeline& odd =
       cache.request("odd", []() -> ShaderModule { throw std::runtime_error("bad luck"); });
   EXPECT_EQ(odd.wait().status, Status::internal);
-  EXPECT_NE(odd.wait().message.find("bad luck"), std::string::npos);
+  EXPECT_NE(odd.wait().message.str().find("bad luck"), std::string::npos);
   EXPECT_EQ(cache.stats().failed, 2u);
   EXPECT_NO_THROW(cache.request("good", [] { return add_module(); }).get());
 }
@@ -91,7 +91,7 @@ TEST(KernelCache, RefusesMoreSharedMemoryThanThePlanHas) {
     return m;
   });
   EXPECT_EQ(large.wait().status, Status::unsupported);
-  EXPECT_NE(large.wait().message.find(std::to_string(limit)), std::string::npos);
+  EXPECT_NE(large.wait().message.str().find(std::to_string(limit)), std::string::npos);
 }
 
 TEST(KernelCache, FindsOnlyWhatWasRequested) {

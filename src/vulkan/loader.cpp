@@ -246,7 +246,7 @@ std::unique_ptr<Instance> Instance::open(bool validation, const CallHook& hook) 
   NXV_VK_INSTANCE_FUNCTIONS(NXV_REQUIRE)
 #undef NXV_REQUIRE
   if (validation) {
-    checked(vk.CreateDebugUtilsMessengerEXT, self->handle, &messages, nullptr, &self->messenger);
+    create(vk.CreateDebugUtilsMessengerEXT, self->messenger, self->handle, &messages, nullptr);
   }
   return self;
 }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "vulkan/functions.h"
 
@@ -18,6 +19,15 @@ std::string result_name(VkResult result);
 template <class F, class... A>
 void checked(const Call<F>& call, A&&... arguments) {
   check(call(std::forward<A>(arguments)...), call.name);
+}
+
+// The same for an entry that takes last where to write a handle. Drivers leave anything there when
+// they fail: `made` is written when it has succeeded.
+template <class F, class Handle, class... A>
+void create(const Call<F>& call, Handle& made, A&&... arguments) {
+  Handle handle{};
+  checked(call, std::forward<A>(arguments)..., &handle);
+  made = handle;
 }
 
 struct Instance {

@@ -68,7 +68,9 @@ class PoolCore {
   struct Arena {
     FreeLists<Block, Links> free;
     std::vector<Block*> free_dedicated;  // whole slabs, each of one block
-    std::deque<Block*> waiting;          // released; the device may still use them
+    // Released; the device may still use them. Linked by next_.
+    Block* first_waiting = nullptr;
+    Block* last_waiting = nullptr;
     uint64_t next_slab = 0;
   };
 
@@ -86,6 +88,10 @@ class PoolCore {
   void collect();
   void give_back(Block* block);
   Block* merge(Block* low, Block* high);
+  // Makes so many nodes spare, with room for all nodes to be. Whatever else of the host's memory is
+  // needed, too, is had before lists change: a pool that throws is as it was.
+  void keep_spare_nodes(size_t count);
+  void make_room_for_slab();
   Block* new_node();
   [[noreturn]] void throw_exhausted(uint64_t size, const std::string& why) const;
 
@@ -126,6 +132,7 @@ BlockRef PoolCore::allocate(const std::shared_ptr<PoolCore>& self, uint64_t size
 BlockRef PoolCore::try_allocate(const std::shared_ptr<PoolCore>& self, uint64_t size, Use use) {
   if (size > max_allocation_) return {};
   const uint64_t bytes = round_up(padded(size), kGranule);
+  keep_spare_nodes(2);  // of a new slab, and of what is cut off
   collect();
   Block* block = take_free(bytes, use);
   if (block == nullptr) block = grow(bytes, use);
@@ -221,6 +228,7 @@ Block* PoolCore::add_slab(uint64_t bytes, Use use, bool dedicated) {
   const uint64_t budget = budget_.load();
   const uint64_t reserved = reserved_.load();
   if (counted && (reserved > budget || bytes > budget - reserved)) return nullptr;
+  make_room_for_slab();
   std::unique_ptr<Slab> slab;
   try {
     slab = std::make_unique<Slab>(context_, bytes, use, staging_);
@@ -269,21 +277,24 @@ void PoolCore::collect() {
     if (use == Use::device) {
       give_back(block);
     } else {
-      arena(use).waiting.push_back(block);
+      Arena& a = arena(use);
+      block->next_ = nullptr;
+      (a.last_waiting ? a.last_waiting->next_ : a.first_waiting) = block;
+      a.last_waiting = block;
     }
     block = next;
   }
   uint64_t completed = 0;
   bool asked = false;
   for (Arena& a : arenas_) {
-    while (!a.waiting.empty()) {
-      Block* const oldest = a.waiting.front();
+    while (Block* const oldest = a.first_waiting) {
       if (oldest->last_use() > completed && !asked) {
         completed = completed_();
         asked = true;
       }
       if (oldest->last_use() > completed) break;
-      a.waiting.pop_front();
+      a.first_waiting = oldest->next_;
+      if (a.first_waiting == nullptr) a.last_waiting = nullptr;
       give_back(oldest);
     }
   }
@@ -318,16 +329,26 @@ Block* PoolCore::merge(Block* low, Block* high) {
   return low;
 }
 
-Block* PoolCore::new_node() {
-  Block* node = nullptr;
-  if (spare_nodes_.empty()) {
-    node = &nodes_.emplace_back();
-    // Those that are released find room.
-    if (spare_nodes_.capacity() < nodes_.size()) spare_nodes_.reserve(2 * nodes_.size());
-  } else {
-    node = spare_nodes_.back();
-    spare_nodes_.pop_back();
+void PoolCore::keep_spare_nodes(size_t count) {
+  while (spare_nodes_.size() < count) {
+    const size_t nodes = nodes_.size() + 1;
+    if (spare_nodes_.capacity() < nodes) spare_nodes_.reserve(2 * nodes);
+    spare_nodes_.push_back(&nodes_.emplace_back());
   }
+}
+
+void PoolCore::make_room_for_slab() {
+  const size_t slabs = slabs_.size() + 1;
+  if (slabs_.capacity() < slabs) slabs_.reserve(2 * slabs);
+  for (Arena& a : arenas_) {
+    if (a.free_dedicated.capacity() < slabs) a.free_dedicated.reserve(2 * slabs);
+  }
+}
+
+Block* PoolCore::new_node() {
+  keep_spare_nodes(1);
+  Block* node = spare_nodes_.back();
+  spare_nodes_.pop_back();
   node->free_ = false;
   node->offset_ = 0;
   node->last_use_.store(0, std::memory_order_relaxed);

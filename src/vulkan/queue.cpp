@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
+#include <list>
 #include <optional>
 
 #include "base/counter.h"
+#include "vulkan/command_slot.h"
 #include "vulkan/hazards.h"
 #include "vulkan/slab.h"
 #include "vulkan/timeline.h"
@@ -35,18 +36,6 @@ VkAccessFlags reads_of(VkPipelineStageFlags stages) {
          ((stages & kIndirect) ? VK_ACCESS_INDIRECT_COMMAND_READ_BIT : 0);
 }
 
-// A command buffer with what its commands need; used again once its epoch has completed.
-struct Slot {
-  VkCommandPool pool = VK_NULL_HANDLE;
-  VkCommandBuffer buffer = VK_NULL_HANDLE;
-  uint64_t epoch = 0;
-  std::vector<BlockRef> parameter_blocks;
-  size_t parameter_block = 0;  // the one being filled
-  uint64_t parameter_used = 0;
-  VkQueryPool queries = VK_NULL_HANDLE;
-  std::vector<KernelTime> timed;  // without their times; the n-th has queries 2n and 2n+1
-};
-
 }  // namespace
 
 struct Queue::Impl {
@@ -62,19 +51,17 @@ struct Queue::Impl {
   void throw_if_failed() {
     if (!timeline.failed()) return;
     const Failure f = timeline.failure();
-    throw Error(f.status, f.message);
+    throw_failure(f);
   }
-  // Runs a piece of recording; any Vulkan error in it fails the queue.
+  // Calls what may want memory of the driver; once more where that had none and some was made.
   template <class F>
-  void guarded(F&& body);
+  void with_room(F&& body);
+  // The queue fails, and so does the caller. What was submitted still completes, unless the device
+  // is lost itself.
+  [[noreturn]] void lose(const Error& error, const char* what);
 
   void open();
-  Slot& next_slot();
-  Slot& new_slot();
-  void ensure_open() {
-    throw_if_failed();
-    if (slot == nullptr) guarded([&] { open(); });
-  }
+  void ensure_open();
   void barrier(VkPipelineStageFlags next);
   void require(VkPipelineStageFlags stage, std::span<const Access> reads,
                std::span<const Access> writes, const char* name);
@@ -87,7 +74,8 @@ struct Queue::Impl {
   uint64_t finish_command(uint64_t work);
   bool is_starving();
   uint64_t submit();
-  void collect_times(Slot& s);
+  void collect_times(CommandSlot& s) noexcept;
+  void take_times(CommandSlot& s);
 
   Context& context;
   const Functions& vk;
@@ -96,9 +84,9 @@ struct Queue::Impl {
   const bool checking;
   Timeline timeline;
 
-  std::deque<std::unique_ptr<Slot>> slots;  // oldest submission first
-  Slot* slot = nullptr;                     // being recorded: the last of slots
-  uint64_t epoch = 1;                       // of the open command buffer
+  std::list<CommandSlot> slots;  // those that were never open, then the oldest submission first
+  CommandSlot* slot = nullptr;   // being recorded: the last of slots
+  uint64_t epoch = 1;            // of the open command buffer
   VkPipeline bound = VK_NULL_HANDLE;
   bool host_reads = false;  // something in the buffer writes memory that the host may read
   uint64_t work = 0;
@@ -127,85 +115,67 @@ struct Queue::Impl {
 };
 
 template <class F>
-void Queue::Impl::guarded(F&& body) {
+void Queue::Impl::with_room(F&& body) {
   try {
-    body();
+    return body();
   } catch (const Error& e) {
-    timeline.fail({e.status(), e.what()}, e.status() == Status::device_lost);
-    throw;
+    if (e.status() != Status::alloc_failed) throw;
   }
+  // The driver gives up what the device is done with.
+  timeline.wait(timeline.submitted());
+  memory.trim();
+  body();
+}
+
+void Queue::Impl::lose(const Error& error, const char* what) {
+  const bool is_lost = error.status() == Status::device_lost;
+  const Error failure(Status::device_lost,
+                      is_lost ? error.what() : what + std::string(error.what()));
+  timeline.fail(failure_of(failure), is_lost);
+  throw failure;
 }
 
 Queue::Impl::~Impl() {
   // Not through the hook: an injected failure must not let us destroy what is in use.
   vk.DeviceWaitIdle.unhooked(context.device);
   timeline.completed();
-  for (const auto& s : slots) {
-    if (s->queries != VK_NULL_HANDLE) vk.DestroyQueryPool(context.device, s->queries, nullptr);
-    if (s->pool != VK_NULL_HANDLE) vk.DestroyCommandPool(context.device, s->pool, nullptr);
-  }
 }
 
-Slot& Queue::Impl::new_slot() {
-  auto s = std::make_unique<Slot>();
-  VkCommandPoolCreateInfo pool{};
-  pool.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
-  pool.flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT;
-  pool.queueFamilyIndex = context.queue_family;
-  checked(vk.CreateCommandPool, context.device, &pool, nullptr, &s->pool);
-  slots.push_back(std::move(s));  // from here on the destructor takes care of it
-  Slot& slot = *slots.back();
-  VkCommandBufferAllocateInfo buffer{};
-  buffer.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
-  buffer.commandPool = slot.pool;
-  buffer.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
-  buffer.commandBufferCount = 1;
-  checked(vk.AllocateCommandBuffers, context.device, &buffer, &slot.buffer);
-  return slot;
+// Nothing is lost when this fails: nothing has been recorded.
+void Queue::Impl::ensure_open() {
+  throw_if_failed();
+  if (slot != nullptr) return;
+  try {
+    with_room([&] { open(); });
+  } catch (const Error& e) {
+    if (e.status() == Status::alloc_failed) throw;
+    throw_if_failed();
+    lose(e, "no commands can be recorded: ");
+  }
 }
 
 // The oldest slot if the device is done with it, else a new one.
-Slot& Queue::Impl::next_slot() {
-  if (slots.size() >= kMaxSlots) {
-    if (const Failure f = timeline.wait(slots.front()->epoch)) throw Error(f.status, f.message);
-  }
-  if (slots.empty() || slots.front()->epoch > timeline.completed()) return new_slot();
-  throw_if_failed();
-  slots.push_back(std::move(slots.front()));
-  slots.pop_front();
-  Slot& s = *slots.back();
-  collect_times(s);
-  checked(vk.ResetCommandPool, context.device, s.pool, VkCommandPoolResetFlags{0});
-  s.parameter_block = 0;
-  s.parameter_used = 0;
-  return s;
-}
-
 void Queue::Impl::open() {
-  Slot& s = next_slot();
-  VkCommandBufferBeginInfo begin{};
-  begin.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
-  begin.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT;
-  checked(vk.BeginCommandBuffer, s.buffer, &begin);
+  if (slots.size() >= kMaxSlots) {
+    if (const Failure f = timeline.wait(slots.front().epoch)) throw_failure(f);
+  }
+  if (slots.empty() || slots.front().epoch > timeline.completed()) {
+    throw_if_failed();
+    slots.emplace_front(context);
+  }
+  CommandSlot& s = slots.front();
+  collect_times(s);
+  s.begin(timing ? 2 * kMaxTimed : 0);
+  if (checking) checker.reset();
   s.epoch = epoch;
+  slots.splice(slots.end(), slots, slots.begin());
   slot = &s;
   bound = VK_NULL_HANDLE;
   host_reads = false;
   work = 0;
   commands = 0;
-  if (timing) {
-    if (s.queries == VK_NULL_HANDLE) {
-      VkQueryPoolCreateInfo queries{};
-      queries.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO;
-      queries.queryType = VK_QUERY_TYPE_TIMESTAMP;
-      queries.queryCount = 2 * kMaxTimed;
-      checked(vk.CreateQueryPool, context.device, &queries, nullptr, &s.queries);
-    }
-    vk.CmdResetQueryPool(s.buffer, s.queries, 0, 2 * kMaxTimed);
-  }
   used = 0;
   barrier(kWorkStages);
-  checker.reset();
 }
 
 // Parts what was recorded from commands of the stages `next`.
@@ -349,8 +319,18 @@ void Queue::Impl::end_timing() {
   vk.CmdWriteTimestamp(slot->buffer, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, slot->queries, query);
 }
 
-void Queue::Impl::collect_times(Slot& s) {
+// Times that the driver, or the host, has no memory for are left out.
+void Queue::Impl::collect_times(CommandSlot& s) noexcept {
   if (s.timed.empty()) return;
+  try {
+    take_times(s);
+  } catch (const std::exception&) {
+    // Of a lost device everybody else learns, too.
+  }
+  s.timed.clear();
+}
+
+void Queue::Impl::take_times(CommandSlot& s) {
   std::vector<uint64_t> ticks(2 * s.timed.size());
   checked(vk.GetQueryPoolResults, context.device, s.queries, 0u,
           static_cast<uint32_t>(ticks.size()), ticks.size() * sizeof(uint64_t),
@@ -372,7 +352,6 @@ void Queue::Impl::collect_times(Slot& s) {
     time.begin = clock;
     time.nanoseconds = since(begin, ticks[2 * i + 1]);
   }
-  s.timed.clear();
 }
 
 uint64_t Queue::Impl::finish_command(uint64_t estimate) {
@@ -397,41 +376,50 @@ uint64_t Queue::Impl::submit() {
   throw_if_failed();
   if (slot == nullptr) return epoch - 1;
   std::chrono::steady_clock::time_point begin;
-  if (profiling) begin = std::chrono::steady_clock::now();
+  if (profiling) {
+    begin = std::chrono::steady_clock::now();
+    submissions.push_back({epoch, begin, begin});
+  }
   const gate::Passage passage;  // so that what was submitted is known when the gate is closed
-  guarded([&] {
-    if (checking) {
-      const std::string violation = checker.find_violation();
-      if (!violation.empty()) throw Error(Status::internal, "missing barrier: " + violation);
+  if (checking) {
+    const std::string violation = checker.find_violation();
+    if (!violation.empty()) {
+      timeline.fail({Status::internal, "missing barrier: " + violation}, false);
+      throw_if_failed();
     }
-    if (host_reads) {
-      VkMemoryBarrier to_host{};
-      to_host.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
-      to_host.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
-      to_host.dstAccessMask = VK_ACCESS_HOST_READ_BIT;
-      vk.CmdPipelineBarrier(slot->buffer, kWorkStages, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &to_host,
-                            0, nullptr, 0, nullptr);
-    }
+  }
+  if (host_reads) {
+    VkMemoryBarrier to_host{};
+    to_host.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER;
+    to_host.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
+    to_host.dstAccessMask = VK_ACCESS_HOST_READ_BIT;
+    vk.CmdPipelineBarrier(slot->buffer, kWorkStages, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &to_host, 0,
+                          nullptr, 0, nullptr);
+  }
+  const VkSemaphore semaphore = timeline.semaphore();
+  VkTimelineSemaphoreSubmitInfo values{};
+  values.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
+  values.signalSemaphoreValueCount = 1;
+  values.pSignalSemaphoreValues = &epoch;
+  VkSubmitInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
+  info.pNext = &values;
+  info.commandBufferCount = 1;
+  info.pCommandBuffers = &slot->buffer;
+  info.signalSemaphoreCount = 1;
+  info.pSignalSemaphores = &semaphore;
+  try {
     checked(vk.EndCommandBuffer, slot->buffer);
-    const VkSemaphore semaphore = timeline.semaphore();
-    VkTimelineSemaphoreSubmitInfo values{};
-    values.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO;
-    values.signalSemaphoreValueCount = 1;
-    values.pSignalSemaphoreValues = &epoch;
-    VkSubmitInfo info{};
-    info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
-    info.pNext = &values;
-    info.commandBufferCount = 1;
-    info.pCommandBuffers = &slot->buffer;
-    info.signalSemaphoreCount = 1;
-    info.pSignalSemaphores = &semaphore;
     timeline.set_submitting(epoch);
-    checked(vk.QueueSubmit, context.queue, 1u, &info, VkFence{VK_NULL_HANDLE});
-  });
+    // Where there was no memory for it, everything is as it was before.
+    with_room([&] { checked(vk.QueueSubmit, context.queue, 1u, &info, VkFence{VK_NULL_HANDLE}); });
+  } catch (const Error& e) {
+    lose(e, "commands that were recorded are lost: ");
+  }
   ++stats.submissions;  // before anybody can be told of the epoch
   timeline.set_submitted(epoch);
   if (profiling) {
-    submissions.push_back({epoch, begin, std::chrono::steady_clock::now()});
+    submissions.back().end = std::chrono::steady_clock::now();
     submitting += submissions.back().end - begin;
   }
   slot = nullptr;
@@ -519,13 +507,13 @@ uint64_t Queue::fill(Block& to, uint64_t offset, uint64_t bytes, uint32_t value)
 }
 
 void Queue::trim() {
-  for (const auto& slot : impl_->slots) {
-    const bool is_open = slot.get() == impl_->slot;
-    if (!is_open && slot->epoch > impl_->timeline.completed()) continue;
+  for (CommandSlot& slot : impl_->slots) {
+    const bool is_open = &slot == impl_->slot;
+    if (!is_open && slot.epoch > impl_->timeline.completed()) continue;
     // Of the one that is being recorded those behind the block at hand.
-    const bool is_filled = is_open && (slot->parameter_block > 0 || slot->parameter_used > 0);
-    const size_t kept = is_filled ? slot->parameter_block + 1 : 0;
-    if (kept < slot->parameter_blocks.size()) slot->parameter_blocks.resize(kept);
+    const bool is_filled = is_open && (slot.parameter_block > 0 || slot.parameter_used > 0);
+    const size_t kept = is_filled ? slot.parameter_block + 1 : 0;
+    if (kept < slot.parameter_blocks.size()) slot.parameter_blocks.resize(kept);
   }
 }
 
@@ -557,11 +545,9 @@ std::vector<KernelTime> Queue::take_profile() {
   Impl& q = *impl_;
   const uint64_t completed = q.timeline.completed();
   q.throw_if_failed();
-  q.guarded([&] {
-    for (const auto& s : q.slots) {
-      if (s.get() != q.slot && s->epoch <= completed) q.collect_times(*s);
-    }
-  });
+  for (CommandSlot& s : q.slots) {
+    if (&s != q.slot && s.epoch <= completed) q.collect_times(s);
+  }
   return std::exchange(q.times, {});
 }
 
@@ -570,7 +556,7 @@ Queue::Stats Queue::stats() const {
 }
 uint64_t Queue::completed() { return impl_->timeline.completed(); }
 Failure Queue::wait(uint64_t epoch) { return impl_->timeline.wait(epoch); }
-void Queue::on_complete(uint64_t epoch, Completion done) {
+void Queue::on_complete(uint64_t epoch, Completion&& done) {
   impl_->timeline.on_complete(epoch, std::move(done));
 }
 Failure Queue::failure() const { return impl_->timeline.failure(); }

@@ -74,7 +74,9 @@ class Queue {
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
-  // --- The engine's thread. After a failure these throw it.
+  // --- The engine's thread. After a failure these throw it. Where the host or the driver has no
+  // memory, and none can be made, they throw that and can be called again; but commands that were
+  // recorded and cannot be submitted are lost, and the failure is then Error(device_lost).
 
   // Each returns the epoch that will complete the command. Recording is not submitting: a batch
   // goes out on submit(), or by itself when it holds enough work.
@@ -117,7 +119,8 @@ class Queue {
   Failure wait(uint64_t epoch);
   // Runs `done` on the completion thread, exactly once, also when the device is lost or the queue
   // is destroyed. It may call anything of "any thread" but wait().
-  void on_complete(uint64_t epoch, Completion done);
+  // Takes `done` unless it throws, for want of memory.
+  void on_complete(uint64_t epoch, Completion&& done);
   // The first failure; it stays.
   Failure failure() const;
 

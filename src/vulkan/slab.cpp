@@ -77,7 +77,7 @@ void Slab::create(bool staging) {
                VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT |
                VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
   if (context.plan.has.texel_loads) info.usage |= VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT;
-  checked(vk.CreateBuffer, context.device, &info, nullptr, &buffer);
+  vulkan::create(vk.CreateBuffer, buffer, context.device, &info, nullptr);
   VkMemoryRequirements needs{};
   vk.GetBufferMemoryRequirements(context.device, buffer, &needs);
 
@@ -89,7 +89,7 @@ void Slab::create(bool staging) {
   allocate.pNext = &flags;
   allocate.allocationSize = needs.size;
   allocate.memoryTypeIndex = memory_type(context.memory, needs.memoryTypeBits, use, staging);
-  checked(vk.AllocateMemory, context.device, &allocate, nullptr, &memory);
+  vulkan::create(vk.AllocateMemory, memory, context.device, &allocate, nullptr);
   checked(vk.BindBufferMemory, context.device, buffer, memory, 0);
 
   VkBufferDeviceAddressInfo where{};
@@ -104,8 +104,8 @@ void Slab::create(bool staging) {
   const bool host_use = use != Use::device || !staging;
   if (host_use && (type & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)) {
     void* mapped = nullptr;
-    checked(vk.MapMemory, context.device, memory, VkDeviceSize{0}, VK_WHOLE_SIZE,
-            VkMemoryMapFlags{0}, &mapped);
+    vulkan::create(vk.MapMemory, mapped, context.device, memory, VkDeviceSize{0}, VK_WHOLE_SIZE,
+                   VkMemoryMapFlags{0});
     host = static_cast<std::byte*>(mapped);
   }
 }
@@ -116,7 +116,7 @@ void Slab::create_view() {
   info.buffer = buffer;
   info.format = VK_FORMAT_R32G32B32A32_UINT;
   info.range = bytes / 16 * 16;
-  checked(context.vk().CreateBufferView, context.device, &info, nullptr, &texels);
+  vulkan::create(context.vk().CreateBufferView, texels, context.device, &info, nullptr);
 }
 
 void Slab::destroy() {

@@ -9,6 +9,10 @@ namespace {
 
 // A sleeping waiter looks this often whether another thread has seen the device fail.
 constexpr uint64_t kSleepNanoseconds = 100'000'000;
+// For a driver that has no memory to be asked what the device has done.
+constexpr std::chrono::milliseconds kPatience(200);
+
+using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
@@ -20,7 +24,7 @@ Timeline::Timeline(const Context& context, uint32_t poll_microseconds)
   VkSemaphoreCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO;
   info.pNext = &type;
-  checked(context_.vk().CreateSemaphore, context_.device, &info, nullptr, &semaphore_);
+  create(context_.vk().CreateSemaphore, semaphore_, context_.device, &info, nullptr);
   try {
     gate::add(*this);
     thread_ = Thread("nxv-complete", [this] { run(); });
@@ -52,7 +56,7 @@ void Timeline::set_submitted(uint64_t epoch) {
   }
 }
 
-void Timeline::fail(const Failure& failure, bool lost) {
+void Timeline::fail(const Failure& failure, bool lost) noexcept {
   {
     const std::lock_guard lock(mutex_);
     if (!failure_) failure_ = failure;
@@ -62,12 +66,28 @@ void Timeline::fail(const Failure& failure, bool lost) {
   changed_.notify_all();
 }
 
-Failure Timeline::failure() const {
+Failure Timeline::failure() const noexcept {
   const std::lock_guard lock(mutex_);
   return failure_;
 }
 
-uint64_t Timeline::completed() {
+void Timeline::note_silence(VkResult result, const char* call) noexcept {
+  if (status_of(result) == Status::alloc_failed) {
+    const int64_t now = Clock::now().time_since_epoch().count();
+    int64_t since = 0;
+    if (silent_since_.compare_exchange_strong(since, now)) since = now;
+    if (Clock::duration(now - since) < kPatience) return std::this_thread::yield();
+  }
+  Failure lost{Status::device_lost, "the device was lost: it cannot be asked what it has done"};
+  try {
+    lost.message = "the device was lost: " + std::string(call) + " failed: " + result_name(result);
+  } catch (const std::bad_alloc&) {
+    // The shorter message stays.
+  }
+  fail(lost, true);
+}
+
+uint64_t Timeline::completed() noexcept {
   uint64_t known = completed_.load(std::memory_order_acquire);
   const uint64_t submitted = submitted_.load(std::memory_order_acquire);
   if (known >= submitted || lost_.load(std::memory_order_acquire)) return known;
@@ -75,9 +95,10 @@ uint64_t Timeline::completed() {
   const auto& ask = context_.vk().GetSemaphoreCounterValue;
   const VkResult result = ask(context_.device, semaphore_, &value);
   if (result < 0) {
-    fail({status_of(result), std::string(ask.name) + " failed: " + result_name(result)}, true);
+    note_silence(result, ask.name);
     return known;
   }
+  if (silent_since_.load(std::memory_order_relaxed) != 0) silent_since_.store(0);
   // Some drivers signal everything with the largest value when the device is lost.
   if (value > submitting_.load()) {
     fail({Status::device_lost, "the device was lost (its timeline ran ahead)"}, true);
@@ -88,8 +109,7 @@ uint64_t Timeline::completed() {
   return std::max(known, value);
 }
 
-void Timeline::wait_submitted(uint64_t epoch) {
-  using Clock = std::chrono::steady_clock;
+void Timeline::wait_submitted(uint64_t epoch) noexcept {
   const auto end = Clock::now() + std::chrono::microseconds(poll_microseconds_);
   do {
     if (completed() >= epoch || lost_.load()) return;
@@ -103,9 +123,7 @@ void Timeline::wait_submitted(uint64_t epoch) {
   info.pValues = &epoch;
   while (completed() < epoch && !lost_.load()) {
     const VkResult result = sleep(context_.device, &info, kSleepNanoseconds);
-    if (result < 0) {
-      fail({status_of(result), std::string(sleep.name) + " failed: " + result_name(result)}, true);
-    }
+    if (result < 0) note_silence(result, sleep.name);
   }
 }
 
@@ -114,7 +132,7 @@ bool Timeline::is_decided(uint64_t epoch) const {
   return epoch > submitted_.load() && (failed_.load() || closing_);
 }
 
-Failure Timeline::outcome(uint64_t epoch) const {
+Failure Timeline::outcome(uint64_t epoch) const noexcept {
   if (epoch <= completed_.load()) return {};
   if (failure_) return failure_;
   return {Status::device_lost, "the device was closed before this was submitted"};
@@ -133,9 +151,10 @@ Failure Timeline::wait(uint64_t epoch) {
   return outcome(epoch);
 }
 
-void Timeline::on_complete(uint64_t epoch, Completion done) {
+void Timeline::on_complete(uint64_t epoch, Completion&& done) {
   {
     const std::lock_guard lock(mutex_);
+    if (pending_.size() == pending_.capacity()) pending_.reserve(2 * pending_.size() + 8);
     pending_.push_back({epoch, next_order_++, std::move(done)});
     std::push_heap(pending_.begin(), pending_.end());
   }

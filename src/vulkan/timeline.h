@@ -32,13 +32,14 @@ class Timeline final : public gate::InFlight {
 
   // Records the first failure. After a loss of contact with the device (any error in asking it, or
   // a lost device) no further epoch counts as completed; after others, submitted ones still do.
-  void fail(const Failure& failure, bool lost);
+  void fail(const Failure& failure, bool lost) noexcept;
   bool failed() const { return failed_.load(std::memory_order_acquire); }
-  Failure failure() const;
+  Failure failure() const noexcept;
 
-  uint64_t completed();
+  uint64_t completed() noexcept;
   Failure wait(uint64_t epoch);
-  void on_complete(uint64_t epoch, Completion done);
+  // Takes `done` unless it throws, for want of memory.
+  void on_complete(uint64_t epoch, Completion&& done);
   void finish(gate::Clock::time_point until) noexcept override;
 
  private:
@@ -52,10 +53,13 @@ class Timeline final : public gate::InFlight {
   };
 
   // Returns when the submitted epoch has completed or contact is lost.
-  void wait_submitted(uint64_t epoch);
+  void wait_submitted(uint64_t epoch) noexcept;
+  // The device was asked and did not answer. Where a driver has no memory to ask it, that may pass;
+  // else, or when it has lasted, contact is lost.
+  void note_silence(VkResult result, const char* call) noexcept;
   // Will nothing more happen to the epoch? Needs mutex_.
   bool is_decided(uint64_t epoch) const;
-  Failure outcome(uint64_t epoch) const;
+  Failure outcome(uint64_t epoch) const noexcept;
   void run();
 
   const Context& context_;
@@ -67,6 +71,7 @@ class Timeline final : public gate::InFlight {
   std::atomic<bool> failed_{false};
   std::atomic<bool> lost_{false};
   std::atomic<int> waiting_for_submission_{0};
+  std::atomic<int64_t> silent_since_{0};  // ticks of the clock; 0: the last question was answered
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -8,7 +8,7 @@ namespace nxv::vulkan {
 namespace {
 
 void wait(Queue& queue, uint64_t epoch) {
-  if (const Failure f = queue.wait(epoch)) throw Error(f.status, f.message);
+  if (const Failure f = queue.wait(epoch)) throw_failure(f);
 }
 
 }  // namespace

@@ -27,9 +27,9 @@ class Faults : public ::testing::Test {
     const Failure found = failure(node);
     const std::string place = element(reader.is_row ? bad / shape[1] : bad);
     const bool is_right = found.status == status_of(info(op).fault) &&
-                          found.message.find(reason(info(op).fault)) == 0 &&
-                          found.message.find(place) != std::string::npos;
-    return is_right ? "" : "\"" + found.message + "\"";
+                          found.message.str().find(reason(info(op).fault)) == 0 &&
+                          found.message.str().find(place) != std::string::npos;
+    return is_right ? "" : "\"" + found.message.str() + "\"";
   }
   void check_all(Op op, const FaultReader& reader, const Shape& shape) {
     const int64_t count = element_count(shape);

@@ -455,7 +455,7 @@ std::vector<Measurement> download(Bench& bench) {
           sum = last;
           done.set_value(failure);
         });
-    if (const Failure f = done.get_future().get()) throw Error(f.status, f.message);
+    if (const Failure f = done.get_future().get()) throw_failure(f);
   });
   ErrorBound error;
   error.add(sum, 4095);

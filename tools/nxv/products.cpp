@@ -261,7 +261,7 @@ class Products {
         }
       }
       const Failure failure = queue.wait(queue.submit());
-      if (failure) throw Error(failure.status, failure.message);
+      if (failure) throw_failure(failure);
       const std::vector<vulkan::KernelTime> times = queue.take_profile();
       for (size_t i = 0; i < times.size(); i += way.launches.size()) {
         double sum = 0;

@@ -15,7 +15,7 @@ runtime::EngineOptions options_for(const std::string& device) {
 }
 
 void raise(const Failure& failure) {
-  if (failure) throw Error(failure.status, failure.message);
+  if (failure) throw_failure(failure);
 }
 
 }  // namespace

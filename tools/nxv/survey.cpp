@@ -116,7 +116,7 @@ void Survey::compile(CompiledKernel row, const vulkan::ShaderModule& module) {
   const Failure& failure = made.wait();
   row.seconds = processor_seconds() - start;
   if (failure) {
-    row.error = failure.message;
+    row.error = failure.message.str();
   } else {
     row.executables = made.executables();
   }

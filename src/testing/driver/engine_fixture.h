@@ -82,7 +82,7 @@ inline Answer read(Engine& engine, const NodeRef& node) { return read_later(engi
 
 // The whole value; throws the failure.
 inline HostTensor tensor_of(const Node& node, Answer answer) {
-  if (answer.failure) throw Error(answer.failure.status, answer.failure.message);
+  if (answer.failure) throw_failure(answer.failure);
   HostTensor t(node.dtype, node.shape);
   t.bytes = std::move(answer.bytes);
   return t;

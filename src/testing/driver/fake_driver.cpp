@@ -17,7 +17,8 @@ int FakeDriver::answer(const std::string& call) {
   const std::lock_guard lock(mutex_);
   const int of_name = calls_[call]++;
   const int overall = total_++;
-  const bool fails = forever_ ? overall >= n_ : call == name_ && of_name == n_;
+  const bool is_it = name_.empty() ? overall == n_ : call == name_ && of_name == n_;
+  const bool fails = is_it || (forever_ && has_failed_);
   if (!fails || result_ == 0) return 0;
   has_failed_ = true;
   return result_;

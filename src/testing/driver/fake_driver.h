@@ -11,6 +11,7 @@ namespace nxv::testing {
 // Values of VkResult.
 inline constexpr int kOutOfHostMemory = -1;
 inline constexpr int kOutOfDeviceMemory = -2;
+inline constexpr int kInitializationFailed = -3;
 inline constexpr int kDeviceLost = -4;
 
 class FakeDriver {
@@ -25,6 +26,8 @@ class FakeDriver {
   void fail_call(const std::string& name, int n, int result) { arm(name, n, false, result); }
   // All calls from the n-th on do, as after a lost device.
   void fail_from(int n, int result) { arm("", n, true, result); }
+  // That call, and every call of any name after it.
+  void fail_from_call(const std::string& name, int n, int result) { arm(name, n, true, result); }
   void heal() { arm("", 0, false, 0); }
 
   // Calls of each name since the last of the above.

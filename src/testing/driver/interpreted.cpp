@@ -133,7 +133,7 @@ void InterpretedDevice::run(const Region& region) {
     ++dispatches_;
   }
   const Failure found = find_fault(region.faults, faults, region.root->shape);
-  if (found) throw Error(found.status, found.message);
+  if (found) throw_failure(found);
   for (size_t r = 0; r < values.size(); ++r) {
     region.roots[r].node->set_stored(std::make_shared<HostStorage>(std::move(values[r])));
   }
