@@ -285,8 +285,8 @@ class Partitioner {
     return false;
   }
 
-  // Whether broadcasts make the region compute it so often for each of its elements that a kernel of
-  // its own takes less. Where a reduction below may join the region, each row has it once.
+  // Whether broadcasts make the region compute it so often for each of its elements that a kernel
+  // of its own takes less. Where a reduction below may join the region, each row has it once.
   bool is_worth_a_kernel(const Node& node, int path) const {
     constexpr double kRepeats = 64, kSaved = 0x1p29;  // times, instructions
     double times = 1;
