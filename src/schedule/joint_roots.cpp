@@ -307,8 +307,8 @@ class Joiner {
     });
   }
 
-  // Whether an invocation owns whole words of every output. A team that stores the elements of a row
-  // has no others, but a single row has its word for itself.
+  // Whether an invocation owns whole words of every output. A team that stores the elements of a
+  // row has no others, but a single row has its word for itself.
   static bool store_whole_words(const Region& region) {
     const bool has_rows = region.root_level == Level::row || region.row_count == 1;
     int narrow = 0;  // bytes of an element
