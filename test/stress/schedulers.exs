@@ -8,8 +8,9 @@ defmodule Stress.Schedulers do
 
   @processes 100
   # Of sleeps one in a thousand may take this long, or four times what it takes beside processes that only
-  # count: then the machine has other things to do.
+  # count: then the machine has other things to do. Few sleeps show no more than that nobody is kept waiting.
   @limit_ms 10.0
+  @quick_limit_ms 100.0
 
   defp sleepers(quick?) do
     sleeps = if quick?, do: 2_000, else: 20_000
@@ -18,7 +19,8 @@ defmodule Stress.Schedulers do
     building = late(fn -> V.add!(V.multiply!(x, 0.5), x) end, sleeps)
 
     seen = "99.9 % take at most #{building} ms, #{counting} ms beside processes that count"
-    if building > max(@limit_ms, 4 * counting), do: raise(seen)
+    limit = if quick?, do: @quick_limit_ms, else: @limit_ms
+    if building > max(limit, 4 * counting), do: raise(seen)
     seen
   end
 
