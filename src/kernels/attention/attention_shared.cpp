@@ -108,10 +108,7 @@ class SharedAttention {
     for (const Var& sum : sums_) parts.push_back(tiles_.rounded(sum.get()));
     const auto sums = tiles_.exchange(parts, [&](std::vector<Value> all) {
       for (Value& v : all) v = tiles_.widened(v);
-      for (; all.size() > 1; all.resize(all.size() / 2)) {
-        for (size_t l = 0; l < all.size() / 2; ++l) all[l] = all[2 * l] + all[2 * l + 1];
-      }
-      return all[0];
+      return folded(std::move(all));
     });
     for (uint32_t i = 0; i < layout_.rows; ++i) {
       b_.if_(row(i) < word(&Words::queries), [&] {

@@ -50,7 +50,7 @@ void LineWalk::locate(const MatmulKernel::Operand& operand, const FactorAccess& 
   }
 }
 
-void LineWalk::each_element(const Visit& visit) const {
+void LineWalk::each_element(const Visit& visit) {
   const uint32_t width = by_groups_ ? kGroup : 1, stride = segments_ * width;
   const Value first = segment_ * width;
   if (share_.kept > 0) {

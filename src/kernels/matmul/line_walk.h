@@ -13,8 +13,6 @@ namespace nxv::kernels {
 // Lines, fewer of which leave most of a device idle while it measures them, and steps along k, more
 // of which take one workgroup long.
 inline constexpr uint64_t kFewMeasured = 1024, kLongMeasured = 4096;
-// Steps along k, fewer of which few invocations share.
-inline constexpr uint64_t kShortMeasured = 1024;
 
 // Of a workgroup, at a time. Each of its invocations has several such lines of gathered factors,
 // for which it finds a step's place once.
@@ -62,7 +60,7 @@ class LineWalk {
   // The magnitudes, as bits, of this invocation's part of each of its lines; those beyond the end
   // are elements that others visit too, and not `inside`.
   using Visit = std::function<void(size_t line, ir::Value bits, ir::Value inside)>;
-  void each_element(const Visit& visit) const;
+  void each_element(const Visit& visit);
   // Of all invocations of a line, for each of them; and of all of the workgroup.
   ir::Value combined(ir::Value part, ir::Opcode op) const;
   ir::Value combined_of_all(ir::Value part, ir::Opcode op) const;
@@ -92,7 +90,7 @@ class LineWalk {
   ir::Value first_, line_, segment_, batch_, extent_;
   std::vector<ir::Value> lines_, frees_;
   std::vector<Place> at_;
-  mutable Loaded kept_;  // of the lines of this invocation, once they are visited
+  Loaded kept_;  // of the lines of this invocation, once they are visited
 };
 
 }  // namespace nxv::kernels

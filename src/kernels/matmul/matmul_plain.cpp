@@ -5,6 +5,7 @@
 #include "kernels/matmul/matmul_plain.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "kernels/common/grid.h"
 #include "kernels/matmul/matmul_kernel.h"
@@ -208,18 +209,7 @@ class PlainMatmul {
     const auto sum = kernel_.variables(layout_.resumes ? load_sum(kernel_.workspace(1), element)
                                                        : kernel_.zero_sum());
     Value first = b_.u32(0), end = words_[&Words::blocks];
-    if (layout_.judged) {
-      const auto judged = kernel_.arguments.words_as<JudgedWords>();
-      const Value row = words_.divide(element, &Words::columns);
-      const SplitLines lines(kernel_, kWordsOf<PlainWords>);
-      const Value column = element - row * words_[&Words::columns];
-      const Value batch = words_.divide(row, &Words::rows);
-      const Value verdict = lines.kept_verdict(batch, row - batch * words_[&Words::rows], column);
-      const Value by_units = verdict != static_cast<uint32_t>(Verdict::rejected);
-      const Value unit_parts = judged[&JudgedWords::unit_parts];
-      first = b_.select(by_units, b_.u32(0), unit_parts);
-      end = b_.select(by_units, unit_parts, unit_parts + end);
-    }
+    if (layout_.judged) std::tie(first, end) = judged_parts(kernel_, element, end);
     unrolled(first, end, [&](Value block, uint32_t count) {
       std::vector<Sum> sums;
       for (uint32_t i = 0; i < count; ++i) {

@@ -12,6 +12,9 @@ using ir::Builder;
 using ir::Value;
 using Words = PlainWords;
 
+// Parts whose sums are loaded at once.
+constexpr uint32_t kTogether = 4;
+
 class MatmulTotals {
  public:
   MatmulTotals(const Region& region, const Target& target, const TotalsLayout& layout)
@@ -25,11 +28,14 @@ class MatmulTotals {
     const Value unit = linear_group(b_) * layout_.workgroup + b_.builtin(ir::Builtin::local_index);
     b_.if_(unit < words_[&Words::units], [&] {
       const Value first = unit << 2;
-      const auto [begin, end] = parts(first);
+      // Neighbours lie in one block of what is judged.
+      const Value others = words_[&Words::blocks];
+      const auto [begin, end] =
+          layout_.judged ? judged_parts(kernel_, first, others) : std::pair{b_.u32(0), others};
       std::vector<ir::Var> sums;
       for (int i = 0; i < kGroup; ++i) sums.push_back(b_.var(kernel_.zero()));
-      const Value rest = end - ((end - begin) & (layout_.unroll - 1));
-      add(sums, begin, rest, layout_.unroll, first);
+      const Value rest = end - ((end - begin) & (kTogether - 1));
+      add(sums, begin, rest, kTogether, first);
       add(sums, rest, end, 1, first);
       const Sum totals = MatmulKernel::read(sums);
       const MatmulStore store(kernel_, {.whole_groups = true}, true);
@@ -39,21 +45,6 @@ class MatmulTotals {
   }
 
  private:
-  // Which the elements from `first` on are added up from.
-  std::pair<Value, Value> parts(Value first) {
-    const Value others = words_[&Words::blocks];
-    if (!layout_.judged) return {b_.u32(0), others};
-    const Value row = words_.divide(first, &Words::columns);
-    const Value batch = words_.divide(row, &Words::rows);
-    const Value verdict = SplitLines(kernel_, kWordsOf<PlainWords>)
-                              .kept_verdict(batch, row - batch * words_[&Words::rows],
-                                            first - row * words_[&Words::columns]);
-    const Value by_units = verdict != static_cast<uint32_t>(Verdict::rejected);
-    const Value of_units = kernel_.arguments.words_as<JudgedWords>()[&JudgedWords::unit_parts];
-    return {b_.select(by_units, b_.u32(0), of_units),
-            b_.select(by_units, of_units, of_units + others)};
-  }
-
   // The parts from `begin` on, in order, some at a time.
   void add(const std::vector<ir::Var>& sums, Value begin, Value end, uint32_t together,
            Value first) {

@@ -8,7 +8,6 @@ namespace nxv::kernels {
 struct TotalsLayout {
   Accumulation sums;
   uint32_t workgroup = 256;
-  uint32_t unroll = 4;  // parts whose sums are loaded at once
   // f32 that matrix units may have added up in parts of their own: verdicts tell.
   Choice<bool> judged = false;
 };

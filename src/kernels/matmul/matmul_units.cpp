@@ -159,20 +159,24 @@ class UnitMatmul {
         Value next = k + (done + tile_.depth);
         if (layout_.is_full) next = b_.binary(Opcode::min, next, end_ - tile_.depth);
         load(next);
-        if (lower_scale > 0) add_scaled_pieces(sums);
-        for (uint32_t step = 0; lower_scale == 0 && step < tile_.depth; step += matrix_steps_) {
-          if (is_split_) {
-            add_pieces(step, sums);
-          } else {
-            add_products(matrices(ir::Matrix::a, 0, step), matrices(ir::Matrix::b, 0, step), sums);
-          }
-        }
+        lower_scale > 0 ? add_scaled_pieces(sums) : add_slabs(sums);
         b_.barrier();
         store(lower_scale);
         b_.barrier();
       }
       MatmulKernel::write(totals_, has_chains ? added(MatmulKernel::read(totals_), sums) : sums);
     });
+  }
+
+  // All steps of the slabs.
+  void add_slabs(Sum& sums) {
+    for (uint32_t step = 0; step < tile_.depth; step += matrix_steps_) {
+      if (is_split_) {
+        add_pieces(step, sums);
+      } else {
+        add_products(matrices(ir::Matrix::a, 0, step), matrices(ir::Matrix::b, 0, step), sums);
+      }
+    }
   }
 
   void load(Value k) {
@@ -255,7 +259,7 @@ class UnitMatmul {
     add_in_order(upper.x, upper.y, sums);
   }
 
-  // All steps of the slabs: the sums are those on the scale of lower pieces first.
+  // Likewise: the sums are those on the scale of lower pieces first.
   void add_scaled_pieces(Sum& totals) {
     Sum sums(totals.size(), zeros_);
     Upper last;

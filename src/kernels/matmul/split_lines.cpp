@@ -45,6 +45,19 @@ void SplitLines::keep(Value verdict, Value batch, Value row, Value column) const
         [&] { b.store(kernel_.workspace(0), block(batch, row, column), verdict); });
 }
 
+std::pair<Value, Value> judged_parts(const MatmulKernel& kernel, Value element, Value others) {
+  ir::Builder& b = kernel.b;
+  const auto words = kernel.arguments.words_as<PlainWords>();
+  const Value row = words.divide(element, &PlainWords::columns);
+  const Value column = element - row * words[&PlainWords::columns];
+  const Value batch = words.divide(row, &PlainWords::rows);
+  const Value verdict = SplitLines(kernel, kWordsOf<PlainWords>)
+                            .kept_verdict(batch, row - batch * words[&PlainWords::rows], column);
+  const Value by_units = verdict != static_cast<uint32_t>(Verdict::rejected);
+  const Value of_units = kernel.arguments.words_as<JudgedWords>()[&JudgedWords::unit_parts];
+  return {b.select(by_units, b.u32(0), of_units), b.select(by_units, of_units, of_units + others)};
+}
+
 Value SplitLines::least(Value first, Value line) const {
   ir::Builder& b = kernel_.b;
   constexpr uint32_t kWords = kJudged / kJudgedTogether;

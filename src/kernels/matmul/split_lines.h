@@ -21,6 +21,8 @@
 //   look at the verdict.
 #pragma once
 
+#include <utility>
+
 #include "kernels/matmul/matmul_kernel.h"
 #include "kernels/matmul/matmul_plain.h"
 #include "kernels/matmul/matmul_tiled.h"
@@ -107,6 +109,11 @@ class SplitLines {
   const MatmulKernel& kernel_;
   const WordValues<LineWords> words_;
 };
+
+// The parts, of totals that are judged, which C's element is added up from: those of matrix units,
+// or the `others` behind them. Words: JudgedWords.
+std::pair<ir::Value, ir::Value> judged_parts(const MatmulKernel& kernel, ir::Value element,
+                                             ir::Value others);
 
 struct MeasureLayout {
   uint32_t workgroup = 0;
