@@ -7,6 +7,7 @@
 #include "graph/building.h"
 #include "graph/exact_constants.h"
 #include "graph/scalar_program.h"
+#include "graph/simple_powers.h"
 
 namespace nxv {
 
@@ -108,6 +109,9 @@ NodeRef elementwise(Op op, std::span<const NodeRef> operands) {
     inputs.push_back(n->shape == shape ? n : broadcast(n, shape));
   }
   const DType type = result_type(op, operands);
+  if (op == Op::pow) {
+    if (NodeRef power = simple_power(inputs[0], operands[1], type)) return power;
+  }
   return make_pointwise(op, type, std::move(shape), std::move(inputs));
 }
 

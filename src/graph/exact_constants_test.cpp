@@ -44,7 +44,7 @@ TEST_F(ExactConstants, KeepTheirTypeWhereItTells) {
   EXPECT_EQ(second(Op::add, value(DType::f16), number(70000))->dtype, DType::s32) << "infinite";
   EXPECT_EQ(second(Op::add, value(DType::f64), number((int64_t{1} << 60) + 1, DType::s64))->dtype,
             DType::s64);
-  EXPECT_EQ(second(Op::pow, value(DType::f32), number(2))->dtype, DType::s32);
+  EXPECT_EQ(second(Op::pow, value(DType::f32), number(4))->dtype, DType::s32);
   EXPECT_EQ(second(Op::add, value(DType::s32), number(2, DType::u8))->dtype, DType::u8);
   EXPECT_EQ(second(Op::add, value(DType::c64), number(2))->dtype, DType::s32);
 }
