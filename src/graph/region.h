@@ -53,7 +53,7 @@ std::string_view name(RegionKind kind);
 
 inline constexpr int kMaxRegionOps = 64;
 inline constexpr int kMaxRegionBuffers = 8;
-inline constexpr int64_t kMaxFixedColumns = 32;
+inline constexpr int64_t kMaxFixedColumns = 64;
 
 enum class Level : uint8_t { row, element };
 

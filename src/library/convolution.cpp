@@ -17,7 +17,7 @@ namespace {
 
 // Elements of a window up to which convolutions of single channels are sums of windows: kernels of
 // reductions unroll those.
-constexpr int64_t kMaxDepthwiseWindow = 32;
+constexpr int64_t kMaxDepthwiseWindow = 64;
 // Positions of a batch entry from which it is a matrix product of its own, whose result needs no
 // transposition.
 constexpr int64_t kManyPositions = 1024;
