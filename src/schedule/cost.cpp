@@ -5,6 +5,24 @@
 
 namespace nxv::schedule {
 
+namespace {
+
+bool is_several(const Node& view) { return view.op == Op::concatenate && view.inputs.size() > 1; }
+
+// A stored value or a generator, behind a few views.
+bool is_read_in_passing(const Node& node) {
+  constexpr int kMost = 4;
+  const Node* at = &node;
+  for (int i = 0; i <= kMost; ++i) {
+    if (is_value(*at) || info(at->op).fusion == Fusion::generator) return true;
+    if (info(at->op).fusion != Fusion::view || is_several(*at)) return false;
+    at = at->inputs[0].get();
+  }
+  return false;
+}
+
+}  // namespace
+
 bool is_boundary(const Node& node) {
   return info(node.op).fusion == Fusion::leaf || !node.is_pending();
 }
@@ -14,14 +32,10 @@ bool is_number(const Node& node) { return node.op == Op::constant || node.op == 
 bool is_value(const Node& node) { return is_boundary(node) || node.op == Op::result; }
 
 bool is_cheap(const Node& node) {
-  if (info(node.op).fusion == Fusion::view) {
-    return node.op != Op::concatenate || node.inputs.size() == 1;
-  }
+  if (info(node.op).fusion == Fusion::view) return !is_several(node);
   return info(node.op).cost <= 2 &&
-         std::all_of(node.inputs.begin(), node.inputs.end(), [](const NodeRef& input) {
-           return is_value(*input) || info(input->op).fusion == Fusion::generator ||
-                  (info(input->op).fusion == Fusion::view && is_value(*input->inputs[0]));
-         });
+         std::all_of(node.inputs.begin(), node.inputs.end(),
+                     [](const NodeRef& input) { return is_read_in_passing(*input); });
 }
 
 bool is_dear(const Node& node, const std::function<bool(const Node&)>& is_stored) {

@@ -14,7 +14,7 @@ bool is_value(const Node& node);
 // A number that commands carry: everywhere the same, and known when they are recorded.
 bool is_number(const Node& node);
 
-// Views of what is stored anyway, and one cheap operation on stored values.
+// Views of what is stored anyway, and one cheap operation on stored values or few views of them.
 bool is_cheap(const Node& node);
 // Whether the value takes more instructions than a write and a read of it are worth, as far as its
 // inputs have to be computed with it: those that are not `is_stored`.
