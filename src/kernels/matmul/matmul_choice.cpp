@@ -52,9 +52,51 @@ uint64_t tile_count(const Product& product, uint64_t rows, uint64_t columns) {
   return product.batch * divide_up(product.m, rows) * divide_up(product.n, columns);
 }
 
+bool are_halves(std::optional<UnitFactors> factors) {
+  return factors == UnitFactors::f16 || factors == UnitFactors::bf16;
+}
+
+// The side of the tiles that f16 and bf16 are best multiplied in.
+constexpr uint32_t kHalfSide = 128;
+
+bool has_enough(const Product& product, const Target& target, uint64_t rows, uint64_t columns) {
+  return tile_count(product, rows, columns) >= target.plan->tuning.busy_tiles;
+}
+
+// Parts along k of such tiles, where they leave cores idle otherwise: more than one if that takes a
+// tenth less. Two tiles share a core's speed, of which a lone one reaches three quarters; without
+// parts smaller tiles take the place of few. The sums of parts are written and read once. As
+// measured on an H200.
+uint32_t half_parts(const Product& product, const Target& target) {
+  constexpr double kAlone = 1 / 3.0;             // of a tile, that a lone one takes longer
+  constexpr double kLaunch = 4.5e6, kSum = 2.6;  // multiplications that a core does meanwhile
+  if (product.m < kHalfSide || product.n < kHalfSide) return 1;
+  const uint64_t tiles = tile_count(product, kHalfSide, kHalfSide);
+  const double steps = static_cast<double>(product.k) * kHalfSide * kHalfSide;
+  const auto time = [&](uint64_t parts) {
+    const uint64_t of_core = divide_up(parts * tiles, uint64_t{target.plan->tuning.cores});
+    const double rounds = static_cast<double>(of_core) + (of_core % 2 == 1 ? kAlone : 0);
+    const auto sums = static_cast<double>(parts * product.count());
+    const double adding = parts == 1 ? 0 : kLaunch + kSum * sums;
+    return rounds * steps / static_cast<double>(parts) + adding;
+  };
+  const bool is_large = has_enough(product, target, kHalfSide, kHalfSide);
+  double least = 0.9 * (is_large ? time(1) : steps);
+  uint32_t best = 1;
+  for (uint32_t n = 2; n <= kMaxSplitParts; ++n) {
+    if (product.k / n < kMinPartSteps || n * product.count() > kMaxPartSums) break;
+    if (time(n) < least) best = n, least = time(n);
+  }
+  return best;
+}
+
 // Parts along k of a product on matrix units, but of f32 that is split. A function of sizes and
 // plan alone, since bits depend on it.
 uint32_t unit_parts(const Product& product, const Target& target) {
+  if (are_halves(unit_factors(product, target))) {
+    const uint32_t parts = half_parts(product, target);
+    if (parts > 1) return parts;
+  }
   const uint64_t enough = target.plan->tuning.busy_tiles, tiles = tile_count(product, 64, 64);
   const uint64_t most = std::min(product.k / kMinPartSteps, kMaxPartSums / product.count());
   // Three are under way on a core.
@@ -231,11 +273,14 @@ std::vector<MatmulTile> float_tiles(const Product& product, const Target& target
 std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target) {
   const uint32_t lanes = target.plan->subgroup_size;
   const auto enough = [&](uint64_t rows, uint64_t columns) {
-    return tile_count(product, rows, columns) >= target.plan->tuning.busy_tiles;
+    return has_enough(product, target, rows, columns);
   };
   const auto factors = unit_factors(product, target);
   const bool is_f32 = factors && are_f32(*factors);
   const bool are_integers = integer_shape(product, target).has_value();
+  const bool is_gathered = product.a.is_gathered || product.b.is_gathered;
+  // Whether slabs of 64 steps fit, and pay: twice as many of 8 bits do.
+  const bool has_long_slabs = are_integers || (!is_gathered && product.k % 64 == 0);
   std::vector<MatmulTile> best;
   const auto add = [&](uint32_t rows, uint32_t columns, uint32_t depth, uint32_t subgroup_rows,
                        uint32_t subgroup_columns) {
@@ -243,8 +288,11 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
   };
   const uint32_t parts = unit_parts(product, target);
   if (parts > 1 && factors != UnitFactors::split) {
+    if (are_halves(factors) && half_parts(product, target) > 1) {
+      add(kHalfSide, kHalfSide, has_long_slabs ? 64 : 32, 64, 64);
+    }
     add(64, 64, is_f32 ? 32 : 64, 32, 32);
-    best.back() = with_parts(best.back(), parts);
+    for (MatmulTile& tile : best) tile = with_parts(tile, parts);
     return best;
   }
   // Wider tiles would be empty beyond the edge.
@@ -259,9 +307,7 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
     return best;
   }
   if (enough(128, 128)) {
-    // Of elements of 8 bits twice as many steps fit.
-    const bool is_gathered = product.a.is_gathered || product.b.is_gathered;
-    if (are_integers || (!is_gathered && product.k % 64 == 0)) add(128, 128, 64, 64, 64);
+    if (has_long_slabs) add(128, 128, 64, 64, 64);
     if (!are_integers) add(128, 128, 32, 64, 64);
   }
   if (enough(64, 128)) add(64, 128, 64, 32, 64);

@@ -134,7 +134,7 @@ TEST(MatmulChoice, RefusalsOfMatrixUnits) {
   EXPECT_EQ(why(DType::f16, 256, 256, 256), nullptr);
   EXPECT_STREQ(why(DType::f16, 31, 4096, 4096), "it has fewer than 32 rows, columns or steps");
   EXPECT_STREQ(why(DType::f16, 161, 161, 161), "it is too small for matrix units");
-  EXPECT_STREQ(why(DType::f16, 1024, 1024, 32769), "k is too long for one chain of additions");
+  EXPECT_STREQ(why(DType::f16, 8192, 8192, 32769), "k is too long for one chain of additions");
   EXPECT_EQ(why(DType::f16, 64, 64, 32769), nullptr);  // in parts
   EXPECT_EQ(why(DType::f32, 1024, 1024, 1024), nullptr);
   EXPECT_STREQ(why(DType::f32, 1024, 1024, 767), "it is too small for splitting f32 to pay");
@@ -188,7 +188,7 @@ TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
   EXPECT_EQ(chosen(DType::f32, 64, 288, 131072), "shared_64_64_16_8_4_w");
   EXPECT_EQ(chosen(DType::f32, 64, 27, 131072), "shared_32_32_32_4_4_w");
   EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_128_128_32_64_32_w4");
-  EXPECT_EQ(chosen(DType::f16, 512, 768, 3072), "units_64_64_64_32_32_w3");
+  EXPECT_EQ(chosen(DType::f16, 512, 768, 3072), "units_128_128_64_64_64_w4");
   EXPECT_EQ(chosen(DType::f16, 4096, 768, 3072), "units_128_128_64_64_64");
   EXPECT_EQ(chosen(DType::f16, 4096, 768, 3080), "units_128_128_32_64_64");
   // Nor are tiles wider than the product.
@@ -202,6 +202,13 @@ TEST(MatmulChoice, FewTilesOfLongProductsAreSplit) {
   EXPECT_EQ(chosen(DType::f32, 4096, 768, 50304), "units_128_128_32_64_32_w11");
   EXPECT_EQ(chosen(DType::f32, 2048, 768, 2048), "units_128_128_32_64_32");
   EXPECT_EQ(chosen(DType::f32, 512, 768, 3072), "units_128_128_32_64_32_w5");
+  EXPECT_EQ(chosen(DType::f16, 768, 3072, 4096), "units_128_128_64_64_64_w3");
+  EXPECT_EQ(chosen(DType::f16, 3152, 768, 3072), "units_128_128_64_64_64_w3");
+  EXPECT_EQ(chosen(DType::f16, 256, 2048, 8192), "units_128_128_64_64_64_w8");
+  EXPECT_EQ(chosen(DType::f16, 1024, 768, 3072), "units_128_128_64_64_64_w5");
+  EXPECT_EQ(chosen(DType::f16, 4096, 768, 3072), "units_128_128_64_64_64");
+  EXPECT_EQ(chosen(DType::f16, 2048, 768, 3072), "units_128_128_64_64_64");
+  EXPECT_EQ(chosen(DType::f16, 1024, 768, 768), "units_64_128_64_32_64");
   // Parts are whole numbers of slabs.
   EXPECT_EQ(steps_of_part(3072, 3), 1024u);
   EXPECT_EQ(steps_of_part(100000, 195), 576u);
