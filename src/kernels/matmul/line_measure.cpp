@@ -80,7 +80,6 @@ class LineMeasure {
     };
     walk_.each_element([&](size_t i, Value bits, Value inside) {
       add(substance[i], inside & (bits >= least[i]));
-      if (!layout_.two_scales) return;
       add(count[i], inside & (bits != 0u));
       add(weak[i], inside & (bits != 0u) & (bits < least_held[i]));
     });
@@ -93,8 +92,7 @@ class LineMeasure {
       };
       const Value is_held = finite[i] & (b_.extract(counted, 2) == 0u);
       const Value held = or_none(b_.extract(counted, 1), is_held);
-      const Value judged = b_.pack(
-          {or_none(b_.extract(counted, 0), finite[i]), layout_.two_scales ? held : b_.u32(0)});
+      const Value judged = b_.pack({or_none(b_.extract(counted, 0), finite[i]), held});
       b_.if_(walk_.speaks(), [&] {
         b_.shared_store(judged_, walk_.place(i), judged);
         b_.if_(walk_.exists(i),

@@ -284,7 +284,7 @@ class MatmulLowering {
       layout.b = chunk_access(product_, product_.b);
     }
     if (layout.factors == UnitFactors::scaled) layout.scales = scale_layout(product_);
-    layout.two_scales = layout.factors == UnitFactors::split && has_two_scales(product_);
+    layout.own_scales = layout.factors == UnitFactors::split && has_own_scales(product_);
     layout.store = store;
     layout.is_full = is_full(tile);
     return layout;
@@ -379,7 +379,6 @@ class MatmulLowering {
       return f.unit == FactorAccess::Unit::depth;
     };
     if (product_.a.is_gathered || product_.b.is_gathered) layout.times = kGatheredLines;
-    layout.two_scales = has_two_scales(product_);
     choose_measured(layout, is_along_k(layout.a), is_along_k(layout.b));
     // Lines up to the end of the last block that is judged.
     const uint64_t together = uint64_t{layout.lines} * layout.times;

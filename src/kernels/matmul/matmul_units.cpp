@@ -135,12 +135,14 @@ class UnitMatmul {
   void compute() {
     zeros_ = b_.matrix_fill(zero());
     for (uint32_t i = 0; i < matrix_rows_ * matrix_columns_; ++i) totals_.push_back(b_.var(zeros_));
-    if (layout_.two_scales) {
+    if (!is_split_) {
+      add_up(0);
+    } else if (layout_.own_scales) {
+      add_up(kLowerScale);
+    } else {
       b_.if_(
           verdict_ == static_cast<uint32_t>(Verdict::two_scales), [&] { add_up(kLowerScale); },
           [&] { add_up(0); });
-    } else {
-      add_up(0);
     }
     finish(MatmulKernel::read(totals_));
   }

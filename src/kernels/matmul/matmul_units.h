@@ -26,7 +26,7 @@ struct UnitLayout {
   Choice<bool> signed_sums = false;
   PackedAccess packed_a, packed_b;
   ScaleLayout scales;               // scaled
-  Choice<bool> two_scales = false;  // split: has_two_scales
+  Choice<bool> own_scales = false;  // split: has_own_scales
   StoreLayout store;
   Choice<bool> is_full = false;  // no step lies beyond the end of k, nor a row or column outside
 };

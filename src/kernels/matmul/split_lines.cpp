@@ -33,7 +33,9 @@ Value SplitLines::verdict(Value batch, Value row, Value column) const {
   const Value k = kernel_.k();
   const Value one = row_substance + column_substance >= k + (k >> 3);
   const Value are_held = (row_count != 0u) & (column_count != 0u);
-  const Value two = are_held & (row_count + column_count >= k + kFewProducts);
+  const Value fewer = b.binary(Opcode::min, row_count, column_count);
+  const Value two =
+      are_held & ((row_count + column_count >= k + kFewProducts) | (fewer >= (k >> 3)));
   const auto word = [&](Verdict v) { return b.u32(static_cast<uint32_t>(v)); };
   return b.select(one, word(Verdict::one_scale),
                   b.select(two, word(Verdict::two_scales), word(Verdict::rejected)));

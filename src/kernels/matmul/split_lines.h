@@ -16,7 +16,9 @@
 //   dropped is far below what a chain of K multiplications and additions may round away.
 // - Two scales: when no element but 0 is below 2^-28 of the largest in its line, every product has
 //   22 bits. A chain keeps 24 of each, but rounds with every addition: it is no better where it
-//   adds up `kFewProducts` or more, as elements other than 0 tell that meet for certain.
+//   adds up `kFewProducts` or more. So many elements other than 0 meet for certain where rows and
+//   columns have enough of them together, and are taken to meet where each has an eighth, as what
+//   went through a ReLU has.
 // - Otherwise, and where an element is not finite, the kernels for f32: both are dispatched, and
 //   look at the verdict.
 #pragma once
@@ -35,17 +37,16 @@ inline constexpr uint32_t kFewProducts = 32;
 // The binary logarithm of the scale of lower pieces, where they have one of their own.
 inline constexpr uint32_t kLowerScale = 11;
 enum class Verdict : uint8_t { rejected, one_scale, two_scales };
-// Whether there are kernels for two scales: of gathered factors they took four times as long as
-// those of one scale, on an H200.
-inline bool has_two_scales(const Product& product) {
-  return !product.a.is_gathered && !product.b.is_gathered;
+// Whether lower pieces have a scale of their own in any case: the places of gathered factors leave
+// no registers for both loops.
+inline bool has_own_scales(const Product& product) {
+  return product.a.is_gathered || product.b.is_gathered;
 }
 
 // The workspace: for each row of A, then for each column of B, the binary logarithm of its scale;
 // for every kJudgedTogether of them, in the same order, the least substance; likewise the least
-// number of elements that are not 0, or 0 where there is one below 2^-28 of the largest, and where
-// there are no kernels for two scales. Then a Verdict for each block, which the kernel for matrix
-// units finds.
+// number of elements that are not 0, or 0 where there is one below 2^-28 of the largest. Then a
+// Verdict for each block, which the kernel for matrix units finds.
 struct LineWords {
   uint32_t row_stride = 0, column_stride = 0;  // lines of a batch, multiples of kJudged
   uint32_t columns = 0;                        // where those of columns begin
@@ -123,7 +124,6 @@ struct MeasureLayout {
   uint32_t kept = 0;           // kept_elements
   FactorAccess a, b;
   Choice<bool> whole_groups = false;  // K is a multiple of four
-  Choice<bool> two_scales = false;    // has_two_scales
 };
 struct MeasureWords {
   SplitWords split;
