@@ -2,6 +2,7 @@
 // that meet in shared memory, and as on a CPU, they give the same bits.
 #include <algorithm>
 #include <random>
+#include <tuple>
 
 #include "testing/driver/engine_fixture.h"
 
@@ -46,11 +47,33 @@ TEST(RowKernels, SameBitsHoweverLanesMeet) {
   const auto teams = opened(plan::Profile::discrete, {});
   const auto meeting = opened(plan::Profile::discrete, {"subgroup_shuffle", "subgroup_arithmetic"});
   EXPECT_EQ(meeting->plan().row_subgroup_size, 0u);
-  for (const Shape& shape : {Shape{33, 700}, Shape{7, 1024}, Shape{5, 5003}, Shape{2, 40000}}) {
+  for (const Shape& shape :
+       {Shape{33, 700}, Shape{7, 1024}, Shape{5, 5003}, Shape{2, 40000}, Shape{1, 3},
+        Shape{200000, 3}, Shape{70001, 10}, Shape{40000, 31}, Shape{300001, 1}}) {
     SCOPED_TRACE(to_string(shape));
     const auto want = results(*alone, shape);
     EXPECT_EQ(results(*teams, shape), want);
     EXPECT_EQ(results(*meeting, shape), want);
+  }
+}
+
+// Short rows whose elements a workgroup stores together, and what belongs to the rows beside them;
+// written over what they are made of.
+TEST(RowKernels, ShortRowsOfElementsBesideTheirSums) {
+  const auto alone = opened(plan::Profile::cpu, {}), together = opened(plan::Profile::discrete, {});
+  if (!alone) GTEST_SKIP() << "no Vulkan device here";
+  const auto results = [](Engine& engine, const Shape& shape) {
+    NodeRef x = tensor(engine, shape, normal(element_count(shape)));
+    const NodeRef sum = over_rows(Op::sum, elementwise(Op::multiply, {x, x}));
+    NodeRef scaled = elementwise(Op::divide, {x, sum}), halved = elementwise(Op::negate, {x});
+    x = {};
+    engine.evaluate({sum, scaled, halved});
+    return std::tuple{elements<float>(engine, sum), elements<float>(engine, scaled),
+                      elements<float>(engine, halved)};
+  };
+  for (const Shape& shape : {Shape{65, 3}, Shape{100003, 5}, Shape{20000, 30}}) {
+    SCOPED_TRACE(to_string(shape));
+    EXPECT_EQ(results(*together, shape), results(*alone, shape));
   }
 }
 

@@ -19,6 +19,7 @@ namespace nxv::kernels {
 
 // Blocks that a team folds: up to 128 reach the second level's accumulators in order.
 inline constexpr uint32_t kMaxBlocksOfTeam = 128;
+inline constexpr uint64_t kInvocationsOfCore = 2048;  // of a large GPU
 // Of an accumulator of the second level.
 inline constexpr uint32_t kBlocksOfAccumulator = kFoldBlock / kFoldAccumulators;
 inline constexpr uint32_t kRowsOfChunk = 1024;  // short ones, that a workgroup of a CPU walks
@@ -43,12 +44,17 @@ struct ReductionLayout {
   Choice<bool> exact = false;      // short rows have all of these columns
   Choice<bool> chunked = false;    // a workgroup walks kRowsOfChunk units
   uint32_t rows = 1;               // short ones, that an invocation takes
-  Choice<bool> in_turn = false;    // the elements of a group, by a loop
+  // Columns that a row has at most, whose elements a workgroup stores together: where each
+  // invocation stored its own row, neighbours would write words that lie apart. 0: none.
+  uint32_t staged_columns = 0;
+  Choice<bool> in_turn = false;  // the elements of a group, by a loop
 
   bool unit_is_workgroup() const { return gathers || to_second_level; }
   bool shares_units() const { return lanes > 1 || column > 1; }
   // Whether invocations of several units go the same way: through barriers, or as one subgroup.
-  bool meets() const { return column > 1 || (lanes > 1 && lanes != subgroup_size); }
+  bool meets() const {
+    return column > 1 || staged_columns > 0 || (lanes > 1 && lanes != subgroup_size);
+  }
 };
 
 struct ReductionWords {

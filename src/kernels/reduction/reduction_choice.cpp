@@ -24,11 +24,10 @@ constexpr uint32_t kMaxGatheringTeams = 16;
 constexpr uint32_t kColumn = 8, kColumnWorkgroup = 256;
 // Where units are few an invocation has one accumulator, and loads all of its elements at once.
 constexpr uint32_t kLongColumn = kFoldAccumulators, kLongColumnWorkgroup = 1024;
-constexpr uint64_t kInvocationsOfCore = 2048;  // of a large GPU
-constexpr uint32_t kShortRow = 64;             // columns up to which an invocation takes a row,
-constexpr uint32_t kShortestRow = 16;          // of a GPU where rows are fewer than would fill it
-constexpr int kMaxUnrolledCost = 64;           // of an element (kOps)
-constexpr uint32_t kUnrolledRow = 16;          // columns up to which a row is folded without a loop
+constexpr uint32_t kShortRow = 64;     // columns up to which an invocation takes a row,
+constexpr uint32_t kShortestRow = 16;  // of a GPU where rows are fewer than would fill it
+constexpr int kMaxUnrolledCost = 64;   // of an element (kOps)
+constexpr uint32_t kUnrolledRow = 16;  // columns up to which a row is folded without a loop
 // Short rows that an invocation of a GPU takes, so that enough loads are under way; of so many
 // columns together, and where there are so many rows that the device stays filled.
 constexpr uint32_t kMaxRowsOfInvocation = 4;
@@ -120,6 +119,7 @@ class StageChoice {
         !is_short ? 0 : static_cast<uint32_t>(layout_.exact ? columns : round_up(columns));
     layout_.chunked = is_short && tuning_.chunk_elements > 0;
     layout_.rows = rows_of_invocation();
+    layout_.staged_columns = staged_columns();
     layout_.unrolled = tuning_.holds_rows &&
                        std::max(layout_.lanes, layout_.column) == kFoldAccumulators &&
                        !layout_.from_partials && unrolls(region_, kMaxUnrolledCost);
@@ -232,6 +232,27 @@ class StageChoice {
            stage_.columns >= kSecondLevel &&
            rows_ * divide_up(stage_.columns, kSecondLevel) * kFoldAccumulators >=
                tuning_.busy_workgroups;
+  }
+
+  // Of rows that are no whole groups of words.
+  uint32_t staged_columns() const {
+    constexpr uint64_t kMost = 32;
+    const uint64_t columns = stage_.columns;
+    if (!tuning_.shares_cheaply || layout_.lanes > 1 || layout_.aligned || layout_.chunked ||
+        layout_.rows_per_word > 1 || layout_.to_partials || layout_.from_partials ||
+        columns > kMost) {
+      return 0;
+    }
+    uint64_t roots = 0;
+    bool are_words = true;
+    each_root_of(region_, Level::element, [&](size_t r, int) {
+      const DType type = region_.roots[r].node->dtype;
+      ++roots;
+      are_words = are_words && storage_bytes(type) == 4 && !is_complex(type);
+    });
+    const uint64_t bytes = 4 * roots * layout_.workgroup * round_up(columns);
+    const bool fits = bytes <= plan_.shared_memory_bytes;
+    return roots > 0 && are_words && fits ? static_cast<uint32_t>(round_up(columns)) : 0;
   }
 
   uint32_t rows_of_invocation() const {

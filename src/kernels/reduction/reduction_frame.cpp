@@ -53,6 +53,31 @@ Points ReductionFrame::row_points(Value row) const {
   return points;
 }
 
+Points ReductionFrame::short_points(Value row) {
+  const Value end = words[&ReductionWords::columns];
+  Points points = row_points(row);
+  points.element_base = row * end;
+  for (uint32_t c = 0; c < layout.short_columns; ++c) {
+    Value column = b.u32(c);
+    if (region.fixed_columns) points.fixed_cols.push_back(c);
+    if (layout.aligned && c % kGroup == 0) {
+      if (may_lack(c)) column = b.binary(Opcode::min, column, end - kGroup);
+      points.element_groups.push_back((points.element_base + column) >> 2);
+    } else if (layout.aligned) {
+      column = points.cols[c - c % kGroup] + c % kGroup;
+    } else if (may_lack(c)) {
+      column = b.binary(Opcode::min, column, end - 1u);
+    }
+    points.cols.push_back(column);
+  }
+  return points;
+}
+
+bool ReductionFrame::may_lack(uint32_t column) const {
+  if (layout.exact) return false;
+  return column >= (layout.short_columns == kGroup ? 1 : layout.short_columns / 2);
+}
+
 Points ReductionFrame::element_points(Value row, Value column) {
   Points points = row_points(row);
   points.element_base = row * words[&ReductionWords::columns];

@@ -35,6 +35,11 @@ class ReductionFrame {
   ir::Value partials_out() const { return emitter.workspace(layout.from_partials ? 1 : 0); }
 
   Points row_points(ir::Value row) const;
+  // All columns that a short row has at most. Beyond the row's end the last elements are read
+  // again.
+  Points short_points(ir::Value row);
+  // Whether a short row may end before this column.
+  bool may_lack(uint32_t column) const;
   // A group of columns.
   Points element_points(ir::Value row, ir::Value column);
   // Evaluates, outside of the loops over columns, what an expression needs that does not change

@@ -1,5 +1,7 @@
 // The kernels of reductions and row programs. See reduction.h for what a unit is.
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "ir/ops/pick.h"
 #include "kernels/common/family.h"
@@ -171,7 +173,9 @@ class ReductionKernel {
         each_root_of(region_, Level::row,
                      [&](size_t r, int root) { sink(r, row, emitter_.value(root, 0)); });
       };
-      if (layout_.shares_units() && layout_.rows_per_word == 1) {
+      if (layout_.meets() && !layout_.shares_units()) {
+        b_.if_(frame_.exists(), store);
+      } else if (layout_.shares_units() && layout_.rows_per_word == 1) {
         b_.if_(frame_.is_first(), store);
       } else {
         store();
@@ -179,7 +183,9 @@ class ReductionKernel {
     }
     if (has_roots_of(region_, Level::element)) {
       each_root_of(region_, Level::element, [&](size_t, int root) { frame_.hoist(root, row); });
-      if (layout_.meets()) {
+      if (layout_.staged_columns > 0) {
+        store_together(row);
+      } else if (layout_.meets()) {
         b_.if_(frame_.exists(), [&] { store_elements(row); });
       } else {
         store_elements(row);
@@ -190,6 +196,7 @@ class ReductionKernel {
 
   // The elements of row-wide roots, lanes adjacent.
   void store_elements(Value row) {
+    if (layout_.short_columns > 0) return store_short(row);
     Value place = frame_.lane();
     if (layout_.gathers) place = frame_.team.index() * layout_.lanes + place;
     const Value first = place << 2;
@@ -205,6 +212,59 @@ class ReductionKernel {
     });
   }
 
+  // Those of a row in registers, without a loop: they may be what a fold has had.
+  void store_short(Value row) {
+    const Points points = frame_.short_points(row);
+    const Value columns = words_[&Words::columns];
+    each_root_of(region_, Level::element,
+                 [&](size_t, int root) { emitter_.evaluate(root, points); });
+    const uint32_t together = layout_.aligned ? kGroup : 1;
+    for (uint32_t c = 0; c < layout_.short_columns; c += together) {
+      const auto store = [&] {
+        each_root_of(region_, Level::element, [&](size_t r, int root) {
+          const auto element = [&](uint32_t i) -> const Number& {
+            return emitter_.value(root, static_cast<int>(c + i));
+          };
+          if (!layout_.aligned) return store_one(r, points, points.cols[c], element(0));
+          store_group(emitter_.output(r), points.element_groups[c / kGroup],
+                      {element(0), element(1), element(2), element(3)});
+        });
+      };
+      frame_.may_lack(c) ? b_.if_(b_.u32(c) < columns, store) : store();
+    }
+    emitter_.forget(Level::element);
+  }
+
+  // The elements of the workgroup's rows, which are one run of memory: through shared memory.
+  void store_together(Value row) {
+    const uint32_t size = layout_.workgroup * layout_.staged_columns;
+    each_root_of(region_, Level::element, [&](size_t r, int) {
+      const ir::Type type = ir::compute_type(region_.roots[r].node->dtype);
+      staged_.emplace(r, b_.shared("staged" + std::to_string(r), type, size));
+    });
+    store_elements(row);
+    b_.barrier();
+    const Value local = b_.builtin(ir::Builtin::local_index), rows = words_[&Words::rows];
+    const Value columns = words_[&Words::columns];
+    const Value first = b_.binary(Opcode::min, linear_group(b_) * layout_.workgroup, rows);
+    const Value count = b_.binary(Opcode::min, rows - first, b_.u32(layout_.workgroup)) * columns;
+    b_.for_range(local, count, b_.u32(layout_.workgroup), [&](Value i) {
+      for (const auto& [r, shared] : staged_) {
+        const Number x{region_.roots[r].node->dtype, b_.shared_load(shared, i), {}};
+        store_element(emitter_.output(r), first * columns + i, x);
+      }
+    });
+  }
+
+  // Of a row that is no whole number of groups.
+  void store_one(size_t r, const Points& points, Value column, const Number& x) {
+    if (layout_.staged_columns == 0) {
+      return store_element(emitter_.output(r), points.element_base + column, x);
+    }
+    const Value local = b_.builtin(ir::Builtin::local_index);
+    b_.shared_store(staged_.at(r), local * words_[&Words::columns] + column, x.re);
+  }
+
   void store_group_of(size_t r, int root, const Points& points, Value column) {
     if (layout_.aligned) {
       Group group;
@@ -213,18 +273,19 @@ class ReductionKernel {
     }
     for (uint32_t i = 0; i < kGroup; ++i) {
       b_.if_(column + i < words_[&Words::columns], [&] {
-        store_element(emitter_.output(r), points.element_base + points.cols[i],
-                      emitter_.value(root, static_cast<int>(i)));
+        store_one(r, points, points.cols[i], emitter_.value(root, static_cast<int>(i)));
       });
     }
   }
 
   void store_in_turn(const Points& points, Value column) {
     std::vector<int> roots;
+    std::vector<size_t> indices;
     std::vector<Value> outputs;
     std::vector<GroupWriter> writers;
     each_root_of(region_, Level::element, [&](size_t r, int root) {
       roots.push_back(root);
+      indices.push_back(r);
       outputs.push_back(emitter_.output(r));
       if (layout_.aligned) writers.emplace_back(b_, region_.roots[r].node->dtype);
     });
@@ -236,9 +297,7 @@ class ReductionKernel {
         return each([&](size_t i, const Number& x) { writers[i].set(lane, x); });
       }
       b_.if_(column + lane < words_[&Words::columns], [&] {
-        each([&](size_t i, const Number& x) {
-          store_element(outputs[i], points.element_base + column + lane, x);
-        });
+        each([&](size_t i, const Number& x) { store_one(indices[i], points, column + lane, x); });
       });
     });
     for (size_t i = 0; i < writers.size(); ++i) {
@@ -254,7 +313,8 @@ class ReductionKernel {
   RegionEmitter& emitter_;
   const WordValues<ReductionWords>& words_;
   const std::vector<int> reductions_;
-  std::vector<RowFold> folds_;  // of each of them
+  std::vector<RowFold> folds_;           // of each of them
+  std::map<size_t, ir::Shared> staged_;  // by root
 };
 
 }  // namespace

@@ -48,22 +48,7 @@ Accumulator RowFold::fold(Value row) {
 
 // A row of a few groups of columns, each an accumulator of the tree.
 Accumulator RowFold::fold_short(Value row) {
-  Points points = frame_.row_points(row);
-  points.element_base = row * words_[&Words::columns];
-  // Beyond the row's end the last elements are read again and left out.
-  for (uint32_t c = 0; c < layout_.short_columns; ++c) {
-    Value column = b_.u32(c);
-    if (region_.fixed_columns) points.fixed_cols.push_back(c);
-    if (layout_.aligned && c % kGroup == 0) {
-      if (may_lack(c)) column = b_.binary(Opcode::min, column, words_[&Words::columns] - kGroup);
-      points.element_groups.push_back((points.element_base + column) >> 2);
-    } else if (layout_.aligned) {
-      column = points.cols[c - c % kGroup] + c % kGroup;
-    } else if (may_lack(c)) {
-      column = b_.binary(Opcode::min, column, words_[&Words::columns] - 1u);
-    }
-    points.cols.push_back(column);
-  }
+  const Points points = frame_.short_points(row);
   emitter_.evaluate(element_, points);
   std::vector<Accumulator> level;
   for (uint32_t c = 0; c < points.cols.size(); ++c) {
@@ -71,16 +56,10 @@ Accumulator RowFold::fold_short(Value row) {
     Accumulator& a = level.back();
     const Accumulator next =
         fold_.insert(a, emitter_.value(element_, static_cast<int>(c)), b_.u32(c));
-    a = may_lack(c) ? fold_.select(b_.u32(c) < words_[&Words::columns], next, a) : next;
+    a = frame_.may_lack(c) ? fold_.select(b_.u32(c) < words_[&Words::columns], next, a) : next;
   }
   emitter_.forget(Level::element);
   return fold_.combine_pairwise(std::move(level));
-}
-
-// Whether a short row may end before this column.
-bool RowFold::may_lack(uint32_t column) const {
-  if (layout_.exact) return false;
-  return column >= (layout_.short_columns == kGroup ? 1 : layout_.short_columns / 2);
 }
 
 // Accumulator `index` % 32 of second-level block `index` / 32, its blocks shared out among the

@@ -27,7 +27,6 @@ class RowFold {
 
  private:
   Accumulator fold_short(ir::Value row);
-  bool may_lack(uint32_t column) const;
   Accumulator gather(ir::Value row);
   Accumulator gathered(const SharedAccumulators& results, ir::Value blocks);
   Accumulator fold_block_by_column(ir::Value row, ir::Value begin, ir::Value end);

@@ -22,6 +22,7 @@
 #include "kernels/common/region_cost.h"
 #include "kernels/common/region_emitter.h"
 #include "kernels/common/team.h"
+#include "kernels/reduction/reduction.h"
 
 namespace nxv::kernels {
 namespace {
@@ -39,6 +40,8 @@ constexpr uint32_t kRowsOfWorkgroup = 8;  // when a team takes a row
 constexpr uint32_t kBlocksOfAccumulator = kGroup;
 // Reductions alone: up to here a loop by one team does as well.
 constexpr int64_t kShortReduction = 512;
+// Of rows that are as many as invocations: most lanes of a team would have none of their elements.
+constexpr int64_t kShortProgram = 32;
 // Of one element (kOps), and bytes of operands an element: bounds of code size and registers.
 constexpr int kMaxCost = 256;
 constexpr int kMaxBytes = 16;
@@ -366,6 +369,11 @@ const char* registers_obstacle(const Region& region, const Target& target) {
   if (kLanes * blocks * rows < plan.row_subgroup_size) return "a row is less than a subgroup";
   if (shared_bytes(region, target, blocks) > plan.shared_memory_bytes) {
     return "shared memory is too small";
+  }
+  const uint64_t invocations = uint64_t{kInvocationsOfCore} * plan.tuning.cores;
+  if (region.col_count <= kShortProgram &&
+      2 * static_cast<uint64_t>(region.row_count) >= invocations) {
+    return "rows are short, and an invocation takes each";
   }
   if (region.kind == RegionKind::reduction) {
     if (region.col_count <= kShortReduction) return "rows are short, and a loop does as well";
