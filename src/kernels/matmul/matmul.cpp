@@ -25,6 +25,9 @@ using Kind = MatmulTile::Kind;
 constexpr uint64_t kMaxPassBlocks = 4096;
 constexpr uint64_t kMaxPassElements = uint64_t{1} << 24;
 
+// Invocations of a workgroup where totals would not keep the device busy.
+constexpr uint32_t kFewTotals = 32;
+
 class MatmulLowering {
  public:
   MatmulLowering(const Region& region, const Target& target)
@@ -141,10 +144,14 @@ class MatmulLowering {
   Launch& add_group_totals(const W& words, uint64_t parts, bool judged) {
     TotalsLayout layout;
     layout.sums = sums_;
-    layout.workgroup = plan_.tuning.workgroup;
+    const uint64_t units = product_.count() / kGroup;
+    const bool are_few = units < uint64_t{plan_.tuning.cores} * plan_.tuning.workgroup;
+    layout.workgroup =
+        are_few ? std::min(kFewTotals, plan_.tuning.workgroup) : plan_.tuning.workgroup;
+    if (parts >= kManyParts && !plan_.tuning.has_few_registers()) layout.together = kManyParts;
     layout.judged = judged;
     Launch& d = add(kMatmulTotals, layout, words, product_.count() * parts);
-    d.groups = fold_groups(divide_up(product_.count() / kGroup, layout.workgroup), plan_);
+    d.groups = fold_groups(divide_up(units, layout.workgroup), plan_);
     d.reads_operands = product_.has_epilogue;
     return d;
   }

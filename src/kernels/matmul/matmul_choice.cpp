@@ -29,7 +29,8 @@ constexpr uint64_t kMaxChain = 32768;
 // Multiplications, of all batches, from which matrix units are worth it, of f16 and bf16; of f32
 // that are split or scaled first, and steps along k.
 constexpr uint64_t kMinUnitSteps = uint64_t{1} << 22;
-constexpr uint64_t kMinSplitSteps = uint64_t{3} << 28, kMinSplitDepth = 256;
+constexpr uint64_t kMinSplitSteps = uint64_t{3} << 28, kMinSplitDepth = 192;
+constexpr uint64_t kMinSplitPart = 256;  // steps of a part
 constexpr uint64_t kMinScaledSteps = uint64_t{1} << 29, kMinScaledDepth = 256;
 // Multiplications from which a CPU gains by the kernel of tiles.
 constexpr uint64_t kMinRegisterSteps = uint64_t{1} << 18;
@@ -230,7 +231,7 @@ struct UnitSpeed {
     double least = 0.9 * whole;
     uint32_t best = 1;
     for (uint32_t n = 2; n <= kMaxSplitParts; ++n) {
-      if (product.k / n < kMinSplitDepth || n * product.count() > kMaxPartSums) break;
+      if (product.k / n < kMinSplitPart || n * product.count() > kMaxPartSums) break;
       const double in_parts = time(product, target, n);
       if (in_parts < least) best = n, least = in_parts;
     }

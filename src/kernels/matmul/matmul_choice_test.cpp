@@ -138,7 +138,7 @@ TEST(MatmulChoice, RefusalsOfMatrixUnits) {
   EXPECT_EQ(why(DType::f16, 64, 64, 32769), nullptr);  // in parts
   EXPECT_EQ(why(DType::f32, 1024, 1024, 1024), nullptr);
   EXPECT_STREQ(why(DType::f32, 1024, 1024, 767), "it is too small for splitting f32 to pay");
-  EXPECT_STREQ(why(DType::f32, 4096, 4096, 255), "k is too short for splitting f32 to pay");
+  EXPECT_STREQ(why(DType::f32, 4096, 4096, 191), "k is too short for splitting f32 to pay");
   EXPECT_STREQ(why(DType::f32, 64, 288, 131072), "its lines are too few and too long to measure");
   Product gradient = product(DType::f32, 128, 1152, 32768);
   EXPECT_EQ(refusal(gradient, unit_plan(), Kind::units), nullptr);

@@ -12,9 +12,6 @@ using ir::Builder;
 using ir::Value;
 using Words = PlainWords;
 
-// Parts whose sums are loaded at once.
-constexpr uint32_t kTogether = 4;
-
 class MatmulTotals {
  public:
   MatmulTotals(const Region& region, const Target& target, const TotalsLayout& layout)
@@ -34,9 +31,12 @@ class MatmulTotals {
           layout_.judged ? judged_parts(kernel_, first, others) : std::pair{b_.u32(0), others};
       std::vector<ir::Var> sums;
       for (int i = 0; i < kGroup; ++i) sums.push_back(b_.var(kernel_.zero()));
-      const Value rest = end - ((end - begin) & (kTogether - 1));
-      add(sums, begin, rest, kTogether, first);
-      add(sums, rest, end, 1, first);
+      Value from = begin;
+      for (const uint32_t together : {layout_.together, kFewParts, 1u}) {
+        const Value to = end - ((end - from) & (together - 1));
+        add(sums, from, to, together, first);
+        from = to;
+      }
       const Sum totals = MatmulKernel::read(sums);
       const MatmulStore store(kernel_, {.whole_groups = true}, true);
       store.four(totals.data(), first, b_.u32(0));

@@ -5,9 +5,13 @@
 
 namespace nxv::kernels {
 
+// Parts whose sums are loaded at once: few, and where there are many of them.
+inline constexpr uint32_t kFewParts = 4, kManyParts = 32;
+
 struct TotalsLayout {
   Accumulation sums;
   uint32_t workgroup = 256;
+  uint32_t together = kFewParts;
   // f32 that matrix units may have added up in parts of their own: verdicts tell.
   Choice<bool> judged = false;
 };
