@@ -1,3 +1,10 @@
+# Of files named x_posix.cpp and x_win32.cpp the system has one: what the other's are called.
+if(WIN32)
+  set(NXV_OTHER_SYSTEM "_posix(_test)?\\.cpp$")
+else()
+  set(NXV_OTHER_SYSTEM "_win32(_test)?\\.cpp$")
+endif()
+
 # nxv_options: compile flags of every target of this project.
 find_package(Threads REQUIRED)
 add_library(nxv_options INTERFACE)
@@ -10,6 +17,9 @@ else()
   if(NXV_WERROR)
     target_compile_options(nxv_options INTERFACE -Werror)
   endif()
+endif()
+if(NXV_STATIC_RUNTIME)
+  target_link_options(nxv_options INTERFACE -static-libstdc++ -static-libgcc)
 endif()
 if(NXV_SANITIZE)
   target_compile_options(nxv_options INTERFACE -fsanitize=${NXV_SANITIZE} -fno-omit-frame-pointer

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 find src nif include -name '*.h' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.def' | sort |
-  grep -v -e '^src/testing/' -e '_test\.\(cpp\|h\)$' |
+  grep -vE '^src/testing/|_test\.(cpp|h)$' |
   xargs awk '
 BEGIN {
   # Folder: the folders it may include besides itself.

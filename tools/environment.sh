@@ -16,5 +16,6 @@ esac
 
 # For VK_ADD_DRIVER_FILES: lavapipe's manifest, named once more, makes a second device.
 second_device() {
-  echo "${VK_ADD_DRIVER_FILES:-$(ls /usr/share/vulkan/icd.d/lvp_icd*.json 2>/dev/null | head -n 1)}"
+  echo "${VK_ADD_DRIVER_FILES:-$(ls /usr/share/vulkan/icd.d/lvp_icd*.json \
+    /usr/local/share/vulkan/icd.d/lvp_icd*.json 2>/dev/null | head -n 1)}"
 }

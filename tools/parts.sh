@@ -122,4 +122,7 @@ run_conformance() {
   return "$status"
 }
 
-has_layers() { ls /usr/share/vulkan/explicit_layer.d/*alidation*.json >/dev/null 2>&1; }
+has_layers() {
+  compgen -G '/usr/share/vulkan/explicit_layer.d/*alidation*.json' >/dev/null ||
+    compgen -G '/usr/local/share/vulkan/explicit_layer.d/*alidation*.json' >/dev/null
+}

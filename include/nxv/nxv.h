@@ -35,6 +35,8 @@
 #if defined(_WIN32)
 #if defined(NXV_BUILD)
 #define NXV_API __declspec(dllexport)
+#elif defined(NXV_STATIC) /* linked into the program, as objects of the library are */
+#define NXV_API
 #else
 #define NXV_API __declspec(dllimport)
 #endif

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <stdexcept>
 #include <system_error>
 
 #include "base/error.h"
+#include "base/platform.h"
 
 namespace nxv::env {
 
@@ -14,9 +14,13 @@ std::optional<std::string> get(std::string_view name) {
   const bool listed = std::any_of(kVariables.begin(), kVariables.end(),
                                   [&](const Variable& v) { return v.name == name; });
   if (!listed) throw std::logic_error("unlisted environment variable " + std::string(name));
-  const char* value = std::getenv(std::string(name).c_str());
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return std::string(value);
+  const auto value = platform::variable(std::string(name).c_str());
+  return value && value->empty() ? std::nullopt : value;
+}
+
+std::optional<std::string> of_loader(const char* name) {
+  const auto value = platform::variable(name);
+  return value && value->empty() ? std::nullopt : value;
 }
 
 bool flag(std::string_view name) {
@@ -46,18 +50,7 @@ std::optional<uint64_t> bytes(std::string_view name) {
 
 std::string cache_folder() {
   if (const auto chosen = get("NXV_CACHE_DIR")) return *chosen == "off" ? "" : *chosen;
-  const auto under = [](const char* variable, const char* rest) {
-    const char* value = std::getenv(variable);
-    return value == nullptr || *value == '\0' ? std::string() : std::string(value) + rest;
-  };
-#if defined(_WIN32)
-  return under("LOCALAPPDATA", "\\nxv");
-#elif defined(__APPLE__)
-  return under("HOME", "/Library/Caches/nxv");
-#else
-  const std::string xdg = under("XDG_CACHE_HOME", "/nxv");
-  return xdg.empty() ? under("HOME", "/.cache/nxv") : xdg;
-#endif
+  return platform::user_cache_folder();
 }
 
 }  // namespace nxv::env

@@ -1,4 +1,4 @@
-// Every environment variable the library reads. No other file calls getenv; the table in
+// Every environment variable the library reads. No other file asks for one; the table in
 // docs/environment.md lists the same rows (a test compares the two).
 #pragma once
 
@@ -29,6 +29,12 @@ inline constexpr std::array kVariables = {
     Variable{"NXV_CACHE_DIR", "folder of the pipeline caches; 'off' keeps none"},
     Variable{"NXV_NO_FUSION", "1: one kernel per operation"},
 };
+
+// Of the Vulkan loader, which reads them itself: for reports.
+inline constexpr std::array kLoaderVariables = {
+    "VK_DRIVER_FILES",          "VK_ICD_FILENAMES",          "VK_ADD_DRIVER_FILES",
+    "VK_LOADER_DRIVERS_SELECT", "VK_LOADER_DRIVERS_DISABLE", "VK_INSTANCE_LAYERS"};
+std::optional<std::string> of_loader(const char* name);
 
 // Value of a listed variable, or nothing when it is unset or empty.
 std::optional<std::string> get(std::string_view name);

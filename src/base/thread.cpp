@@ -1,79 +1,13 @@
 #include "base/thread.h"
 
-#include <string>
-#include <system_error>
 #include <utility>
 
-#include "base/error.h"
-
-#if defined(_WIN32)
-#include <thread>
-#else
-#include <pthread.h>
-#endif
+#include "base/system_thread.h"
 
 namespace nxv {
 
-#if defined(_WIN32)
-
-struct Thread::State {
-  std::thread thread;
-};
-
-Thread::Thread(const char*, std::function<void()> body) : state_(std::make_unique<State>()) {
-  try {
-    state_->thread = std::thread(std::move(body));
-  } catch (const std::system_error& e) {
-    throw Error(Status::alloc_failed, std::string("no thread can be started: ") + e.what());
-  }
-}
-
-void Thread::join() {
-  state_->thread.join();
-  state_.reset();
-}
-
-#else
-
-struct Thread::State {
-  std::string name;
-  std::function<void()> body;
-  pthread_t thread{};
-
-  static void* enter(void* self) {
-    auto* state = static_cast<State*>(self);
-#if defined(__linux__)
-    pthread_setname_np(pthread_self(), state->name.substr(0, 15).c_str());
-#elif defined(__APPLE__)
-    pthread_setname_np(state->name.c_str());
-#endif
-    state->body();
-    return nullptr;
-  }
-};
-
-Thread::Thread(const char* name, std::function<void()> body) : state_(std::make_unique<State>()) {
-  state_->name = name;
-  state_->body = std::move(body);
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  // A refused size leaves the platform's default.
-  pthread_attr_setstacksize(&attributes, kThreadStackBytes);
-  const int error = pthread_create(&state_->thread, &attributes, &State::enter, state_.get());
-  pthread_attr_destroy(&attributes);
-  if (error != 0) {
-    state_.reset();
-    throw Error(Status::alloc_failed,
-                "no thread can be started: " + std::generic_category().message(error));
-  }
-}
-
-void Thread::join() {
-  pthread_join(state_->thread, nullptr);
-  state_.reset();
-}
-
-#endif
+Thread::Thread(const char* name, std::function<void()> body)
+    : thread_(start_thread(name, kThreadStackBytes, std::move(body))) {}
 
 Thread::Thread() noexcept = default;
 
@@ -85,8 +19,13 @@ Thread::Thread(Thread&&) noexcept = default;
 
 Thread& Thread::operator=(Thread&& other) noexcept {
   if (joinable()) join();
-  state_ = std::move(other.state_);
+  thread_ = std::move(other.thread_);
   return *this;
+}
+
+void Thread::join() {
+  thread_->join();
+  thread_.reset();
 }
 
 ThreadPool::ThreadPool(const char* name, int threads) {

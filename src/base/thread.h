@@ -12,6 +12,8 @@
 
 namespace nxv {
 
+class SystemThread;
+
 inline constexpr size_t kThreadStackBytes = size_t{8} << 20;
 
 // Joins on destruction. An exception that leaves `body` terminates, as with std::thread. Throws
@@ -24,12 +26,11 @@ class Thread {
   Thread(Thread&&) noexcept;
   Thread& operator=(Thread&&) noexcept;
 
-  bool joinable() const { return state_ != nullptr; }
+  bool joinable() const { return thread_ != nullptr; }
   void join();
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<SystemThread> thread_;
 };
 
 // A fixed set of threads that run jobs in the order of submission; fewer where the system has no

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/private_file.h"
+
 namespace nxv::vulkan {
 
 // The bytes as lower-case hexadecimal digits.
@@ -15,18 +17,12 @@ std::string hex(std::span<const uint8_t> bytes);
 // Larger ones are neither read nor written.
 inline constexpr uint64_t kMaxCacheFileBytes = uint64_t{256} << 20;
 
-struct CacheBytes {
-  std::string bytes;
-  const char* refusal = nullptr;  // why a file that is there is not read
-};
-// The bytes of a file; none when there is no file, and when it is refused: it is no regular file, a
-// link, too large, not the user's own, or others may write it. Never waits for what is behind a
-// name.
-CacheBytes read_private_file(const std::string& path);
+// See read_private_file.
+FileBytes read_cache_file(const std::string& path);
 // The same; a refusal is printed to stderr.
 std::string read_or_warn(const std::string& path);
 // Makes the folders that are missing, for the user alone, and a new file that takes the place of
 // what was there. False when it could not be written; what was there before then stays.
-bool write_private_file(const std::string& path, std::string_view bytes);
+bool write_cache_file(const std::string& path, std::string_view bytes);
 
 }  // namespace nxv::vulkan

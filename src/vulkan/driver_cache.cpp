@@ -77,7 +77,7 @@ bool DriverCache::save() {
   data.resize(sizeof(Header) + size);
   const Header h = header_for(context_.snapshot, std::string_view(data).substr(sizeof(Header)));
   std::memcpy(data.data(), &h, sizeof h);
-  return write_private_file(path_, data);
+  return write_cache_file(path_, data);
 }
 
 }  // namespace nxv::vulkan

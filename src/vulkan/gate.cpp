@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
-#if !defined(_WIN32)
-#include <pthread.h>
-#endif
+#include "base/platform.h"
 
 namespace nxv::vulkan::gate {
 namespace {
@@ -61,8 +58,6 @@ void hold_up() {
   while (!this_thread.is_ending_process && !is_over()) std::this_thread::sleep_for(1ms);
 }
 
-#if !defined(_WIN32)
-
 int32_t inside() {
   int32_t sum = 0;
   for (const Counter& c : counters) sum += c.inside.load();
@@ -95,8 +90,6 @@ void forget_parent() noexcept {
   works = nullptr;
 }
 
-#endif
-
 }  // namespace
 
 // The order of all atomics here is one: of a thread that counts itself and then looks at the gate,
@@ -125,11 +118,9 @@ Passage::~Passage() {
 }
 
 void close_at_exit() noexcept {
-#if !defined(_WIN32)
-  static const int registered = pthread_atfork(nullptr, nullptr, forget_parent);
-  static_cast<void>(registered);
-  std::atexit(close_gate);
-#endif
+  static const bool is_registered = (platform::in_forked_child(forget_parent), true);
+  static_cast<void>(is_registered);
+  platform::at_end_of_process(close_gate);
 }
 
 bool is_closed() noexcept { return closed; }

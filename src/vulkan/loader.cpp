@@ -4,44 +4,13 @@
 #include <cstring>
 #include <vector>
 
-#if defined(_WIN32)
-#define WIN32_LEAN_AND_MEAN
-#include <windows.h>
-#else
-#include <dlfcn.h>
-#endif
+#include "base/platform.h"
 
 namespace nxv::vulkan {
 namespace {
 
 constexpr const char* kValidationLayer = "VK_LAYER_KHRONOS_validation";
 constexpr const char* kPortabilityExtension = "VK_KHR_portability_enumeration";
-
-// The library is never closed: drivers leave thread-local destructors behind.
-PFN_vkGetInstanceProcAddr open_library() {
-#if defined(_WIN32)
-  if (HMODULE library = LoadLibraryA("vulkan-1.dll")) {
-    return reinterpret_cast<PFN_vkGetInstanceProcAddr>(
-        reinterpret_cast<void*>(GetProcAddress(library, "vkGetInstanceProcAddr")));
-  }
-#else
-#if defined(__APPLE__)
-  constexpr const char* kNames[] = {"libvulkan.1.dylib", "libvulkan.dylib", "libMoltenVK.dylib",
-                                    "/opt/homebrew/lib/libvulkan.1.dylib",
-                                    "/usr/local/lib/libvulkan.1.dylib"};
-#else
-  constexpr const char* kNames[] = {"libvulkan.so.1", "libvulkan.so"};
-#endif
-  for (const char* name : kNames) {
-    if (void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL)) {
-      if (void* entry = dlsym(library, "vkGetInstanceProcAddr")) {
-        return reinterpret_cast<PFN_vkGetInstanceProcAddr>(entry);
-      }
-    }
-  }
-#endif
-  return nullptr;
-}
 
 // An instance that lives as long as the process keeps the drivers loaded. Some cannot be loaded
 // again and again: the thread-local storage that they take is never given back, and after some
@@ -169,12 +138,14 @@ std::unique_ptr<Instance> Instance::open(bool validation, const CallHook& hook) 
   auto self = std::make_unique<Instance>();
   Functions& vk = self->vk;
   vk.hook = hook;
-  vk.get_instance_proc_addr = open_library();
-  if (vk.get_instance_proc_addr == nullptr) {
+  // It is never closed: drivers leave thread-local destructors behind.
+  const platform::Found loader =
+      platform::find_function(platform::vulkan_loaders(), "vkGetInstanceProcAddr");
+  if (loader.function == nullptr) {
     throw Error(Status::no_device,
-                "no Vulkan loader (libvulkan.so.1, vulkan-1.dll or libMoltenVK.dylib) was found: "
-                "install a Vulkan driver");
+                "no Vulkan loader was found: install a Vulkan driver (" + loader.refusal + ")");
   }
+  vk.get_instance_proc_addr = reinterpret_cast<PFN_vkGetInstanceProcAddr>(loader.function);
 #define NXV_LOAD(entry) load(vk, vk.entry, VK_NULL_HANDLE);
   NXV_VK_GLOBAL_FUNCTIONS(NXV_LOAD)
 #undef NXV_LOAD

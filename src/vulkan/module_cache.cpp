@@ -179,14 +179,14 @@ bool ModuleCache::save() {
     const std::lock_guard lock(mutex_);
     if (news_ == 0) return true;
   }
-  Entries all = parse(read_private_file(path_).bytes);
+  Entries all = parse(read_cache_file(path_).bytes);
   size_t saved = 0;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [key, entry] : entries_) all.insert_or_assign(key, entry);
     saved = news_;
   }
-  if (!write_private_file(path_, serialise(all))) return false;
+  if (!write_cache_file(path_, serialise(all))) return false;
   const std::lock_guard lock(mutex_);
   news_ -= saved;
   return true;

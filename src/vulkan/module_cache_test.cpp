@@ -73,7 +73,7 @@ TEST_F(Modules, DamageIsNoticed) {
     for (uint32_t i = 0; i < 4; ++i) cache.add("key" + std::to_string(i), module(i));
     ASSERT_TRUE(cache.save());
   }
-  std::string whole = read_private_file(file().string()).bytes;
+  std::string whole = read_cache_file(file().string()).bytes;
   ASSERT_FALSE(whole.empty());
   std::mt19937 random(3);
   for (int round = 0; round < 500; ++round) {
@@ -83,7 +83,7 @@ TEST_F(Modules, DamageIsNoticed) {
     } else {
       bytes[random() % whole.size()] ^= static_cast<char>(1 + random() % 255);
     }
-    ASSERT_TRUE(write_private_file(file().string(), bytes));
+    ASSERT_TRUE(write_cache_file(file().string(), bytes));
     ModuleCache cache(folder_.string(), "a");
     for (uint32_t i = 0; i < 4; ++i) {
       if (const auto found = cache.find("key" + std::to_string(i))) expect_equal(found, module(i));
@@ -117,17 +117,6 @@ TEST_F(Modules, TheLongestUnusedGoFirst) {
   EXPECT_TRUE(cache.find(name(39)));
   EXPECT_FALSE(cache.find(name(1)));
 }
-
-#if !defined(_WIN32)
-TEST_F(Modules, AreTheirOwnersAlone) {
-  ModuleCache cache(folder_.string(), "a");
-  cache.add("key", module(1));
-  ASSERT_TRUE(cache.save());
-  EXPECT_EQ(fs::status(file()).permissions(), fs::perms::owner_read | fs::perms::owner_write);
-  fs::permissions(file(), fs::perms::others_write, fs::perm_options::add);
-  EXPECT_FALSE(ModuleCache(folder_.string(), "a").find("key"));
-}
-#endif
 
 }  // namespace
 }  // namespace nxv::vulkan

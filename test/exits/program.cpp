@@ -1,6 +1,9 @@
 // Ends, in the way that it is told, while an engine is at work. The way and the status to end with:
 //   program return    exits with 3
 //   program           prints the names of all ways
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -12,11 +15,6 @@
 #include <vector>
 
 #include "nxv/nxv.hpp"
-
-#if !defined(_WIN32)
-#include <sys/wait.h>
-#include <unistd.h>
-#endif
 
 namespace {
 
@@ -243,7 +241,6 @@ int joined_reader() {
 
 // A child ends by itself, and its parent goes on.
 int child() {
-#if !defined(_WIN32)
   nxv::Engine& engine = working_engine();
   const nxv::Tensor result = nxv::matmul(random(engine, 1), random(engine, 2));
   const pid_t pid = fork();
@@ -256,7 +253,6 @@ int child() {
     fail("the child did not end as it wanted to");
   }
   if (result.to_vector<float>().size() != 90000) fail("no value beside a child");
-#endif
   return kStatus;
 }
 

@@ -84,7 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return folder.file();
   }();
   FuzzedDataProvider in(data, size);
-  demand(nxv::vulkan::write_private_file(file, draw(in)));
+  demand(nxv::vulkan::write_cache_file(file, draw(in)));
   {
     ModuleCache cache(folder.path(), kIdentity);
     for (const char* key : {"", "a", "key", "\xff"}) static_cast<void>(cache.find(key));

@@ -87,8 +87,9 @@ struct KernelsOptions {
 // Compiles the corpus of kernels and runs none. Fails when one does not compile, spills or takes
 // longer than it may.
 int run_kernels(const KernelsOptions& options);
-// Writes the kernels of the corpus, for devices that need not be there, to a folder.
-int run_corpus(const std::string& folder);
+// Writes the kernels of the corpus to a folder: for devices that are made up, each of which lacks
+// something, or for one that is known, by a part of its name and driver.
+int run_corpus(const std::string& folder, const std::string& known);
 
 // Prints docs/operations.md; with a file, fails unless that is what it holds.
 int run_operations(const std::string& check);

@@ -12,6 +12,7 @@
 #include "ir/fingerprint.h"
 #include "kernels/kernel_ledger.h"
 #include "kernels/lowering.h"
+#include "runtime/module.h"
 #include "schedule/schedule.h"
 #include "spirv/translate.h"
 #include "testing/corpus/corpus.h"
@@ -36,7 +37,8 @@ std::string hash_of(const std::vector<uint32_t>& words) {
 // index.txt: a line for each dispatch of each graph on each plan; ir/ and spirv/: what it names.
 class CorpusWriter {
  public:
-  explicit CorpusWriter(const fs::path& folder) : folder_(folder) {
+  // Modules are those that a known device gets; of the others they have all float controls.
+  CorpusWriter(const fs::path& folder, bool is_known) : folder_(folder), is_known_(is_known) {
     fs::create_directories(folder / "ir");
     fs::create_directories(folder / "spirv");
     index_.open(folder / "index.txt");
@@ -100,7 +102,9 @@ class CorpusWriter {
   std::string write(const std::string& print, const ir::Kernel& kernel,
                     const plan::DevicePlan& plan) {
     std::ofstream(folder_ / "ir" / (print + ".txt")) << ir::to_string(kernel);
-    const std::vector<uint32_t> words = spirv::translate(kernels::legalised(kernel, plan.has), {});
+    const spirv::Options options = is_known_ ? runtime::spirv_options(plan) : spirv::Options{};
+    const std::vector<uint32_t> words =
+        spirv::translate(kernels::legalised(kernel, plan.has), options);
     const std::string hash = hash_of(words);
     std::ofstream(folder_ / "spirv" / (hash + ".spv"), std::ios::binary)
         .write(reinterpret_cast<const char*>(words.data()),
@@ -109,6 +113,7 @@ class CorpusWriter {
   }
 
   const fs::path folder_;
+  const bool is_known_;
   std::ofstream index_;
   std::map<std::string, kernels::KernelLedger> ledgers_;  // by plan
   std::map<std::string, std::string> seen_;               // kernel and plan -> SPIR-V
@@ -116,11 +121,29 @@ class CorpusWriter {
 
 }  // namespace
 
-int run_corpus(const std::string& folder) {
-  CorpusWriter writer(folder);
+namespace {
+
+kernels::AbsentDevice known_device(const std::string& name) {
+  std::string all;
+  for (const plan::Snapshot& device : testing::known_devices()) {
+    const std::string full = device.name + " (" + device.driver_name + ")";
+    if (full.find(name) != std::string::npos) {
+      return kernels::absent_device(full, plan::make_plan(device), false);
+    }
+    all += (all.empty() ? "" : ", ") + full;
+  }
+  throw Error(Status::invalid_argument, "no known device has '" + name + "'; there are " + all);
+}
+
+}  // namespace
+
+int run_corpus(const std::string& folder, const std::string& known) {
   const std::vector<testing::CorpusGraph> graphs = testing::corpus();
-  for (const kernels::AbsentDevice& device : kernels::absent_devices()) {
-    const bool is_common = kCommon.contains(device.name);
+  const bool is_known = !known.empty();
+  CorpusWriter writer(folder, is_known);
+  const auto devices = is_known ? std::vector{known_device(known)} : kernels::absent_devices();
+  for (const kernels::AbsentDevice& device : devices) {
+    const bool is_common = is_known || kCommon.contains(device.name);
     for (const testing::CorpusGraph& graph : graphs) {
       if (is_common || !graph.is_random) writer.write(device, graph);
     }

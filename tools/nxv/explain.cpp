@@ -1,39 +1,16 @@
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 #include <set>
 
 #include "base/error.h"
 #include "commands.h"
+#include "disassembly.h"
 #include "expressions.h"
 #include "runtime/describe.h"
 #include "session.h"
-#if NXV_HAS_SPIRV_TOOLS
-#include <spirv-tools/libspirv.hpp>
-#endif
 
 namespace nxv::tools {
 namespace {
-
-std::string text_of(const std::vector<uint32_t>& words) {
-  std::string text;
-#if NXV_HAS_SPIRV_TOOLS
-  spvtools::SpirvTools tools(SPV_ENV_VULKAN_1_2);
-  if (tools.Disassemble(words, &text, SPV_BINARY_TO_TEXT_OPTION_INDENT)) return text;
-#endif
-  // Without a disassembler: an instruction a line, as words.
-  char word[16];
-  for (size_t at = 5; at < words.size();) {
-    const size_t length = std::max<size_t>(1, words[at] >> 16);
-    for (size_t i = at; i < std::min(at + length, words.size()); ++i) {
-      std::snprintf(word, sizeof word, "%08x ", words[i]);
-      text += word;
-    }
-    text += '\n';
-    at += length;
-  }
-  return text;
-}
 
 void print_spirv(Session& session, const NodeRef& node) {
   session.engine().call([&](runtime::Executor& executor, vulkan::Device&) {
@@ -43,7 +20,7 @@ void print_spirv(Session& session, const NodeRef& node) {
       for (const auto& d : kernels::lower(step.region, executor.target()).launches) {
         if (!seen.insert(d.key).second) continue;
         const vulkan::ShaderModule module = executor.compile(d.generate(step.region));
-        std::cout << "SPIR-V of " << module.name << '\n' << text_of(module.words) << '\n';
+        std::cout << "SPIR-V of " << module.name << '\n' << disassembled(module.words) << '\n';
       }
     }
   });

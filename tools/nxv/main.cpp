@@ -108,7 +108,7 @@ int main(int argc, char** argv) {
   nxv::tools::KernelsOptions kernels_options;
   CLI::App* kernels = app.add_subcommand(
       "kernels", "compiles the kernels of a fixed corpus of graphs, and runs none");
-  std::string corpus;
+  std::string corpus, known;
   add_device(kernels);
   kernels->add_option("names,--only", kernels_options.names,
                       "parts of names of kernels and graphs; default: all");
@@ -122,13 +122,16 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   kernels->add_flag("--json", kernels_options.json, "print JSON instead of a table");
   kernels->add_option("--corpus", corpus, "folder to write keys, IR and SPIR-V to, instead");
+  kernels
+      ->add_option("--known", known, "with --corpus: a known device, by part of its name or driver")
+      ->needs("--corpus");
 
   CLI11_PARSE(app, argc, argv);
   try {
     if (*info && snapshot) return nxv::tools::run_snapshot(device);
     if (*info) return nxv::tools::run_info(device, list_devices);
     if (*operations) return nxv::tools::run_operations(page);
-    if (*kernels && !corpus.empty()) return nxv::tools::run_corpus(corpus);
+    if (*kernels && !corpus.empty()) return nxv::tools::run_corpus(corpus, known);
     if (*kernels) {
       kernels_options.device = device;
       return nxv::tools::run_kernels(kernels_options);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <random>
 #include <string>
 
@@ -129,7 +130,7 @@ TEST_P(EveryDevice, PowHasTheSpecialCasesOfC) {
 
 // C99, F.9.1.4
 TEST_P(EveryDevice, Atan2HasTheSpecialCasesOfC) {
-  const double pi = M_PI;
+  const double pi = std::numbers::pi;
   const std::vector<Case> cases = {{0.0, -0.0, pi},
                                    {-0.0, -0.0, -pi},
                                    {0.0, 0.0, 0.0},
@@ -439,7 +440,7 @@ TEST(Trigonometry, ReducesArgumentsOfAnyMagnitude) {
         }
       }
       for (int k = 1; k < 400; ++k) {
-        const double v = k * M_PI_2;
+        const double v = k * std::numbers::pi / 2;
         points.a.push_back(wide ? v : static_cast<float>(v));
       }
       if (wide) points.a.push_back(6381956970095103.0 * 0x1p797);
@@ -467,11 +468,11 @@ TEST(Trigonometry, ATurnIsAsAccurate) {
       Points points;
       for (int i = 0; i <= 3000; ++i) {
         const double u = (i % 3 == 0 ? i : i * 0.37) / 3000.0;
-        points.a.push_back(wide ? u * 2 * M_PI
-                                : static_cast<float>(u) * static_cast<float>(2 * M_PI));
+        points.a.push_back(wide ? u * 2 * std::numbers::pi
+                                : static_cast<float>(u) * static_cast<float>(2 * std::numbers::pi));
       }
       for (int k = 0; k <= 4; ++k) {
-        double v = wide ? k * M_PI_2 : static_cast<float>(k * M_PI_2);
+        double v = wide ? k * std::numbers::pi / 2 : static_cast<float>(k * std::numbers::pi / 2);
         points.a.push_back(v);
         if (k == 0 || k == 4) continue;
         for (double towards : {0.0, 7.0}) {

@@ -1,6 +1,7 @@
 #include "kernels/fft/fft_butterfly.h"
 
 #include <cmath>
+#include <numbers>
 
 namespace nxv::kernels {
 namespace {
@@ -53,7 +54,8 @@ Complex rotate(const Complex& x, int k, int n) {
         return {-x.im, x.re};
       default: {
         const int quarters = 8 * k / n / 2;
-        const Complex eighth{(x.re + x.im) * M_SQRT1_2, (x.im - x.re) * M_SQRT1_2};
+        constexpr double kCosine = std::numbers::sqrt2 / 2;
+        const Complex eighth{(x.re + x.im) * kCosine, (x.im - x.re) * kCosine};
         return rotate(eighth, quarters, 4);
       }
     }

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numbers>
 #include <random>
 #include <string>
 
@@ -74,7 +75,7 @@ void erf_inv(mpfr_ptr y, mpfr_srcptr x) {
   const bool tail = magnitude > 0.5;
   if (tail) mpfr_ui_sub(target, 1, target, MPFR_RNDN);
   const double w = -std::log1p(-magnitude * magnitude);
-  const double ln = w / 2 + 2 / (M_PI * 0.147);
+  const double ln = w / 2 + 2 / (std::numbers::pi * 0.147);
   const double guess = std::sqrt(std::sqrt(ln * ln + w / 0.147) - ln);  // Winitzki
   mpfr_set_d(y, tail ? guess : magnitude * 0.886226925, MPFR_RNDN);
   for (int i = 0; i < 60; ++i) {
@@ -195,9 +196,9 @@ std::vector<double> special_values(Type t) {
                                   10,
                                   33,
                                   100,
-                                  M_PI,
-                                  M_PI_2,
-                                  M_PI_4,
+                                  std::numbers::pi,
+                                  std::numbers::pi / 2,
+                                  std::numbers::pi / 4,
                                   std::ldexp(1.0, f.digits - 1) - 0.5,
                                   std::ldexp(1.0, f.digits),
                                   std::ldexp(1.0, f.digits) - 1,

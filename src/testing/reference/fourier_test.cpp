@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <numbers>
 #include <random>
 
 namespace nxv::reference {
@@ -30,8 +31,8 @@ TEST(ReferenceFourier, AnImpulseIsAWave) {
   std::vector<LongComplex> x(5);
   x[1] = 1;
   const std::vector<LongComplex> wave = naive_fourier(x);
-  EXPECT_NEAR(static_cast<double>(wave[1].real()), std::cos(2 * M_PI / 5), 1e-15);
-  EXPECT_NEAR(static_cast<double>(wave[1].imag()), -std::sin(2 * M_PI / 5), 1e-15);
+  EXPECT_NEAR(static_cast<double>(wave[1].real()), std::cos(2 * std::numbers::pi / 5), 1e-15);
+  EXPECT_NEAR(static_cast<double>(wave[1].imag()), -std::sin(2 * std::numbers::pi / 5), 1e-15);
 }
 
 }  // namespace

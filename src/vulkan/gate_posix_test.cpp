@@ -2,6 +2,8 @@
 #include "vulkan/gate.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
@@ -10,10 +12,6 @@
 
 #include "testing/driver/fake_driver.h"
 #include "vulkan/device_fixture_test.h"
-
-#if !defined(_WIN32)
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace nxv::vulkan {
 namespace {
@@ -165,5 +163,3 @@ TEST_F(Gate, ALostDeviceHoldsNothingUp) {
 
 }  // namespace
 }  // namespace nxv::vulkan
-
-#endif

@@ -1,5 +1,8 @@
 // What the NIF calls on ordinary schedulers waits for nothing, least of all for a kernel that is
 // being compiled: every function that is not dirty returns within a millisecond.
+#include <sys/resource.h>
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -18,11 +21,6 @@
 
 #include "capi/fixture_test.h"
 #include "capi/handles.h"
-
-#if !defined(_WIN32)
-#include <sys/resource.h>
-#include <time.h>
-#endif
 
 namespace {
 

@@ -1,11 +1,3 @@
-#include "segment.h"
-
-#include "term.h"
-
-// Windows has shared memory of another kind: it lives as long as somebody has it open, so a name
-// alone cannot be handed over.
-#if !defined(_WIN32)
-
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -19,6 +11,9 @@
 #include <random>
 #include <set>
 #include <system_error>
+
+#include "segment.h"
+#include "term.h"
 
 namespace nxv::nif {
 
@@ -193,24 +188,3 @@ std::vector<unsigned char> read_segment(const std::string& name, size_t size) {
 }
 
 }  // namespace nxv::nif
-
-#else
-
-namespace nxv::nif {
-
-namespace {
-
-[[noreturn]] void refuse() {
-  throw Refusal{NXV_UNSUPPORTED,
-                "pointers of mode :ipc need the shared memory of POSIX, which Windows lacks"};
-}
-
-}  // namespace
-
-Segment::Segment(const void*, size_t, int) { refuse(); }
-Segment::~Segment() = default;
-std::vector<unsigned char> read_segment(const std::string&, size_t) { refuse(); }
-
-}  // namespace nxv::nif
-
-#endif
