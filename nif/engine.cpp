@@ -42,6 +42,18 @@ Term device_find(ErlNifEnv* env, AnyTerm name) {
   return enif_make_tuple2(env, atoms.ok, enif_make_int(env, index));
 }
 
+// {ok, {Text, IsWell}}
+Term doctor(ErlNifEnv* env, AnyTerm name) {
+  std::optional<std::string> select;
+  if (name.term != atoms.nil) select = decode_text(env, name.term);
+  char* raw = nullptr;
+  int is_well = 0;
+  check(nxv_doctor(select ? select->c_str() : nullptr, &raw, &is_well));
+  const std::unique_ptr<char, FreeText> text(raw);
+  return enif_make_tuple2(
+      env, atoms.ok, enif_make_tuple2(env, make_binary(env, text.get()), make_bool(is_well != 0)));
+}
+
 Term engine_open(ErlNifEnv* env, int device, uint64_t budget) {
   nxv_engine_options options{};
   options.struct_size = sizeof(options);
@@ -194,6 +206,7 @@ std::span<const ErlNifFunc> engine_functions() {
   static constexpr ErlNifFunc kFunctions[] = {
       function<devices>("devices", kWaits),
       function<device_find>("device_find", kWaits),
+      function<doctor>("doctor", kWaits),
       function<engine_open>("engine_open", kWaits),
       function<engine_close>("engine_close", kWaits),
       function<device>("device"),

@@ -431,6 +431,12 @@ NXV_API nxv_status nxv_function_explain(nxv_function* function, const nxv_explai
 NXV_API nxv_status nxv_engine_describe(nxv_engine* engine, char** out) NXV_NOEXCEPT;
 NXV_API void nxv_free_text(char* text) NXV_NOEXCEPT;
 
+/* What is right and wrong with this machine: loader, drivers, devices, trials of one of them, its
+ * speed, the cache, and what to do. `device` as for nxv_device_find. Takes seconds. `is_well` gets
+ * 1 where the device computes rightly, else 0; what is wrong here is no failure of this call. Free
+ * with nxv_free_text. */
+NXV_API nxv_status nxv_doctor(const char* device, char** out, int* is_well) NXV_NOEXCEPT;
+
 /* ---- Profiles ---- */
 
 /* Measures what the engine does from now on: device time of each region, by the device's

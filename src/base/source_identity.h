@@ -4,5 +4,6 @@
 namespace nxv {
 
 const char* source_identity();
+const char* version();  // 1.2.3
 
 }  // namespace nxv

@@ -3,6 +3,7 @@
 
 #include "capi/handles.h"
 #include "runtime/describe.h"
+#include "runtime/doctor.h"
 
 using nxv::Error;
 using nxv::Status;
@@ -162,6 +163,18 @@ nxv_status nxv_explain(nxv_tensor* tensor, char** out) noexcept { return explain
 
 nxv_status nxv_explain_ir(nxv_tensor* tensor, char** out) noexcept {
   return explain(tensor, {.ir = true}, out);
+}
+
+nxv_status nxv_doctor(const char* device, char** out, int* is_well) noexcept {
+  return guarded(out, 1, [&] {
+    InCallback::refuse("nxv_doctor");
+    require(is_well, "is_well");
+    std::string text;
+    const auto found = nxv::runtime::examine(device == nullptr ? "" : device,
+                                             [&](std::string_view section) { text += section; });
+    *is_well = nxv::runtime::is_well(found) ? 1 : 0;
+    *out = copy_text(text);
+  });
 }
 
 nxv_status nxv_engine_describe(nxv_engine* engine, char** out) noexcept {

@@ -268,6 +268,7 @@ const std::map<std::string, Trial>& trials() {
       NXV_TRIAL(nxv_explain_ir),
       NXV_TRIAL(nxv_function_explain),
       NXV_TRIAL(nxv_engine_describe),
+      NXV_TRIAL(nxv_doctor),
       NXV_TRIAL(nxv_free_text),
       NXV_TRIAL(nxv_profile_begin),
       NXV_TRIAL(nxv_profile_phase),

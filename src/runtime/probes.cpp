@@ -10,6 +10,7 @@
 #include "runtime/matrix_probe.h"
 #include "runtime/module.h"
 #include "runtime/packed_dispatch.h"
+#include "runtime/rate_kernel.h"
 
 namespace nxv::runtime {
 namespace {
@@ -47,28 +48,6 @@ vulkan::ShaderModule arithmetic_kernel(const plan::DevicePlan& plan) {
   const Value x = b.extract(pair, 0), y = b.extract(pair, 1);
   const Value error = b.fma(x, y, -(x * y));
   b.store(out, i, b.pack({x / y, b.unary(ir::Opcode::sqrt, x), x * y, error}));
-  return module_of(b, plan);
-}
-
-// A chain of multiplications and additions in one type.
-vulkan::ShaderModule rate_kernel(const plan::DevicePlan& plan, ir::Type type) {
-  Builder b(type == ir::kF64 ? "probe_rate_f64" : "probe_rate_f32", kWorkgroup);
-  const Value out = b.buffer("out", ir::Access::write);
-  const Value i =
-      b.builtin(ir::Builtin::group_x) * kWorkgroup + b.builtin(ir::Builtin::local_index);
-  const Value start = b.convert(i, type);
-  std::vector<ir::Var> chains;
-  for (int k = 0; k < 4; ++k) chains.push_back(b.var(start + (k + 1.0)));
-  b.for_range(b.u32(0), b.u32(256), b.u32(1), [&](Value) {
-    for (const ir::Var& v : chains) {
-      Value x = v.get();
-      for (int k = 0; k < 8; ++k) x = b.fma(x, like(x, 0.75), like(x, 1.5));
-      v.set(x);
-    }
-  });
-  Value sum = chains[0].get();
-  for (int k = 1; k < 4; ++k) sum = sum + chains[k].get();
-  b.store(out, i, sum);
   return module_of(b, plan);
 }
 
@@ -337,7 +316,7 @@ class Prober {
     const vulkan::Pipeline& kernel = device_.kernels().request(key, [module] { return module; });
     kernel.get();
     const uint32_t groups = device_.plan().tuning.busy_workgroups;
-    const vulkan::BlockRef blocks[] = {device_.memory().allocate(groups * kWorkgroup * 8)};
+    const vulkan::BlockRef blocks[] = {device_.memory().allocate(groups * kRateWorkgroup * 8)};
     double best = 1e9;
     for (int repeat = 0; repeat < 3; ++repeat) {
       const auto start = std::chrono::steady_clock::now();

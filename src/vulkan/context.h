@@ -36,8 +36,6 @@ struct Context {
 };
 
 std::vector<VkPhysicalDevice> physical_devices(const Instance& instance);
-// Index of the device that DeviceOptions::select means; throws Error(no_device) when none does.
-size_t choose_device(const std::vector<plan::Snapshot>& devices, const std::string& select);
 plan::Snapshot take_snapshot(const Instance& instance, VkPhysicalDevice device);
 // The queue family to compute on, or nothing: a compute-only one if there is one.
 struct ComputeFamily {

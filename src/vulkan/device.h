@@ -41,8 +41,10 @@ struct DeviceOptions {
 // Error(no_device) without a Vulkan loader.
 std::vector<plan::Snapshot> enumerate_devices();
 
-// Index into enumerate_devices() of the device that DeviceOptions::select means: of several that
-// match, the first of the preferred kind. Throws Error(no_device) when none does.
+// Index of the device that DeviceOptions::select means: of several that match, the first of the
+// preferred kind. Throws Error(no_device) when none does.
+size_t choose_device(const std::vector<plan::Snapshot>& devices, const std::string& select);
+// The same of enumerate_devices().
 size_t find_device(const std::string& select);
 
 class Device {

@@ -9,6 +9,8 @@ namespace nxv::tools {
 
 // `device` selects as NXV_DEVICE does: an index, a part of a name, "cpu"; empty: the preferred one.
 int run_info(const std::string& device, bool list);
+// What is right and wrong with this machine; fails where the device does not compute rightly.
+int run_doctor(const std::string& device);
 // What the device reports and its probes found, as JSON.
 int run_snapshot(const std::string& device);
 

@@ -24,6 +24,10 @@ int main(int argc, char** argv) {
   bool snapshot = false;
   info->add_flag("--json", snapshot, "what one device reports, as `nxv kernels --plan` reads it");
 
+  CLI::App* doctor = app.add_subcommand(
+      "doctor", "what is right and wrong with this machine, and what to do; for reports");
+  add_device(doctor);
+
   nxv::tools::ExplainOptions explain_options;
   CLI::App* explain = app.add_subcommand("explain", "what built-in expressions run, as text");
   add_device(explain);
@@ -128,6 +132,7 @@ int main(int argc, char** argv) {
 
   CLI11_PARSE(app, argc, argv);
   try {
+    if (*doctor) return nxv::tools::run_doctor(device);
     if (*info && snapshot) return nxv::tools::run_snapshot(device);
     if (*info) return nxv::tools::run_info(device, list_devices);
     if (*operations) return nxv::tools::run_operations(page);

@@ -14,7 +14,7 @@ defmodule Nx.Vulkan.Native do
 
   # What waits for the device, or computes for long, runs on dirty schedulers; so does any call with a list
   # of more than a thousand elements. Others charge what they take to the process's turn.
-  @io_bound ~w(devices device_find engine_open engine_close engine_describe trim profile_begin
+  @io_bound ~w(devices device_find doctor engine_open engine_close engine_describe trim profile_begin
               profile_end)a
   @cpu_bound ~w(makers function pin from_address share from_shared explain explain_function)a
 
@@ -37,6 +37,8 @@ defmodule Nx.Vulkan.Native do
 
   # {:ok, index} of the device that a text names as NXV_DEVICE does; nil: NXV_DEVICE, else the best.
   def device_find(_name), do: missing()
+  # {:ok, {text, well?}}; name as for device_find/1.
+  def doctor(_name), do: missing()
   def engine_open(_device, _budget), do: missing()
   def engine_close(_engine), do: missing()
   # The index of its device.

@@ -1,15 +1,15 @@
-#include "session.h"
+#include "runtime/session.h"
 
 #include <chrono>
 #include <future>
 
 #include "base/error.h"
 
-namespace nxv::tools {
+namespace nxv::runtime {
 namespace {
 
-runtime::EngineOptions options_for(const std::string& device) {
-  runtime::EngineOptions options = runtime::EngineOptions::from_environment();
+EngineOptions options_for(const std::string& device) {
+  EngineOptions options = EngineOptions::from_environment();
   if (!device.empty()) options.device.select = device;
   return options;
 }
@@ -20,7 +20,7 @@ void raise(const Failure& failure) {
 
 }  // namespace
 
-Session::Session(const std::string& device) : engine_(runtime::Engine::open(options_for(device))) {}
+Session::Session(const std::string& device) : engine_(Engine::open(options_for(device))) {}
 
 void Session::evaluate(const NodeRef& node) {
   std::promise<Failure> done;
@@ -69,7 +69,7 @@ NodeRef Session::scalar(double v, DType type) {
 Session::DeviceTime Session::timed(const NodeRef& node) {
   DeviceTime result;
   const bool has_clock = engine_->plan().has.timestamps;
-  engine_->call([&](runtime::Executor& executor, vulkan::Device& device) {
+  engine_->call([&](Executor& executor, vulkan::Device& device) {
     vulkan::Queue& queue = device.queue();
     raise(queue.wait(queue.submit()));
     if (has_clock) {
@@ -93,4 +93,4 @@ Session::DeviceTime Session::timed(const NodeRef& node) {
   return result;
 }
 
-}  // namespace nxv::tools
+}  // namespace nxv::runtime
