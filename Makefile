@@ -6,6 +6,7 @@ help:
 	@echo "make test-long    clang-tidy, both compilers, sanitizers, everything under the validation layers"
 	@echo "make stress       the breakage hunt; QUICK=1 within three minutes, ONLY=section,..."
 	@echo "make bench        speed beside the BEAM's own loops"
+	@echo "make package      archives of the NIF and of the library, into build/package"
 	@echo "make format       formats the sources"
 	@echo "make clean        removes what was built"
 
@@ -24,10 +25,13 @@ stress:
 bench:
 	@tools/setup.sh demo && tools/bench.sh
 
+package:
+	@tools/package.sh
+
 format:
 	@tools/format.sh
 
 clean:
 	rm -rf build _build _build_*
 
-.PHONY: help demo test test-long stress bench format clean
+.PHONY: help demo test test-long stress bench package format clean

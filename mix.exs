@@ -1,3 +1,4 @@
+Code.require_file("mix/nxv_archive.ex", __DIR__)
 Code.require_file("mix/compile_nxv_cmake.ex", __DIR__)
 
 defmodule Nx.Vulkan.MixProject do
@@ -49,7 +50,7 @@ defmodule Nx.Vulkan.MixProject do
       links: %{"Nx" => "https://hexdocs.pm/nx"},
       files:
         ~w(lib lib_nx mix nif src include cmake guides CMakeLists.txt mix.exs .formatter.exs) ++
-          ~w(README.md CHANGELOG.md LICENSE)
+          ~w(README.md CHANGELOG.md LICENSE) ++ Path.wildcard("checksum-nx_vulkan.exs")
     ]
   end
 

@@ -33,3 +33,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/nxvConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/nxvConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/nxv)
+# pkg-config: found by its own place, so that the folder may be moved.
+file(RELATIVE_PATH NXV_PREFIX_FROM_PC /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/nxv.pc.in ${PROJECT_BINARY_DIR}/nxv.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/nxv.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,6 +1,9 @@
 defmodule Mix.Tasks.Compile.NxvCmake do
   @moduledoc """
-  Builds the C++ library and its NIF with CMake, and copies the NIF to the application's priv folder.
+  Puts the NIF into the application's priv folder: that of the release's archive for this machine,
+  where there is one whose checksum agrees (`Nx.Vulkan.Archive`), else one that it builds of the C++
+  sources with CMake. `NXV_BUILD=1` builds it in any case. It says which, and `priv/nxv_nif.origin`
+  keeps it. An archive that was taken stays until the next version, or `mix clean`.
 
   The build folder, `build/mix-HASH`, lies outside the application's so that all Mix environments
   share it. The hash covers what a build tree cannot survive: a move of the sources, another
@@ -8,17 +11,51 @@ defmodule Mix.Tasks.Compile.NxvCmake do
   """
   use Mix.Task.Compiler
 
+  alias Nx.Vulkan.Archive
+
   @recursive true
-  @nif "nxv_nif.so"
   # file:line[:column]: severity: message, as gcc, clang and cmake's compilers print it.
-  @diagnostic ~r/^([^\s:][^:]*):(\d+):(?:\d+:)? ((?:fatal )?error|warning): (.+)$/m
+  @diagnostic ~r/^((?:[A-Za-z]:)?[^\s:][^:]*):(\d+):(?:\d+:)? ((?:fatal )?error|warning): (.+)$/m
 
   @impl true
   def run(_args) do
+    cond do
+      System.get_env("NXV_BUILD") in ["1", "true"] -> build("NXV_BUILD is set")
+      from_archive?() -> {:noop, []}
+      true -> fetch_or_build()
+    end
+  end
+
+  defp fetch_or_build do
+    case Archive.fetch() do
+      {:ok, nif, origin} ->
+        Mix.shell().info("nx_vulkan: the NIF is that of #{origin}")
+        {install(nif, origin), []}
+
+      {:none, why} ->
+        build(why)
+    end
+  end
+
+  # Whether what is installed is of an archive of this version.
+  defp from_archive? do
+    with {:ok, "archive " <> rest} <- File.read(installed("nxv_nif.origin")),
+         [name | _] <- String.split(rest, " ") do
+      File.exists?(installed_nif()) and
+        String.ends_with?(name, "-#{Mix.Project.config()[:version]}.tar.gz")
+    else
+      _ -> false
+    end
+  end
+
+  defp build(why) do
     with {:ok, cmake} <- find_cmake(),
-         {:ok, configured} <- configure(cmake),
+         {:ok, configured} <- configure(cmake, why),
          {:ok, built} <- command(cmake, ["--build", build_dir(), "--target", "nxv_nif" | jobs()]) do
-      {install(), diagnostics(configured <> built, :warning)}
+      nif = File.read!(Path.join([build_dir(), "priv", Archive.nif_file()]))
+
+      {install(nif, "built here of the sources: #{why}"),
+       diagnostics(configured <> built, :warning)}
     else
       {:error, output} ->
         Mix.shell().error(output)
@@ -33,6 +70,7 @@ defmodule Mix.Tasks.Compile.NxvCmake do
   def clean do
     File.rm_rf!(build_dir())
     File.rm(installed_nif())
+    File.rm(installed("nxv_nif.origin"))
     :ok
   end
 
@@ -43,7 +81,7 @@ defmodule Mix.Tasks.Compile.NxvCmake do
     end
   end
 
-  defp configure(cmake) do
+  defp configure(cmake, why) do
     if File.exists?(Path.join(build_dir(), "CMakeCache.txt")) do
       {:ok, ""}
     else
@@ -56,7 +94,10 @@ defmodule Mix.Tasks.Compile.NxvCmake do
         "-DNXV_NIF_OUTPUT=#{Path.join(build_dir(), "priv")}"
       ]
 
-      Mix.shell().info("Building the nxv library with CMake, once (a few minutes)")
+      Mix.shell().info(
+        "nx_vulkan: the library is built with CMake, once, in a few minutes: #{why}"
+      )
+
       result = command(cmake, ["-S", File.cwd!(), "-B", build_dir()] ++ generator() ++ options)
       # A cache left by a failed configuration would pass for a configured tree.
       if match?({:error, _}, result), do: File.rm_rf!(build_dir())
@@ -70,7 +111,9 @@ defmodule Mix.Tasks.Compile.NxvCmake do
       else: []
   end
 
-  defp jobs, do: ["--parallel", Integer.to_string(System.schedulers_online())]
+  # Generators of several configurations choose one here.
+  defp jobs,
+    do: ["--config", "Release", "--parallel", Integer.to_string(System.schedulers_online())]
 
   defp command(program, args) do
     case System.cmd(program, args, stderr_to_stdout: true) do
@@ -80,21 +123,30 @@ defmodule Mix.Tasks.Compile.NxvCmake do
   end
 
   # Renaming replaces the file of a running VM without touching what that VM has mapped.
-  defp install do
-    built = File.read!(Path.join([build_dir(), "priv", @nif]))
+  defp install(nif, origin) do
+    File.mkdir_p!(Path.dirname(installed_nif()))
+    File.write!(installed("nxv_nif.origin"), origin <> "\n")
 
-    if File.read(installed_nif()) == {:ok, built} do
+    if File.read(installed_nif()) == {:ok, nif} do
       :noop
     else
-      File.mkdir_p!(Path.dirname(installed_nif()))
       temporary = installed_nif() <> ".#{System.pid()}"
-      File.write!(temporary, built)
-      File.rename!(temporary, installed_nif())
+      File.write!(temporary, nif)
+      replace(temporary, installed_nif())
       :ok
     end
   end
 
-  defp installed_nif, do: Path.join([Mix.Project.app_path(), "priv", @nif])
+  # Windows lets nobody replace a library that is in use, but rename it.
+  defp replace(new, old) do
+    with {:error, _} <- File.rename(new, old) do
+      File.rename!(old, "#{old}.before-#{System.pid()}")
+      File.rename!(new, old)
+    end
+  end
+
+  defp installed(file), do: Path.join([Mix.Project.app_path(), "priv", file])
+  defp installed_nif, do: installed(Archive.nif_file())
 
   defp build_dir do
     identity = {

@@ -9,10 +9,12 @@ purpose=${1:-test}
 build=(build-essential cmake ninja-build libvulkan-dev spirv-headers libvulkan1 elixir erlang-dev)
 test=(spirv-tools mesa-vulkan-drivers vulkan-validationlayers libgtest-dev nlohmann-json3-dev
   libcli11-dev libpng-dev libmpfr-dev clang-format ccache erlang-xmerl)
-test_long=(clang clang-tidy)
+test_long=(clang clang-tidy libc++-dev libc++abi-dev googletest spirv-cross dpkg-dev pkg-config
+  g++-mingw-w64-x86-64-posix wine wine64 xvfb xauth g++-aarch64-linux-gnu qemu-user bmake busybox)
 
 has_vulkan_driver() {
-  compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null
+  compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null ||
+    compgen -G '/usr/local/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null
 }
 
 has_tools() {

@@ -13,6 +13,11 @@
 #   definitions                     2000 random ones, compiled and evaluated; with Nx
 #   concurrency                     100 processes call definitions for a minute; with Nx
 #   conformance layers elixir stress
+#   libcxx                          clang with libc++ instead of libstdc++
+#   aarch64                         compiled for 64-bit ARM; what needs no device runs in qemu
+#   windows                         compiled by mingw-w64; tests, examples and conformance run in Wine
+#   msl                             kernels for MoltenVK as Metal's language; tools/msl.sh
+#   package                         archives for releases, and what Mix makes of them
 set -uo pipefail
 source "$(dirname "$0")/environment.sh"
 logs=build/test_long
@@ -78,6 +83,79 @@ concurrency() {
     mix test test_nx/nx/vulkan/compiler/concurrency_test.exs && part_passed=2
 }
 
+gtest_source=/usr/src/googletest
+# Tests that need no device, by their programs. Those of kernels take minutes: a part of them.
+deviceless='^(base|graph|ir|library|ops|plan|schedule|spirv|testing|tools)$'
+slice() {
+  local program=$1 parts=$2
+  shift 2
+  echo "test of every ${parts}th kernel's tests: $program"
+  GTEST_TOTAL_SHARDS=$parts GTEST_SHARD_INDEX=0 "$@" "$program" --gtest_brief=1
+}
+
+libcxx() {
+  local flags=-stdlib=libc++
+  build libcxx dev -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ "-DCMAKE_CXX_FLAGS=$flags" \
+    "-DNXV_GTEST_SOURCE=$gtest_source" -DNXV_TEST_LIBRARIES=OFF &&
+    run_ctest "$logs/libcxx.log" --test-dir build/libcxx -R "$deviceless"
+}
+
+# cross NAME TOOLCHAIN: with the NIF, against this machine's header, of which both have the same.
+cross() {
+  build "$1" dev "-DCMAKE_TOOLCHAIN_FILE=$root/cmake/toolchains/$2.cmake" -DNXV_NIF=ON \
+    "-DNXV_GTEST_SOURCE=$gtest_source"
+}
+
+aarch64() {
+  local status=0
+  cross aarch64 aarch64-linux || return
+  run_ctest "$logs/aarch64.log" --test-dir build/aarch64 -R "$deviceless" || status=1
+  slice build/aarch64/nxv_kernels_test 20 qemu-aarch64 -L /usr/aarch64-linux-gnu || status=1
+  count_gtest "$logs/aarch64.log"
+  return "$status"
+}
+
+# Wine hands Vulkan on to this machine's loader, by its driver for X, which wants a display.
+in_wine() {
+  WINEPREFIX=$root/build/wine WINEDEBUG=-all WINEPATH=$root/build/windows LP_NUM_THREADS=0 \
+    xvfb-run -a "$@"
+}
+
+# What a library of Windows exports that does not match.
+exports_beside() {
+  x86_64-w64-mingw32-objdump -p "$1" | awk '/^\[Ordinal\/Name Pointer\]/ { on = 1; next }
+    on && NF == 0 { on = 0 } on { print $NF }' | grep -vE "$2"
+}
+
+windows() {
+  local status=0 passed failed skipped
+  cross windows mingw-w64 || return
+  if exports_beside build/windows/libnxv.dll '^nxv_' ||
+    exports_beside build/windows/nif/nxv_nif.dll '^nif_init$'; then
+    echo "libraries export more than they should, above"
+    status=1
+  fi
+  in_wine ctest --verbose --test-dir build/windows -R "$deviceless|^(vulkan|example_.*)$" || status=1
+  in_wine bash -c "$(declare -f slice); slice build/windows/nxv_kernels_test.exe 20 wine" || status=1
+  in_wine wine build/windows/tools/nxv.exe info || status=1
+  count_gtest "$logs/windows.log"
+  passed=$part_passed failed=$part_failed skipped=$part_skipped
+  if [[ -n $vectors ]]; then
+    in_wine wine build/windows/tools/nxv-conformance.exe "$vectors" --allow-unsupported || status=1
+    read -r part_passed part_failed part_skipped < <(
+      awk '$1 == "total" { print $2, $3, $4 + 0; n++ } END { if (!n) print 0, 1, 0 }' "$logs/windows.log")
+  fi
+  ((part_passed += passed, part_failed += failed, part_skipped += skipped))
+  return "$status"
+}
+
+msl() {
+  build_gcc && tools/msl.sh build/gcc/tools/nxv || return
+  part_passed=$(awk '/ modules, / { print $3 }' "$logs/msl.log")
+}
+
+package() { tools/package.sh && tools/package_test.sh && part_passed=$(grep -c '^ok: ' "$logs/package.log"); }
+
 fuzz() { tools/fuzz.sh 60 && part_passed=$(ls test/fuzz/*_fuzz.cpp | wc -l); }
 
 stress() { run_stress "$logs/stress.log"; }
@@ -107,6 +185,23 @@ run functions disabled functions device 'RandomFunction.DISABLED_Long*'
 run devices disabled devices kernels '*.DISABLED_Long*'
 run faults disabled faults faults '*.DISABLED_Long*'
 run long disabled long device '*.DISABLED_Long*:-RandomCall.*:RandomGraph.*:RandomFunction.*'
+# needs NAME PROGRAM...: runs the part of that name where they are there.
+needs() {
+  local name=$1 program
+  shift
+  for program in "$@"; do
+    if ! command -v "$program" >/dev/null; then
+      skip "$name" "there is no $program"
+      return
+    fi
+  done
+  run "$name" "$name"
+}
+needs libcxx clang++
+needs aarch64 aarch64-linux-gnu-g++ qemu-aarch64
+needs windows x86_64-w64-mingw32-g++-posix wine xvfb-run
+needs msl spirv-cross
+needs package cpack
 if [[ -n $vectors ]]; then
   run conformance conformance
 else
