@@ -255,6 +255,7 @@ DevicePlan make_plan(const Snapshot& d, const PlanOptions& options) {
   p.max_workgroup_invocations = l.invocations();
   p.max_group_count = std::min(
       65535u, *std::min_element(l.max_workgroup_count.begin(), l.max_workgroup_count.end()));
+  p.plain_products = d.portability.is_subset;
   choose_subgroups(p, d);
   if (p.has.coopmat) p.matrix_shapes = d.matrix_shapes;
 

@@ -82,6 +82,10 @@ struct DevicePlan {
   uint32_t max_group_count = 65535;      // per dimension
   uint32_t max_loop_iterations = 32768;  // of one invocation over all its loops
 
+  // Products are not marked against contraction; sums are, which is enough. A driver that stands on
+  // Metal writes a marked product as fma(a, b, 0), which loses the sign of a zero.
+  bool plain_products = false;
+
   // Subgroups. What the device reports is the size of kernels that demand none, and what those of
   // matrix units are written for.
   uint32_t subgroup_size = 0;

@@ -102,5 +102,12 @@ TEST(KnownDevices, WorkgroupsHaveAsManySubgroupsAsTheDriverAllows) {
   EXPECT_EQ(make_plan(vega()).max_row_workgroup, 1024u);
 }
 
+// By Metal, products that are marked would lose the signs of zeros.
+TEST(KnownDevices, ProductsArePlainOnPortabilityDriversAlone) {
+  for (const Snapshot& device : known_devices()) {
+    EXPECT_EQ(make_plan(device).plain_products, device.driver_name == "MoltenVK") << device.name;
+  }
+}
+
 }  // namespace
 }  // namespace nxv::plan

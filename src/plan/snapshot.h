@@ -88,6 +88,14 @@ struct MemoryType {
   bool host_cached = false;
 };
 
+// Drivers that stand on another system's graphics, such as MoltenVK on Metal, need not have all of
+// Vulkan (VK_KHR_portability_subset). Kernels use nothing of what may be missing.
+struct Portability {
+  bool is_subset = false;
+  std::vector<std::string> lacks;  // by the names of the extension's features
+  uint32_t vertex_stride_alignment = 0;
+};
+
 enum class MatrixType : uint8_t { f16, bf16, f32, f64, s8, u8, s32, u32 };
 
 // One supported shape of a cooperative matrix: C (m x n) += A (m x k) * B (k x n), subgroup scope.
@@ -130,6 +138,7 @@ struct Snapshot {
   SubgroupOps subgroup;
   FastDots fast_dots;
   Features features;
+  Portability portability;
   FloatControls float16, float32, float64;
   std::vector<MemoryHeap> heaps;
   std::vector<MemoryType> memory_types;

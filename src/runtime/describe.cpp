@@ -41,6 +41,11 @@ std::string describe(Engine& engine) {
   line(out, "type", type_name(s.type));
   line(out, "driver", s.driver_name + " " + s.driver_info);
   line(out, "Vulkan", std::to_string(s.api_major()) + "." + std::to_string(s.api_minor()));
+  if (s.portability.is_subset) {
+    std::string lacks;
+    for (const std::string& name : s.portability.lacks) lacks += (lacks.empty() ? "" : ", ") + name;
+    line(out, "a subset, which lacks", lacks.empty() ? "nothing" : lacks);
+  }
   out << "Probes\n";
   line(out, "f32 division exact", yes(s.probes.f32_div_exact));
   line(out, "f32 square root exact", yes(s.probes.f32_sqrt_exact));

@@ -13,6 +13,7 @@ spirv::Options spirv_options(const plan::DevicePlan& plan) {
   spirv::Options options;
   options.texels = plan.has.texel_loads;
   options.word_pairs = plan.tuning.word_pairs && plan.has.int64;
+  options.plain_products = plan.plain_products;
   options.signed_zero_inf_nan_f32 = plan.has.preserve_f32;
   options.signed_zero_inf_nan_f64 = plan.has.preserve_f64;
   options.denorm_preserve_f16 = plan.has.denorm_preserve_f16;

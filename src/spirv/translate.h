@@ -21,6 +21,8 @@ struct Options {
   // Vectors of 32-bit components are loaded and stored as 64-bit integers: a driver that moves
   // memory component by component moves half as many. Needs shaderInt64.
   bool word_pairs = false;
+  // Products carry no NoContraction; sums and differences do, so that none is fused with one.
+  bool plain_products = false;
   // Float controls that the device supports (VkPhysicalDeviceFloatControlsProperties).
   bool signed_zero_inf_nan_f32 = true;
   bool signed_zero_inf_nan_f64 = true;

@@ -10,6 +10,7 @@ using spv::Op;
 
 Translation::Translation(const ir::Kernel& k, const Options& options)
     : kernel(k),
+      plain_products(options.plain_products),
       addressing(module, k, options),
       texels(module, k, addressing, options),
       inputs(module),

@@ -49,6 +49,7 @@ struct Translation {
   }
 
   const ir::Kernel& kernel;
+  const bool plain_products;  // Options
   ModuleBuilder module;
   Addressing addressing;
   Texels texels;

@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "vulkan/device.h"
+#include "vulkan/portability.h"
 
 namespace nxv::vulkan {
 namespace {
@@ -144,7 +145,7 @@ VkDevice create_device(Context& c, uint32_t family, bool statistics) {
   executables.pipelineExecutableInfo = VK_TRUE;
   c.has_statistics = statistics && enable(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
   if (c.has_statistics) chain(executables);
-  enable("VK_KHR_portability_subset");  // must be enabled where it exists
+  enable(kPortabilitySubset);  // must be, where it exists
 
   const float priority = 1;
   VkDeviceQueueCreateInfo queue{};

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "vulkan/context.h"
+#include "vulkan/portability.h"
 
 namespace nxv::vulkan {
 namespace {
@@ -310,6 +311,9 @@ plan::Snapshot take_snapshot(const Instance& instance, VkPhysicalDevice device) 
   read_features(instance, device, extensions, s);
   read_memory(instance, device, s);
   read_matrix_shapes(instance, device, s);
+  if (contains(extensions, kPortabilitySubset)) {
+    s.portability = read_portability(instance, device);
+  }
   const ComputeFamily family = compute_family(instance, device);
   s.has_compute_queue = family.found;
   if (family.timestamp_bits == 0) s.limits.timestamp_period_ns = 0;

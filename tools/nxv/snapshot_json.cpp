@@ -32,6 +32,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Features, buffer_device_address, timeline_sem
                                    f16, vulkan_memory_model, subgroup_size_control, full_subgroups,
                                    cooperative_matrix, bfloat16, int8, integer_dot_product,
                                    memory_budget, pipeline_creation_feedback, push_descriptor)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Portability, is_subset, lacks, vertex_stride_alignment)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FastDots, of_signed, of_unsigned, mixed)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryHeap, bytes, budget, device_local)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryType, heap, device_local, host_visible, host_coherent,
@@ -43,8 +44,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Probes, done, f32_div_exact, f32_sqrt_exact, 
                                    matrix_elements_exact, matrix_chains_exact)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Snapshot, name, driver_name, driver_info, vendor_id, api_version,
                                    type, uuid, cache_uuid, limits, subgroup, fast_dots, features,
-                                   float16, float32, float64, heaps, memory_types, matrix_shapes,
-                                   has_compute_queue, probes)
+                                   portability, float16, float32, float64, heaps, memory_types,
+                                   matrix_shapes, has_compute_queue, probes)
 
 }  // namespace nxv::plan
 

@@ -48,6 +48,7 @@ Id sub(Translation& t, const Inst& inst) {
   return exact_binary(t, inst, Op::OpFSub, Op::OpISub, Op::OpISub);
 }
 Id mul(Translation& t, const Inst& inst) {
+  if (t.plain_products && ir::is_float(inst.type)) return t.binary(inst, Op::OpFMul);
   return exact_binary(t, inst, Op::OpFMul, Op::OpIMul, Op::OpIMul);
 }
 Id div(Translation& t, const Inst& inst) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <set>
 #include <vector>
 
 #include "ir/builder.h"
@@ -116,6 +117,29 @@ TEST(EmitFloats, ArithmeticIsNeverContracted) {
     decorated += op == spv::Op::OpDecorate && operands[1] == word(spv::Decoration::NoContraction);
   });
   EXPECT_EQ(decorated, 8);
+}
+
+// MSL of a decorated product is fma(a, b, 0): -0 becomes 0.
+TEST(EmitFloats, ProductsMayBePlainWhereSumsAreNot) {
+  Builder b("plain", 1);
+  const Value in = b.buffer("in", Access::read);
+  const Value out = b.buffer("out", Access::write);
+  const Value x = b.load(in, b.u32(0), ir::kF32);
+  const Value y = b.load(in, b.u32(1), ir::kF32);
+  b.store(out, b.u32(0), x * y + (x - y) * y);
+  Options options = kAllControls;
+  options.plain_products = true;
+  const Words words = check(b.finish(), options);
+  std::set<uint32_t> decorated, products, sums;
+  each_instruction(words, [&](spv::Op op, const uint32_t* operands) {
+    if (op == spv::Op::OpDecorate && operands[1] == word(spv::Decoration::NoContraction)) {
+      decorated.insert(operands[0]);
+    }
+    if (op == spv::Op::OpFMul) products.insert(operands[1]);
+    if (op == spv::Op::OpFAdd || op == spv::Op::OpFSub) sums.insert(operands[1]);
+  });
+  EXPECT_EQ(products.size(), 2u);
+  EXPECT_EQ(decorated, sums);
 }
 
 }  // namespace

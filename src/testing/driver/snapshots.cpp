@@ -341,6 +341,7 @@ Snapshot v3d_71() {
 Snapshot apple_m1() {
   Snapshot s = apple("MoltenVK", kApple);
   s.driver_info = "1.3.0";
+  s.portability = {true, {"pointPolygons", "triangleFans"}, 4};
   return s;
 }
 Snapshot apple_m1_linux() {
