@@ -16,10 +16,8 @@ MIX_ENV=prod mix run --no-compile --no-start -e '
   for entry <- Mix.Project.config()[:package][:files],
       path <- [entry | Path.wildcard(entry <> "/**", match_dot: true)],
       File.regular?(path),
-      do: IO.puts(path)' | while read -r file; do
-  mkdir -p "$project/$(dirname "$file")"
-  cp "$file" "$project/$file"
-done
+      do: IO.puts(path)' >"$work/shipped"
+tar -cf - -T "$work/shipped" | tar -C "$project" -xf -
 printf '#!/bin/sh\necho "cmake was called"\nexit 1\n' >"$work/bin/cmake"
 chmod +x "$work/bin/cmake"
 
