@@ -10,6 +10,7 @@
 namespace nxv::runtime {
 namespace {
 
+using nxv::testing::apple_m1;
 using nxv::testing::lavapipe_25;
 using nxv::testing::rdna3;
 
@@ -147,6 +148,11 @@ TEST(Doctor, ReasonsOfWhatIsOff) {
   EXPECT_NE(reason("f64").find("does not offer"), std::string::npos);
   EXPECT_NE(reason("native_sqrt").find("trial"), std::string::npos);
   EXPECT_EQ(reason("subgroup_shuffle"), "on");
+}
+
+TEST(Doctor, SubsetsOfVulkanAreNamed) {
+  EXPECT_NE(to_text(machine({apple_m1()})).find("without pointPolygons, triangleFans"),
+            std::string::npos);
 }
 
 TEST(Doctor, ManifestsOfDrivers) {

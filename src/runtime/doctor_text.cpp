@@ -125,6 +125,9 @@ std::string text_of_device(const Findings& f) {
   Section s("The chosen device");
   s.say("profile", plan::name(f.plan.profile));
   s.say("memory", mebibytes(f.plan.memory_budget) + " may be used");
+  if (f.device.portability.is_subset) {
+    s.say("a subset of Vulkan", "without " + joined(f.device.portability.lacks));
+  }
   std::map<std::string, std::vector<std::string>> by_reason;
   for (const Missing& m : f.missing) by_reason[m.why].emplace_back(m.capability);
   for (const auto& [why, names] : by_reason) s.say("off", joined(names) + ": " + why);
