@@ -4,7 +4,7 @@ help:
 	@echo "make demo         from a clean clone to numbers on the screen"
 	@echo "make test         what every change must pass"
 	@echo "make test-long    clang-tidy, both compilers, sanitizers, everything under the validation layers"
-	@echo "make stress       the breakage hunt; QUICK=1 within three minutes, ONLY=section,..."
+	@echo "make stress       the breakage hunt; QUICK=1, LONG=1, ONLY=section,..."
 	@echo "make bench        speed beside the BEAM's own loops"
 	@echo "make package      archives of the NIF and of the library, into build/package"
 	@echo "make format       formats the sources"
@@ -20,7 +20,7 @@ test-long:
 	@tools/test_long.sh
 
 stress:
-	@tools/setup.sh demo && QUICK=$(QUICK) LONG=$(LONG) ONLY=$(ONLY) tools/stress.sh
+	@tools/setup.sh demo && QUICK=$(QUICK) LONG=$(LONG) MINUTES=$(MINUTES) ONLY=$(ONLY) tools/stress.sh
 
 bench:
 	@tools/setup.sh demo && tools/bench.sh

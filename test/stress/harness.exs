@@ -1,14 +1,19 @@
 defmodule Stress.Harness do
   @moduledoc false
   # Runs sections one after the other, each in a process of its own, and demands that afterwards the
-  # device holds what it held before.
+  # device holds what it held before. What was seen is printed, and written as JSON.
 
   alias Nx.Vulkan, as: V
 
   @budget 256 * 1024 * 1024
 
-  @doc "Sections are {name, title, fun}; fun takes quick? and answers a line about what it saw."
-  def run(sections, quick?) do
+  @doc """
+  Sections are {name, title, fun}; fun takes quick? and answers a line about what it saw. They run once,
+  and quickly over and over until `seconds` have passed. Whether all have passed; what was seen is
+  in the file `report`.
+  """
+  def run(sections, quick?, seconds, report) do
+    stop = System.monotonic_time(:second) + seconds
     # A small budget finds what holds too much; the caller's wins.
     options = if System.get_env("NXV_MEMORY_BUDGET"), do: [], else: [memory_budget: @budget]
     :ok = V.init(options)
@@ -20,8 +25,27 @@ defmodule Stress.Harness do
     V.to_list!(V.add!(V.tensor!([1.0]), 1.0))
 
     results = for {name, title, fun} <- sections, do: section(name, title, fn -> fun.(quick?) end)
+    results = results ++ again(sections, stop, 1)
     summary(results)
+    write(report, results, quick?)
     Enum.all?(results, &(elem(&1, 1) == :passed))
+  end
+
+  # In another order each time.
+  defp again(sections, stop, round) do
+    if System.monotonic_time(:second) < stop do
+      IO.puts("\nRound #{round + 1}")
+      sections = Enum.sort_by(sections, fn {name, _, _} -> :erlang.phash2({name, round}) end)
+
+      results =
+        for {name, title, fun} <- sections,
+            System.monotonic_time(:second) < stop,
+            do: section(name, title, fn -> fun.(true) end)
+
+      results ++ again(sections, stop, round + 1)
+    else
+      []
+    end
   end
 
   defp section(name, title, fun) do
@@ -109,6 +133,44 @@ defmodule Stress.Harness do
     {passed, failed} = Enum.split_with(results, &(elem(&1, 1) == :passed))
     IO.puts("\nSections: #{length(passed)} passed, #{length(failed)} failed, 0 skipped")
   end
+
+  defp write(path, results, quick?) do
+    sections =
+      for {name, verdict, seconds, text} <- results,
+          do: object(name: name, result: to_string(verdict), seconds: seconds, text: text)
+
+    stats = V.memory_stats!()
+
+    report =
+      object(
+        device: V.device_name!(),
+        budget: stats.budget,
+        quick: quick?,
+        in_use: stats.in_use,
+        nodes: stats.nodes,
+        kernels: V.counters!().kernels_compiled,
+        sections: {:json, "[\n" <> Enum.map_join(sections, ",\n", &json/1) <> "]"}
+      )
+
+    File.mkdir_p!(Path.dirname(path))
+    File.write!(path, json(report) <> "\n")
+    IO.puts("Report: #{path}")
+  end
+
+  defp object(members),
+    do:
+      {:json, "{" <> Enum.map_join(members, ", ", fn {k, v} -> "\"#{k}\": #{json(v)}" end) <> "}"}
+
+  defp json({:json, text}), do: text
+
+  defp json(text) when is_binary(text),
+    do: "\"#{for <<c::utf8 <- text>>, into: "", do: escaped(c)}\""
+
+  defp json(other), do: to_string(other)
+
+  defp escaped(c) when c in [?", ?\\], do: <<?\\, c>>
+  defp escaped(c) when c < 0x20, do: "\\u" <> String.pad_leading(Integer.to_string(c, 16), 4, "0")
+  defp escaped(c), do: <<c::utf8>>
 
   @doc "Shows how far a section has come, on a terminal."
   def progress(done, total) do

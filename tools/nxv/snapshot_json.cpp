@@ -1,5 +1,6 @@
 #include "snapshot_json.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -54,9 +55,19 @@ namespace {
 
 using nlohmann::json;
 
+bool has_fractions(const json& value) {
+  return value.is_number_float() ||
+         (value.is_structured() && std::any_of(value.begin(), value.end(), has_fractions));
+}
+
 // What is misspelt would silently change nothing.
 void check_members(const json& known, const json& changes, const std::string& path) {
   if (!changes.is_object()) {
+    // Numbers in lists are whole, too.
+    if (has_fractions(changes) && !known.is_number_float()) {
+      throw Error(Status::invalid_argument,
+                  "'" + path.substr(std::min<size_t>(path.size(), 1)) + "' takes whole numbers");
+    }
     if (known.is_object()) {
       throw Error(Status::invalid_argument,
                   (path.empty() ? "a snapshot" : path.substr(1)) + " is to be a JSON object");
@@ -81,11 +92,18 @@ plan::Snapshot amended(const plan::Snapshot& snapshot, const json& changes) {
   json all = snapshot;
   check_members(all, changes, "");
   all.merge_patch(changes);
+  plan::Snapshot read;
   try {
-    return all.get<plan::Snapshot>();
+    read = all.get<plan::Snapshot>();
   } catch (const json::exception& e) {
     throw Error(Status::invalid_argument, std::string("this is no snapshot: ") + e.what());
   }
+  // Numbers that a member does not hold, and names that there are not.
+  if (const json held = read; held != all) {
+    throw Error(Status::invalid_argument,
+                "this is no snapshot: " + json::diff(held, all).dump() + " is beyond its members");
+  }
+  return read;
 }
 
 }  // namespace nxv::tools

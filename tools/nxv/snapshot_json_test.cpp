@@ -58,6 +58,11 @@ TEST(SnapshotJson, ErrorsNameTheMember) {
   EXPECT_NE(message_of({{"limits", {{"shared", 1}}}}).find("'limits.shared'"), std::string::npos);
   EXPECT_NE(message_of({{"limits", 3}}).find("limits"), std::string::npos);
   EXPECT_NE(message_of({{"limits", {{"cores", "many"}}}}), "");
+  EXPECT_NE(message_of({{"limits", {{"cores", 1.5}}}}).find("'limits.cores'"), std::string::npos);
+  EXPECT_NE(message_of({{"heaps", {1e300}}}).find("'heaps'"), std::string::npos);
+  EXPECT_NE(message_of({{"limits", {{"cores", uint64_t{1} << 40}}}}).find("cores"),
+            std::string::npos);
+  EXPECT_NE(message_of({{"type", "abacus"}}).find("abacus"), std::string::npos);
   EXPECT_NE(message_of(json::array()), "");
   EXPECT_NE(message_of(3), "");
 }

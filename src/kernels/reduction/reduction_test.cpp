@@ -149,6 +149,8 @@ TEST(RowPrograms, OneTreeForEveryDevice) {
   };
   for (int64_t length : {65, 200, 1000, 1024, 2500, 8192}) check(DType::f32, 3, length, true);
   for (int64_t length : {1000, 2500}) check(DType::f32, 17, length, false);
+  // Of numbers of groups that few teams divide.
+  for (int64_t length : {384, 640, 768, 896}) check(DType::f32, 1, length, true);
   check(DType::f64, 2, 5000, true);
   check(DType::f64, 2, 33000, true);
   check(DType::s64, 2, 1500, true);

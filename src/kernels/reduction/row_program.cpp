@@ -315,8 +315,8 @@ uint32_t shared_bytes(const Region& region, const Target& target, uint32_t block
   return bytes;
 }
 
-// Teams of a block: more than one where rows are few, and values that are folded fit into shared
-// memory.
+// Teams of a block, each with as many groups: more than one where rows are few, and values that are
+// folded fit into shared memory.
 uint32_t sharers_of_blocks(const Region& region, const Target& target,
                            const RowProgramLayout& layout) {
   const plan::DevicePlan& plan = *target.plan;
@@ -331,7 +331,8 @@ uint32_t sharers_of_blocks(const Region& region, const Target& target,
   if (bytes > plan.shared_memory_bytes) return 1;
   const uint64_t teams = static_cast<uint64_t>(region.row_count) * layout.blocks;
   uint32_t sharers = 1;
-  while (2 * sharers <= layout.groups && 2 * sharers * teams <= plan.tuning.busy_subgroups / 2 &&
+  while (layout.groups % (2 * sharers) == 0 &&
+         2 * sharers * teams <= plan.tuning.busy_subgroups / 2 &&
          2 * sharers * layout.blocks * kLanes <= plan.max_row_workgroup) {
     sharers *= 2;
   }

@@ -154,13 +154,19 @@ HostTensor parse_tensor(const json& tensor) {
   const auto type_name = tensor.at("type").get<std::string>();
   const auto dtype = dtype_from_name(type_name);
   if (!dtype) bad_input("unknown type " + type_name);
-  HostTensor t(*dtype, tensor.at("shape").get<Shape>());
+  const json& dims = tensor.at("shape");
+  if (!dims.is_array() ||
+      !std::all_of(dims.begin(), dims.end(), [](const json& d) { return d.is_number_integer(); })) {
+    bad_input("not a shape: " + dims.dump());
+  }
+  const auto shape = dims.get<Shape>();
   const auto packed = decode_base64(tensor.at("data").get_ref<const std::string&>());
-  const int64_t expected = packed_bytes(*dtype, t.count());
+  const int64_t expected = packed_bytes(*dtype, check_shape("tensor", shape));
   if (static_cast<int64_t>(packed.size()) != expected) {
-    bad_input(type_name + " " + to_string(std::span<const int64_t>(t.shape)) + " needs " +
+    bad_input(type_name + " " + to_string(std::span<const int64_t>(shape)) + " needs " +
               std::to_string(expected) + " bytes, not " + std::to_string(packed.size()));
   }
+  HostTensor t(*dtype, shape);
   unpack_elements(*dtype, packed.data(), t.count(), t.bytes.data());
   return t;
 }

@@ -52,6 +52,13 @@ TEST(Vectors, TensorsUnpack) {
   EXPECT_EQ(to_string(t), "s2 {5} [1, -2, -1, 0, -2]");
   EXPECT_THROW(parse_tensor({{"type", "s2"}, {"shape", {9}}, {"data", "bIA="}}), Error);
   EXPECT_THROW(parse_tensor({{"type", "s3"}, {"shape", {5}}, {"data", "bIA="}}), Error);
+  // Nothing is allocated for what no bytes are there for.
+  for (const char* shape : {"[4611686018427387904, 4]", "[1099511627776]", "[-5]", "[5.5]",
+                            "[1e300]", "5", "\"five\""}) {
+    EXPECT_THROW(parse_tensor({{"type", "u8"}, {"shape", json::parse(shape)}, {"data", "bIA="}}),
+                 Error)
+        << shape;
+  }
 }
 
 TEST(Vectors, ExactMeansBits) {

@@ -32,8 +32,8 @@ inline const std::vector<DType> kIndex = {DType::s32, DType::s64, DType::u8, DTy
 
 class Caller {
  public:
-  Caller(const GraveyardRef& owner, std::string name, uint64_t seed)
-      : owner_(owner), name_(std::move(name)), dice_(seed) {}
+  Caller(const GraveyardRef& owner, std::string name, Dice dice)
+      : owner_(owner), name_(std::move(name)), dice_(dice) {}
 
   std::vector<NodeRef> run() const { return library::call(name_, tensors_, options_); }
   // What another call makes of the same operands and options, and one option more.

@@ -343,8 +343,8 @@ std::vector<std::string> random_call_names() {
   return names;
 }
 
-RandomCall random_call_of(const GraveyardRef& owner, const std::string& name, uint64_t seed) {
-  Caller caller(owner, name, seed);
+RandomCall random_call_of(const GraveyardRef& owner, const std::string& name, Dice dice) {
+  Caller caller(owner, name, dice);
   draws().at(name)(caller);
   return {name, caller.run()};
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/build.h"
+#include "testing/random/dice.h"
 
 namespace nxv {
 
@@ -22,6 +23,6 @@ struct RandomCall {
 // Equal for equal seeds, whatever the owner.
 RandomCall random_call(const GraveyardRef& owner, uint64_t seed);
 // Of one name of the library.
-RandomCall random_call_of(const GraveyardRef& owner, const std::string& name, uint64_t seed);
+RandomCall random_call_of(const GraveyardRef& owner, const std::string& name, Dice dice);
 
 }  // namespace nxv

@@ -7,7 +7,6 @@
 #include <numeric>
 #include <optional>
 
-#include "testing/random/dice.h"
 #include "testing/reference/reference.h"
 
 namespace nxv {
@@ -18,8 +17,8 @@ enum class Values { any, not_zero, small_natural };
 
 class GraphDrawer {
  public:
-  GraphDrawer(const GraveyardRef& owner, uint64_t seed, const RandomGraphOptions& options)
-      : owner_(owner), options_(options), dice_(seed) {
+  GraphDrawer(const GraveyardRef& owner, Dice dice, const RandomGraphOptions& options)
+      : owner_(owner), options_(options), dice_(dice) {
     std::vector<Op> allowed = options.ops;
     for (int i = 0; allowed.empty() && i < kOpCount; ++i) ops_.push_back(static_cast<Op>(i));
     ops_.insert(ops_.end(), allowed.begin(), allowed.end());
@@ -519,9 +518,9 @@ RandomGraphOptions random_graph_options(uint64_t seed) {
   return options;
 }
 
-std::vector<NodeRef> random_graph(const GraveyardRef& owner, uint64_t seed,
+std::vector<NodeRef> random_graph(const GraveyardRef& owner, Dice dice,
                                   const RandomGraphOptions& options, std::vector<NodeRef> given) {
-  return GraphDrawer(owner, seed, options).run(std::move(given));
+  return GraphDrawer(owner, dice, options).run(std::move(given));
 }
 
 }  // namespace nxv

@@ -1,10 +1,11 @@
-// Random graphs of the op table's operations, the same on every platform for a seed.
+// Random graphs of the op table's operations, the same on every platform for equal dice.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "graph/build.h"
+#include "testing/random/dice.h"
 
 namespace nxv {
 
@@ -26,7 +27,7 @@ RandomGraphOptions random_graph_options(uint64_t seed);
 // broadcast and seen through views. Nothing in the graph raises: integer divisors are not zero,
 // shift amounts and integer exponents not negative. `given` nodes are operands, too. Returns the
 // roots, no more than max_roots.
-std::vector<NodeRef> random_graph(const GraveyardRef& owner, uint64_t seed,
+std::vector<NodeRef> random_graph(const GraveyardRef& owner, Dice dice,
                                   const RandomGraphOptions& options = {},
                                   std::vector<NodeRef> given = {});
 

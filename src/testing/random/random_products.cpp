@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "testing/random/dice.h"
 #include "testing/reference/reference.h"
 
 namespace nxv {
@@ -11,7 +10,7 @@ namespace {
 
 class Products {
  public:
-  Products(const GraveyardRef& owner, uint64_t seed) : owner_(owner), dice_(seed) {}
+  Products(const GraveyardRef& owner, Dice dice) : owner_(owner), dice_(dice) {}
 
   std::vector<NodeRef> draw() {
     const int64_t products = dice_.between(1, 2), size = dice_.between(1, 9);
@@ -129,8 +128,8 @@ class Products {
 
 }  // namespace
 
-std::vector<NodeRef> random_products(const GraveyardRef& owner, uint64_t seed) {
-  return Products(owner, seed).draw();
+std::vector<NodeRef> random_products(const GraveyardRef& owner, Dice dice) {
+  return Products(owner, dice).draw();
 }
 
 }  // namespace nxv

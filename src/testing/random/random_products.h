@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "graph/build.h"
+#include "testing/random/dice.h"
 
 namespace nxv {
 
-// What shall be evaluated together. The same for each seed.
-std::vector<NodeRef> random_products(const GraveyardRef& owner, uint64_t seed);
+// What shall be evaluated together. Equal for equal dice, whatever the owner.
+std::vector<NodeRef> random_products(const GraveyardRef& owner, Dice dice);
 
 }  // namespace nxv

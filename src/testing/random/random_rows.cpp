@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "testing/random/dice.h"
 #include "testing/reference/reference.h"
 
 namespace nxv {
@@ -10,7 +9,7 @@ namespace {
 
 class Rows {
  public:
-  Rows(const GraveyardRef& owner, uint64_t seed) : owner_(owner), dice_(seed) {
+  Rows(const GraveyardRef& owner, Dice dice) : owner_(owner), dice_(dice) {
     rows_ = dice_.pick<int64_t>({1, 2, 3, 5, 24});
     columns_ = dice_.pick<int64_t>({1, 3, 7, 8, 20, 64, 100});
     if (rows_ <= 3 && dice_.chance(30)) columns_ = dice_.pick<int64_t>({300, 1025, 1500});
@@ -104,8 +103,8 @@ class Rows {
 
 }  // namespace
 
-std::vector<NodeRef> random_rows(const GraveyardRef& owner, uint64_t seed) {
-  return Rows(owner, seed).draw();
+std::vector<NodeRef> random_rows(const GraveyardRef& owner, Dice dice) {
+  return Rows(owner, dice).draw();
 }
 
 }  // namespace nxv

@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "graph/build.h"
+#include "testing/random/dice.h"
 
 namespace nxv {
 
-// Equal for equal seeds, whatever the owner. Nothing in the graph raises.
-std::vector<NodeRef> random_rows(const GraveyardRef& owner, uint64_t seed);
+// Equal for equal dice, whatever the owner. Nothing in the graph raises.
+std::vector<NodeRef> random_rows(const GraveyardRef& owner, Dice dice);
 
 }  // namespace nxv
