@@ -161,6 +161,23 @@ TEST(LinearKernels, Blocks) {
   }
 }
 
+// Pairs of blocks: one, and several with rows to spare; with the shared memory of the least
+// devices.
+TEST(LinearKernels, EigenvaluesByBlocks) {
+  plan::DevicePlan small = discrete_plan();
+  small.shared_memory_bytes = 16 * 1024;
+  for (const plan::DevicePlan& plan : {discrete_plan(), small}) {
+    Interpreted device(plan);
+    LinearCheck check(device.call());
+    for (const int64_t n : {20, 34}) {
+      check.eigh(DType::f32, batch_of({2}, hard_hermitian, DType::f32, n));
+    }
+    check.eigh(DType::f64, batch_of({3}, hard_hermitian, DType::f64, int64_t{33}));
+    check.eigh(DType::c64, batch_of({2}, hard_hermitian, DType::c64, int64_t{23}));
+    EXPECT_EQ(device.invalid(), "");
+  }
+}
+
 // Results of small matrices to the last digit, as Nx documents them, on devices with f64 and
 // without.
 TEST(LinearKernels, DigitsOfNx) {
