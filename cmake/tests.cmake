@@ -59,7 +59,8 @@ endforeach()
 if(TARGET nxv-cli)
   file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/nxv/*_test.cpp)
   set(place ${PROJECT_SOURCE_DIR}/tools/nxv)
-  add_executable(nxv_tools_test ${tests} ${place}/bench_comparison.cpp ${place}/compiled_kernel.cpp
+  add_executable(nxv_tools_test ${tests} ${place}/bench_comparison.cpp ${place}/bench_peers.cpp
+                                ${place}/compiled_kernel.cpp
                                 ${place}/snapshot_json.cpp ${place}/survey.cpp)
   target_link_libraries(nxv_tools_test PRIVATE nxv_core nxv_testing GTest::gtest_main)
   add_test(NAME tools COMMAND nxv_tools_test --gtest_brief=1)

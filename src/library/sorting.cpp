@@ -4,6 +4,7 @@
 
 #include "graph/build.h"
 #include "library/families.h"
+#include "library/windows.h"
 
 namespace nxv::library {
 namespace {
@@ -87,6 +88,47 @@ Results argsort(const Arguments& a) {
   return {cast(sorted(Op::argsort, a.tensor(0), a.axis("axis", 0), a.flag("descending")), type)};
 }
 
+// ---- The greatest ----
+
+// The first k of each row of a matrix.
+NodeRef first_of_rows(const NodeRef& x, int64_t k) {
+  return slice(x, std::array<int64_t, 2>{}, std::array{x->shape[0], k},
+               std::array<int64_t, 2>{1, 1});
+}
+
+// x[i][positions[i][j]] of matrices.
+NodeRef at_positions(const NodeRef& x, const NodeRef& positions) {
+  const auto& owner = x->shared_graveyard();
+  const NodeRef row = iota(owner, DType::s32, positions->shape, 0);
+  const NodeRef length = constant(owner, make_scalar(DType::s32, x->shape[1]), {});
+  return gather(x, elementwise(Op::add, {elementwise(Op::multiply, {row, length}), positions}));
+}
+
+// Long rows are sorted by pieces of so many elements, which kernels hold in shared memory.
+constexpr int64_t kPiece = 1024;
+
+// Where the greatest k of each row of a matrix are, in order. Those of a long row are among those
+// of its pieces: what is equal stays in the order of positions, since pieces do, and what fills the
+// last piece comes after all that the row has.
+NodeRef greatest(const NodeRef& x, int64_t k) {
+  const int64_t rows = x->shape[0], columns = x->shape[1];
+  if (columns <= 4 * kPiece || k > kPiece / 4) {
+    return first_of_rows(sorted(Op::argsort, x, 1, true), k);
+  }
+  const int64_t pieces = (columns + kPiece - 1) / kPiece;
+  const NodeRef filled =
+      pad(x, lowest(x, x->dtype), {{0, 0}, {0, pieces * kPiece - columns}, {0, 0}});
+  const NodeRef piece = reshape(filled, {rows * pieces, kPiece});
+  const NodeRef inside = first_of_rows(sorted(Op::argsort, piece, 1, true), k);
+  const NodeRef candidates = reshape(at_positions(piece, inside), {rows, pieces * k});
+  const auto& owner = x->shared_graveyard();
+  const NodeRef number = iota(owner, DType::s32, {rows, pieces, k}, 1);
+  const NodeRef length = constant(owner, make_scalar(DType::s32, kPiece), {});
+  const NodeRef begin = elementwise(Op::multiply, {number, length});
+  const NodeRef place = elementwise(Op::add, {begin, reshape(inside, {rows, pieces, k})});
+  return at_positions(reshape(place, {rows, pieces * k}), greatest(candidates, k));
+}
+
 Results top_k(const Arguments& a) {
   a.require_rank(1);
   require_real(a);
@@ -97,19 +139,11 @@ Results top_k(const Arguments& a) {
                " for " + describe(x),
            Status::size_mismatch);
   }
-  const auto last = static_cast<int64_t>(x->shape.size()) - 1;
   Shape shape = x->shape;
   shape.back() = k;
-  const std::vector<int64_t> starts(shape.size(), 0), strides(shape.size(), 1);
-  const NodeRef positions = slice(sorted(Op::argsort, x, last, true), starts, shape, strides);
-
-  const int64_t rows = x->count / columns;
-  const auto& owner = x->shared_graveyard();
-  const NodeRef row = iota(owner, DType::s32, {rows, k}, 0);
-  const NodeRef length = constant(owner, make_scalar(DType::s32, columns), {});
-  const NodeRef index = elementwise(
-      Op::add, {elementwise(Op::multiply, {row, length}), reshape(positions, {rows, k})});
-  return {reshape(gather(x, index), shape), positions};
+  const NodeRef rows = reshape(x, {x->count / columns, columns});
+  const NodeRef positions = greatest(rows, k);
+  return {reshape(at_positions(rows, positions), shape), reshape(positions, shape)};
 }
 
 }  // namespace

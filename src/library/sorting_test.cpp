@@ -1,6 +1,9 @@
 // What the builders of sorts and scans make and refuse.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "graph/build.h"
 #include "library/registry.h"
 #include "testing/reference/reference.h"
@@ -42,6 +45,38 @@ TEST(SortingLibrary, KeepsShapesAndTypes) {
   EXPECT_EQ(top[1]->dtype, DType::s32);
   EXPECT_EQ(top[0]->shape, (Shape{2, 3}));
   EXPECT_EQ(top[1]->shape, (Shape{2, 3}));
+}
+
+// Rows so long that they are gone over by pieces: equal elements, the least number and NaN among
+// them.
+TEST(SortingLibrary, TheGreatestOfLongRows) {
+  constexpr int64_t kColumns = 9000, kBest = 100;
+  const NodeRef number = tensor(DType::s32, {2, kColumns});
+  const auto& owner = number->shared_graveyard();
+  const auto s32 = [&](int64_t v) { return constant(owner, make_scalar(DType::s32, v), {}); };
+  const NodeRef mixed =
+      elementwise(Op::remainder, {elementwise(Op::multiply, {number, s32(7919)}), s32(61)});
+  for (DType type : {DType::f32, DType::u8, DType::s64}) {
+    NodeRef x = cast(mixed, type);
+    if (type == DType::f32) {
+      const auto f32 = [&](double v) { return constant(owner, make_scalar(DType::f32, v), {}); };
+      const double infinity = std::numeric_limits<double>::infinity();
+      const NodeRef least =
+          elementwise(Op::select, {elementwise(Op::less, {x, f32(59)}), f32(-infinity), x});
+      x = elementwise(Op::select, {elementwise(Op::equal, {x, f32(60)}), f32(std::nan("")), least});
+    }
+    const auto top = call1("top_k", x, {{"k", {kBest}, {}}});
+    const NodeRef all = call1("argsort", x, {{"axis", {1}, {}}, {"descending", {1}, {}}})[0];
+    const HostTensor positions = reference_evaluate(*top[1]), want = reference_evaluate(*all);
+    const HostTensor values = reference_evaluate(*top[0]), elements = reference_evaluate(*x);
+    for (int64_t i = 0; i < 2 * kBest; ++i) {
+      const int64_t row = i / kBest, place = to_int64(want.at(row * kColumns + i % kBest));
+      ASSERT_EQ(to_int64(positions.at(i)), place) << name(type) << " at " << i;
+      const double value = to_double(values.at(i)),
+                   element = to_double(elements.at(row * kColumns + place));
+      ASSERT_TRUE(value == element || (std::isnan(value) && std::isnan(element))) << i;
+    }
+  }
 }
 
 TEST(SortingLibrary, AxesCountFromTheEnd) {

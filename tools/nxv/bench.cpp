@@ -3,10 +3,12 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "bench_comparison.h"
+#include "bench_peers.h"
 #include "benchmarks.h"
 #include "commands.h"
 
@@ -85,6 +87,13 @@ nlohmann::json to_json(const Measurement& m, double copy_rate) {
   return j;
 }
 
+nlohmann::json load(const std::string& path) {
+  std::ifstream in(path);
+  nlohmann::json j = nlohmann::json::parse(in, nullptr, false);
+  if (j.is_discarded()) throw Error(Status::invalid_argument, path + " is not JSON");
+  return j;
+}
+
 }  // namespace
 
 int run_bench(const BenchOptions& options) {
@@ -156,16 +165,26 @@ int run_bench(const BenchOptions& options) {
 }
 
 int run_compare(const CompareOptions& options) {
-  const auto load = [](const std::string& path) {
-    std::ifstream in(path);
-    const nlohmann::json j = nlohmann::json::parse(in, nullptr, false);
-    if (j.is_discarded()) throw Error(Status::invalid_argument, path + " is not JSON");
-    return j;
-  };
   const BenchComparison found =
       compare_benches(load(options.files[0]), load(options.files[1]), options.threshold);
   std::cout << to_text(found);
   return found.is_worse() ? 1 : 0;
+}
+
+int run_beside(const BesideOptions& options) {
+  std::vector<std::string> peers;
+  for (const std::string& path : options.peers) {
+    std::ifstream in(path);
+    peers.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  const PeerTable table = beside_peers(load(options.ours), peers);
+  std::cout << to_text(table, options.markdown ? TableStyle::markdown : TableStyle::text);
+  if (options.svg.empty()) return 0;
+  std::ofstream file(options.svg, std::ios::binary);
+  if (!(file << to_svg(table)).flush()) {
+    throw Error(Status::invalid_argument, "cannot write " + options.svg);
+  }
+  return 0;
 }
 
 }  // namespace nxv::tools

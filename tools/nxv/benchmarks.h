@@ -49,38 +49,96 @@ class Bench {
   // Median host time of calling `work`.
   void time_host(Measurement& m, const std::function<void()>& work);
   NodeRef value;
+  // Where the device is a CPU, sizes are smaller.
+  bool is_cpu() const;
 
  private:
   void repeat(Measurement& m, const std::function<double()>& once);
 };
 
+using Measurements = std::vector<Measurement>;
+
 struct Benchmark {
   std::string_view name;
   // Several measurements for several sizes.
-  std::vector<Measurement> (*run)(Bench&);
+  Measurements (*run)(Bench&);
 };
 std::span<const Benchmark> benchmarks();
 
+// What each file of benchmarks has.
+// Of benchmarks_elementwise.cpp.
+Measurements copy(Bench&);
+Measurements add(Bench&);
+Measurements chain(Bench&);
+Measurements exponential(Bench&);
+Measurements transposition(Bench&);
+Measurements uniform(Bench&);
+Measurements normal(Bench&);
+Measurements dropout(Bench&);
+// Of benchmarks_reductions.cpp.
+Measurements full_sum(Bench&);
+Measurements row_sum(Bench&);
+Measurements column_sums(Bench&);
+Measurements middle_sum(Bench&);
+Measurements moments(Bench&);
+Measurements extremes(Bench&);
+Measurements comparisons(Bench&);
+Measurements softmax_rows(Bench&);
+Measurements layer_norm_rows(Bench&);
 // Of benchmarks_sorting.cpp.
-std::vector<Measurement> sort_benchmark(Bench& bench);
-std::vector<Measurement> argsort_benchmark(Bench& bench);
-std::vector<Measurement> scan_benchmark(Bench& bench);
+Measurements sorts(Bench&);
+Measurements argsort_benchmark(Bench&);
+Measurements top_k(Bench&);
+Measurements scans(Bench&);
 // Of benchmarks_indexing.cpp.
-std::vector<Measurement> take_random(Bench& bench);
-std::vector<Measurement> put_random(Bench& bench);
-std::vector<Measurement> add_random(Bench& bench);
+Measurements take_random(Bench&);
+Measurements put_random(Bench&);
+Measurements add_random(Bench&);
+Measurements embeddings(Bench&);
+// Of benchmarks_products.cpp.
+Measurements matrix_product(Bench&);
+Measurements fast_product(Bench&);
+Measurements f16_product(Bench&);
+Measurements bf16_product(Bench&);
+Measurements f64_product(Bench&);
+Measurements integer_products(Bench&);
+// Of benchmarks_transforms.cpp.
+Measurements transforms(Bench&);
 // Of benchmarks_attention.cpp.
-std::vector<Measurement> attention_benchmark(Bench&);
-std::vector<Measurement> attention_gradient_benchmark(Bench&);
-std::vector<Measurement> decode_benchmark(Bench&);
+Measurements attention_benchmark(Bench&);
+Measurements attention_gradient_benchmark(Bench&);
+Measurements decode_benchmark(Bench&);
 // Of benchmarks_narrow.cpp.
-std::vector<Measurement> narrow_floats(Bench&);
+Measurements narrow_floats(Bench&);
 // Of benchmarks_windows.cpp.
-std::vector<Measurement> window_sums(Bench&);
-std::vector<Measurement> convolutions(Bench&);
+Measurements window_sums(Bench&);
+Measurements pooling(Bench&);
+Measurements convolutions(Bench&);
 // Of benchmarks_linear.cpp.
-std::vector<Measurement> decompositions(Bench&);
-std::vector<Measurement> rotations(Bench&);
+Measurements cholesky(Bench&);
+Measurements lu(Bench&);
+Measurements qr(Bench&);
+Measurements eigh(Bench&);
+Measurements svd(Bench&);
+Measurements solutions(Bench&);
+// Of benchmarks_host.cpp.
+Measurements latency(Bench&);
+Measurements dependent_products(Bench&);
+Measurements upload(Bench&);
+Measurements download(Bench&);
+// Of benchmarks_growth.cpp.
+Measurements growth(Bench&);
+Measurements pending(Bench&);
+
+// "8192x8192"
+std::string size_text(const Shape& shape);
+std::string matrix(int64_t rows, int64_t columns);
+NodeRef part(const NodeRef& x, const std::vector<int64_t>& starts,
+             const std::vector<int64_t>& lengths);
+// Elements spread over the whole of an f32 value, its last one included.
+std::vector<float> sample(Bench& bench, const NodeRef& x);
+// Infinite for what is wrong, of results that have no error.
+double wrong_unless(bool right);
 
 // Largest |got - expected| / max(|expected|, scale); infinite for a NaN.
 class ErrorBound {

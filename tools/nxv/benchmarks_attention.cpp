@@ -27,7 +27,7 @@ struct Sizes {
   }
 };
 
-bool is_cpu(Bench& bench) { return bench.session.engine().plan().profile == plan::Profile::cpu; }
+bool is_cpu(Bench& bench) { return bench.is_cpu(); }
 
 struct Inputs {
   NodeRef q, k, v, gradient;
@@ -115,7 +115,7 @@ constexpr double kBound = 0.02;  // bf16, and weights of it
 
 }  // namespace
 
-std::vector<Measurement> attention_benchmark(Bench& bench) {
+Measurements attention_benchmark(Bench& bench) {
   const Sizes s = layer(bench);
   const Inputs x(bench, s);
   Measurement m{"attention bf16", s.text()};
@@ -133,7 +133,7 @@ std::vector<Measurement> attention_benchmark(Bench& bench) {
 
 // Forward and backward, 3.5 times the operations: five products beside the two. What is timed also
 // adds up each gradient.
-std::vector<Measurement> attention_gradient_benchmark(Bench& bench) {
+Measurements attention_gradient_benchmark(Bench& bench) {
   const Sizes s = layer(bench);
   const Inputs x(bench, s);
   Measurement m{"attention and gradients bf16", s.text()};
@@ -158,7 +158,7 @@ std::vector<Measurement> attention_gradient_benchmark(Bench& bench) {
   return {m};
 }
 
-std::vector<Measurement> decode_benchmark(Bench& bench) {
+Measurements decode_benchmark(Bench& bench) {
   const Sizes s{1, 32, 8, 1, is_cpu(bench) ? 2048 : 32768, 128, false};
   const Inputs x(bench, s);
   Measurement m{"attention of one query bf16", s.text()};

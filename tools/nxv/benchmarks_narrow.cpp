@@ -13,9 +13,7 @@ namespace {
 constexpr int64_t kWidth = 768;  // of a row; hidden layers have four times that
 constexpr double kBytes = 2;
 
-int64_t rows_of(Bench& bench) {
-  return bench.session.engine().plan().profile == plan::Profile::cpu ? 256 : 4096;
-}
+int64_t rows_of(Bench& bench) { return bench.is_cpu() ? 256 : 4096; }
 
 NodeRef stored(Bench& bench, const NodeRef& x, DType type) {
   const NodeRef narrow = cast(x, type);
@@ -105,8 +103,8 @@ Measurement hidden_layer(Bench& bench, DType type, double bound) {
 
 }  // namespace
 
-std::vector<Measurement> narrow_floats(Bench& bench) {
-  std::vector<Measurement> all;
+Measurements narrow_floats(Bench& bench) {
+  Measurements all;
   for (DType type : {DType::bf16, DType::f16}) {
     const double epsilon = type == DType::bf16 ? 0x1p-8 : 0x1p-11;
     const auto add = [&](const char* name, int64_t width, int inputs,

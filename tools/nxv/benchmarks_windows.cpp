@@ -1,4 +1,5 @@
 // Windows and convolutions.
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -23,12 +24,6 @@ double element(Bench& bench, const NodeRef& x, std::vector<int64_t> index) {
   return bench.session.floats(slice(x, index, ones, ones))[0];
 }
 
-std::string named(const Shape& shape) {
-  std::string text;
-  for (int64_t d : shape) text += (text.empty() ? "" : "x") + std::to_string(d);
-  return text;
-}
-
 // Windows of `window` everywhere, a step of `stride` apart.
 Measurement window_sum(Bench& bench, const std::string& name, const Shape& shape,
                        const std::vector<int64_t>& window, int64_t stride) {
@@ -40,7 +35,7 @@ Measurement window_sum(Bench& bench, const std::string& name, const Shape& shape
                                        {"low", margin, {}},
                                        {"high", margin, {}},
                                        {"strides", std::vector<int64_t>(rank, stride), {}}};
-  Measurement m{name, named(shape)};
+  Measurement m{name, size_text(shape)};
   NodeRef made;
   bench.time(m, [&] { return made = call("window_sum", {x}, options); });
   m.amount = sizeof(float) * static_cast<double>(x->count + made->count);
@@ -113,7 +108,7 @@ Measurement convolution(Bench& bench, const std::string& name, const Convolution
                                        {"feature_group_size", {c.groups}, {}},
                                        {"precision", {static_cast<int64_t>(c.precision)}, {}}};
   Measurement m{name,
-                named({c.batch, c.channels, c.side, c.side}) + "*" + std::to_string(c.filters)};
+                size_text({c.batch, c.channels, c.side, c.side}) + "*" + std::to_string(c.filters)};
   m.unit = Unit::flops;
   m.amount = 2.0 * static_cast<double>(c.batch * c.side * c.side * c.filters) *
              static_cast<double>(channels * c.window * c.window);
@@ -151,22 +146,59 @@ Measurement convolution(Bench& bench, const std::string& name, const Convolution
   return m;
 }
 
+// Of a square of at most as many elements.
+int64_t plane_side(Bench& bench) {
+  int64_t side = 1;
+  while (4 * side * side <= bench.options.elements) side *= 2;
+  return side;
+}
+
 }  // namespace
 
-std::vector<Measurement> window_sums(Bench& bench) {
-  const int64_t n = bench.options.elements;
-  int64_t side = 1;
-  while (4 * side * side <= n) side *= 2;
+Measurements window_sums(Bench& bench) {
+  const int64_t n = bench.options.elements, side = plane_side(bench);
+  const int64_t wide = bench.is_cpu() ? 512 : 4096;
   return {window_sum(bench, "window sum 3", {n}, {3}, 1),
           window_sum(bench, "window sum 3x3", {side, side}, {3, 3}, 1),
           window_sum(bench, "window sum 2x2 step 2", {side, side}, {2, 2}, 2),
-          window_sum(bench, "window sum 31", {n}, {31}, 1)};
+          window_sum(bench, "window sum 31", {n}, {31}, 1),
+          window_sum(bench, "window sum " + std::to_string(wide), {256 * wide}, {wide}, 1)};
 }
 
-std::vector<Measurement> convolutions(Bench& bench) {
-  const bool cpu = bench.session.engine().plan().profile == plan::Profile::cpu;
+// The maximum of each 2x2, and its gradient: each source to where the maximum was.
+Measurements pooling(Bench& bench) {
+  const int64_t side = plane_side(bench), half = side / 2;
+  const NodeRef x = bench.session.uniform({side, side}, 0, 1);
+  const NodeRef source = bench.session.uniform({half, half}, 1, 2);
+  const NodeRef zero = bench.session.scalar(0);
+  const std::vector<Option> options = {{"window", {2, 2}, {}}, {"strides", {2, 2}, {}}};
+  Measurement forward{"max pool 2x2", matrix(side, side)};
+  forward.amount = sizeof(float) * static_cast<double>(x->count + source->count);
+  bench.time(forward, [&] { return call("window_max", {x}, options); });
+  const NodeRef maxima = bench.value;
+  Measurement backward{"max pool 2x2 gradient", matrix(side, side)};
+  backward.amount = sizeof(float) * static_cast<double>(2 * x->count + source->count);
+  bench.time(backward, [&] { return call("window_scatter_max", {x, source, zero}, options); });
+  bool found = true, moved = true;
+  for (int64_t i : {int64_t{0}, half / 3, half - 1}) {
+    const std::vector<int64_t> at = {2 * i, 2 * i}, window = {2, 2}, last = {i, i}, one = {1, 1};
+    const auto in = bench.session.floats(part(x, at, window));
+    const auto out = bench.session.floats(part(bench.value, at, window));
+    const auto best = static_cast<size_t>(std::max_element(in.begin(), in.end()) - in.begin());
+    found = found && element(bench, maxima, last) == in[best];
+    for (size_t k = 0; k < out.size(); ++k) {
+      moved = moved && out[k] == (k == best ? element(bench, source, last) : 0);
+    }
+  }
+  forward.error = wrong_unless(found);
+  backward.error = wrong_unless(moved);
+  return {forward, backward};
+}
+
+Measurements convolutions(Bench& bench) {
+  const bool cpu = bench.is_cpu();
   const int64_t batch = cpu ? 1 : 32, channels = cpu ? 16 : 128;
-  std::vector<Measurement> all;
+  Measurements all;
   const auto add = [&](const std::string& name, const Convolution& c) {
     all.push_back(convolution(bench, name, c));
   };

@@ -41,8 +41,9 @@ struct BenchOptions {
   int64_t elements = 0;              // of elementwise benchmarks; 0: by the kind of device
   int64_t side = 0;                  // of square matrices; 0: likewise
   std::vector<int64_t> matmul;       // sizes; empty: likewise
-  double seconds = 100;              // no benchmark is started later than this
+  double seconds = 600;              // no benchmark is started later than this
   double seconds_per_benchmark = 1;  // of measuring
+  double warm_up = 1;                // seconds before, on GPUs, and up to four times that
 };
 int run_bench(const BenchOptions& options);
 
@@ -67,6 +68,14 @@ struct CompareOptions {
 };
 // Fails when something is slower by more than the threshold, or does not run any more.
 int run_compare(const CompareOptions& options);
+
+struct BesideOptions {
+  std::string ours;                // output of `nxv bench --json`
+  std::vector<std::string> peers;  // outputs of bench/peers
+  bool markdown = false;
+  std::string svg;  // file to write a picture to; empty: none
+};
+int run_beside(const BesideOptions& options);
 
 struct AccuracyOptions {
   std::string device;

@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
   bench->add_option("--matmul", bench_options.matmul, "sizes of matmul")->delimiter(',');
   bench->add_option("--seconds", bench_options.seconds, "start no benchmark later than this");
   bench->add_option("--each", bench_options.seconds_per_benchmark, "seconds to measure each");
+  bench->add_option("--warm-up", bench_options.warm_up, "seconds to warm up a GPU before each");
 
   nxv::tools::CompareOptions compare_options;
   CLI::Option* compare =
@@ -70,6 +71,17 @@ int main(int argc, char** argv) {
       ->needs(compare)
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+
+  nxv::tools::BesideOptions beside_options;
+  CLI::App* beside = bench->add_subcommand("beside", "an output of --json beside other libraries");
+  beside->add_option("ours", beside_options.ours, "output of `nxv bench --json`")
+      ->required()
+      ->check(CLI::ExistingFile);
+  beside->add_option("peers", beside_options.peers, "outputs of bench/peers/peers.py")
+      ->required()
+      ->check(CLI::ExistingFile);
+  beside->add_flag("--markdown", beside_options.markdown, "print a table for the docs");
+  beside->add_option("--svg", beside_options.svg, "file to write a picture of the ratios to");
 
   nxv::tools::AccuracyOptions accuracy_options;
   CLI::App* accuracy =
@@ -154,6 +166,7 @@ int main(int argc, char** argv) {
       return accuracy_options.products ? nxv::tools::run_product_accuracy(accuracy_options)
                                        : nxv::tools::run_accuracy(accuracy_options);
     }
+    if (*beside) return nxv::tools::run_beside(beside_options);
     if (*products) {
       products_options.device = device;
       return nxv::tools::run_products(products_options);

@@ -6,7 +6,8 @@
 //
 // The result is packed, for each matrix: the values by descending magnitude, then the matrix whose
 // columns are the vectors. The lower triangle is read.
-#include "kernels/linear/eigh_rotations.h"
+#include "kernels/common/divide_up.h"
+#include "kernels/linear/eigh_blocks.h"
 #include "kernels/linear/linear.h"
 #include "kernels/linear/range.h"
 
@@ -108,7 +109,9 @@ Lowering lower_eigh(const Region& region, const Target& target) {
   EighMatrices m = {};
   m.batch = batch_of(shape);
   m.n = static_cast<uint64_t>(shape.back());
-  m.size = m.n + m.n % 2;
+  m.block = eigh_block_rows(steps, m.n);
+  const uint64_t multiple = 2 * std::max<uint64_t>(m.block, 1);
+  m.size = divide_up(m.n, multiple) * multiple;
   m.sweeps = sweeps_for(m.n);
   const uint64_t elements = m.batch * m.size * m.size;
   m.matrices = steps.numbers(elements);

@@ -1,81 +1,48 @@
 #include "kernels/linear/eigh_rotations.h"
 
+#include "kernels/linear/eigh_blocks.h"
+
 namespace nxv::kernels {
-namespace {
 
 using ir::Number;
 using ir::Value;
-
-// Off-diagonal elements below this many units of roundoff, beside a largest element of one, are as
-// good as zero.
-constexpr double kNegligible = 1;
-
-// A round within a kernel. A matrix has `half` pairs.
-struct Round {
-  Value matrices, vectors, angles, progress;  // buffers
-  Value size, half, shift;                    // shift: of the tournament
-  Value sweep, sweeps;
-};
-
-Progress progress_of_round(LinearKernel& k, const Round& r, Value matrix) {
-  return progress_of(k, r.progress, matrix * r.sweeps, r.sweep,
-                     k.number(kNegligible * k.roundoff()));
+Value negligible(LinearKernel& k) {
+  // Units of roundoff, beside a largest element of one.
+  constexpr double kNegligible = 1;
+  return k.number(kNegligible * k.roundoff());
 }
 
-// The angle of a pair.
-void find_angle(LinearKernel& k, const Round& r, Value matrix, Value pair) {
-  const Progress progress = progress_of_round(k, r, matrix);
-  k.b.if_(progress.is_active, [&] {
-    const Pair rows = pair_of_round(k, pair, r.half, r.shift);
-    const auto element = [&](Value i, Value j) {
-      return k.load(r.matrices, (matrix * r.size + i) * r.size + j);
-    };
-    const Number off = element(rows.top, rows.bottom);
-    const Value size = k.is_complex() ? k.magnitude(off) : off.re;
-    const Value one = k.number(1);
-    const Value rotates = ir::math::abs(size) > progress.threshold;
-    const Value divisor = k.b.select(rotates, size, one);
-    const Value difference =
-        k.rounded(element(rows.bottom, rows.bottom).re - element(rows.top, rows.top).re);
-    const Value tau = k.divide(difference, divisor + divisor);
-    const auto secant = [&](Value tangent) {
-      return k.sqrt(k.rounded(one + k.rounded(tangent * tangent)));
-    };
-    const Value root = secant(tau);
-    const Value t = k.divide(one, k.rounded(tau + k.b.select(tau >= k.zero, root, -root)));
-    const Value length = secant(t);
-    const Value cosine = k.divide(one, length), sine = k.divide(t, length);
-    // The sine carries the phase that makes the element real.
-    const Number turned =
-        k.is_complex()
-            ? k.scale({k.type, k.divide(off.re, divisor), k.divide(-off.im, divisor)}, sine)
-            : k.real(sine);
-    const Value first = (matrix * r.half + pair) << 2;
-    const auto put = [&](uint32_t i, Value v) {
-      k.b.store(r.angles, first + i, k.b.select(rotates, v, k.zero));
-    };
-    // 1 - c is exact and gives a rounded c back; a versine to full precision comes from the sine.
-    put(0,
-        k.rounding == Rounding::of_operations ? one - cosine : k.divide(sine * sine, one + cosine));
-    put(1, k.rounded(t * size));
-    put(2, turned.re);
-    put(3, k.is_complex() ? turned.im : k.zero);
-    record(k, r.progress, matrix * r.sweeps + r.sweep, size);
-  });
+Value size_of(LinearKernel& k, const Number& off) {
+  return k.is_complex() ? k.magnitude(off) : off.re;
 }
 
-struct Rotation {
-  Value versine, change;  // 1 - cosine
-  Number sine;
-};
-Rotation load_rotation(LinearKernel& k, const Round& r, Value pair) {
-  const auto get = [&](uint32_t i) { return k.load_real(r.angles, (pair << 2) + i); };
-  return {get(0), get(1), {k.type, get(2), k.is_complex() ? get(3) : Value()}};
+Rotation rotation_of(LinearKernel& k, const Number& off, Value size, Value top, Value bottom,
+                     Value threshold) {
+  const Value one = k.number(1);
+  const Value rotates = ir::math::abs(size) > threshold;
+  const Value divisor = k.b.select(rotates, size, one);
+  const Value tau = k.divide(k.rounded(bottom - top), divisor + divisor);
+  const auto secant = [&](Value tangent) {
+    return k.sqrt(k.rounded(one + k.rounded(tangent * tangent)));
+  };
+  const Value root = secant(tau);
+  const Value t = k.divide(one, k.rounded(tau + k.b.select(tau >= k.zero, root, -root)));
+  const Value length = secant(t);
+  const Value cosine = k.divide(one, length), sine = k.divide(t, length);
+  // The sine carries the phase that makes the element real.
+  const Number turned =
+      k.is_complex()
+          ? k.scale({k.type, k.divide(off.re, divisor), k.divide(-off.im, divisor)}, sine)
+          : k.real(sine);
+  const auto kept = [&](Value v) { return k.b.select(rotates, v, k.zero); };
+  // 1 - c is exact and gives a rounded c back; a versine to full precision comes from the sine.
+  const Value versine =
+      k.rounding == Rounding::of_operations ? one - cosine : k.divide(sine * sine, one + cosine);
+  return {kept(versine),
+          kept(k.rounded(t * size)),
+          {k.type, kept(turned.re), k.is_complex() ? kept(turned.im) : Value()}};
 }
 
-// x' = c x - conj(s) y, y' = s x + c y. Written as corrections: thousands of rotations by small
-// angles, whose cosines round to one, would lengthen their vectors (Rutishauser, Numer. Math. 9,
-// 1966). Small matrices have few; theirs are as they stand.
 void rotate(LinearKernel& k, const Rotation& r, Number& x, Number& y) {
   if (k.rounding == Rounding::of_operations) {
     const Value cosine = k.number(1) - r.versine;
@@ -88,6 +55,62 @@ void rotate(LinearKernel& k, const Rotation& r, Number& x, Number& y) {
   const Number of_y = k.subtract_product(k.scale(y, r.versine), r.sine, x);
   x = k.subtract(x, of_x);
   y = k.subtract(y, of_y);
+}
+
+void rotate_square(LinearKernel& k, const Rotation& of_rows, const Rotation& of_columns,
+                   Value is_diagonal, Number& tl, Number& tr, Number& bl, Number& br) {
+  const Value clears = is_diagonal & !k.is_zero(of_rows.sine);
+  const Number first = k.real(k.rounded(tl.re - of_rows.change));
+  const Number second = k.real(k.rounded(br.re + of_rows.change));
+  rotate(k, of_rows, tl, bl);
+  rotate(k, of_rows, tr, br);
+  const Rotation mirrored{of_columns.versine, of_columns.change, k.conjugate(of_columns.sine)};
+  rotate(k, mirrored, tl, tr);
+  rotate(k, mirrored, bl, br);
+  const Number zero = k.real(k.zero);
+  tl = k.select(clears, first, tl);
+  tr = k.select(clears, zero, tr);
+  bl = k.select(clears, zero, bl);
+  br = k.select(clears, second, br);
+}
+
+namespace {
+
+// A round within a kernel. A matrix has `half` pairs.
+struct Round {
+  Value matrices, vectors, angles, progress;  // buffers
+  Value size, half, shift;                    // shift: of the tournament
+  Value sweep, sweeps;
+};
+
+Progress progress_of_round(LinearKernel& k, const Round& r, Value matrix) {
+  return progress_of(k, r.progress, matrix * r.sweeps, r.sweep, negligible(k));
+}
+
+// The angle of a pair.
+void find_angle(LinearKernel& k, const Round& r, Value matrix, Value pair) {
+  const Progress progress = progress_of_round(k, r, matrix);
+  k.b.if_(progress.is_active, [&] {
+    const Pair rows = pair_of_round(k, pair, r.half, r.shift);
+    const auto element = [&](Value i, Value j) {
+      return k.load(r.matrices, (matrix * r.size + i) * r.size + j);
+    };
+    const Number off = element(rows.top, rows.bottom);
+    const Value size = size_of(k, off);
+    const Rotation rotation = rotation_of(k, off, size, element(rows.top, rows.top).re,
+                                          element(rows.bottom, rows.bottom).re, progress.threshold);
+    const Value first = (matrix * r.half + pair) << 2;
+    k.b.store(r.angles, first, rotation.versine);
+    k.b.store(r.angles, first + 1u, rotation.change);
+    k.b.store(r.angles, first + 2u, rotation.sine.re);
+    k.b.store(r.angles, first + 3u, k.is_complex() ? rotation.sine.im : k.zero);
+    record(k, r.progress, matrix * r.sweeps + r.sweep, size);
+  });
+}
+
+Rotation load_rotation(LinearKernel& k, const Round& r, Value pair) {
+  const auto get = [&](uint32_t i) { return k.load_real(r.angles, (pair << 2) + i); };
+  return {get(0), get(1), {k.type, get(2), k.is_complex() ? get(3) : Value()}};
 }
 
 // Rotates a pair of rows; lanes take the pairs of columns, and pairs of columns of the vectors.
@@ -103,19 +126,11 @@ void rotate_rows(LinearKernel& k, const Round& r, Value matrix, Value pair) {
       const Rotation of_columns = load_rotation(k, r, matrix * r.half + other);
       Number tl = k.load(a, top + columns.top), tr = k.load(a, top + columns.bottom);
       Number bl = k.load(a, bottom + columns.top), br = k.load(a, bottom + columns.bottom);
-      const Value clears = (other == pair) & !k.is_zero(of_rows.sine);
-      const Number first_value = k.real(k.rounded(tl.re - of_rows.change));
-      const Number second_value = k.real(k.rounded(br.re + of_rows.change));
-      rotate(k, of_rows, tl, bl);
-      rotate(k, of_rows, tr, br);
-      const Rotation mirrored{of_columns.versine, of_columns.change, k.conjugate(of_columns.sine)};
-      rotate(k, mirrored, tl, tr);
-      rotate(k, mirrored, bl, br);
-      const Number zero = k.real(k.zero);
-      k.store(a, top + columns.top, k.select(clears, first_value, tl));
-      k.store(a, top + columns.bottom, k.select(clears, zero, tr));
-      k.store(a, bottom + columns.top, k.select(clears, zero, bl));
-      k.store(a, bottom + columns.bottom, k.select(clears, second_value, br));
+      rotate_square(k, of_rows, of_columns, other == pair, tl, tr, bl, br);
+      k.store(a, top + columns.top, tl);
+      k.store(a, top + columns.bottom, tr);
+      k.store(a, bottom + columns.top, bl);
+      k.store(a, bottom + columns.bottom, br);
       for (uint32_t i = 0; i < 2; ++i) {
         const Value column = (other << 1) + i;
         Number x = k.load(vectors, top + column), y = k.load(vectors, bottom + column);
@@ -220,6 +235,7 @@ void add_round(Steps& steps, const EighMatrices& m, uint64_t sweep, uint64_t shi
 }  // namespace
 
 void add_eigh_sweeps(Steps& steps, const EighMatrices& m) {
+  if (m.block != 0) return add_eigh_blocks(steps, m);
   if (!steps.are_lone(m.n, m.n)) {
     for (uint64_t sweep = 0; sweep < m.sweeps; ++sweep) {
       for (uint64_t shift = 0; shift + 1 < m.size; ++shift) add_round(steps, m, sweep, shift);

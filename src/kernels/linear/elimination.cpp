@@ -10,9 +10,13 @@ Number elimination_factor(LinearKernel& k, Elimination kind, const Number& eleme
   if (kind == Elimination::general) {
     return k.select(k.is_zero(pivot), element, k.divide(element, pivot));
   }
-  const Value inverse = k.divide(k.number(1), pivot.re);
-  return k.scale(k.conjugate(element), k.b.select(pivot.re > k.zero, inverse,
-                                                  quotient_without_root(k, element, pivot.re)));
+  return hermitian_factor(k, element, pivot.re, k.divide(k.number(1), pivot.re));
+}
+
+Number hermitian_factor(LinearKernel& k, const Number& element, Value pivot, Value inverse) {
+  const Value factor =
+      k.b.select(pivot > k.zero, inverse, quotient_without_root(k, element, pivot));
+  return k.scale(k.conjugate(element), factor);
 }
 
 Value quotient_without_root(LinearKernel& k, const Number& element, Value pivot) {
@@ -22,15 +26,17 @@ Value quotient_without_root(LinearKernel& k, const Number& element, Value pivot)
 
 namespace {
 
-void eliminate_row(LinearKernel& k, Elimination kind, Value a, Value n, Value matrix, Value column,
-                   Value i) {
+// Takes from row i, as far as column `end`, its multiple of row `column`. Gives the factor.
+Number eliminate_row(LinearKernel& k, Elimination kind, Value a, Value n, Value matrix,
+                     Value column, Value i, Value end) {
   const Value pivot_row = (matrix * n + column) * n, row = (matrix * n + i) * n;
   const bool general = kind == Elimination::general;
   const Number factor = elimination_factor(
       k, kind, k.load(a, general ? row + column : pivot_row + i), k.load(a, pivot_row + column));
-  k.share(general ? column + 1u : i, n, [&](Value j) {
+  k.share(general ? column + 1u : i, end, [&](Value j) {
     k.store(a, row + j, k.subtract_product(k.load(a, row + j), factor, k.load(a, pivot_row + j)));
   });
+  return factor;
 }
 
 // A row below the column, of one matrix.
@@ -50,7 +56,8 @@ struct Eliminate {
     k.each_item([&](Value group) {
       const Value matrix = k.words.divide(group, &Words::rows), column = k.words[&Words::column];
       const Value i = column + 1u + group - matrix * k.words[&Words::rows];
-      eliminate_row(k, k.layout.kind, k.workspace(0), k.words[&Words::n], matrix, column, i);
+      const Value n = k.words[&Words::n];
+      eliminate_row(k, k.layout.kind, k.workspace(0), n, matrix, column, i, n);
     });
   }
 };
@@ -64,9 +71,11 @@ void add_elimination(Steps& steps, Elimination kind, int matrices, uint64_t batc
                        {.workspaces = {updates(matrices)}}, {kind});
 }
 
-void eliminate(LinearKernel& k, Value elements, Value n, Value matrix, Value column) {
+void eliminate(LinearKernel& k, Value elements, Value n, Value matrix, Value column, Value end) {
   k.b.for_range(column + 1u, n, k.b.u32(1), [&](Value i) {
-    eliminate_row(k, Elimination::general, elements, n, matrix, column, i);
+    const Number factor =
+        eliminate_row(k, Elimination::general, elements, n, matrix, column, i, end);
+    k.store(elements, (matrix * n + i) * n + column, factor);
   });
 }
 

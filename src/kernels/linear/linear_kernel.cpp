@@ -193,4 +193,19 @@ Value LinearKernel::max_over_lanes(Value value) {
   return fold_over_lanes(value, [&](Value x, Value y) { return b.select(x < y, y, x); });
 }
 
+SharedNumbers::SharedNumbers(LinearKernel& k, const std::string& name, uint32_t count)
+    : k_(k), re_(k.b.shared(name, k.part, count)) {
+  if (k.is_complex()) im_ = k.b.shared(name + "_im", k.part, count);
+}
+
+Number SharedNumbers::load(Value index) const {
+  return {k_.type, k_.b.shared_load(re_, index),
+          k_.is_complex() ? k_.b.shared_load(im_, index) : Value()};
+}
+
+void SharedNumbers::store(Value index, const Number& x) const {
+  k_.b.shared_store(re_, index, x.re);
+  if (k_.is_complex()) k_.b.shared_store(im_, index, x.im);
+}
+
 }  // namespace nxv::kernels

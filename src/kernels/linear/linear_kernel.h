@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -147,6 +148,18 @@ class LinearKernel {
   std::vector<DType> operand_types_;
   const ir::math::MathOptions math_;
   int folds_ = 0;
+};
+
+// Numbers of the working type that a workgroup shares.
+class SharedNumbers {
+ public:
+  SharedNumbers(LinearKernel& k, const std::string& name, uint32_t count);
+  ir::Number load(ir::Value index) const;
+  void store(ir::Value index, const ir::Number& x) const;
+
+ private:
+  LinearKernel& k_;
+  ir::Shared re_, im_;
 };
 
 }  // namespace nxv::kernels

@@ -109,6 +109,75 @@ TEST(LinearKernels, LoneInvocationsChangeNoBit) {
   }
 }
 
+// Blocks of every size and what is left of them, panels that give a lane one row and several: by
+// the same operations in the same order, whatever the device has.
+TEST(LinearKernels, BlocksChangeNoBit) {
+  const auto results = [](const plan::DevicePlan& plan, const char* name,
+                          const std::vector<HostTensor>& operands, int& dispatches) {
+    Interpreted device(plan);
+    std::vector<std::vector<std::byte>> bytes;
+    for (const HostTensor& t : device.call()(name, operands, {})) bytes.push_back(t.bytes);
+    EXPECT_EQ(device.invalid(), "") << name;
+    dispatches = device.dispatches();
+    return bytes;
+  };
+  plan::DevicePlan single = discrete_plan();  // columns
+  single.tuning.lane_registers = 8;
+  plan::DevicePlan small = discrete_plan();
+  small.tuning.linear_workgroup = 8;
+  plan::DevicePlan few = discrete_plan();
+  few.tuning.lane_registers = 64;
+  for (const DType type : {DType::f32, DType::c64}) {
+    for (const int64_t n : {23, 45, 71}) {
+      const HostTensor a = tensor_of(type, batch_of({2}, hard_matrix, type, n, n));
+      const HostTensor s = tensor_of(type, batch_of({2}, positive_definite, type, n));
+      const HostTensor b = tensor_of(type, batch_of({2}, hard_matrix, type, n, int64_t{3}));
+      const std::pair<const char*, std::vector<HostTensor>> cases[] = {
+          {"lu", {a}}, {"cholesky", {s}}, {"triangular_solve", {s, b}}};
+      for (const auto& [name, operands] : cases) {
+        int one_by_one = 0, in_blocks = 0;
+        const auto want = results(single, name, operands, one_by_one);
+        for (const plan::DevicePlan& plan : {cpu_plan(), discrete_plan(), small, few}) {
+          EXPECT_EQ(results(plan, name, operands, in_blocks), want) << name << ' ' << n;
+          if (operands[0].bytes == a.bytes) {
+            EXPECT_LT(in_blocks, one_by_one) << n;
+          }
+        }
+      }
+    }
+  }
+}
+
+// Their errors, beside those of the reference; batches share dispatches.
+TEST(LinearKernels, Blocks) {
+  for (const plan::DevicePlan& plan : {discrete_plan(), bare_plan()}) {
+    Interpreted device(plan);
+    LinearCheck check(device.call());
+    for (const DType type : {DType::f32, DType::c64}) {
+      check.lu(type, batch_of({2}, hard_matrix, type, int64_t{40}, int64_t{40}));
+      check.cholesky(type, batch_of({2}, positive_definite, type, int64_t{42}));
+    }
+    EXPECT_EQ(device.invalid(), "");
+  }
+}
+
+// Pairs of blocks: one, and several with rows to spare; with the shared memory of the least
+// devices.
+TEST(LinearKernels, EigenvaluesByBlocks) {
+  plan::DevicePlan small = discrete_plan();
+  small.shared_memory_bytes = 16 * 1024;
+  for (const plan::DevicePlan& plan : {discrete_plan(), small}) {
+    Interpreted device(plan);
+    LinearCheck check(device.call());
+    for (const int64_t n : {20, 34}) {
+      check.eigh(DType::f32, batch_of({2}, hard_hermitian, DType::f32, n));
+    }
+    check.eigh(DType::f64, batch_of({3}, hard_hermitian, DType::f64, int64_t{33}));
+    check.eigh(DType::c64, batch_of({2}, hard_hermitian, DType::c64, int64_t{23}));
+    EXPECT_EQ(device.invalid(), "");
+  }
+}
+
 // Results of small matrices to the last digit, as Nx documents them, on devices with f64 and
 // without.
 TEST(LinearKernels, DigitsOfNx) {

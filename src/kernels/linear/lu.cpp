@@ -1,12 +1,16 @@
 // LU decomposition by outer products with partial pivoting (Golub & Van Loan, Matrix Computations,
-// 3.4.1). A column takes two steps: a workgroup a matrix finds the pivot and swaps rows, then the
-// grid eliminates. Columns are divided by their pivots when they are stored.
+// 3.4.1). Where a workgroup has registers for the rows of several columns it factors them alone, as
+// a panel; the others follow with its swaps, its rows, and what the rows below have of them. Of
+// other columns each takes two steps: a workgroup a matrix finds the pivot and swaps rows, then the
+// grid eliminates. Those are divided by their pivots when they are stored.
 //
 // The result is packed, for each matrix: the factors, n x n, the ones of l left out; the
 // permutation, where row i of the factors is row permutation[i] of the operand; its sign.
 #include "kernels/linear/elimination.h"
 #include "kernels/linear/linear.h"
+#include "kernels/linear/lu_panel.h"
 #include "kernels/linear/matrix_copy.h"
+#include "kernels/linear/substitution.h"
 
 namespace nxv::kernels {
 namespace {
@@ -14,57 +18,18 @@ namespace {
 using ir::Number;
 using ir::Value;
 
-// The row of the largest magnitude on or below the diagonal: the first of equal ones, the last NaN.
-class PivotSearch {
- public:
-  explicit PivotSearch(LinearKernel& k, Value column)
-      : k_(k), size_(k.b.var(k.number(-1))), row_(k.b.var(column)) {}
-
-  void consider(Value size, Value row) {
-    const Value is_better = (size > size_.get()) | ir::math::is_nan(size);
-    size_.set(k_.b.select(is_better, size, size_.get()));
-    row_.set(k_.b.select(is_better, row, row_.get()));
-  }
-
-  // Over the workgroup.
-  Value row() {
-    if (k_.lanes == 1) return row_.get();
-    ir::Builder& b = k_.b;
-    const ir::Shared sizes = b.shared("sizes", k_.part, k_.lanes);
-    const ir::Shared rows = b.shared("rows", ir::kU32, k_.lanes);
-    b.shared_store(sizes, k_.local, size_.get());
-    b.shared_store(rows, k_.local, row_.get());
-    b.barrier();
-    for (uint32_t half = k_.lanes / 2; half >= 1; half /= 2) {
-      b.if_(k_.local < half, [&] {
-        const Value x = b.shared_load(sizes, k_.local), y = b.shared_load(sizes, k_.local + half);
-        const Value i = b.shared_load(rows, k_.local), j = b.shared_load(rows, k_.local + half);
-        const Value x_nan = ir::math::is_nan(x), y_nan = ir::math::is_nan(y);
-        const Value takes_y =
-            (y_nan & ((!x_nan) | (j > i))) | ((!x_nan) & ((y > x) | ((y == x) & (j < i))));
-        b.shared_store(sizes, k_.local, b.select(takes_y, y, x));
-        b.shared_store(rows, k_.local, b.select(takes_y, j, i));
-      });
-      b.barrier();
-    }
-    return b.shared_load(rows, b.u32(0));
-  }
-
- private:
-  LinearKernel& k_;
-  ir::Var size_, row_;
-};
-
-// Brings the pivot of a column to its row.
-void swap_rows(LinearKernel& k, Value a, Value pivots, Value n, Value matrix, Value column) {
+// Brings the pivot of a column to its row, of the columns begin .. end - 1.
+void swap_rows(LinearKernel& k, Value a, Value pivots, Value n, Value matrix, Value column,
+               Value begin, Value end) {
+  const PivotSearch::Meeting meeting(k);
   PivotSearch search(k, column);
   k.share(column, n, [&](Value i) {
     search.consider(k.magnitude(k.load(a, (matrix * n + i) * n + column)), i);
   });
-  const Value pivot = search.row();
+  const Value pivot = search.row(meeting);
   k.b.if_(k.local == 0u, [&] { k.b.store(pivots, matrix * n + column, pivot); });
   k.b.if_(pivot != column, [&] {
-    k.share(k.b.u32(0), n, [&](Value j) {
+    k.share(begin, end, [&](Value j) {
       const Value at = (matrix * n + column) * n + j, other = (matrix * n + pivot) * n + j;
       const Number x = k.load(a, at), y = k.load(a, other);
       k.store(a, at, y);
@@ -85,34 +50,100 @@ struct LuPivot {
   }
   static void emit(StepKernel<LuPivot>& k) {
     k.each_item([&](Value matrix) {
-      swap_rows(k, k.workspace(0), k.workspace(1), k.words[&Words::n], matrix,
-                k.words[&Words::column]);
+      const Value n = k.words[&Words::n];
+      swap_rows(k, k.workspace(0), k.workspace(1), n, matrix, k.words[&Words::column], k.b.u32(0),
+                n);
     });
   }
 };
 
-// All columns of a matrix.
+// The columns of a panel, in their own columns alone; or all of a matrix.
 struct LuColumns {
   static constexpr std::string_view kName = "lu";
-  using Layout = NoLayout;
   struct Words {
     StepRange columns;
     uint32_t n = 0;
   };
-  static StepOptions options(NoLayout) {
-    return {.kernel = kName,
-            .workspaces = 2,
-            .worker = Worker::lone,
-            .rounding = Rounding::of_operations};
+  struct Layout {
+    Choice<Rounding> rounding = Rounding::of_results;
+  };
+  static StepOptions options(const Layout& layout) {
+    return {.kernel = kName, .workspaces = 2, .worker = Worker::lone, .rounding = layout.rounding};
   }
   static void emit(StepKernel<LuColumns>& k) {
     const Value a = k.workspace(0), n = k.words[&Words::n];
-    each_step(k, k.words[&Words::columns], [&](Value matrix, Value column) {
-      swap_rows(k, a, k.workspace(1), n, matrix, column);
-      eliminate(k, a, n, matrix, column);
+    const auto columns = k.words[&Words::columns];
+    const Value begin = columns[&StepRange::begin], end = columns[&StepRange::end];
+    each_step(k, columns, [&](Value matrix, Value column) {
+      swap_rows(k, a, k.workspace(1), n, matrix, column, begin, end);
+      eliminate(k, a, n, matrix, column, end);
     });
   }
 };
+
+// What a column beside a panel has of its swaps; right of it, of its rows too.
+struct LuRows {
+  static constexpr std::string_view kName = "lu_rows";
+  using Layout = Substitution;
+  struct Words {
+    SubstitutionWords rows;
+    Divisor beside;  // columns beside the panel
+  };
+  static StepOptions options(const Layout&) { return {.kernel = kName, .workspaces = 2}; }
+  static void emit(StepKernel<LuRows>& k) {
+    const Value a = k.workspace(0);
+    const auto rows = k.words[&Words::rows];
+    const Value n = rows[&SubstitutionWords::columns], begin = rows[&SubstitutionWords::begin];
+    const Value end = rows[&SubstitutionWords::end];
+    k.each_part(&Words::beside, [&](Value matrix, Value position, Value) {
+      const Value j = k.b.select(position < begin, position, position + (end - begin));
+      k.b.for_range(begin, end, k.b.u32(1), [&](Value i) {
+        const Value pivot = k.b.load(k.workspace(1), matrix * n + i, ir::kU32);
+        const Value at = (matrix * n + i) * n + j, other = (matrix * n + pivot) * n + j;
+        const Number x = k.load(a, at), y = k.load(a, other);
+        k.store(a, at, y);
+        k.store(a, other, x);
+      });
+      k.b.if_(j >= end, [&] { substitute(k, k.layout, rows, matrix, j); });
+    });
+  }
+};
+
+// By an invocation, of the results' rounding or of that of operations.
+void add_columns(Steps& steps, const Matrices& a, int pivots, const RowBlock& columns,
+                 Rounding rounding) {
+  steps.add<LuColumns>(a.batch, {.columns = {columns.begin, columns.end}, .n = word(a.columns)},
+                       {.workspaces = {updates(a.workspace), updates(pivots)}}, {rounding});
+}
+
+// How many columns the next panel has, of so many rows; 0: none pays.
+uint32_t panel_columns(const Steps& steps, uint64_t rows) {
+  const plan::DevicePlan& plan = *steps.target.plan;
+  if (plan.tuning.shares_cheaply) return shared_panel_columns(steps, rows);
+  // An invocation looks for the pivot of each column, and takes its row from all others.
+  for (const uint32_t columns : {8, 4}) {
+    const uint64_t iterations = columns * rows * (2 + columns / 2);
+    if (columns <= rows && iterations <= plan.max_loop_iterations) return columns;
+  }
+  return 0;
+}
+
+void add_lu_panel(Steps& steps, const Matrices& a, int pivots, const RowBlock& block) {
+  const uint64_t n = a.columns;
+  if (steps.target.plan->tuning.shares_cheaply) {
+    add_shared_panel(steps, a.workspace, pivots, a.batch, n, block.begin, word(block.size()));
+  } else {
+    add_columns(steps, a, pivots, block, Rounding::of_results);
+  }
+  const Factors f = {.matrix = word(n * n), .row = word(n), .column = 1};
+  if (block.size() < n) {
+    steps.add<LuRows>(a.batch * (n - block.size()),
+                      {.rows = words_of(a, block, f), .beside = Divisor(n - block.size())},
+                      {.workspaces = {updates(a.workspace), reads(pivots)}},
+                      substitution_of(steps, block, f, RowEnd::stays));
+  }
+  add_block_update(steps, a, block, f, block.end);
+}
 
 // The permutation that the swaps amount to, n numbers a matrix, and its sign.
 struct LuPermutation {
@@ -145,7 +176,8 @@ struct LuStore {
   static constexpr std::string_view kName = "lu_store";
   using Layout = NoLayout;
   struct Words {
-    uint32_t n = 0, elements = 0;  // of a matrix
+    uint32_t n = 0, elements = 0;           // of a matrix
+    uint32_t divided = 0, divided_end = 0;  // columns
     Divisor row, packed;
   };
   static StepOptions options(NoLayout) { return {.kernel = kName, .workspaces = 2}; }
@@ -158,7 +190,9 @@ struct LuStore {
             const Value i = k.words.divide(position, &Words::row), j = position - i * n;
             const Value first = matrix * elements;
             const auto result = k.variable(k.load(k.workspace(0), first + position));
-            k.b.if_(j < i, [&] {
+            const Value divided =
+                (j >= k.words[&Words::divided]) & (j < k.words[&Words::divided_end]);
+            k.b.if_((j < i) & !divided, [&] {
               const Number pivot = k.load(k.workspace(0), first + j * n + j);
               result.set(elimination_factor(k, Elimination::general, result.get(), pivot));
             });
@@ -185,22 +219,39 @@ Lowering lower_lu(const Region& region, const Target& target) {
   const int pivots = steps.indices(batch * n);
   const int permutation = steps.indices(batch * (n + 1));
   add_load(steps, 0, {batch, n, n, n * n, n, 1}, matrices);
-  const Touched touched = {.workspaces = {updates(matrices), writes(pivots)}};
-  if (!steps.are_lone(n, n)) {
-    for (uint64_t column = 0; column + 1 < n; ++column) {
-      steps.add<LuPivot>(batch, {.n = word(n), .column = word(column)}, touched);
-      add_elimination(steps, Elimination::general, matrices, batch, n, column);
+  const Matrices a = {matrices, batch, n, n};
+  RowBlock divided;  // columns
+  const auto add_single = [&](uint64_t column) {
+    steps.add<LuPivot>(batch, {.n = word(n), .column = word(column)},
+                       {.workspaces = {updates(matrices), updates(pivots)}});
+    add_elimination(steps, Elimination::general, matrices, batch, n, column);
+  };
+  if (steps.are_lone(n, n)) {
+    add_columns(steps, a, pivots, {0, n}, Rounding::of_operations);
+    divided.end = n;
+  } else {
+    // Single columns where rows are too many for panels yet, and at last where they are too few.
+    for (; divided.begin + 1 < n && panel_columns(steps, n - divided.begin) == 0; ++divided.begin) {
+      add_single(divided.begin);
     }
-  } else if (n > 1) {
-    steps.add<LuColumns>(batch, {.columns = {0, n - 1}, .n = word(n)}, touched);
+    divided.end = divided.begin;
+    while (const uint32_t columns = panel_columns(steps, n - divided.end)) {
+      add_lu_panel(steps, a, pivots, {divided.end, divided.end + columns});
+      divided.end += columns;
+    }
+    for (uint64_t column = divided.end; column + 1 < n; ++column) add_single(column);
   }
   steps.add<LuPermutation>(batch, {.n = word(n)},
                            {.workspaces = {reads(pivots), updates(permutation)}});
   const uint64_t packed = n * n + n + 1;
-  steps.add<LuStore>(
-      batch * packed,
-      {.n = word(n), .elements = word(n * n), .row = Divisor(n), .packed = Divisor(packed)},
-      {.workspaces = {reads(matrices), reads(permutation)}, .writes_output = true});
+  steps.add<LuStore>(batch * packed,
+                     {.n = word(n),
+                      .elements = word(n * n),
+                      .divided = word(divided.begin),
+                      .divided_end = word(divided.end),
+                      .row = Divisor(n),
+                      .packed = Divisor(packed)},
+                     {.workspaces = {reads(matrices), reads(permutation)}, .writes_output = true});
   return steps.take();
 }
 
