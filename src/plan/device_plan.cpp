@@ -155,20 +155,18 @@ Profile suggested_profile(const Snapshot& d) {
   return Profile::discrete;
 }
 
-// Can blocks for device use be read and written by the host at full speed?
-bool has_unified_memory(const Snapshot& d) {
-  return std::any_of(d.memory_types.begin(), d.memory_types.end(), [](const MemoryType& t) {
-    return t.device_local && t.host_visible && t.host_coherent && t.host_cached;
-  });
-}
-
-// Bytes to use by default: most of what the driver leaves us in its largest device-local heap. A
-// CPU device's heap is the machine's memory, which others need too.
+// Bytes to use by default: most of what the driver leaves us in its largest device-local heap.
+// Where memory is unified all heaps are parts of the machine's, which others need too.
 uint64_t default_budget(const Snapshot& d, Profile profile) {
+  const bool is_unified = has_unified_memory(d);
   uint64_t available = 0;
   for (const MemoryHeap& h : d.heaps) {
-    if (!h.device_local) continue;
-    available = std::max(available, h.budget > 0 ? std::min(h.budget, h.bytes) : h.bytes);
+    const uint64_t left = h.budget > 0 ? std::min(h.budget, h.bytes) : h.bytes;
+    if (is_unified) {
+      available += left;
+    } else if (h.device_local) {
+      available = std::max(available, left);
+    }
   }
   const double share = profile == Profile::discrete ? 0.9 : 0.6;
   return static_cast<uint64_t>(static_cast<double>(available) * share) / kMiB * kMiB;
@@ -264,6 +262,9 @@ DevicePlan make_plan(const Snapshot& d, const PlanOptions& options) {
   p.max_slab_bytes = std::min(p.max_allocation_bytes, 256 * kMiB);
   p.staging_chunk_bytes = std::min<uint64_t>(8 * kMiB, p.max_slab_bytes);
   p.staging_bytes = 64 * kMiB;
+  for (int use = 0; use < kMemoryUses; ++use) {
+    p.memory[use] = memory_order(d, static_cast<MemoryUse>(use), p.use_staging);
+  }
   p.tuning = tuning_of(p.profile, d);
   return p;
 }

@@ -2,6 +2,7 @@
 // decision is tested without a device and every fallback can be forced on any machine.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/memory_order.h"
 #include "plan/snapshot.h"
 #include "plan/tuning.h"
 
@@ -99,9 +101,11 @@ struct DevicePlan {
   uint64_t memory_budget = 0;         // bytes of device memory the pool takes at most
   uint64_t max_slab_bytes = 0;        // largest piece the pool asks the driver for
   uint64_t max_allocation_bytes = 0;  // largest single request that can succeed
-  bool use_staging = false;           // false: device blocks are host-visible, no copies
+  bool use_staging = false;  // false: the host reads and writes device blocks where it sees them
   uint64_t staging_chunk_bytes = 0;
   uint64_t staging_bytes = 0;  // of staging in flight at most
+  // By MemoryUse: where blocks come from, until a heap is exhausted and the next one serves.
+  std::array<std::vector<MemoryChoice>, kMemoryUses> memory;
 
   // Whether a kernel may be compiled for subgroups of this size.
   bool can_demand(uint32_t size) const {

@@ -86,6 +86,7 @@ struct MemoryType {
   bool host_visible = false;
   bool host_coherent = false;
   bool host_cached = false;
+  uint32_t index = 0;  // the driver's: those that no block can have are left out
 };
 
 enum class MatrixType : uint8_t { f16, bf16, f32, f64, s8, u8, s32, u32 };

@@ -78,6 +78,7 @@ std::string describe(Engine& engine) {
   }
   line(out, "in use", m.in_use);
   line(out, "cached", m.cached);
+  line(out, "spilled to host memory", m.spilled);
   line(out, "peak", m.peak);
   line(out, "budget", m.budget);
   return out.str();
