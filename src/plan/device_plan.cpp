@@ -266,6 +266,7 @@ DevicePlan make_plan(const Snapshot& d, const PlanOptions& options) {
     p.memory[use] = memory_order(d, static_cast<MemoryUse>(use), p.use_staging);
   }
   p.tuning = tuning_of(p.profile, d);
+  p.slowness = options.slowness;
   return p;
 }
 

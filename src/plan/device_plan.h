@@ -68,6 +68,7 @@ struct PlanOptions {
   std::vector<std::string> disable;       // capability names; an unknown one is an error
   std::optional<Profile> profile;         // instead of the one the device type suggests
   std::optional<uint64_t> memory_budget;  // bytes
+  double slowness = 1;  // tests: the device counts as so many times slower than it is
   // NXV_DISABLE, NXV_PROFILE and NXV_MEMORY_BUDGET.
   static PlanOptions from_environment();
 };
@@ -106,6 +107,8 @@ struct DevicePlan {
   uint64_t staging_bytes = 0;  // of staging in flight at most
   // By MemoryUse: where blocks come from, until a heap is exhausted and the next one serves.
   std::array<std::vector<MemoryChoice>, kMemoryUses> memory;
+
+  double slowness = 1;  // see PlanOptions
 
   // Whether a kernel may be compiled for subgroups of this size.
   bool can_demand(uint32_t size) const {
