@@ -45,6 +45,15 @@ struct Launch {
   // Of the operands and of the outputs, where it does not go over all of them.
   std::optional<uint64_t> bytes_read, bytes_written;
   uint64_t work = 0;  // element operations, estimated
+
+  // Of parts of large tensors (large.h): bytes of each buffer before what the kernel sees of it,
+  // and words of the region that are others. Empty: none.
+  struct Patch {
+    WordIndex at = 0;
+    uint32_t word = 0;
+  };
+  std::vector<uint64_t> operand_offsets, output_offsets, workspace_offsets;
+  std::vector<Patch> patches;
 };
 
 struct Lowering {

@@ -84,6 +84,7 @@ struct DevicePlan {
   uint32_t max_workgroup_invocations = 0;
   uint32_t max_group_count = 65535;      // per dimension
   uint32_t max_loop_iterations = 32768;  // of one invocation over all its loops
+  uint64_t max_elements = uint64_t{1} << 31;  // 32-bit indices reach fewer
 
   // Subgroups. What the device reports is the size of kernels that demand none, and what those of
   // matrix units are written for.

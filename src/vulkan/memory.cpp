@@ -144,7 +144,7 @@ BlockRef PoolCore::allocate(const std::shared_ptr<PoolCore>& self, uint64_t size
   // A request near 2^64 must not wrap to a small one.
   if (size > max_allocation_) {
     throw_exhausted(size, "the device allows at most " + std::to_string(max_allocation_) +
-                              " bytes in one allocation");
+                              " bytes in one allocation (maxMemoryAllocationSize)");
   }
   const uint64_t bytes = round_up(padded(size), kGranule);
   const bool spills = can_spill_ && use == Use::device;

@@ -262,7 +262,10 @@ std::span<const std::byte> Queue::Impl::with_texels(const Dispatch& d, const Pip
                                         std::to_string(t.buffer) +
                                         " through a texel view, and was not given it");
     }
-    const uint64_t first = d.buffers[t.buffer]->offset_ / 16;
+    const Block& block = *d.buffers[t.buffer];
+    uint64_t address = 0;
+    std::memcpy(&address, own_parameters.data() + t.offset, sizeof address);
+    const uint64_t first = (block.offset_ + (address - block.address_)) / 16;
     std::memcpy(own_parameters.data() + t.offset, &first, sizeof first);
   }
   return own_parameters;
