@@ -100,7 +100,7 @@ class CorpusWriter {
   std::string write(const std::string& print, const ir::Kernel& kernel,
                     const plan::DevicePlan& plan) {
     std::ofstream(folder_ / "ir" / (print + ".txt")) << ir::to_string(kernel);
-    const std::vector<uint32_t> words = spirv::translate(kernels::legalised(kernel, plan.has), {});
+    const std::vector<uint32_t> words = spirv::translate(kernels::legalised(kernel, plan), {});
     const std::string hash = hash_of(words);
     std::ofstream(folder_ / "spirv" / (hash + ".spv"), std::ios::binary)
         .write(reinterpret_cast<const char*>(words.data()),
