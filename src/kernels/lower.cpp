@@ -5,6 +5,7 @@
 #include "ir/passes/expand_conversions.h"
 #include "ir/passes/legalize_int64.h"
 #include "ir/passes/simplify.h"
+#include "ir/passes/tile_matrices.h"
 #include "kernels/attention/attention_gradient.h"
 #include "kernels/common/grid.h"
 #include "kernels/large.h"
@@ -81,7 +82,10 @@ Target make_target(const plan::DevicePlan& plan) {
   return t;
 }
 
-ir::Kernel legalised(ir::Kernel kernel, const plan::Capabilities& has) {
+ir::Kernel legalised(ir::Kernel kernel, const plan::DevicePlan& plan) {
+  const plan::Capabilities& has = plan.has;
+  const ir::MatrixSides sides{plan.matrix_rows, plan.matrix_columns};
+  if (ir::requirements(kernel).matrices) kernel = ir::tile_matrices(std::move(kernel), sides);
   if (!has.int64 && ir::requirements(kernel).int64) kernel = ir::legalize_int64(kernel);
   kernel = ir::expand_conversions(std::move(kernel),
                                   {has.native_bf16, has.native_f16, !has.f32_subnormals});

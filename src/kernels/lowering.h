@@ -94,9 +94,10 @@ Lowering lower_matmul(const Region& region, const Target& target);
 // Operations with kernels of their own, by operation.
 Lowering lower_library(const Region& region, const Target& target);
 
-// The kernel as the device can run it: with pairs for 64-bit integers where it has none. Throws
-// Error(unsupported) naming the capability that the kernel needs and the device lacks.
-ir::Kernel legalised(ir::Kernel kernel, const plan::Capabilities& has);
+// The kernel as the device can run it: with pairs for 64-bit integers where it has none, and with
+// matrices of its own sides. Throws Error(unsupported) naming the capability that the kernel needs
+// and the device lacks.
+ir::Kernel legalised(ir::Kernel kernel, const plan::DevicePlan& plan);
 
 // Workgroups folded so that no dimension passes the plan's limit.
 std::array<uint32_t, 3> fold_groups(uint64_t groups, const plan::DevicePlan& plan);

@@ -195,6 +195,37 @@ void choose_subgroups(DevicePlan& p, const Snapshot& d) {
   }
 }
 
+constexpr uint32_t kMatrixSide = 16;  // of the matrices of kernels
+
+// Which of the reported shapes kernels' matrices are made of: for products of halves, whose sums
+// are of f32, the largest of which a whole number makes one.
+void choose_matrices(DevicePlan& p, const Snapshot& d) {
+  p.matrix_subgroup_size = p.subgroup_size;
+  if (!p.has.coopmat) return;
+  const auto is_divisor = [](uint32_t side) { return side != 0 && kMatrixSide % side == 0; };
+  uint32_t best = 0;
+  for (const MatrixShape& s : d.matrix_shapes) {
+    const bool fits = is_divisor(s.m) && is_divisor(s.n) && s.k == kMatrixSide;
+    const bool is_of_halves =
+        s.a == MatrixType::f16 && s.b == MatrixType::f16 && s.accumulator == MatrixType::f32;
+    if (!fits || !is_of_halves || s.m * s.n <= best) continue;
+    best = s.m * s.n;
+    p.matrix_rows = s.m;
+    p.matrix_columns = s.n;
+  }
+  for (MatrixShape s : d.matrix_shapes) {
+    if (s.m != p.matrix_rows || s.n != p.matrix_columns) continue;
+    s.m = s.n = kMatrixSide;
+    p.matrix_shapes.push_back(s);
+  }
+  // Sums of several matrices are no factors of one.
+  if (best != kMatrixSide * kMatrixSide) p.has.matrix_chains = false;
+  // Intel's units are as wide as the narrowest subgroups.
+  if (d.vendor_id == kIntel && p.has.subgroup_size_control) {
+    p.matrix_subgroup_size = p.min_subgroup_size;
+  }
+}
+
 }  // namespace
 
 std::span<const CapabilityInfo> capability_table() { return kTable; }
@@ -254,7 +285,7 @@ DevicePlan make_plan(const Snapshot& d, const PlanOptions& options) {
   p.max_group_count = std::min(
       65535u, *std::min_element(l.max_workgroup_count.begin(), l.max_workgroup_count.end()));
   choose_subgroups(p, d);
-  if (p.has.coopmat) p.matrix_shapes = d.matrix_shapes;
+  choose_matrices(p, d);
 
   p.use_staging = p.profile == Profile::discrete || !has_unified_memory(d);
   p.memory_budget = options.memory_budget.value_or(default_budget(d, p.profile));

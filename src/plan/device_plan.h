@@ -82,12 +82,11 @@ struct DevicePlan {
   uint32_t push_bytes = 0;           // parameters beyond this travel in a parameter block
   uint32_t shared_memory_bytes = 0;  // never above 49 152: more loses the device on some drivers
   uint32_t max_workgroup_invocations = 0;
-  uint32_t max_group_count = 65535;      // per dimension
-  uint32_t max_loop_iterations = 32768;  // of one invocation over all its loops
+  uint32_t max_group_count = 65535;           // per dimension
+  uint32_t max_loop_iterations = 32768;       // of one invocation over all its loops
   uint64_t max_elements = uint64_t{1} << 31;  // 32-bit indices reach fewer
 
-  // Subgroups. What the device reports is the size of kernels that demand none, and what those of
-  // matrix units are written for.
+  // Subgroups. What the device reports is the size of kernels that demand none.
   uint32_t subgroup_size = 0;
   bool fixed_subgroup_size = false;  // every subgroup has that size (required or only one exists)
   // Of kernels that fold rows, whose lanes shuffle: 32, or as near to it as there is, since a block
@@ -97,7 +96,11 @@ struct DevicePlan {
   uint32_t max_row_workgroup = 0;  // invocations of a workgroup of such subgroups
   // What kernels may demand; equal where there is but one.
   uint32_t min_subgroup_size = 0, max_subgroup_size = 0;
-  std::vector<MatrixShape> matrix_shapes;  // empty without `coopmat`
+  // Products that kernels may ask of matrix units; empty without `coopmat`. Their matrices have 16
+  // rows and columns, and are made of the device's own of so many.
+  std::vector<MatrixShape> matrix_shapes;
+  uint32_t matrix_rows = 16, matrix_columns = 16;
+  uint32_t matrix_subgroup_size = 0;  // of kernels of matrix units
 
   // Memory.
   uint64_t memory_budget = 0;         // bytes of device memory the pool takes at most
