@@ -152,8 +152,17 @@ BlockRef PoolCore::allocate(const std::shared_ptr<PoolCore>& self, uint64_t size
     keep_spare_nodes(2);
     return hand_out(self, find(bytes, use, reach), size, use);
   };
+  const bool is_exhausted = spills && bytes >= waited_in_vain_;
+  if (is_exhausted) {
+    // What is at hand, before cached memory is given back.
+    keep_spare_nodes(2);
+    collect();
+    Block* block = find(bytes, use, Reach::fast);
+    if (block == nullptr) block = take_free(bytes, arena(use, true));
+    if (block != nullptr) return hand_out(self, block, size, use);
+  }
   if (BlockRef block = try_allocate(self, size, use)) return block;
-  if (spills && bytes >= waited_in_vain_) {
+  if (is_exhausted) {
     if (BlockRef block = reach_for(Reach::slow)) return block;
   }
   // To wait costs once, slow memory at each use.
