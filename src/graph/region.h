@@ -149,6 +149,8 @@ struct Operand {
   WordIndex words = 0;
   int32_t path = -1;
   bool unit_columns = false;  // strided: consecutive columns are adjacent elements
+  // With OffsetWords or MatrixWords: the offset. Words have what of it they reach (offset_word).
+  int64_t start = 0;
   GatheredShape gathered;
 };
 

@@ -33,6 +33,14 @@ inline uint32_t word(int64_t v) {
   return static_cast<uint32_t>(v);
 }
 
+// Elements that are a multiple of this apart lie as addresses that are.
+inline constexpr int64_t kOffsetUnit = 64;
+// An offset as a word. Of one that is too large for words only what tells how elements are aligned:
+// the address that the kernel is given has the rest (kernels/large.h).
+inline uint32_t offset_word(int64_t v) {
+  return v < int64_t{1} << 31 ? word(v) : static_cast<uint32_t>(v % kOffsetUnit);
+}
+
 // What divides by a run-time number without a division: n / d = (mul_hi(n, multiplier) + n) >>
 // shift for n < 2^31 (Granlund & Montgomery, "Division by invariant integers using
 // multiplication").

@@ -56,6 +56,9 @@ std::string to_string(Type t) {
   static constexpr std::string_view kUses[] = {"", "_a", "_b", "_sum"};
   text += kUses[static_cast<size_t>(t.matrix)];
   if (t.steps > kMatrixSide) text += std::to_string(t.steps);
+  if (t.m != kMatrixSide || t.n != kMatrixSide) {
+    text += "_" + std::to_string(rows(t)) + "x" + std::to_string(columns(t));
+  }
   return text;
 }
 

@@ -1,7 +1,8 @@
 // Types of KernelIR's values.
 //
 // f16, bf16, s8 and u8 are element types of cooperative matrices alone. Sums are 16 x 16, factors
-// have 16 lines of 16 steps, of 8-bit integers of 16 or 32.
+// have 16 lines of 16 steps, of 8-bit integers of 16 or 32. Where the device's own matrices have
+// fewer rows or columns, each is made of several of those (passes/tile_matrices.h).
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,14 @@ enum class Scalar : uint8_t { boolean, u32, s32, u64, s64, f16, bf16, f32, f64, 
 // f32, s32 or u32).
 enum class Matrix : uint8_t { none, a, b, accumulator };
 
+inline constexpr uint32_t kMatrixSide = 16;
+
 struct Type {
   Scalar scalar = Scalar::u32;
   uint8_t lanes = 1;  // 1, 2 or 4
   Matrix matrix = Matrix::none;
-  uint8_t steps = 0;  // of a factor: its extent along k
+  uint8_t steps = 0;                         // of a factor: its extent along k
+  uint8_t m = kMatrixSide, n = kMatrixSide;  // rows of the sum, and columns, where it has them
   bool operator==(const Type&) const = default;
 };
 
@@ -36,7 +40,6 @@ inline constexpr Type element(Type t) { return {t.scalar, 1}; }
 // A type of the same lanes.
 inline constexpr Type with_scalar(Type t, Scalar s) { return {s, t.lanes}; }
 
-inline constexpr uint32_t kMatrixSide = 16;
 inline constexpr Type factor(Scalar scalar, Matrix use, uint32_t steps = kMatrixSide) {
   return {scalar, 1, use, static_cast<uint8_t>(steps)};
 }
@@ -44,8 +47,8 @@ inline constexpr Type accumulator(Scalar scalar) { return {scalar, 1, Matrix::ac
 inline constexpr Type kAccumulator = accumulator(Scalar::f32);
 inline constexpr bool is_matrix(Type t) { return t.matrix != Matrix::none; }
 // Of a matrix. All that depends on a matrix's shape asks these.
-inline constexpr uint32_t rows(Type t) { return t.matrix == Matrix::b ? t.steps : kMatrixSide; }
-inline constexpr uint32_t columns(Type t) { return t.matrix == Matrix::a ? t.steps : kMatrixSide; }
+inline constexpr uint32_t rows(Type t) { return t.matrix == Matrix::b ? t.steps : t.m; }
+inline constexpr uint32_t columns(Type t) { return t.matrix == Matrix::a ? t.steps : t.n; }
 inline constexpr uint32_t elements(Type t) { return rows(t) * columns(t); }
 
 inline constexpr bool is_bool(Type t) { return t.scalar == Scalar::boolean; }
@@ -60,7 +63,9 @@ int bytes(Type t);       // of one value (or element of a matrix) in memory; boo
 // Another code for each type: for tables and fingerprints.
 inline constexpr uint64_t code(Type t) {
   return static_cast<uint64_t>(t.scalar) | static_cast<uint64_t>(t.lanes) << 8 |
-         static_cast<uint64_t>(t.matrix) << 16 | static_cast<uint64_t>(t.steps) << 24;
+         static_cast<uint64_t>(t.matrix) << 16 | static_cast<uint64_t>(t.steps) << 24 |
+         static_cast<uint64_t>(kMatrixSide - t.m) << 32 |
+         static_cast<uint64_t>(kMatrixSide - t.n) << 40;
 }
 std::string to_string(Type t);
 

@@ -83,7 +83,7 @@ RuleCheck check(Operand rule, Type t, Type result, Type first) {
     case Operand::pair_f32:
       return {t == vec(kF32, 2), "f32x2"};
     case Operand::variable_sum:
-      return {t == kAccumulator, "an accumulator of f32"};
+      return {t.matrix == Matrix::accumulator && t.scalar == Scalar::f32, "an accumulator of f32"};
     case Operand::variable_matrix:
       return {is_matrix(t) && is_float(t), "a cooperative matrix of floats"};
     case Operand::index:
@@ -91,9 +91,10 @@ RuleCheck check(Operand rule, Type t, Type result, Type first) {
     case Operand::buffer:
       return {t == kU64, "an address"};
     case Operand::factor_a:
-      return {t.matrix == Matrix::a && is_float(t) == is_float(result), "a factor a of that sum"};
+      return {t.matrix == Matrix::a && is_float(t) == is_float(result) && t.m == result.m,
+              "a factor a of that sum"};
     case Operand::factor_b:
-      return {t.matrix == Matrix::b && t.steps == first.steps &&
+      return {t.matrix == Matrix::b && t.steps == first.steps && t.n == result.n &&
                   (t.scalar == first.scalar || (is_integer(t) && is_integer(first))),
               "a factor b of that sum, of the first factor's elements and steps"};
   }

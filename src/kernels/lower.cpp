@@ -5,15 +5,14 @@
 #include "ir/passes/expand_conversions.h"
 #include "ir/passes/legalize_int64.h"
 #include "ir/passes/simplify.h"
+#include "ir/passes/tile_matrices.h"
 #include "kernels/attention/attention_gradient.h"
 #include "kernels/common/grid.h"
+#include "kernels/large.h"
 #include "kernels/lowering.h"
 
 namespace nxv::kernels {
 namespace {
-
-// 32-bit indices reach this many elements.
-constexpr int64_t kMaxElements = int64_t{1} << 31;
 
 void check(const Region& region, const plan::DevicePlan& plan) {
   const auto needs = [&](DType t) {
@@ -22,35 +21,52 @@ void check(const Region& region, const plan::DevicePlan& plan) {
                                            std::string(name(t)) + " needs");
     }
   };
+  const auto limit = static_cast<int64_t>(plan.max_elements);
   const auto fits = [&](const Node& n) {
-    if (n.count >= kMaxElements) {
+    if (n.count >= limit) {
       throw Error(Status::unsupported, "a tensor of " + std::to_string(n.count) +
                                            " elements is larger than one kernel can index (2^31)");
     }
   };
-  for (const Root& root : region.roots) {
-    needs(root.node->dtype);
-    fits(*root.node);
-  }
+  bool is_mapped = false;
+  for (const Root& root : region.roots) needs(root.node->dtype);
   for (const Expr& e : region.exprs) {
     needs(e.dtype);
     if (e.kind == ExprKind::generate && e.op != Op::constant) fits(*e.node);
-  }
-  // Other views are never addressed by one index over all of their elements.
-  for (const PathStep& step : region.paths) {
-    if (step.view->op == Op::reshape) fits(*step.view);
+    is_mapped |= e.addressing == Addressing::mapped;
   }
   for (const Operand& o : region.operands) {
     needs(o.node->dtype);
-    fits(*o.node);
+    is_mapped |= o.addressing == Addressing::mapped;
   }
+  // Other views are never addressed by one index over all of their elements.
+  for (const PathStep& step : region.paths) {
+    if (is_mapped && step.view->op == Op::reshape) fits(*step.view);
+  }
+}
+
+Lowering lower_part(const Region& region, const Target& target) {
   constexpr int64_t kBlock = 1024;  // of columns: the unit of work
-  if (region.row_count >= kMaxElements || region.col_count >= kMaxElements ||
-      region.row_count * ((region.col_count + kBlock - 1) / kBlock) >= kMaxElements) {
+  if (region.row_count * ((region.col_count + kBlock - 1) / kBlock) >=
+      static_cast<int64_t>(target.plan->max_elements)) {
     throw Error(Status::unsupported, "a reduction of " + std::to_string(region.row_count) +
                                          " rows of " + std::to_string(region.col_count) +
                                          " elements is larger than one kernel can index");
   }
+  switch (region.kind) {
+    case RegionKind::pointwise:
+      return lower_pointwise(region, target);
+    case RegionKind::reduction:
+    case RegionKind::row_program:
+      return lower_reduction(region, target);
+    case RegionKind::matmul:
+      return lower_matmul(region, target);
+    case RegionKind::overwrite:
+      return lower_overwrite(region, target);
+    case RegionKind::library:
+      return lower_library(region, target);
+  }
+  throw Error(Status::internal, "a region of no kind");
 }
 
 }  // namespace
@@ -66,7 +82,10 @@ Target make_target(const plan::DevicePlan& plan) {
   return t;
 }
 
-ir::Kernel legalised(ir::Kernel kernel, const plan::Capabilities& has) {
+ir::Kernel legalised(ir::Kernel kernel, const plan::DevicePlan& plan) {
+  const plan::Capabilities& has = plan.has;
+  const ir::MatrixSides sides{plan.matrix_rows, plan.matrix_columns};
+  if (ir::requirements(kernel).matrices) kernel = ir::tile_matrices(std::move(kernel), sides);
   if (!has.int64 && ir::requirements(kernel).int64) kernel = ir::legalize_int64(kernel);
   kernel = ir::expand_conversions(std::move(kernel),
                                   {has.native_bf16, has.native_f16, !has.f32_subnormals});
@@ -103,20 +122,8 @@ ir::Value linear_group(ir::Builder& b) {
 
 Lowering lower(const Region& region, const Target& target) {
   check(region, *target.plan);
-  switch (region.kind) {
-    case RegionKind::pointwise:
-      return lower_pointwise(region, target);
-    case RegionKind::reduction:
-    case RegionKind::row_program:
-      return lower_reduction(region, target);
-    case RegionKind::matmul:
-      return lower_matmul(region, target);
-    case RegionKind::overwrite:
-      return lower_overwrite(region, target);
-    case RegionKind::library:
-      return lower_library(region, target);
-  }
-  throw Error(Status::internal, "a region of no kind");
+  if (is_large(region, *target.plan)) return lower_in_parts(region, target, lower_part);
+  return lower_part(region, target);
 }
 
 std::vector<Candidate> candidates(const Region& region, const Target& target) {

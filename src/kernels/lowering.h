@@ -45,6 +45,15 @@ struct Launch {
   // Of the operands and of the outputs, where it does not go over all of them.
   std::optional<uint64_t> bytes_read, bytes_written;
   uint64_t work = 0;  // element operations, estimated
+
+  // Of parts of large tensors (large.h): bytes of each buffer before what the kernel sees of it,
+  // and words of the region that are others. Empty: none.
+  struct Patch {
+    WordIndex at = 0;
+    uint32_t word = 0;
+  };
+  std::vector<uint64_t> operand_offsets, output_offsets, workspace_offsets;
+  std::vector<Patch> patches;
 };
 
 struct Lowering {
@@ -85,9 +94,10 @@ Lowering lower_matmul(const Region& region, const Target& target);
 // Operations with kernels of their own, by operation.
 Lowering lower_library(const Region& region, const Target& target);
 
-// The kernel as the device can run it: with pairs for 64-bit integers where it has none. Throws
-// Error(unsupported) naming the capability that the kernel needs and the device lacks.
-ir::Kernel legalised(ir::Kernel kernel, const plan::Capabilities& has);
+// The kernel as the device can run it: with pairs for 64-bit integers where it has none, and with
+// matrices of its own sides. Throws Error(unsupported) naming the capability that the kernel needs
+// and the device lacks.
+ir::Kernel legalised(ir::Kernel kernel, const plan::DevicePlan& plan);
 
 // Workgroups folded so that no dimension passes the plan's limit.
 std::array<uint32_t, 3> fold_groups(uint64_t groups, const plan::DevicePlan& plan);

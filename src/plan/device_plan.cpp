@@ -155,20 +155,18 @@ Profile suggested_profile(const Snapshot& d) {
   return Profile::discrete;
 }
 
-// Can blocks for device use be read and written by the host at full speed?
-bool has_unified_memory(const Snapshot& d) {
-  return std::any_of(d.memory_types.begin(), d.memory_types.end(), [](const MemoryType& t) {
-    return t.device_local && t.host_visible && t.host_coherent && t.host_cached;
-  });
-}
-
-// Bytes to use by default: most of what the driver leaves us in its largest device-local heap. A
-// CPU device's heap is the machine's memory, which others need too.
+// Bytes to use by default: most of what the driver leaves us in its largest device-local heap.
+// Where memory is unified all heaps are parts of the machine's, which others need too.
 uint64_t default_budget(const Snapshot& d, Profile profile) {
+  const bool is_unified = has_unified_memory(d);
   uint64_t available = 0;
   for (const MemoryHeap& h : d.heaps) {
-    if (!h.device_local) continue;
-    available = std::max(available, h.budget > 0 ? std::min(h.budget, h.bytes) : h.bytes);
+    const uint64_t left = h.budget > 0 ? std::min(h.budget, h.bytes) : h.bytes;
+    if (is_unified) {
+      available += left;
+    } else if (h.device_local) {
+      available = std::max(available, left);
+    }
   }
   const double share = profile == Profile::discrete ? 0.9 : 0.6;
   return static_cast<uint64_t>(static_cast<double>(available) * share) / kMiB * kMiB;
@@ -194,6 +192,37 @@ void choose_subgroups(DevicePlan& p, const Snapshot& d) {
     const uint64_t most = uint64_t{size} * l.max_workgroup_subgroups;
     p.max_row_workgroup =
         static_cast<uint32_t>(std::min<uint64_t>(p.max_workgroup_invocations, most));
+  }
+}
+
+constexpr uint32_t kMatrixSide = 16;  // of the matrices of kernels
+
+// Which of the reported shapes kernels' matrices are made of: for products of halves, whose sums
+// are of f32, the largest of which a whole number makes one.
+void choose_matrices(DevicePlan& p, const Snapshot& d) {
+  p.matrix_subgroup_size = p.subgroup_size;
+  if (!p.has.coopmat) return;
+  const auto is_divisor = [](uint32_t side) { return side != 0 && kMatrixSide % side == 0; };
+  uint32_t best = 0;
+  for (const MatrixShape& s : d.matrix_shapes) {
+    const bool fits = is_divisor(s.m) && is_divisor(s.n) && s.k == kMatrixSide;
+    const bool is_of_halves =
+        s.a == MatrixType::f16 && s.b == MatrixType::f16 && s.accumulator == MatrixType::f32;
+    if (!fits || !is_of_halves || s.m * s.n <= best) continue;
+    best = s.m * s.n;
+    p.matrix_rows = s.m;
+    p.matrix_columns = s.n;
+  }
+  for (MatrixShape s : d.matrix_shapes) {
+    if (s.m != p.matrix_rows || s.n != p.matrix_columns) continue;
+    s.m = s.n = kMatrixSide;
+    p.matrix_shapes.push_back(s);
+  }
+  // Sums of several matrices are no factors of one.
+  if (best != kMatrixSide * kMatrixSide) p.has.matrix_chains = false;
+  // Intel's units are as wide as the narrowest subgroups.
+  if (d.vendor_id == kIntel && p.has.subgroup_size_control) {
+    p.matrix_subgroup_size = p.min_subgroup_size;
   }
 }
 
@@ -257,7 +286,7 @@ DevicePlan make_plan(const Snapshot& d, const PlanOptions& options) {
       65535u, *std::min_element(l.max_workgroup_count.begin(), l.max_workgroup_count.end()));
   p.plain_products = d.portability.is_subset;
   choose_subgroups(p, d);
-  if (p.has.coopmat) p.matrix_shapes = d.matrix_shapes;
+  choose_matrices(p, d);
 
   p.use_staging = p.profile == Profile::discrete || !has_unified_memory(d);
   p.memory_budget = options.memory_budget.value_or(default_budget(d, p.profile));
@@ -265,7 +294,11 @@ DevicePlan make_plan(const Snapshot& d, const PlanOptions& options) {
   p.max_slab_bytes = std::min(p.max_allocation_bytes, 256 * kMiB);
   p.staging_chunk_bytes = std::min<uint64_t>(8 * kMiB, p.max_slab_bytes);
   p.staging_bytes = 64 * kMiB;
+  for (int use = 0; use < kMemoryUses; ++use) {
+    p.memory[use] = memory_order(d, static_cast<MemoryUse>(use), p.use_staging);
+  }
   p.tuning = tuning_of(p.profile, d);
+  p.slowness = options.slowness;
   return p;
 }
 

@@ -2,6 +2,7 @@
 // decision is tested without a device and every fallback can be forced on any machine.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/memory_order.h"
 #include "plan/snapshot.h"
 #include "plan/tuning.h"
 
@@ -66,6 +68,7 @@ struct PlanOptions {
   std::vector<std::string> disable;       // capability names; an unknown one is an error
   std::optional<Profile> profile;         // instead of the one the device type suggests
   std::optional<uint64_t> memory_budget;  // bytes
+  double slowness = 1;  // tests: the device counts as so many times slower than it is
   // NXV_DISABLE, NXV_PROFILE and NXV_MEMORY_BUDGET.
   static PlanOptions from_environment();
 };
@@ -79,15 +82,15 @@ struct DevicePlan {
   uint32_t push_bytes = 0;           // parameters beyond this travel in a parameter block
   uint32_t shared_memory_bytes = 0;  // never above 49 152: more loses the device on some drivers
   uint32_t max_workgroup_invocations = 0;
-  uint32_t max_group_count = 65535;      // per dimension
-  uint32_t max_loop_iterations = 32768;  // of one invocation over all its loops
+  uint32_t max_group_count = 65535;           // per dimension
+  uint32_t max_loop_iterations = 32768;       // of one invocation over all its loops
+  uint64_t max_elements = uint64_t{1} << 31;  // 32-bit indices reach fewer
 
   // Products are not marked against contraction; sums are, which is enough. A driver that stands on
   // Metal writes a marked product as fma(a, b, 0), which loses the sign of a zero.
   bool plain_products = false;
 
-  // Subgroups. What the device reports is the size of kernels that demand none, and what those of
-  // matrix units are written for.
+  // Subgroups. What the device reports is the size of kernels that demand none.
   uint32_t subgroup_size = 0;
   bool fixed_subgroup_size = false;  // every subgroup has that size (required or only one exists)
   // Of kernels that fold rows, whose lanes shuffle: 32, or as near to it as there is, since a block
@@ -97,15 +100,23 @@ struct DevicePlan {
   uint32_t max_row_workgroup = 0;  // invocations of a workgroup of such subgroups
   // What kernels may demand; equal where there is but one.
   uint32_t min_subgroup_size = 0, max_subgroup_size = 0;
-  std::vector<MatrixShape> matrix_shapes;  // empty without `coopmat`
+  // Products that kernels may ask of matrix units; empty without `coopmat`. Their matrices have 16
+  // rows and columns, and are made of the device's own of so many.
+  std::vector<MatrixShape> matrix_shapes;
+  uint32_t matrix_rows = 16, matrix_columns = 16;
+  uint32_t matrix_subgroup_size = 0;  // of kernels of matrix units
 
   // Memory.
   uint64_t memory_budget = 0;         // bytes of device memory the pool takes at most
   uint64_t max_slab_bytes = 0;        // largest piece the pool asks the driver for
   uint64_t max_allocation_bytes = 0;  // largest single request that can succeed
-  bool use_staging = false;           // false: device blocks are host-visible, no copies
+  bool use_staging = false;  // false: the host reads and writes device blocks where it sees them
   uint64_t staging_chunk_bytes = 0;
   uint64_t staging_bytes = 0;  // of staging in flight at most
+  // By MemoryUse: where blocks come from, until a heap is exhausted and the next one serves.
+  std::array<std::vector<MemoryChoice>, kMemoryUses> memory;
+
+  double slowness = 1;  // see PlanOptions
 
   // Whether a kernel may be compiled for subgroups of this size.
   bool can_demand(uint32_t size) const {

@@ -20,6 +20,11 @@ struct Expected {
   bool fast_f64, coopmat, int64;
 };
 
+struct ExpectedMatrices {
+  Snapshot (*device)();
+  uint32_t rows, columns, subgroup_size;
+};
+
 const Expected kExpected[] = {
     {h100, Profile::discrete, 32, 32, 256, true, true, true},
     {h200, Profile::discrete, 32, 32, 256, true, true, true},
@@ -61,6 +66,46 @@ TEST(KnownDevices, HaveThePlansThatTheyShould) {
     EXPECT_EQ(p.has.int64, e.int64);
   }
   EXPECT_EQ(std::size(kExpected), known_devices().size()) << "each known device has a line";
+}
+
+// Of the device's own, of which those of kernels are made.
+TEST(KnownDevices, MatricesHaveTheSidesThatDriversReport) {
+  for (const ExpectedMatrices& e : {ExpectedMatrices{h200, 16, 16, 32},
+                                    {rdna3, 16, 16, 64},
+                                    {rdna4, 16, 16, 64},
+                                    {dg2, 8, 8, 8},
+                                    {lunar_lake, 8, 16, 16},
+                                    {battlemage, 8, 16, 16}}) {
+    const Snapshot device = e.device();
+    SCOPED_TRACE(device.name);
+    const DevicePlan p = make_plan(device);
+    EXPECT_EQ(p.matrix_rows, e.rows);
+    EXPECT_EQ(p.matrix_columns, e.columns);
+    EXPECT_EQ(p.matrix_subgroup_size, e.subgroup_size);
+    EXPECT_EQ(p.has.matrix_chains, e.rows == 16);
+    EXPECT_EQ(p.matrix_shapes.size(), device.matrix_shapes.size());
+    for (const MatrixShape& s : p.matrix_shapes) {
+      EXPECT_EQ(s.m, 16u);
+      EXPECT_EQ(s.n, 16u);
+    }
+  }
+}
+
+// Sums of halves lose too much; sides that make no matrix of 16 rows serve nothing.
+TEST(KnownDevices, ShapesThatServeNothingAreLeftAlone) {
+  Snapshot device = h200();
+  device.matrix_shapes = {{16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f16},
+                          {12, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
+                          {16, 16, 8, MatrixType::f16, MatrixType::f16, MatrixType::f32}};
+  for (const MatrixShape& s : make_plan(device).matrix_shapes) {
+    EXPECT_FALSE(s.k == 16 && s.accumulator == MatrixType::f32);
+  }
+  // The largest of those that do.
+  device.matrix_shapes.push_back({8, 8, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32});
+  device.matrix_shapes.push_back({16, 8, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32});
+  const DevicePlan p = make_plan(device);
+  EXPECT_EQ(p.matrix_rows, 16u);
+  EXPECT_EQ(p.matrix_columns, 8u);
 }
 
 TEST(KnownDevices, PlansKeepTheLimits) {

@@ -86,6 +86,7 @@ struct MemoryType {
   bool host_visible = false;
   bool host_coherent = false;
   bool host_cached = false;
+  uint32_t index = 0;  // the driver's: those that no block can have are left out
 };
 
 // Drivers that stand on another system's graphics, such as MoltenVK on Metal, need not have all of

@@ -118,6 +118,9 @@ struct Tuning {
   // memory-bound work, below what watchdogs tolerate and far above a submission's cost.
   uint64_t submit_work = uint64_t{1} << 33;
   uint32_t submit_dispatches = 512;  // so does this number of commands
+  // And so many seconds of what was measured, of which no more go into one submission: Windows and
+  // Linux reset a GPU that is at one for two.
+  double submit_seconds = 0.25;
   // Commands that are worth a submission when the device is about to run out of work; 0: never. On
   // a CPU the device's threads would take the recorder's cores.
   uint32_t submit_early = 32;

@@ -25,7 +25,7 @@ const std::map<std::string_view, std::string_view> kHostUsers = {
 // All that a device is given for a kernel; or why it is refused.
 std::string made(const ir::Kernel& kernel, const plan::DevicePlan& plan) {
   try {
-    const ir::Kernel legal = kernels::legalised(kernel, plan.has);
+    const ir::Kernel legal = kernels::legalised(kernel, plan);
     const vulkan::ShaderModule m = make_module(legal, spirv_options(plan));
     return std::string(reinterpret_cast<const char*>(m.words.data()), m.words.size() * 4) +
            std::to_string(m.required_subgroup_size) + ' ' + std::to_string(m.texels.size());

@@ -65,6 +65,11 @@ std::string describe(Engine& engine) {
   line(out, "profile", plan::name(p.profile));
   line(out, "subgroup size", p.subgroup_size);
   line(out, "subgroup size of row kernels", p.row_subgroup_size);
+  if (p.has.coopmat) {
+    line(out, "matrices of the device",
+         std::to_string(p.matrix_rows) + " x " + std::to_string(p.matrix_columns) +
+             ", by subgroups of " + std::to_string(p.matrix_subgroup_size));
+  }
   line(out, "cores", p.tuning.cores);
   line(out, "shared memory", std::to_string(p.shared_memory_bytes) + " bytes");
   line(out, "push constants", std::to_string(p.push_bytes) + " bytes");
@@ -83,6 +88,7 @@ std::string describe(Engine& engine) {
   }
   line(out, "in use", m.in_use);
   line(out, "cached", m.cached);
+  line(out, "spilled to host memory", m.spilled);
   line(out, "peak", m.peak);
   line(out, "budget", m.budget);
   return out.str();

@@ -504,6 +504,7 @@ Counters Engine::counters() {
   Counters c;
   c.submissions = queue.submissions;
   c.barriers = queue.barriers;
+  c.parts = queue.parts;
   c.kernels_compiled = kernels.compiled;
   c.driver_cache_hits = kernels.driver_hits;
   c.module_cache_hits = kernels.module_hits;

@@ -41,6 +41,7 @@ using Release = std::function<void()>;
 // that was counted for it.
 struct Counters {
   uint64_t dispatches = 0, submissions = 0, barriers = 0;
+  uint64_t parts = 0;  // of dispatches that took several submissions
   uint64_t kernels_compiled = 0, driver_cache_hits = 0, module_cache_hits = 0;
   double compile_milliseconds = 0;
   uint64_t evaluations = 0, bytes_read = 0, bytes_written = 0;

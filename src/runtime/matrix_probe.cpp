@@ -301,12 +301,12 @@ std::vector<MatrixCheck> matrix_checks(const kernels::Target& target) {
              s.a == factor && s.b == factor && s.accumulator == plan::MatrixType::f32;
     };
     return plan.has.coopmat && plan.fixed_subgroup_size &&
-           kWords / 2 % std::max(1u, plan.subgroup_size) == 0 &&
+           kWords / 2 % std::max(1u, plan.matrix_subgroup_size) == 0 &&
            std::any_of(plan.matrix_shapes.begin(), plan.matrix_shapes.end(), is_of);
   };
   const bool has_f16 = plan.has.f16 && has_elements(plan::MatrixType::f16);
   const bool has_bf16 = plan.has.bf16 && has_elements(plan::MatrixType::bf16);
-  const uint32_t lanes = plan.subgroup_size;
+  const uint32_t lanes = plan.matrix_subgroup_size;
   if (has_f16 || has_bf16) checks.push_back(elements_check(lanes, std::nullopt));
   if (has_f16) checks.push_back(elements_check(lanes, ir::Scalar::f16));
   if (has_bf16) checks.push_back(elements_check(lanes, ir::Scalar::bf16));

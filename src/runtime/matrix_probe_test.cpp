@@ -15,7 +15,7 @@ plan::DevicePlan make_plan() {
   p.has.int8 = p.has.packed_dot = p.has.mixed_dot = true;
   p.shared_memory_bytes = 49152;
   p.max_workgroup_invocations = 1024;
-  p.subgroup_size = 32;
+  p.subgroup_size = p.matrix_subgroup_size = 32;
   p.fixed_subgroup_size = true;
   p.matrix_shapes = {{16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
                      {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32},

@@ -18,8 +18,8 @@ void PackedDispatch::pack(const kernels::Launch& d, const vulkan::Pipeline& kern
   };
   pack_arguments(
       d, buffers, region_words,
-      [&](vulkan::Block* block, bool is_read, bool is_written) {
-        const uint64_t address = block->address();
+      [&](vulkan::Block* block, uint64_t offset, bool is_read, bool is_written) {
+        const uint64_t address = block->address() + offset;
         append(std::as_bytes(std::span(&address, 1)));
         buffers_.push_back(block);
         if (is_read) reads_.emplace_back(*block);

@@ -93,9 +93,9 @@ vulkan::ShaderModule conversion_kernel(const plan::DevicePlan& plan, DType type,
     found = found | (b.bitcast(number, ir::kU32) != expected);
   }
   b.if_(found, [&] { b.atomic(ir::Opcode::atomic_or, out, b.u32(0), b.u32(1)); });
-  plan::Capabilities has = plan.has;
-  has.f32_subnormals = true;  // so that nothing is expanded
-  return make_module(kernels::legalised(b.finish(), has), spirv_options(plan));
+  plan::DevicePlan keeps = plan;
+  keeps.has.f32_subnormals = true;  // so that nothing is expanded
+  return make_module(kernels::legalised(b.finish(), keeps), spirv_options(plan));
 }
 
 class Prober {
@@ -267,7 +267,7 @@ class Prober {
   const vulkan::Pipeline& request(const std::shared_ptr<MatrixChecks>& shared,
                                   const MatrixCheck& check, const kernels::Launch& d) {
     return device_.kernels().request("probe_" + d.key, [shared, &check, &d] {
-      return make_module(kernels::legalised(d.generate(check.region), shared->plan.has),
+      return make_module(kernels::legalised(d.generate(check.region), shared->plan),
                          spirv_options(shared->plan));
     });
   }

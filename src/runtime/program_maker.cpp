@@ -125,7 +125,7 @@ ProgramMaker::ProgramMaker(vulkan::Device& device, const plan::DevicePlan& plan,
 }
 
 vulkan::ShaderModule ProgramMaker::compile(const ir::Kernel& kernel) const {
-  const ir::Kernel legal = kernels::legalised(kernel, plan_.has);
+  const ir::Kernel legal = kernels::legalised(kernel, plan_);
   vulkan::ShaderModule module = make_module(legal, spirv_options_);
   if (options_.dump) options_.dump->write(legal, module);
   return module;

@@ -64,7 +64,7 @@ void add_code(const Program::Step& step, const Region& region, const ProgramMake
     return fnv1a(l.key) == kernel.key && l.groups == kernel.groups;
   });
   const ir::Kernel generated = launch->generate(region);
-  const ir::Kernel legal = kernels::legalised(generated, maker.target().plan->has);
+  const ir::Kernel legal = kernels::legalised(generated, *maker.target().plan);
   kernel.name = legal.name;
   kernel.local_size = legal.local_size;
   kernel.size = std::to_string(legal.body.size()) + " instructions, " +

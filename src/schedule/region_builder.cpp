@@ -442,9 +442,11 @@ class RegionBuilder {
     }
     const int path = static_cast<int>(views.size()) - 1;
     const bool is_left = is_b == domain_.is_transposed;
+    int64_t start = 0;
     if (const auto layout = compose(views, path, node->shape)) {
       const size_t rank = layout->strides.size();
-      words = {word(layout->offset), rank == 3 ? word(layout->strides[0]) : 0,
+      start = layout->offset;
+      words = {offset_word(start), rank == 3 ? word(layout->strides[0]) : 0,
                word(layout->strides[rank - 2]), word(layout->strides[rank - 1])};
     } else {
       gathered_[is_left ? 0 : 1] = gathered_factor(views, path, is_b);
@@ -454,6 +456,7 @@ class RegionBuilder {
     operand.level = Level::element;
     operand.addressing = Addressing::strided;
     operand.words = at;
+    operand.start = start;
     draft_.operand_addresses.emplace_back().level = Level::element;
     Expr e = expr_of(*node, ExprKind::load, Level::element);
     e.operand = static_cast<int16_t>(region_.operands.size() - 1);

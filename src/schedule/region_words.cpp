@@ -25,6 +25,7 @@ class WordWriter {
       if (region_.kind == RegionKind::matmul && operand.level == Level::element) continue;
       const Address& address = draft_.operand_addresses[i];
       operand.words = push_address(address, operand.node->shape);
+      operand.start = address.layout.offset;
       operand.unit_columns = address.level == Level::element && !address.layout.strides.empty() &&
                              address.addressing == Addressing::strided &&
                              region_.element_cols.dims.size() == 1 &&
@@ -121,7 +122,7 @@ class WordWriter {
   WordIndex push_address(const Address& address, const Shape& shape) {
     const WordIndex at = draft_.next_word();
     if (address.addressing == Addressing::uniform || address.addressing == Addressing::strided) {
-      draft_.push(OffsetWords{word(address.layout.offset)});
+      draft_.push(OffsetWords{offset_word(address.layout.offset)});
     }
     if (address.addressing == Addressing::strided) {
       for (int64_t s : address.layout.strides) draft_.push_word(s);

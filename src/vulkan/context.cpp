@@ -197,11 +197,6 @@ std::unique_ptr<Context> Context::open(const DeviceOptions& options) {
   if (options.amend) options.amend(c->snapshot);
   c->plan = plan::make_plan(c->snapshot, options.plan);
 
-  VkPhysicalDeviceMemoryProperties2 memory{};
-  memory.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2;
-  c->vk().GetPhysicalDeviceMemoryProperties2(c->physical, &memory);
-  c->memory = memory.memoryProperties;
-
   c->queue_family = compute_family(*c->instance, c->physical).index;
   c->device = create_device(*c, c->queue_family, options.statistics);
   gate::close_at_exit();

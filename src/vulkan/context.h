@@ -20,7 +20,6 @@ struct Context {
   plan::Snapshot snapshot;
   plan::DevicePlan plan;
   VkPhysicalDevice physical = VK_NULL_HANDLE;
-  VkPhysicalDeviceMemoryProperties memory{};
   VkDevice device = VK_NULL_HANDLE;
   uint32_t queue_family = 0;
   VkQueue queue = VK_NULL_HANDLE;

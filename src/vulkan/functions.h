@@ -108,6 +108,7 @@ class Call<R(VKAPI_PTR*)(A...)> {
   X(CmdBindPipeline)               \
   X(CmdPushConstants)              \
   X(CmdDispatch)                   \
+  X(CmdDispatchBase)               \
   X(CmdDispatchIndirect)           \
   X(CmdPipelineBarrier)            \
   X(CmdCopyBuffer)                 \

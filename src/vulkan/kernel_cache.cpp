@@ -114,6 +114,7 @@ VkPipeline KernelCache::Impl::create(const ShaderModule& m, bool& was_cached) co
   info.stage.module = shader;
   info.stage.pName = "main";
   if (context.snapshot.features.pipeline_creation_feedback) info.pNext = &feedback;
+  info.flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT;
   if (context.has_statistics) info.flags |= VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
   if (m.required_subgroup_size != 0 && plan.has.subgroup_size_control) {
     info.stage.pNext = &subgroup;

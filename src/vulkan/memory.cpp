@@ -26,15 +26,16 @@ class PoolCore {
   PoolCore(Context& c, const plan::DevicePlan& p, std::function<uint64_t()> completed,
            std::function<void()> finish)
       : context_(c),
+        heaps_(c),
         staging_(p.use_staging),
         max_slab_(p.max_slab_bytes / kGranule * kGranule),
         max_allocation_(p.max_allocation_bytes),
         completed_(std::move(completed)),
         finish_(std::move(finish)),
         budget_(p.memory_budget) {
-    for (int u = 0; u < kUseCount; ++u) {
-      arenas_[u].next_slab = first_slab_bytes(static_cast<Use>(u));
-    }
+    reset_slab_sizes();
+    const auto& types = p.memory[static_cast<size_t>(Use::device)];
+    can_spill_ = std::any_of(types.begin(), types.end(), [](auto& t) { return t.is_slow; });
   }
 
   BlockRef allocate(const std::shared_ptr<PoolCore>& self, uint64_t size, Use use);
@@ -74,16 +75,28 @@ class PoolCore {
     uint64_t next_slab = 0;
   };
 
-  Arena& arena(Use use) { return arenas_[static_cast<int>(use)]; }
+  // Storage in slow memory is apart: it is the last to be handed out.
+  Arena& arena(Use use, bool is_slow) {
+    return arenas_[is_slow ? plan::kMemoryUses : static_cast<int>(use)];
+  }
+  Arena& arena(const Slab& slab) { return arena(slab.use, slab.is_slow); }
+  void reset_slab_sizes() {
+    for (int i = 0; i < kArenas; ++i) {
+      arenas_[i].next_slab =
+          first_slab_bytes(i < plan::kMemoryUses ? static_cast<Use>(i) : Use::device);
+    }
+  }
   bool is_budgeted(Use use) const {
     return !staging_ || use == Use::device || use == Use::parameters;
   }
   bool is_dedicated(uint64_t bytes) const { return bytes > max_slab_ / 4; }
 
-  Block* take_free(uint64_t bytes, Use use);
+  Block* find(uint64_t bytes, Use use, Reach reach);
+  BlockRef hand_out(const std::shared_ptr<PoolCore>& self, Block* block, uint64_t size, Use use);
+  Block* take_free(uint64_t bytes, Arena& a);
   Block* take_dedicated(uint64_t bytes, Arena& a);
-  Block* grow(uint64_t bytes, Use use);
-  Block* add_slab(uint64_t bytes, Use use, bool dedicated);
+  Block* grow(uint64_t bytes, Use use, Reach reach);
+  Block* add_slab(uint64_t bytes, Use use, Reach reach, bool dedicated);
   void split(Block* block, uint64_t bytes);
   void collect();
   void give_back(Block* block);
@@ -95,14 +108,23 @@ class PoolCore {
   Block* new_node();
   [[noreturn]] void throw_exhausted(uint64_t size, const std::string& why) const;
 
+  static constexpr int kArenas = plan::kMemoryUses + 1;
+  static constexpr uint64_t kNothing = ~uint64_t{0};
+
   Context& context_;
+  Heaps heaps_;
   const bool staging_;
+  bool can_spill_ = false;
   const uint64_t max_slab_;
   const uint64_t max_allocation_;
   const std::function<uint64_t()> completed_;
   const std::function<void()> finish_;
 
-  Arena arenas_[kUseCount];
+  // To wait for work in flight made no room for so many bytes in the device's own memory, and none
+  // was given back since.
+  uint64_t waited_in_vain_ = kNothing;
+
+  Arena arenas_[kArenas];
   std::vector<std::unique_ptr<Slab>> slabs_;
   std::deque<Block> nodes_;
   std::vector<Block*> spare_nodes_;
@@ -113,6 +135,7 @@ class PoolCore {
   std::atomic<uint64_t> blocks_{0};
   std::atomic<uint64_t> reserved_{0};  // bytes of slabs within the budget
   std::atomic<uint64_t> staging_reserved_{0};
+  std::atomic<uint64_t> spilled_{0};
   std::atomic<uint64_t> peak_{0};
   std::atomic<uint64_t> budget_;
 };
@@ -121,11 +144,35 @@ BlockRef PoolCore::allocate(const std::shared_ptr<PoolCore>& self, uint64_t size
   // A request near 2^64 must not wrap to a small one.
   if (size > max_allocation_) {
     throw_exhausted(size, "the device allows at most " + std::to_string(max_allocation_) +
-                              " bytes in one allocation");
+                              " bytes in one allocation (maxMemoryAllocationSize)");
+  }
+  const uint64_t bytes = round_up(padded(size), kGranule);
+  const bool spills = can_spill_ && use == Use::device;
+  const auto reach_for = [&](Reach reach) {
+    keep_spare_nodes(2);
+    return hand_out(self, find(bytes, use, reach), size, use);
+  };
+  const bool is_exhausted = spills && bytes >= waited_in_vain_;
+  if (is_exhausted) {
+    // What is at hand, before cached memory is given back.
+    keep_spare_nodes(2);
+    collect();
+    Block* block = find(bytes, use, Reach::fast);
+    if (block == nullptr) block = take_free(bytes, arena(use, true));
+    if (block != nullptr) return hand_out(self, block, size, use);
   }
   if (BlockRef block = try_allocate(self, size, use)) return block;
+  if (is_exhausted) {
+    if (BlockRef block = reach_for(Reach::slow)) return block;
+  }
+  // To wait costs once, slow memory at each use.
   finish_();
   if (BlockRef block = try_allocate(self, size, use)) return block;
+  if (spills) {
+    waited_in_vain_ = std::min(waited_in_vain_, bytes);
+    if (BlockRef block = reach_for(Reach::slow)) return block;
+  }
+  if (BlockRef block = reach_for(Reach::last)) return block;
   throw_exhausted(size, "");
 }
 
@@ -134,12 +181,21 @@ BlockRef PoolCore::try_allocate(const std::shared_ptr<PoolCore>& self, uint64_t 
   const uint64_t bytes = round_up(padded(size), kGranule);
   keep_spare_nodes(2);  // of a new slab, and of what is cut off
   collect();
-  Block* block = take_free(bytes, use);
-  if (block == nullptr) block = grow(bytes, use);
+  Block* block = find(bytes, use, Reach::fast);
   if (block == nullptr) {
     trim();
-    block = grow(bytes, use);
+    block = grow(bytes, use, Reach::fast);
   }
+  return hand_out(self, block, size, use);
+}
+
+Block* PoolCore::find(uint64_t bytes, Use use, Reach reach) {
+  Block* block = take_free(bytes, arena(use, reach == Reach::slow));
+  return block != nullptr ? block : grow(bytes, use, reach);
+}
+
+BlockRef PoolCore::hand_out(const std::shared_ptr<PoolCore>& self, Block* block, uint64_t size,
+                            Use use) {
   if (block == nullptr) return {};
   block->size_ = size;
   block->use_ = use;
@@ -181,8 +237,7 @@ void PoolCore::release_part(Block* part) noexcept {
   whole->core_->spare_nodes_.push_back(part);
 }
 
-Block* PoolCore::take_free(uint64_t bytes, Use use) {
-  Arena& a = arena(use);
+Block* PoolCore::take_free(uint64_t bytes, Arena& a) {
   if (is_dedicated(bytes)) return take_dedicated(bytes, a);
   Block* block = a.free.find(bytes);
   if (block == nullptr) return nullptr;
@@ -209,21 +264,21 @@ Block* PoolCore::take_dedicated(uint64_t bytes, Arena& a) {
 }
 
 // A block from new memory, or null when the budget or the driver has none.
-Block* PoolCore::grow(uint64_t bytes, Use use) {
-  Arena& a = arena(use);
-  if (is_dedicated(bytes)) return add_slab(bytes, use, true);
+Block* PoolCore::grow(uint64_t bytes, Use use, Reach reach) {
+  Arena& a = arena(use, reach == Reach::slow);
+  if (is_dedicated(bytes)) return add_slab(bytes, use, reach, true);
   const uint64_t wanted = std::min(std::max(a.next_slab, round_up(bytes, kMiB / 4)), max_slab_);
-  Block* block = add_slab(std::max(wanted, bytes), use, false);
+  Block* block = add_slab(std::max(wanted, bytes), use, reach, false);
   if (block != nullptr) {
     a.next_slab = std::min(2 * wanted, max_slab_);
   } else if (wanted > bytes) {
-    block = add_slab(bytes, use, false);
+    block = add_slab(bytes, use, reach, false);
   }
   if (block != nullptr) split(block, bytes);
   return block;
 }
 
-Block* PoolCore::add_slab(uint64_t bytes, Use use, bool dedicated) {
+Block* PoolCore::add_slab(uint64_t bytes, Use use, Reach reach, bool dedicated) {
   const bool counted = is_budgeted(use);
   const uint64_t budget = budget_.load();
   const uint64_t reserved = reserved_.load();
@@ -231,7 +286,7 @@ Block* PoolCore::add_slab(uint64_t bytes, Use use, bool dedicated) {
   make_room_for_slab();
   std::unique_ptr<Slab> slab;
   try {
-    slab = std::make_unique<Slab>(context_, bytes, use, staging_);
+    slab = std::make_unique<Slab>(context_, heaps_, bytes, use, reach);
   } catch (const Error& e) {
     if (e.status() == Status::alloc_failed) return nullptr;
     throw;
@@ -243,6 +298,7 @@ Block* PoolCore::add_slab(uint64_t bytes, Use use, bool dedicated) {
   block->address_ = slab->address;
   block->host_ = slab->host;
   slab->first = block;
+  if (slab->is_slow) spilled_.fetch_add(bytes);
   slabs_.push_back(std::move(slab));
   (counted ? reserved_ : staging_reserved_).fetch_add(bytes);
   return block;
@@ -265,7 +321,7 @@ void PoolCore::split(Block* block, uint64_t bytes) {
   block->after_ = rest;
   block->capacity_ = bytes;
   rest->free_ = true;
-  arena(rest->slab_->use).free.add(rest);
+  arena(*rest->slab_).free.add(rest);
 }
 
 // Takes in what was released since the last call.
@@ -277,7 +333,7 @@ void PoolCore::collect() {
     if (use == Use::device) {
       give_back(block);
     } else {
-      Arena& a = arena(use);
+      Arena& a = arena(*block->slab_);
       block->next_ = nullptr;
       (a.last_waiting ? a.last_waiting->next_ : a.first_waiting) = block;
       a.last_waiting = block;
@@ -301,7 +357,7 @@ void PoolCore::collect() {
 }
 
 void PoolCore::give_back(Block* block) {
-  Arena& a = arena(block->slab_->use);
+  Arena& a = arena(*block->slab_);
   if (block->slab_->dedicated) {
     block->free_ = true;
     a.free_dedicated.push_back(block);
@@ -370,7 +426,7 @@ uint64_t PoolCore::trim() {
       ++i;
       continue;
     }
-    Arena& a = arena(slab.use);
+    Arena& a = arena(slab);
     if (slab.dedicated) {
       std::erase(a.free_dedicated, block);
     } else {
@@ -378,13 +434,16 @@ uint64_t PoolCore::trim() {
     }
     spare_nodes_.push_back(block);
     given += slab.bytes;
+    if (slab.is_slow) {
+      spilled_.fetch_sub(slab.bytes);
+    } else if (slab.use == Use::device) {
+      waited_in_vain_ = kNothing;
+    }
     (is_budgeted(slab.use) ? reserved_ : staging_reserved_).fetch_sub(slab.bytes);
     slabs_[i] = std::move(slabs_.back());
     slabs_.pop_back();
   }
-  for (int u = 0; u < kUseCount; ++u) {
-    arenas_[u].next_slab = first_slab_bytes(static_cast<Use>(u));
-  }
+  reset_slab_sizes();
   return given;
 }
 
@@ -397,6 +456,7 @@ MemoryStats PoolCore::stats() const {
   s.peak = peak_.load();
   s.budget = budget_.load();
   s.staging = staging_reserved_.load();
+  s.spilled = spilled_.load();
   return s;
 }
 
@@ -407,6 +467,8 @@ void PoolCore::throw_exhausted(uint64_t size, const std::string& why) const {
                                         std::to_string(s.cached) + ", budget " +
                                         std::to_string(s.budget) + (why.empty() ? "" : "; " + why));
 }
+
+bool Block::is_read_well() const { return slab_->reads_well; }
 
 void BlockRef::release(Block* block) noexcept {
   if (block->whole_) return PoolCore::release_part(block);

@@ -20,13 +20,7 @@ struct Context;
 class PoolCore;
 struct Slab;
 
-enum class Use : uint8_t {
-  device,      // storage of tensors; host-visible only where the plan does without staging
-  upload,      // written by the host, read by the device
-  readback,    // written by the device, read by the host (cached)
-  parameters,  // small, written by the host, read by kernels; device-local where possible
-};
-inline constexpr int kUseCount = 4;
+using Use = plan::MemoryUse;
 
 // A range of device memory. Reached through BlockRef; all fields but the reference count and the
 // last use are constant while somebody holds a reference.
@@ -41,6 +35,8 @@ class Block {
   Use use() const { return use_; }
   // Where the host sees the bytes, or null.
   std::byte* host() const { return host_; }
+  // And reads them as fast as any.
+  bool is_read_well() const;
 
   // Epoch of the last command that touches this memory. A block may come with one that has not
   // completed: the host must not touch it before (blocks for host use never do).
@@ -121,6 +117,7 @@ struct MemoryStats {
   uint64_t budget = 0;   // in_use + cached stays at or below this
   uint64_t blocks = 0;   // live blocks
   uint64_t staging = 0;  // bytes of host memory for transfers, outside the budget
+  uint64_t spilled = 0;  // of in_use + cached: memory that the device reads slowly
 };
 
 class MemoryPool {
@@ -133,11 +130,13 @@ class MemoryPool {
   MemoryPool(const MemoryPool&) = delete;
   MemoryPool& operator=(const MemoryPool&) = delete;
 
-  // At the budget: takes back what the device has finished with, trims, waits for work in flight,
+  // At the budget, or where the device's own memory is exhausted: takes back what the device has
+  // finished with, trims, waits for work in flight, then takes memory that the device reads slowly,
   // and at last throws Error(alloc_failed) with requested, in use, cached and budget bytes. On the
   // engine's thread only.
   BlockRef allocate(uint64_t size, Use use = Use::device);
-  // The same without waiting for work in flight; none where there is no room.
+  // The same without waiting for work in flight and without slow memory; none where there is no
+  // room.
   BlockRef try_allocate(uint64_t size, Use use = Use::device);
   // Bytes of a block as a block of their own. The whole is held as long as one of its parts is, and
   // is nobody's otherwise. Parts that share bytes do not live at the same time, and are made and

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cstring>
 #include <list>
-#include <optional>
 
 #include "base/counter.h"
 #include "vulkan/command_slot.h"
+#include "vulkan/command_times.h"
 #include "vulkan/hazards.h"
+#include "vulkan/pace.h"
 #include "vulkan/slab.h"
 #include "vulkan/timeline.h"
 
@@ -16,7 +17,6 @@ namespace {
 
 constexpr size_t kMaxSlots = 64;                // submissions in flight at most
 constexpr uint64_t kParameterBytes = 64 << 10;  // of a parameter block
-constexpr uint32_t kMaxTimed = 1024;            // timed commands in a command buffer
 // Accesses to remember between barriers: a barrier is cheaper than comparing more.
 constexpr size_t kMaxTracked = 2048;
 
@@ -45,7 +45,9 @@ struct Queue::Impl {
         memory(m),
         plan(p),
         checking(check),
-        timeline(c, p.tuning.poll_microseconds) {}
+        timeline(c, p.tuning.poll_microseconds),
+        pace(p),
+        times(c) {}
   ~Impl();
 
   void throw_if_failed() {
@@ -69,13 +71,15 @@ struct Queue::Impl {
   std::span<const std::byte> with_texels(const Dispatch& d, const Pipeline& kernel);
   void push_texels(const Dispatch& d, const Pipeline& kernel);
   uint64_t parameters(std::span<const std::byte> bytes);
-  void begin_timing(const char* name);
-  void end_timing();
-  uint64_t finish_command(uint64_t work);
+  // Lets what is recorded go out where so much more would make a submission too long.
+  void make_room(double more);
+  uint64_t finish_command(uint64_t work, double seconds);
+  uint64_t record(const Dispatch& d, const Pipeline& kernel, const GroupRange& groups,
+                  uint64_t part_of_work);
+  uint64_t record_in_parts(const Dispatch& d, const Pipeline& kernel);
+  void wait(uint64_t until);
   bool is_starving();
   uint64_t submit();
-  void collect_times(CommandSlot& s) noexcept;
-  void take_times(CommandSlot& s);
 
   Context& context;
   const Functions& vk;
@@ -83,6 +87,7 @@ struct Queue::Impl {
   const plan::DevicePlan& plan;
   const bool checking;
   Timeline timeline;
+  Pace pace;
 
   std::list<CommandSlot> slots;  // those that were never open, then the oldest submission first
   CommandSlot* slot = nullptr;   // being recorded: the last of slots
@@ -90,6 +95,7 @@ struct Queue::Impl {
   VkPipeline bound = VK_NULL_HANDLE;
   bool host_reads = false;  // something in the buffer writes memory that the host may read
   uint64_t work = 0;
+  double seconds = 0;  // estimated
   uint32_t commands = 0;
   std::vector<std::byte> own_parameters;  // of the dispatch at hand; keeps its capacity
 
@@ -101,16 +107,11 @@ struct Queue::Impl {
   uint64_t interval = 1;  // counts barriers; blocks remember the interval that last touched them
 
   bool profiling = false;  // submissions are timed
-  bool timing = false;     // commands, too
-  uint32_t label = 0;
-  std::vector<KernelTime> times;
+  CommandTimes times;
   std::vector<SubmissionTime> submissions;
   std::chrono::nanoseconds submitting{0};
-  // The device's clock: its last reading, and nanoseconds since the first.
-  std::optional<uint64_t> last_tick;
-  double clock = 0;
   struct {
-    Counter submissions, commands, barriers;
+    Counter submissions, commands, barriers, parts;
   } stats;
 };
 
@@ -164,8 +165,8 @@ void Queue::Impl::open() {
     slots.emplace_front(context);
   }
   CommandSlot& s = slots.front();
-  collect_times(s);
-  s.begin(timing ? 2 * kMaxTimed : 0);
+  times.collect(s);
+  s.begin(times.is_on() ? 2 * CommandTimes::kMost : 0);
   if (checking) checker.reset();
   s.epoch = epoch;
   slots.splice(slots.end(), slots, slots.begin());
@@ -173,6 +174,7 @@ void Queue::Impl::open() {
   bound = VK_NULL_HANDLE;
   host_reads = false;
   work = 0;
+  seconds = 0;
   commands = 0;
   used = 0;
   barrier(kWorkStages);
@@ -260,7 +262,10 @@ std::span<const std::byte> Queue::Impl::with_texels(const Dispatch& d, const Pip
                                         std::to_string(t.buffer) +
                                         " through a texel view, and was not given it");
     }
-    const uint64_t first = d.buffers[t.buffer]->offset_ / 16;
+    const Block& block = *d.buffers[t.buffer];
+    uint64_t address = 0;
+    std::memcpy(&address, own_parameters.data() + t.offset, sizeof address);
+    const uint64_t first = (block.offset_ + (address - block.address_)) / 16;
     std::memcpy(own_parameters.data() + t.offset, &first, sizeof first);
   }
   return own_parameters;
@@ -306,61 +311,19 @@ uint64_t Queue::Impl::parameters(std::span<const std::byte> bytes) {
   return block.address() + at;
 }
 
-void Queue::Impl::begin_timing(const char* name) {
-  if (!timing) return;
-  const auto query = static_cast<uint32_t>(2 * slot->timed.size());
-  slot->timed.push_back({name, 0, 0, label, epoch});
-  vk.CmdWriteTimestamp(slot->buffer, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, slot->queries, query);
+void Queue::Impl::make_room(double more) {
+  if (slot != nullptr && seconds > 0 && seconds + more > plan.tuning.submit_seconds) submit();
 }
 
-void Queue::Impl::end_timing() {
-  if (!timing) return;
-  const auto query = static_cast<uint32_t>(2 * slot->timed.size() - 1);
-  vk.CmdWriteTimestamp(slot->buffer, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, slot->queries, query);
-}
-
-// Times that the driver, or the host, has no memory for are left out.
-void Queue::Impl::collect_times(CommandSlot& s) noexcept {
-  if (s.timed.empty()) return;
-  try {
-    take_times(s);
-  } catch (const std::exception&) {
-    // Of a lost device everybody else learns, too.
-  }
-  s.timed.clear();
-}
-
-void Queue::Impl::take_times(CommandSlot& s) {
-  std::vector<uint64_t> ticks(2 * s.timed.size());
-  checked(vk.GetQueryPoolResults, context.device, s.queries, 0u,
-          static_cast<uint32_t>(ticks.size()), ticks.size() * sizeof(uint64_t),
-          static_cast<void*>(ticks.data()), VkDeviceSize{sizeof(uint64_t)},
-          VkQueryResultFlags{VK_QUERY_RESULT_64_BIT});
-  const double period = context.snapshot.limits.timestamp_period_ns;
-  // Clocks of few bits begin again; one that seems to have gone back has not moved.
-  const uint32_t bits = std::clamp(context.snapshot.limits.timestamp_bits, 1u, 64u);
-  const uint64_t mask = ~uint64_t{0} >> (64 - bits);
-  const auto since = [&](uint64_t from, uint64_t to) {
-    const uint64_t elapsed = (to - from) & mask;
-    return elapsed > mask / 2 ? 0 : static_cast<double>(elapsed) * period;
-  };
-  for (size_t i = 0; i < s.timed.size(); ++i) {
-    const uint64_t begin = ticks[2 * i];
-    clock += since(last_tick.value_or(begin), begin);
-    last_tick = begin;
-    KernelTime& time = times.emplace_back(std::move(s.timed[i]));
-    time.begin = clock;
-    time.nanoseconds = since(begin, ticks[2 * i + 1]);
-  }
-}
-
-uint64_t Queue::Impl::finish_command(uint64_t estimate) {
+uint64_t Queue::Impl::finish_command(uint64_t estimate, double estimated_seconds) {
   ++stats.commands;
   ++commands;
   work += estimate;
+  seconds += estimated_seconds;
   const uint64_t mine = epoch;
-  if (work >= plan.tuning.submit_work || commands >= plan.tuning.submit_dispatches ||
-      slot->timed.size() >= kMaxTimed || is_starving()) {
+  if (work >= plan.tuning.submit_work || seconds >= plan.tuning.submit_seconds ||
+      commands >= plan.tuning.submit_dispatches || slot->timed.size() >= CommandTimes::kMost ||
+      is_starving()) {
     submit();
   }
   return mine;
@@ -435,17 +398,55 @@ uint64_t Queue::dispatch(const Dispatch& d) {
   Impl& q = *impl_;
   const Pipeline& kernel = d.kernel->get();
   for (const uint32_t n : d.groups) {
-    if (n == 0 || n > q.plan.max_group_count) {
+    if (n == 0 || n > q.plan.max_group_count || d.groups[2] != 1) {
       throw Error(Status::internal, "kernel '" + kernel.name() + "': a grid of " +
                                         std::to_string(d.groups[0]) + " x " +
                                         std::to_string(d.groups[1]) + " x " +
                                         std::to_string(d.groups[2]) + " workgroups is not valid");
     }
   }
+  // How many groups there will be the device alone knows: those are not parted.
+  if (d.indirect == nullptr && q.pace.is_long(&kernel, d.work)) return q.record_in_parts(d, kernel);
+  return q.record(d, kernel, {0, 0, d.groups[0], d.groups[1]}, d.work);
+}
+
+void Queue::Impl::wait(uint64_t until) {
+  if (const Failure f = timeline.wait(until)) throw_failure(f);
+}
+
+// Parts are as workgroups of one dispatch to each other: they touch what is their own, add to what
+// is all of theirs, or wait for those before them.
+uint64_t Queue::Impl::record_in_parts(const Dispatch& d, const Pipeline& kernel) {
+  const GridPieces grid(d.groups[0], d.groups[1]);
+  const uint64_t each = std::max<uint64_t>(1, d.work / grid.count());
+  uint64_t last = epoch;
+  for (uint32_t first = 0; first < grid.count();) {
+    const double fit = pace.most(&kernel) / pace.seconds(&kernel, each);
+    const uint32_t left = grid.count() - first;
+    const uint32_t many = fit < left ? std::max(1u, static_cast<uint32_t>(fit)) : left;
+    if (first == 0) wait(submit());
+    const auto begin = std::chrono::steady_clock::now();
+    record(d, kernel, grid.from(first, many), many * each);
+    last = submit();
+    if (first == 0) {
+      wait(last);
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+      pace.measured(kernel, many * each, took.count());
+    }
+    if (many < grid.count()) ++stats.parts;
+    first += many;
+  }
+  return last;
+}
+
+uint64_t Queue::Impl::record(const Dispatch& d, const Pipeline& kernel, const GroupRange& groups,
+                             uint64_t part_of_work) {
+  const double estimate = pace.seconds(&kernel, part_of_work);
+  make_room(estimate);
   uint64_t address = 0;
-  std::span<const std::byte> push = q.with_texels(d, kernel);
-  if (push.size() > q.plan.push_bytes) {
-    address = q.parameters(push);
+  std::span<const std::byte> push = with_texels(d, kernel);
+  if (push.size() > plan.push_bytes) {
+    address = parameters(push);
     push = std::as_bytes(std::span(&address, 1));
   }
   if (push.size() != kernel.push_bytes()) {
@@ -453,30 +454,31 @@ uint64_t Queue::dispatch(const Dispatch& d) {
                 "kernel '" + kernel.name() + "' takes " + std::to_string(kernel.push_bytes()) +
                     " bytes of push constants, not " + std::to_string(push.size()));
   }
-  q.ensure_open();
-  q.require(d.indirect ? kDispatch | kIndirect : kDispatch, d.reads, d.writes,
-            kernel.name().c_str());
+  ensure_open();
+  require(d.indirect ? kDispatch | kIndirect : kDispatch, d.reads, d.writes, kernel.name().c_str());
   const gate::Passage passage;  // one for the calls below
-  const VkCommandBuffer buffer = q.slot->buffer;
+  const VkCommandBuffer buffer = slot->buffer;
   const auto pipeline = reinterpret_cast<VkPipeline>(kernel.pipeline());
-  if (pipeline != q.bound) {
-    q.vk.CmdBindPipeline(buffer, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
-    q.bound = pipeline;
+  if (pipeline != bound) {
+    vk.CmdBindPipeline(buffer, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
+    bound = pipeline;
   }
   if (!push.empty()) {
-    q.vk.CmdPushConstants(buffer, q.context.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
-                          static_cast<uint32_t>(push.size()), push.data());
+    vk.CmdPushConstants(buffer, context.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
+                        static_cast<uint32_t>(push.size()), push.data());
   }
-  q.push_texels(d, kernel);
-  q.begin_timing(kernel.name().c_str());
+  push_texels(d, kernel);
+  times.begin(*slot, kernel.name().c_str());
   if (d.indirect) {
-    q.vk.CmdDispatchIndirect(buffer, d.indirect->slab_->buffer,
-                             d.indirect->offset_ + d.indirect_offset);
+    vk.CmdDispatchIndirect(buffer, d.indirect->slab_->buffer,
+                           d.indirect->offset_ + d.indirect_offset);
+  } else if (groups.x == 0 && groups.y == 0) {
+    vk.CmdDispatch(buffer, groups.columns, groups.rows, 1);
   } else {
-    q.vk.CmdDispatch(buffer, d.groups[0], d.groups[1], d.groups[2]);
+    vk.CmdDispatchBase(buffer, groups.x, groups.y, 0, groups.columns, groups.rows, 1);
   }
-  q.end_timing();
-  return q.finish_command(d.work);
+  times.end(*slot);
+  return finish_command(part_of_work, estimate);
 }
 
 uint64_t Queue::copy(Block& from, uint64_t from_offset, Block& to, uint64_t to_offset,
@@ -488,10 +490,10 @@ uint64_t Queue::copy(Block& from, uint64_t from_offset, Block& to, uint64_t to_o
   const Access write(to, to_offset, to_offset + bytes);
   q.require(kTransfer, {&read, 1}, {&write, 1}, "copy");
   const VkBufferCopy region{from.offset_ + from_offset, to.offset_ + to_offset, bytes};
-  q.begin_timing("copy");
+  q.times.begin(*q.slot, "copy");
   q.vk.CmdCopyBuffer(q.slot->buffer, from.slab_->buffer, to.slab_->buffer, 1, &region);
-  q.end_timing();
-  return q.finish_command(bytes / 4);
+  q.times.end(*q.slot);
+  return q.finish_command(bytes / 4, q.pace.seconds(nullptr, bytes / 4));
 }
 
 uint64_t Queue::fill(Block& to, uint64_t offset, uint64_t bytes, uint32_t value) {
@@ -500,10 +502,10 @@ uint64_t Queue::fill(Block& to, uint64_t offset, uint64_t bytes, uint32_t value)
   q.ensure_open();
   const Access write(to, offset, offset + bytes);
   q.require(kTransfer, {}, {&write, 1}, "fill");
-  q.begin_timing("fill");
+  q.times.begin(*q.slot, "fill");
   q.vk.CmdFillBuffer(q.slot->buffer, to.slab_->buffer, to.offset_ + offset, bytes, value);
-  q.end_timing();
-  return q.finish_command(bytes / 4);
+  q.times.end(*q.slot);
+  return q.finish_command(bytes / 4, q.pace.seconds(nullptr, bytes / 4));
 }
 
 void Queue::trim() {
@@ -525,15 +527,12 @@ void Queue::set_profiling(bool on) {
   if (on == q.profiling) return;
   q.submit();
   q.profiling = on;
-  q.timing = on && q.plan.has.timestamps;
-  q.label = 0;
+  q.times.start(on && q.plan.has.timestamps);
   q.submissions.clear();
   q.submitting = {};
-  q.last_tick.reset();
-  q.clock = 0;
 }
 
-void Queue::set_label(uint32_t label) { impl_->label = label; }
+void Queue::set_label(uint32_t label) { impl_->times.set_label(label); }
 
 std::vector<SubmissionTime> Queue::take_submissions() {
   return std::exchange(impl_->submissions, {});
@@ -546,13 +545,14 @@ std::vector<KernelTime> Queue::take_profile() {
   const uint64_t completed = q.timeline.completed();
   q.throw_if_failed();
   for (CommandSlot& s : q.slots) {
-    if (&s != q.slot && s.epoch <= completed) q.collect_times(s);
+    if (&s != q.slot && s.epoch <= completed) q.times.collect(s);
   }
-  return std::exchange(q.times, {});
+  return q.times.take();
 }
 
 Queue::Stats Queue::stats() const {
-  return {impl_->stats.submissions, impl_->stats.commands, impl_->stats.barriers};
+  return {impl_->stats.submissions, impl_->stats.commands, impl_->stats.barriers,
+          impl_->stats.parts};
 }
 uint64_t Queue::completed() { return impl_->timeline.completed(); }
 Failure Queue::wait(uint64_t epoch) { return impl_->timeline.wait(epoch); }

@@ -38,7 +38,7 @@ struct Access {
 struct Dispatch {
   const Pipeline* kernel = nullptr;  // waited for if it is still compiling
   std::span<const std::byte> parameters;
-  std::array<uint32_t, 3> groups = {1, 1, 1};  // each at most 65 535
+  std::array<uint32_t, 3> groups = {1, 1, 1};  // columns, rows, 1; each at most 65 535
   std::span<const Access> reads;
   std::span<const Access> writes;
   uint64_t work = 0;  // estimate, in element operations; decides when a batch is submitted
@@ -79,7 +79,8 @@ class Queue {
   // recorded and cannot be submitted are lost, and the failure is then Error(device_lost).
 
   // Each returns the epoch that will complete the command. Recording is not submitting: a batch
-  // goes out on submit(), or by itself when it holds enough work.
+  // goes out on submit(), or by itself when it holds enough work. A dispatch that takes long goes
+  // out in parts, of which the first is waited for: it tells how long others take.
   uint64_t dispatch(const Dispatch& d);
   uint64_t copy(Block& from, uint64_t from_offset, Block& to, uint64_t to_offset, uint64_t bytes);
   // Offset and bytes are multiples of 4.
@@ -108,6 +109,7 @@ class Queue {
     uint64_t submissions = 0;
     uint64_t commands = 0;
     uint64_t barriers = 0;  // between commands of one submission
+    uint64_t parts = 0;     // of dispatches that took several submissions
   };
   Stats stats() const;
 

@@ -1,65 +1,14 @@
 #include "vulkan/slab.h"
 
+#include <algorithm>
+#include <optional>
+
 namespace nxv::vulkan {
 
-uint32_t memory_type(const VkPhysicalDeviceMemoryProperties& types, uint32_t type_bits, Use use,
-                     bool staging) {
-  constexpr VkMemoryPropertyFlags kDevice = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
-  constexpr VkMemoryPropertyFlags kHost =
-      VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-  constexpr VkMemoryPropertyFlags kCached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
-  VkMemoryPropertyFlags required = 0, liked = 0, disliked = 0;
-  if (!staging) {
-    required = kHost;
-    liked = kDevice | kCached;
-  } else {
-    switch (use) {
-      case Use::device:
-        required = kDevice;
-        disliked = kHost | kCached;
-        break;
-      case Use::upload:
-        required = kHost;
-        disliked = kDevice | kCached;
-        break;
-      case Use::readback:
-        required = kHost;
-        liked = kCached;
-        disliked = kDevice;
-        break;
-      case Use::parameters:
-        required = kHost;
-        liked = kDevice;
-        break;
-    }
-  }
-  int best_score = -100;
-  uint32_t best = types.memoryTypeCount;
-  for (uint32_t i = 0; i < types.memoryTypeCount; ++i) {
-    const VkMemoryPropertyFlags flags = types.memoryTypes[i].propertyFlags;
-    constexpr VkMemoryPropertyFlags kUnusable =
-        VK_MEMORY_PROPERTY_LAZILY_ALLOCATED_BIT | VK_MEMORY_PROPERTY_PROTECTED_BIT;
-    if (!(type_bits >> i & 1) || (flags & required) != required || (flags & kUnusable)) continue;
-    int score = 0;
-    for (const VkMemoryPropertyFlags bit : {kDevice, kCached}) {
-      score += (flags & liked & bit) ? 4 : 0;
-      score -= (flags & disliked & bit) ? 2 : 0;
-    }
-    score -= (flags & disliked & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) ? 1 : 0;
-    if (score > best_score) {
-      best_score = score;
-      best = i;
-    }
-  }
-  if (best == types.memoryTypeCount) {
-    throw Error(Status::unsupported, "the device has no memory type for this use");
-  }
-  return best;
-}
-
-Slab::Slab(const Context& c, uint64_t n, Use u, bool staging) : context(c), bytes(n), use(u) {
+Slab::Slab(const Context& c, Heaps& h, uint64_t n, Use u, Reach reach)
+    : context(c), heaps(h), bytes(n), use(u) {
   try {
-    create(staging);
+    create(reach);
   } catch (...) {
     destroy();
     throw;
@@ -68,7 +17,7 @@ Slab::Slab(const Context& c, uint64_t n, Use u, bool staging) : context(c), byte
 
 Slab::~Slab() { destroy(); }
 
-void Slab::create(bool staging) {
+void Slab::create(Reach reach) {
   const Functions& vk = context.vk();
   VkBufferCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
@@ -78,18 +27,7 @@ void Slab::create(bool staging) {
                VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
   if (context.plan.has.texel_loads) info.usage |= VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT;
   vulkan::create(vk.CreateBuffer, buffer, context.device, &info, nullptr);
-  VkMemoryRequirements needs{};
-  vk.GetBufferMemoryRequirements(context.device, buffer, &needs);
-
-  VkMemoryAllocateFlagsInfo flags{};
-  flags.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO;
-  flags.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT;
-  VkMemoryAllocateInfo allocate{};
-  allocate.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
-  allocate.pNext = &flags;
-  allocate.allocationSize = needs.size;
-  allocate.memoryTypeIndex = memory_type(context.memory, needs.memoryTypeBits, use, staging);
-  vulkan::create(vk.AllocateMemory, memory, context.device, &allocate, nullptr);
+  allocate(reach);
   checked(vk.BindBufferMemory, context.device, buffer, memory, 0);
 
   VkBufferDeviceAddressInfo where{};
@@ -100,14 +38,62 @@ void Slab::create(bool staging) {
     throw Error(Status::internal, "the driver gave a buffer an address that is not aligned to 64");
   }
   if (context.plan.has.texel_loads) create_view();
-  const auto type = context.memory.memoryTypes[allocate.memoryTypeIndex].propertyFlags;
-  const bool host_use = use != Use::device || !staging;
-  if (host_use && (type & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)) {
-    void* mapped = nullptr;
-    vulkan::create(vk.MapMemory, mapped, context.device, memory, VkDeviceSize{0}, VK_WHOLE_SIZE,
-                   VkMemoryMapFlags{0});
-    host = static_cast<std::byte*>(mapped);
+  map();
+}
+
+// Of the first heap within reach that has so much.
+void Slab::allocate(Reach reach) {
+  const Functions& vk = context.vk();
+  VkMemoryRequirements needs{};
+  vk.GetBufferMemoryRequirements(context.device, buffer, &needs);
+  VkMemoryAllocateFlagsInfo flags{};
+  flags.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO;
+  flags.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT;
+  VkMemoryAllocateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
+  info.pNext = &flags;
+  info.allocationSize = needs.size;
+
+  bool has_type = false;
+  std::optional<Error> refusal;
+  for (const plan::MemoryChoice& choice : context.plan.memory[static_cast<size_t>(use)]) {
+    const plan::MemoryType& type = context.snapshot.memory_types[choice.type];
+    if (!(needs.memoryTypeBits >> type.index & 1)) continue;
+    has_type = true;
+    if (reach != Reach::last) {
+      if (choice.is_slow != (reach == Reach::slow)) continue;
+      if (!heaps.may_have(type.heap, needs.size)) continue;
+    }
+    info.memoryTypeIndex = type.index;
+    try {
+      vulkan::create(vk.AllocateMemory, memory, context.device, &info, nullptr);
+    } catch (const Error& e) {
+      if (e.status() != Status::alloc_failed) throw;
+      heaps.refused(type.heap, needs.size);
+      refusal = e;
+      continue;
+    }
+    type_ = &type;
+    taken_ = needs.size;
+    heaps.taken(type.heap, taken_);
+    is_slow = choice.is_slow;
+    return;
   }
+  if (refusal) throw Error(*refusal);
+  if (has_type) throw Error(Status::alloc_failed, "the heaps of the device are exhausted");
+  throw Error(Status::unsupported, "the device has no memory type for this use");
+}
+
+void Slab::map() {
+  const bool is_seen = type_->host_visible && type_->host_coherent;
+  const bool is_for_host = use != Use::device || !context.plan.use_staging;
+  if (!is_seen || !is_for_host) return;
+  void* mapped = nullptr;
+  vulkan::create(context.vk().MapMemory, mapped, context.device, memory, VkDeviceSize{0},
+                 VK_WHOLE_SIZE, VkMemoryMapFlags{0});
+  host = static_cast<std::byte*>(mapped);
+  const auto& best = context.plan.memory[static_cast<size_t>(Use::readback)].front();
+  reads_well = type_->host_cached || !context.snapshot.memory_types[best.type].host_cached;
 }
 
 void Slab::create_view() {
@@ -123,7 +109,9 @@ void Slab::destroy() {
   const Functions& vk = context.vk();
   if (texels != VK_NULL_HANDLE) vk.DestroyBufferView(context.device, texels, nullptr);
   if (buffer != VK_NULL_HANDLE) vk.DestroyBuffer(context.device, buffer, nullptr);
-  if (memory != VK_NULL_HANDLE) vk.FreeMemory(context.device, memory, nullptr);
+  if (memory == VK_NULL_HANDLE) return;
+  vk.FreeMemory(context.device, memory, nullptr);
+  heaps.given_back(type_->heap, taken_);
 }
 
 }  // namespace nxv::vulkan

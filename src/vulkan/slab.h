@@ -5,21 +5,33 @@
 #include <cstdint>
 
 #include "vulkan/context.h"
+#include "vulkan/heaps.h"
 #include "vulkan/memory.h"
 
 namespace nxv::vulkan {
 
+// Which memory a slab may have.
+enum class Reach : uint8_t {
+  fast,  // that the device reads at full speed
+  slow,  // other
+  last,  // any, also of heaps that are said to be exhausted
+};
+
 struct Slab {
-  // Allocates, binds, maps where the host sees it. Throws Error, leaving nothing behind.
-  Slab(const Context& context, uint64_t bytes, Use use, bool staging);
+  // Allocates, binds, maps where the host sees it. Throws Error, leaving nothing behind:
+  // Error(alloc_failed) where no heap within reach has so much.
+  Slab(const Context& context, Heaps& heaps, uint64_t bytes, Use use, Reach reach);
   ~Slab();
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
 
   const Context& context;
+  Heaps& heaps;
   uint64_t bytes;
   Use use;
   bool dedicated = false;  // serves one request at a time
+  bool is_slow = false;    // see plan::MemoryChoice
+  bool reads_well = true;  // the host reads no other memory faster
   VkDeviceMemory memory = VK_NULL_HANDLE;
   VkBuffer buffer = VK_NULL_HANDLE;
   uint64_t address = 0;
@@ -28,13 +40,14 @@ struct Slab {
   Block* first = nullptr;  // the block at offset 0
 
  private:
-  void create(bool staging);
+  void create(Reach reach);
+  void allocate(Reach reach);
+  void map();
   void create_view();
   void destroy();
-};
 
-// Index of the memory type for a use, among those allowed by `type_bits`.
-uint32_t memory_type(const VkPhysicalDeviceMemoryProperties& types, uint32_t type_bits, Use use,
-                     bool staging);
+  const plan::MemoryType* type_ = nullptr;
+  uint64_t taken_ = 0;  // of the heap
+};
 
 }  // namespace nxv::vulkan

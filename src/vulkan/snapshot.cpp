@@ -195,14 +195,20 @@ void read_memory(const Instance& instance, VkPhysicalDevice device, Snapshot& s)
     s.heaps.push_back({h.size, s.features.memory_budget ? budget.heapBudget[i] : h.size,
                        (h.flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0});
   }
+  // Lazily allocated or protected memory serves no buffer of ours; AMD's other kinds demand a
+  // feature.
+  constexpr VkMemoryPropertyFlags kUnusable =
+      VK_MEMORY_PROPERTY_LAZILY_ALLOCATED_BIT | VK_MEMORY_PROPERTY_PROTECTED_BIT |
+      VK_MEMORY_PROPERTY_DEVICE_COHERENT_BIT_AMD | VK_MEMORY_PROPERTY_DEVICE_UNCACHED_BIT_AMD;
   for (uint32_t i = 0; i < m.memoryTypeCount; ++i) {
+    if (m.memoryTypes[i].propertyFlags & kUnusable) continue;
     const auto has = [&](VkMemoryPropertyFlags bit) {
       return (m.memoryTypes[i].propertyFlags & bit) != 0;
     };
     s.memory_types.push_back({m.memoryTypes[i].heapIndex, has(VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT),
                               has(VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT),
                               has(VK_MEMORY_PROPERTY_HOST_COHERENT_BIT),
-                              has(VK_MEMORY_PROPERTY_HOST_CACHED_BIT)});
+                              has(VK_MEMORY_PROPERTY_HOST_CACHED_BIT), i});
   }
 }
 

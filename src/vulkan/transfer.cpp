@@ -7,6 +7,9 @@
 namespace nxv::vulkan {
 namespace {
 
+// Bytes that the host reads in place however slowly it does: a copy would take as long.
+constexpr uint64_t kFewBytes = 4096;
+
 void wait(Queue& queue, uint64_t epoch) {
   if (const Failure f = queue.wait(epoch)) throw_failure(f);
 }
@@ -42,8 +45,8 @@ void Transfers::upload(std::span<const std::byte> from, Block& to, uint64_t offs
 
 Readback Transfers::read(const BlockRef& from, uint64_t offset, uint64_t size) {
   if (size == 0) return {from, nullptr, 0, 0};
-  const bool readable = !plan_.use_staging || from->use() == Use::readback;
-  if (readable && from->host() != nullptr) {
+  const bool is_readable = !plan_.use_staging || from->use() == Use::readback;
+  if (is_readable && from->host() != nullptr && (from->is_read_well() || size <= kFewBytes)) {
     return {from, from->host() + offset, size, from->last_use()};
   }
   BlockRef staging = memory_.allocate(size, Use::readback);
@@ -66,7 +69,8 @@ void Transfers::download(const BlockRef& from, uint64_t offset, std::span<std::b
     std::memcpy(to.data() + at, r.bytes, r.size);
     reads.pop_front();
   };
-  const uint64_t chunk = from->host() != nullptr ? to.size() : plan_.staging_chunk_bytes;
+  const bool is_in_place = from->host() != nullptr && from->is_read_well();
+  const uint64_t chunk = is_in_place ? to.size() : plan_.staging_chunk_bytes;
   const uint64_t in_flight = std::max<uint64_t>(plan_.staging_bytes / plan_.staging_chunk_bytes, 1);
   for (uint64_t at = 0; at < to.size(); at += chunk) {
     if (reads.size() >= in_flight) take_oldest();

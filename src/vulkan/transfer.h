@@ -35,8 +35,9 @@ class Transfers {
   // return. Large uploads are submitted in pieces.
   void upload(std::span<const std::byte> from, Block& to, uint64_t offset = 0);
 
-  // Starts bringing bytes to the host; the caller submits. No copy where the host sees the block:
-  // then the caller must not let commands recorded later write to it before the epoch completes.
+  // Starts bringing bytes to the host; the caller submits. No copy where the host reads the block
+  // as fast as any memory: then the caller must not let commands recorded later write to it before
+  // the epoch completes.
   Readback read(const BlockRef& from, uint64_t offset, uint64_t size);
 
   // Submits, and waits until the bytes are there. Throws the queue's failure.

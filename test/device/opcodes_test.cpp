@@ -167,7 +167,7 @@ TEST_P(OpcodeOnDevice, DoesWhatTheInterpreterDoes) {
   for (const OpcodeSample& s : testing::opcode_samples(op(), demanded)) {
     ir::Kernel kernel;
     try {
-      kernel = kernels::legalised(s.kernel, plan.has);
+      kernel = kernels::legalised(s.kernel, plan);
     } catch (const Error&) {
       continue;  // needs what the device lacks
     }

@@ -103,8 +103,7 @@ class CorpusWriter {
                     const plan::DevicePlan& plan) {
     std::ofstream(folder_ / "ir" / (print + ".txt")) << ir::to_string(kernel);
     const spirv::Options options = is_known_ ? runtime::spirv_options(plan) : spirv::Options{};
-    const std::vector<uint32_t> words =
-        spirv::translate(kernels::legalised(kernel, plan.has), options);
+    const std::vector<uint32_t> words = spirv::translate(kernels::legalised(kernel, plan), options);
     const std::string hash = hash_of(words);
     std::ofstream(folder_ / "spirv" / (hash + ".spv"), std::ios::binary)
         .write(reinterpret_cast<const char*>(words.data()),

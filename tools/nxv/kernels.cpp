@@ -81,7 +81,11 @@ int run_kernels(const KernelsOptions& options) {
   if (!options.device.empty()) device.select = options.device;
   if (!options.plan.empty()) {
     device.amend = [changes = parsed(options.plan)](plan::Snapshot& snapshot) {
-      snapshot = amended(snapshot, changes);
+      plan::Snapshot other = amended(snapshot, changes);
+      // Memory is that of the device at hand.
+      other.heaps = snapshot.heaps;
+      other.memory_types = snapshot.memory_types;
+      snapshot = std::move(other);
     };
   }
   const Bounds bounds{options.seconds, options.except};

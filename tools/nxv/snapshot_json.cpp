@@ -36,8 +36,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Features, buffer_device_address, timeline_sem
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Portability, is_subset, lacks, vertex_stride_alignment)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FastDots, of_signed, of_unsigned, mixed)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryHeap, bytes, budget, device_local)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MemoryType, heap, device_local, host_visible, host_coherent,
-                                   host_cached)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(MemoryType, heap, device_local, host_visible,
+                                                host_coherent, host_cached, index)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MatrixShape, m, n, k, a, b, accumulator)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Probes, done, f32_div_exact, f32_sqrt_exact, f32_subnormals,
                                    f32_fma_fused, f64_rate, matrix_units_exact, integer_units_exact,

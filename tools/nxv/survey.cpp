@@ -91,7 +91,7 @@ void Survey::compile(const std::string& graph, const Region& region,
                      const std::vector<kernels::Launch>& launches) {
   for (const kernels::Launch& launch : launches) {
     if (!seen_.insert(launch.key).second) continue;
-    const ir::Kernel kernel = kernels::legalised(launch.generate(region), plan_.has);
+    const ir::Kernel kernel = kernels::legalised(launch.generate(region), plan_);
     if (!is_asked_for(kernel.name, graph)) continue;
     const vulkan::ShaderModule module = runtime::make_module(kernel, runtime::spirv_options(plan_));
     if (!seen_.insert(identity_of(module)).second) continue;

@@ -11,7 +11,8 @@ namespace {
 
 // Whether cooperative matrices have such elements and shapes.
 bool is_possible(Type t) {
-  if (t.lanes != 1) return false;
+  if (t.lanes != 1 || t.m == 0 || t.n == 0) return false;
+  if (kMatrixSide % t.m != 0 || kMatrixSide % t.n != 0) return false;
   if (t.matrix == Matrix::accumulator) {
     return t.steps == 0 && (t.scalar == Scalar::f32 || (is_integer(t) && bytes(t) == 4));
   }

@@ -169,7 +169,7 @@ UnitAttentionLayout unit_layout(const AttentionProblem& p, const Target& target)
   const plan::DevicePlan& plan = *target.plan;
   UnitAttentionLayout layout;
   layout.options = p.options;
-  layout.lanes = std::max(1u, plan.subgroup_size);
+  layout.lanes = std::max(1u, plan.matrix_subgroup_size);
   layout.width = matrices(p.sizes.width);
   layout.value_width = matrices(p.sizes.value_width);
   layout.whole = fills_matrices(p.sizes);
@@ -190,7 +190,7 @@ UnitPartsLayout unit_parts_layout(const AttentionProblem& p, const Target& targe
   const plan::DevicePlan& plan = *target.plan;
   UnitPartsLayout layout;
   layout.options = p.options;
-  layout.lanes = std::max(1u, plan.subgroup_size);
+  layout.lanes = std::max(1u, plan.matrix_subgroup_size);
   layout.subgroups = std::max(1u, kDecodeInvocations / layout.lanes);
   layout.width = matrices(p.sizes.width);
   layout.value_width = matrices(p.sizes.value_width);
@@ -258,10 +258,10 @@ const char* unit_factors_obstacle(const AttentionProblem& p, const Target& targe
   if (storage_bytes(type) != 2 || !has_units) {
     return "the device has no matrix units for its types";
   }
-  if (plan.subgroup_size < ir::kMatrixSide || plan.subgroup_size > 64) {
+  if (plan.matrix_subgroup_size < ir::kMatrixSide || plan.matrix_subgroup_size > 64) {
     return "subgroups are of another size";
   }
-  if (plan.subgroup_size > ir::kMatrixSide && !plan.has.subgroup_shuffle) {
+  if (plan.matrix_subgroup_size > ir::kMatrixSide && !plan.has.subgroup_shuffle) {
     return "subgroups cannot shuffle";
   }
   if (!plan.has.matrix_elements) return "elements of matrices are out of reach";
@@ -394,7 +394,7 @@ GradientUnitLayout gradient_unit_layout(const AttentionProblem& p, const Target&
   GradientUnitLayout layout;
   layout.options = p.options;
   layout.of_queries = of_queries;
-  layout.lanes = std::max(1u, plan.subgroup_size);
+  layout.lanes = std::max(1u, plan.matrix_subgroup_size);
   layout.width = matrices(p.sizes.width);
   layout.value_width = matrices(p.sizes.value_width);
   layout.whole = fills_matrices(p.sizes);

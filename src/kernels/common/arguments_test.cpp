@@ -87,7 +87,8 @@ TEST(Arguments, ArePackedAsTheyAreDeclared) {
   std::string touched;
   pack_arguments(
       d, LaunchBuffers<std::string>{operands, outputs, "fault", workspaces}, region.words,
-      [&](const std::string& name, bool is_read, bool is_written) {
+      [&](const std::string& name, uint64_t offset, bool is_read, bool is_written) {
+        EXPECT_EQ(offset, 0u);
         names.push_back(name);
         touched += is_read && is_written ? 'u' : is_read ? 'r' : is_written ? 'w' : '-';
       },

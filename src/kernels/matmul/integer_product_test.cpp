@@ -14,7 +14,8 @@ struct IntegerDevice : Device {
       : Device(plan::Profile::discrete) {
     plan.has.coopmat = plan.has.int8 = plan.has.packed_dot = true;
     plan.has.mixed_dot = mixes;
-    plan.subgroup_size = plan.min_subgroup_size = plan.max_subgroup_size = subgroup;
+    plan.subgroup_size = plan.matrix_subgroup_size = plan.min_subgroup_size =
+        plan.max_subgroup_size = subgroup;
     plan.shared_memory_bytes = shared_bytes;
     for (MatrixType a : {MatrixType::s8, MatrixType::u8}) {
       for (MatrixType b : {MatrixType::s8, MatrixType::u8}) {
@@ -74,8 +75,7 @@ TEST(IntegerProducts, EveryTile) {
 
 // The smallest tile on units and the smallest of packed words.
 std::vector<MatmulTile> small_tiles(const IntegerDevice& device) {
-  return {unit_tile(device.plan.subgroup_size, 64, 64, 64, 32, 32),
-          packed(shared_tile(32, 32, 16, 4, 4))};
+  return {unit_tile(device.plan, 64, 64, 64, 32, 32), packed(shared_tile(32, 32, 16, 4, 4))};
 }
 
 TEST(IntegerProducts, EveryType) {

@@ -484,7 +484,7 @@ Lowering lower_matmul(const Region& region, const Target& target, const MatmulTi
 }
 
 Lowering lower_small_units(const Region& region, const Target& target) {
-  return lower_matmul(region, target, unit_tile(target.plan->subgroup_size, 64, 64, 32, 32, 32));
+  return lower_matmul(region, target, unit_tile(*target.plan, 64, 64, 32, 32, 32));
 }
 
 std::vector<Candidate> candidates_of_product(const Region& region, const Target& target) {

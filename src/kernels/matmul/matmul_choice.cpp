@@ -107,6 +107,9 @@ uint32_t unit_parts(const Product& product, const Target& target) {
 
 bool shares_cheaply(const Target& target) { return target.plan->tuning.shares_cheaply; }
 
+// Of a workgroup that demands their size: some drivers allow few more.
+constexpr uint32_t kMostSubgroups = 32;
+
 // Why matrix units cannot compute the region with a tile, or null.
 const char* unit_obstacle(const Product& product, const Target& target, const MatmulTile& tile) {
   const plan::DevicePlan& plan = *target.plan;
@@ -117,7 +120,8 @@ const char* unit_obstacle(const Product& product, const Target& target, const Ma
                                                 : "the device has no matrix units for its types";
   }
   if (tile.threads() > plan.max_workgroup_invocations) return "the workgroup is too large";
-  if (tile.lanes != plan.subgroup_size) return "subgroups are of another size";
+  if (tile.lanes != plan.matrix_subgroup_size) return "subgroups are of another size";
+  if (tile.threads() / tile.lanes > kMostSubgroups) return "its subgroups are too many";
   if (product.count() * tile.parts > kMaxPartSums && tile.split) {
     return "the sums of its parts are too many";
   }
@@ -258,8 +262,8 @@ std::vector<MatmulTile> float_tiles(const Product& product, const Target& target
   std::vector<std::pair<double, MatmulTile>> timed;
   for (const UnitSpeed& s : speeds(product, factors)) {
     const uint32_t parts = factors == UnitFactors::split ? s.parts(product, target) : 1;
-    const MatmulTile tile = unit_tile(target.plan->subgroup_size, s.rows, s.columns, 32,
-                                      s.subgroup_rows, s.subgroup_columns);
+    const MatmulTile tile =
+        unit_tile(*target.plan, s.rows, s.columns, 32, s.subgroup_rows, s.subgroup_columns);
     timed.emplace_back(s.time(product, target, parts), with_parts(tile, parts));
   }
   std::stable_sort(timed.begin(), timed.end(),
@@ -272,7 +276,6 @@ std::vector<MatmulTile> float_tiles(const Product& product, const Target& target
 // Tiles for matrix units, best first: of f32 the fastest, else the largest that still give every
 // core work.
 std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target) {
-  const uint32_t lanes = target.plan->subgroup_size;
   const auto enough = [&](uint64_t rows, uint64_t columns) {
     return has_enough(product, target, rows, columns);
   };
@@ -285,7 +288,7 @@ std::vector<MatmulTile> unit_tiles(const Product& product, const Target& target)
   std::vector<MatmulTile> best;
   const auto add = [&](uint32_t rows, uint32_t columns, uint32_t depth, uint32_t subgroup_rows,
                        uint32_t subgroup_columns) {
-    best.push_back(unit_tile(lanes, rows, columns, depth, subgroup_rows, subgroup_columns));
+    best.push_back(unit_tile(*target.plan, rows, columns, depth, subgroup_rows, subgroup_columns));
   };
   const uint32_t parts = unit_parts(product, target);
   if (parts > 1 && factors != UnitFactors::split) {
@@ -540,25 +543,25 @@ std::vector<MatmulTile> candidate_tiles(const Target& target) {
   }
   for (const MatmulTile& tile : line_tiles()) tiles.push_back(tile);
   if (plan.has.coopmat) {
-    tiles.push_back(unit_tile(plan.subgroup_size, 128, 256, 32, 64, 64));
-    tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 64, 64, 64));
-    tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 32, 64, 64));
-    tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 32, 64, 32));
-    tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 16, 64, 32));
-    tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 32, 32, 32));
-    tiles.push_back(unit_tile(plan.subgroup_size, 128, 64, 32, 32, 32));
-    tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 32, 32, 32));
+    tiles.push_back(unit_tile(plan, 128, 256, 32, 64, 64));
+    tiles.push_back(unit_tile(plan, 128, 128, 64, 64, 64));
+    tiles.push_back(unit_tile(plan, 128, 128, 32, 64, 64));
+    tiles.push_back(unit_tile(plan, 128, 128, 32, 64, 32));
+    tiles.push_back(unit_tile(plan, 128, 128, 16, 64, 32));
+    tiles.push_back(unit_tile(plan, 64, 128, 32, 32, 32));
+    tiles.push_back(unit_tile(plan, 128, 64, 32, 32, 32));
+    tiles.push_back(unit_tile(plan, 64, 64, 32, 32, 32));
     tiles.push_back(with_parts(tiles.back(), 2));
-    tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 64, 32, 64));
-    tiles.push_back(unit_tile(plan.subgroup_size, 64, 128, 64, 32, 32));
-    tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 64, 32, 32));
+    tiles.push_back(unit_tile(plan, 64, 128, 64, 32, 64));
+    tiles.push_back(unit_tile(plan, 64, 128, 64, 32, 32));
+    tiles.push_back(unit_tile(plan, 64, 64, 64, 32, 32));
     tiles.push_back(with_parts(tiles.back(), 2));
     if (plan.has.int8) {
-      tiles.push_back(unit_tile(plan.subgroup_size, 128, 256, 64, 64, 64));
-      tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 64, 64, 32));
-      tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 128, 64, 64));
-      tiles.push_back(unit_tile(plan.subgroup_size, 128, 128, 128, 64, 32));
-      tiles.push_back(unit_tile(plan.subgroup_size, 64, 64, 128, 32, 32));
+      tiles.push_back(unit_tile(plan, 128, 256, 64, 64, 64));
+      tiles.push_back(unit_tile(plan, 128, 128, 64, 64, 32));
+      tiles.push_back(unit_tile(plan, 128, 128, 128, 64, 64));
+      tiles.push_back(unit_tile(plan, 128, 128, 128, 64, 32));
+      tiles.push_back(unit_tile(plan, 64, 64, 128, 32, 32));
     }
   }
   return tiles;

@@ -15,7 +15,7 @@ plan::DevicePlan cpu_plan() {
   plan::DevicePlan plan;
   plan.tuning = plan::tuning_of(plan::Profile::cpu, nxv::testing::lavapipe_25());
   plan.has.subgroup_shuffle = plan.fixed_subgroup_size = true;
-  plan.subgroup_size = 8;
+  plan.subgroup_size = plan.matrix_subgroup_size = 8;
   plan.max_workgroup_invocations = 1024;
   plan.shared_memory_bytes = 32768;
   return plan;
@@ -24,7 +24,7 @@ plan::DevicePlan cpu_plan() {
 plan::DevicePlan gpu_plan() {
   plan::DevicePlan plan = cpu_plan();
   plan.tuning = {};
-  plan.subgroup_size = 32;
+  plan.subgroup_size = plan.matrix_subgroup_size = 32;
   plan.shared_memory_bytes = 49152;
   return plan;
 }

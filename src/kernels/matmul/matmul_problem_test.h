@@ -31,7 +31,8 @@ inline plan::DevicePlan make_plan(plan::Profile profile) {
   p.has.f64 = p.has.fast_f64 = p.has.int64 = p.has.subgroup_shuffle = true;
   p.shared_memory_bytes = 49152;
   p.max_workgroup_invocations = 1024;
-  p.subgroup_size = p.min_subgroup_size = p.max_subgroup_size = cpu ? 8 : 32;
+  p.subgroup_size = p.matrix_subgroup_size = p.min_subgroup_size = p.max_subgroup_size =
+      cpu ? 8 : 32;
   p.fixed_subgroup_size = true;
   return p;
 }

@@ -76,7 +76,7 @@ uint64_t steps_of_part(uint64_t k, uint32_t parts) {
   return parts == 1 ? k : divide_up(divide_up(k, uint64_t{parts}), kUnit) * kUnit;
 }
 
-MatmulTile unit_tile(uint32_t subgroup, uint32_t rows, uint32_t columns, uint32_t depth,
+MatmulTile unit_tile(const plan::DevicePlan& plan, uint32_t rows, uint32_t columns, uint32_t depth,
                      uint32_t subgroup_rows, uint32_t subgroup_columns) {
   MatmulTile t;
   t.kind = MatmulTile::Kind::units;
@@ -85,7 +85,14 @@ MatmulTile unit_tile(uint32_t subgroup, uint32_t rows, uint32_t columns, uint32_
   t.depth = depth;
   t.thread_rows = subgroup_rows;
   t.thread_columns = subgroup_columns;
-  t.lanes = subgroup;
+  t.lanes = plan.matrix_subgroup_size;
+  if (!plan.tuning.has_few_registers()) return t;
+  // Half of them for sums. Sums are stored by 16 rows and 32 columns.
+  const auto is_large = [&] {
+    return t.thread_rows * t.thread_columns > t.lanes * plan.tuning.lane_registers / 2;
+  };
+  while (is_large() && t.thread_rows > 16) t.thread_rows /= 2;
+  while (is_large() && t.thread_columns > 32) t.thread_columns /= 2;
   return t;
 }
 

@@ -66,7 +66,8 @@ MatmulTile with_teams(MatmulTile tile, uint32_t teams);
 // Of units. Parts are whole numbers of slabs, and so may be fewer.
 MatmulTile with_parts(MatmulTile tile, uint32_t parts);
 uint64_t steps_of_part(uint64_t k, uint32_t parts);
-MatmulTile unit_tile(uint32_t subgroup, uint32_t rows, uint32_t columns, uint32_t depth,
+// Of the plan's subgroups; where registers are few, of more of them than are asked for.
+MatmulTile unit_tile(const plan::DevicePlan& plan, uint32_t rows, uint32_t columns, uint32_t depth,
                      uint32_t subgroup_rows, uint32_t subgroup_columns);
 
 }  // namespace nxv::kernels

@@ -9,7 +9,8 @@ struct UnitDevice : Device {
   explicit UnitDevice(uint32_t subgroup = 32) : Device(plan::Profile::discrete, false) {
     using plan::MatrixType;
     plan.has.coopmat = plan.has.bf16 = plan.has.subgroup_arithmetic = true;
-    plan.subgroup_size = plan.min_subgroup_size = plan.max_subgroup_size = subgroup;
+    plan.subgroup_size = plan.matrix_subgroup_size = plan.min_subgroup_size =
+        plan.max_subgroup_size = subgroup;
     plan.matrix_shapes = {{16, 16, 16, MatrixType::f16, MatrixType::f16, MatrixType::f32},
                           {16, 16, 16, MatrixType::bf16, MatrixType::bf16, MatrixType::f32}};
   }

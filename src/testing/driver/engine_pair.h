@@ -10,12 +10,15 @@ namespace nxv::runtime {
 
 class EnginePair {
  public:
-  explicit EnginePair(const std::vector<std::string>& disabled = {}) {
+  // `slowness`: of the device of the one that fuses.
+  explicit EnginePair(const std::vector<std::string>& disabled = {}, double slowness = 1) {
     EngineOptions options = test_options();
+    options.device.plan.slowness = slowness;
     options.executor.schedule.large_bytes = 0;
     for (const std::string& name : disabled) options.device.plan.disable.push_back(name);
     fused_ = open_or_null(options);
     if (!fused_) return;
+    options.device.plan.slowness = 1;
     options.executor.schedule.fuse = options.executor.schedule.donate = false;
     apart_ = open_or_null(options);
     agreement_ = agreement_of(fused_->plan());

@@ -118,7 +118,7 @@ void InterpretedDevice::run(const Region& region) {
   for (const kernels::Launch& d : lowering.launches) {
     const ir::Kernel generated = d.generate(region);
     ledger_.check(d.key, generated);
-    const ir::Kernel kernel = kernels::legalised(generated, plan_.has);
+    const ir::Kernel kernel = kernels::legalised(generated, plan_);
     check_limits(kernel, d, plan_);
     kernels_.insert(kernel.name);
     if (keys_.insert(d.key).second) {

@@ -102,6 +102,21 @@ inline std::vector<AbsentDevice> absent_devices() {
     s.fast_dots = {true, true, true};
   });
   add("matrix units", false, with_matrix_units);
+  // Intel's: of 8 or 16 columns, for the narrowest subgroups.
+  for (const uint32_t columns : {8u, 16u}) {
+    const char* name = columns == 8 ? "matrices of 8 x 8" : "matrices of 8 x 16";
+    add(name, false, [&](Snapshot& s) {
+      with_matrix_units(s);
+      s.vendor_id = 0x8086;
+      s.features.subgroup_size_control = s.features.full_subgroups = true;
+      s.subgroup.required_size = true;
+      s.limits.min_subgroup_size = columns;
+      for (plan::MatrixShape& shape : s.matrix_shapes) {
+        shape.m = 8;
+        shape.n = columns;
+      }
+    });
+  }
   add("matrix units, subgroups of 64", false, [&](Snapshot& s) {
     with_matrix_units(s);
     subgroups_of(64)(s);

@@ -10,7 +10,9 @@ void run_dispatch(const kernels::Launch& d, const ir::Kernel& kernel,
   std::vector<Argument> arguments;
   kernels::pack_arguments(
       d, buffers, region_words,
-      [&](const Argument& buffer, bool, bool) { arguments.push_back(buffer); },
+      [&](const Argument& buffer, uint64_t offset, bool, bool) {
+        arguments.push_back(buffer.from(offset));
+      },
       [&](std::span<const uint32_t> words) {
         for (uint32_t w : words) arguments.push_back(Argument::number(w));
       });

@@ -48,6 +48,14 @@ class Argument {
     return a;
   }
 
+  // A buffer from so many bytes on.
+  Argument from(size_t offset) const {
+    Argument a = *this;
+    a.data_ += offset;
+    a.size_ -= offset;
+    return a;
+  }
+
   std::byte* data() const { return data_; }
   size_t size() const { return size_; }
   bool is_buffer() const { return data_ != nullptr || size_ != 0; }
