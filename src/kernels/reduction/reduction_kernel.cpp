@@ -239,8 +239,7 @@ class ReductionKernel {
   void store_together(Value row) {
     const uint32_t size = layout_.workgroup * layout_.staged_columns;
     each_root_of(region_, Level::element, [&](size_t r, int) {
-      const ir::Type type = ir::compute_type(region_.roots[r].node->dtype);
-      staged_.emplace(r, b_.shared("staged" + std::to_string(r), type, size));
+      staged_.emplace(r, b_.shared("staged" + std::to_string(r), ir::kU32, size));
     });
     store_elements(row);
     b_.barrier();
@@ -250,8 +249,7 @@ class ReductionKernel {
     const Value count = b_.binary(Opcode::min, rows - first, b_.u32(layout_.workgroup)) * columns;
     b_.for_range(local, count, b_.u32(layout_.workgroup), [&](Value i) {
       for (const auto& [r, shared] : staged_) {
-        const Number x{region_.roots[r].node->dtype, b_.shared_load(shared, i), {}};
-        store_element(emitter_.output(r), first * columns + i, x);
+        b_.store(emitter_.output(r), first * columns + i, b_.shared_load(shared, i));
       }
     });
   }
@@ -262,7 +260,8 @@ class ReductionKernel {
       return store_element(emitter_.output(r), points.element_base + column, x);
     }
     const Value local = b_.builtin(ir::Builtin::local_index);
-    b_.shared_store(staged_.at(r), local * words_[&Words::columns] + column, x.re);
+    const Value bits = x.re.type() == ir::kU32 ? x.re : b_.bitcast(x.re, ir::kU32);
+    b_.shared_store(staged_.at(r), local * words_[&Words::columns] + column, bits);
   }
 
   void store_group_of(size_t r, int root, const Points& points, Value column) {
@@ -314,7 +313,7 @@ class ReductionKernel {
   const WordValues<ReductionWords>& words_;
   const std::vector<int> reductions_;
   std::vector<RowFold> folds_;           // of each of them
-  std::map<size_t, ir::Shared> staged_;  // by root
+  std::map<size_t, ir::Shared> staged_;  // bits of the elements of a root
 };
 
 }  // namespace
