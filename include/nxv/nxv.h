@@ -9,7 +9,8 @@
  * A tensor is a reference to a lazy value: operations build a graph and return at once; reading
  * computes what the value needs. Shapes are arrays of `rank` dimensions, at most 256 and each at
  * least 1, of at most 2^48 elements; what is read, and what kernels read for it, has fewer than
- * 2^31, but for elementwise operations, slices, reductions and products. Axes count from 0; negative axes count from the end.
+ * 2^31, but for elementwise operations, slices, reductions and products. Axes count from 0;
+ * negative axes count from the end.
  *
  * Bad arguments are answered NXV_INVALID_ARGUMENT: NULL where nothing says that it may be, numbers
  * that are none of an enumeration, counts below 0 that mean nothing, tensors of different engines.

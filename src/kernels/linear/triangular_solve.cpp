@@ -5,12 +5,14 @@
 // a transpose swaps the strides, and a system from the right is the transposed one. The right-hand
 // sides are the columns of a workspace; a block of unknowns is solved by one invocation a column,
 // then its contribution is taken from all rows below.
-#include "kernels/linear/block_steps.h"
 #include "kernels/linear/linear.h"
 #include "kernels/linear/matrix_copy.h"
 
 namespace nxv::kernels {
 namespace {
+
+using ir::Number;
+using ir::Value;
 
 constexpr uint64_t kBlock = 32;
 
@@ -31,6 +33,77 @@ Walk walk_of(const TriangularAttr& attr, uint64_t n) {
   }
   return walk;
 }
+
+class TriangularStep {
+ public:
+  static constexpr std::string_view kName = "triangular";
+  enum class Phase : uint8_t { block, update };
+  struct Layout {
+    Choice<Phase> phase = Phase::block;
+    Choice<bool> conjugates = false;
+  };
+  struct Words {
+    uint32_t n = 0;
+    uint32_t matrix = 0;                                    // its elements
+    uint32_t first = 0, row_stride = 0, column_stride = 0;  // as in Walk
+    uint32_t begin = 0, end = 0;                            // of the block
+    Divisor columns;                                        // right-hand sides
+    Divisor rows;                                           // that are updated
+  };
+  static StepOptions options(const Layout& layout) {
+    const bool solves = layout.phase == Phase::block;
+    return {.kernel = solves ? "triangular_block" : "triangular_update", .workspaces = 1};
+  }
+  static void emit(StepKernel<TriangularStep>& k) {
+    k.layout.phase == Phase::block ? solve_block(k) : update(k);
+  }
+
+ private:
+  using Kernel = StepKernel<TriangularStep>;
+
+  // The block's unknowns of a right-hand side.
+  static void solve_block(Kernel& k) {
+    k.each_part(&Words::columns, [&](Value matrix, Value column, Value) {
+      const Value begin = k.words[&Words::begin], end = k.words[&Words::end], one = k.b.u32(1);
+      k.b.for_range(begin, end, one, [&](Value i) {
+        const Value at = index(k, matrix, i, column);
+        const auto sum = k.variable(k.load(k.workspace(0), at));
+        k.b.for_range(begin, i, one, [&](Value j) {
+          const Number x = k.load(k.workspace(0), index(k, matrix, j, column));
+          sum.set(k.subtract_product(sum.get(), element(k, matrix, i, j), x));
+        });
+        const Number diagonal = element(k, matrix, i, i);
+        k.arguments.fault(k.is_zero(diagonal), matrix);
+        k.store(k.workspace(0), at, k.divide(sum.get(), diagonal));
+      });
+    });
+  }
+
+  // An element of the rows from the end of the block on.
+  static void update(Kernel& k) {
+    k.each_part(&Words::columns, [&](Value row, Value column, Value) {
+      const Value matrix = k.words.divide(row, &Words::rows);
+      const Value i = k.words[&Words::end] + row - matrix * k.words[&Words::rows];
+      const Value at = index(k, matrix, i, column);
+      const auto sum = k.variable(k.load(k.workspace(0), at));
+      k.b.for_range(k.words[&Words::begin], k.words[&Words::end], k.b.u32(1), [&](Value j) {
+        const Number x = k.load(k.workspace(0), index(k, matrix, j, column));
+        sum.set(k.subtract_product(sum.get(), element(k, matrix, i, j), x));
+      });
+      k.store(k.workspace(0), at, sum.get());
+    });
+  }
+
+  static Value index(Kernel& k, Value matrix, Value row, Value column) {
+    return (matrix * k.words[&Words::n] + row) * k.words[&Words::columns] + column;
+  }
+  static Number element(Kernel& k, Value matrix, Value i, Value j) {
+    const Number t =
+        k.load_operand(0, matrix * k.words[&Words::matrix] + k.words[&Words::first] +
+                              i * k.words[&Words::row_stride] + j * k.words[&Words::column_stride]);
+    return k.layout.conjugates ? k.conjugate(t) : t;
+  }
+};
 
 }  // namespace
 
@@ -57,17 +130,23 @@ Lowering lower_triangular_solve(const Region& region, const Target& target) {
   const int x = steps.numbers(batch * n * columns);
   add_load(steps, 1, view, x);
 
-  const Matrices unknowns = {x, batch, n, columns};
-  const Factors t = {.place = Factors::Place::operand,
-                     .conjugates = attr.conjugate,
-                     .first = walk.first,
-                     .matrix = word(n * n),
-                     .row = walk.row_stride,
-                     .column = walk.column_stride};
+  using Phase = TriangularStep::Phase;
+  const Touched touched = {.workspaces = {updates(x)}, .reads_operands = true};
   for (uint64_t begin = 0; begin < n; begin += kBlock) {
-    const RowBlock block = {begin, std::min(begin + kBlock, n)};
-    add_block_rows(steps, unknowns, block, t, RowEnd::divides, 0);
-    add_block_update(steps, unknowns, block, t, 0);
+    const uint64_t end = std::min(begin + kBlock, n), below = n - end;
+    const TriangularStep::Words words = {.n = word(n),
+                                         .matrix = word(n * n),
+                                         .first = walk.first,
+                                         .row_stride = walk.row_stride,
+                                         .column_stride = walk.column_stride,
+                                         .begin = word(begin),
+                                         .end = word(end),
+                                         .columns = Divisor(columns),
+                                         .rows = Divisor(std::max<uint64_t>(below, 1))};
+    steps.add<TriangularStep>(batch * columns, words, touched, {Phase::block, attr.conjugate});
+    if (below == 0) break;
+    steps.add<TriangularStep>(batch * below * columns, words, touched,
+                              {Phase::update, attr.conjugate});
   }
   add_store(steps, view, x);
   return steps.take();
