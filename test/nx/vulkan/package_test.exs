@@ -13,7 +13,7 @@ defmodule Nx.Vulkan.PackageTest do
     files = shipped()
 
     kinds = files |> Enum.map(&Path.extname/1) |> Enum.uniq() |> Enum.sort()
-    assert kinds -- ~w(.cmake .cpp .ex .exs .h .hpp .map .md .py .supp .txt) == [""]
+    assert kinds -- ~w(.cmake .cpp .ex .exs .h .hpp .in .map .md .py .supp .txt) == [""]
 
     for file <- ~w(mix.exs LICENSE README.md CHANGELOG.md CMakeLists.txt .formatter.exs
                    mix/compile_nxv_cmake.ex lib/nx/vulkan.ex lib_nx/nx/vulkan/backend.ex
