@@ -1,6 +1,7 @@
 // Drivers that do not compile a kernel get a plainer one, with the same bits.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 
 #include "runtime/describe.h"
@@ -130,6 +131,38 @@ TEST(SecondChoice, ErrorsNameKernelDeviceAndDriver) {
   const plan::Snapshot& device = engine->snapshot();
   for (const std::string& name : {std::string("'row_program'"), device.name, device.driver_info}) {
     EXPECT_NE(answer.failure.message.str().find(name), std::string::npos) << answer.failure.message;
+  }
+}
+
+// A driver that refuses everything for a while, as some do that run short of something, is asked
+// again: for the plainest kernel of a value, and of a Function.
+TEST(SecondChoice, WhatIsRefusedInEveryFormIsAskedForAgain) {
+  NXV_OPEN_OR_SKIP(healthy);
+  const std::vector<HostTensor> expected = results(*healthy);
+  for (const int code : {kUnknown, nxv::testing::kInitializationFailed}) {
+    std::atomic<bool> is_ill{false};
+    EngineOptions options = test_options();
+    options.device.cache_folder.clear();
+    options.device.inject = [&](const char* call) {
+      return is_ill && std::string(call) == kCompile ? code : 0;
+    };
+    NXV_OPEN_OR_SKIP(engine, options);
+    const NodeRef x = parameter(engine->graveyard(), DType::f32, {3});
+    const FunctionRef f = function({x}, {elementwise(Op::tanh, {x})});
+    const auto called = [&] {
+      return read(*engine, engine->invoke(f, {tensor<float>(*engine, {3}, {0, 1, 2})})[0]);
+    };
+    is_ill = true;
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_NE(read(*engine, graph(engine->graveyard())[0]).failure.status, Status::ok);
+      EXPECT_NE(called().failure.status, Status::ok);
+    }
+    is_ill = false;
+    expect_same(results(*engine), expected);
+    EXPECT_EQ(called().failure.status, Status::ok);
+    const uint64_t refused = failed(*engine);
+    expect_same(results(*engine), expected);
+    EXPECT_EQ(failed(*engine), refused);
   }
 }
 

@@ -62,9 +62,12 @@ class Pipeline {
   // To be called for want of memory by whoever asked for it and goes on without it: waits, and
   // drops what it would be generated of.
   void give_up() const noexcept;
-  // Was given up: has to be asked for once more.
+  // Has to be asked for once more: was given up, or the driver refused it, which it may not do
+  // another time. What breaks a limit of the device stays refused.
   bool is_unmade() const {
-    return ready() && failure_.status == Status::alloc_failed && !can_be_made();
+    if (!ready() || can_be_made()) return false;
+    const Status status = failure_.status;
+    return status == Status::alloc_failed || (is_refused_ && status != Status::unsupported);
   }
 
   // What follows is valid once get() has returned.
@@ -121,8 +124,8 @@ class KernelCache {
   KernelCache& operator=(const KernelCache&) = delete;
 
   // The kernel of `key`, compiled in the background; `generate` runs on a thread of the cache, at
-  // most once per key, but where there was no memory: then also in Pipeline::get, until it is made.
-  // Any thread; returns at once.
+  // most once per key, but for kernels that are unmade, and where there was no memory: then also in
+  // Pipeline::get, until it is made. Any thread; returns at once.
   const Pipeline& request(std::string_view key, std::function<ShaderModule()> generate);
   // The kernel of `key` if it was requested before.
   const Pipeline* find(std::string_view key) const;
