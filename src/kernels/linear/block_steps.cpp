@@ -37,7 +37,7 @@ struct BlockRows {
 struct BlockUpdate {
   static constexpr std::string_view kName = "block_update";
   struct Layout {
-    FactorLayout factors;
+    Choice<Factors::Place> factors = Factors::Place::own;
     uint32_t rows = 1, columns = 1;  // of an invocation
     uint32_t side_by_side = 1;       // lanes along a row, the others below each other
     uint32_t steps = 1;              // rows of the block at a time
@@ -52,7 +52,7 @@ struct BlockUpdate {
   };
   static StepOptions options(const Layout& layout) {
     return {.kernel = kName,
-            .workspaces = layout.factors.place == Factors::Place::workspace ? 2 : 1,
+            .workspaces = layout.factors == Factors::Place::workspace ? 2 : 1,
             .worker = Worker::workgroup};
   }
   static void emit(StepKernel<BlockUpdate>& k) {
@@ -140,8 +140,6 @@ uint32_t steps_of(const RowBlock& block, uint32_t most) {
   return std::min(1U << std::countr_zero(block.size()), most);
 }
 
-FactorLayout layout_of(const Factors& f) { return {f.place, f.conjugates}; }
-
 }  // namespace
 
 SubstitutionWords words_of(const Matrices& c, const RowBlock& block, const Factors& f) {
@@ -158,7 +156,7 @@ Substitution substitution_of(const Steps& steps, const RowBlock& block, const Fa
   const auto words = static_cast<uint32_t>(storage_bytes(steps.working)) / 4;
   uint32_t most = kRows;
   while (most > 1 && 2 * most * most * words > steps.target.plan->tuning.lane_registers) most /= 2;
-  return {layout_of(f), end, steps_of(block, most)};
+  return {f.place, end, steps_of(block, most)};
 }
 
 void add_block_rows(Steps& steps, const Matrices& c, const RowBlock& block, const Factors& f,
@@ -166,8 +164,7 @@ void add_block_rows(Steps& steps, const Matrices& c, const RowBlock& block, cons
   const uint64_t columns = c.columns - first_column;
   if (columns == 0) return;
   const Substitution layout = substitution_of(steps, block, f, end);
-  Touched touched = {.workspaces = {updates(c.workspace)},
-                     .reads_operands = f.place == Factors::Place::operand};
+  Touched touched = {.workspaces = {updates(c.workspace)}};
   if (layout.workspaces() == 2) touched.workspaces.push_back(updates(f.workspace));
   steps.add<BlockRows>(c.batch * columns,
                        {.rows = words_of(c, block, f),
@@ -182,14 +179,13 @@ void add_block_update(Steps& steps, const Matrices& c, const RowBlock& block, co
   if (rows == 0 || columns == 0) return;
   const uint32_t lanes = lanes_of(steps.target, kLanes);
   BlockUpdate::Layout layout = {
-      .factors = layout_of(f), .steps = steps_of(block, kRows), .upper = upper};
+      .factors = f.place, .steps = steps_of(block, kRows), .upper = upper};
   layout.side_by_side = static_cast<uint32_t>(std::min<uint64_t>(lanes, std::bit_ceil(columns)));
   layout.rows = rows >= 4 ? 4 : 1;
   layout.columns = columns > lanes ? 2 : 1;
   const uint64_t across = divide_up(columns, uint64_t{layout.side_by_side} * layout.columns);
   const uint64_t down = divide_up(rows, uint64_t{lanes / layout.side_by_side} * layout.rows);
-  Touched touched = {.workspaces = {updates(c.workspace)},
-                     .reads_operands = f.place == Factors::Place::operand};
+  Touched touched = {.workspaces = {updates(c.workspace)}};
   if (f.place == Factors::Place::workspace) touched.workspaces.push_back(reads(f.workspace));
   steps.add<BlockUpdate>(c.batch * across * down,
                          {.rows = word(c.rows),

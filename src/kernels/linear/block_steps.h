@@ -19,25 +19,21 @@ struct RowBlock {
   uint64_t size() const { return end - begin; }
 };
 
-// Where the factors f(i, k) are that row i has of row k: in matrix m at first + m * matrix + i *
-// row
-// + k * column. Unsigned differences wrap as they should.
+// Where the factors f(i, k) are that row i has of row k: in matrix m at first + m * matrix +
+// i * row + k * column. Unsigned differences wrap as they should.
 struct Factors {
   enum class Place : uint8_t {
     own,        // below the diagonal of the matrices that they are of
     workspace,  // of their own
-    operand,    // the first
   };
   Place place = Place::own;
   int workspace = 0;
-  bool conjugates = false;
   uint32_t first = 0, matrix = 0, row = 0, column = 0;
 };
 
 // What becomes of a row once those above it in its block are taken from it.
 enum class RowEnd : uint8_t {
   stays,
-  divides,    // by f(i, i), where 0 is a fault
   hermitian,  // its multiples, conj(x) / pivot, are the factors of the rows below: stored there
 };
 

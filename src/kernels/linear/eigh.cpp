@@ -32,7 +32,7 @@ struct EighStart {
   static void emit(StepKernel<EighStart>& k) {
     const Number zero = k.real(k.zero);
     k.each_item([&](Value index) {
-      const Place at = place_of(k.words, index, &Words::rows, &Words::size);
+      const ElementPlace at = place_of(k.words, index, &Words::rows, &Words::size);
       const Value i = at.row, j = at.column, n = k.words[&Words::n];
       const Value low = k.b.binary(ir::Opcode::max, i, j), high = k.b.binary(ir::Opcode::min, i, j);
       const auto element = k.variable(zero);

@@ -207,7 +207,7 @@ struct Identity {
   static StepOptions options(NoLayout) { return {.kernel = kName, .workspaces = 1}; }
   static void emit(StepKernel<Identity>& k) {
     k.each_item([&](Value i) {
-      const Place at = place_of(k.words, i, &Words::rows, &Words::columns);
+      const ElementPlace at = place_of(k.words, i, &Words::rows, &Words::columns);
       k.store(k.workspace(0), i, k.real(k.b.select(at.row == at.column, k.number(1), k.zero)));
     });
   }

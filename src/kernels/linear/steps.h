@@ -74,12 +74,12 @@ void each_step(LinearKernel& k, const WordValues<StepRange>& range,
                const std::function<void(ir::Value matrix, ir::Value step)>& body);
 
 // Where an element of dense matrices lies: in which matrix, in which row and column of it.
-struct Place {
+struct ElementPlace {
   ir::Value matrix, row, column;
 };
 template <typename Words>
-Place place_of(const WordValues<Words>& words, ir::Value index, Divisor Words::*rows,
-               Divisor Words::*columns) {
+ElementPlace place_of(const WordValues<Words>& words, ir::Value index, Divisor Words::*rows,
+                      Divisor Words::*columns) {
   const ir::Value row = words.divide(index, columns), column = index - row * words[columns];
   const ir::Value matrix = words.divide(row, rows);
   return {matrix, row - matrix * words[rows], column};

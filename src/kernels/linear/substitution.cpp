@@ -16,14 +16,10 @@ Value place_of(const WordValues<FactorWords>& words, Value matrix, Value i, Valu
 
 }  // namespace
 
-Number load_factor(LinearKernel& k, const FactorLayout& layout,
-                   const WordValues<FactorWords>& words, Value matrix, Value i, Value column) {
-  const Value at = place_of(words, matrix, i, column);
-  const Factors::Place place = layout.place;
-  const Number f = place == Factors::Place::operand
-                       ? k.load_operand(0, at)
-                       : k.load(k.workspace(place == Factors::Place::own ? 0 : 1), at);
-  return layout.conjugates ? k.conjugate(f) : f;
+Number load_factor(LinearKernel& k, Factors::Place place, const WordValues<FactorWords>& words,
+                   Value matrix, Value i, Value column) {
+  const int workspace = place == Factors::Place::own ? 0 : 1;
+  return k.load(k.workspace(workspace), place_of(words, matrix, i, column));
 }
 
 void substitute(LinearKernel& k, const Substitution& layout,
@@ -69,11 +65,7 @@ void substitute(LinearKernel& k, const Substitution& layout,
     }
     std::vector<Number> results;
     for (uint32_t t = 0; t < unknowns; ++t) {
-      Number known = x[t].get();
-      if (layout.end == RowEnd::divides) {
-        k.arguments.fault(k.is_zero(within[t][t]), matrix);
-        known = k.divide(known, within[t][t]);
-      }
+      const Number known = x[t].get();
       results.push_back(known);
       for (uint32_t s = t + 1; s < unknowns; ++s) {
         x[s].set(k.subtract_product(x[s].get(), within[t][s], known));

@@ -5,11 +5,6 @@
 
 namespace nxv::kernels {
 
-struct FactorLayout {
-  Choice<Factors::Place> place = Factors::Place::own;
-  Choice<bool> conjugates = false;
-};
-
 struct FactorWords {
   FactorWords() = default;
   explicit FactorWords(const Factors& f)
@@ -18,16 +13,15 @@ struct FactorWords {
 };
 
 // f(i, k) of a matrix.
-ir::Number load_factor(LinearKernel& k, const FactorLayout& layout,
-                       const WordValues<FactorWords>& words, ir::Value matrix, ir::Value i,
-                       ir::Value column);
+ir::Number load_factor(LinearKernel& k, Factors::Place place, const WordValues<FactorWords>& words,
+                       ir::Value matrix, ir::Value i, ir::Value column);
 
 struct Substitution {
-  FactorLayout factors;
+  Choice<Factors::Place> factors = Factors::Place::own;
   Choice<RowEnd> end = RowEnd::stays;
   uint32_t unknowns = 1;  // at a time: the block has a multiple of it
 
-  int workspaces() const { return factors.place == Factors::Place::workspace ? 2 : 1; }
+  int workspaces() const { return factors == Factors::Place::workspace ? 2 : 1; }
 };
 
 struct SubstitutionWords {

@@ -18,7 +18,7 @@ struct SvdStart {
   static void emit(StepKernel<SvdStart>& k) {
     const Value m = k.words[&Words::m], n = k.words[&Words::n];
     k.each_item([&](Value index) {
-      const Place at = place_of(k.words, index, &Words::rows, &Words::length);
+      const ElementPlace at = place_of(k.words, index, &Words::rows, &Words::length);
       const Value i = at.column, j = at.row;
       const auto element = k.b.var(k.zero);
       k.b.if_((j < n) & (i >= n),
@@ -172,7 +172,7 @@ struct SvdColumns {
   static void emit(StepKernel<SvdColumns>& k) {
     const Value n = k.words[&Words::n];
     k.each_item([&](Value index) {
-      const Place at = place_of(k.words, index, &Words::rows, &Words::columns);
+      const ElementPlace at = place_of(k.words, index, &Words::rows, &Words::columns);
       const Value i = at.row, j = at.column;
       const auto element = k.b.var(k.b.select(i == j, k.number(1), k.zero));
       k.b.if_((i < n) & (j < n), [&] {
