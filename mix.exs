@@ -38,7 +38,8 @@ defmodule Nx.Vulkan.MixProject do
   # For the tests with models: NXV_AXON and NXV_BUMBLEBEE are paths to sources.
   defp models do
     for {app, variable} <- [axon: "NXV_AXON", bumblebee: "NXV_BUMBLEBEE"],
-        path = System.get_env(variable),
+        path = System.get_env(variable, ""),
+        path != "" and deps() != [],
         do: {app, path: Path.expand(path), only: :test, override: true}
   end
 
