@@ -11,9 +11,9 @@ defmodule Nx.Vulkan.MixProject do
       elixir: "~> 1.14",
       compilers: [:nxv_cmake] ++ Mix.compilers(),
       elixirc_paths: ["lib"] ++ if_nx(["lib_nx"] ++ support(Mix.env())),
-      test_paths: ["test"] ++ if_nx(["test_nx"]),
+      test_paths: ["test"] ++ if_nx(["test_nx"]) ++ if_axon(["test_axon"]),
       start_permanent: Mix.env() == :prod,
-      deps: deps(),
+      deps: deps() ++ models(),
       name: "Nx.Vulkan",
       description: "Lazy, fused tensor operations on any GPU with a Vulkan driver",
       package: package(),
@@ -31,9 +31,19 @@ defmodule Nx.Vulkan.MixProject do
     case System.get_env("NXV_NX", "auto") do
       "none" -> []
       "auto" -> if hex?(), do: [{:nx, "~> 0.13", optional: true}], else: []
-      path -> [{:nx, path: Path.expand(path), optional: true}]
+      path -> [{:nx, path: Path.expand(path), optional: true, override: true}]
     end
   end
+
+  # For the tests with models: NXV_AXON and NXV_BUMBLEBEE are paths to sources.
+  defp models do
+    for {app, variable} <- [axon: "NXV_AXON", bumblebee: "NXV_BUMBLEBEE"],
+        path = System.get_env(variable, ""),
+        path != "" and deps() != [],
+        do: {app, path: Path.expand(path), only: :test, override: true}
+  end
+
+  defp if_axon(paths), do: if(models() == [], do: [], else: if_nx(paths))
 
   defp hex?, do: Code.ensure_loaded?(Hex) and Version.match?(System.version(), "~> 1.17")
 

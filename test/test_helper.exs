@@ -29,6 +29,13 @@ unless Code.ensure_loaded?(Nx.Backend) do
   IO.puts(:stderr, "SKIPPED: the tests of test_nx/ (there is no Nx; name its sources in NXV_NX)")
 end
 
+unless Code.ensure_loaded?(Axon) do
+  IO.puts(
+    :stderr,
+    "SKIPPED: the tests of test_axon/ (there is no Axon; name its sources in NXV_AXON)"
+  )
+end
+
 # The validation layers, when NXV_VALIDATION asks for them, may not have had anything to say.
 ExUnit.after_suite(fn _ ->
   with {:ok, %{validation_messages: n}} when n > 0 <- Nx.Vulkan.counters() do

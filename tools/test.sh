@@ -114,6 +114,8 @@ main() {
   run elixir elixir_tests
   run exits exits
   [[ $NXV_NX == none ]] && skip nx "tests with Nx; name its sources in NXV_NX"
+  [[ -z ${NXV_AXON:-}${NXV_BUMBLEBEE:-} ]] && skip axon "tests with Axon; name its sources in NXV_AXON"
+  [[ -z ${NXV_BUMBLEBEE:-} ]] && skip bumblebee "tests with Bumblebee; name its sources in NXV_BUMBLEBEE"
   run stress stress
 }
 

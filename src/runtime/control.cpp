@@ -30,8 +30,10 @@ StorageRef operand_of(const Program::Step& step, size_t i, const Frame& frame) {
   const Position p = step.operands[i];
   if (frame.has_storage(p)) return frame.share(p);
   if (const auto& number = frame.number(p)) return make_number(*number);
-  // Constants differ between graphs of one structure, and are part of a Function.
+  // Constants differ between graphs of one structure, and are part of a Function. Those of several
+  // elements are in memory.
   const Node* node = frame.node(p);
+  if (node && node->count > 1) return frame.share(p);
   return make_number(node ? node->attribute<ConstantAttr>().value : *step.constants[i]);
 }
 

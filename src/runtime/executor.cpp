@@ -307,7 +307,9 @@ void Executor::run(const Program& program, Frame& frame, bool donates, bool drop
     const auto bind = [&](Position p) {
       Node* node = frame.node(p);
       if (node == nullptr) return;
-      const bool is_read = node->op == Op::constant && node->is_pending() && !step.control;
+      // Loops and branches are given numbers as such.
+      const bool is_number = step.control && node->count == 1;
+      const bool is_read = node->op == Op::constant && node->is_pending() && !is_number;
       if (is_read && !frame.is_supplied(p)) supply(p, *node);
       stored(*node);
     };

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "library/registry.h"
 #include "testing/driver/function_fixture.h"
 
 namespace nxv::runtime {
@@ -157,6 +158,37 @@ TEST_F(Functions, LoopsOfStoredValuesRunByThemselves) {
   const Nodes end = loop(Nodes{num(DType::s64, 1)}, condition, body);
   EXPECT_EQ(elements<int64_t>(*engine_, elementwise(Op::negate, {end[0]})),
             (std::vector<int64_t>{-5}));
+}
+
+TEST_F(Functions, LoopsAndBranchesOfConstantArrays) {
+  // Few elements, which the host puts into memory. Rounds change one each.
+  constexpr int64_t kElements = 100;
+  const Shape shape{kElements};
+  const auto filled = [&](double v) {
+    return constant(engine_->graveyard(), make_scalar(DType::s64, v), shape);
+  };
+  const NodeRef ci = param(DType::s32), cx = param(DType::s64, shape);
+  const NodeRef i = param(DType::s32), x = param(DType::s64, shape);
+  const FunctionRef condition =
+      function({ci, cx}, {elementwise(Op::less, {ci, num(DType::s32, 12)})});
+  const NodeRef one = broadcast(num(DType::s64, 1), {1});
+  const FunctionRef body = function({i, x}, {elementwise(Op::add, {i, num(DType::s32, 1)}),
+                                             library::call("put_slice", Nodes{x, one, i}, {})[0]});
+  const NodeRef a = param(DType::s64, shape), b = param(DType::s64, shape);
+  const std::vector<FunctionRef> sides{function({a}, {a}),
+                                       function({b}, {elementwise(Op::negate, {b})})};
+  for (const int64_t value : {7, -5}) {
+    std::vector<int64_t> expected(kElements, value);
+    const Nodes side = branch(Nodes{tensor<int32_t>(*engine_, {}, {0})},
+                              Nodes{filled(static_cast<double>(-value))}, sides);
+    EXPECT_EQ(elements<int64_t>(*engine_, elementwise(Op::add, {side[0], num(DType::s64, 0)})),
+              expected);
+    const Nodes end =
+        loop(Nodes{num(DType::s32, 0), filled(static_cast<double>(value))}, condition, body);
+    std::fill_n(expected.begin(), 12, 1);
+    EXPECT_EQ(elements<int64_t>(*engine_, elementwise(Op::add, {end[1], num(DType::s64, 0)})),
+              expected);
+  }
 }
 
 TEST_F(Functions, CountedLoopsReadNothing) {
