@@ -22,7 +22,8 @@ defmodule Nx.Vulkan.MixProject do
   end
 
   def application do
-    [mod: {Nx.Vulkan.Application, []}, extra_applications: [:logger]]
+    # Events go to :telemetry where it is, which is started first.
+    [mod: {Nx.Vulkan.Application, []}, extra_applications: [:logger, telemetry: :optional]]
   end
 
   # NXV_NX chooses Nx: "none", a path to its sources, or "auto" (the default), which asks Hex for it
@@ -30,10 +31,13 @@ defmodule Nx.Vulkan.MixProject do
   defp deps do
     case System.get_env("NXV_NX", "auto") do
       "none" -> []
-      "auto" -> if hex?(), do: [{:nx, "~> 0.13", optional: true}], else: []
+      "auto" -> if hex?(), do: [{:nx, "~> 0.13", optional: true}, telemetry()], else: []
       path -> [{:nx, path: Path.expand(path), optional: true, override: true}]
     end
   end
+
+  # Nx has it among its own.
+  defp telemetry, do: {:telemetry, "~> 0.4 or ~> 1.0", optional: true}
 
   # For the tests with models: NXV_AXON and NXV_BUMBLEBEE are paths to sources.
   defp models do

@@ -1,9 +1,10 @@
 defmodule Nx.Vulkan.Crossings do
-  # The calls of the NIF that a function makes, but for those that see to memory when it is short.
+  # The calls of the NIF that a function makes, but for those that see to memory when it is short, and for
+  # the one by which Nx.Vulkan.Telemetry looks after kernels when a read took long.
 
   alias Nx.Vulkan.Native
 
-  @memory [:pressure, :pressure_relieved, :behind?, :makers]
+  @aside [:pressure, :pressure_relieved, :behind?, :makers, :counters]
 
   @doc "The names of the functions of `Nx.Vulkan.Native` that `fun` calls in this process, in order."
   def of(fun) do
@@ -25,7 +26,7 @@ defmodule Nx.Vulkan.Crossings do
 
   defp collect(calls) do
     receive do
-      {:trace, _, :call, {Native, name, _}} when name in @memory -> collect(calls)
+      {:trace, _, :call, {Native, name, _}} when name in @aside -> collect(calls)
       {:trace, _, :call, {Native, name, _}} -> collect([name | calls])
       :done -> exit({:calls, Enum.reverse(calls)})
     end

@@ -44,4 +44,5 @@ ExUnit.after_suite(fn _ ->
   end
 end)
 
-ExUnit.start(exclude: excluded)
+# Warnings of slow paths, among others, are shown where a test fails.
+ExUnit.start(exclude: excluded, capture_log: true)

@@ -119,10 +119,11 @@ defmodule Nx.Vulkan do
   use, the `:budget`; and the number of live allocations (`:blocks`) and lazy values (`:nodes`).
 
   Answers at once: what was released a moment ago may still be counted. `trim/1` settles that.
+  Of `:all` devices that are open, it is a map by their index. `Nx.Vulkan.Telemetry` tells of memory, too.
   """
-  @spec memory_stats(device) :: result(map)
+  @spec memory_stats(device | :all) :: result(map)
   defapi memory_stats(device \\ nil) do
-    ask(device, &Native.memory_stats/1)
+    if device == :all, do: Device.memory(), else: ask(device, &Native.memory_stats/1)
   end
 
   @doc """

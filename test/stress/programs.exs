@@ -174,7 +174,7 @@ defmodule Stress.Programs do
 
   defp call(function, argument) do
     for ref <- invoke(function, argument) do
-      {:ok, bytes} = Reader.read(ref)
+      {:ok, bytes} = Reader.read(%{argument | ref: ref})
       bytes
     end
   end

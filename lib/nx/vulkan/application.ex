@@ -6,8 +6,10 @@ defmodule Nx.Vulkan.Application do
 
   @impl true
   def start(_type, _args) do
-    # This process lives as long as the application.
+    # This process lives as long as the application, and so do its tables.
     :ok = Nx.Vulkan.Programs.create()
+    :ok = Nx.Vulkan.Once.create()
+    :ok = Nx.Vulkan.Telemetry.detect()
 
     Supervisor.start_link([Nx.Vulkan.Device],
       strategy: :one_for_one,

@@ -3,7 +3,7 @@ defmodule Nx.Vulkan.Creation do
   # Tensors from the host's data, and tensors from nothing.
 
   import Nx.Vulkan.Number, only: [is_real: 1, is_value: 1]
-  alias Nx.Vulkan.{Api, Codec, Error, Native, Number, Operand, Shape, Type, Value}
+  alias Nx.Vulkan.{Api, Codec, Device, Error, Native, Number, Operand, Shape, Type, Value}
 
   def tensor(data, options) do
     with {:ok, options} <- Api.options(options, [:type, :shape, :device]),
@@ -84,8 +84,8 @@ defmodule Nx.Vulkan.Creation do
 
   # The library takes whole bytes.
   defp upload(device, bits, shape, type) do
-    bytes = Codec.whole_bytes(bits)
-    Value.create(device, &Native.from_binary(&1, type, shape, bytes))
+    with {:ok, engine} <- Device.engine(device: device),
+         do: Value.upload(engine, type, shape, Codec.whole_bytes(bits))
   end
 
   defp check_values(elements) do

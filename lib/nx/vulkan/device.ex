@@ -8,9 +8,11 @@ defmodule Nx.Vulkan.Device do
 
   use GenServer
 
-  alias Nx.Vulkan.{Error, Native, Programs}
+  alias Nx.Vulkan.{Error, Native, Once, Programs, Telemetry}
 
   @type device :: non_neg_integer | String.t() | :cpu | nil
+
+  @state {__MODULE__, :state}
 
   def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
 
@@ -48,6 +50,23 @@ defmodule Nx.Vulkan.Device do
   @doc "The engines that are open."
   @spec engines() :: [reference]
   def engines, do: call(:engines)
+
+  @doc "What is open: by its device's index, `:engine`, and what events told of it (`:told`)."
+  @spec open() :: %{non_neg_integer => map}
+  def open, do: :persistent_term.get(@state, %{open: %{}}).open
+
+  @doc "The index of the device of an engine that is open."
+  @spec index(reference) :: non_neg_integer | nil
+  def index(engine) do
+    Enum.find_value(open(), fn {index, entry} -> if entry.engine == engine, do: index end)
+  end
+
+  @doc "Memory of the devices that are open, by their index. One that is closed meanwhile is left out."
+  @spec memory() :: {:ok, %{non_neg_integer => map}}
+  def memory do
+    stats = for {index, %{engine: engine}} <- open(), do: {index, Native.memory_stats(engine)}
+    {:ok, for({index, {:ok, stats}} <- stats, into: %{}, do: {index, stats})}
+  end
 
   @spec all() :: {:ok, [map]} | {:error, Error.t()}
   def all, do: Error.from_native(Native.devices())
@@ -102,8 +121,6 @@ defmodule Nx.Vulkan.Device do
   # of its device each open engine, with its budget and the names in persistent terms; and the engines
   # that are being closed. A persistent term holds it, too: engines outlive a process that dies, and the
   # next one takes them over. ----
-
-  @state {__MODULE__, :state}
 
   @impl true
   def init(_) do
@@ -186,8 +203,10 @@ defmodule Nx.Vulkan.Device do
   end
 
   defp entry(nil, index, budget) do
-    with {:ok, engine} <- Error.from_native(Native.engine_open(index, budget || 0)) do
-      {:ok, %{engine: engine, budget: budget, names: []}}
+    open = fn -> Error.from_native(Native.engine_open(index, budget || 0)) end
+
+    with {:ok, engine} <- Telemetry.timed([:device, :open], open, fn _ -> %{device: index} end) do
+      {:ok, %{engine: engine, budget: budget, names: [], told: Telemetry.told()}}
     end
   end
 
@@ -214,7 +233,10 @@ defmodule Nx.Vulkan.Device do
         state = remember(%{state | closing: [entry.engine | state.closing]})
         Enum.each(entry.names, &:persistent_term.erase(key(&1)))
         Programs.forget(entry.engine)
-        finish(state)
+        Once.forget(entry.engine)
+        finish = fn -> {:ok, finish(state)} end
+        {:ok, state} = Telemetry.timed([:device, :close], finish, fn _ -> %{device: index} end)
+        state
     end
   end
 end

@@ -4,7 +4,7 @@ defmodule Nx.Vulkan.Memory do
   # device, so the BEAM does not collect in time by itself. Destructors run when a process yields,
   # not inside a collection: hence each collection is followed by a yield.
 
-  alias Nx.Vulkan.{Device, Native}
+  alias Nx.Vulkan.{Device, Native, Telemetry}
 
   @doc """
   After a constructor's hint: collects the caller, as little as is enough for the engine of a tensor
@@ -13,9 +13,13 @@ defmodule Nx.Vulkan.Memory do
   @spec relieve(reference) :: :ok
   def relieve(tensor) do
     if Native.pressure(tensor) do
+      held = Telemetry.held(tensor)
       collect(:minor)
-      if Native.pressure(tensor), do: collect(:major)
+      major? = Native.pressure(tensor)
+      if major?, do: collect(:major)
       Native.pressure_relieved(tensor)
+      collection = if major?, do: :major, else: :minor
+      Telemetry.memory(:pressure, tensor, held, %{collection: collection})
     end
 
     if Native.behind?(tensor), do: Process.sleep(1)
@@ -31,8 +35,11 @@ defmodule Nx.Vulkan.Memory do
   def retry(owner, fun) do
     case fun.() do
       {:error, :alloc_failed, _message} ->
+        held = Telemetry.held(owner)
         if owner, do: collect_makers([owner]), else: collect_makers(Device.engines())
-        fun.()
+        result = fun.()
+        Telemetry.memory(:exhausted, owner, held, %{result: Telemetry.reason(result)})
+        result
 
       result ->
         result

@@ -2,18 +2,22 @@ defmodule Nx.Vulkan.Reader do
   @moduledoc false
   # Values from the device: one request, one message.
 
-  alias Nx.Vulkan.{Error, Memory, Native}
+  alias Nx.Vulkan.{Error, Memory, Native, Telemetry, Tensor}
 
   @doc "The first `limit` elements (-1: all) as the bytes of the host layout."
-  @spec read(reference, integer) :: {:ok, binary} | {:error, Error.t()}
-  def read(ref, limit \\ -1) do
-    ref |> Memory.retry(fn -> request(ref, limit) end) |> Error.from_native()
+  @spec read(Tensor.t(), integer) :: {:ok, binary} | {:error, Error.t()}
+  def read(%Tensor{ref: ref, engine: engine}, limit \\ -1) do
+    Telemetry.evaluation(:read, engine, fn ->
+      ref |> Memory.retry(fn -> request(ref, limit) end) |> Error.from_native()
+    end)
   end
 
   @doc "Computes the value and waits until it is stored."
-  @spec evaluate(reference) :: :ok | {:error, Error.t()}
-  def evaluate(ref) do
-    ref |> Memory.retry(fn -> request_evaluation(ref) end) |> Error.from_native()
+  @spec evaluate(Tensor.t()) :: :ok | {:error, Error.t()}
+  def evaluate(%Tensor{ref: ref, engine: engine}) do
+    Telemetry.evaluation(:eval, engine, fn ->
+      ref |> Memory.retry(fn -> request_evaluation(ref) end) |> Error.from_native()
+    end)
   end
 
   defp request_evaluation(ref) do

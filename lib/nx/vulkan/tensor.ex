@@ -48,11 +48,11 @@ defmodule Nx.Vulkan.Tensor do
 
     defp unavailable(error), do: string("unavailable: " <> Exception.message(error))
 
-    defp values(%{ref: ref, type: type, shape: shape}, opts) do
+    defp values(%{type: type, shape: shape} = tensor, opts) do
       count = Tuple.product(shape)
       limit = if opts.limit == :infinity, do: count, else: min(count, opts.limit)
 
-      with {:ok, bytes} <- Reader.read(ref, limit) do
+      with {:ok, bytes} <- Reader.read(tensor, limit) do
         {text, _} = bytes |> Codec.decode(type, limit) |> nested(Tuple.to_list(shape))
         {:ok, text}
       end

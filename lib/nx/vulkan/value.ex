@@ -2,7 +2,7 @@ defmodule Nx.Vulkan.Value do
   @moduledoc false
   # From a call of the NIF to what it makes: the one way for Nx.Vulkan and Nx.Vulkan.Backend.
 
-  alias Nx.Vulkan.{Device, Error, Memory, Tensor}
+  alias Nx.Vulkan.{Device, Error, Memory, Native, SlowPath, Telemetry, Tensor}
 
   @type made :: Tensor.t() | [Tensor.t()] | term
 
@@ -27,6 +27,14 @@ defmodule Nx.Vulkan.Value do
     end
   end
 
+  @doc "A value from the bytes of the host layout."
+  @spec upload(reference, atom, [pos_integer], binary) :: {:ok, Tensor.t()} | {:error, Error.t()}
+  def upload(engine, type, dims, bytes) do
+    Telemetry.upload(engine, byte_size(bytes), fn ->
+      make(engine, fn -> Native.from_binary(engine, type, dims, bytes) end)
+    end)
+  end
+
   @doc "A constructor that needs the engine of a device."
   @spec create(Device.device(), (reference -> tuple)) :: {:ok, made} | {:error, Error.t()}
   def create(device, constructor) do
@@ -37,9 +45,11 @@ defmodule Nx.Vulkan.Value do
   defp reference({ref, _type, _shape, _engine}), do: ref
   defp reference(ref), do: ref
 
-  # Of types and shapes that the caller knows, references are all there is.
-  defp value({ref, type, shape, engine}),
-    do: %Tensor{ref: ref, type: type, shape: shape, engine: engine}
+  # Of types and shapes that the caller knows, references are all there is. Numbers are no work.
+  defp value({ref, type, shape, engine}) do
+    if type in [:f64, :c128] and shape != {}, do: SlowPath.f64(engine)
+    %Tensor{ref: ref, type: type, shape: shape, engine: engine}
+  end
 
   defp value([ref | _] = refs) when is_reference(ref), do: refs
   defp value(list) when is_list(list), do: Enum.map(list, &value/1)

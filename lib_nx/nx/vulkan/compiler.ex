@@ -94,7 +94,7 @@ defmodule Nx.Vulkan.Compiler do
 
   alias Nx.Tensor, as: T
   alias Nx.Defn.{Composite, Evaluator}
-  alias Nx.Vulkan.{Backend, Native, Programs}
+  alias Nx.Vulkan.{Backend, Native, Programs, Telemetry}
   alias Nx.Vulkan.Backend.{Block, Node}
   alias Nx.Vulkan.Compiler.{Mesh, Printing, Program, Source, Split}
 
@@ -215,6 +215,7 @@ defmodule Nx.Vulkan.Compiler do
   defp program({key, vars, fun, _place, opts}, engine) do
     hooks = Keyword.get(opts, :hooks, %{})
     written = written(key)
+    name = Source.name(written)
     configuration = {Block.linear_algebra(), opts[:precision]}
     key = {key, version(written), Enum.map(vars, &like/1), hooks, configuration, engine}
 
@@ -223,11 +224,18 @@ defmodule Nx.Vulkan.Compiler do
       backend = {Backend, precision: opts[:precision]}
 
       program =
-        Nx.with_default_backend(backend, fn ->
-          Program.make(expr, engine, hooks, Source.name(written))
+        Nx.with_default_backend(backend, fn -> Program.make(expr, engine, hooks, name) end)
+
+      if printed?, do: throw({__MODULE__, program}), else: {:ok, program}
+    end
+
+    make = fn ->
+      {:ok, program} =
+        Telemetry.timed([:compilation, :program], make, fn {:ok, program} ->
+          %{device: Telemetry.index(engine), name: name, parts: Program.parts(program)}
         end)
 
-      if printed?, do: throw({__MODULE__, program}), else: program
+      program
     end
 
     Programs.fetch(key, engine, make)

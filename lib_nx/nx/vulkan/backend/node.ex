@@ -282,17 +282,17 @@ defmodule Nx.Vulkan.Backend.Node do
 
   defp bits_on(engine, %T{shape: shape, type: type} = out, bits) do
     {atom, dims, bytes} = {type(type), Tuple.to_list(shape), Codec.whole_bytes(bits)}
-    value = new(engine, fn -> Native.from_binary(engine, atom, dims, bytes) end)
+    value = engine |> Value.upload(atom, dims, bytes) |> unwrap!()
     put(out, value, known: if(bit_size(bits) <= @known_bits, do: bits))
   end
 
   @doc "The bits of the first `count` elements; waits for them."
-  @spec read(reference, Nx.Type.t(), pos_integer) :: bitstring
-  def read(ref, {_, width}, count) do
+  @spec read(Tensor.t(), Nx.Type.t(), pos_integer) :: bitstring
+  def read(value, {_, width}, count) do
     bits = count * width
 
     <<elements::bitstring-size(^bits), _padding::bitstring>> =
-      ref |> Reader.read(count) |> unwrap!()
+      value |> Reader.read(count) |> unwrap!()
 
     elements
   end

@@ -10,7 +10,7 @@ defmodule Nx.Vulkan.Backend.Storage do
 
   @signed Application.compile_env(:nx_vulkan, :add_backend_on_inspect, true)
 
-  def to_binary(%T{type: type} = t, limit), do: Node.read(Node.ref(t), type, limit)
+  def to_binary(%T{type: type} = t, limit), do: Node.read(Node.value(t), type, limit)
 
   # A copy is storage of its own, which lives on when the source is deallocated.
   def backend_copy(t, B, options),

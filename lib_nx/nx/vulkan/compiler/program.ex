@@ -93,6 +93,12 @@ defmodule Nx.Vulkan.Compiler.Program do
   defp tensor(%T{vectorized_axes: []} = t), do: t
   defp tensor(t), do: Nx.devectorize(t)
 
+  @doc "How many functions of the library it has."
+  @spec parts(t) :: non_neg_integer
+  def parts(%__MODULE__{function: nil}), do: 0
+  def parts(%__MODULE__{function: %Script{} = script}), do: length(Script.parts(script))
+  def parts(%__MODULE__{}), do: 1
+
   @doc """
   The references of arguments, as `call/2` takes them; nil where one is not a value on the program's
   engine, of the type and shape that the tensor declares.

@@ -6,7 +6,7 @@ defmodule Nx.Vulkan.Compiler.Script do
 
   alias Nx.Tensor, as: T
   alias Nx.Defn.{Composite, Evaluator, Expr, Tree}
-  alias Nx.Vulkan.Native
+  alias Nx.Vulkan.{Native, SlowPath}
   alias Nx.Vulkan.Backend.Node
   alias Nx.Vulkan.Compiler.{Calls, Cut, Program, Trace}
 
@@ -156,6 +156,7 @@ defmodule Nx.Vulkan.Compiler.Script do
   end
 
   defp step({:while, %T{data: %Expr{args: [initial | _]}} = expr, round}, state) do
+    SlowPath.host_loop(state.engine, state.name)
     initial = flat([initial])
     types = Enum.map(initial, &state.types[id(&1)])
     {steps, wide, state} = rounds(round, expr, types, state)
@@ -239,8 +240,11 @@ defmodule Nx.Vulkan.Compiler.Script do
     node = Tree.put_args(expr, args)
     run = Evaluator.__compile__(nil, [], fn _ -> node end, hooks: state.hooks)
 
+    host? = Calls.operation?(op)
+    if host?, do: SlowPath.host_operation(state.engine, state.name, op)
+
     {backend, copy} =
-      if Calls.operation?(op),
+      if host?,
         do: {Nx.BinaryBackend, &Nx.backend_copy/1},
         else: {Node.on(state.engine), & &1}
 
