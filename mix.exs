@@ -26,13 +26,25 @@ defmodule Nx.Vulkan.MixProject do
     [mod: {Nx.Vulkan.Application, []}, extra_applications: [:logger, telemetry: :optional]]
   end
 
+  # All of them are optional: what needs them is compiled where they are.
+  defp deps, do: nx() ++ kino()
+
   # NXV_NX chooses Nx: "none", a path to its sources, or "auto" (the default), which asks Hex for it
   # where Hex and an Elixir that Nx accepts are there. Naming a Hex package without Hex would prompt.
-  defp deps do
+  defp nx do
     case System.get_env("NXV_NX", "auto") do
       "none" -> []
       "auto" -> if hex?(), do: [{:nx, "~> 0.13", optional: true}, telemetry()], else: []
       path -> [{:nx, path: Path.expand(path), optional: true, override: true}]
+    end
+  end
+
+  # NXV_KINO is a path to the sources of Kino. Otherwise it comes from where Nx does.
+  defp kino do
+    case {System.get_env("NXV_KINO", ""), System.get_env("NXV_NX", "auto")} do
+      {"", "auto"} -> if hex?(), do: [{:kino, "~> 0.12", optional: true}], else: []
+      {"", _} -> []
+      {path, _} -> [{:kino, path: Path.expand(path), optional: true}]
     end
   end
 
@@ -43,7 +55,7 @@ defmodule Nx.Vulkan.MixProject do
   defp models do
     for {app, variable} <- [axon: "NXV_AXON", bumblebee: "NXV_BUMBLEBEE"],
         path = System.get_env(variable, ""),
-        path != "" and deps() != [],
+        path != "" and nx() != [],
         do: {app, path: Path.expand(path), only: :test, override: true}
   end
 
@@ -52,7 +64,7 @@ defmodule Nx.Vulkan.MixProject do
   defp hex?, do: Code.ensure_loaded?(Hex) and Version.match?(System.version(), "~> 1.17")
 
   # What needs Nx lives in folders of its own: a guard inside lib/ would go stale when Nx appears.
-  defp if_nx(paths), do: if(deps() == [], do: [], else: Enum.filter(paths, &File.dir?/1))
+  defp if_nx(paths), do: if(nx() == [], do: [], else: Enum.filter(paths, &File.dir?/1))
 
   # Implementations of protocols, which are consolidated before the tests are read.
   defp support(:test), do: ["test_nx/support"]

@@ -317,6 +317,7 @@ defmodule Nx.Vulkan do
   Options:
 
     * `:trace` - a file to write, for chrome://tracing and ui.perfetto.dev
+    * `:format` - `:text`, or `:svg` for a picture of that time and of the memory in use meanwhile
     * `:device` - which device to measure, by default the default one
 
   Phases of the engine's thread are those of all that the device is asked for meanwhile, also by other

@@ -2,7 +2,7 @@ defmodule Nx.Vulkan.Inspection do
   @moduledoc false
   # What a tensor, a definition or a function runs and how long that takes, for people.
 
-  alias Nx.Vulkan.{Api, Device, Error, Native, Operand}
+  alias Nx.Vulkan.{Api, Device, Error, Json, MemorySamples, Native, Operand, Timeline}
 
   @compile {:no_warn_undefined, [Nx.Vulkan.Compiler.Explain, Nx.Vulkan.Compiler.Profile]}
 
@@ -23,10 +23,10 @@ defmodule Nx.Vulkan.Inspection do
 
   # Of a function without arguments with options, or of a definition with arguments.
   def profile(fun, options) when is_function(fun, 0) do
-    with {:ok, options} <- Api.options(options, device: nil, trace: nil),
+    with {:ok, options} <- Api.options(options, device: nil, trace: nil, format: :text),
          {:ok, place} <- Device.validate(device: options[:device]),
          {:ok, engine} <- Device.engine(place) do
-      measure(engine, "", options[:trace], fn phase ->
+      measure(engine, nil, options, fn phase ->
         phase.("call")
         fun.()
       end)
@@ -41,28 +41,52 @@ defmodule Nx.Vulkan.Inspection do
   end
 
   @doc """
-  `{:ok, title <> table}` of what an engine does for `body`, which is given a function to name what it
-  does from then on. Writes the trace to a file unless that is nil.
+  What an engine does for `body`, which is given a function to name what it does from then on. By option
+  `:format` a table below the title, a picture, or (`:all`) a map of `:text`, `:svg` and `:trace`. Writes
+  the trace to the file of option `:trace` unless that is nil.
   """
-  @spec measure(reference, String.t(), Path.t() | nil, ((String.t() -> :ok) -> term)) ::
-          {:ok, String.t()} | {:error, Error.t()}
-  def measure(engine, title, path, body) do
-    with :ok <- path(path), :ok <- Error.from_native(Native.profile_begin(engine)) do
+  @spec measure(reference, String.t() | nil, keyword, ((String.t() -> :ok) -> term)) ::
+          {:ok, String.t() | map} | {:error, Error.t()}
+  def measure(engine, title, options, body) do
+    path = options[:trace]
+
+    with :ok <- format(options[:format]),
+         :ok <- path(path),
+         :ok <- Error.from_native(Native.profile_begin(engine)) do
+      samples = if options[:format] != :text, do: MemorySamples.start(engine)
+
       try do
         body.(&Native.profile_phase(engine, &1))
       catch
         kind, reason ->
+          if samples, do: MemorySamples.stop(samples)
           Native.profile_end(engine)
           :erlang.raise(kind, reason, __STACKTRACE__)
       end
 
       Native.profile_phase(engine, "wait")
+      answer = Error.from_native(Native.profile_end(engine))
+      samples = if samples, do: MemorySamples.stop(samples)
 
-      with {:ok, {table, trace}} <- Error.from_native(Native.profile_end(engine)),
-           :ok <- write(path, trace),
-           do: {:ok, title <> table}
+      with {:ok, {table, trace}} <- answer, :ok <- write(path, trace) do
+        text = if title, do: title <> "\n" <> table, else: table
+        {:ok, formatted(options[:format], title || "Profile", text, trace, samples)}
+      end
     end
   end
+
+  defp formatted(:text, _title, text, _trace, _samples), do: text
+
+  defp formatted(:svg, title, _text, trace, samples),
+    do: Timeline.profile(title, Json.decode!(trace), samples)
+
+  defp formatted(:all, title, text, trace, samples),
+    do: %{text: text, svg: formatted(:svg, title, text, trace, samples), trace: trace}
+
+  defp format(format) when format in [:text, :svg, :all], do: :ok
+
+  defp format(other),
+    do: Error.new(:invalid_argument, "format: expected :text or :svg, got #{inspect(other)}")
 
   defp path(nil), do: :ok
 

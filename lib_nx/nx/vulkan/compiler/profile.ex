@@ -5,7 +5,8 @@ defmodule Nx.Vulkan.Compiler.Profile do
   alias Nx.Vulkan.{Api, Compiler, Device, Error, Inspection, Precision}
   alias Nx.Vulkan.Compiler.Source
 
-  @defaults [trace: nil, runs: 1, device: nil, memory_budget: nil, precision: nil, hooks: %{}]
+  @defaults [trace: nil, format: :text, runs: 1, device: nil, memory_budget: nil] ++
+              [precision: nil, hooks: %{}]
 
   @doc "`{:ok, text}` or an error."
   @spec profile(fun, [term], keyword) :: {:ok, String.t()} | {:error, Error.t()}
@@ -17,7 +18,7 @@ defmodule Nx.Vulkan.Compiler.Profile do
       engine = Compiler.engine(place)
       compiler = [compiler: Nx.Vulkan, hooks: options[:hooks], precision: precision] ++ place
 
-      Inspection.measure(engine, Source.of(fun) <> "\n", options[:trace], fn phase ->
+      Inspection.measure(engine, Source.of(fun), options, fn phase ->
         phase.("build")
         compiled = Nx.Defn.compile(fun, args, compiler)
         phase.("call")

@@ -15,7 +15,9 @@ defmodule Nx.Vulkan.Compiler.TelemetryTest do
     on_exit(&Events.detach/0)
   end
 
-  defn(plain(x), do: Nx.sum(Nx.sin(x) * 3))
+  defn plain(x) do
+    Nx.sum(Nx.sin(x) * 3)
+  end
 
   defn stepped(x) do
     {x, _} =
