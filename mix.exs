@@ -76,7 +76,8 @@ defmodule Nx.Vulkan.MixProject do
       links: %{"Nx" => "https://hexdocs.pm/nx"},
       files:
         ~w(lib lib_nx mix nif src include cmake guides CMakeLists.txt mix.exs .formatter.exs) ++
-          ~w(README.md CHANGELOG.md LICENSE) ++ Path.wildcard("checksum-nx_vulkan.exs")
+          ~w(README.md CHANGELOG.md SECURITY.md LICENSE) ++
+          Path.wildcard("checksum-nx_vulkan.exs")
     ]
   end
 
@@ -92,7 +93,10 @@ defmodule Nx.Vulkan.MixProject do
       extras: [
         "README.md",
         "CHANGELOG.md",
+        "SECURITY.md",
         "guides/migrating.md",
+        "guides/faq.md",
+        "guides/options.md",
         guide.("index", "Backend documentation"),
         guide.("nx", "Nx"),
         guide.("nx_lin_alg", "Nx.LinAlg")

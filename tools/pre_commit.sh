@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What can be said of a commit within seconds: format of the staged files, includes, lengths, and
+# What can be said of a commit within seconds: format of the staged files, includes, lengths, links, and
 # clang-tidy of staged .cpp files where a build has been configured. By hand, with nothing staged, it
 # looks at all that differs from the last commit. Files are read as they lie in the working tree. To
 # have git run it before each commit:
@@ -41,6 +41,9 @@ if elixir=$(changed 'ex|exs'); then
 fi
 if sources=$(changed 'cpp|h|hpp|c|ex|exs|sh'); then
   check lengths xargs tools/check_lines.sh <<<"$sources"
+fi
+if changed 'md|livemd' >/dev/null; then
+  check links tools/check_links.sh
 fi
 if cpp=$(changed 'cpp'); then
   if ! compgen -G 'build/*/compile_commands.json' >/dev/null; then

@@ -14,6 +14,8 @@ setup_locks() { tools/setup_test.sh && part_passed=1; }
 
 includes() { tools/check_includes.sh && part_passed=1; }
 
+links() { tools/check_links.sh && part_passed=1; }
+
 scripts() { tools/check_scripts.sh && part_passed=1; }
 
 lines() { tools/check_lines.sh && part_passed=1; }
@@ -83,6 +85,7 @@ main() {
   run setup-locks setup_locks
   run includes includes
   run lines lines
+  run links links
   run scripts scripts
   if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
     run format-cpp format_cpp
