@@ -97,11 +97,18 @@ defmodule Nx.Vulkan.MixProject do
         "guides/migrating.md",
         "guides/faq.md",
         "guides/options.md",
+        "guides/livebooks/start.livemd",
+        "guides/livebooks/from_other_backends.livemd",
+        "guides/livebooks/own_code.livemd",
+        "guides/livebooks/serving.livemd",
         guide.("index", "Backend documentation"),
         guide.("nx", "Nx"),
         guide.("nx_lin_alg", "Nx.LinAlg")
       ],
-      groups_for_extras: ["Backend documentation": ~r"guides/backend_documentation/"]
+      groups_for_extras: [
+        Notebooks: ~r"guides/livebooks/",
+        "Backend documentation": ~r"guides/backend_documentation/"
+      ]
     ]
   end
 end

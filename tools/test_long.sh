@@ -12,6 +12,7 @@
 #   faults                          failures of the driver and of allocations, in every place
 #   definitions                     2000 random ones, compiled and evaluated; with Nx
 #   concurrency                     100 processes call definitions for a minute; with Nx
+#   livebooks                       the cells of guides/livebooks, in order; with Nx
 #   conformance layers elixir stress
 #   libcxx                          clang with libc++ instead of libstdc++
 #   aarch64                         compiled for 64-bit ARM; what needs no device runs in qemu
@@ -81,6 +82,22 @@ definitions() {
 concurrency() {
   NXV_SECONDS=60 LP_NUM_THREADS=0 \
     mix test test_nx/nx/vulkan/compiler/concurrency_test.exs && part_passed=2
+}
+
+# Each in a VM of its own, which is a node, as Livebook's runtimes are. Status 77: skipped, and it says why.
+livebooks() {
+  local file status=0 one
+  for file in guides/livebooks/*.livemd; do
+    VK_ADD_DRIVER_FILES=$(second_device) MIX_ENV=test LP_NUM_THREADS=0 elixir --sname livebook --cookie livebook \
+      -S mix run tools/run_livebook.exs "$file"
+    one=$?
+    case $one in
+      0) ((part_passed += 1)) ;;
+      77) ((part_skipped += 1)) ;;
+      *) ((part_failed += 1, status = 1)) ;;
+    esac
+  done
+  return "$status"
 }
 
 gtest_source=/usr/src/googletest
@@ -216,9 +233,12 @@ fi
 if [[ $NXV_NX == none ]]; then
   skip definitions "there is no Nx; name its sources in NXV_NX"
   skip concurrency "there is no Nx"
+  skip livebooks "there is no Nx"
 else
   run definitions definitions
   run concurrency concurrency
+  run livebooks livebooks
+  grep -h '^SKIPPED: ' "$logs/livebooks.log" 2>/dev/null
 fi
 run stress stress
 finish

@@ -1,5 +1,5 @@
 # Compiled where Kino is among the dependencies of the project, or of a notebook: Mix compiles optional
-# dependencies first.
+# dependencies first, and asks both modules whether this file is to be compiled again.
 if Code.ensure_loaded?(Kino) do
   defmodule Nx.Vulkan.Kino do
     @moduledoc """
@@ -18,6 +18,9 @@ if Code.ensure_loaded?(Kino) do
 
     alias Nx.Vulkan, as: V
     alias Nx.Vulkan.{Api, Inspection, Timeline}
+
+    @doc false
+    def __mix_recompile__?, do: not Code.ensure_loaded?(Kino)
 
     @doc """
     The regions that a definition is compiled to, with the bytes between them, in tabs: a picture, and the
@@ -98,5 +101,11 @@ if Code.ensure_loaded?(Kino) do
       do: Kino.HTML.new(~s(<div style="overflow:auto;max-height:640px">#{svg}</div>))
 
     defp text(text), do: Kino.Text.new(text, terminal: true)
+  end
+else
+  defmodule Nx.Vulkan.WithoutKino do
+    @moduledoc false
+
+    def __mix_recompile__?, do: Code.ensure_loaded?(Kino)
   end
 end

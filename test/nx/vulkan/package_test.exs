@@ -13,12 +13,12 @@ defmodule Nx.Vulkan.PackageTest do
     files = shipped()
 
     kinds = files |> Enum.map(&Path.extname/1) |> Enum.uniq() |> Enum.sort()
-    assert kinds -- ~w(.cmake .cpp .ex .exs .h .hpp .in .map .md .py .supp .txt) == [""]
+    assert kinds -- ~w(.cmake .cpp .ex .exs .h .hpp .in .livemd .map .md .py .supp .txt) == [""]
 
     for file <- ~w(mix.exs LICENSE README.md CHANGELOG.md CMakeLists.txt .formatter.exs
                    mix/compile_nxv_cmake.ex lib/nx/vulkan.ex lib_nx/nx/vulkan/backend.ex
                    nif/nif.cpp include/nxv/nxv.h src/runtime/engine.cpp
-                   guides/backend_documentation/nx.md) do
+                   guides/backend_documentation/nx.md guides/livebooks/start.livemd) do
       assert file in files, "#{file} is missing"
     end
 

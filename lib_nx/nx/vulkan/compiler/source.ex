@@ -24,8 +24,14 @@ defmodule Nx.Vulkan.Compiler.Source do
     [module: module, name: name, arity: arity] =
       for key <- [:module, :name, :arity], do: Function.info(fun, key)
 
-    {module, name, arity}
+    {module, written(Atom.to_string(name), name), arity}
   end
+
+  # What a definition compiles to has another name than the definition.
+  defp written("__defn:" <> rest, _name),
+    do: rest |> String.replace_suffix("__", "") |> String.to_atom()
+
+  defp written(_, name), do: name
 
   defp place(module, name, arity) do
     with source when source != nil <- source(module) do

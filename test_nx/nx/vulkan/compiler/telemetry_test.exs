@@ -40,6 +40,14 @@ defmodule Nx.Vulkan.Compiler.TelemetryTest do
     refute_received {[:slow_path], _, _}
   end
 
+  test "a definition has its own name when it is called by itself" do
+    previous = Nx.Defn.global_default_options(compiler: Nx.Vulkan)
+    plain(Nx.iota({11}, type: :f32))
+    Nx.Defn.global_default_options(previous)
+    assert_received {[:compilation, :program], _, %{name: name}}
+    assert name == "Nx.Vulkan.Compiler.TelemetryTest.plain/1"
+  end
+
   test "transfers of tensors of Nx" do
     t = Nx.tensor([1.0, 2.0], backend: Nx.Vulkan.Backend)
     assert_received {[:transfer], %{bytes: 8}, %{direction: :up}}
