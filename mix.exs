@@ -100,6 +100,8 @@ defmodule Nx.Vulkan.MixProject do
         "guides/livebooks/start.livemd",
         "guides/livebooks/from_other_backends.livemd",
         "guides/livebooks/own_code.livemd",
+        "guides/livebooks/image_classifier.livemd",
+        "guides/livebooks/text_generation.livemd",
         "guides/livebooks/serving.livemd",
         guide.("index", "Backend documentation"),
         guide.("nx", "Nx"),

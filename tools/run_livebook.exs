@@ -4,7 +4,7 @@
 #     mix run tools/run_livebook.exs guides/livebooks/start.livemd
 #
 # The setup cell, Mix.install/2, installs nothing: of it the configuration is taken. A notebook that
-# installs Kino is skipped, with status 77, where that is not among the dependencies (NXV_KINO).
+# installs what is not there (NXV_KINO, NXV_AXON and NXV_BUMBLEBEE name sources) is skipped, with status 77.
 
 defmodule Livebook.Cells do
   @moduledoc false
@@ -12,6 +12,13 @@ defmodule Livebook.Cells do
 
   def read(file) do
     file |> File.read!() |> String.split("\n") |> Enum.with_index(1) |> cells([])
+  end
+
+  # Code to be read.
+  defp cells([{~s(<!-- livebook:{"force_markdown":true} -->), _} | rest], cells) do
+    [{"```" <> _, _} | rest] = Enum.drop_while(rest, &blank?/1)
+    {_, rest} = block(rest)
+    cells(rest, cells)
   end
 
   defp cells([{"```elixir", line} | rest], cells) do
@@ -41,15 +48,29 @@ end
 defmodule Livebook.Run do
   @moduledoc false
 
+  @compile {:no_warn_undefined, Kino.Test.GroupLeader}
+
   def notebook(file) do
     [{_, setup, _} | cells] = Livebook.Cells.read(file)
     {:ok, {{:., _, [{:__aliases__, _, [:Mix]}, :install]}, _, [deps | options]}} = parse(setup, 1)
 
-    if Macro.to_string(deps) =~ "kino" and not Code.ensure_loaded?(Kino) do
-      IO.puts("SKIPPED: #{file} (there is no Kino; name its sources in NXV_KINO)")
-      System.halt(77)
-    end
+    case Enum.reject(deps, &(&1 |> name() |> there?())) do
+      [] ->
+        run(file, options, cells)
 
+      missing ->
+        IO.puts("SKIPPED: #{file} (there is no #{Enum.map_join(missing, ", ", &name/1)})")
+        System.halt(77)
+    end
+  end
+
+  # Of a dependency, as it is parsed.
+  defp name({:{}, _, [name | _]}), do: name
+  defp name({name, _}), do: name
+
+  defp there?(name), do: Application.ensure_all_started(name) |> elem(0) == :ok
+
+  defp run(file, options, cells) do
     configure(options)
     show_to_nobody()
 
