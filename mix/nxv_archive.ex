@@ -151,10 +151,26 @@ defmodule Nx.Vulkan.Archive do
   end
 
   defp sha256?(bytes, sha256), do: digest(bytes) == String.downcase(sha256)
-  defp digest(bytes), do: :sha256 |> :crypto.hash(bytes) |> Base.encode16(case: :lower)
+
+  defp digest(bytes) do
+    :ok = start(:crypto)
+    :sha256 |> :crypto.hash(bytes) |> Base.encode16(case: :lower)
+  end
+
+  @doc false
+  # Starts an application of Erlang. From Elixir 1.15 on Mix takes those that the project does not name out
+  # of the path; they are not named because they are needed while compiling alone.
+  def start(app) do
+    if function_exported?(Mix, :ensure_application!, 1),
+      do: apply(Mix, :ensure_application!, [app])
+
+    {:ok, _} = Application.ensure_all_started(app)
+    :ok
+  end
 
   defp http(address) do
-    {:ok, _} = Application.ensure_all_started(:inets)
+    # inets asks ssl's public_key for its defaults, whatever the address.
+    Enum.each([:inets, :ssl], &start/1)
     set_proxies()
     options = [timeout: @seconds * 1000, connect_timeout: 10_000] ++ tls(address)
 
@@ -167,10 +183,8 @@ defmodule Nx.Vulkan.Archive do
 
   # OTP has the system's certificates from 25 on; without any nothing is taken by https.
   defp tls("https:" <> _) do
-    {:ok, _} = Application.ensure_all_started(:ssl)
-
     certificates =
-      if function_exported?(:public_key, :cacerts_get, 0),
+      if Code.ensure_loaded?(:public_key) and function_exported?(:public_key, :cacerts_get, 0),
         do: [cacerts: apply(:public_key, :cacerts_get, [])],
         else: [cacertfile: "/etc/ssl/certs/ca-certificates.crt"]
 
