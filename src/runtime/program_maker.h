@@ -72,8 +72,8 @@ class ProgramMaker {
   bool gives_way();
   const Counter& schedules() const { return schedules_; }
   // Of a program that is not run, or whose run has failed: waits for its kernels, and drops what
-  // those are generated of that there was no memory for. Whether there are such: they have to be asked
-  // for again, by a program that is made anew.
+  // those are generated of that there was no memory for. Whether there are such: they have to be
+  // asked for again, by a program that is made anew.
   static bool give_up(const Program& program) noexcept;
   // A kernel that belongs to no region.
   const vulkan::Pipeline& request(const std::string& key, ir::Kernel (*generate)());
