@@ -94,7 +94,8 @@ defmodule Nx.Vulkan.MemoryTest do
     {with_messages, without, look} =
       Task.async(fn ->
         Process.flag(:message_queue_data, :off_heap)
-        microseconds = fn fun -> fun |> :timer.tc() |> elem(0) end
+        # Whatever else runs on the machine only adds.
+        microseconds = fn fun -> Enum.min(for _ <- 1..5, do: fun |> :timer.tc() |> elem(0)) end
         exhaust()
         without = microseconds.(&exhaust/0)
         for i <- 1..500_000, do: send(self(), {:garbage, i})
