@@ -17,7 +17,7 @@ if Code.ensure_loaded?(Kino) do
     """
 
     alias Nx.Vulkan, as: V
-    alias Nx.Vulkan.{Api, Inspection, Timeline}
+    alias Nx.Vulkan.{Api, Device, Inspection, Native, Timeline}
 
     @doc false
     def __mix_recompile__?, do: not Code.ensure_loaded?(Kino)
@@ -60,7 +60,8 @@ if Code.ensure_loaded?(Kino) do
       do: definition |> Inspection.profile(arguments, all(options)) |> Api.value!() |> tabs()
 
     @doc """
-    The memory of a device from now on, drawn again and again while the cell's results are there.
+    The memory of a device from now on, drawn again and again while the cell's results are there. While it
+    is closed there is nothing to see: looking does not open it.
 
     Options:
 
@@ -71,13 +72,15 @@ if Code.ensure_loaded?(Kino) do
     @spec memory(keyword) :: term
     def memory(options \\ []) do
       options = Keyword.validate!(options, device: nil, interval: 500, samples: 240)
-      device = options[:device]
+      device = [device: options[:device]] |> Device.engine() |> Api.value!() |> Native.device()
       title = "Memory of #{V.device_name!(device)}"
       begin = System.monotonic_time(:millisecond)
 
       Kino.animate(options[:interval], [], fn _, samples ->
         now = System.monotonic_time(:millisecond) - begin
-        samples = Enum.take([{now / 1, V.memory_stats!(device)} | samples], options[:samples])
+        {:ok, stats} = Device.memory()
+        new = for {^device, stats} <- stats, do: {now / 1, stats}
+        samples = Enum.take(new ++ samples, options[:samples])
         {:cont, picture(Timeline.memory(title, Enum.reverse(samples))), samples}
       end)
     end

@@ -14,8 +14,9 @@ defmodule Nx.Vulkan.ForeignTensorTest do
     [1.0, 2.0] |> Nx.Vulkan.tensor!() |> :erlang.term_to_binary() |> Base.encode64() |> IO.write()
     """
 
-    arguments = ["-pa", Application.app_dir(:nx_vulkan, "ebin"), "-e", expression]
-    {text, 0} = System.cmd("elixir", arguments)
+    # With what the application depends on.
+    paths = Enum.flat_map(:code.get_path(), &["-pa", to_string(&1)])
+    {text, 0} = System.cmd("elixir", paths ++ ["-e", expression])
     %{there: text |> Base.decode64!() |> :erlang.binary_to_term()}
   end
 

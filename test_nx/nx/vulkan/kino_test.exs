@@ -73,6 +73,18 @@ if Code.ensure_loaded?(Kino) do
         assert html(output) =~ ~r/<svg .*Memory of /s
       end
     end
+
+    test "looking at memory does not open a device that was closed" do
+      device = Nx.Vulkan.Device.index(Nx.Vulkan.tensor!([1]).engine)
+      Nx.Vulkan.Kino.memory(interval: 10)
+      assert_receive {:livebook_put_output, %{type: :frame_update}}, 5_000
+      :ok = Nx.Vulkan.Device.close(device)
+
+      for _ <- 1..5 do
+        assert_receive {:livebook_put_output, %{type: :frame_update}}, 5_000
+        refute Map.has_key?(Nx.Vulkan.Device.open(), device)
+      end
+    end
   end
 else
   IO.puts(:stderr, "SKIPPED: tests of widgets (there is no Kino; name its sources in NXV_KINO)")
