@@ -129,41 +129,32 @@ defmodule Nx.Vulkan.Telemetry do
   # `fun`, with its duration as an event if it answers {:ok, _} or :ok.
   @spec timed([atom], (() -> result), (result -> map)) :: result when result: term
   def timed(event, fun, metadata) do
-    if on?() do
-      start = System.monotonic_time()
-      result = fun.()
-      duration = System.monotonic_time() - start
+    measured(fun, fn duration, result ->
       if ok?(result), do: emit(event, %{duration: duration}, metadata.(result))
-      result
-    else
-      fun.()
-    end
+    end)
   end
 
   @doc false
   # `fun` hands bytes to an engine.
   @spec upload(reference, non_neg_integer, (() -> result)) :: result when result: term
   def upload(engine, bytes, fun) do
-    if on?() do
-      start = System.monotonic_time()
-      result = fun.()
-      duration = System.monotonic_time() - start
-      if ok?(result), do: transfer(index(engine), :up, bytes, duration)
-      result
-    else
-      fun.()
-    end
+    measured(fun, fn duration, result ->
+      if ok?(result), do: transfer(Native.device(engine), :up, bytes, duration)
+    end)
   end
 
   @doc false
   # `fun` waits for a value of an engine: {:ok, bytes}, :ok or an error.
   @spec evaluation(:read | :eval, reference, (() -> result)) :: result when result: term
-  def evaluation(operation, engine, fun) do
+  def evaluation(operation, engine, fun),
+    do: measured(fun, &evaluated(operation, engine, &1, &2))
+
+  # What `fun` answers. `tell` is given its duration and that, where there is anybody to tell.
+  defp measured(fun, tell) do
     if on?() do
       start = System.monotonic_time()
       result = fun.()
-      duration = System.monotonic_time() - start
-      evaluated(operation, engine, duration, result)
+      tell.(System.monotonic_time() - start, result)
       result
     else
       fun.()
@@ -171,7 +162,7 @@ defmodule Nx.Vulkan.Telemetry do
   end
 
   defp evaluated(operation, engine, duration, result) do
-    index = index(engine)
+    index = Native.device(engine)
     metadata = %{device: index, operation: operation, result: reason(result)}
     emit([:evaluation], %{duration: duration}, metadata)
 
@@ -259,10 +250,6 @@ defmodule Nx.Vulkan.Telemetry do
       _ -> %{}
     end
   end
-
-  @doc false
-  @spec index(reference) :: non_neg_integer
-  def index(engine), do: Device.index(engine) || Native.device(engine)
 
   @doc false
   # :ok or why not, of what the NIF or the library's functions answer.

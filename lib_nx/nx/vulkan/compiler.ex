@@ -232,7 +232,7 @@ defmodule Nx.Vulkan.Compiler do
     make = fn ->
       {:ok, program} =
         Telemetry.timed([:compilation, :program], make, fn {:ok, program} ->
-          %{device: Telemetry.index(engine), name: name, parts: Program.parts(program)}
+          %{device: Native.device(engine), name: name, parts: Program.parts(program)}
         end)
 
       program
